@@ -1,0 +1,73 @@
+"""Typed, validated configs: every part of the pipeline owns a frozen `Config` that holds its defaults.
+
+YAML files and bundles hold plain mappings; `validate` turns one into the owner's config or explains what is off.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from soundkin.errors import ConfigError
+
+
+class Config(BaseModel):
+    """A frozen record of settings that refuses unknown keys and wrong types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def content_hash(self) -> str:
+        """Sixteen hex digits that change when any setting does."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def validate(kind: type[AnyConfig], values: Mapping[str, Any], where: str = "") -> AnyConfig:
+    """Build `kind` from a plain mapping.
+
+    Raises:
+        ConfigError: names each wrong key or value, what was expected, and the nearest right key.
+    """
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        complaints = [_explain(kind, dict(complaint), where) for complaint in error.errors()]
+        raise ConfigError("\n".join(complaints)) from error
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """` Did you mean x?` when something known looks like `word`, else what there is to choose from."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]}?" if close else f" Known: {', '.join(known)}."
+
+
+def _explain(kind: type[Config], complaint: Mapping[str, Any], where: str) -> str:
+    location = [str(part) for part in complaint["loc"]]
+    key = ".".join(([where] if where else []) + location)
+    if complaint["type"] == "extra_forbidden":
+        owner = _owner(kind, location[:-1])
+        return f"config key {key} is unknown." + nearest(location[-1], owner.model_fields if owner else ())
+    if complaint["type"] == "missing":
+        return f"config key {key} is missing. Give it as {key}=VALUE."
+    return f"config {key}={complaint['input']!r}: {complaint['msg'].removeprefix('Value error, ')}."
+
+
+def _owner(kind: type[Config], path: list[str]) -> type[Config] | None:
+    """The config class that `path` leads to inside `kind`, looking through Optional."""
+    for part in path:
+        field = kind.model_fields.get(part)
+        if field is None:
+            return None
+        choices = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        found = [choice for choice in choices if isinstance(choice, type) and issubclass(choice, Config)]
+        if not found:
+            return None
+        kind = found[0]
+    return kind

@@ -1,0 +1,48 @@
+"""Errors a user can meet. Each says what was wrong, where, and what to do next.
+
+The command line prints the message alone and exits with `exit_code`; a traceback means a bug of ours.
+"""
+
+from dataclasses import dataclass
+
+
+class SoundkinError(Exception):
+    """Anything we can explain to the person who ran us."""
+
+    exit_code = 1
+
+
+class UsageError(SoundkinError):
+    """The call itself is off: an option, a path, a value."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A config key is unknown, or its value has the wrong type or range."""
+
+
+class CatalogError(UsageError):
+    """A catalog, ratings or triplets file breaks its promises; names file, row, column, value and the mend."""
+
+
+class AudioError(SoundkinError):
+    """One audio file cannot be used. Batch jobs record it as `Skipped` and go on."""
+
+
+class OutputError(SoundkinError):
+    """A result cannot be written: no permission, no space, a file where a folder is needed."""
+
+
+class ArtefactError(SoundkinError):
+    """A model bundle, embeddings or index is corrupt, of another version, or of another model."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """One input that a batch job left out, and why."""
+
+    path: str
+    reason: str
