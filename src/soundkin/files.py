@@ -32,14 +32,16 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+    with explaining_output(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = temporary.open(mode, encoding=encoding, newline=newline)
     try:
+        with explaining_output(path), file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         with explaining_output(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
-            with temporary.open(mode, encoding=encoding, newline=newline) as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -87,6 +89,23 @@ def read_json(path: Path) -> Any:
         raise ArtefactError(f"{path} is missing. Make the artefact again, or name another folder.") from error
     except (OSError, ValueError) as error:
         raise ArtefactError(f"{path} cannot be read ({error}). Make the artefact again.") from error
+
+
+def read_versioned_json(path: Path, kind: str, version: int) -> dict[str, Any]:
+    """Read the JSON of one of our artefacts, whose `format` is `kind` and whose `format_version` is `version`.
+
+    Raises:
+        ArtefactError: the file is missing, is not JSON, or is of another kind or version; says what to do.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict) or value.get("format") != kind:
+        raise ArtefactError(f"{path} does not describe {kind}. Name another folder, or make the artefact again.")
+    found = value.get("format_version")
+    if found != version:
+        newer = isinstance(found, int) and found > version
+        mend = "Update soundkin" if newer else "Make the artefact again with this soundkin"
+        raise ArtefactError(f"{path} has format version {found}; this soundkin reads version {version}. {mend}.")
+    return value
 
 
 def sha256_of(path: Path) -> str:

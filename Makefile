@@ -1,0 +1,45 @@
+# `make help` lists what there is. Everything sets itself up: the first target that needs it makes .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+MUSIC ?=
+RUN ?= runs/$(if $(MUSIC),own,demo)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(INSTALLED)  ## Set up .venv from constraints.txt
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing (torch is large: a few minutes the first time)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)  ## The whole job on a synthesised corpus; MUSIC=folder takes your own, RUN=folder puts it elsewhere
+	@$(BIN)/soundkin demo $(if $(MUSIC),--music '$(MUSIC)') --run-dir '$(RUN)'
+
+test: $(INSTALLED)  ## Every test
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(INSTALLED)  ## Format, lint, types, import contracts and the fast tests
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+format: $(INSTALLED)  ## Let ruff format and fix what it can
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: $(INSTALLED)  ## Measure speed side by side and print the tables
+	@$(BIN)/python benchmarks/run.py
+
+lock:  ## Resolve pyproject.toml anew in a fresh environment and write constraints.txt
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	@.venv-lock/bin/python -m pip freeze --exclude soundkin > constraints.txt
+	@rm -rf .venv-lock
+
+clean:  ## Remove runs and caches, but not .venv
+	@rm -rf runs .mypy_cache .ruff_cache .hypothesis dist build

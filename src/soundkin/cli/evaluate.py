@@ -1,0 +1,34 @@
+"""`soundkin evaluate`."""
+
+from pathlib import Path
+
+import click
+
+from soundkin.cli.output import end, print_json, print_table
+
+HELP = """Measure MODEL on held-out tracks of CATALOG, beside an untrained network, MFCC statistics and chance.
+
+\b
+Example:
+  soundkin evaluate runs/first/model catalog.csv -o metrics.json
+"""
+
+
+@click.command(help=HELP)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("catalog", type=click.Path(path_type=Path))
+@click.option("--split", type=click.Choice(["train", "valid", "test", "all"]), default="test", show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that decode.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write the JSON here.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+def command(model: Path, catalog: Path, split: str, workers: int, output: Path | None, as_json: bool) -> int:
+    from soundkin.pipelines.evaluate import evaluate
+
+    result = evaluate(model, catalog, split=split, workers=workers, output=output)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        columns, rows = result.table()
+        print_table(f"{model} on the {split} tracks of {catalog}", columns, rows)
+        click.echo(result.verdict)
+    return end(result.skipped)

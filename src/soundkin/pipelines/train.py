@@ -1,0 +1,132 @@
+"""Train: a catalog and a config become a model bundle in the run's folder.
+
+The folder holds `config.yaml` (resolved), `environment.json`, `tracks.csv` (split and audio hash of each track),
+`skipped.csv`, `metrics.csv` (one row an epoch), `tensorboard/`, `checkpoints/` and, when done, `model/`.
+"""
+
+import csv
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from soundkin.config import validate
+from soundkin.embedding.bundle import Bundle, save_bundle
+from soundkin.embedding.model_card import training_data
+from soundkin.errors import ConfigError, Skipped
+from soundkin.files import read_json, replacing, write_json
+from soundkin.training.compose import compose, sweep
+from soundkin.training.config import TrainConfig
+from soundkin.training.data import PreparedData, prepare
+from soundkin.training.fit import fit
+from soundkin.training.module import TrainingModule
+
+__all__ = ["TrainConfig", "TrainResult", "compose", "environment", "sweep", "train"]
+
+PACKAGES = ("soundkin", "torch", "torchaudio", "pytorch-lightning", "hydra-core", "numpy", "soundfile", "av")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where the model bundle is, how the run went, and which files it left out."""
+
+    model: Path
+    metrics: dict[str, float]
+    skipped: list[Skipped]
+
+
+def train(config: TrainConfig) -> TrainResult:
+    """Run the training that `config` describes; go on where an earlier, interrupted run of the same config stopped.
+
+    Raises:
+        ConfigError: the run's folder holds a run of another config.
+        CatalogError: the catalog breaks its promises, or lacks what a task needs.
+        OutputError: the run's folder cannot be written.
+    """
+    _claim(config)
+    model = config.run_dir / "model"
+    if (model / "config.json").exists():
+        return TrainResult(model, read_json(model / "config.json")["metrics"], [])
+    data = prepare(config)
+    module = fit(config, data)
+    metrics = _best_epoch(config.run_dir / "metrics.csv")
+    save_bundle(_bundle(config, data, module, metrics), model)
+    return TrainResult(model, metrics, data.skipped)
+
+
+def _claim(config: TrainConfig) -> None:
+    """Write the resolved config and the environment; refuse a folder that another config has claimed."""
+    path = config.run_dir / "config.yaml"
+    values = config.model_dump(mode="json")
+    if path.exists():
+        before = validate(TrainConfig, yaml.safe_load(path.read_text(encoding="utf-8")) or {}, str(path))
+        changed = _differences(before.model_dump(mode="json"), values)
+        if changed:
+            raise ConfigError(
+                f"run_dir={config.run_dir} holds a run of another config ({'; '.join(changed[:3])}). "
+                f"Choose another run_dir, or remove that folder."
+            )
+        return
+    with replacing(path, "w") as file:
+        yaml.safe_dump(values, file, sort_keys=False, allow_unicode=True)
+    write_json(config.run_dir / "environment.json", environment())
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for whoever wants to know how a model came about."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpu_threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _differences(before: Any, after: Any, path: str = "") -> list[str]:
+    """`key: then -> now` for each leaf that differs."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = list(dict.fromkeys([*before, *after]))
+        return [line for key in keys for line in _differences(before.get(key), after.get(key), f"{path}.{key}")]
+    return [] if before == after else [f"{path.removeprefix('.')}: {before} -> {after}"]
+
+
+def _best_epoch(history: Path) -> dict[str, float]:
+    """The row of `metrics.csv` that early stopping would keep: the best held-out retrieval, or else the last."""
+    with history.open(encoding="utf-8", newline="") as file:
+        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    return max(rows, key=lambda row: row.get("valid/retrieval", row["epoch"]))
+
+
+def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, metrics: dict[str, float]) -> Bundle:
+    heads = {f"tasks.{name}": task for name, task in module.tasks.items()}
+    return Bundle(
+        front_end=config.features,
+        patch=config.patch,
+        patch_pooling=config.patch_pooling,
+        network_config=config.model,
+        network=module.network,
+        tasks={name: task.to_json() for name, task in module.tasks.items()},
+        task_state={
+            f"{name}.{key}": tensor for name, task in heads.items() for key, tensor in task.state_dict().items()
+        },
+        metrics=metrics,
+        provenance={
+            "training_data": training_data(data.train.catalog, config.catalog),
+            "split_rule": data.split_rule.model_dump(mode="json"),
+            "versions": environment()["packages"],
+            "train_config": config.model_dump(mode="json", exclude={"catalog", "run_dir"}),
+        },
+    )

@@ -1,0 +1,108 @@
+"""What happens around the steps: the history on disk, one progress bar, and stopping that survives a resume."""
+
+import csv
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, EarlyStopping
+from tqdm import tqdm
+
+from soundkin.files import replacing
+
+WATCHED = "valid/retrieval"
+
+
+class History(Callback):
+    """One row an epoch, in `metrics.csv` and in the checkpoint, so that a resumed run keeps its past."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+        self._waiting_seconds = 0.0
+        self._step_ended = self._epoch_began = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clocks."""
+        self._waiting_seconds = 0.0
+        self._epoch_began = self._step_ended = time.perf_counter()
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, _: int) -> None:
+        """Count the time since the last step as waiting for data."""
+        self._waiting_seconds += time.perf_counter() - self._step_ended
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Remember when the step ended."""
+        self._step_ended = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add the epoch's row and write all of them."""
+        seconds = self._step_ended - self._epoch_began
+        row = {"epoch": float(trainer.current_epoch), "step": float(trainer.global_step)}
+        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        row |= {"seconds": seconds, "data_wait_share": self._waiting_seconds / max(seconds, 1e-9)}
+        self.rows.append(row)
+        if trainer.is_global_zero:
+            columns = list(dict.fromkeys(name for row in self.rows for name in row))
+            with replacing(self.path, "w") as file:
+                writer = csv.DictWriter(file, columns)
+                writer.writeheader()
+                writer.writerows(self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the past up again."""
+        self.rows = state_dict["rows"]
+
+
+class StopWhenNoBetter(EarlyStopping):
+    """Early stopping on held-out retrieval that stays stopped when a finished run is resumed."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Do not train another epoch after a resume if patience had run out."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class EpochProgress(Callback):
+    """A bar on stderr: one tick a step, and how well held-out tracks find their kin."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Open the bar where the run stands."""
+        at_terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=int(trainer.estimated_stepping_batches),
+            initial=trainer.global_step,
+            desc="training",
+            unit="step",
+            file=sys.stderr,
+            mininterval=0.2 if at_terminal else 10.0,
+            disable=not trainer.is_global_zero,
+        )
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Tick."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show the epoch's figures behind the bar."""
+        if self._bar is not None:
+            shown = {"epoch": f"{trainer.current_epoch + 1}/{trainer.max_epochs}"}
+            for name, label in (("train/loss", "loss"), (WATCHED, "held-out retrieval")):
+                if name in trainer.callback_metrics:
+                    shown[label] = f"{float(trainer.callback_metrics[name]):.3f}"
+            self._bar.set_postfix(shown, refresh=False)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()

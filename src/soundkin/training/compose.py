@@ -1,0 +1,125 @@
+"""Composing a run from Hydra's config groups: the only place that knows Hydra.
+
+`configs/` at the top of the project travels in the wheel as `soundkin/configs`.
+"""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from soundkin.config import nearest, validate
+from soundkin.errors import ConfigError
+from soundkin.tasks import TASKS
+from soundkin.training.config import TrainConfig
+
+
+def config_folder() -> Path:
+    """Where the config groups are: beside the package in a wheel, at the project's top in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    shipped = package / "configs"
+    return shipped if shipped.is_dir() else package.parents[1] / "configs"
+
+
+def compose(overrides: Sequence[str]) -> TrainConfig:
+    """The typed config that Hydra's `overrides` describe, as `["experiment=demo", "catalog=catalog.csv"]`.
+
+    Raises:
+        ConfigError: an unknown key, group or choice, a wrong type or range; names the nearest right one.
+    """
+    _register_defaults()
+    with _explaining(), hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return typed(hydra.compose("train", list(overrides)))
+
+
+def sweep(overrides: Sequence[str], job: Callable[[TrainConfig], Any]) -> None:
+    """Run `job` as Hydra does: once for each combination of comma-separated overrides, each in its own folder."""
+    _register_defaults()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, to be explained, instead of being printed
+
+    def one(config: DictConfig) -> None:
+        OmegaConf.update(config, "run_dir", HydraConfig.get().runtime.output_dir)
+        job(typed(config))
+
+    run = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="train")(one)
+    arguments, sys.argv = sys.argv, ["soundkin train", "--multirun", *overrides]
+    try:
+        with _explaining():
+            run()
+    finally:
+        sys.argv = arguments
+
+
+def typed(config: DictConfig) -> TrainConfig:
+    """Check a composed config and give it its types."""
+    try:
+        values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        missing = str(error.full_key)
+        raise ConfigError(f"config key {missing} is missing. Give it as {missing}=VALUE.") from error
+    return validate(TrainConfig, values)
+
+
+def _register_defaults() -> None:
+    """Tell Hydra every key and its owner's default, so that YAML files hold only what differs."""
+    store = ConfigStore.instance()
+    placeholders = {"catalog": "???", "run_dir": "???"}
+    defaults = TrainConfig(catalog=Path(), run_dir=Path()).model_dump(mode="json") | placeholders
+    store.store("defaults", defaults | {"task": {}})
+    for name, task in TASKS.items():
+        store.store(f"{name}_defaults", {name: task.config_kind().model_dump(mode="json")}, group="task")
+
+
+class _explaining:  # noqa: N801 - reads as a phrase: with _explaining()
+    """Turn Hydra's complaints into ours, with the nearest right key or choice."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, HydraException | OmegaConfBaseException):
+            raise ConfigError(_explain(str(error))) from error
+
+
+def _explain(complaint: str) -> str:
+    if key := re.search(r"Could not override '([^']+)'", complaint):
+        name = key.group(1)
+        close = difflib.get_close_matches(name, _known_keys(), n=1, cutoff=0.5)
+        return f"config key {name} is unknown." + (f" Did you mean {close[0]}?" if close else _see_help())
+    if group := re.search(r"Could not find '([^']+)/([^'/]+)'", complaint):
+        place, choice = group.groups()
+        listed = complaint.partition("Available options in")[2].splitlines()[1:]
+        options = [line.strip() for line in listed if line.startswith("\t") and not line.endswith("_defaults")]
+        return f"config {place}={choice}: there is no such choice." + nearest(choice, options)
+    if override := re.search(r"Could not override '([^']+)'.*No match in the defaults list", complaint, re.DOTALL):
+        return f"config group {override.group(1)} is unknown." + _see_help()
+    return complaint.splitlines()[0].rstrip(".") + "." + _see_help()
+
+
+def _known_keys() -> list[str]:
+    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        composed = OmegaConf.to_container(hydra.compose("train"), throw_on_missing=False)
+    keys: list[str] = []
+
+    def walk(node: Any, path: str) -> None:
+        if isinstance(node, dict):
+            for name, below in node.items():
+                walk(below, f"{path}.{name}" if path else str(name))
+        if path:
+            keys.append(path)
+
+    walk(composed, "")
+    return keys
+
+
+def _see_help() -> str:
+    return " See soundkin train --help for the config groups, and configs/ for what they hold."

@@ -1,0 +1,78 @@
+"""What a training run is made of, in one typed tree. Each part's defaults stand with its owner."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, create_model
+
+from soundkin.catalog.splits import SplitConfig
+from soundkin.config import Config
+from soundkin.features.augment import AugmentConfig
+from soundkin.features.log_mel import FrontEnd
+from soundkin.features.patches import PatchConfig
+from soundkin.models import NetworkConfig
+from soundkin.tasks import TASKS
+
+
+class DataConfig(Config):
+    """How tracks become batches of patches."""
+
+    split: SplitConfig = SplitConfig()
+    augment: AugmentConfig = AugmentConfig()
+    batch_patches: PositiveInt = Field(64, description="patches in a batch")
+    tracks_per_artist: PositiveInt = Field(2, description="a batch draws artists evenly, and this many tracks of each")
+    cache_folder: Path | None = Field(None, description="log-mels on disk; default: `cache` beside the run's folder")
+    cache_seconds: float = Field(300.0, gt=0.0, description="how much of a long track is cached for training")
+    cache_workers: PositiveInt = 2
+    loader_workers: NonNegativeInt = Field(0, description="processes that read batches; 0 reads between steps")
+    validation_patches: PositiveInt = Field(8, description="patches heard of each held-out track")
+
+
+class TrainerConfig(Config):
+    """How long and on what."""
+
+    epochs: PositiveInt = 30
+    steps_per_epoch: PositiveInt | None = Field(None, description="default: as many as hear each track once")
+    learning_rate: float = Field(2e-3, gt=0.0)
+    warmup_share: float = Field(0.1, ge=0.0, lt=1.0, description="share of all steps in which the rate rises")
+    weight_decay: float = Field(0.01, ge=0.0)
+    gradient_clip: float = Field(1.0, gt=0.0)
+    patience: PositiveInt = Field(10, description="epochs without a better held-out retrieval before stopping")
+    accelerator: str = Field("cpu", description="cpu, gpu or auto")
+    devices: PositiveInt = 1
+    strategy: str = Field("auto", description="how several devices share the work, as ddp or ddp_spawn")
+    precision: str = Field("32-true", description="32-true, bf16-mixed or 16-mixed")
+    threads: PositiveInt | None = Field(None, description="CPU threads of a process; default: torch's own choice")
+
+
+class LoggerConfig(Config):
+    """Where figures go besides metrics.csv."""
+
+    tensorboard: bool = True
+
+
+if TYPE_CHECKING:
+
+    class TaskConfigs(Config):
+        """One optional entry a registered proxy task; the real class is made from the registry."""
+
+else:
+    TaskConfigs = create_model(
+        "TaskConfigs", __base__=Config, **{name: (task.config_kind | None, None) for name, task in TASKS.items()}
+    )
+
+
+class TrainConfig(Config):
+    """A whole training run."""
+
+    catalog: Path
+    run_dir: Path
+    random_seed: NonNegativeInt = 0
+    features: FrontEnd = FrontEnd()
+    patch: PatchConfig = PatchConfig()
+    patch_pooling: Literal["mean"] = "mean"
+    model: NetworkConfig = NetworkConfig()
+    task: TaskConfigs = TaskConfigs()
+    data: DataConfig = DataConfig()
+    trainer: TrainerConfig = TrainerConfig()
+    logger: LoggerConfig = LoggerConfig()

@@ -1,0 +1,122 @@
+"""The LightningDataModule: splits and log-mel cache prepared once, batches on every process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from soundkin.catalog.splits import SplitRule, make_split_rule
+from soundkin.catalog.table import Catalog, read_catalog
+from soundkin.errors import CatalogError, Skipped
+from soundkin.features.cache import MelCache, build_cache
+from soundkin.files import replacing
+from soundkin.training.batches import Batch, EpochSteps, HeldOutTracks, PatchBatches
+from soundkin.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class SplitTracks:
+    """Tracks of one split that can be heard, and where their log-mels are in the cache."""
+
+    catalog: Catalog
+    keys: list[str]
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """What a run trains on and watches itself on."""
+
+    train: SplitTracks
+    valid: SplitTracks
+    split_rule: SplitRule
+    cache: MelCache
+    skipped: list[Skipped]
+
+
+def prepare(config: TrainConfig) -> PreparedData:
+    """Assign splits, fill the log-mel cache, and note both in `tracks.csv` and `skipped.csv` of the run's folder.
+
+    Raises:
+        CatalogError: no training track can be heard.
+    """
+    catalog = read_catalog(config.catalog)
+    rule = make_split_rule(catalog, config.data.split)
+    splits = pd.Series(rule.assign(catalog))
+    used = splits.isin(["train", "valid"]).to_numpy()
+    folder = config.data.cache_folder or config.run_dir.parent / "cache"
+    wanted = catalog.select(used)
+    build = build_cache(
+        wanted.audio_paths(), config.features, folder, config.data.cache_workers, config.data.cache_seconds
+    )
+    key_of = dict(zip(wanted.track_ids, build.keys, strict=True))
+    keys = pd.Series([key_of.get(track_id) for track_id in catalog.track_ids], dtype=object)
+    _write_table(
+        pd.DataFrame({"track_id": catalog.track_ids, "split": splits, "audio_hash": keys}),
+        config.run_dir / "tracks.csv",
+    )
+    _write_table(pd.DataFrame(build.skipped, columns=["path", "reason"]), config.run_dir / "skipped.csv")
+
+    def tracks_of(split: str) -> SplitTracks:
+        mask = (splits.eq(split) & keys.notna()).to_numpy()
+        return SplitTracks(catalog.select(mask), keys[mask].tolist())
+
+    train, valid = tracks_of("train"), tracks_of("valid")
+    if not train.keys:
+        raise CatalogError(
+            f"catalog {config.catalog}: no training track can be heard ({len(build.skipped)} of {len(wanted)} files "
+            f"were skipped: see {config.run_dir / 'skipped.csv'}). Mend the files or the paths, and run again."
+        )
+    return PreparedData(train, valid, rule, build.cache, build.skipped)
+
+
+class PatchData(pl.LightningDataModule):
+    """Gives Lightning its loaders over prepared data."""
+
+    def __init__(self, data: PreparedData, config: TrainConfig) -> None:
+        super().__init__()
+        self.data = data
+        self.config = config
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Random balanced batches; as many an epoch as hear each track once, unless the config says otherwise."""
+        config, tracks = self.config.data, self.data.train
+        ranks = self.trainer.world_size if self.trainer else 1
+        heard_once = -(-len(tracks.keys) // (config.batch_patches * ranks))
+        batches = PatchBatches(
+            self.data.cache,
+            tracks.keys,
+            _artists(tracks),
+            self.config.patch.frames,
+            config.batch_patches,
+            config.tracks_per_artist,
+            self.config.random_seed,
+            self.trainer.global_rank if self.trainer else 0,
+        )
+        steps = EpochSteps(self.config.trainer.steps_per_epoch or heard_once)
+        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=config.loader_workers)
+
+    def val_dataloader(self) -> Sequence[DataLoader[Batch]]:
+        """Held-out tracks, one at a time; no loader where there are none."""
+        if not self.data.valid.keys:
+            return []
+        held_out = HeldOutTracks(
+            self.data.cache, self.data.valid.keys, self.config.patch, self.config.data.validation_patches
+        )
+        return [DataLoader(held_out, batch_size=None, shuffle=False)]
+
+
+def _artists(tracks: SplitTracks) -> list[str]:
+    """The first artist of each track; one without is its own."""
+    catalog = tracks.catalog
+    if "artist" not in catalog.frame.columns:
+        return catalog.track_ids
+    pairs = zip(catalog.values("artist"), catalog.track_ids, strict=True)
+    return [names[0] if names else f"\0{track_id}" for names, track_id in pairs]
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    with replacing(path, "w") as file:
+        table.to_csv(file, index=False)

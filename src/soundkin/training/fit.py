@@ -1,0 +1,140 @@
+"""Fitting: data, network and tasks under Lightning's Trainer, resumed where an earlier run was cut off."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor, nn
+
+from soundkin.errors import ConfigError
+from soundkin.models import build_network
+from soundkin.tasks import TASKS, ProxyTask
+from soundkin.training.callbacks import WATCHED, EpochProgress, History, StopWhenNoBetter
+from soundkin.training.checkpoint import CrashSafeCheckpointIO, read_checkpoint
+from soundkin.training.config import TrainConfig
+from soundkin.training.data import PatchData, PreparedData
+from soundkin.training.held_out import HeldOutLabels, retrieval_scores
+from soundkin.training.module import TrainingModule
+
+logger = logging.getLogger(__name__)
+
+
+def fit(config: TrainConfig, data: PreparedData) -> TrainingModule:
+    """Train, or go on training from `checkpoints/last.ckpt`, and return the weights that did best on held-out tracks.
+
+    Without held-out tracks that share a label there is nothing to watch: then all epochs run and the last weights win.
+
+    Raises:
+        CatalogError: a task lacks its labels. ConfigError: no task, or a patch too short for the network.
+    """
+    _quieten()
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    torch.manual_seed(config.random_seed)
+    module = build_module(config, data)
+    watched = _has_something_to_watch(module, data)
+    if not watched:
+        logger.warning("no two held-out tracks share a label: training runs all its epochs and keeps the last weights")
+    checkpoints = config.run_dir / "checkpoints"
+    trainer = _trainer(config, checkpoints, watched)
+    last = checkpoints / "last.ckpt"
+    try:
+        trainer.fit(module, datamodule=PatchData(data, config), ckpt_path=last if last.exists() else None)
+    except SystemExit:  # Lightning's way of answering Ctrl-C
+        raise KeyboardInterrupt from None
+    best = checkpoints / ("best.ckpt" if watched else "last.ckpt")
+    module.load_state_dict(read_checkpoint(best)["state_dict"])
+    return module.cpu().eval()
+
+
+def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
+    """Network and tasks with fresh weights from torch's global generator."""
+    network = build_network(config.model, config.features.mel_bands)
+    if config.patch.frames < network.minimum_frames:
+        raise ConfigError(
+            f"config patch.frames={config.patch.frames}: this network needs {network.minimum_frames} frames or more."
+        )
+    tasks = _tasks(config, data)
+    targets: dict[str, Tensor] = {name: task.targets(data.train.catalog) for name, task in tasks.items()}
+    held_out = HeldOutLabels.of(data.valid.catalog)
+    return TrainingModule(
+        network,
+        tasks,
+        targets,
+        held_out,
+        config.patch_pooling,
+        config.data.augment,
+        config.trainer,
+        config.random_seed,
+    )
+
+
+def _tasks(config: TrainConfig, data: PreparedData) -> dict[str, ProxyTask]:
+    chosen = {name: settings for name in TASKS if (settings := getattr(config.task, name)) is not None}
+    if not chosen:
+        raise ConfigError(f"no proxy task is chosen, so there is nothing to learn. Give task=[{','.join(TASKS)}]")
+    return {
+        name: TASKS[name].from_catalog(settings, data.train.catalog, config.model.embedding_size)
+        for name, settings in chosen.items()
+    }
+
+
+def _has_something_to_watch(module: TrainingModule, data: PreparedData) -> bool:
+    blank = torch.zeros(len(data.valid.keys), 1).numpy()
+    return len(blank) > 1 and "retrieval" in retrieval_scores(blank, module.held_out)
+
+
+def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Trainer:
+    settings = config.trainer
+    last_only = ModelCheckpoint(checkpoints, save_last=True, save_top_k=0, save_on_train_epoch_end=True)
+    callbacks: list[Callback] = [History(config.run_dir / "metrics.csv"), EpochProgress(), last_only]
+    if watched:
+        best = ModelCheckpoint(
+            checkpoints,
+            filename="best",
+            monitor=WATCHED,
+            mode="max",
+            save_top_k=1,
+            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        stop = StopWhenNoBetter(WATCHED, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
+        callbacks[-1:] = [stop, best]
+    return pl.Trainer(
+        max_epochs=settings.epochs,
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        strategy=settings.strategy,
+        precision=settings.precision,  # type: ignore[arg-type]
+        gradient_clip_val=settings.gradient_clip,
+        callbacks=callbacks,
+        plugins=[CrashSafeCheckpointIO()],
+        logger=TensorBoardLogger(config.run_dir, name="tensorboard", version="")
+        if config.logger.tensorboard
+        else False,
+        sync_batchnorm=settings.devices > 1 and settings.accelerator != "cpu",
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        deterministic=True,
+    )
+
+
+def _quieten() -> None:
+    """Lightning's advice is for those who write loops; ours reaches the user as errors and warnings of our own."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", module="lightning_fabric")
+
+
+def parameters_of(module: nn.Module) -> int:
+    """How many numbers a module learns."""
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,0 +1,38 @@
+"""Multi-label genre on hand-made cases."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from soundkin.catalog.labels import Vocabulary
+from soundkin.catalog.table import Catalog
+from soundkin.tasks.genre import GenreConfig, GenreTask
+
+
+def test_loss_is_binary_cross_entropy_of_scaled_cosines() -> None:
+    task = GenreTask(GenreConfig(), Vocabulary(("folk", "rock")), 2)
+    with torch.no_grad():
+        task.head.weight.copy_(torch.tensor([[2.0, 0.0], [0.0, 3.0]]))
+        task.head.bias.zero_()
+        task.scale.fill_(4.0)
+    loss = task.loss(torch.tensor([[5.0, 0.0]]), torch.tensor([[1.0, 0.0]]))
+    expected = -math.log(1 / (1 + math.exp(-4.0))) - math.log(1 - 1 / (1 + math.exp(0.0)))
+    torch.testing.assert_close(loss, torch.tensor(expected))
+
+
+def test_accuracy_counts_any_of_a_tracks_genres() -> None:
+    task = GenreTask(GenreConfig(), Vocabulary(("folk", "rock")), 2)
+    with torch.no_grad():
+        task.head.weight.copy_(torch.eye(2))
+        task.head.bias.zero_()
+    vectors = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    targets = torch.tensor([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0], [math.nan, math.nan]])
+    assert abs(task.metrics(vectors, targets)["accuracy"] - 2 / 3) < 1e-6
+
+
+def test_targets_hold_every_genre_and_mark_the_unknown() -> None:
+    frame = pd.DataFrame({"track_id": ["1", "2"], "path": ["1", "2"], "genre": ["rock; folk", None]})
+    targets = GenreTask(GenreConfig(), Vocabulary(("folk", "jazz", "rock")), 2).targets(Catalog(frame, Path()))
+    assert targets[0].tolist() == [1.0, 0.0, 1.0] and bool(targets[1].isnan().all())

@@ -1,0 +1,76 @@
+"""Batches are balanced, repeatable, and made of patches that stand in the tracks."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from soundkin.features.patches import PatchConfig
+from soundkin.training.batches import EpochSteps, HeldOutTracks, PatchBatches, cut_patch
+
+MELS = 4
+
+
+@dataclass
+class ArraysInMemory:
+    """Log-mels by key, as the cache on disk gives them."""
+
+    arrays: dict[str, np.ndarray]
+
+    def log_mel(self, key: str) -> np.ndarray:
+        return self.arrays[key]
+
+
+def counting(track: int, frames: int) -> np.ndarray:
+    """Log-mels whose every value says which track and frame it is."""
+    return np.repeat(track * 1000 + np.arange(frames, dtype=np.float16)[:, None], MELS, axis=1)
+
+
+ARTISTS = ["many"] * 20 + ["few", "few"] + ["one"]
+CACHE = ArraysInMemory({str(track): counting(track % 50, 12 if track % 3 else 5) for track in range(len(ARTISTS))})
+
+
+def batches(seed: int = 0, rank: int = 0) -> PatchBatches:
+    return PatchBatches(CACHE, list(CACHE.arrays), ARTISTS, 8, 6, 2, seed, rank)  # type: ignore[arg-type]
+
+
+def test_a_batch_is_a_function_of_seed_epoch_step_and_rank() -> None:
+    first, again = batches()[(3, 5)], batches()[(3, 5)]
+    assert torch.equal(first["log_mel"], again["log_mel"]) and torch.equal(first["rows"], again["rows"])
+    for other in (batches(seed=1)[(3, 5)], batches(rank=1)[(3, 5)], batches()[(4, 5)], batches()[(3, 6)]):
+        assert not torch.equal(first["log_mel"], other["log_mel"])
+
+
+def test_artists_come_evenly_however_many_tracks_they_have() -> None:
+    drawn = Counter(ARTISTS[row] for step in range(200) for row in batches()[(0, step)]["rows"].tolist())
+    assert drawn["many"] == pytest.approx(drawn["few"], rel=0.2)
+    assert drawn["one"] >= 200
+
+
+def test_patches_stand_in_their_track() -> None:
+    for step in range(20):
+        batch = batches()[(0, step)]
+        assert batch["log_mel"].shape == (6, MELS, 8) and batch["log_mel"].dtype == torch.float32
+        for patch, row in zip(batch["log_mel"], batch["rows"].tolist(), strict=True):
+            frames = (patch[0] - (row % 50) * 1000).tolist()
+            length = len(CACHE.arrays[str(row)])
+            assert frames == [(frames[0] + offset) % length for offset in range(8)]
+
+
+def test_a_short_track_is_played_again() -> None:
+    assert cut_patch(counting(0, 3), 0, 8)[:, 0].tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+
+
+def test_held_out_patches_reach_from_beginning_to_end() -> None:
+    tracks = HeldOutTracks(ArraysInMemory({"a": counting(0, 100)}), ["a"], PatchConfig(frames=8, hop_frames=8), 4)  # type: ignore[arg-type]
+    log_mel = tracks[0]["log_mel"]
+    assert log_mel.shape == (4, MELS, 8)
+    assert log_mel[0, 0, 0] == 0 and log_mel[-1, 0, -1] == 99
+
+
+def test_the_sampler_names_the_epoch_that_lightning_sets() -> None:
+    steps = EpochSteps(2)
+    steps.set_epoch(7)
+    assert list(steps) == [(7, 0), (7, 1)] and len(steps) == 2
