@@ -1,6 +1,7 @@
 """Files that are whole or absent: everything is written beside its place, synced, and renamed into it."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -69,6 +70,34 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(retired, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other writers out of an existing `folder`; a killed process leaves no lock behind.
+
+    Raises:
+        OutputError: another process holds the lock.
+    """
+    with explaining_output(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise OutputError(f"another run is writing {folder}. Wait for it, or choose another folder.") from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def path_from(folder: Path, path: Path) -> str:
+    """`path` as seen from `folder`, so that both can move together; absolute where they share nothing but the root."""
+    path, folder = Path(path).resolve(), Path(folder).resolve()
+    if os.path.commonpath([path, folder]) == path.anchor:
+        return str(path)
+    return os.path.relpath(path, folder)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -25,7 +25,7 @@ class ArraysInMemory:
 
 def counting(track: int, frames: int) -> np.ndarray:
     """Log-mels whose every value says which track and frame it is."""
-    return np.repeat(track * 1000 + np.arange(frames, dtype=np.float16)[:, None], MELS, axis=1)
+    return np.repeat(track * 1000 + np.arange(frames, dtype=np.float32)[:, None], MELS, axis=1)
 
 
 ARTISTS = ["many"] * 20 + ["few", "few"] + ["one"]

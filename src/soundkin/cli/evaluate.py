@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import end, print_json, print_table
+from soundkin.cli.output import end, print_json, print_rows
 
 HELP = """Measure MODEL on held-out tracks of CATALOG, beside an untrained network, MFCC statistics and chance.
 
@@ -20,15 +20,15 @@ Example:
 @click.option("--split", type=click.Choice(["train", "valid", "test", "all"]), default="test", show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that decode.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write the JSON here.")
+@click.option("--every-metric", is_flag=True, help="Show nDCG, recall, MRR, AUC and others too.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
-def command(model: Path, catalog: Path, split: str, workers: int, output: Path | None, as_json: bool) -> int:
+def command(model: Path, catalog: Path, split: str, workers: int, output: Path | None, as_json: bool, every_metric: bool) -> int:
     from soundkin.pipelines.evaluate import evaluate
 
     result = evaluate(model, catalog, split=split, workers=workers, output=output)
     if as_json:
         print_json(result.to_json())
     else:
-        columns, rows = result.table()
-        print_table(f"{model} on the {split} tracks of {catalog}", columns, rows)
+        print_rows(f"{model} on the {split} tracks of {catalog}", result.table(every_metric))
         click.echo(result.verdict)
     return end(result.skipped)

@@ -1,6 +1,7 @@
 """`soundkin`: one command a verb, each in its own file and imported only when it is called."""
 
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -61,6 +62,8 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code; a person's mistake ends in one line, never in a traceback."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("soundkin").setLevel(logging.INFO)
     try:
         code = cli.main(list(arguments) if arguments is not None else None, standalone_mode=False)
     except click.exceptions.Abort:

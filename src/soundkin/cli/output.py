@@ -1,7 +1,7 @@
 """How results look: a table or JSON on stdout; what was skipped, on stderr and in the exit code."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -32,6 +32,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     if not console.is_terminal:
         console.width = 160  # a pipe has no width; do not fold what a program reads
     console.print(table)
+
+
+def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
+    """Print rows that name their columns; a row may lack some."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    print_table(title, columns, [[row.get(column, "") for column in columns] for row in rows])
 
 
 def end(skipped: Sequence[Skipped]) -> int:

@@ -2,10 +2,13 @@
 
 After A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music recommendation" (2013) and S. Dieleman,
 "Recommending music on Spotify with deep learning" (2014). Both networks, and ours, are presets in `configs/model`.
+Pooling every level: J. Lee, J. Nam, "Multi-Level and Multi-Scale Feature Aggregation Using Pretrained Convolutional
+Neural Networks for Music Auto-tagging" (2017); here the levels are trained together.
 """
 
 from typing import Literal
 
+import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
@@ -41,6 +44,7 @@ class NetworkConfig(Config):
     )
     normalisation: Literal["batch", "none"] = "batch"
     time_pooling: tuple[TimePoolingName, ...] = Field(("mean", "max", "l2"), min_length=1)
+    multi_level: bool = Field(True, description="pool the input and every block over time, not the last block alone")
     dense: tuple[PositiveInt, ...] = (512,)
     embedding_size: PositiveInt = 128
     dropout: float = Field(0.1, ge=0.0, lt=1.0)
@@ -83,20 +87,20 @@ class TimeConvNetwork(nn.Module):
             *(ConvBlock(inputs, block, normalised) for inputs, block in zip(widths, config.convolutions, strict=False))
         )
         self.time_pooling = TimePooling(config.time_pooling)
-        self.dense = _dense_layers(widths[-1] * len(config.time_pooling), config, normalised)
+        self.multi_level = config.multi_level
+        pooled = sum(widths) if config.multi_level else widths[-1]
+        self.dense = _dense_layers(pooled * len(config.time_pooling), config, normalised)
         self.embedding_size = config.embedding_size
         self.minimum_frames = _minimum_frames(config.convolutions)
 
     @typechecked
-    def frame_features(self, log_mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch features less"]:
-        """What the convolutions hear, before time pooling."""
-        features: Tensor = self.blocks(self.input_norm(log_mel))
-        return features
-
-    @typechecked
     def forward(self, log_mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch embedding"]:
         """One vector a patch."""
-        vectors: Tensor = self.dense(self.time_pooling(self.frame_features(log_mel)))
+        levels = [self.input_norm(log_mel)]
+        for block in self.blocks:
+            levels.append(block(levels[-1]))
+        heard = levels if self.multi_level else levels[-1:]
+        vectors: Tensor = self.dense(torch.cat([self.time_pooling(level) for level in heard], dim=1))
         return vectors
 
 

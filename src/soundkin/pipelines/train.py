@@ -125,7 +125,7 @@ def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, met
         metrics=metrics,
         provenance={
             "training_data": training_data(data.train.catalog, config.catalog),
-            "split_rule": data.split_rule.model_dump(mode="json"),
+            "split": data.split_rule.model_dump(mode="json"),
             "versions": environment()["packages"],
             "train_config": config.model_dump(mode="json", exclude={"catalog", "run_dir"}),
         },

@@ -80,6 +80,9 @@ def _register_defaults() -> None:
         store.store(f"{name}_defaults", {name: task.config_kind().model_dump(mode="json")}, group="task")
 
 
+_SEE_HELP = " See soundkin train --help for the config groups, and configs/ for what they hold."
+
+
 class _explaining:  # noqa: N801 - reads as a phrase: with _explaining()
     """Turn Hydra's complaints into ours, with the nearest right key or choice."""
 
@@ -91,18 +94,14 @@ class _explaining:  # noqa: N801 - reads as a phrase: with _explaining()
 
 
 def _explain(complaint: str) -> str:
+    if choice := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", complaint):
+        group, name = choice.groups()
+        choices = [path.stem for path in (config_folder() / group).glob("*.yaml")]
+        return f"config {group}={name}: there is no such choice.{nearest(name, choices)}"
     if key := re.search(r"Could not override '([^']+)'", complaint):
-        name = key.group(1)
-        close = difflib.get_close_matches(name, _known_keys(), n=1, cutoff=0.5)
-        return f"config key {name} is unknown." + (f" Did you mean {close[0]}?" if close else _see_help())
-    if group := re.search(r"Could not find '([^']+)/([^'/]+)'", complaint):
-        place, choice = group.groups()
-        listed = complaint.partition("Available options in")[2].splitlines()[1:]
-        options = [line.strip() for line in listed if line.startswith("\t") and not line.endswith("_defaults")]
-        return f"config {place}={choice}: there is no such choice." + nearest(choice, options)
-    if override := re.search(r"Could not override '([^']+)'.*No match in the defaults list", complaint, re.DOTALL):
-        return f"config group {override.group(1)} is unknown." + _see_help()
-    return complaint.splitlines()[0].rstrip(".") + "." + _see_help()
+        close = difflib.get_close_matches(key.group(1), _known_keys(), n=1, cutoff=0.5)
+        return f"config key {key.group(1)} is unknown." + (f" Did you mean {close[0]}?" if close else _SEE_HELP)
+    return complaint.splitlines()[0].rstrip(".") + "." + _SEE_HELP
 
 
 def _known_keys() -> list[str]:
@@ -119,7 +118,3 @@ def _known_keys() -> list[str]:
 
     walk(composed, "")
     return keys
-
-
-def _see_help() -> str:
-    return " See soundkin train --help for the config groups, and configs/ for what they hold."

@@ -39,15 +39,18 @@ class TrainingModule(pl.LightningModule):
         self.augment_config = augment_config
         self.config = config
         self.random_seed = random_seed
+        self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Tie all randomness of a step to its number, so that a resumed run repeats what a killed one did."""
-        torch.manual_seed(self.random_seed * 1_000_003 + self.global_step * 1_009 + self.global_rank)
+        seed = self.random_seed * 1_000_003 + self.global_step * 1_009 + self.global_rank
+        torch.manual_seed(seed)
+        self._generator = torch.Generator().manual_seed(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Weighted sum of the task losses on one batch of patches."""
-        vectors = self.network(augment(batch["log_mel"], self.augment_config)).float()
+        vectors = self.network(augment(batch["log_mel"], self.augment_config, self._generator)).float()
         total = vectors.new_zeros(())
         for name, task in self.tasks.items():
             targets = self.targets[name][batch["rows"].cpu()].to(vectors.device)

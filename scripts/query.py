@@ -1,0 +1,36 @@
+"""What sounds like these tracks?
+
+    python scripts/query.py runs/demo/index TRACK_ID_OR_FILE [ANOTHER ...] -k 5 --where genre=rock --where 'year>=1990'
+
+Several seeds are asked for at once: the answers are near the mean of their vectors.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from soundkin.errors import SoundkinError
+from soundkin.pipelines.query import query
+
+
+def main() -> int:
+    """Read the command line and print one line an answer."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("index", type=Path, help="index folder")
+    parser.add_argument("like", nargs="+", help="track ids or audio files")
+    parser.add_argument("-k", type=int, default=10, help="how many answers (default: 10)")
+    parser.add_argument("--where", action="append", default=[], help="a condition that every answer meets")
+    parser.add_argument("--artist-cap", type=int, help="at most this many answers by one artist")
+    given = parser.parse_args()
+    try:
+        answers = query(given.index, given.like, given.k, given.where, given.artist_cap)
+    except SoundkinError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    for answer in answers:
+        print(f"{answer.rank:3}  {answer.score:.3f}  {answer.title} - {answer.artist}  {answer.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+"""`python -m soundkin`: the command line."""
+
+from soundkin.cli.main import main
+
+if __name__ == "__main__":
+    main()

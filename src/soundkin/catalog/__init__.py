@@ -1,0 +1,1 @@
+"""Tracks and what is known of them: tables, labels, splits, ratings, triplets, and the tags of a music folder."""

@@ -1,0 +1,35 @@
+"""`soundkin demo`."""
+
+from pathlib import Path
+
+import click
+
+from soundkin.cli.output import end, print_rows, print_table
+
+HELP = """The whole job in one go: synthesise a corpus (or take --music), scan, train, embed, index, query, evaluate, report.
+
+\b
+Examples:
+  soundkin demo
+  soundkin demo --music ~/music --run-dir runs/own
+"""
+
+
+@click.command(help=HELP)
+@click.option("--music", type=click.Path(path_type=Path), help="A folder of your own; its catalog.csv or tags are read.")
+@click.option("--run-dir", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes.")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+def command(music: Path | None, run_dir: Path, workers: int, overrides: tuple[str, ...]) -> int:
+    from soundkin.pipelines.demo import demo
+
+    result = demo(run_dir, music, workers, overrides)
+    rows = [
+        [str(place), f"{answer.score:.3f}", answer.title, answer.artist, answer.path]
+        for place, answer in enumerate(result.answers, 1)
+    ]
+    print_table(f"sounds like {result.seed}", ["rank", "score", "title", "artist", "path"], rows)
+    print_rows("on tracks by artists never heard in training", result.evaluation.table())
+    click.echo(result.evaluation.verdict)
+    click.echo(f"See and hear it: {result.report}")
+    return end(result.skipped)

@@ -1,0 +1,165 @@
+"""Embeddings on disk: vectors in Parquet parts, and a manifest with the checksum of each part.
+
+    manifest.json             format version, model hash, where the model and the catalog are, the parts
+    tracks/PART.parquet       one row a track, in catalog order
+    patches/PART.parquet      optional; row group i holds the patches of row i in the tracks part of the same name
+    skipped.csv               track_id, path and reason of each file that could not be embedded
+
+No part is ever overwritten (`parts` says why): until a new manifest takes the place of the old one, the folder holds
+the old embeddings whole. Reading needs neither torch nor pandas.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from soundkin.config import Config, validate
+from soundkin.embedding.parts import Part, part_path, read_tracks, track_schema, vectors_of
+from soundkin.errors import ArtefactError, ConfigError, UsageError
+from soundkin.files import read_versioned_json, sha256_of, write_json
+from soundkin.shapes import Float32
+
+FORMAT = "soundkin embeddings"
+FORMAT_VERSION = 1
+
+
+class Manifest(Config):
+    """What the embeddings are. Paths are relative to the folder where they can be."""
+
+    model_hash: str
+    model_path: str
+    catalog_path: str
+    embedding_size: int
+    count: int
+    skipped: int
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The vectors of all embedded tracks, row by row in catalog order."""
+
+    track_ids: list[str]
+    vectors: Float32[np.ndarray, "tracks embedding"]
+    duration_seconds: list[float]
+    audio_hashes: list[str]
+    model_hash: str
+    model_path: Path
+    catalog_path: Path
+
+
+@dataclass(frozen=True)
+class PatchEmbeddings:
+    """The patch vectors of one track, in order of time."""
+
+    track_id: str
+    start_seconds: list[float]
+    vectors: Float32[np.ndarray, "patches embedding"]
+
+
+def read_embeddings(folder: Path) -> Embeddings:
+    """Read an embeddings folder and check all of it.
+
+    Raises:
+        ArtefactError: a file is missing, corrupt or of another version, or holds vectors of another model.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    vectors = np.empty((manifest.count, manifest.embedding_size), np.float32)
+    columns = pa.schema([("track_id", pa.string()), ("duration_seconds", pa.float64()), ("audio_hash", pa.string())])
+    tables, row = [columns.empty_table()], 0
+    for part in manifest.parts:
+        table = _read_tracks(folder, part, manifest)
+        vectors[row : row + part.count] = vectors_of(table)
+        tables.append(table.select(columns.names))
+        row += part.count
+    everything = pa.concat_tables(tables)
+    return Embeddings(
+        track_ids=everything["track_id"].to_pylist(),
+        vectors=vectors,
+        duration_seconds=everything["duration_seconds"].to_pylist(),
+        audio_hashes=everything["audio_hash"].to_pylist(),
+        model_hash=manifest.model_hash,
+        model_path=(folder / manifest.model_path).resolve(),
+        catalog_path=(folder / manifest.catalog_path).resolve(),
+    )
+
+
+def read_patches(folder: Path, track_ids: Collection[str] | None = None) -> Iterator[PatchEmbeddings]:
+    """Yield the patch vectors of all tracks, or of `track_ids`, in catalog order with one track in memory at a time.
+
+    Raises:
+        UsageError: the embeddings were made without patch vectors.
+        ArtefactError: as `read_embeddings`.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    for part in manifest.parts:
+        if part.patches_sha256 is None:
+            raise UsageError(f"{folder} holds no patch vectors. Run the same `soundkin embed` again with --patches.")
+        path = _checked(part_path(folder, "patches", part.name), part.patches_sha256)
+        with pq.ParquetFile(path) as patches:
+            for row, track_id in enumerate(_read_tracks(folder, part, manifest)["track_id"].to_pylist()):
+                if track_ids is None or track_id in track_ids:
+                    table = patches.read_row_group(row)
+                    vectors = vectors_of(table)
+                    yield PatchEmbeddings(track_id, table["start_seconds"].to_pylist(), vectors)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest alone; the parts it names are not looked at.
+
+    Raises:
+        UsageError: there is no such folder.
+        ArtefactError: the manifest is missing, corrupt or of another version.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UsageError(
+            f"embeddings folder {folder} does not exist. Make it: soundkin embed MODEL CATALOG -o {folder}"
+        )
+    path = folder / "manifest.json"
+    values = read_versioned_json(path, FORMAT, FORMAT_VERSION)
+    del values["format"], values["format_version"]
+    try:
+        manifest = validate(Manifest, values)
+    except ConfigError as error:
+        raise ArtefactError(f"{path} is corrupt: {error} Run soundkin embed again.") from error
+    if manifest.count != sum(part.count for part in manifest.parts):
+        raise ArtefactError(f"{path} is corrupt: its counts do not add up. Run soundkin embed again.")
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Put `manifest` in place: from now on it says what the folder holds."""
+    values = {"format": FORMAT, "format_version": FORMAT_VERSION, **manifest.model_dump(mode="json")}
+    write_json(folder / "manifest.json", values)
+
+
+def _read_tracks(folder: Path, part: Part, manifest: Manifest) -> pa.Table:
+    path = _checked(part_path(folder, "tracks", part.name), part.tracks_sha256)
+    table = read_tracks(folder, part.name)
+    if table.schema != track_schema(manifest.embedding_size) or len(table) != part.count:
+        raise ArtefactError(f"{path} does not fit its manifest. Run soundkin embed again.")
+    strangers = set(table["model_hash"].unique().to_pylist()) - {manifest.model_hash}
+    if strangers:
+        raise ArtefactError(
+            f"{path} holds vectors of model {strangers.pop()} among those of model {manifest.model_hash}; "
+            "vectors of two models cannot be compared. Run soundkin embed again."
+        )
+    return table
+
+
+def _checked(path: Path, sha256: str) -> Path:
+    if not path.is_file():
+        raise ArtefactError(f"{path} is missing. Run soundkin embed again: only what is missing is computed.")
+    if sha256_of(path) != sha256:
+        raise ArtefactError(
+            f"{path} is corrupt: its checksum is not the one in manifest.json. "
+            "Run soundkin embed again: only what is missing is computed."
+        )
+    return path

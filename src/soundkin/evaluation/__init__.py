@@ -1,0 +1,1 @@
+"""Whether vectors are any good: protocols put questions to all systems, `protocol` sets the answers side by side."""

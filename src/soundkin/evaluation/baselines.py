@@ -1,0 +1,40 @@
+"""What a trained network has to beat: statistics of MFCCs, computed from the same log-mel that the network hears.
+
+MFCC mean and deviation is the plain bag-of-frames description of timbre (Logan 2000; Tzanetakis & Cook 2002).
+"""
+
+import numpy as np
+from scipy.fft import dct
+from scipy.signal import savgol_filter
+
+from soundkin.shapes import Float, typechecked
+
+COEFFICIENTS = 20
+DELTA_FRAMES = 9  # the regression window, as in librosa.feature.delta
+
+
+@typechecked
+def mfccs(log_mel: Float[np.ndarray, "frames mels"]) -> Float[np.ndarray, "frames coefficients"]:
+    """Mel-frequency cepstral coefficients: the first 20 of an orthonormal DCT over the mel bands of each frame."""
+    return np.asarray(dct(np.asarray(log_mel, dtype=np.float32), type=2, norm="ortho", axis=1))[:, :COEFFICIENTS]
+
+
+@typechecked
+def mfcc_statistics(coefficients: Float[np.ndarray, "frames coefficients"]) -> Float[np.ndarray, "statistics"]:
+    """Mean and standard deviation over time of MFCCs, their deltas and their delta-deltas: 6 x 20 figures a track."""
+    deltas = savgol_filter(coefficients, DELTA_FRAMES, polyorder=1, deriv=1, axis=0, mode="nearest")
+    accelerations = savgol_filter(coefficients, DELTA_FRAMES, polyorder=2, deriv=2, axis=0, mode="nearest")
+    courses = [coefficients, deltas, accelerations]
+    return np.concatenate([np.r_[course.mean(axis=0), course.std(axis=0)] for course in courses]).astype(np.float32)
+
+
+@typechecked
+def standardised(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndarray, "tracks embedding"]:
+    """Each dimension with mean 0 and deviation 1 over these tracks; a dimension without spread becomes 0.
+
+    Baselines are standardised over the very tracks they are judged on. That uses no label and can only flatter them:
+    without it the loudness coefficient of MFCCs, or the common direction of a random network, drowns the rest.
+    """
+    spread = vectors.std(axis=0)
+    centred = vectors - vectors.mean(axis=0)
+    return np.asarray(np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-9))

@@ -1,0 +1,77 @@
+"""Intervals for means of scores whose items come in groups.
+
+Queries by one artist rise and fall together, so drawing tracks anew would pretend to more evidence than there is.
+We draw whole *artists* with replacement (the cluster bootstrap: Field & Welsh 2007) and take percentiles. The
+candidates stay as they are: an interval says what other artists' queries would score against this collection.
+Every system is drawn with the same artists, so that the interval of a difference is a paired one.
+"""
+
+import numpy as np
+from pydantic import BaseModel
+
+from soundkin.evaluation.measure import Measure
+from soundkin.shapes import Float, Int, typechecked
+
+LEVEL = 0.95
+FEW_GROUPS = 10  # below this, percentiles of the cluster bootstrap are known to be too narrow
+
+
+class Interval(BaseModel, frozen=True):
+    """A mean with its 95% interval; no ends where there are fewer than two groups to draw from."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        ends = "" if self.low is None or self.high is None else f" [{self.low:.2f}, {self.high:.2f}]"
+        return f"{self.mean:.2f}{ends}"
+
+
+def intervals(measure: Measure, resamples: int, random_seed: int) -> dict[str, Interval]:
+    """Each system's mean score and its interval."""
+    means = _means(measure, resamples, random_seed)
+    return {name: _interval(values) for name, values in means.items()}
+
+
+def paired_gains(measure: Measure, resamples: int, random_seed: int) -> dict[str, Interval]:
+    """How far the first system is above each other one, on the same draws."""
+    first, *others = (means := _means(measure, resamples, random_seed))
+    return {name: _interval(means[first] - means[name]) for name in others}
+
+
+def _means(measure: Measure, resamples: int, random_seed: int) -> dict[str, Float[np.ndarray, "draws"]]:
+    """Mean score of each system: as it is in place 0, then in every draw of groups."""
+    asked = measure.asked
+    names, groups = np.unique(measure.groups[asked], return_inverse=True)
+    weights = np.ones(asked.sum()) if measure.weights is None else measure.weights[asked]
+    draws = draw_groups(len(names), resamples, random_seed)
+    return {name: grouped_means(score[asked], weights, groups, draws) for name, score in measure.scores.items()}
+
+
+def draw_groups(groups: int, resamples: int, random_seed: int) -> Int[np.ndarray, "draws groups"]:
+    """How often each group is drawn: once each in row 0, then `resamples` rows of draws with replacement."""
+    if groups < 2:
+        return np.ones((1, groups), dtype=int)
+    drawn = np.random.default_rng(random_seed).multinomial(groups, np.full(groups, 1 / groups), size=resamples)
+    return np.concatenate([np.ones((1, groups), dtype=int), drawn])
+
+
+@typechecked
+def grouped_means(
+    scores: Float[np.ndarray, "items"],
+    weights: Float[np.ndarray, "items"],
+    groups: Int[np.ndarray, "items"],
+    draws: Int[np.ndarray, "draws groups"],
+) -> Float[np.ndarray, "draws"]:
+    """Weighted mean of the scores in each draw of groups."""
+    count = draws.shape[1]
+    totals = draws @ np.bincount(groups, scores * weights, minlength=count)
+    return totals / np.maximum(draws @ np.bincount(groups, weights, minlength=count), np.finfo(float).tiny)
+
+
+def _interval(means: Float[np.ndarray, "draws"]) -> Interval:
+    if len(means) == 1:
+        return Interval(mean=float(means[0]))
+    low, high = np.quantile(means[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(mean=float(means[0]), low=float(low), high=float(high))

@@ -1,0 +1,52 @@
+"""Hubs: tracks that stand among the nearest of far too many others (Radovanović, Nanopoulos & Ivanović 2010)."""
+
+import numpy as np
+from pydantic import BaseModel
+
+from soundkin.evaluation.similarity import similarity_chunks
+from soundkin.shapes import Float, Int, typechecked
+
+
+class Hubness(BaseModel, frozen=True):
+    """How unevenly tracks occur among others' `k` nearest.
+
+    `skewness` is 0 for an even spread, above 2 for a space with clear hubs. `largest_hub` is the share of all lists
+    that the most frequent track stands in; `antihubs` the share of tracks that stand in none.
+    """
+
+    k: int
+    skewness: float
+    largest_hub: float
+    antihubs: float
+
+
+def hubness(vectors: Float[np.ndarray, "tracks embedding"], k: int = 10) -> Hubness:
+    """Skewness of the k-occurrence under cosine, its largest hub and its antihubs."""
+    occurrences = k_occurrences(vectors, k)
+    return Hubness(
+        k=min(k, max(len(vectors) - 1, 0)),
+        skewness=skewness(occurrences),
+        largest_hub=float(occurrences.max(initial=0) / max(len(vectors) - 1, 1)),
+        antihubs=float((occurrences == 0).mean()) if len(vectors) else 0.0,
+    )
+
+
+@typechecked
+def k_occurrences(vectors: Float[np.ndarray, "tracks embedding"], k: int = 10) -> Int[np.ndarray, "tracks"]:
+    """In how many other tracks' `k` nearest each track stands."""
+    k = min(k, len(vectors) - 1)
+    counts = np.zeros(len(vectors), dtype=int)
+    if k < 1:
+        return counts
+    for rows, similarity in similarity_chunks(vectors, np.arange(len(vectors))):
+        similarity[np.arange(len(rows)), rows] = -np.inf
+        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+        counts += np.bincount(nearest.ravel(), minlength=len(vectors))
+    return counts
+
+
+def skewness(values: np.ndarray) -> float:
+    """Third standardised moment; 0 where all values are equal."""
+    deviations = values - values.mean() if len(values) else values
+    spread = np.mean(deviations**2) if len(values) else 0.0
+    return float(np.mean(deviations**3) / spread**1.5) if spread > 0 else 0.0

@@ -1,0 +1,77 @@
+"""What is asked of vectors: a label of the catalog, and what must not help in answering."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from soundkin.catalog.table import Catalog
+from soundkin.shapes import Int
+
+Values = Sequence[tuple[str, ...]]  # what one column holds for each track; () where it is empty
+
+DEFAULT_LABELS = ("genre", "artist", "album", "decade")
+# Whose sharers are kept apart: tracks by one artist sound alike for reasons other than their genre, tracks of one
+# album for reasons other than their artist. Tracks of one album have no such third.
+HELD_OUT = {"artist": "album", "album": None}
+
+
+@dataclass(frozen=True)
+class Question:
+    """Asks which tracks share a value of `label`.
+
+    `held_out` is the column whose sharers are kept from answering for each other, None if there is none.
+    `groups` numbers the tracks' artists: the unit that intervals are drawn over.
+    """
+
+    label: str
+    values: Values
+    held_out: str | None
+    held_out_values: Values
+    groups: Int[np.ndarray, "tracks"]
+
+
+def question(catalog: Catalog, label: str) -> Question:
+    """The question that the column `label` poses (`decade` is made from `year`)."""
+    held_out = HELD_OUT.get(label, "artist")
+    held_out_values = column_values(catalog, held_out) if held_out else [()] * len(catalog)
+    if not any(held_out_values):
+        held_out = None
+    return Question(label, column_values(catalog, label), held_out, held_out_values, artist_groups(catalog))
+
+
+def column_values(catalog: Catalog, column: str) -> Values:
+    """What a column holds for each track; all empty where the catalog has no such column.
+
+    An album is told apart by its artist too: many are called "Greatest Hits".
+    """
+    if column == "decade":
+        return [tuple(f"{int(year) // 10 * 10}s" for year in years) for years in column_values(catalog, "year")]
+    if column not in catalog.frame.columns:
+        return [()] * len(catalog)
+    if column == "album" and "artist" in catalog.frame.columns:
+        pairs = zip(catalog.values("artist"), catalog.values("album"), strict=True)
+        return [tuple(" / ".join([*artists[:1], album]) for album in albums) for artists, albums in pairs]
+    values: Values = catalog.values(column)
+    return values
+
+
+def artist_groups(catalog: Catalog) -> Int[np.ndarray, "tracks"]:
+    """A number for each track's first artist."""
+    return group_numbers(column_values(catalog, "artist"))
+
+
+def group_numbers(values: Values) -> Int[np.ndarray, "tracks"]:
+    """Number the first value of each track; a track without one is a group of its own."""
+    numbers: dict[object, int] = {}
+    keys = [held[0] if held else row for row, held in enumerate(values)]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=int)
+
+
+def memberships(values: Values) -> csr_matrix:
+    """Which track holds which value: sparse ones, [tracks, names in alphabetical order]."""
+    names = {name: place for place, name in enumerate(sorted({name for held in values for name in held}))}
+    pairs = [(row, names[name]) for row, held in enumerate(values) for name in set(held)]
+    rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
+    return csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(len(values), len(names)))

@@ -1,0 +1,105 @@
+"""Whether a track finds its kind: every labelled track asks for the others that share one of its labels.
+
+The artist filter (Pampalk, Flexer & Widmer 2005) keeps tracks of the query's own artist out of the candidates:
+otherwise a system that only knows a voice, a studio or an encoder looks as if it knew the genre. Where the same
+artist is asked for, the album takes the artist's part. Scores without the filter stand beside those with it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from soundkin.evaluation import chance, metrics
+from soundkin.evaluation.measure import CHANCE, Measure
+from soundkin.evaluation.questions import Question, Values, memberships
+from soundkin.evaluation.similarity import CHUNK, unit_length
+from soundkin.shapes import Bool, Float, Int
+
+K = 10
+Marks = Bool[np.ndarray, "queries candidates"]
+Systems = Mapping[str, Float[np.ndarray, "tracks _"]]
+
+
+def ask_retrieval(systems: Systems, question: Question, random_seed: int) -> list[Measure]:
+    """Score the question's rankings with the filter, where there is one, then without."""
+    held_out = [(question.held_out, question.held_out_values)] if question.held_out else []
+    return [
+        measure
+        for left_out in [*held_out, None]
+        for measure in retrieval(systems, question.label, question.values, left_out, question.groups, random_seed)
+    ]
+
+
+def retrieval(
+    systems: Systems,
+    label: str,
+    values: Values,
+    held_out: tuple[str, Values] | None,
+    groups: Int[np.ndarray, "tracks"],
+    random_seed: int,
+) -> list[Measure]:
+    """Score every track's cosine ranking of the others by whether they share one of its `values`.
+
+    `held_out` names a column and its values: candidates that share one with the query are left out. Tracks without
+    a label neither ask nor stand among the candidates: they might be right. Ties are broken by `random_seed`, since
+    the order of a catalog gives away its artists.
+    """
+    labelled = np.array([bool(names) for names in values], dtype=bool)
+    candidates = np.random.default_rng(random_seed).permutation(np.flatnonzero(labelled))
+    barred = memberships(held_out[1]) if held_out else None
+    scores = {metric: {name: np.full(len(labelled), np.nan) for name in [*systems, CHANCE]} for metric in METRICS}
+    units = {name: unit_length(np.asarray(vectors, dtype=np.float32)) for name, vectors in systems.items()}
+    for rows, right, allowed in _marked_chunks(memberships(values), barred, candidates):
+        relevant, allowed_count = right.sum(axis=1), allowed.sum(axis=1)
+        for name, unit in units.items():
+            ranked = _ranked(unit[rows] @ unit[candidates].T, right, allowed)
+            for metric, (score, _) in METRICS.items():
+                scores[metric][name][rows] = score(ranked, relevant, allowed_count)
+        for metric, (_, expected) in METRICS.items():
+            scores[metric][CHANCE][rows] = expected(allowed_count, relevant)
+    column = held_out[0] if held_out else None
+    return [Measure("retrieval", label, metric, column, by_system, groups) for metric, by_system in scores.items()]
+
+
+# Each metric: the score of a ranking, and what a random order would score.
+METRICS: dict[str, tuple[Callable[..., metrics.Scores], Callable[..., metrics.Scores]]] = {
+    f"mAP@{K}": (
+        lambda relevance, relevant, _: metrics.average_precision(relevance, relevant, K),
+        lambda candidates, relevant: chance.average_precision(candidates, relevant, K),
+    ),
+    f"nDCG@{K}": (
+        lambda relevance, relevant, _: metrics.ndcg(relevance, relevant, K),
+        lambda candidates, relevant: chance.ndcg(candidates, relevant, K),
+    ),
+    f"recall@{K}": (
+        lambda relevance, relevant, _: metrics.recall(relevance, relevant, K),
+        lambda candidates, relevant: chance.recall(candidates, relevant, K),
+    ),
+    "R-precision": (lambda relevance, relevant, _: metrics.r_precision(relevance, relevant), chance.r_precision),
+    "MRR": (lambda relevance, relevant, _: metrics.reciprocal_rank(relevance, relevant), chance.reciprocal_rank),
+    "AUC": (metrics.auc, chance.auc),
+}
+
+
+def _marked_chunks(
+    labels: csr_matrix, barred: csr_matrix | None, candidates: Int[np.ndarray, "candidates"]
+) -> Iterator[tuple[Int[np.ndarray, "queries"], Marks, Marks]]:
+    """(query rows, which candidates are right, which are allowed), a bounded number of queries at a time."""
+    queries = np.sort(candidates)
+    for start in range(0, len(queries), CHUNK):
+        rows = queries[start : start + CHUNK]
+        allowed = rows[:, None] != candidates
+        if barred is not None:
+            allowed &= ~_sharing(barred, rows, candidates)
+        yield rows, _sharing(labels, rows, candidates) & allowed, allowed
+
+
+def _sharing(members: csr_matrix, rows: Int[np.ndarray, "queries"], candidates: Int[np.ndarray, "candidates"]) -> Marks:
+    return np.asarray((members[rows] @ members[candidates].T).toarray() > 0)
+
+
+def _ranked(similarity: Float[np.ndarray, "queries candidates"], right: Marks, allowed: Marks) -> Marks:
+    """Whether each rank holds a right candidate; those not allowed come last."""
+    order = np.argsort(np.where(allowed, -similarity, np.inf), axis=1, kind="stable")
+    return np.take_along_axis(right, order, axis=1)

@@ -1,0 +1,93 @@
+"""Learning curves from the CSV that Lightning's CSVLogger writes: `epoch, step, train/loss, valid/genre_map ...`.
+
+A row holds only what was logged at that step; the other cells are empty.
+"""
+
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from soundkin.explore.palette import COLOURS, LINES, MARKERS, STYLE
+from soundkin.files import replacing
+
+Curve = tuple[list[int], list[float]]  # steps and values
+FEW_POINTS = 25
+HELD_OUT = "scores on held-out tracks"
+SCORES = {"train": "scores on training batches", "valid": HELD_OUT}
+
+
+def read_curves(metrics_csv: Path) -> dict[str, Curve]:
+    """Every logged `train/...` and `valid/...` figure over steps; a file that is not there holds none."""
+    curves: dict[str, Curve] = defaultdict(lambda: ([], []))
+    if not metrics_csv.exists():
+        return {}
+    with metrics_csv.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            step = int(float(row.get("step") or 0))
+            for name, value in row.items():
+                if name and "/" in name and value and math.isfinite(float(value)):
+                    steps, values = curves[name]
+                    steps.append(step)
+                    values.append(float(value))
+    return dict(curves)
+
+
+def panels(curves: Mapping[str, Curve]) -> dict[str, list[str]]:
+    """Which curves are drawn together; only panels that have any."""
+    drawn: dict[str, list[str]] = {"loss": [], "loss of each task": [], "scores on training batches": [], HELD_OUT: []}
+    for name in sorted(curves):
+        side, figure = name.split("/", 1)
+        if figure == "loss":
+            drawn["loss"].append(name)
+        elif figure.endswith("_loss"):
+            drawn["loss of each task"].append(name)
+        elif side in SCORES:
+            drawn[SCORES[side]].append(name)
+    return {title: members for title, members in drawn.items() if members}
+
+
+def draw_curves(metrics_csv: Path, output: Path) -> bool:
+    """Write a PNG of the learning curves; False, and no file, where nothing was logged."""
+    curves = read_curves(metrics_csv)
+    drawn = panels(curves)
+    if not drawn:
+        return False
+    with mpl.rc_context(STYLE):
+        columns = min(2, len(drawn))
+        rows = math.ceil(len(drawn) / columns)
+        figure = Figure(figsize=(5.2 * columns + 0.8, 3.4 * rows), layout="constrained")
+        for place, (title, members) in enumerate(drawn.items(), start=1):
+            _draw_panel(figure.add_subplot(rows, columns, place), title, {name: curves[name] for name in members})
+        with replacing(output) as file:
+            figure.savefig(file, format="png", dpi=150)
+    return True
+
+
+def _draw_panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
+    for place, (name, (steps, values)) in enumerate(curves.items()):
+        look = place % len(COLOURS)
+        marker = MARKERS[look] if len(steps) <= FEW_POINTS else ""
+        axes.plot(
+            steps,
+            values,
+            color=COLOURS[look],
+            linestyle=LINES[look],
+            marker=marker,
+            ms=4,
+            lw=1.8,
+            label=_readable(name),
+        )
+    axes.set(title=title, xlabel="training step")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(fontsize=9)
+
+
+def _readable(name: str) -> str:
+    side, figure = name.split("/", 1)
+    return f"{ {'train': 'training', 'valid': 'held out'}.get(side, side) }: {figure.replace('_', ' ')}"

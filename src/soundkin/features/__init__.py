@@ -1,0 +1,1 @@
+"""From audio files to log-mel frames, patches and the cache that training reads."""

@@ -1,0 +1,220 @@
+"""Log-mels on disk, so that training reads frames at the speed of memory instead of decoding audio in every epoch.
+
+A cache folder holds one folder per front end and length; in it, shards: the float16 frames of many tracks in one run
+(`*.f16`), with an index beside (`*.json`: audio hash -> first frame and frame count). A shard counts only once its
+index stands, which is written last; so a build may be killed at any point, and the next one goes on from there. Tracks
+are known by the hash of their bytes: catalogs may share a cache folder, and renamed files keep their frames.
+"""
+
+import fcntl
+import logging
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from soundkin.errors import ArtefactError, AudioError, Skipped
+from soundkin.features.decode import audio_hash
+from soundkin.features.log_mel import FrontEnd, stream_log_mel
+from soundkin.features.parallel import in_processes
+from soundkin.files import explaining_output, read_json, replacing, write_json
+from soundkin.progress import progress
+from soundkin.shapes import Float
+
+logger = logging.getLogger(__name__)
+
+SECONDS_PER_TRACK = 300.0
+TRACKS_PER_SHARD = 32
+TRACKS_WORTH_A_WORKER = 50  # starting a process takes as long as computing about so many
+OPEN_SHARDS = 256
+
+
+@dataclass(frozen=True)
+class CacheBuild:
+    """A built cache, each path's key in it (None where skipped), and what was skipped."""
+
+    cache: "MelCache"
+    keys: list[str | None]
+    skipped: list[Skipped]
+
+
+class MelCache:
+    """The tracks cached under one front end, of which at most the first `seconds_per_track` are kept.
+
+    Cheap to pickle: a data loader's workers map the shards anew.
+
+    Raises:
+        ArtefactError: a shard's index cannot be read.
+    """
+
+    def __init__(self, folder: Path, front_end: FrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
+        self.folder = _folder_of(folder, front_end, seconds_per_track)
+        self.mel_bands = front_end.mel_bands
+        self._places: dict[str, tuple[str, int, int]] = {}
+        for index in sorted(self.folder.glob("shard-*.json")):
+            for key, (start, frames) in read_json(index).items():
+                self._places[key] = (index.stem, start, frames)
+        self._open = lru_cache(OPEN_SHARDS)(self._map_shard)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def frames(self, key: str) -> int:
+        """How many frames a track has."""
+        return self._places[key][2]
+
+    def log_mel(self, key: str) -> Float[np.ndarray, "frames mels"]:
+        """A track's float16 frames, read-only, mapped from disk: a slice reads only what it covers.
+
+        Raises:
+            ArtefactError: the shard is missing or too short.
+        """
+        shard, start, frames = self._places[key]
+        found = self._open(shard)[start : start + frames]
+        if len(found) < frames:
+            raise self._damaged(shard, "too short")
+        return found
+
+    def _map_shard(self, shard: str) -> Float[np.ndarray, "frames mels"]:
+        try:
+            mapped = np.memmap(self.folder / f"{shard}.f16", np.float16, mode="r")
+            return np.asarray(mapped).reshape(-1, self.mel_bands)  # a plain array: slices of a memmap are slow to make
+        except (OSError, ValueError) as error:
+            raise self._damaged(shard, str(error)) from error
+
+    def _damaged(self, shard: str, reason: str) -> ArtefactError:
+        path = self.folder / f"{shard}.f16"
+        return ArtefactError(f"{path} is damaged ({reason}). Delete {self.folder} and build the cache again.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_open"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open = lru_cache(OPEN_SHARDS)(self._map_shard)
+
+
+def build_cache(
+    paths: Sequence[Path],
+    front_end: FrontEnd,
+    folder: Path,
+    workers: int = 1,
+    seconds_per_track: float = SECONDS_PER_TRACK,
+) -> CacheBuild:
+    """Cache the log-mels of audio files; what the folder already holds is not computed again.
+
+    Of a longer track the first `seconds_per_track` are kept. Memory does not grow with the number or length of tracks.
+    Another build in the same folder is waited for.
+
+    Raises:
+        OutputError: the folder cannot be written, or the disk is full.
+    """
+    target = _folder_of(folder, front_end, seconds_per_track)
+    with _building(target):
+        write_json(target / "front_end.json", front_end.model_dump())
+        hashes = list(progress(_hash_all(paths, workers), "Reading tracks", len(paths)))
+        known = MelCache(folder, front_end, seconds_per_track)
+        missing = {key: path for path, key in zip(paths, hashes, strict=True) if isinstance(key, str)}
+        missing = {key: path for key, path in missing.items() if key not in known}
+        workers = min(workers, 1 + len(missing) // TRACKS_WORTH_A_WORKER)
+        batches = _batches(list(missing.items()), workers)
+        shards = in_processes(partial(_build_shard, target, front_end, seconds_per_track), batches, workers)
+        failures: dict[str, str] = {}
+        for _ in progress(_one_by_one(shards, failures), "Computing log-mels", len(missing)):
+            pass
+    keys = [key if isinstance(key, str) and key not in failures else None for key in hashes]
+    reasons = [failures.get(key, "") if isinstance(key, str) else str(key) for key in hashes]
+    skipped = [
+        Skipped(str(path), reason.removeprefix(f"{path} "))
+        for path, reason in zip(paths, reasons, strict=True)
+        if reason
+    ]
+    return CacheBuild(MelCache(folder, front_end, seconds_per_track), keys, skipped)
+
+
+def _folder_of(folder: Path, front_end: FrontEnd, seconds_per_track: float) -> Path:
+    return Path(folder) / f"{front_end.content_hash()}-{seconds_per_track:g}s"
+
+
+@contextmanager
+def _building(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back even from a killed build, and clear what such a one left."""
+    with explaining_output(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.warning("waiting for another process that builds the cache %s", folder)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for path in folder.iterdir():
+            without_index = path.suffix == ".f16" and not path.with_suffix(".json").exists()
+            if path.suffix == ".tmp" or without_index:
+                path.unlink()
+        yield
+
+
+def _hash_all(paths: Sequence[Path], workers: int) -> Iterator[str | AudioError]:
+    """Each file's audio hash, or what is wrong with it. Hashing runs outside Python's lock: threads are enough."""
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        for start in range(0, len(paths), 1_000):
+            yield from pool.map(_hash_or_error, paths[start : start + 1_000])
+
+
+def _hash_or_error(path: Path) -> str | AudioError:
+    try:
+        return audio_hash(path)
+    except AudioError as error:
+        return error
+
+
+Batch = list[tuple[str, Path]]
+
+
+def _batches(missing: Batch, workers: int) -> Iterator[Batch]:
+    """Shards of equal size, small enough that all workers have something to do."""
+    size = max(1, min(TRACKS_PER_SHARD, len(missing) // (4 * max(1, workers))))
+    for start in range(0, len(missing), size):
+        yield missing[start : start + size]
+
+
+def _build_shard(folder: Path, front_end: FrontEnd, seconds: float, batch: Batch) -> tuple[int, dict[str, str]]:
+    """Write one shard; returns how many tracks it was to hold, and the reasons for those that it does not."""
+    places: dict[str, tuple[int, int]] = {}
+    failures: dict[str, str] = {}
+    data = folder / f"shard-{uuid.uuid4().hex}.f16"
+    with replacing(data) as file:
+        written = 0
+        for key, path in batch:
+            start = written
+            try:
+                for frames in stream_log_mel(path, front_end, seconds):
+                    file.write(frames.half().numpy().tobytes())
+                    written += len(frames)
+            except AudioError as error:
+                failures[key] = str(error)
+            else:
+                places[key] = (start, written - start)
+    if places:
+        write_json(data.with_suffix(".json"), places)
+    else:
+        data.unlink()
+    return len(batch), failures
+
+
+def _one_by_one(shards: Iterable[tuple[int, dict[str, str]]], failures: dict[str, str]) -> Iterator[None]:
+    """Collect the failures, and yield once per track for the progress bar."""
+    for tracks, failed in shards:
+        failures.update(failed)
+        yield from repeat(None, tracks)

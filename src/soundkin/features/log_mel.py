@@ -1,0 +1,210 @@
+"""Waveform -> log-mel frames: the one place that computes them, from parameters that travel with the model.
+
+Frame `t` covers samples `[t * hop_samples, t * hop_samples + window_samples)`: no padding, no centring. Arrays are
+[frames, mels], so that a cut in time is one run of memory.
+
+Windows and hops are lengths of time. Where both are whole numbers of samples at a file's own rate (for the default: at
+44.1, 48, 32, 96 kHz ...) the frames are computed at that rate: the same spectrum bins in Hz, hence the same filterbank
+and the same frames to within rounding, without the cost of resampling. Other rates are resampled first.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from soundkin.config import Config
+from soundkin.errors import ConfigError
+from soundkin.features.decode import AudioStream, MonoBlocks, open_audio, resample
+from soundkin.shapes import Float32, typechecked
+from soundkin.units import samples_to_frames
+
+# Frames are computed in blocks of this many, the last one padded: library kernels may round differently for
+# another shape, and a frame must not depend on how many others came along.
+BLOCK_FRAMES = 256
+
+
+class FrontEnd(Config):
+    """How log-mel frames are made. Two files' frames compare only if they were made with equal settings."""
+
+    sample_rate_hz: int = Field(22_050, ge=4_000, le=384_000)
+    window_samples: int = Field(882, ge=16)  # 40 ms
+    hop_samples: int = Field(441, ge=1)  # 20 ms
+    mel_bands: int = Field(96, ge=1)
+    low_hz: float = Field(30.0, ge=0)
+    high_hz: float = Field(10_000.0, gt=0)
+    mel_scale: Literal["slaney", "htk"] = "slaney"
+    floor_db: float = Field(-80.0, lt=0)  # power in a band below this, against a full-scale sine, fades to 0
+
+    @property
+    def frames_per_second(self) -> float:
+        """How many hops a second."""
+        return self.sample_rate_hz / self.hop_samples
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.hop_samples > self.window_samples:
+            raise ValueError(
+                f"hop_samples={self.hop_samples} skips samples: at most window_samples={self.window_samples}"
+            )
+        if self.window_samples % 2:
+            raise ValueError(f"window_samples={self.window_samples} is odd; use an even number")
+        if not self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
+            raise ValueError(f"needs low_hz={self.low_hz} < high_hz={self.high_hz} <= half the sample rate")
+        if not mel_filterbank(self).sum(0).all():
+            raise ValueError(
+                f"mel_bands={self.mel_bands} leaves bands without a spectrum bin; use fewer, or a longer window"
+            )
+        return self
+
+    def window_and_hop_at(self, sample_rate_hz: int) -> tuple[int, int] | None:
+        """Window and hop in samples at another rate; None unless both are whole."""
+        window, window_rest = divmod(self.window_samples * sample_rate_hz, self.sample_rate_hz)
+        hop, hop_rest = divmod(self.hop_samples * sample_rate_hz, self.sample_rate_hz)
+        return None if window_rest or hop_rest else (window, hop)
+
+
+def mel_filterbank(front_end: FrontEnd) -> Float32[Tensor, "bins mels"]:
+    """Triangles of height 1 over the spectrum's bins, as torchaudio and librosa (`norm=None`) have them."""
+    try:
+        from torchaudio.functional import melscale_fbanks
+    except (ImportError, OSError, RuntimeError) as error:  # made for another torch, it fails in any of these ways
+        raise ConfigError(
+            f"torchaudio does not fit the installed torch ({error}). Install both from the same index."
+        ) from error
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of empty bands, which FrontEnd refuses
+        bank: Tensor = melscale_fbanks(
+            n_freqs=front_end.window_samples // 2 + 1,
+            f_min=front_end.low_hz,
+            f_max=front_end.high_hz,
+            n_mels=front_end.mel_bands,
+            sample_rate=front_end.sample_rate_hz,
+            mel_scale=front_end.mel_scale,
+        )
+    return bank
+
+
+class LogMel:
+    """Computes log-mel frames of waveforms at `sample_rate_hz` (default: the front end's own).
+
+    `log(1 + power / floor)` of the mel bands' power, where a full-scale sine has power 1: a change of level moves all
+    that is above the floor by one constant and leaves differences alone, and silence is 0 rather than minus infinity.
+    """
+
+    def __init__(self, front_end: FrontEnd, sample_rate_hz: int | None = None):
+        self.sample_rate_hz = sample_rate_hz or front_end.sample_rate_hz
+        scaled = front_end.window_and_hop_at(self.sample_rate_hz)
+        if scaled is None:
+            raise ConfigError(
+                f"the front end's window is no whole number of samples at {self.sample_rate_hz} Hz. Resample."
+            )
+        self.window_samples, self.hop_samples = scaled
+        self._window = torch.hann_window(self.window_samples)
+        filterbank = mel_filterbank(front_end)
+        bins = int(filterbank.any(1).nonzero().max()) + 1
+        bins = min(bins, self.window_samples // 2 + 1)  # a file at a low rate has no more; its upper bands are silent
+        amplitude_to_full_scale = float(2 / self._window.sum())
+        self._weights = filterbank[:bins] * (amplitude_to_full_scale**2 / 10 ** (front_end.floor_db / 10))
+
+    @typechecked
+    def __call__(self, waveform: Float32[Tensor, "samples"]) -> Float32[Tensor, "frames mels"]:
+        """Log-mel of a whole waveform; one shorter than a window is padded with silence to one frame."""
+        return torch.cat(list(self.stream([waveform])))
+
+    @torch.no_grad()
+    def stream(self, blocks: Iterable[Tensor]) -> Iterator[Float32[Tensor, "frames mels"]]:
+        """Log-mel of a waveform that comes in blocks of any size: the same frames, bit for bit."""
+        held = torch.empty((BLOCK_FRAMES - 1) * self.hop_samples + self.window_samples)
+        overlap = self.window_samples - self.hop_samples
+        filled = 0
+        nothing_yet = True
+        for block in blocks:
+            for piece in _pieces(block, len(held) - filled, len(held) - overlap):
+                held[filled : filled + len(piece)] = piece
+                filled += len(piece)
+                if filled == len(held):
+                    yield self._log_mel(held)
+                    nothing_yet = False
+                    held[:overlap] = held[len(held) - overlap :].clone()
+                    filled = overlap
+        frames = samples_to_frames(filled, self.window_samples, self.hop_samples)
+        if frames or (nothing_yet and filled):
+            held[filled:] = 0
+            yield self._log_mel(held)[: max(frames, 1)]
+
+    @torch.autocast("cpu", enabled=False)
+    def _log_mel(self, held: Float32[Tensor, "samples"]) -> Float32[Tensor, "frames mels"]:
+        frames = held.unfold(0, self.window_samples, self.hop_samples) * self._window
+        spectrum = torch.view_as_real(torch.fft.rfft(frames))[:, : len(self._weights)].square()
+        power = spectrum[..., 0] + spectrum[..., 1]
+        return torch.mm(power, self._weights).add_(1).log_()
+
+
+def _pieces(block: Tensor, first: int, following: int) -> Iterator[Tensor]:
+    """Cut a block into one piece of at most `first` samples and others of at most `following`."""
+    yield block[:first]
+    for start in range(first, len(block), following):
+        yield block[start : start + following]
+
+
+@dataclass
+class LogMelStream:
+    """Log-mel frames of a file, block by block, once; `duration_seconds` and `warnings` are complete after."""
+
+    audio: AudioStream
+    front_end: FrontEnd
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length of the audio read so far."""
+        return self.audio.duration_seconds
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is off with the file, if anything."""
+        return tuple(self.audio.warnings)
+
+    def __iter__(self) -> Iterator[Float32[Tensor, "frames mels"]]:
+        """Yield blocks [frames, mels] of at most `BLOCK_FRAMES` frames."""
+        blocks: MonoBlocks = iter(self.audio)
+        rate = self.audio.sample_rate_hz
+        if self.front_end.window_and_hop_at(rate) is None:
+            blocks = resample(blocks, rate, self.front_end.sample_rate_hz)
+            rate = self.front_end.sample_rate_hz
+        return LogMel(self.front_end, rate).stream(torch.from_numpy(block) for block in blocks)
+
+
+def stream_log_mel(path: Path, front_end: FrontEnd, seconds: float | None = None) -> LogMelStream:
+    """Open a file as a stream of log-mel frames; memory does not grow with its length.
+
+    Raises:
+        AudioError: the file cannot be used; `decode` says when.
+    """
+    return LogMelStream(open_audio(path, seconds), front_end)
+
+
+@dataclass(frozen=True)
+class TrackLogMel:
+    """A whole file's log-mel frames."""
+
+    log_mel: Float32[Tensor, "frames mels"]
+    duration_seconds: float
+    warnings: tuple[str, ...]
+
+
+def log_mel_of_file(path: Path, front_end: FrontEnd, seconds: float | None = None) -> TrackLogMel:
+    """Log-mel frames of a whole file, or of its first `seconds`.
+
+    Raises:
+        AudioError: the file cannot be used; `decode` says when.
+    """
+    stream = stream_log_mel(path, front_end, seconds)
+    log_mel = torch.cat(list(stream))
+    return TrackLogMel(log_mel, stream.duration_seconds, stream.warnings)

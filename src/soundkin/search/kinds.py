@@ -1,0 +1,255 @@
+"""The kinds of index, by name. Both keep the exact vectors and can leave rows out while they search.
+
+exact   compares a query with every vector (FAISS IndexFlatIP).
+ivf     sorts the vectors into lists around centres and keeps 4 bits a number of each (FAISS IVF with 4-bit product
+        quantisation, residuals, fast scan). A query scans the nearest lists, and its best candidates are then compared
+        exactly (IndexRefine), so that scores are exact cosines. How many lists is measured when the index is built.
+
+Why not HNSW: it can remove nothing, filters badly, and takes minutes to build where this takes seconds. IVF reaches the
+recall we want on vectors that form clusters by scanning a tenth of them, and on those that do not by scanning them all,
+which 4-bit codes make five times faster than floats.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import faiss
+import numpy as np
+
+from soundkin.errors import UsageError
+from soundkin.shapes import Float32, Int
+
+EXACT_NUMBERS = 100_000 * 128  # One core compares this many in 2 ms; from there on, lists pay.
+IVF_TRACKS = 1_000  # Fewer are too few to learn lists and codes from.
+
+RECALL = 0.99
+RECALL_NEIGHBOURS = 10
+RECALL_QUERIES = 300
+TRAINING_TRACKS = 100_000
+
+Scores = Float32[np.ndarray, "queries neighbours"]
+Rows = Int[np.ndarray, "queries neighbours"]
+
+
+class Kind(Protocol):
+    """How an index finds neighbours among unit vectors."""
+
+    name: ClassVar[str]
+    files: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def build(cls, vectors: faiss.IndexFlatIP) -> Self:
+        """Learn from all vectors of the index whatever makes search fast."""
+        ...
+
+    @classmethod
+    def read(cls, folder: Path, vectors: faiss.IndexFlatIP, settings: dict[str, Any]) -> Self:
+        """Read what `write` wrote; `settings` are those of the kind that was written."""
+        ...
+
+    def write(self, folder: Path) -> None:
+        """Write `files` into `folder`."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What to keep in the manifest, as plain JSON."""
+        ...
+
+    def search(
+        self, queries: Float32[np.ndarray, "queries embedding"], k: int, rows: faiss.IDSelector | None = None
+    ) -> tuple[Scores, Rows]:
+        """The nearest `k` among `rows`, best first; row -1 where there are fewer."""
+        ...
+
+
+class Exact:
+    """Compares a query with every vector."""
+
+    name = "exact"
+    files = ()
+
+    def __init__(self, vectors: faiss.IndexFlatIP) -> None:
+        self._vectors = vectors
+
+    @classmethod
+    def build(cls, vectors: faiss.IndexFlatIP) -> Self:
+        """There is nothing to learn."""
+        return cls(vectors)
+
+    @classmethod
+    def read(cls, folder: Path, vectors: faiss.IndexFlatIP, settings: dict[str, Any]) -> Self:
+        """There is nothing to read."""
+        return cls(vectors)
+
+    def write(self, folder: Path) -> None:
+        """There is nothing to write."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    def search(
+        self, queries: Float32[np.ndarray, "queries embedding"], k: int, rows: faiss.IDSelector | None = None
+    ) -> tuple[Scores, Rows]:
+        """The nearest `k` among `rows`, best first."""
+        with _one_thread_a_query(queries):
+            found: tuple[Scores, Rows] = self._vectors.search(queries, k, params=faiss.SearchParameters(sel=rows))
+        return found
+
+
+class Ivf:
+    """Scans the `probes` nearest of the lists and compares the best `candidates` exactly."""
+
+    name = "ivf"
+    files = ("lists.faiss",)
+
+    def __init__(
+        self, lists: faiss.IndexIVFPQFastScan, vectors: faiss.IndexFlatIP, probes: int, candidates: int, recall: float
+    ) -> None:
+        self._lists = lists
+        self._refined = faiss.IndexRefine(lists, vectors)
+        self.probes = probes
+        self.candidates = candidates
+        self.recall = recall
+
+    @classmethod
+    def build(cls, vectors: faiss.IndexFlatIP) -> Self:
+        """Learn lists and codes, then find how many lists and candidates reach a recall of RECALL."""
+        if vectors.ntotal < IVF_TRACKS:
+            raise UsageError(f"kind=ivf needs at least {IVF_TRACKS} tracks, and there are {vectors.ntotal}: use exact.")
+        lists = _learn_lists(vectors)
+        queries, tenth_best = _judge(vectors)
+        for candidates in (200, 1000):
+            for probes in _doubling(lists.nlist):
+                found = cls(lists, vectors, probes, candidates, recall=0.0)
+                found.recall = found._measure_recall(queries, tenth_best)
+                if found.recall >= RECALL:
+                    return found
+        return found
+
+    @classmethod
+    def read(cls, folder: Path, vectors: faiss.IndexFlatIP, settings: dict[str, Any]) -> Self:
+        """Read the lists into memory."""
+        lists = faiss.read_index(str(folder / "lists.faiss"))
+        return cls(lists, vectors, settings["probes"], settings["candidates"], settings["recall_at_10"])
+
+    def write(self, folder: Path) -> None:
+        """Write the lists: 4 bits a number, and a row number a track."""
+        faiss.write_index(self._lists, str(folder / "lists.faiss"))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it searches, and the recall that was measured so."""
+        return {
+            "lists": self._lists.nlist,
+            "probes": self.probes,
+            "candidates": self.candidates,
+            "recall_at_10": round(self.recall, 4),
+        }
+
+    def search(
+        self, queries: Float32[np.ndarray, "queries embedding"], k: int, rows: faiss.IDSelector | None = None
+    ) -> tuple[Scores, Rows]:
+        """The nearest `k` among `rows`, best first. With `rows`, all lists are scanned: the k may be in any of them."""
+        found = self._scan(queries, k, self.probes if rows is None else self._lists.nlist, rows)
+        short = rows is None and (found[1] < 0).any()
+        return self._scan(queries, k, self._lists.nlist, rows) if short else found
+
+    def _scan(
+        self, queries: Float32[np.ndarray, "queries embedding"], k: int, probes: int, rows: faiss.IDSelector | None
+    ) -> tuple[Scores, Rows]:
+        candidates = min(max(self.candidates, 4 * k), self._lists.ntotal)
+        parameters = faiss.IndexRefineSearchParameters(
+            k_factor=candidates / k, base_index_params=faiss.IVFSearchParameters(nprobe=probes, sel=rows)
+        )
+        with _one_thread_a_query(queries):
+            found: tuple[Scores, Rows] = self._refined.search(queries, k, params=parameters)
+        return found
+
+    def _measure_recall(
+        self, queries: Float32[np.ndarray, "queries embedding"], tenth_best: Float32[np.ndarray, "queries"]
+    ) -> float:
+        """Share of the true neighbours found. By score, not row: of equal vectors any will do."""
+        scores, _ = self.search(queries, RECALL_NEIGHBOURS + 1)
+        return float((scores[:, 1:] >= tenth_best[:, None] - 1e-6).mean())
+
+
+KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (Exact, Ivf)}
+
+
+def choose_kind(tracks: int, embedding_size: int) -> str:
+    """Exact as long as it is fast."""
+    return "exact" if tracks * embedding_size < EXACT_NUMBERS or tracks < IVF_TRACKS else "ivf"
+
+
+def explain_kind(kind: Kind, tracks: int, embedding_size: int, asked_for: bool) -> str:
+    """Why this kind, in a sentence for people."""
+    size = f"{tracks:,} tracks of {embedding_size} numbers"
+    limit = max(EXACT_NUMBERS // embedding_size, IVF_TRACKS)
+    chosen = "asked for" if asked_for else f"chosen for {size}"
+    if kind.name == "exact":
+        return f"{chosen}: every track is compared, so no answer is approximate; up to {limit:,} tracks that is fast"
+    found = kind.settings
+    return (
+        f"{chosen}, since comparing every one is slow from {limit:,} on: {found['probes']} of {found['lists']} lists are "
+        f"scanned and the best {found['candidates']} tracks compared exactly, which finds {found['recall_at_10']:.1%} of "
+        f"the true ten nearest, measured with {RECALL_QUERIES} of the tracks"
+    )
+
+
+def _learn_lists(vectors: faiss.IndexFlatIP) -> faiss.IndexIVFPQFastScan:
+    """Some sqrt(tracks) / 4 lists: more would make the scan of all of them, which filters need, slower."""
+    everything = _array(vectors)
+    count, embedding_size = everything.shape
+    number = max(16, round(math.sqrt(count) / 4))
+    lists = faiss.index_factory(embedding_size, f"IVF{number},PQ{embedding_size}x4fsr", faiss.METRIC_INNER_PRODUCT)
+    for clustering in (lists.cp, lists.pq.cp):
+        clustering.min_points_per_centroid = (
+            1  # IVF_TRACKS sees to it that there are enough; FAISS would warn on stderr
+        )
+    lists.cp.niter = 10
+    chosen = np.random.default_rng(0).choice(count, min(count, TRAINING_TRACKS), replace=False)
+    lists.train(everything[np.sort(chosen)])
+    lists.add(everything)
+    return lists
+
+
+def _judge(
+    vectors: faiss.IndexFlatIP,
+) -> tuple[Float32[np.ndarray, "queries embedding"], Float32[np.ndarray, "queries"]]:
+    """Some of the vectors, and the cosine of the tenth nearest other track of each."""
+    everything = _array(vectors)
+    chosen = np.random.default_rng(1).choice(len(everything), min(len(everything), RECALL_QUERIES), replace=False)
+    queries = everything[chosen]
+    scores, _ = vectors.search(queries, RECALL_NEIGHBOURS + 1)
+    return queries, scores[:, -1]
+
+
+def _array(vectors: faiss.IndexFlatIP) -> Float32[np.ndarray, "tracks embedding"]:
+    """The vectors without copying them."""
+    found: np.ndarray = faiss.rev_swig_ptr(vectors.get_xb(), vectors.ntotal * vectors.d)
+    return found.reshape(vectors.ntotal, vectors.d)
+
+
+def _doubling(most: int) -> Iterator[int]:
+    number = 1
+    while number < most:
+        yield number
+        number *= 2
+    yield most
+
+
+@contextmanager
+def _one_thread_a_query(queries: np.ndarray) -> Iterator[None]:
+    """A single query is too short to share out: starting threads takes longer than they save."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1 if len(queries) == 1 else threads)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)

@@ -1,0 +1,60 @@
+import logging
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.table import Catalog
+from soundkin.errors import CatalogError
+
+TRACKS = Catalog(pd.DataFrame({"track_id": ["a", "b"], "path": ["a.mp3", "b.mp3"]}), Path(), "catalog tracks.csv")
+
+
+def read(folder: Path, text: str) -> pd.DataFrame:
+    (folder / "ratings.csv").write_text(text)
+    return read_ratings(folder / "ratings.csv", TRACKS)
+
+
+def test_ratings_and_times(tmp_path: Path) -> None:
+    frame = read(
+        tmp_path,
+        "user_id,track_id,rating,timestamp\n1,a,5,1600000000\n1,a,-1.5,2020-09-13T12:26:41Z\n"
+        "2,b,0,2020-09-13\n3,b,1,2020-09-13T14:26:40+02:00\n4,b,1,\n",
+    )
+    assert frame["user_id"].tolist() == ["1", "1", "2", "3", "4"]
+    assert frame["rating"].tolist() == [5.0, -1.5, 0.0, 1.0, 1.0]
+    moment = pd.Timestamp(1_600_000_000, unit="s", tz="UTC")
+    expected = [moment, moment + pd.Timedelta(seconds=1), pd.Timestamp("2020-09-13", tz="UTC"), moment, pd.NaT]
+    assert frame["timestamp"].tolist()[:4] == expected[:4] and pd.isna(frame["timestamp"].iloc[4])
+
+
+def test_tracks_without_audio_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        frame = read(tmp_path, "user_id,track_id,rating\n1,a,5\n1,zz,5\n2,b,1\n")
+    assert frame["track_id"].tolist() == ["a", "b"] and frame.index.tolist() == [0, 1]
+    assert "left out 1 of 3 rows, about tracks that catalog tracks.csv lacks, the first in row 3" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("user_id,track_id\n1,a\n", "no column rating"),
+        ("user_id,track_id,rating\n,a,1\n", "row 2: user_id is empty"),
+        ("user_id,track_id,rating\n1,a,\n", "row 2: rating is empty"),
+        ("user_id,track_id,rating\n1,a,5\n1,b,good\n", "row 3: rating=good is not a number. Write a number"),
+        ("user_id,track_id,rating\n1,a,inf\n", "rating=inf is not a number"),
+        ("user_id,track_id,rating\n1,a,5\n2,a,5\n1,a,4\n", "row 4: user_id=1, track_id=a stands in row 2 already"),
+        (
+            "user_id,track_id,rating,timestamp\n1,a,5,\n1,a,4,\n",
+            "row 3: user_id=1, track_id=a, timestamp=NaT stands in",
+        ),
+        ("user_id,track_id,rating,timestamp\n1,a,5,soon\n", "row 2: timestamp=soon is not a time"),
+        ("user_id,track_id,rating,timestamp\n1,a,5,1e300\n", "timestamp=1e300 is not a time"),
+        ("user_id,track_id,rating\n1,A,5\n", "no row is about tracks of catalog tracks.csv; row 2 has track_id=A"),
+    ],
+)
+def test_refuses(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(CatalogError) as caught:
+        read(tmp_path, text)
+    assert expected in str(caught.value) and str(caught.value).startswith(f"ratings {tmp_path}/ratings.csv")

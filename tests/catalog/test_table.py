@@ -1,0 +1,167 @@
+"""The catalog: what is read, looked up and refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soundkin.catalog.table import Catalog, read_catalog, write_catalog
+from soundkin.errors import CatalogError
+
+TABLE = """track_id,path,artist,genre,year,duration,mood
+a,x/a.mp3,Nina,jazz; soul,1965,12.5,calm
+b,x/b.mp3,,;,,,
+c,c.mp3,Boards,,1998.0,3,
+"""
+
+
+def catalog(folder: Path, text: str = TABLE) -> Catalog:
+    (folder / "tracks.csv").write_text(text)
+    return read_catalog(folder / "tracks.csv")
+
+
+def complaint(folder: Path, text: str) -> str:
+    with pytest.raises(CatalogError) as caught:
+        catalog(folder, text)
+    return str(caught.value)
+
+
+def test_reads_labels_and_numbers(tmp_path: Path) -> None:
+    tracks = catalog(tmp_path)
+    assert len(tracks) == 3 and tracks.track_ids == ["a", "b", "c"]
+    assert tracks.values("genre") == [("jazz", "soul"), (), ()]
+    assert tracks.values("year") == [("1965",), (), ("1998",)]
+    assert tracks.values("mood") == [("calm",), (), ()]
+    assert tracks.frame["year"].dtype == "Int64" and tracks.frame["duration"].tolist()[::2] == [12.5, 3.0]
+    assert tracks.audio_path("b") == tmp_path / "x/b.mp3"
+    assert tracks.audio_paths() == [tracks.audio_path(track_id) for track_id in tracks.track_ids]
+
+
+def test_selects_by_id_and_by_mask(tmp_path: Path) -> None:
+    tracks = catalog(tmp_path)
+    assert tracks.select(["c", "a"]).track_ids == ["c", "a"]
+    assert tracks.select(["c", "a"]).audio_path("a") == tmp_path / "x/a.mp3"
+    assert tracks.select(np.array([False, True, True])).track_ids == ["b", "c"]
+    assert tracks.select(tracks.frame["artist"].notna()).track_ids == ["a", "c"]
+    assert len(tracks.select([])) == 0
+    with pytest.raises(CatalogError, match=r"tracks\.csv: no track has track_id=z"):
+        tracks.select(["a", "z"])
+    with pytest.raises(CatalogError, match="track_id=z"):
+        tracks.audio_path("z")
+
+
+def test_requires_labels(tmp_path: Path) -> None:
+    tracks = catalog(tmp_path, "track_id,path,artist,genre\na,a.mp3,,rock\n")
+    tracks.require("genre", "the genre task learns from it")
+    with pytest.raises(CatalogError, match="artist is empty in every row, and the artist task learns from it"):
+        tracks.require("artist", "the artist task learns from it")
+    with pytest.raises(CatalogError, match="there is no column album, and why not"):
+        tracks.require("album", "why not")
+    with pytest.raises(CatalogError, match=r"no column album\. It has track_id, path, artist, genre"):
+        tracks.values("album")
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("a,a.mp3,1999,train\na,b.mp3,1999,", "row 3: track_id=a stands in row 2 already"),
+        (",a.mp3,,", "row 2: track_id is empty"),
+        ("a,a.mp3,,\nb,,,", "row 3: path is empty"),
+        ("a,a.mp3,19x9,", "row 2: year=19x9 is not a year such as 1999. Correct it, or leave the cell empty."),
+        ("a,a.mp3,20,\nb,b.mp3,1999-05-01,", "row 2: year=20 is not a year such as 1999 (and 1 more rows)"),
+        ("a,a.mp3,,training", "row 2: split=training is not train, valid or test"),
+        ("a,/etc/passwd,,", "row 2: path=/etc/passwd lies outside"),
+        ("a,C:\\music\\a.mp3,,", "row 2: path=C:\\music\\a.mp3 lies outside"),
+        ("a,../a.mp3,,", "row 2: path=../a.mp3 holds `..`"),
+        ("a,x/../../a.mp3,,", "holds `..`"),
+        ("a,x\\..\\a.mp3,,", "holds `..`"),
+    ],
+)
+def test_refuses_with_file_row_column_value_and_mend(tmp_path: Path, rows: str, expected: str) -> None:
+    message = complaint(tmp_path, f"track_id,path,year,split\n{rows}\n")
+    assert message.startswith(f"catalog {tmp_path}/tracks.csv, row ") and expected in message
+
+
+@pytest.mark.parametrize("cell", ["long", "nan", "inf", "1e999"])
+def test_refuses_durations_that_are_no_number(tmp_path: Path, cell: str) -> None:
+    message = complaint(tmp_path, f"track_id,path,duration\na,a.mp3,{cell}\n")
+    assert f"row 2: duration={cell} is not a number of seconds" in message
+
+
+def test_dots_in_names_are_not_climbing(tmp_path: Path) -> None:
+    assert len(catalog(tmp_path, "track_id,path\na,x/..and so on/a..mp3\nb,./b.mp3\n")) == 2
+
+
+def test_absolute_paths_inside_the_folder(tmp_path: Path) -> None:
+    tracks = catalog(tmp_path, f"track_id,path\na,{tmp_path}/x/a.mp3\n")
+    assert tracks.audio_path("a") == tmp_path / "x/a.mp3"
+
+
+def test_links(tmp_path: Path) -> None:
+    music, outside = tmp_path / "music", tmp_path / "outside"
+    (music / "x").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "a.mp3").touch()
+    (music / "x/inside.mp3").touch()
+    (music / "x/near.mp3").symlink_to("inside.mp3")
+    (music / "loop").symlink_to(music)
+    (music / "far").symlink_to(outside)
+    (music / "x/far.mp3").symlink_to(outside / "a.mp3")
+    assert len(catalog(music, "track_id,path\na,x/near.mp3\nb,loop/loop/x/inside.mp3\nc,missing/c.mp3\n")) == 3
+    expected = "is a link that leads out of"
+    assert f"row 3: path=x/far.mp3 {expected}" in complaint(music, "track_id,path\na,x/near.mp3\nb,x/far.mp3\n")
+    assert f"row 2: path=far/a.mp3 {expected}" in complaint(music, "track_id,path\na,far/a.mp3\n")
+    assert f"row 2: path=far/gone/a.mp3 {expected}" in complaint(music, "track_id,path\na,far/gone/a.mp3\n")
+    assert f"path=loop/far/a.mp3 {expected}" in complaint(music, "track_id,path\na,loop/far/a.mp3\n")
+
+
+def test_a_catalog_reached_over_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/a.mp3").touch()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real/tracks.csv").write_text(f"track_id,path\na,{tmp_path}/link/a.mp3\nb,b.mp3\n")
+    assert read_catalog(tmp_path / "link/tracks.csv").audio_path("a").is_file()
+
+
+def test_audio_folder_elsewhere(tmp_path: Path) -> None:
+    tracks = catalog(tmp_path, "track_id,path,audio_folder\na,a.mp3,../music\nb,b.mp3,../music\n")
+    assert tracks.audio_path("b") == tmp_path / "../music/b.mp3"
+    tracks = catalog(tmp_path, "track_id,path,audio_folder\na,a.mp3,/mnt/music\n")
+    assert tracks.audio_path("a") == Path("/mnt/music/a.mp3")
+    message = complaint(tmp_path, "track_id,path,audio_folder\na,a.mp3,m\nb,b.mp3,n\n")
+    assert "row 3: audio_folder=n differs from row 2" in message
+    assert "row 2: audio_folder is empty" in complaint(tmp_path, "track_id,path,audio_folder\na,a.mp3,\n")
+
+
+@pytest.mark.parametrize("name", ["again.csv", "again.parquet"])
+def test_round_trip_keeps_every_column(tmp_path: Path, name: str) -> None:
+    tracks = catalog(tmp_path)
+    write_catalog(tracks.frame, tmp_path / name)
+    pd.testing.assert_frame_equal(read_catalog(tmp_path / name).frame, tracks.frame)
+
+
+def test_reads_the_real_music(music: Path) -> None:
+    tracks = read_catalog(music / "tracks.csv")
+    assert len(tracks) == 834 and "licence_class" in tracks.frame and len(set(tracks.values("artist"))) == 237
+    assert tracks.audio_path("wesnoth_001").is_file() and tracks.frame["year"].notna().sum() == 304
+
+
+@pytest.mark.slow
+def test_a_million_rows_take_seconds(tmp_path: Path) -> None:
+    import time
+
+    rows = 1_000_000
+    frame = pd.DataFrame({"track_id": [f"track-{row:07d}" for row in range(rows)]})
+    frame["path"] = [f"artist {row % 50_000}/{row}.mp3" for row in range(rows)]
+    frame["genre"], frame["year"] = "rock;pop", "1999"
+    write_catalog(frame, tmp_path / "tracks.csv")
+    began = time.process_time()
+    pd.read_csv(tmp_path / "tracks.csv", dtype=str)
+    plain = time.process_time() - began
+    began = time.process_time()
+    tracks = read_catalog(tmp_path / "tracks.csv")
+    assert time.process_time() - began < 6 * plain, "checking may cost a few times the plain reading"
+    began = time.process_time()
+    assert len(tracks.values("genre")) == rows
+    assert time.process_time() - began < plain

@@ -1,0 +1,193 @@
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soundkin.embedding.bundle import Bundle, save_bundle
+from soundkin.embedding.embedder import PATCHES_PER_BATCH, Embedder, load
+from soundkin.errors import AudioError, UsageError
+from soundkin.features.decode import audio_hash
+from soundkin.features.log_mel import FrontEnd, log_mel_of_file
+from soundkin.features.patches import PatchConfig, patch_starts
+from soundkin.models import NetworkConfig, build_network
+
+
+@pytest.fixture(scope="module")
+def wide(make) -> Embedder:
+    """The default network: its kernels choose their ways by shape and threads, which those of a small one may not."""
+    torch.manual_seed(0)
+    front_end, network_config = FrontEnd(), NetworkConfig()
+    network = build_network(network_config, front_end.mel_bands)
+    return Embedder(Bundle(front_end, PatchConfig(), "mean", network_config, network))
+
+
+def test_it_is_the_mean_over_patches_of_the_network(bundle: Bundle, song: Path) -> None:
+    log_mel = log_mel_of_file(song, bundle.front_end).log_mel
+    starts = patch_starts(len(log_mel), bundle.patch)
+    patches = torch.stack([log_mel[start : start + bundle.patch.frames] for start in starts])
+    with torch.no_grad():
+        expected = bundle.network(patches.transpose(1, 2)).numpy()
+    embedder = Embedder(bundle)
+    vectors, start_seconds = embedder.embed_patches(song)
+    np.testing.assert_allclose(vectors, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(embedder.embed(song), expected.mean(axis=0), rtol=1e-5, atol=1e-6)
+    assert start_seconds == [start / bundle.front_end.frames_per_second for start in starts]
+
+
+def test_a_file_tells_all_in_one_pass(embedder: Embedder, song: Path) -> None:
+    found = embedder.embed_file(song)
+    assert np.array_equal(found.vector, embedder.embed(song))
+    assert np.array_equal(found.patch_vectors, embedder.embed_patches(song)[0])
+    assert found.duration_seconds == 5.5
+    assert found.audio_hash == audio_hash(song)
+    assert found.warnings == ()
+    assert embedder.embed_file(song, "known").audio_hash == "known"
+
+
+@settings(max_examples=25, deadline=None)
+@given(seconds=st.floats(0.001, 21.0))
+def test_any_length_has_a_vector(make, seconds: float) -> None:
+    embedder = Embedder(make.bundle())
+    samples = make.noise(max(seconds, 0.001))
+    vectors, start_seconds = embedder.embed_patches((samples, make.rate_hz))
+    assert len(vectors) == len(start_seconds)
+    assert np.isfinite(vectors).all()
+    assert start_seconds[0] == 0.0
+    if seconds > 1.1:
+        assert start_seconds[-1] + 1.0 == pytest.approx(seconds, abs=0.05)
+
+
+def test_a_vector_does_not_depend_on_what_else_is_embedded(wide: Embedder, make, tmp_path: Path) -> None:
+    waveforms = [(make.noise(seconds, i), make.rate_hz) for i, seconds in enumerate((0.5, 5.2, 11.0, 17.0, 43.0, 46.0))]
+    first = [wide.embed(waveform) for waveform in waveforms]
+    backwards = [wide.embed(waveform) for waveform in reversed(waveforms)][::-1]
+    assert all(np.array_equal(one, other) for one, other in zip(first, backwards, strict=True))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_vector_does_not_depend_on_threads(wide: Embedder, make, threads: int) -> None:
+    waveform = (make.noise(50.0), make.rate_hz)
+    expected, before = wide.embed(waveform), torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = wide.embed(waveform)
+        assert torch.get_num_threads() == threads, "the caller's setting is put back"
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(found, expected)
+
+
+def test_several_python_threads_may_share_an_embedder(wide: Embedder, make) -> None:
+    waveforms = [(make.noise(9.0, i), make.rate_hz) for i in range(6)]
+    expected = [wide.embed(waveform) for waveform in waveforms]
+    found: dict[int, np.ndarray] = {}
+    threads = [threading.Thread(target=lambda i=i: found.update({i: wide.embed(waveforms[i])})) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(found[i], expected[i]) for i in range(6))
+
+
+def test_a_short_track_pays_for_its_own_patches_only(bundle: Bundle, make) -> None:
+    batches = []
+    bundle.network.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
+    Embedder(bundle).embed((make.noise(2.0), make.rate_hz))
+    assert batches == [2]
+    batches.clear()
+    Embedder(bundle).embed((make.noise(11.0), make.rate_hz))
+    assert batches == [PATCHES_PER_BATCH, 3]
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_an_array_is_as_good_as_a_file(embedder: Embedder, make, tmp_path: Path, suffix: str) -> None:
+    stereo = np.stack([make.noise(3.0, 1), make.noise(3.0, 2)], axis=1)
+    path = tmp_path / f"stereo.{suffix}"
+    soundfile.write(path, stereo, 44_100)
+    decoded, rate_hz = soundfile.read(path, dtype="float32")
+    assert np.array_equal(embedder.embed((decoded, rate_hz)), embedder.embed(path))
+    assert np.array_equal(embedder.embed((decoded.astype(np.float64), rate_hz)), embedder.embed(str(path)))
+
+
+def test_arrays_that_make_no_sense_are_refused(embedder: Embedder) -> None:
+    samples = np.zeros(22_050, np.float32)
+    for wrong in (samples.astype(np.int16), samples.reshape(1, -1), samples.reshape(2, -1, 5)):
+        with pytest.raises(UsageError, match="give floats"):
+            embedder.embed((wrong, 22_050))
+    with pytest.raises(UsageError, match="sample_rate_hz=0"):
+        embedder.embed((samples, 0))
+    with pytest.raises(AudioError, match="the waveform holds 0 samples"):
+        embedder.embed((samples[:0], 22_050))
+
+
+def test_silence_has_a_vector_and_a_warning(embedder: Embedder, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "silent.wav", np.zeros(44_100), 22_050)
+    found = embedder.embed_file(tmp_path / "silent.wav")
+    assert np.isfinite(found.vector).all()
+    assert found.warnings == ("silent from start to end",)
+
+
+def test_a_model_that_was_trained_to_nothing_is_told(bundle: Bundle, song: Path) -> None:
+    bundle.network.dense[-1].bias.fill_(float("nan"))
+    with pytest.raises(AudioError, match="finite numbers"):
+        Embedder(bundle).embed(song)
+
+
+def test_files_that_are_no_audio_are_told(embedder: Embedder, tmp_path: Path) -> None:
+    (tmp_path / "notes.mp3").write_text("not audio at all")
+    for path in (tmp_path / "notes.mp3", tmp_path / "missing.mp3", tmp_path):
+        with pytest.raises(AudioError, match=str(path)):
+            embedder.embed_file(path)
+
+
+def test_load_gives_the_same_embedder(bundle: Bundle, song: Path, tmp_path: Path) -> None:
+    save_bundle(bundle, tmp_path / "model")
+    loaded = load(str(tmp_path / "model"))
+    assert loaded.hash == bundle.hash
+    assert loaded.embedding_size == 8
+    assert np.array_equal(loaded.embed(song), Embedder(bundle).embed(song))
+
+
+def python(code: str, *arguments: object) -> str:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_importing_the_package_costs_nothing() -> None:
+    code = "import sys, soundkin; print(soundkin.__version__, [m for m in ('torch', 'numpy') if m in sys.modules])"
+    assert python(code).split(maxsplit=1)[1] == "[]\n"
+
+
+@pytest.mark.slow
+def test_using_a_model_needs_neither_lightning_nor_hydra(bundle: Bundle, song: Path, tmp_path: Path) -> None:
+    save_bundle(bundle, tmp_path / "model")
+    code = (
+        "import sys, soundkin; soundkin.load(sys.argv[1]).embed(sys.argv[2]);"
+        "unwanted = {'pytorch_lightning', 'lightning', 'hydra', 'omegaconf', 'faiss', 'sklearn', 'matplotlib'};"
+        "print(sorted(unwanted & set(sys.modules)))"
+    )
+    assert python(code, tmp_path / "model", song) == "[]\n"
+
+
+@pytest.mark.slow
+def test_a_long_file_takes_no_more_memory_than_a_short_one(bundle: Bundle, make, tmp_path: Path) -> None:
+    save_bundle(bundle, tmp_path / "model")
+    code = (
+        "import resource, sys, soundkin; soundkin.load(sys.argv[1]).embed(sys.argv[2]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    mebibytes = []
+    for minutes in (1, 60):
+        path = tmp_path / f"{minutes}.flac"
+        with soundfile.SoundFile(path, "w", 22_050, 1) as file:
+            for _ in range(minutes):
+                file.write(make.noise(60.0) / 100)
+        mebibytes.append(int(python(code, tmp_path / "model", path)) / 1024)
+    assert mebibytes[1] - mebibytes[0] < 30, "an hour of samples alone is 300 MiB"
