@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import faiss
@@ -72,17 +73,15 @@ def measure(name: str, vectors: np.ndarray, queries: int, folder: Path) -> None:
     row("query by track, end to end, p50 (ms)", 1000 * float(np.median(ours)))
     row("query by track, end to end, p95 (ms)", 1000 * float(np.quantile(ours, 0.95)))
     row("end to end / bare FAISS (median of pairs)", float(np.median(ours / bare)))
-    for label, options in OPTIONS.items():
-        seconds = [timed(lambda seed=seed: query(index, [seed], **options)) for seed in chosen[:30]]
+    narrowed: dict[str, Callable[[str], object]] = {
+        "where genre=rock": lambda seed: query(index, [seed], where=["genre=rock"]),
+        "where year>=1990": lambda seed: query(index, [seed], where=["year>=1990"]),
+        "with artist_cap=2": lambda seed: query(index, [seed], artist_cap=2),
+    }
+    for label, ask in narrowed.items():
+        seconds = [timed(partial(ask, seed)) for seed in chosen[:30]]
         row(f"query {label}, p50 (ms)", 1000 * float(np.median(seconds)))
     row("`soundkin query` by track, cold (s)", cold(folder, chosen[0]))
-
-
-OPTIONS = {
-    "where genre=rock": {"where": ["genre=rock"]},
-    "where year>=1990": {"where": ["year>=1990"]},
-    "with artist_cap=2": {"artist_cap": 2},
-}
 
 
 def build(vectors: np.ndarray, folder: Path) -> Manifest:
@@ -116,24 +115,24 @@ def bare_faiss(index: Index, folder: Path, chosen: list[str]) -> Callable[[int],
     if index.manifest.kind == "exact":
         return lambda n: vectors.search(seeds[n : n + 1], 11)
     settings = index.manifest.settings
-    refined = faiss.IndexRefine(faiss.read_index(str(version / "lists.faiss")), vectors)
-    parameters = faiss.IndexRefineSearchParameters(
-        k_factor=settings["candidates"] / 11,
-        base_index_params=faiss.IVFSearchParameters(nprobe=settings["probes"]),
-    )
-    return lambda n: refined.search(seeds[n : n + 1], 11, params=parameters)
+    lists = faiss.read_index(str(version / "lists.faiss"))
+    refined = faiss.IndexRefine(lists, vectors)
+    lists.nprobe = settings["probes"]
+    refined.k_factor = settings["candidates"]
+    return lambda n: refined.search(seeds[n : n + 1], 11)
 
 
 def side_by_side(
     bare: Callable[[int], object], ours: Callable[[int], object], queries: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Seconds of each query [queries], the two taking turns at going first, on one thread, after a warm-up."""
+    threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     seconds = np.empty((2, queries))
     for n in [*range(min(50, queries)), *range(queries)]:
         for which in (0, 1) if n % 2 else (1, 0):
-            seconds[which, n] = timed(lambda n=n, which=which: (bare, ours)[which](n))
-    faiss.omp_set_num_threads(faiss.omp_get_num_procs())
+            seconds[which, n] = timed(partial((bare, ours)[which], n))
+    faiss.omp_set_num_threads(threads)
     return seconds[0], seconds[1]
 
 
@@ -155,7 +154,7 @@ def recall(index: Index, queries: np.ndarray) -> float:
 def cold(folder: Path, seed: str) -> float:
     """Seconds of the whole command in a process of its own: the median of three."""
     command = [str(Path(sys.executable).parent / "soundkin"), "query", str(folder), "--like", seed]
-    return sorted(timed(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(3))[1]
+    return sorted(timed(partial(subprocess.run, command, check=True, capture_output=True)) for _ in range(3))[1]
 
 
 def row(label: str, value: float, digits: int = 2) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from soundkin.corpus import CorpusConfig, synthesise
+from soundkin.corpus.config import CorpusConfig
+from soundkin.corpus.synthesise import synthesise
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose
 from soundkin.training.config import TrainConfig
@@ -50,8 +51,8 @@ def main() -> None:
 
 def small_run(folder: Path, steps: int, precision: str) -> TrainConfig:
     """A run with the default network over a small corpus: two epochs, the first to warm up."""
-    synthesise(folder / "music", CorpusConfig(genres=4, artists_per_genre=5, tracks_per_artist=2), workers=2)
-    scan(folder / "music", folder / "catalog.csv", workers=2)
+    music = synthesise(folder / "corpus", CorpusConfig(genres=4, artists_per_genre=5, tracks_per_artist=2), workers=2).music
+    scan(music, folder / "catalog.csv", workers=2)
     overrides = [f"catalog={folder}/catalog.csv", f"run_dir={folder}/run", "trainer.epochs=2", "logger=csv"]
     return compose([*overrides, f"trainer.steps_per_epoch={steps}", f"trainer.precision={precision}"])
 

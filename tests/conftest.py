@@ -3,6 +3,7 @@
 import os
 
 os.environ["SOUNDKIN_TYPECHECK"] = "1"  # before soundkin is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is: several test processes share few cores
 
 from pathlib import Path
 
@@ -17,3 +18,17 @@ def music() -> Path:
     if not (MUSIC / "tracks.csv").exists():
         pytest.skip(f"needs the real music at {MUSIC}")
     return MUSIC
+
+
+@pytest.fixture(scope="session")
+def small_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of 32 synthesised tracks by 16 artists in 2 genres, scanned from real files; do not change it."""
+    from soundkin.corpus.config import CorpusConfig
+    from soundkin.corpus.synthesise import synthesise
+    from soundkin.pipelines.scan import scan
+
+    folder = tmp_path_factory.mktemp("corpus")
+    config = CorpusConfig(genres=2, artists_per_genre=8, tracks_per_artist=2, seconds=4.0, users=20, triplets=40)
+    synthesise(folder, config, workers=1)
+    scan(folder / "music", folder / "catalog.csv")
+    return folder / "catalog.csv"

@@ -55,7 +55,7 @@ def test_byte_order_mark_windows_line_ends_and_quoted_line_ends(tmp_path: Path) 
         (b"track_id,path,path\n1,a,b\n", "row 1: column path stands there twice"),
         (b"track_id,path\na,a.mp3\nb\n", "row 3: 1 cells, and the header has 2"),
         (b'track_id,path\n"a\nx",a.mp3\nb,c,d\n', "row 3: 3 cells, and the header has 2"),
-        (b"track_id,path,artist\na,a.mp3,Bj\xf6rk\n", "row 2: artist=Bj\ufffdrk is not UTF-8"),
+        (b"track_id,path,artist\na,a.mp3,Bj\xf6rk\n", "row 2: artist='Bj\ufffdrk' is not UTF-8"),
         (b"track_id,path,Gr\xf6\xdfe\na,a.mp3,x\n", "not a text table in UTF-8"),
         ("track_id,path\na,b\n".encode("utf-16"), "not a text table in UTF-8"),
         (b"track_id,path\na,b\0c\n", "row 2: path holds a NUL character"),

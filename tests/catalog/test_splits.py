@@ -153,6 +153,13 @@ def test_the_split_column_goes_first() -> None:
     assert splits[3] == "valid", "what is stated is not moved to fill a split, the rest is"
 
 
+def test_a_rule_remembers_the_split_column() -> None:
+    rows = artists(2, 12, 1)
+    stated = catalog(rows, split=[["test", "train", None][row % 3] for row in range(len(rows))])
+    rule = make_split_rule(stated, SplitConfig())
+    assert rule.assign(catalog(rows)) == rule.assign(stated)
+
+
 def test_a_torn_artist_is_obeyed_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
     torn = catalog([("A", None), ("A", None)], split=["train", "test"])
     with caplog.at_level(logging.WARNING):

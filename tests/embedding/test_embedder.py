@@ -84,6 +84,19 @@ def test_a_vector_does_not_depend_on_threads(wide: Embedder, make, threads: int)
     assert np.array_equal(found, expected)
 
 
+def test_one_thread_computes(bundle: Bundle, make) -> None:
+    """Kernels may split sums by the number of threads, on machines with more of them than this one."""
+    threads = []
+    bundle.network.register_forward_pre_hook(lambda *_: threads.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        Embedder(bundle).embed((make.noise(2.0), make.rate_hz))
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [1]
+
+
 def test_several_python_threads_may_share_an_embedder(wide: Embedder, make) -> None:
     waveforms = [(make.noise(9.0, i), make.rate_hz) for i in range(6)]
     expected = [wide.embed(waveform) for waveform in waveforms]

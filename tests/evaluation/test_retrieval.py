@@ -10,10 +10,10 @@ from soundkin.evaluation.retrieval import ask_retrieval, retrieval
 ROCK, POP = ("rock",), ("pop",)
 
 
-def scores(vectors, values, held_out=None, metric="mAP@10", system="ours", random_seed=0):
+def scores(vectors, values, filtered_by=None, metric="mAP@10", system="ours", random_seed=0):
     vectors = np.asarray(vectors, dtype=np.float32)
     groups = np.arange(len(vectors))
-    measures = retrieval({"ours": vectors}, "genre", values, held_out, groups, random_seed)
+    measures = retrieval({"ours": vectors}, "genre", values, filtered_by, groups, random_seed)
     return next(measure for measure in measures if measure.metric == metric).scores[system]
 
 
@@ -97,7 +97,7 @@ def test_asking_scores_with_the_filter_and_without():
     voices = rng.normal(size=(10, 16)).repeat(4, axis=0) + 0.1 * rng.normal(size=(40, 16))
     question = Question("genre", values, "artist", artists, group_numbers(artists))
     by_filter = {
-        measure.held_out: np.nanmean(measure.scores["voices"])
+        measure.filtered_by: np.nanmean(measure.scores["voices"])
         for measure in ask_retrieval({"voices": voices}, question, 0)
         if measure.metric == "mAP@10"
     }

@@ -343,11 +343,11 @@ def test_nothing_reaches_the_terminal(audio: Audio, tmp_path: Path, capfd: pytes
 
 
 @pytest.mark.slow
-def test_hours_of_audio_stream_in_little_memory(tmp_path: Path) -> None:
+def test_a_long_file_streams_in_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "long.flac"
     with soundfile.SoundFile(path, "w", 44_100, 2) as file:
         minute = np.tile(tune(44_100), (20, 1))
-        for _ in range(60):
+        for _ in range(20):
             file.write(minute)
     code = (
         "import resource, sys; from pathlib import Path\n"
@@ -358,5 +358,5 @@ def test_hours_of_audio_stream_in_little_memory(tmp_path: Path) -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     frames, grown_kib = map(int, answer.stdout.split())
-    assert frames == 3_600 * 50 - 1
-    assert grown_kib < 120 * 1024
+    assert frames == 1_200 * 50 - 1
+    assert grown_kib < 100 * 1024  # the decoded file alone would be 423 MB, its mean over channels 212

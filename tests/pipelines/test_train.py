@@ -99,7 +99,7 @@ def test_ctrl_c_ends_with_130_and_a_later_run_goes_on(small_catalog: Path, tmp_p
 
 @pytest.mark.slow
 def test_two_processes_train_together(small_catalog: Path, tmp_path: Path) -> None:
-    together = ["trainer.devices=2", "trainer.strategy=ddp_spawn", "trainer.epochs=2"]
+    together = ["trainer.devices=2", "trainer.strategy=ddp", "trainer.epochs=2"]
     command = soundkin_command("train", *overrides(small_catalog, tmp_path / "run", *together))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ def find_audio(folder: Path) -> tuple[list[str], list[Skipped]]:
     skipped: list[Skipped] = []
 
     def unreadable(error: OSError) -> None:
-        skipped.append(Skipped(str(error.filename), f"the folder cannot be listed: {error.strerror}"))
+        skipped.append(_skipped(error.filename, f"the folder cannot be listed: {error.strerror}"))
 
     for parent, folders, files in os.walk(folder, onerror=unreadable):
         audio = [name for name in files if name.lower().endswith(AUDIO_SUFFIXES)]
@@ -36,9 +36,14 @@ def find_audio(folder: Path) -> tuple[list[str], list[Skipped]]:
             elif kind == "folder":
                 walked.append(name)
             elif kind:
-                skipped.append(Skipped(os.fsencode(path).decode(errors="replace"), kind))
+                skipped.append(_skipped(path, kind))
         folders[:] = walked
     return sorted(found), sorted(skipped, key=lambda item: item.path)
+
+
+def _skipped(path: str | Path, reason: str) -> Skipped:
+    """With a path that can be printed, even if its bytes are not UTF-8."""
+    return Skipped(os.fsencode(path).decode(errors="replace"), reason)
 
 
 def _kind(folder: Path, path: Path) -> str:

@@ -3,7 +3,7 @@
 A *group* is what must not be torn apart: the tracks of one artist (the first named, whatever the case and spacing), or
 a single track that names none. Three wishes pull at each other:
 
-1. Stable: a group stays where it is when tracks, artists or labels are added. Holding this for every catalog at once,
+1. Stable: a group stays where it is when tracks, artists or genres are added. Holding this for every catalog at once,
    with nothing remembered, leaves only one kind of rule: the split is a function of the group's name alone.
 2. Never empty: a few artists fill all three splits; with 1. alone, six artists lack a valid or a test in most cases.
 3. Stratified: each genre is in each split about as the shares say.
@@ -20,9 +20,11 @@ What stays, then:
 - Under rules made afresh from a catalog and from a larger one, every group that is an exception in neither. Where the
   hash alone puts `ASSURED` artists of a genre in each split (from about 100 artists on), that genre has no exceptions,
   and further artists make none.
-- A `split` cell in the catalog goes before both, for its track, and for its group's tracks without one.
+- A `split` cell in the catalog goes before both, for its track, and for its group's tracks without one. A rule made
+  from such a catalog holds what the cells say of each group, for later catalogs that lack the column.
 
-A track by several artists goes with the first: a guest on it may be heard in two splits.
+A track by several artists goes with the first: a guest on it may be heard in two splits. A track whose artist is filled
+in or corrected goes where that artist is.
 """
 
 import hashlib
@@ -112,7 +114,7 @@ def make_split_rule(catalog: Catalog, config: SplitConfig) -> SplitRule:
     _spread(places, list(places), given, config, _least_quotas(len(places), config))
     return SplitRule(
         config=config,
-        exceptions={group: place for group, place in places.items() if place != homes[group] and group not in given},
+        exceptions={group: place for group, place in places.items() if place != homes[group]},
     )
 
 

@@ -94,9 +94,9 @@ def _av_texts(path: Path) -> tuple[Texts, float]:
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             # FFmpeg takes the suffix's word for files it cannot tell, and then finds no sample rate.
-            if not any(stream.rate for stream in container.streams.audio):
+            if not any(stream.codec_context and stream.codec_context.sample_rate for stream in container.streams.audio):
                 raise AudioError("there is no audio in it")
-            texts = {key.lower(): value.split(";") for key, value in container.metadata.items()}
+            texts = {key.lower(): [value] for key, value in container.metadata.items()}
             return texts, (container.duration or 0) / av.time_base
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

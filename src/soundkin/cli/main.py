@@ -66,15 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.getLogger("soundkin").setLevel(logging.INFO)
     try:
         code = cli.main(list(arguments) if arguments is not None else None, standalone_mode=False)
-    except click.exceptions.Abort:
-        code = INTERRUPTED
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except SoundkinError as error:
         click.echo(f"soundkin: {error}", err=True)
         code = error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.exceptions.Abort):
         click.echo("soundkin: interrupted. Run the same command again to go on.", err=True)
         code = INTERRUPTED
     except BrokenPipeError:  # `soundkin query ... | head`

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from soundkin.config import validate
 from soundkin.embedding.model_card import model_card
+from soundkin.embedding.reference_sound import hears_alike, reference_vector
 from soundkin.errors import ArtefactError, ConfigError, OutputError, UsageError
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig
@@ -98,6 +100,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         "format_version": FORMAT_VERSION,
         "hash": model_hash(bundle.computing_config(), tensors),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "reference_vector": reference_vector(bundle.front_end, bundle.patch, bundle.network).tolist(),
         **bundle.computing_config(),
         "tasks": bundle.tasks,
         "metrics": bundle.metrics,
@@ -124,7 +127,7 @@ def load_bundle(folder: Path) -> Bundle:
         raise UsageError(f"model bundle {folder} does not exist. Give the `model` folder that a training run wrote.")
     path = folder / "config.json"
     config = read_versioned_json(path, FORMAT, FORMAT_VERSION)
-    missing = {"hash", "weights_sha256", *COMPUTING} - config.keys()
+    missing = {"hash", "weights_sha256", "reference_vector", *COMPUTING} - config.keys()
     if missing:
         raise ArtefactError(
             f"{path} is damaged: {', '.join(sorted(missing))} is missing. Copy or train the model again."
@@ -136,7 +139,15 @@ def load_bundle(folder: Path) -> Bundle:
             f"{path} was changed after training: {', '.join(COMPUTING)} or the weights do not give the hash "
             f"{config['hash']} that it states. Copy or train the model again."
         )
-    return _build(path, config, tensors)
+    bundle = _build(path, config, tensors)
+    stated = np.array(config["reference_vector"], np.float32)
+    if not hears_alike(reference_vector(bundle.front_end, bundle.patch, bundle.network), stated):
+        made_with = bundle.provenance.get("versions", {}).get("soundkin", "that made it")
+        raise ArtefactError(
+            f"{folder} gives another vector for the reference sound than when it was saved: this soundkin hears "
+            f"differently. Use soundkin {made_with}, or train the model again."
+        )
+    return bundle
 
 
 def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
@@ -164,9 +175,15 @@ def _build(path: Path, config: Mapping[str, Any], tensors: dict[str, Tensor]) ->
             {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
         )
         patch = validate(PatchConfig, config["patch"], "patch")
-    except (ConfigError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ArtefactError(f"{path} is of another soundkin, and this one cannot run it: {reason}") from error
+    except ConfigError as error:
+        raise ArtefactError(
+            f"{path} is of another soundkin: {error} Use that one, or train the model again."
+        ) from error
+    except RuntimeError as error:  # torch lists each tensor that does not fit
+        raise ArtefactError(
+            f"{path} is of another soundkin: its tensors do not fit the network that this one builds. "
+            "Use that one, or train the model again."
+        ) from error
     return Bundle(
         front_end=front_end,
         patch=patch,

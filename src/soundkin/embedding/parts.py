@@ -142,9 +142,9 @@ def vector_column(vectors: Float32[np.ndarray, "rows embedding"]) -> pa.FixedSiz
 
 def vectors_of(table: pa.Table) -> Float32[np.ndarray, "rows embedding"]:
     """The `vector` column as an array."""
-    column = table["vector"].combine_chunks()
-    vectors: Float32[np.ndarray, "rows embedding"] = column.flatten().to_numpy().reshape(len(table), -1)
-    return vectors
+    values = table["vector"].combine_chunks().flatten()
+    vectors = np.from_dlpack(values)  # values.to_numpy() would import pandas
+    return vectors.reshape(len(table), -1)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ the old embeddings whole. Reading needs neither torch nor pandas.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -70,19 +71,19 @@ def read_embeddings(folder: Path) -> Embeddings:
     folder = Path(folder)
     manifest = read_manifest(folder)
     vectors = np.empty((manifest.count, manifest.embedding_size), np.float32)
-    columns = pa.schema([("track_id", pa.string()), ("duration_seconds", pa.float64()), ("audio_hash", pa.string())])
-    tables, row = [columns.empty_table()], 0
+    columns: dict[str, list[Any]] = {"track_id": [], "duration_seconds": [], "audio_hash": []}
+    row = 0
     for part in manifest.parts:
         table = _read_tracks(folder, part, manifest)
         vectors[row : row + part.count] = vectors_of(table)
-        tables.append(table.select(columns.names))
         row += part.count
-    everything = pa.concat_tables(tables)
+        for name, values in columns.items():
+            values += table[name].to_pylist()
     return Embeddings(
-        track_ids=everything["track_id"].to_pylist(),
+        track_ids=columns["track_id"],
         vectors=vectors,
-        duration_seconds=everything["duration_seconds"].to_pylist(),
-        audio_hashes=everything["audio_hash"].to_pylist(),
+        duration_seconds=columns["duration_seconds"],
+        audio_hashes=columns["audio_hash"],
         model_hash=manifest.model_hash,
         model_path=(folder / manifest.model_path).resolve(),
         catalog_path=(folder / manifest.catalog_path).resolve(),

@@ -17,8 +17,9 @@ FEW_GROUPS = 10  # below this, percentiles of the cluster bootstrap are known to
 
 
 class Interval(BaseModel, frozen=True):
-    """A mean with its 95% interval; no ends where there are fewer than two groups to draw from."""
+    """A system's mean with its 95% interval; no ends where there are fewer than two groups to draw from."""
 
+    system: str
     mean: float
     low: float | None = None
     high: float | None = None
@@ -28,16 +29,16 @@ class Interval(BaseModel, frozen=True):
         return f"{self.mean:.2f}{ends}"
 
 
-def intervals(measure: Measure, resamples: int, random_seed: int) -> dict[str, Interval]:
-    """Each system's mean score and its interval."""
+def intervals(measure: Measure, resamples: int, random_seed: int) -> tuple[Interval, ...]:
+    """Each system's mean score and its interval, in the order of the measure."""
     means = _means(measure, resamples, random_seed)
-    return {name: _interval(values) for name, values in means.items()}
+    return tuple(_interval(system, values) for system, values in means.items())
 
 
-def paired_gains(measure: Measure, resamples: int, random_seed: int) -> dict[str, Interval]:
+def paired_gains(measure: Measure, resamples: int, random_seed: int) -> tuple[Interval, ...]:
     """How far the first system is above each other one, on the same draws."""
-    first, *others = (means := _means(measure, resamples, random_seed))
-    return {name: _interval(means[first] - means[name]) for name in others}
+    (_, ours), *others = _means(measure, resamples, random_seed).items()
+    return tuple(_interval(system, ours - values) for system, values in others)
 
 
 def _means(measure: Measure, resamples: int, random_seed: int) -> dict[str, Float[np.ndarray, "draws"]]:
@@ -70,8 +71,8 @@ def grouped_means(
     return totals / np.maximum(draws @ np.bincount(groups, weights, minlength=count), np.finfo(float).tiny)
 
 
-def _interval(means: Float[np.ndarray, "draws"]) -> Interval:
+def _interval(system: str, means: Float[np.ndarray, "draws"]) -> Interval:
     if len(means) == 1:
-        return Interval(mean=float(means[0]))
+        return Interval(system=system, mean=float(means[0]))
     low, high = np.quantile(means[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(mean=float(means[0]), low=float(low), high=float(high))
+    return Interval(system=system, mean=float(means[0]), low=float(low), high=float(high))

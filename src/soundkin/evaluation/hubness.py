@@ -14,16 +14,18 @@ class Hubness(BaseModel, frozen=True):
     that the most frequent track stands in; `antihubs` the share of tracks that stand in none.
     """
 
+    system: str
     k: int
     skewness: float
     largest_hub: float
     antihubs: float
 
 
-def hubness(vectors: Float[np.ndarray, "tracks embedding"], k: int = 10) -> Hubness:
+def hubness(system: str, vectors: Float[np.ndarray, "tracks embedding"], k: int = 10) -> Hubness:
     """Skewness of the k-occurrence under cosine, its largest hub and its antihubs."""
     occurrences = k_occurrences(vectors, k)
     return Hubness(
+        system=system,
         k=min(k, max(len(vectors) - 1, 0)),
         skewness=skewness(occurrences),
         largest_hub=float(occurrences.max(initial=0) / max(len(vectors) - 1, 1)),

@@ -22,7 +22,7 @@ class Measure:
     protocol: str
     label: str
     metric: str
-    held_out: str | None  # the column whose sharers were kept from finding, or from teaching, each other
+    filtered_by: str | None  # the column whose sharers were kept from finding, or from teaching, each other
     scores: Mapping[str, Float[np.ndarray, "items"]]
     groups: Int[np.ndarray, "items"]
     weights: Float[np.ndarray, "items"] | None = None

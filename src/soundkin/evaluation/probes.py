@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from soundkin.evaluation import metrics
 from soundkin.evaluation.measure import CHANCE, Measure
@@ -37,21 +38,22 @@ def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: 
 
     Empty where there is nothing to keep folds apart by, or fewer than two classes that can be taught and tested.
     """
-    fold_groups = group_numbers(question.held_out_values)
+    fold_groups = group_numbers(question.filter_values)
     classes = teachable(memberships(question.values).toarray() > 0, fold_groups)
-    if question.held_out is None or classes.shape[1] < 2:
+    if question.filtered_by is None or classes.shape[1] < 2:
         return []
     kept = np.asarray(classes.any(axis=1))
     folds = deal_folds(classes[kept], fold_groups[kept], random_seed)
     weights = _spread(kept, balance(classes[kept]))
     measures = []
     for protocol, classifier in CLASSIFIERS.items():
-        scores = {name: _scores(classifier, vectors[kept], classes[kept], folds) for name, vectors in systems.items()}
+        with threadpool_limits(1):  # fits are small: several threads take eight times as long
+            scores = {name: _scores(classifier, found[kept], classes[kept], folds) for name, found in systems.items()}
         scores[CHANCE] = metrics.accuracy(most_common(classes[kept]), classes[kept])
         spread = {name: _spread(kept, score) for name, score in scores.items()}
         for metric, weighting in (("accuracy", None), ("balanced accuracy", weights)):
             measures.append(
-                Measure(protocol, question.label, metric, question.held_out, spread, question.groups, weighting)
+                Measure(protocol, question.label, metric, question.filtered_by, spread, question.groups, weighting)
             )
     return measures
 

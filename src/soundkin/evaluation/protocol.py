@@ -26,29 +26,24 @@ class Row(BaseModel, frozen=True):
     protocol: str
     label: str
     metric: str
-    held_out: str | None
+    filtered_by: str | None
     trained: bool
     items: int
     groups: int
-    scores: dict[str, Interval]
-    gains: dict[str, Interval]
-
-    @property
-    def best_rival(self) -> str:
-        """The highest of the other systems."""
-        return max(self.gains, key=lambda name: self.scores[name].mean)
+    scores: tuple[Interval, ...]
+    gains: tuple[Interval, ...]
 
     @property
     def unbeaten(self) -> list[str]:
         """The systems that ours is not shown to be above: those whose gain's interval reaches down to zero."""
-        return [name for name, gain in self.gains.items() if gain.low is None or gain.low <= 0]
+        return [gain.system for gain in self.gains if gain.low is None or gain.low <= 0]
 
     @property
     def gain_in_words(self) -> str:
-        """`+0.27 [+0.20, +0.33] MFCC`: how far ours is above the best of the others, and which that is."""
-        gain = self.gains[self.best_rival]
+        """`+0.27 [+0.20, +0.33] over MFCC`: how far ours is above the best of the others, and which that is."""
+        gain = min(self.gains, key=lambda gain: gain.mean)
         ends = "" if gain.low is None else f" [{gain.low:+.2f}, {gain.high:+.2f}]"
-        return f"{gain.mean:+.2f}{ends} {self.best_rival}"
+        return f"{gain.mean:+.2f}{ends} over {gain.system}"
 
 
 class Evaluation(BaseModel, frozen=True):
@@ -58,7 +53,7 @@ class Evaluation(BaseModel, frozen=True):
     tracks: int
     artists: int
     rows: tuple[Row, ...]
-    hubness: dict[str, Hubness]
+    hubness: tuple[Hubness, ...]
     trained_labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -68,7 +63,7 @@ class Evaluation(BaseModel, frozen=True):
     def headline(self) -> Row | None:
         """Retrieval mAP with the filter on, of the first label that has it; else the first row there is."""
         shown = [row for row in self.rows if row.metric == HEADLINES[0]]
-        return next((row for row in shown if row.held_out), next(iter(shown or self.rows), None))
+        return next((row for row in shown if row.filtered_by), next(iter(shown or self.rows), None))
 
     @property
     def verdict(self) -> str:
@@ -76,18 +71,18 @@ class Evaluation(BaseModel, frozen=True):
         row = self.headline
         if row is None:
             return "nothing measured: no label is shared by two of these tracks."
-        ours, *others = row.scores.items()
+        ours, *others = row.scores
         found = f"not shown to beat {', '.join(row.unbeaten)}" if row.unbeaten else "what was learnt"
-        against = ", ".join(f"{name} {score.mean:.2f}" for name, score in others)
+        against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
         return (
-            f"{found}: {row.label} {row.metric} {ours[1]} against {against}; "
-            f"{row.held_out or 'artist'} filter {'on' if row.held_out else 'off'}"
+            f"{found}: {row.label} {row.metric} {ours} against {against}; "
+            f"{row.filtered_by or 'artist'} filter {'on' if row.filtered_by else 'off'}"
         )
 
     def table(self, every_metric: bool = False) -> list[dict[str, str]]:
         """Rows to print, cells by column: ours with its interval, the others' means, the gain over the best of them."""
         rows = [_table_row(row) for row in self.rows if every_metric or row.metric in HEADLINES]
-        skewness = {name: f"{of.skewness:.2f}" for name, of in self.hubness.items()}
+        skewness = {of.system: f"{of.skewness:.2f}" for of in self.hubness}
         return [*rows, {"label": "all tracks", "measure": "hubness: skewness", **skewness}]
 
     def to_json(self) -> dict[str, Any]:
@@ -127,7 +122,7 @@ def evaluate_vectors(
         tracks=len(catalog),
         artists=len(np.unique(artist_groups(catalog))),
         rows=rows,
-        hubness={name: hubness(np.asarray(vectors, dtype=np.float32)) for name, vectors in systems.items()},
+        hubness=tuple(hubness(name, np.asarray(vectors, dtype=np.float32)) for name, vectors in systems.items()),
         trained_labels=tuple(sorted(trained_labels)),
         notes=tuple(_notes(asked, rows, trained_labels, resamples)),
         provenance={"random_seed": random_seed, "resamples": resamples},
@@ -160,7 +155,7 @@ def _row(measure: Measure, trained: bool, resamples: int, random_seed: int) -> R
         protocol=measure.protocol,
         label=measure.label,
         metric=measure.metric,
-        held_out=measure.held_out,
+        filtered_by=measure.filtered_by,
         trained=trained,
         items=int(measure.asked.sum()),
         groups=len(np.unique(measure.groups[measure.asked])),
@@ -170,14 +165,14 @@ def _row(measure: Measure, trained: bool, resamples: int, random_seed: int) -> R
 
 
 def _table_row(row: Row) -> dict[str, str]:
-    (ours, score), *others = row.scores.items()
+    ours, *others = row.scores
     return {
         "label": row.label,
         "trained on": "yes" if row.trained else "no",
         "measure": f"{row.protocol.removesuffix(' probe')} {row.metric}",
-        "filter": row.held_out or "off",
-        ours: str(score),
-        **{name: f"{other.mean:.2f}" for name, other in others},
+        "filter": row.filtered_by or "off",
+        ours.system: str(ours),
+        **{other.system: f"{other.mean:.2f}" for other in others},
         "gain over the best": row.gain_in_words,
     }
 
@@ -194,20 +189,21 @@ def _notes(asked: list[Question], rows: tuple[Row, ...], trained: Collection[str
         "album), and probes learn from other artists (albums) only. With it off, knowing voices passes for more.",
     ]
     shown = sorted({row.label for row in rows})
-    if known := [label for label in shown if label in trained]:
-        notes.append(
-            f"The model was trained on {', '.join(known)}: those rows say how well that carries over to these tracks."
-        )
-    if new := [label for label in shown if label not in trained]:
-        notes.append(f"The model was never trained on {', '.join(new)}: there, scores say what else its vectors hold.")
-    if few := sorted({row.label for row in rows if row.groups < FEW_GROUPS}):
-        notes.append(
-            f"Fewer than {FEW_GROUPS} artists stand behind {', '.join(few)}: take those intervals as too narrow."
-        )
-    if open_ := [q.label for q in asked if q.held_out is None and q.label != "album"]:
-        notes.append(
-            f"The catalog names no artists or albums to filter {', '.join(open_)} by: those scores flatter all systems."
-        )
-    if silent := [q.label for q in asked if q.label not in shown]:
-        notes.append(f"No two of these tracks share a value of {', '.join(silent)}: nothing to score.")
-    return notes
+    remarks = {
+        "The model was trained on {}: there, scores say how well that carries over.": [
+            label for label in shown if label in trained
+        ],
+        "The model was never trained on {}: there, scores say what else its vectors hold.": [
+            label for label in shown if label not in trained
+        ],
+        f"Fewer than {FEW_GROUPS} artists stand behind {{}}: those intervals are too narrow.": sorted(
+            {row.label for row in rows if row.groups < FEW_GROUPS}
+        ),
+        "The catalog names nothing to filter {} by: those scores flatter every system.": [
+            question.label for question in asked if question.filtered_by is None and question.label != "album"
+        ],
+        "No two of these tracks share a value of {}: nothing to score.": [
+            question.label for question in asked if question.label not in shown
+        ],
+    }
+    return notes + [remark.format(", ".join(labels)) for remark, labels in remarks.items() if labels]

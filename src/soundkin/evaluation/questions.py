@@ -14,31 +14,31 @@ Values = Sequence[tuple[str, ...]]  # what one column holds for each track; () w
 DEFAULT_LABELS = ("genre", "artist", "album", "decade")
 # Whose sharers are kept apart: tracks by one artist sound alike for reasons other than their genre, tracks of one
 # album for reasons other than their artist. Tracks of one album have no such third.
-HELD_OUT = {"artist": "album", "album": None}
+FILTERED_BY = {"artist": "album", "album": None}
 
 
 @dataclass(frozen=True)
 class Question:
     """Asks which tracks share a value of `label`.
 
-    `held_out` is the column whose sharers are kept from answering for each other, None if there is none.
+    `filtered_by` is the column whose sharers are kept from answering for each other, None if there is none.
     `groups` numbers the tracks' artists: the unit that intervals are drawn over.
     """
 
     label: str
     values: Values
-    held_out: str | None
-    held_out_values: Values
+    filtered_by: str | None
+    filter_values: Values
     groups: Int[np.ndarray, "tracks"]
 
 
 def question(catalog: Catalog, label: str) -> Question:
     """The question that the column `label` poses (`decade` is made from `year`)."""
-    held_out = HELD_OUT.get(label, "artist")
-    held_out_values = column_values(catalog, held_out) if held_out else [()] * len(catalog)
-    if not any(held_out_values):
-        held_out = None
-    return Question(label, column_values(catalog, label), held_out, held_out_values, artist_groups(catalog))
+    filtered_by = FILTERED_BY.get(label, "artist")
+    filter_values = column_values(catalog, filtered_by) if filtered_by else [()] * len(catalog)
+    if not any(filter_values):
+        filtered_by = None
+    return Question(label, column_values(catalog, label), filtered_by, filter_values, artist_groups(catalog))
 
 
 def column_values(catalog: Catalog, column: str) -> Values:

@@ -23,10 +23,10 @@ Systems = Mapping[str, Float[np.ndarray, "tracks _"]]
 
 def ask_retrieval(systems: Systems, question: Question, random_seed: int) -> list[Measure]:
     """Score the question's rankings with the filter, where there is one, then without."""
-    held_out = [(question.held_out, question.held_out_values)] if question.held_out else []
+    filtered_by = [(question.filtered_by, question.filter_values)] if question.filtered_by else []
     return [
         measure
-        for left_out in [*held_out, None]
+        for left_out in [*filtered_by, None]
         for measure in retrieval(systems, question.label, question.values, left_out, question.groups, random_seed)
     ]
 
@@ -35,19 +35,19 @@ def retrieval(
     systems: Systems,
     label: str,
     values: Values,
-    held_out: tuple[str, Values] | None,
+    filtered_by: tuple[str, Values] | None,
     groups: Int[np.ndarray, "tracks"],
     random_seed: int,
 ) -> list[Measure]:
     """Score every track's cosine ranking of the others by whether they share one of its `values`.
 
-    `held_out` names a column and its values: candidates that share one with the query are left out. Tracks without
+    `filtered_by` names a column and its values: candidates that share one with the query are left out. Tracks without
     a label neither ask nor stand among the candidates: they might be right. Ties are broken by `random_seed`, since
     the order of a catalog gives away its artists.
     """
     labelled = np.array([bool(names) for names in values], dtype=bool)
     candidates = np.random.default_rng(random_seed).permutation(np.flatnonzero(labelled))
-    barred = memberships(held_out[1]) if held_out else None
+    barred = memberships(filtered_by[1]) if filtered_by else None
     scores = {metric: {name: np.full(len(labelled), np.nan) for name in [*systems, CHANCE]} for metric in METRICS}
     units = {name: unit_length(np.asarray(vectors, dtype=np.float32)) for name, vectors in systems.items()}
     for rows, right, allowed in _marked_chunks(memberships(values), barred, candidates):
@@ -58,7 +58,7 @@ def retrieval(
                 scores[metric][name][rows] = score(ranked, relevant, allowed_count)
         for metric, (_, expected) in METRICS.items():
             scores[metric][CHANCE][rows] = expected(allowed_count, relevant)
-    column = held_out[0] if held_out else None
+    column = filtered_by[0] if filtered_by else None
     return [Measure("retrieval", label, metric, column, by_system, groups) for metric, by_system in scores.items()]
 
 

@@ -66,12 +66,14 @@ def draw_map(
                 linewidths=0.6,
                 edgecolors="white",
                 alpha=0.9,
+                zorder=1 if colour == FAINT else 2,
             )
         axes.set(xticks=[], yticks=[], title=title)
         axes.set_xlabel(
             "near here = alike to the model; axes and distances between groups mean nothing", color="#555555"
         )
         axes.set_aspect("equal", adjustable="datalim")
+        axes.spines[:].set_visible(False)
         if shown:
             axes.legend(title=f"{what} (tracks)", loc="center left", bbox_to_anchor=(1.01, 0.5), alignment="left")
         with replacing(output) as file:
@@ -86,8 +88,8 @@ def group_names(names: Sequence[str | None]) -> list[str]:
 
 
 def legend_order(shown: Sequence[str]) -> list[tuple[str, str, str]]:
-    """(name, colour, marker): faint ones first, so that they lie below; then the commonest."""
+    """(name, colour, marker): the commonest first, then `other` and `unknown`, which are drawn faint."""
     counts = Counter(shown)
     named = sorted((name for name in counts if name not in (OTHER, UNKNOWN)), key=lambda name: (-counts[name], name))
-    faint = [(UNKNOWN, FAINT, "."), (OTHER, FAINT, "*")]
-    return [entry for entry in faint if entry[0] in counts] + list(zip(named, COLOURS, MARKERS, strict=False))
+    faint = [(OTHER, FAINT, "*"), (UNKNOWN, FAINT, ".")]
+    return list(zip(named, COLOURS, MARKERS, strict=False)) + [entry for entry in faint if entry[0] in counts]

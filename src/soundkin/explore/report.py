@@ -24,16 +24,17 @@ class Score:
 
 @dataclass(frozen=True)
 class ScoreLine:
-    """One row of the table of results; `charted` rows are also drawn as bars."""
+    """One row of results. Those of the `main` measure are drawn as bars too, where the filter is on."""
 
     question: str
     measure: str
     filter: str
+    filtered: bool
     tracks: int
     artists: int
     scores: Sequence[Score]
     gain: str
-    charted: bool = False
+    main: bool = False
 
 
 @dataclass(frozen=True)

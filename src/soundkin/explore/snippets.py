@@ -1,4 +1,4 @@
-"""Ten seconds of a track, small enough to stand inside a page."""
+"""Ten seconds from the middle of a track's first minute, small enough to stand inside a page."""
 
 import base64
 import io
@@ -9,6 +9,7 @@ import soundfile
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import seconds_to_samples
 
+SOURCE_SECONDS = 60.0
 SNIPPET_SECONDS = 10.0
 SNIPPET_RATE_HZ = 22_050
 FADE_SECONDS = 0.15

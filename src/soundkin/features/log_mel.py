@@ -139,12 +139,12 @@ class LogMel:
             held[filled:] = 0
             yield self._log_mel(held)[: max(frames, 1)]
 
-    @torch.autocast("cpu", enabled=False)
     def _log_mel(self, held: Float32[Tensor, "samples"]) -> Float32[Tensor, "frames mels"]:
         frames = held.unfold(0, self.window_samples, self.hop_samples) * self._window
         spectrum = torch.view_as_real(torch.fft.rfft(frames))[:, : len(self._weights)].square()
         power = spectrum[..., 0] + spectrum[..., 1]
-        return torch.mm(power, self._weights).add_(1).log_()
+        with torch.autocast("cpu", enabled=False):  # a training loop's reduced precision is not for us
+            return torch.mm(power, self._weights).add_(1).log_()
 
 
 def _pieces(block: Tensor, first: int, following: int) -> Iterator[Tensor]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soundkin.catalog.table import read_catalog, write_catalog
-from soundkin.corpus import CorpusConfig, synthesise
+from soundkin.corpus.config import CorpusConfig
+from soundkin.corpus.synthesise import synthesise
 from soundkin.errors import CatalogError, Skipped, UsageError
 from soundkin.evaluation.protocol import Evaluation
 from soundkin.pipelines.embed import embed_catalog
@@ -47,7 +48,7 @@ def demo(run_dir: Path, music: Path | None = None, workers: int = 2, overrides: 
     catalog = run_dir / "catalog.csv"
     if music is None:
         _say("synthesise", "a small corpus of audio files, tagged, with listeners and their plays")
-        music = synthesise(run_dir / "music", CorpusConfig(), workers).folder
+        music = synthesise(run_dir, CorpusConfig(), workers).music
     _say("scan", f"{music}")
     skipped = _make_catalog(music, catalog, workers)
     _say("train", "the network hears patches of the training artists' tracks")

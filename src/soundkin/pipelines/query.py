@@ -10,7 +10,7 @@ import numpy as np
 from soundkin.errors import ArtefactError, UsageError
 from soundkin.search.conditions import mask_where, parse_condition
 from soundkin.search.index import Index, open_index
-from soundkin.search.neighbours import find_neighbours
+from soundkin.search.neighbours import Neighbour, find_neighbours
 from soundkin.shapes import Float32
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def query(
     rows = {seed.row for seed in seeds if seed.row is not None}
     vectors = np.stack([seed.vector for seed in seeds])
     found = find_neighbours(opened, vectors, k, allowed, without=rows, artist_cap=artist_cap)
-    return [_answer(opened, rank, row, score) for rank, (row, score) in enumerate(found, start=1)]
+    return _answers(opened, found)
 
 
 def _check_options(like: Sequence[str], k: int, artist_cap: int | None) -> None:
@@ -109,13 +109,8 @@ def _load_embedder(index: Index, path: Path, model: Path | None) -> "Embedder":
     return embedder
 
 
-def _answer(index: Index, rank: int, row: int, score: float) -> Answer:
-    tracks = index.tracks
-    return Answer(
-        rank=rank,
-        track_id=tracks.text("track_id", row),
-        title=tracks.text("title", row),
-        artist=tracks.text("artist", row),
-        score=max(-1.0, min(1.0, score)),  # rounding may leave a cosine a hair above 1
-        path=index.audio_path(row),
-    )
+def _answers(index: Index, found: Sequence[Neighbour]) -> list[Answer]:
+    rows = [row for row, _ in found]
+    scores = [max(-1.0, min(1.0, score)) for _, score in found]  # rounding may leave a cosine a hair above 1
+    texts = (index.tracks.texts(column, rows) for column in ("track_id", "title", "artist"))
+    return list(map(Answer, range(1, len(rows) + 1), *texts, scores, index.audio_paths(rows)))

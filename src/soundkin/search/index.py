@@ -10,6 +10,7 @@ two tracks is the cosine of their vectors. Opening checks every checksum (0.4 s 
 would search a corrupt file and say nothing. Open once to ask often.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -81,10 +82,10 @@ class Index:
         shown = self.audio_folder.relative_to(Path.cwd()) if inside else self.audio_folder
         return "" if shown == Path() else f"{shown}/"
 
-    def audio_path(self, row: int) -> str:
-        """Where the audio of a track should be; relative to the working directory where it lies inside."""
-        path = self.tracks.text("path", row)
-        return path if path.startswith("/") else self._audio_prefix + path
+    def audio_paths(self, rows: Sequence[int]) -> list[str]:
+        """Where the audio of some tracks should be; relative to the working directory where it lies inside."""
+        prefix = self._audio_prefix
+        return [path if path.startswith("/") else prefix + path for path in self.tracks.texts("path", rows)]
 
     def row_of_file(self, path: Path) -> int | None:
         """The track whose audio is this file, or None."""
@@ -106,7 +107,9 @@ class Index:
             return row
         similar = self.tracks.similar_ids(track_id)
         known = (
-            f"Did you mean {' or '.join(similar)}?" if similar else f"Ids look like {self.tracks.text('track_id', 0)}."
+            f"Did you mean {' or '.join(similar)}?"
+            if similar
+            else f"Ids look like {self.tracks.texts('track_id', [0])[0]}."
         )
         raise UsageError(f"{track_id} is neither a file nor a track_id in index {self.folder}. {known}")
 
@@ -202,8 +205,9 @@ def open_index(folder: Path) -> Index:
 @typechecked
 def unit(vectors: Float32[np.ndarray, "rows embedding"]) -> Float32[np.ndarray, "rows embedding"]:
     """Scale each vector to length 1; a vector of zeros stays."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths == 0, np.float32(1), lengths)
+    scaled = np.array(vectors, dtype=np.float32, order="C")
+    faiss.normalize_L2(scaled)
+    return scaled
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -42,6 +42,8 @@ def find_neighbours(
 
 
 def _mean_direction(seeds: Float32[np.ndarray, "seeds embedding"]) -> Float32[np.ndarray, "1 embedding"]:
+    if len(seeds) == 1:
+        return seeds
     mean: np.ndarray = unit(seeds).mean(axis=0, keepdims=True)
     if np.linalg.norm(mean) < 1e-6:
         raise UsageError("the seeds cancel each other out, so nothing is near all of them. Leave one out.")
@@ -85,7 +87,7 @@ class _ArtistCap:
 
     def admits(self, row: int) -> bool:
         """Whether one more track of its artists may come in; counts it if so."""
-        artists = {artist.strip() for artist in self._tracks.text("artist", row).split(";")} - {""}
+        artists = {artist.strip() for artist in self._tracks.texts("artist", [row])[0].split(";")} - {""}
         if any(self._counts[artist.casefold()] >= self._most for artist in artists):
             return False
         self._counts.update(artist.casefold() for artist in artists)

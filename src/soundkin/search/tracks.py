@@ -7,6 +7,7 @@ condition is tested once a value. An empty text is an unknown label.
 
 import bisect
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +33,14 @@ class Texts:
         self._content = memoryview(content or b"")
 
     def __getitem__(self, row: int) -> str:
+        return self.read([row])[0]
+
+    def read(self, rows: Sequence[int]) -> list[str]:
+        """The cells of some rows."""
+        content, offsets = self._content, self._offsets
         if self._codes is not None:
-            row = self._codes[row]
-        return str(self._content[self._offsets[row] : self._offsets[row + 1]], "utf-8")
+            rows = [self._codes[row] for row in rows]
+        return [str(content[offsets[row] : offsets[row + 1]], "utf-8") for row in rows]
 
 
 class Tracks:
@@ -59,9 +65,9 @@ class Tracks:
         """Names of the columns, `track_id` and `path` among them."""
         return list(self.batch.schema.names)
 
-    def text(self, column: str, row: int) -> str:
-        """One cell of a text column; `` if it is empty, or if there is no such column."""
-        return self._texts[column][row] if column in self._texts else ""
+    def texts(self, column: str, rows: Sequence[int]) -> list[str]:
+        """Cells of a text column; `` where they are empty, or if there is no such column."""
+        return self._texts[column].read(rows) if column in self._texts else [""] * len(rows)
 
     def row(self, track_id: str) -> int | None:
         """Where a track is, or None if it is not indexed."""
@@ -82,7 +88,7 @@ class Tracks:
             holding = pc.or_(holding, pc.match_substring(self._as_text("title"), wanted, ignore_case=True))
         rows = np.flatnonzero(holding.to_numpy(zero_copy_only=False))[:3].tolist()
         if rows:
-            return [self.text("track_id", row) for row in rows]
+            return self.texts("track_id", rows)
         place = bisect.bisect_left(range(len(self)), wanted, key=self._texts["track_id"].__getitem__)
         first = min(max(0, place - IDS_TO_COMPARE // 2), max(0, len(self) - IDS_TO_COMPARE))
         return difflib.get_close_matches(wanted, ids.slice(first, IDS_TO_COMPARE).to_pylist(), cutoff=0.5)

@@ -40,7 +40,7 @@ class TrainerConfig(Config):
     patience: PositiveInt = Field(10, description="epochs without a better held-out retrieval before stopping")
     accelerator: str = Field("cpu", description="cpu, gpu or auto")
     devices: PositiveInt = 1
-    strategy: str = Field("auto", description="how several devices share the work, as ddp or ddp_spawn")
+    strategy: str = Field("auto", description="how several devices share the work, as ddp")
     precision: str = Field("32-true", description="32-true, bf16-mixed or 16-mixed")
     threads: PositiveInt | None = Field(None, description="CPU threads of a process; default: torch's own choice")
 

@@ -1,6 +1,7 @@
 """Fitting: data, network and tasks under Lightning's Trainer, resumed where an earlier run was cut off."""
 
 import logging
+import sys
 import warnings
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch import Tensor, nn
+from torch import Tensor
 
 from soundkin.errors import ConfigError
 from soundkin.models import build_network
@@ -46,6 +47,8 @@ def fit(config: TrainConfig, data: PreparedData) -> TrainingModule:
         trainer.fit(module, datamodule=PatchData(data, config), ckpt_path=last if last.exists() else None)
     except SystemExit:  # Lightning's way of answering Ctrl-C
         raise KeyboardInterrupt from None
+    if not trainer.is_global_zero:
+        sys.exit(0)  # of several processes, the first alone has weights to keep and results to tell
     best = checkpoints / ("best.ckpt" if watched else "last.ckpt")
     module.load_state_dict(read_checkpoint(best)["state_dict"])
     return module.cpu().eval()
@@ -134,7 +137,3 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", module="lightning_fabric")
 
-
-def parameters_of(module: nn.Module) -> int:
-    """How many numbers a module learns."""
-    return sum(parameter.numel() for parameter in module.parameters())

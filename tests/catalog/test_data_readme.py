@@ -1,0 +1,147 @@
+"""The lines in data/README.md that turn public sets into catalogs, run on small imitations of the sets' files."""
+
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.table import Catalog, read_catalog
+from soundkin.catalog.triplets import read_triplets
+
+README = Path(__file__).parents[2] / "data/README.md"
+
+
+def put(folder: Path, path: str, *rows: str) -> None:
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_text("".join(f"{row}\n" for row in rows))
+
+
+def fma(folder: Path) -> None:
+    put(
+        folder,
+        "fma_metadata/tracks.csv",
+        ",album,album,artist,set,set,track,track,track,track",
+        ",date_released,title,name,split,subset,genre_top,genres_all,license,title",
+        "track_id,,,,,,,,,",
+        '2,2009-01-05 00:00:00,AWOL,AWOL,training,small,Hip-Hop,"[21, 10]",CC,Food',
+        "3,,AWOL,AWOL,validation,medium,,[],,Electric Ave",
+    )
+    put(
+        folder,
+        "fma_metadata/genres.csv",
+        "genre_id,#tracks,parent,title,top_level",
+        "21,9,0,Hip-Hop,21",
+        "10,9,0,Pop,10",
+    )
+    put(folder, "fma_small/000/000002.mp3")
+
+
+def jamendo(folder: Path) -> None:
+    header = "TRACK_ID\tARTIST_ID\tALBUM_ID\tPATH\tDURATION\tTAGS"
+    first = "track_0000382\tartist_000020\talbum_000046\t82/382.mp3\t211.1\tgenre---classical\tinstrument---voice"
+    second = "track_0000808\tartist_000114\talbum_000131\t08/808.mp3\t265.6\tgenre---pop\tgenre---rock"
+    put(folder, "autotagging.tsv", header, first, second)
+    put(folder, "split-0/autotagging-train.tsv", header, first)
+    put(folder, "split-0/autotagging-validation.tsv", header, second)
+    put(folder, "split-0/autotagging-test.tsv", header)
+
+
+def mtat(folder: Path) -> None:
+    put(
+        folder,
+        "clip_info_final.csv",
+        '"clip_id"\t"track_number"\t"title"\t"artist"\t"album"\t"url"\t"segmentStart"\t"segmentEnd"\t"original_url"\t"mp3_path"',
+        *(f'"{n}"\t"1"\t"T{n}"\t"A"\t"B"\t"u"\t"0"\t"29"\t"o"\t"f/{n}.mp3"' for n in (2, 6, 10)),
+        '"11"\t"1"\t"T"\t"A"\t"B"\t"u"\t"0"\t"29"\t"o"\t""',
+    )
+    put(folder, "annotations_final.csv", '"clip_id"\t"no voice"\t"rock"\t"mp3_path"', '"2"\t"1"\t"1"\t"f/2.mp3"')
+    put(
+        folder,
+        "comparisons_final.csv",
+        "\t".join(f"clip{n}_{what}" for what in ("id", "numvotes", "mp3_path") for n in (1, 2, 3)),
+        "2\t6\t10\t1\t4\t0\tx\ty\tz",
+        "2\t6\t10\t2\t2\t0\tx\ty\tz",
+    )
+
+
+def gtzan(folder: Path) -> None:
+    put(folder, "genres/blues/blues.00000.wav")
+    put(folder, "genres/.DS_Store")
+
+
+def msd(folder: Path) -> None:
+    with sqlite3.connect(folder / "track_metadata.db") as database:
+        columns = "track_id, title, song_id, release, artist_id, artist_name, duration, year"
+        database.execute(f"CREATE TABLE songs ({columns})")
+        for track, song in (
+            ("TRAAAAW128F429D538", "SOA"),
+            ("TRAAABD128F429CF47", "SOB"),
+            ("TRAAAZZ128F429CF47", "SOC"),
+        ):
+            row = (track, "Title", song, "Album", "AR", "Artist", 9.5, 0)
+            database.execute(f"INSERT INTO songs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            put(folder, f"audio/A/A/A/{track}.mp3")
+    put(folder, "sid_mismatches.txt", "ERROR: <SOC TRAAAZZ128F429CF47> Artist  -  Title  !=  Other  -  Title")
+    put(folder, "train_triplets.txt", "u1\tSOA\t3", "u1\tSOZ\t1", "u2\tSOB\t1")
+
+
+def converted(folder: Path, name: str, imitate: Callable[[Path], None]) -> Catalog:
+    [lines] = re.findall(rf"```python {name}\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    imitate(folder)
+    subprocess.run([sys.executable, "-W", "error", "-c", lines], cwd=folder, check=True)
+    return read_catalog(folder / "catalog.csv")
+
+
+def test_the_examples_are_valid(tmp_path: Path) -> None:
+    for name, example in zip("ABC", re.findall(r"```csv\n(.*?)```", README.read_text(), flags=re.DOTALL), strict=True):
+        (tmp_path / f"{name}.csv").write_text(example)
+    catalog = read_catalog(tmp_path / "A.csv")
+    assert catalog.values("genre")[0] == ("Jazz", "Soul")
+    assert len(read_ratings(tmp_path / "B.csv", catalog)) == 2 and len(read_triplets(tmp_path / "C.csv", catalog)) == 1
+
+
+def test_every_set_has_a_test_here() -> None:
+    assert re.findall(r"```python (\w+)", README.read_text()) == ["fma", "jamendo", "mtat", "gtzan", "msd"]
+
+
+@pytest.mark.slow
+def test_fma(tmp_path: Path) -> None:
+    catalog = converted(tmp_path, "fma", fma)
+    assert catalog.track_ids == ["fma-000002"] and catalog.audio_paths()[0].exists()
+    assert catalog.values("genre") == [("Hip-Hop", "Pop")] and catalog.values("year") == [("2009",)]
+    assert catalog.values("split") == [("train",)] and catalog.values("title") == [("Food",)]
+
+
+@pytest.mark.slow
+def test_jamendo(tmp_path: Path) -> None:
+    catalog = converted(tmp_path, "jamendo", jamendo)
+    assert catalog.values("genre") == [("classical",), ("pop", "rock")]
+    assert catalog.values("instrument") == [("voice",), ()] and catalog.values("split") == [("train",), ("valid",)]
+    assert catalog.audio_path("track_0000808") == tmp_path / "audio/08/808.mp3"
+
+
+@pytest.mark.slow
+def test_mtat(tmp_path: Path) -> None:
+    catalog = converted(tmp_path, "mtat", mtat)
+    assert catalog.track_ids == ["2", "6", "10"] and catalog.values("tags") == [("no voice", "rock"), (), ()]
+    triplets = read_triplets(tmp_path / "triplets.csv", catalog)
+    assert triplets.values.tolist() == [["2", "10", "6"], ["10", "2", "6"]]
+
+
+@pytest.mark.slow
+def test_gtzan(tmp_path: Path) -> None:
+    catalog = converted(tmp_path, "gtzan", gtzan)
+    assert catalog.track_ids == ["blues.00000"] and catalog.values("genre") == [("blues",)]
+
+
+@pytest.mark.slow
+def test_msd(tmp_path: Path) -> None:
+    catalog = converted(tmp_path, "msd", msd)
+    assert catalog.values("song_id") == [("SOA",), ("SOB",)] and catalog.values("year") == [(), ()]
+    ratings = read_ratings(tmp_path / "ratings.csv", catalog)
+    assert ratings[["user_id", "rating"]].values.tolist() == [["u1", 3.0], ["u2", 1.0]]

@@ -1,0 +1,194 @@
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soundkin.embedding.embedder import TrackEmbedding
+from soundkin.embedding.export import Export, Known, Outcome
+from soundkin.embedding.store import read_embeddings, read_patches
+from soundkin.errors import OutputError, Skipped
+
+SIZE = 4
+
+
+def track(number: int) -> TrackEmbedding:
+    """A made-up embedding of audio `number`."""
+    rng = np.random.default_rng(number)
+    patches = number % 3 + 1
+    return TrackEmbedding(
+        vector=rng.standard_normal(SIZE, np.float32),
+        patch_vectors=rng.standard_normal((patches, SIZE), np.float32),
+        start_seconds=[float(patch) for patch in range(patches)],
+        duration_seconds=float(number),
+        audio_hash=f"{number:032x}",
+        warnings=(),
+    )
+
+
+Audio = list[int | None]  # the audio of each track, None where it cannot be used
+
+
+def run(folder: Path, audio: Audio, order: list[int] | None = None, stop_after: int | None = None, **more) -> int:
+    """Embed tracks in some order; end without finishing after `stop_after` outcomes. Returns how many were computed."""
+    settings = {"model_hash": "m", "embedding_size": SIZE, "patches": True, "tracks_per_part": 3, **more}
+    computed = 0
+    with Export(folder, [f"track-{row}" for row in range(len(audio))], **settings) as export:
+        for row in (order or range(len(audio)))[:stop_after]:
+            outcome = outcome_of(audio[row], export.known)
+            computed += isinstance(outcome, TrackEmbedding)
+            export.record(row, outcome)
+        if stop_after is None:
+            export.finish(folder.parent / "model", folder.parent / "catalog.csv")
+    return computed
+
+
+def outcome_of(audio: int | None, known: frozenset[str]) -> Outcome:
+    if audio is None:
+        return Skipped("bad.mp3", "cannot be decoded")
+    found = track(audio)
+    return Known(found.audio_hash) if found.audio_hash in known else found
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """All files and their bytes; empty folders count too."""
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*")}
+    return {name: path.read_bytes() if path.is_file() else b"" for name, path in sorted(found.items())}
+
+
+audio_of_tracks = st.lists(st.none() | st.integers(0, 8), min_size=1, max_size=10)
+
+
+@settings(max_examples=15, deadline=None)
+@given(audio=audio_of_tracks, data=st.data(), patches=st.booleans())
+def test_stopped_anywhere_and_run_again_ends_with_the_same_bytes(tmp_path_factory, audio, data, patches) -> None:
+    here = tmp_path_factory.mktemp("export")
+    run(here / "straight", audio, patches=patches)
+    orders = st.permutations(range(len(audio)))
+    for _ in range(data.draw(st.integers(0, 3), label="kills")):
+        stop_after = data.draw(st.integers(0, len(audio)), label="stop_after")
+        run(here / "stopped", audio, data.draw(orders), stop_after, patches=patches)
+    run(here / "stopped", audio, data.draw(orders), patches=patches)
+    assert content(here / "stopped") == content(here / "straight")
+
+
+@settings(max_examples=10, deadline=None)
+@given(before=audio_of_tracks, after=audio_of_tracks)
+def test_a_catalog_that_changed_ends_as_if_new_and_computes_only_what_is_new(tmp_path_factory, before, after) -> None:
+    here = tmp_path_factory.mktemp("export")
+    run(here / "grown", before)
+    assert run(here / "grown", after) == len(set(after) - set(before) - {None})
+    run(here / "new", after)
+    assert content(here / "grown") == content(here / "new")
+
+
+def test_nothing_is_computed_twice_after_a_stop(tmp_path: Path) -> None:
+    assert run(tmp_path / "out", [0, 1, 2, 3, 4], stop_after=4) == 4
+    assert run(tmp_path / "out", [0, 1, 2, 3, 4]) == 1
+    assert run(tmp_path / "out", [0, 1, 2, 3, 4]) == 0
+
+
+def test_the_old_embeddings_stay_whole_until_the_new_ones_are(tmp_path: Path) -> None:
+    run(tmp_path / "out", [0, 1, 2, 3])
+    run(tmp_path / "out", [3, 5, 6, 7, 0], stop_after=4)
+    assert read_embeddings(tmp_path / "out").audio_hashes == [track(number).audio_hash for number in (0, 1, 2, 3)]
+    run(tmp_path / "out", [3, 5, 6, 7, 0])
+    assert read_embeddings(tmp_path / "out").audio_hashes == [track(number).audio_hash for number in (3, 5, 6, 7, 0)]
+
+
+def test_another_model_starts_afresh_and_leaves_nothing_of_the_old(tmp_path: Path) -> None:
+    run(tmp_path / "out", [0, 1, 2, 3])
+    run(tmp_path / "out", [0, 1], model_hash="another", stop_after=1)
+    assert run(tmp_path / "out", [0, 1, 2, 3], model_hash="third") == 4
+    run(tmp_path / "fresh", [0, 1, 2, 3], model_hash="third")
+    assert content(tmp_path / "out") == content(tmp_path / "fresh")
+
+
+def test_patches_asked_for_later_are_computed_and_given_up_ones_removed(tmp_path: Path) -> None:
+    run(tmp_path / "out", [0, 1, 2, 3], patches=False)
+    assert run(tmp_path / "out", [0, 1, 2, 3], patches=True) == 4
+    assert len(list(read_patches(tmp_path / "out"))) == 4
+    assert run(tmp_path / "out", [0, 1, 2, 3], patches=False) == 0
+    run(tmp_path / "fresh", [0, 1, 2, 3], patches=False)
+    assert content(tmp_path / "out") == content(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("kind", ["tracks", "patches"])
+def test_a_damaged_part_is_computed_again(tmp_path: Path, kind: str, caplog) -> None:
+    run(tmp_path / "out", [0, 1, 2, 3])
+    before = content(tmp_path / "out")
+    path = min((tmp_path / "out" / kind).iterdir())
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert run(tmp_path / "out", [0, 1, 2, 3]) == 3
+    assert "damaged" in caplog.text
+    assert content(tmp_path / "out") == before
+
+
+def test_what_a_kill_leaves_half_written_is_cleared_away(tmp_path: Path) -> None:
+    run(tmp_path / "straight", [0, 1, 2, 3])
+    run(tmp_path / "out", [0, 1, 2, 3], stop_after=2)
+    for name in (".manifest.json.123.tmp", "tracks.writing", "patches.writing", "unfinished/tracks.writing"):
+        (tmp_path / "out" / name).write_bytes(b"half")
+    (tmp_path / "out" / "patches" / "00000-0123456789abcdef.parquet").write_bytes(b"patches whose tracks never came")
+    (tmp_path / "out" / "unfinished" / "tracks" / "odd.parquet").write_bytes(b"")
+    run(tmp_path / "out", [0, 1, 2, 3])
+    assert content(tmp_path / "out") == content(tmp_path / "straight")
+
+
+def test_skipped_files_are_listed_in_catalog_order(tmp_path: Path) -> None:
+    run(tmp_path / "out", [None, 1, None, None], order=[3, 1, 2, 0])
+    lines = (tmp_path / "out" / "skipped.csv").read_text().splitlines()
+    assert lines == ["track_id,path,reason", *(f"track-{row},bad.mp3,cannot be decoded" for row in (0, 2, 3))]
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "song.mp3").write_bytes(b"precious")
+    with pytest.raises(OutputError, match=r"holds other files, such as song\.mp3"):
+        run(tmp_path / "music", [0])
+    assert content(tmp_path / "music") == {"song.mp3": b"precious"}
+
+
+def test_files_of_others_in_our_folder_survive(tmp_path: Path) -> None:
+    run(tmp_path / "out", [0, 1])
+    for name in ("notes.txt", "tracks/notes.txt"):
+        (tmp_path / "out" / name).write_bytes(b"mine")
+    run(tmp_path / "out", [2, 3])
+    assert (tmp_path / "out" / "notes.txt").exists()
+    assert (tmp_path / "out" / "tracks" / "notes.txt").exists()
+
+
+def test_two_runs_do_not_write_one_folder(tmp_path: Path) -> None:
+    with Export(tmp_path / "out", ["a"], "m", SIZE, patches=False), pytest.raises(OutputError, match="another run"):
+        run(tmp_path / "out", [0])
+    run(tmp_path / "out", [0])
+
+
+def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/embeddings")):
+        with pytest.raises(OutputError, match="cannot write"):
+            run(folder, [0])
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a disk without space: writes fail half way in the same manner."""
+    run(tmp_path / "straight", list(range(12)), tracks_per_part=6)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_400, hard))  # holds a track, but no part of six
+    try:
+        with pytest.raises(OutputError, match="cannot write"):
+            run(tmp_path / "out", list(range(12)), tracks_per_part=6)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert run(tmp_path / "out", list(range(12)), tracks_per_part=6) == 6
+    assert content(tmp_path / "out") == content(tmp_path / "straight")
+
+
+def test_no_descriptors_are_left_open(tmp_path: Path) -> None:
+    run(tmp_path / "out", [0, 1, 2, 3])
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    run(tmp_path / "out", [0, 1, 2, 3])
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
