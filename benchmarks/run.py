@@ -1,6 +1,6 @@
 """Every benchmark, one after the other; `make bench` prints this. Longer than a coffee: about fifteen minutes.
 
-    python benchmarks/run.py [NAME...]
+python benchmarks/run.py [NAME...]
 """
 
 import subprocess

@@ -1,6 +1,6 @@
 """How long a person waits for the first word: whole commands, each in a new process.
 
-    python benchmarks/start_up.py
+python benchmarks/start_up.py
 """
 
 import statistics

@@ -51,7 +51,9 @@ def main() -> None:
 
 def small_run(folder: Path, steps: int, precision: str) -> TrainConfig:
     """A run with the default network over a small corpus: two epochs, the first to warm up."""
-    music = synthesise(folder / "corpus", CorpusConfig(genres=4, artists_per_genre=5, tracks_per_artist=2), workers=2).music
+    music = synthesise(
+        folder / "corpus", CorpusConfig(genres=4, artists_per_genre=5, tracks_per_artist=2), workers=2
+    ).music
     scan(music, folder / "catalog.csv", workers=2)
     overrides = [f"catalog={folder}/catalog.csv", f"run_dir={folder}/run", "trainer.epochs=2", "logger=csv"]
     return compose([*overrides, f"trainer.steps_per_epoch={steps}", f"trainer.precision={precision}"])

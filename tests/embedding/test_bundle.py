@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from soundkin.embedding.bundle import COMPUTING, Bundle, load_bundle, save_bundle
 from soundkin.embedding.embedder import Embedder
-from soundkin.errors import ArtefactError, OutputError, UsageError
+from soundkin.errors import ArtefactError, OutputError, SoundkinError, UsageError
 from soundkin.models import ConvConfig, NetworkConfig
 
 
@@ -86,7 +86,7 @@ def test_an_edited_setting_is_refused(saved: Path, key: str) -> None:
     assert "changed after training" in refusal(saved)
 
 
-@pytest.mark.parametrize("key", [*COMPUTING, "hash", "weights_sha256"])
+@pytest.mark.parametrize("key", [*COMPUTING, "hash", "weights_sha256", "reference_vector"])
 def test_a_missing_setting_is_named(saved: Path, key: str) -> None:
     config = json.loads((saved / "config.json").read_text())
     del config[key]
@@ -94,7 +94,7 @@ def test_a_missing_setting_is_named(saved: Path, key: str) -> None:
     assert f"{key} is missing" in refusal(saved)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_any_flipped_bit_of_the_weights_is_noticed(tmp_path_factory, make, position: float, bit: int) -> None:
     folder = tmp_path_factory.mktemp("flip") / "model"
@@ -103,6 +103,37 @@ def test_any_flipped_bit_of_the_weights_is_noticed(tmp_path_factory, make, posit
     weights[int(position * len(weights))] ^= 1 << bit
     (folder / "model.safetensors").write_bytes(weights)
     assert "corrupt" in refusal(folder)
+
+
+@settings(max_examples=30, deadline=None)
+@given(position=st.floats(0, 1, exclude_max=True), byte=st.sampled_from(b'x0"{[,}: '))
+def test_a_damaged_config_is_refused_or_harmless(tmp_path_factory, make, position: float, byte: int) -> None:
+    folder = tmp_path_factory.mktemp("damage") / "model"
+    bundle = make.bundle()
+    save_bundle(bundle, folder)
+    text = bytearray((folder / "config.json").read_bytes())
+    text[int(position * len(text))] = byte
+    (folder / "config.json").write_bytes(text)
+    try:
+        assert load_bundle(folder).hash == bundle.hash
+    except ArtefactError as error:
+        assert "\n" not in str(error)
+
+
+def test_code_that_hears_differently_is_refused(saved: Path, monkeypatch) -> None:
+    """As after an upgrade that changed how log-mels are made."""
+    from soundkin.features.log_mel import LogMel
+
+    original = LogMel._log_mel
+    monkeypatch.setattr(LogMel, "_log_mel", lambda self, held: original(self, held) * 1.01)
+    assert "hears differently" in refusal(saved)
+
+
+def test_a_network_that_was_trained_to_nothing_is_not_saved(bundle: Bundle, tmp_path: Path) -> None:
+    bundle.network.dense[-1].bias.fill_(float("nan"))
+    with pytest.raises(SoundkinError, match="not finite"):
+        save_bundle(bundle, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 def test_damaged_files_are_refused_in_one_line(saved: Path) -> None:

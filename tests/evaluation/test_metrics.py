@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
@@ -47,6 +47,7 @@ def test_no_queries_and_no_candidates_give_no_scores(metric):
     assert np.isnan(expected(np.array([0]), np.array([0]))).all()
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 40))
 def test_scores_agree_with_scikit_learn(random_seed, candidates):
     rng = np.random.default_rng(random_seed)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 import torch
 import torchaudio
 from audio_files import tune
@@ -77,9 +78,9 @@ def test_agrees_with_librosa(front_end: FrontEnd) -> None:
 def test_full_scale_sine_by_hand() -> None:
     """A sine on a bin has power 1 there and, under a Hann window, 1/4 in both neighbours: the triangles weigh them."""
     front_end = FrontEnd()
-    sine = torch.sin(2 * math.pi * 1_000 * torch.arange(22_050) / 22_050)
-    bank = mel_filterbank(front_end)  # bins of 25 Hz: 1 kHz is bin 40
-    expected = torch.log(1 + (bank[40] + (bank[39] + bank[41]) / 4) / 1e-8)
+    sine = torch.sin(2 * math.pi * 46 / 1_024 * torch.arange(22_050))  # bin 46, 991 Hz
+    bank = mel_filterbank(front_end)
+    expected = torch.log(1 + (bank[46] + (bank[45] + bank[47]) / 4) / 1e-8)
     heard = expected > 8  # the leaks of rounding are below
     torch.testing.assert_close(LogMel(front_end)(sine)[7, heard], expected[heard], rtol=1e-4, atol=1e-4)
     assert heard.sum() >= 2
@@ -122,15 +123,15 @@ def test_a_frame_does_not_depend_on_what_follows(samples: int) -> None:
 
 def test_frame_covers_its_samples() -> None:
     waveform = torch.zeros(22_050)
-    waveform[10 * 441 + 400] = 1.0  # in frames 9 and 10 only
+    waveform[10 * 512 + 500] = 1.0  # in frames 9 and 10 only
     heard = LogMel(FrontEnd())(waveform).any(1).nonzero().flatten().tolist()
     assert heard == [9, 10]
 
 
-@pytest.mark.parametrize("samples", [1, 881, 882, 883, 1_322, 1_323])
+@pytest.mark.parametrize("samples", [1, 1_023, 1_024, 1_025, 1_535, 1_536])
 def test_short_waveforms(samples: int) -> None:
     found = LogMel(FrontEnd())(torch.ones(samples))
-    assert found.shape == (2 if samples >= 1_323 else 1, 96)
+    assert found.shape == (2 if samples >= 1_536 else 1, 96)
     assert found.isfinite().all()
 
 
@@ -148,45 +149,38 @@ def test_threads_and_autocast_change_nothing() -> None:
         assert torch.equal(log_mel(waveform), expected)
 
 
-# At the file's own rate
+# Other sample rates
 
 
-@pytest.mark.parametrize("sample_rate_hz", [44_100, 48_000, 88_200, 96_000, 192_000, 24_000, 32_000])
-def test_other_rates_give_the_same_frames(sample_rate_hz: int) -> None:
-    """Against band-limited resampling, whose own error is about -100 dB."""
-    soxr = pytest.importorskip("soxr")
-    front_end = FrontEnd()
-    low = tune(22_050, 1.0).mean(1)
+@pytest.mark.parametrize(
+    ("sample_rate_hz", "largest"),
+    [(44_100, 0.01), (88_200, 0.01), (176_400, 0.01), (48_000, 0.1), (32_000, 0.1), (96_000, 0.1), (44_056, 0.1)],
+)
+def test_other_rates_give_the_same_frames(tmp_path: Path, sample_rate_hz: int, largest: float) -> None:
+    """At multiples of 22.05 kHz without resampling, at others with; 0.1 are 0.4 dB, in bands near silence."""
+    low = tune(22_050).mean(1)
     high = soxr.resample(low, 22_050, sample_rate_hz, quality="VHQ")
-    expected = LogMel(front_end)(torch.from_numpy(low))
-    found = LogMel(front_end, sample_rate_hz)(torch.from_numpy(high))
-    assert found.shape == expected.shape
-    torch.testing.assert_close(found[2:-2], expected[2:-2], rtol=0, atol=0.01)
+    soundfile.write(tmp_path / "a.wav", high, sample_rate_hz, "FLOAT")
+    expected = LogMel(FrontEnd())(torch.from_numpy(low))
+    found = log_mel_of_file(tmp_path / "a.wav", FrontEnd()).log_mel
+    assert abs(len(found) - len(expected)) <= 1
+    difference = (found[2:120] - expected[2:120]).abs()
+    assert difference.max() < largest
+    assert difference.mean() < largest / 10
 
 
 def test_low_rates_have_silent_upper_bands() -> None:
-    found = LogMel(FrontEnd(), 8_000)(torch.randn(8_000, generator=torch.Generator().manual_seed(0)))
+    found = LogMel(FrontEnd(), 11_025)(torch.randn(11_025, generator=torch.Generator().manual_seed(0)))
     assert not found[:, -10:].any()
     assert found[:, :50].all()
 
 
 def test_rates_without_whole_windows() -> None:
-    assert FrontEnd().window_and_hop_at(48_000) == (1_920, 960)
-    assert FrontEnd().window_and_hop_at(11_025) is None
-    with pytest.raises(ConfigError, match="11025"):
-        LogMel(FrontEnd(), 11_025)
-
-
-@pytest.mark.parametrize("sample_rate_hz", [11_025, 44_056])
-def test_other_files_are_resampled(tmp_path: Path, sample_rate_hz: int) -> None:
-    soundfile.write(tmp_path / "a.wav", tune(sample_rate_hz), sample_rate_hz, "FLOAT")
-    found = log_mel_of_file(tmp_path / "a.wav", FrontEnd())
-    assert found.log_mel.shape == (149, 96)
-    assert found.duration_seconds == pytest.approx(3.0, abs=1e-3)
-    expected = LogMel(FrontEnd())(mono(FrontEnd()))
-    audible = expected[2:-2, :50]  # below 2.5 kHz
-    torch.testing.assert_close(found.log_mel[2:-2, :50], audible, rtol=0, atol=2.0)
-    assert (found.log_mel[2:-2, :50] - audible).abs().mean() < 0.3
+    assert FrontEnd().window_and_hop_at(44_100) == (2_048, 1_024)
+    assert FrontEnd().window_and_hop_at(11_025) == (512, 256)
+    assert FrontEnd().window_and_hop_at(48_000) is None
+    with pytest.raises(ConfigError, match="48000"):
+        LogMel(FrontEnd(), 48_000)
 
 
 # Files
@@ -212,8 +206,8 @@ def test_stream_of_a_file(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", tune(44_100, 12.0), 44_100)
     stream = stream_log_mel(tmp_path / "a.wav", FrontEnd(), seconds=11.0)
     blocks = list(stream)
-    assert [len(block) for block in blocks] == [BLOCK_FRAMES, BLOCK_FRAMES, 549 - 2 * BLOCK_FRAMES]
-    assert torch.equal(torch.cat(blocks), log_mel_of_file(tmp_path / "a.wav", FrontEnd()).log_mel[:549])
+    assert [len(block) for block in blocks] == [BLOCK_FRAMES, 472 - BLOCK_FRAMES]
+    assert torch.equal(torch.cat(blocks), log_mel_of_file(tmp_path / "a.wav", FrontEnd()).log_mel[:472])
     assert stream.duration_seconds == 11.0
 
 
@@ -238,8 +232,8 @@ def test_golden_frames() -> None:
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"hop_samples": 900}, "hop_samples=900"),
-        ({"window_samples": 881}, "odd"),
+        ({"hop_samples": 1_100}, "hop_samples=1100"),
+        ({"window_samples": 1_023}, "odd"),
         ({"high_hz": 12_000.0}, "high_hz=12000.0"),
         ({"low_hz": 11_000.0}, "low_hz=11000.0"),
         ({"mel_bands": 300}, "mel_bands=300"),
@@ -255,4 +249,4 @@ def test_settings_that_do_not_fit(values: dict[str, object], complaint: str) -> 
 
 def test_content_hash_tells_front_ends_apart() -> None:
     assert len({front_end.content_hash() for front_end in FRONT_ENDS}) == 3
-    assert FrontEnd().frames_per_second == 50
+    assert FrontEnd().frames_per_second == pytest.approx(43.07, abs=0.01)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from soundkin.config import validate
 from soundkin.embedding.model_card import model_card
 from soundkin.embedding.reference_sound import hears_alike, reference_vector
-from soundkin.errors import ArtefactError, ConfigError, OutputError, UsageError
+from soundkin.errors import ArtefactError, ConfigError, OutputError, SoundkinError, UsageError
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.files import read_versioned_json, replacing, replacing_folder, write_json
@@ -56,7 +56,7 @@ class Bundle:
     hash: str = ""
 
     def __post_init__(self) -> None:
-        self.network.eval().requires_grad_(False)
+        self.network.cpu().eval().requires_grad_(False)
         self.hash = self.hash or model_hash(self.computing_config(), self.tensors())
 
     def computing_config(self) -> dict[str, Any]:
@@ -69,9 +69,9 @@ class Bundle:
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors by their name in the file."""
+        """All tensors by their name in the file, in main memory."""
         network = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        return network | self.task_state
+        return {name: tensor.detach().cpu() for name, tensor in (network | self.task_state).items()}
 
 
 def model_hash(computing_config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
@@ -80,7 +80,7 @@ def model_hash(computing_config: Mapping[str, Any], tensors: Mapping[str, Tensor
     for name, tensor in sorted(tensors.items()):
         if not name.startswith("tasks."):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+            digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]
 
 
@@ -89,23 +89,13 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
 
     Raises:
         OutputError: the folder cannot be written, or holds something else.
+        SoundkinError: the network gives no finite vectors.
     """
     folder = Path(folder)
     if folder.exists() and not (folder / "config.json").exists() and any(folder.iterdir()):
         raise OutputError(f"{folder} holds other files. Choose a new or empty folder for the model bundle.")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.tensors().items()}
-    weights = safetensors.torch.save(tensors)
-    config = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "hash": model_hash(bundle.computing_config(), tensors),
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "reference_vector": reference_vector(bundle.front_end, bundle.patch, bundle.network).tolist(),
-        **bundle.computing_config(),
-        "tasks": bundle.tasks,
-        "metrics": bundle.metrics,
-        "provenance": bundle.provenance,
-    }
+    weights = safetensors.torch.save({name: tensor.contiguous() for name, tensor in bundle.tensors().items()})
+    config = _config(bundle, weights)
     parameters = sum(parameter.numel() for parameter in bundle.network.parameters())
     with replacing_folder(folder) as new:
         with replacing(new / "model.safetensors") as file:
@@ -113,6 +103,24 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         with replacing(new / "README.md", "w") as file:
             file.write(model_card(config, parameters))
         write_json(new / "config.json", config)
+
+
+def _config(bundle: Bundle, weights: bytes) -> dict[str, Any]:
+    """What goes into config.json."""
+    vector = reference_vector(bundle.front_end, bundle.patch, bundle.network)
+    if not np.isfinite(vector).all():
+        raise SoundkinError("the network's vectors are not finite numbers. Train again, at a lower learning rate.")
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "hash": model_hash(bundle.computing_config(), bundle.tensors()),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "reference_vector": vector.tolist(),
+        **bundle.computing_config(),
+        "tasks": bundle.tasks,
+        "metrics": bundle.metrics,
+        "provenance": bundle.provenance,
+    }
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -140,12 +148,10 @@ def load_bundle(folder: Path) -> Bundle:
             f"{config['hash']} that it states. Copy or train the model again."
         )
     bundle = _build(path, config, tensors)
-    stated = np.array(config["reference_vector"], np.float32)
-    if not hears_alike(reference_vector(bundle.front_end, bundle.patch, bundle.network), stated):
-        made_with = bundle.provenance.get("versions", {}).get("soundkin", "that made it")
+    if not hears_alike(reference_vector(bundle.front_end, bundle.patch, bundle.network), config["reference_vector"]):
         raise ArtefactError(
             f"{folder} gives another vector for the reference sound than when it was saved: this soundkin hears "
-            f"differently. Use soundkin {made_with}, or train the model again."
+            "differently. Use the one that it was trained with, or train it again."
         )
     return bundle
 
@@ -162,27 +168,20 @@ def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
         raise ArtefactError(f"{path} is not a safetensors file ({error}). Copy the model again.") from error
 
 
-def _build(path: Path, config: Mapping[str, Any], tensors: dict[str, Tensor]) -> Bundle:
+def _build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Bundle:
     """Put checked parts together; what does not fit now was made by another soundkin."""
     try:
         front_end = validate(FrontEnd, config["front_end"], "front_end")
+        patch = validate(PatchConfig, config["patch"], "patch")
         network_config = validate(NetworkConfig, config["network"], "network")
+        network = build_network(network_config, front_end.mel_bands)
+        network.load_state_dict(_under("network.", tensors))
         if config["patch_pooling"] not in PATCH_POOLINGS:
             raise ConfigError(f"patch_pooling={config['patch_pooling']} is unknown.")
-        network = build_network(network_config, front_end.mel_bands)
-        prefix = "network."
-        network.load_state_dict(
-            {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-        )
-        patch = validate(PatchConfig, config["patch"], "patch")
-    except ConfigError as error:
+    except (ConfigError, RuntimeError) as error:  # torch lists on many lines which tensors do not fit
+        reason = str(error).splitlines()[0] if isinstance(error, ConfigError) else "its tensors do not fit the network."
         raise ArtefactError(
-            f"{path} is of another soundkin: {error} Use that one, or train the model again."
-        ) from error
-    except RuntimeError as error:  # torch lists each tensor that does not fit
-        raise ArtefactError(
-            f"{path} is of another soundkin: its tensors do not fit the network that this one builds. "
-            "Use that one, or train the model again."
+            f"{path} is of another soundkin: {reason} Use the one that it was trained with, or train it again."
         ) from error
     return Bundle(
         front_end=front_end,
@@ -191,8 +190,13 @@ def _build(path: Path, config: Mapping[str, Any], tensors: dict[str, Tensor]) ->
         network_config=network_config,
         network=network,
         tasks=config.get("tasks", {}),
-        task_state={name: tensor for name, tensor in tensors.items() if name.startswith("tasks.")},
+        task_state={f"tasks.{name}": tensor for name, tensor in _under("tasks.", tensors).items()},
         metrics=config.get("metrics", {}),
         provenance=config.get("provenance", {}),
         hash=config["hash"],
     )
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, named without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

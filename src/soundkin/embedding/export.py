@@ -90,10 +90,10 @@ class Export:
         with explaining_output(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             _refuse_other_files(self.folder)
+            self._lock = _lock(self.folder)
             for folder in (self._unfinished, self.folder):
                 for kind in ("tracks", "patches"):
                     (folder / kind).mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.folder)
         self._places = dict(self._find_known())
         return self
 

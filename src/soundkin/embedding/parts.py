@@ -83,14 +83,15 @@ def write_part(
             rows.append(track.track)
             if writer is not None:
                 writer.write_table(track.patches)
+    table = pa.concat_tables(rows).combine_chunks()
     with _writing(folder / "tracks.writing", sync) as file:
-        pq.write_table(pa.concat_tables(rows).combine_chunks(), file, **_PARQUET)
+        pq.write_table(table, file, **_PARQUET)
     tracks_sha256 = sha256_of(folder / "tracks.writing")
     patches_sha256 = sha256_of(folder / "patches.writing") if patches else None
     name = _content_name(number, tracks_sha256, patches_sha256)
     for kind in ("patches", "tracks") if patches else ("tracks",):
         (folder / f"{kind}.writing").replace(part_path(folder, kind, name))
-    return Part(name=name, count=len(rows) - 1, tracks_sha256=tracks_sha256, patches_sha256=patches_sha256)
+    return Part(name=name, count=len(table), tracks_sha256=tracks_sha256, patches_sha256=patches_sha256)
 
 
 def read_tracks(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:

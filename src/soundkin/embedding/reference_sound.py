@@ -3,6 +3,8 @@
 Hashes tell that weights and settings are the same; only listening tells that what is done with them still is.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import nn
@@ -27,6 +29,8 @@ def reference_vector(front_end: FrontEnd, patch: PatchConfig, network: nn.Module
     return vector
 
 
-def hears_alike(vector: Float32[np.ndarray, "embedding"], stated: Float32[np.ndarray, "embedding"]) -> bool:
-    """Whether two vectors of the sound differ by no more than rounding."""
-    return bool(np.linalg.norm(vector - stated) <= TOLERANCE * np.linalg.norm(stated))
+def hears_alike(vector: Float32[np.ndarray, "embedding"], stated: Sequence[float]) -> bool:
+    """Whether `stated` is the same vector but for rounding."""
+    if len(stated) != len(vector):
+        return False
+    return bool(np.linalg.norm(vector - np.array(stated)) <= TOLERANCE * np.linalg.norm(vector))

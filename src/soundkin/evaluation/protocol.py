@@ -1,20 +1,23 @@
 """Every system answers the same questions: the table, the intervals, and one line that says what was learnt."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from soundkin.catalog.table import Catalog
-from soundkin.errors import Skipped, UsageError
+from soundkin.errors import ArtefactError, Skipped, UsageError
 from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, intervals, paired_gains
 from soundkin.evaluation.hubness import Hubness, hubness
 from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.probes import ask_probes
 from soundkin.evaluation.questions import DEFAULT_LABELS, Question, artist_groups, column_values, question
 from soundkin.evaluation.retrieval import Systems, ask_retrieval
+from soundkin.files import read_versioned_json
 
+FORMAT, FORMAT_VERSION = "soundkin evaluation", 1
 RESAMPLES = 2000
 PROTOCOLS: tuple[Callable[[Systems, Question, int], list[Measure]], ...] = (ask_retrieval, ask_probes)
 HEADLINES = ("mAP@10", "nDCG@10", "accuracy", "balanced accuracy")  # what `table` shows unless asked for all
@@ -39,9 +42,14 @@ class Row(BaseModel, frozen=True):
         return [gain.system for gain in self.gains if gain.low is None or gain.low <= 0]
 
     @property
+    def least_gain(self) -> Interval:
+        """The gain over the best of the others."""
+        return min(self.gains, key=lambda gain: gain.mean)
+
+    @property
     def gain_in_words(self) -> str:
         """`+0.27 [+0.20, +0.33] over MFCC`: how far ours is above the best of the others, and which that is."""
-        gain = min(self.gains, key=lambda gain: gain.mean)
+        gain = self.least_gain
         ends = "" if gain.low is None else f" [{gain.low:+.2f}, {gain.high:+.2f}]"
         return f"{gain.mean:+.2f}{ends} over {gain.system}"
 
@@ -72,7 +80,7 @@ class Evaluation(BaseModel, frozen=True):
         if row is None:
             return "nothing measured: no label is shared by two of these tracks."
         ours, *others = row.scores
-        found = f"not shown to beat {', '.join(row.unbeaten)}" if row.unbeaten else "what was learnt"
+        found = f"not shown to beat {' or '.join(row.unbeaten)}" if row.unbeaten else "what was learnt"
         against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
         return (
             f"{found}: {row.label} {row.metric} {ours} against {against}; "
@@ -87,12 +95,21 @@ class Evaluation(BaseModel, frozen=True):
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {"verdict": self.verdict, **self.model_dump(mode="json")}
+        named = {"format": FORMAT, "format_version": FORMAT_VERSION, "verdict": self.verdict}
+        return named | self.model_dump(mode="json")
 
-    @classmethod
-    def from_json(cls, saved: Mapping[str, Any]) -> "Evaluation":
-        """The evaluation that `to_json` described."""
-        return cls.model_validate({key: value for key, value in saved.items() if key != "verdict"})
+
+def read_evaluation(path: Path) -> Evaluation:
+    """Read an evaluation that was written as JSON.
+
+    Raises:
+        ArtefactError: the file is missing, corrupt or of another version.
+    """
+    saved = read_versioned_json(path, FORMAT, FORMAT_VERSION)
+    try:
+        return Evaluation.model_validate({key: saved[key] for key in Evaluation.model_fields})
+    except (KeyError, ValidationError) as error:
+        raise ArtefactError(f"{path} is corrupt. Run soundkin evaluate again.") from error
 
 
 def evaluate_vectors(

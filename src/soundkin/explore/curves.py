@@ -6,19 +6,19 @@ A row holds only what was logged at that step; the other cells are empty.
 import csv
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from soundkin.explore.palette import COLOURS, LINES, MARKERS, STYLE
-from soundkin.files import replacing
+from soundkin.explore.palette import COLOURS, LINES, MARKERS, STYLE, save_png
 
 Curve = tuple[list[int], list[float]]  # steps and values
 FEW_POINTS = 25
 HELD_OUT = "scores on held-out tracks"
+SIDES = {"train": "training", "valid": "held out"}
 SCORES = {"train": "scores on training batches", "valid": HELD_OUT}
 
 
@@ -64,8 +64,7 @@ def draw_curves(metrics_csv: Path, output: Path) -> bool:
         figure = Figure(figsize=(5.2 * columns + 0.8, 3.4 * rows), layout="constrained")
         for place, (title, members) in enumerate(drawn.items(), start=1):
             _draw_panel(figure.add_subplot(rows, columns, place), title, {name: curves[name] for name in members})
-        with replacing(output) as file:
-            figure.savefig(file, format="png", dpi=150)
+        save_png(figure, output)
     return True
 
 
@@ -73,21 +72,17 @@ def _draw_panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
     for place, (name, (steps, values)) in enumerate(curves.items()):
         look = place % len(COLOURS)
         marker = MARKERS[look] if len(steps) <= FEW_POINTS else ""
-        axes.plot(
-            steps,
-            values,
-            color=COLOURS[look],
-            linestyle=LINES[look],
-            marker=marker,
-            ms=4,
-            lw=1.8,
-            label=_readable(name),
-        )
+        label = readable(name, curves)
+        axes.plot(steps, values, label=label, color=COLOURS[look], linestyle=LINES[look], lw=1.8, marker=marker, ms=4)
     axes.set(title=title, xlabel="training step")
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize=9)
+    if len(curves) > 1:
+        axes.legend(fontsize=9)
 
 
-def _readable(name: str) -> str:
+def readable(name: str, beside: Collection[str]) -> str:
+    """A curve's name for its legend; which tracks it is about only where both kinds stand beside each other."""
     side, figure = name.split("/", 1)
-    return f"{ {'train': 'training', 'valid': 'held out'}.get(side, side) }: {figure.replace('_', ' ')}"
+    short = figure.removesuffix("_loss").replace("_map", " mAP").replace("_", " ")
+    twice = sum(other.endswith(f"/{figure}") for other in beside) > 1
+    return f"{short}, {SIDES.get(side, side)}" if twice else short

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from soundkin.explore.palette import COLOURS, FAINT, MARKERS, STYLE
-from soundkin.files import replacing
+from soundkin.explore.palette import COLOURS, FAINT, MARKERS, QUIET, STYLE, save_png, shorten
 from soundkin.shapes import Float, Int, typechecked
 
 FEWEST_FOR_TSNE = 10
@@ -31,16 +30,20 @@ def sample_tracks(tracks: int, random_seed: int) -> Int[np.ndarray, "sampled"]:
 def map_points(vectors: Float[np.ndarray, "tracks embedding"], random_seed: int) -> Float[np.ndarray, "tracks 2"]:
     """Two coordinates a track: t-SNE of cosine neighbourhoods (van der Maaten & Hinton 2008), PCA for a handful."""
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    dimensions = min(PCA_DIMENSIONS, *unit.shape)
-    if dimensions < 1:
-        return np.zeros((len(unit), 2))
-    reduced = PCA(dimensions, random_state=random_seed).fit_transform(unit)
-    if len(unit) < FEWEST_FOR_TSNE or np.ptp(reduced) == 0:
-        return np.pad(reduced, ((0, 0), (0, max(0, 2 - dimensions))))[:, :2].astype(float)
-    perplexity = min(30.0, (len(unit) - 1) / 3)
-    init = "pca" if dimensions >= 2 else "random"
-    tsne = TSNE(perplexity=perplexity, init=init, random_state=random_seed)
+    reduced = principal_components(unit)
+    if len(unit) < FEWEST_FOR_TSNE or np.ptp(reduced) < 1e-6:
+        return reduced[:, :2]
+    tsne = TSNE(perplexity=min(30.0, (len(unit) - 1) / 3), init="pca", random_state=random_seed)
     return np.asarray(tsne.fit_transform(reduced), dtype=float)
+
+
+def principal_components(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndarray, "tracks components"]:
+    """The directions in which tracks differ most, at most 50 and, with zeros if need be, at least 2."""
+    if not len(vectors):
+        return np.zeros((0, 2))
+    left, spread, _ = np.linalg.svd((vectors - vectors.mean(axis=0)).astype(float), full_matrices=False)
+    components = (left * spread)[:, :PCA_DIMENSIONS]
+    return np.pad(components, ((0, 0), (0, max(0, 2 - components.shape[1]))))
 
 
 def draw_map(
@@ -50,34 +53,31 @@ def draw_map(
 
     `what` is what the names are, for the legend: "genre".
     """
-    shown = group_names(names)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.5, 6.5), layout="constrained")
+        figure = Figure(figsize=(9.5, 6), layout="constrained")
         axes = figure.add_subplot()
-        for name, colour, marker in legend_order(shown):
-            rows = [row for row, own in enumerate(shown) if own == name]
-            label = f"{name} ({len(rows)})"
-            axes.scatter(
-                *points[rows].T,
-                s=42,
-                c=colour,
-                marker=marker,
-                label=label,
-                linewidths=0.6,
-                edgecolors="white",
-                alpha=0.9,
-                zorder=1 if colour == FAINT else 2,
-            )
+        _scatter(axes, points, group_names(names))
         axes.set(xticks=[], yticks=[], title=title)
-        axes.set_xlabel(
-            "near here = alike to the model; axes and distances between groups mean nothing", color="#555555"
-        )
-        axes.set_aspect("equal", adjustable="datalim")
+        axes.set_xlabel("near means alike to the model; the axes mean nothing, nor do wide gaps", color=QUIET)
         axes.spines[:].set_visible(False)
-        if shown:
+        if len(points):
             axes.legend(title=f"{what} (tracks)", loc="center left", bbox_to_anchor=(1.01, 0.5), alignment="left")
-        with replacing(output) as file:
-            figure.savefig(file, format="png", dpi=150)
+        save_png(figure, output)
+
+
+def _scatter(axes: Axes, points: Float[np.ndarray, "tracks 2"], shown: Sequence[str]) -> None:
+    for name, colour, marker in legend_order(shown):
+        rows = [row for row, own in enumerate(shown) if own == name]
+        axes.scatter(
+            *points[rows].T,
+            s=42,
+            c=colour,
+            marker=marker,
+            label=f"{shorten(name)} ({len(rows)})",
+            edgecolors="white",
+            linewidths=0.6,
+            zorder=1 if colour == FAINT else 2,
+        )
 
 
 def group_names(names: Sequence[str | None]) -> list[str]:

@@ -27,13 +27,13 @@ class ScoreLine:
     """One row of results. Those of the `main` measure are drawn as bars too, where the filter is on."""
 
     question: str
+    trained: bool
     measure: str
-    filter: str
-    filtered: bool
+    filter: str | None
     tracks: int
     artists: int
     scores: Sequence[Score]
-    gain: str
+    gain: Score  # ours minus the best of the others, which `system` names
     main: bool = False
 
 

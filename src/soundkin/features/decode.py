@@ -171,8 +171,11 @@ def resample(blocks: MonoBlocks, from_hz: int, to_hz: int) -> MonoBlocks:
 def downmix(block: Float32[np.ndarray, "samples channels"]) -> Float32[np.ndarray, "samples"]:
     """Mean over the channels."""
     channels = block.shape[1]
+    if channels == 1:
+        return block[:, 0].copy()
     mixed: np.ndarray = reduce(np.add, block.T)  # twenty times as fast as mean(axis=1) over two channels
-    return np.array(mixed) if channels == 1 else mixed * np.float32(1 / channels)
+    mixed *= np.float32(1 / channels)
+    return mixed
 
 
 @np.errstate(over="ignore", invalid="ignore")

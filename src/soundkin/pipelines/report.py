@@ -13,7 +13,7 @@ from soundkin.embedding.store import Embeddings, read_embeddings
 from soundkin.errors import ArtefactError, AudioError
 from soundkin.evaluation.advice import advice
 from soundkin.evaluation.measure import CHANCE
-from soundkin.evaluation.protocol import Evaluation, Row
+from soundkin.evaluation.protocol import Evaluation, Row, read_evaluation
 from soundkin.evaluation.questions import column_values
 from soundkin.explore.curves import draw_curves
 from soundkin.explore.examples import choose_queries, nearest_by_others
@@ -21,7 +21,7 @@ from soundkin.explore.map import draw_map, map_points, sample_tracks
 from soundkin.explore.report import Listing, Picture, QueryListing, Report, Score, ScoreLine, Step, render_report
 from soundkin.explore.snippets import SNIPPET_RATE_HZ, SOURCE_SECONDS, data_uri, encode_mp3, middle
 from soundkin.features.decode import read_waveform
-from soundkin.files import read_json, replacing
+from soundkin.files import replacing
 from soundkin.progress import progress
 from soundkin.shapes import Bool
 
@@ -55,7 +55,7 @@ def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0
     queries = _query_listings(run, random_seed)
     page = render_report(
         Report(
-            title=f"soundkin: {run.folder.resolve().name}",
+            title=f"soundkin report: {run.folder.resolve().name}",
             verdict=run.evaluation.verdict,
             facts=_facts(run),
             systems=run.evaluation.systems,
@@ -84,7 +84,7 @@ LISTENING_NOTES = (
 
 
 def _read_run(folder: Path) -> Run:
-    evaluation = Evaluation.from_json(read_json(folder / "metrics.json"))
+    evaluation = read_evaluation(folder / "metrics.json")
     embeddings = read_embeddings(folder / "embeddings")
     if embeddings.model_hash != evaluation.provenance.get("model_hash"):
         raise ArtefactError(
@@ -118,16 +118,16 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 def _line(row: Row) -> ScoreLine:
     return ScoreLine(
         question=f"same {row.label}" if row.protocol == "retrieval" else f"which {row.label}",
+        trained=row.trained,
         measure=row.metric if row.protocol == "retrieval" else f"{row.protocol}, {row.metric}",
-        filter=f"{row.filtered_by} filter on" if row.filtered_by else "filter off",
-        filtered=row.filtered_by is not None,
+        filter=row.filtered_by,
         tracks=row.items,
         artists=row.groups,
         scores=[
             Score(of.system, of.mean) if of.system == CHANCE else Score(of.system, of.mean, of.low, of.high)
             for of in row.scores
         ],
-        gain=row.gain_in_words,
+        gain=Score(**row.least_gain.model_dump()),
         main=(row.protocol, row.metric) in MAIN,
     )
 

@@ -43,7 +43,7 @@ def parse_condition(text: str) -> Condition:
     Raises:
         UsageError: there is no operator, or nothing before it.
     """
-    match = re.fullmatch(r"\s*([^<>=!]+?)\s*(!=|<=|>=|==|=|<|>)\s*(.*?)\s*", text, re.DOTALL)
+    match = re.fullmatch(r"\s*([^<>=!\s][^<>=!]*?)\s*(!=|<=|>=|==|=|<|>)\s*(.*?)\s*", text, re.DOTALL)
     if match is None:
         raise UsageError(f"--where {text!r} is not a condition. Write one such as genre=rock or 'year>=1990'.")
     column, operator, value = match.groups()

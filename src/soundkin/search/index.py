@@ -10,10 +10,9 @@ two tracks is the cosine of their vectors. Opening checks every checksum (0.4 s 
 would search a corrupt file and say nothing. Open once to ask often.
 """
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import faiss
 import numpy as np
@@ -21,13 +20,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from soundkin.config import Config, nearest, validate
-from soundkin.embedding.store import Embeddings
 from soundkin.errors import ArtefactError, CatalogError, ConfigError, OutputError, UsageError
 from soundkin.files import path_from, read_versioned_json, write_json
 from soundkin.search.kinds import KINDS, Kind, choose_kind, explain_kind
 from soundkin.search.tracks import Tracks, write_tracks
 from soundkin.search.versions import MANIFEST, check_files, checksums, current_version, new_version
 from soundkin.shapes import Bool, Float32, Int, typechecked
+
+if TYPE_CHECKING:  # a query does without the Parquet reader
+    from soundkin.embedding.store import Embeddings
 
 FORMAT = "soundkin index"
 FORMAT_VERSION = 1
@@ -82,10 +83,9 @@ class Index:
         shown = self.audio_folder.relative_to(Path.cwd()) if inside else self.audio_folder
         return "" if shown == Path() else f"{shown}/"
 
-    def audio_paths(self, rows: Sequence[int]) -> list[str]:
-        """Where the audio of some tracks should be; relative to the working directory where it lies inside."""
-        prefix = self._audio_prefix
-        return [path if path.startswith("/") else prefix + path for path in self.tracks.texts("path", rows)]
+    def audio_path(self, path: str) -> str:
+        """Where the audio of a track with this `path` should be; relative to the working directory if inside it."""
+        return path if path.startswith("/") else self._audio_prefix + path
 
     def row_of_file(self, path: Path) -> int | None:
         """The track whose audio is this file, or None."""
@@ -107,9 +107,7 @@ class Index:
             return row
         similar = self.tracks.similar_ids(track_id)
         known = (
-            f"Did you mean {' or '.join(similar)}?"
-            if similar
-            else f"Ids look like {self.tracks.texts('track_id', [0])[0]}."
+            f"Did you mean {' or '.join(similar)}?" if similar else f"Ids look like {self.tracks.label(0).track_id}."
         )
         raise UsageError(f"{track_id} is neither a file nor a track_id in index {self.folder}. {known}")
 
@@ -143,7 +141,7 @@ class Index:
 
 
 def build_index(
-    embeddings: Embeddings, tracks: pa.Table, audio_folder: Path, folder: Path, kind: str = "auto"
+    embeddings: "Embeddings", tracks: pa.Table, audio_folder: Path, folder: Path, kind: str = "auto"
 ) -> Manifest:
     """Build an index of all embedded tracks as the new version of `folder`.
 
@@ -219,7 +217,7 @@ def _read_manifest(path: Path) -> Manifest:
         raise ArtefactError(f"{path} is corrupt: {error} Build the index again.") from error
 
 
-def _order(embeddings: Embeddings) -> pa.Array:
+def _order(embeddings: "Embeddings") -> pa.Array:
     """The rows of `embeddings` in order of track_id."""
     if not embeddings.track_ids:
         raise UsageError("the embeddings hold no track, so there is nothing to index. Embed a catalog first.")
@@ -244,7 +242,7 @@ def _aligned(tracks: pa.Table, track_ids: pa.Array) -> pa.Table:
     return tracks.take(rows)
 
 
-def _unit_vectors(embeddings: Embeddings, order: Int[np.ndarray, " tracks"]) -> faiss.IndexFlatIP:
+def _unit_vectors(embeddings: "Embeddings", order: Int[np.ndarray, " tracks"]) -> faiss.IndexFlatIP:
     vectors = faiss.IndexFlatIP(embeddings.vectors.shape[1])
     for start in range(0, len(order), ROWS_AT_ONCE):
         rows = order[start : start + ROWS_AT_ONCE]

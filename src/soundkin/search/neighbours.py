@@ -87,7 +87,7 @@ class _ArtistCap:
 
     def admits(self, row: int) -> bool:
         """Whether one more track of its artists may come in; counts it if so."""
-        artists = {artist.strip() for artist in self._tracks.texts("artist", [row])[0].split(";")} - {""}
+        artists = {artist.strip() for artist in self._tracks.label(row).artist.split(";")} - {""}
         if any(self._counts[artist.casefold()] >= self._most for artist in artists):
             return False
         self._counts.update(artist.casefold() for artist in artists)

@@ -1,0 +1,155 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from soundkin.catalog.table import Catalog
+from soundkin.errors import ArtefactError, CatalogError, UsageError
+from soundkin.evaluation.advice import advice
+from soundkin.evaluation.protocol import evaluate_vectors, read_evaluation
+from soundkin.files import write_json
+
+GENRES = ("ambient", "folk", "metal")
+
+
+def catalog(artists=15, tracks=4, **columns):
+    rows = np.arange(artists * tracks)
+    frame = {
+        "track_id": [f"track {row}" for row in rows],
+        "path": [f"{row}.ogg" for row in rows],
+        "artist": [f"artist {row // tracks}" for row in rows],
+        "genre": [GENRES[row // tracks % 3] for row in rows],
+        "album": [f"album {row // 2 % 2}" for row in rows],
+    }
+    return Catalog(pd.DataFrame(frame | columns), Path())
+
+
+def systems(tracks, signal):
+    """Ours knows the genre as well as `signal` says; the other one knows nothing."""
+    rng = np.random.default_rng(0)
+    genres = np.array([GENRES.index(names[0]) for names in tracks.values("genre")])
+    noise = rng.normal(size=(len(tracks), 6)).astype(np.float32)
+    ours = noise + signal * np.eye(6, dtype=np.float32)[genres]
+    return {"model": ours, "MFCC": rng.normal(size=(len(tracks), 4)).astype(np.float32)}
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    tracks = catalog()
+    return evaluate_vectors(systems(tracks, 2.0), tracks, trained_labels=["genre"], resamples=200)
+
+
+def row_of(evaluation, **wanted):
+    return next(row for row in evaluation.rows if all(getattr(row, key) == value for key, value in wanted.items()))
+
+
+def test_a_model_that_knows_the_genre_is_said_to_have_learnt_it(learnt):
+    assert learnt.systems == ("model", "MFCC", "chance")
+    assert learnt.verdict.startswith("what was learnt: genre mAP@10 0.")
+    assert learnt.verdict.endswith("; artist filter on")
+    assert learnt.headline.unbeaten == []
+
+
+def test_a_model_that_knows_nothing_is_not():
+    tracks = catalog()
+    evaluation = evaluate_vectors(systems(tracks, 0.0), tracks, ["genre"], resamples=200)
+    assert evaluation.verdict.startswith("not shown to beat ")
+    assert "chance: genre mAP@10" in evaluation.verdict
+
+
+def test_gains_are_ours_minus_the_others(learnt):
+    for row in learnt.rows:
+        for score, gain in zip(row.scores[1:], row.gains, strict=True):
+            assert (score.system, row.scores[0].mean - score.mean) == pytest.approx((gain.system, gain.mean))
+
+
+def test_rows_say_what_the_model_was_trained_on_and_what_was_filtered(learnt):
+    assert row_of(learnt, label="genre").trained
+    assert not row_of(learnt, label="artist").trained
+    assert {row.filtered_by for row in learnt.rows if row.label == "artist"} == {"album", None}
+    assert {row.protocol for row in learnt.rows if row.label == "album"} == {"retrieval"}
+    notes = " ".join(learnt.notes)
+    assert "trained on genre" in notes
+    assert "never trained on album, artist" in notes
+
+
+def test_intervals_count_artists_rather_than_tracks(learnt):
+    row = row_of(learnt, label="genre", metric="mAP@10", filtered_by="artist")
+    assert (row.items, row.groups) == (60, 15)
+    ours = row.scores[0]
+    assert ours.low < ours.mean < ours.high
+
+
+def test_reading_it_back_gives_the_same(learnt, tmp_path):
+    write_json(tmp_path / "metrics.json", learnt.to_json())
+    assert read_evaluation(tmp_path / "metrics.json") == learnt
+    assert json.loads((tmp_path / "metrics.json").read_text())["verdict"] == learnt.verdict
+
+
+def test_another_file_is_refused_in_one_line(learnt, tmp_path):
+    path = tmp_path / "metrics.json"
+    write_json(path, {"format": "something else"})
+    with pytest.raises(ArtefactError, match="does not describe"):
+        read_evaluation(path)
+    write_json(path, learnt.to_json() | {"rows": [{"protocol": 3}]})
+    with pytest.raises(ArtefactError, match="corrupt"):
+        read_evaluation(path)
+
+
+def test_the_table_has_a_cell_for_every_system_and_hubs_in_its_last_row(learnt):
+    *rows, hubs = learnt.table()
+    assert all({"label", "measure", "filter", "model", "MFCC", "chance"} <= row.keys() for row in rows)
+    assert hubs["measure"].startswith("hubness")
+    assert len(learnt.table(every_metric=True)) > len(rows) + 1
+
+
+def test_the_random_seed_decides_everything():
+    tracks = catalog(artists=6)
+    first, second = (evaluate_vectors(systems(tracks, 1.0), tracks, ["genre"], resamples=50) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("artists", [1, 2])
+def test_few_artists_are_no_trouble(artists):
+    tracks = catalog(artists=artists, tracks=3)
+    evaluation = evaluate_vectors(systems(tracks, 1.0), tracks, resamples=50)
+    assert "\n" not in evaluation.verdict
+    assert evaluation.tracks == 3 * artists
+
+
+def test_one_track_measures_nothing_and_says_so():
+    tracks = catalog(artists=1, tracks=1)
+    evaluation = evaluate_vectors(systems(tracks, 1.0), tracks)
+    assert evaluation.verdict.startswith("nothing measured")
+    assert advice(evaluation)
+
+
+def test_a_catalog_without_artists_is_flagged():
+    tracks = catalog(artist=[None] * 60)
+    evaluation = evaluate_vectors(systems(tracks, 5.0), tracks, ["genre"], resamples=50)
+    assert evaluation.verdict.endswith("artist filter off")
+    assert "names nothing to filter genre by" in " ".join(evaluation.notes)
+
+
+def test_a_label_that_is_not_there_is_named():
+    with pytest.raises(CatalogError, match="mood"):
+        evaluate_vectors(systems(catalog(), 1.0), catalog(), ["mood"])
+
+
+def test_vectors_have_to_match_the_catalog_and_be_finite():
+    tracks = catalog()
+    with pytest.raises(UsageError, match="model has 59 vectors for 60 tracks"):
+        evaluate_vectors({"model": np.ones((59, 3))}, tracks)
+    broken = systems(tracks, 1.0)
+    broken["MFCC"][5, 2] = np.nan
+    with pytest.raises(UsageError, match="track 5 by MFCC"):
+        evaluate_vectors(broken, tracks)
+
+
+def test_advice_begins_with_what_is_most_wrong(learnt):
+    tracks = catalog()
+    nothing_learnt = evaluate_vectors(systems(tracks, 0.0), tracks, ["genre"], resamples=200)
+    assert "random order" in advice(nothing_learnt)[0][0]
+    assert not any("not shown" in text for text, _ in advice(learnt))

@@ -1,0 +1,53 @@
+import pytest
+from PIL import Image
+
+from soundkin.explore.curves import HELD_OUT, draw_curves, panels, read_curves, readable
+
+TABLE = """epoch,step,train/loss,train/genre_loss,train/genre_accuracy,valid/genre_map,seconds
+0.0,10.0,3.5,2.5,0.1,,1.5
+0.0,10.0,,,,0.25,
+1.0,20.0,nan,2.0,0.2,0.5,1.5
+"""
+
+
+@pytest.fixture
+def metrics_csv(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text(TABLE)
+    return path
+
+
+def test_empty_cells_and_numbers_that_are_none_are_left_out(metrics_csv):
+    curves = read_curves(metrics_csv)
+    assert curves["train/loss"] == ([10], [3.5])
+    assert curves["valid/genre_map"] == ([10, 20], [0.25, 0.5])
+    assert "seconds" not in curves
+
+
+def test_panels_keep_losses_and_scores_apart(metrics_csv):
+    assert panels(read_curves(metrics_csv)) == {
+        "loss": ["train/loss"],
+        "loss of each task": ["train/genre_loss"],
+        "scores on training batches": ["train/genre_accuracy"],
+        HELD_OUT: ["valid/genre_map"],
+    }
+
+
+def test_a_legend_says_whose_curve_it_is_only_where_there_are_two():
+    assert readable("valid/genre_map", ["valid/genre_map"]) == "genre mAP"
+    assert readable("valid/genre_loss", ["train/genre_loss", "valid/genre_loss"]) == "genre, held out"
+
+
+def test_a_picture_is_written(metrics_csv, tmp_path):
+    assert draw_curves(metrics_csv, tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.format == "PNG"
+
+
+@pytest.mark.parametrize("content", [None, "", "epoch,step\n", "epoch,step,train/loss\n0,1,\n"])
+def test_nothing_logged_is_no_picture(content, tmp_path):
+    path = tmp_path / "metrics.csv"
+    if content is not None:
+        path.write_text(content)
+    assert not draw_curves(path, tmp_path / "curves.png")
+    assert not (tmp_path / "curves.png").exists()

@@ -1,0 +1,38 @@
+import numpy as np
+
+from soundkin.explore.examples import choose_queries, nearest_by_others
+
+GENRES = [("rock",), ("rock",), ("pop", "rock"), ("jazz",), (), ("rock",)]
+IDS = list("abcdef")
+
+
+def test_queries_are_of_different_genres_and_held_out():
+    held_out = np.array([True, True, True, True, True, False])
+    rows = choose_queries(IDS, GENRES, held_out, count=3, random_seed=0)
+    assert len(rows) == len(set(rows)) == 3
+    assert {name for row in rows for name in GENRES[row]} == {"rock", "pop", "jazz"}
+    assert 5 not in rows
+
+
+def test_tracks_without_a_genre_fill_up_what_is_left():
+    assert sorted(choose_queries(IDS, GENRES, np.ones(6, dtype=bool), 99, 0)) == list(range(6))
+    assert choose_queries(IDS, GENRES, np.zeros(6, dtype=bool), 3, 0) == []
+
+
+def test_the_choice_depends_on_ids_and_random_seed_alone():
+    everything = np.ones(6, dtype=bool)
+    backwards = choose_queries(IDS[::-1], GENRES[::-1], everything, 6, 0)
+    assert [5 - row for row in backwards] == choose_queries(IDS, GENRES, everything, 6, 0)
+
+
+def test_neighbours_are_by_others_one_of_each_and_nearest_first():
+    vectors = np.array([[1, 0], [1, 0.01], [1, 0.1], [1, 0.2], [0, 1], [-1, 0]], dtype=np.float32)
+    artists = [("ann",), ("ann",), ("bob",), ("bob", "cid"), ("dan",), ()]
+    found = nearest_by_others(vectors, 0, artists, count=5)
+    assert [row for row, _ in found] == [2, 4, 5]
+    assert [round(cosine, 2) for _, cosine in found] == [1.0, 0.0, -1.0]
+
+
+def test_tracks_without_an_artist_never_shut_each_other_out():
+    found = nearest_by_others(np.eye(4), 0, [(), (), (), ()], count=3)
+    assert len(found) == 3

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import silhouette_score
+
+from soundkin.errors import OutputError
+from soundkin.explore.map import MOST_TRACKS, draw_map, group_names, legend_order, map_points, sample_tracks
+from soundkin.explore.palette import COLOURS, LINES, MARKERS
+
+
+def test_tracks_that_are_alike_lie_together_and_the_random_seed_decides_where():
+    kinds = np.arange(60) % 3
+    vectors = np.eye(3, 16)[kinds] + 0.05 * np.random.default_rng(0).normal(size=(60, 16))
+    points = map_points(vectors, random_seed=0)
+    assert silhouette_score(points, kinds) > 0.6
+    assert np.array_equal(points, map_points(vectors, random_seed=0))
+
+
+@pytest.mark.parametrize("tracks", [0, 1, 2, 3, 9, 10, 12])
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_any_number_of_tracks_and_dimensions_has_points(tracks, size):
+    points = map_points(np.random.default_rng(0).normal(size=(tracks, size)), random_seed=0)
+    assert points.shape == (tracks, 2)
+    assert np.isfinite(points).all()
+
+
+def test_equal_and_silent_vectors_have_points():
+    assert np.isfinite(map_points(np.ones((20, 4)), 0)).all()
+    assert np.isfinite(map_points(np.zeros((20, 4)), 0)).all()
+
+
+def test_more_tracks_than_print_well_are_sampled():
+    rows = sample_tracks(MOST_TRACKS + 500, random_seed=0)
+    assert len(rows) == len(set(rows)) == MOST_TRACKS
+    assert (np.diff(rows) > 0).all()
+    assert sample_tracks(3, random_seed=0).tolist() == [0, 1, 2]
+
+
+def test_the_commonest_names_are_told_apart_and_the_rest_are_other():
+    names = [f"genre {rank}" for rank in range(9) for _ in range(9 - rank)] + [None]
+    shown = group_names(names)
+    assert len(set(shown)) == len(COLOURS) + 2
+    assert shown[-1] == "unknown"
+    assert shown[-2] == "other"
+    entries = legend_order(shown)
+    assert [name for name, _, _ in entries][:2] == ["genre 0", "genre 1"]
+    assert [name for name, _, _ in entries][-2:] == ["other", "unknown"]
+    assert len({marker for _, _, marker in entries}) == len(entries)
+
+
+def test_every_colour_has_a_shape_and_a_line_of_its_own():
+    assert len(set(COLOURS)) == len(set(MARKERS)) == len(set(LINES)) == len(COLOURS)
+
+
+def test_a_picture_is_written_whatever_the_names_are(tmp_path, recwarn):
+    names = ["A$AP $TAR", "音楽", "x" * 90, "<b>", None]
+    draw_map(np.random.default_rng(0).normal(size=(5, 2)), names, "five $tracks", "genre", tmp_path / "map.png")
+    with Image.open(tmp_path / "map.png") as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 600
+    assert not recwarn.list
+
+
+def test_nothing_to_draw_is_an_empty_map(tmp_path):
+    draw_map(np.zeros((0, 2)), [], "nothing", "genre", tmp_path / "map.png")
+    assert (tmp_path / "map.png").stat().st_size > 0
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"map\.png"):
+        draw_map(np.zeros((1, 2)), ["a"], "one", "genre", tmp_path / "file" / "map.png")

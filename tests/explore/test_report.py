@@ -1,0 +1,102 @@
+import itertools
+from html.parser import HTMLParser
+
+import pytest
+
+from soundkin.explore.report import Listing, Picture, QueryListing, Report, Score, ScoreLine, Step, render_report
+
+SCRIPT = "<script>alert('x')</script>"
+SYSTEMS = ("model", "MFCC", "chance")
+
+
+class Page(HTMLParser):
+    """Every start tag with its attributes, and all text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def line(filter="artist", **changes):
+    scores = [Score("model", 0.7, 0.6, 0.8), Score("MFCC", 0.4, 0.3, 0.5), Score("chance", 0.1)]
+    gain = Score("MFCC", 0.3, 0.2, 0.4)
+    return ScoreLine("same genre", True, "mAP@10", filter, 72, 18, scores, gain, main=True, **changes)
+
+
+def report(**changes):
+    seed = Listing("Night Train", "Ann", "jazz", audio="data:audio/mpeg;base64,AAAA")
+    near = Listing("Day Bus", "Bob", "jazz", audio=None, silence="no sound: gone", similarity=0.876, shared=["genre"])
+    everything = {
+        "title": "soundkin report: demo",
+        "verdict": "what was learnt: genre mAP@10 0.70",
+        "facts": [("Judged on", "72 tracks")],
+        "systems": SYSTEMS,
+        "lines": [line(), line(filter=None)],
+        "hubness": [("model", "0.52", "14%", "3%")],
+        "queries": [QueryListing(seed, [near])],
+        "how_queries_were_chosen": "By a hash.",
+        "pictures": [Picture("data:image/png;base64,AAAA", "a map", "The map.")],
+        "steps": [Step("Ask it.", "soundkin query index")],
+        "notes": ["Few artists."],
+    }
+    return render_report(Report(**everything | changes))
+
+
+def test_all_that_was_measured_is_on_the_page():
+    text = Page(report()).text
+    for words in ("what was learnt", "0.60 to 0.80", "+0.30", "over MFCC", "Day Bus", "0.876", "same genre"):
+        assert words in text
+    for words in ("no sound: gone", "soundkin query index", "Few artists.", "0.52", "By a hash."):
+        assert words in text
+
+
+def test_it_loads_nothing_from_anywhere():
+    page = Page(report())
+    addresses = [value for _, found in page.tags for key, value in found.items() if key in ("src", "href", "action")]
+    assert addresses
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert "://" not in report()
+    policy = next(found["content"] for found in page.all("meta") if "http-equiv" in found)
+    assert policy.startswith("default-src 'none'")
+
+
+def test_those_who_do_not_see_it_can_follow_it():
+    page = Page(report())
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(picture["alt"] for picture in page.all("img"))
+    assert all("Night Train by Ann" in player["aria-label"] for player in page.all("audio"))
+    assert all("scope" in cell for cell in page.all("th"))
+    ids = {found["id"] for _, found in page.tags if "id" in found}
+    assert {link["href"].removeprefix("#") for link in page.all("a")} <= ids
+    headings = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3")]
+    assert headings[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
+
+
+def test_only_main_measures_with_the_filter_on_are_drawn_as_bars():
+    bars = [found for _, found in Page(report()).tags if found.get("class", "").startswith("bar")]
+    assert len(bars) == len(SYSTEMS)
+
+
+@pytest.mark.parametrize("field", ["title", "artist", "genre"])
+def test_a_catalog_cannot_write_into_the_page(field):
+    listing = Listing(**{"title": "a", "artist": "b", "genre": "c", "audio": "data:,"} | {field: SCRIPT})
+    assert SCRIPT not in report(queries=[QueryListing(listing, [listing])])
+
+
+def test_a_run_without_anything_is_still_a_page():
+    empty = dict.fromkeys(("lines", "hubness", "queries", "pictures", "steps", "notes", "facts"), ())
+    page = Page(report(**empty))
+    assert "Nothing could be scored" in page.text
+    assert not page.all("audio")

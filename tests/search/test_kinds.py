@@ -1,0 +1,143 @@
+"""One contract for every kind of index: compared with numpy."""
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soundkin.errors import UsageError
+from soundkin.search.index import unit
+from soundkin.search.kinds import IVF_TRACKS, KINDS, Ivf, choose_kind
+
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
+
+
+def vectors_of(index):
+    return np.stack([index.vector(row) for row in range(len(index))])
+
+
+def true_neighbours(vectors, query, k, allowed=None):
+    scores = vectors @ unit(query[None])[0]
+    rows = np.arange(len(vectors)) if allowed is None else np.flatnonzero(allowed)
+    best = rows[np.argsort(-scores[rows], kind="stable")][:k]
+    return best, scores[best]
+
+
+def random_queries(count, random_seed=1):
+    return np.random.default_rng(random_seed).standard_normal((count, 16)).astype(np.float32)
+
+
+@EVERY_KIND
+def test_each_track_is_its_own_nearest(shared_index, kind):
+    index = shared_index(kind)
+    scores, rows = index.search(vectors_of(index), 1)
+    assert (rows[:, 0] == np.arange(len(index))).mean() == 1
+    np.testing.assert_allclose(scores[:, 0], 1, atol=1e-5)
+
+
+@EVERY_KIND
+def test_finds_what_numpy_finds(shared_index, kind):
+    index = shared_index(kind)
+    vectors, queries = vectors_of(index), random_queries(50)
+    scores, rows = index.search(queries, 10)
+    found = [len(np.intersect1d(rows[n], true_neighbours(vectors, query, 10)[0])) for n, query in enumerate(queries)]
+    assert np.mean(found) / 10 >= (1 if kind == "exact" else 0.98)
+    np.testing.assert_allclose(scores, np.take_along_axis(unit(queries) @ vectors.T, rows, 1), atol=1e-5)
+    assert (np.diff(scores) <= 0).all()
+
+
+@EVERY_KIND
+@given(share=st.sampled_from([0.0, 0.002, 0.03, 0.5, 1.0]), k=st.integers(1, 40), seed=st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_filtered_search_is_brute_force_over_the_allowed(shared_index, kind, share, k, seed):
+    index = shared_index(kind)
+    allowed = np.random.default_rng(seed).random(len(index)) < share
+    query = random_queries(1, seed)
+    scores, rows = index.search(query, k, allowed)
+    _, true_scores = true_neighbours(vectors_of(index), query[0], k, allowed)
+    found = rows[0] >= 0
+    assert found.sum() == min(k, allowed.sum())
+    assert allowed[rows[0][found]].all()
+    np.testing.assert_allclose(scores[0][found], true_scores, atol=1e-5)
+
+
+@EVERY_KIND
+@given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 100))
+@settings(max_examples=15, deadline=None)
+def test_only_the_direction_of_a_query_counts(shared_index, kind, scale, seed):
+    index, query = shared_index(kind), random_queries(1, seed)
+    np.testing.assert_allclose(index.search(query, 5)[0], index.search(query * np.float32(scale), 5)[0], atol=1e-5)
+
+
+@EVERY_KIND
+def test_one_query_or_many_is_the_same(shared_index, kind):
+    index, queries = shared_index(kind), random_queries(20)
+    _, together = index.search(queries, 10)
+    np.testing.assert_array_equal(together, [index.search(query[None], 10)[1][0] for query in queries])
+
+
+@EVERY_KIND
+def test_asking_for_more_than_there_are_gives_all(shared_index, kind):
+    index = shared_index(kind)
+    _, rows = index.search(random_queries(1), len(index) + 5)
+    assert sorted(rows[0]) == list(range(len(index)))
+
+
+@EVERY_KIND
+def test_a_silent_query_finds_something(shared_index, kind):
+    scores, rows = shared_index(kind).search(np.zeros((1, 16), np.float32), 3)
+    assert (rows >= 0).all() and (scores == 0).all()
+
+
+@EVERY_KIND
+def test_equal_vectors_do_no_harm(make_index, kind):
+    index = make_index(kind=kind, vectors=np.ones((IVF_TRACKS, 8), np.float32))
+    scores, rows = index.search(np.ones((1, 8), np.float32), 10)
+    assert len(set(rows[0])) == 10 and np.allclose(scores, 1)
+
+
+@EVERY_KIND
+def test_the_threads_of_others_stay_as_they_are(shared_index, kind):
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(3)
+    shared_index(kind).search(random_queries(1), 5)
+    found = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(threads)
+    assert found == 3
+
+
+def test_lists_hold_too_few_but_all_are_found(shared_index):
+    """With one list scanned, a query for many has to look further."""
+    index = shared_index("ivf")
+    narrow = Ivf(index._kind._lists, index._vectors, probes=1, candidates=20, recall=0)
+    probes = index._kind.probes
+    _, rows = narrow.search(unit(random_queries(1)), 700)
+    index._kind._lists.nprobe = probes
+    assert len(set(rows[0])) == 700 and (rows >= 0).all()
+
+
+def test_states_the_recall_it_measured(shared_index):
+    index = shared_index("ivf")
+    settings_ = index.manifest.settings
+    assert settings_["recall_at_10"] >= 0.9995
+    assert settings_["probes"] <= settings_["lists"]
+    assert f"{settings_['probes']} of {settings_['lists']} lists" in index.manifest.reason
+
+
+def test_kind_by_size():
+    assert choose_kind(99_999, 128) == "exact"
+    assert choose_kind(100_000, 128) == "ivf"
+    assert choose_kind(20_000, 768) == "ivf"
+    assert choose_kind(900, 100_000) == "exact"
+
+
+def test_too_few_for_lists(make_index, tmp_path):
+    with pytest.raises(UsageError, match=r"kind=ivf needs at least 1000 tracks, and there are 5: use exact"):
+        make_index(kind="ivf", vectors=np.eye(5, dtype=np.float32))
+    assert not (tmp_path / "index" / "CURRENT").exists()
+
+
+def test_building_prints_nothing(make_index, capfd):
+    make_index(kind="ivf")
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,99 @@
+import pytest
+
+from soundkin.errors import ArtefactError, OutputError, UsageError
+from soundkin.files import locked
+from soundkin.search.versions import check_files, checksums, current_version, new_version
+
+
+def add_version(folder, content="one"):
+    with new_version(folder) as version:
+        (version / "data").write_text(content)
+        (version / "manifest.json").write_text("{}")
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_last_and_the_one_before_are_kept(tmp_path):
+    for content in ("one", "two", "three"):
+        add_version(tmp_path / "index", content)
+    assert names(tmp_path / "index") == ["CURRENT", "v2", "v3"]
+    assert (current_version(tmp_path / "index") / "data").read_text() == "three"
+
+
+def test_a_failure_changes_nothing(tmp_path):
+    add_version(tmp_path)
+    with pytest.raises(ZeroDivisionError), new_version(tmp_path) as version:
+        (version / "data").write_text("half")
+        raise ZeroDivisionError
+    assert names(tmp_path) == ["CURRENT", "v1"]
+    assert (current_version(tmp_path) / "data").read_text() == "one"
+
+
+def test_what_killed_runs_left_is_removed(tmp_path):
+    """One died while it filled v2, one between renaming v3 and naming it."""
+    add_version(tmp_path)
+    for leftover in (".v2.abc.tmp", "v3"):
+        (tmp_path / leftover).mkdir()
+        (tmp_path / leftover / "data").write_text("left over")
+    assert current_version(tmp_path).name == "v1"
+    add_version(tmp_path, "two")
+    assert names(tmp_path) == ["CURRENT", "v1", "v4"]
+
+
+def test_two_runs_at_once(tmp_path):
+    with locked(tmp_path), pytest.raises(OutputError, match="another run is writing"):
+        add_version(tmp_path)
+    add_version(tmp_path)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "tracks.csv").write_text("precious")
+    with pytest.raises(OutputError, match=r"holds other files, such as tracks\.csv"):
+        add_version(tmp_path)
+    assert names(tmp_path) == ["tracks.csv"]
+
+
+def test_a_file_in_the_way(tmp_path):
+    (tmp_path / "index").write_text("")
+    with pytest.raises(OutputError, match="a file is in the way"):
+        add_version(tmp_path / "index")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"v1", b"v9 " + b"0" * 64 + b"\n", b"../v1 " + b"0" * 64 + b"\n", b"\xff\xfe"]
+)
+def test_a_corrupt_pointer_is_told_and_mended(tmp_path, content):
+    add_version(tmp_path)
+    (tmp_path / "CURRENT").write_bytes(content)
+    with pytest.raises(ArtefactError, match="Build the index again"):
+        current_version(tmp_path)
+    add_version(tmp_path, "two")
+    assert (current_version(tmp_path) / "data").read_text() == "two"
+
+
+def test_a_changed_manifest(tmp_path):
+    add_version(tmp_path)
+    (tmp_path / "v1" / "manifest.json").write_text("{ }")
+    with pytest.raises(ArtefactError, match=r"manifest\.json does not have the checksum that CURRENT states"):
+        current_version(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["absent", "."])
+def test_no_index_there(tmp_path, folder):
+    with pytest.raises(UsageError, match=r"is not an index\. Make one: soundkin index"):
+        current_version(tmp_path / folder)
+
+
+def test_files_against_their_checksums(tmp_path):
+    add_version(tmp_path)
+    version = current_version(tmp_path)
+    expected = checksums(version, ["data"])
+    check_files(version, expected)
+    (version / "data").write_text("0ne")
+    with pytest.raises(ArtefactError, match="data does not have the checksum"):
+        check_files(version, expected)
+    (version / "data").unlink()
+    with pytest.raises(ArtefactError, match="data is missing"):
+        check_files(version, expected)
