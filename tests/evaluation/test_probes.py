@@ -45,7 +45,7 @@ def test_a_readable_label_is_read_and_a_random_one_is_not():
     noise = rng.normal(size=(120, 8))
     names = [[f"genre {genre}"] for genre in genres]
     found = means({"readable": readable, "noise": noise}, question(names, [f"artist {row // 4}" for row in range(120)]))
-    for protocol in ("logistic probe", "10-NN probe"):
+    for protocol in ("logistic probe", "kNN probe"):
         assert found[protocol, "accuracy", "readable"] > 0.95
         assert found[protocol, "accuracy", "noise"] < 0.55
         assert found[protocol, "accuracy", "chance"] == pytest.approx(1 / 3)
@@ -72,7 +72,7 @@ def test_a_track_of_several_classes_is_right_with_any_of_them():
     genres = np.arange(60) % 2
     vectors = np.eye(2)[genres]
     both = [["a", "b"] if row < 6 else ["ab"[genre]] for row, genre in enumerate(genres)]
-    assert means({"v": vectors}, question(both, [""] * 60))["10-NN probe", "accuracy", "v"] == 1.0
+    assert means({"v": vectors}, question(both, [""] * 60))["kNN probe", "accuracy", "v"] == 1.0
 
 
 def test_a_test_track_teaches_nothing():
@@ -100,4 +100,4 @@ def test_without_a_column_to_hold_out_nothing_is_asked():
 
 def test_two_artists_a_class_are_enough():
     found = means({"v": np.eye(2)[[0, 0, 1, 1]]}, question([["a"], ["a"], ["b"], ["b"]], "wxyz"))
-    assert found["10-NN probe", "accuracy", "chance"] == 0.5
+    assert found["kNN probe", "accuracy", "chance"] == 0.5

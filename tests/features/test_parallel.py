@@ -12,12 +12,8 @@ from soundkin.errors import AudioError, SoundkinError
 from soundkin.features.parallel import in_processes, one_torch_thread
 
 
-def square(number: int) -> int:
-    return number**2
-
-
-def threads(_: int) -> tuple[int, int]:
-    return os.getpid(), torch.get_num_threads()
+def square_where(number: int) -> tuple[int, int, int]:
+    return number**2, os.getpid(), torch.get_num_threads()
 
 
 def refuse_three(number: int) -> int:
@@ -38,7 +34,7 @@ def note_and_sleep(folder: Path, seconds: float) -> None:
 def test_one_worker_is_this_process() -> None:
     torch.set_num_threads(2)
     try:
-        assert list(in_processes(threads, [1, 2], workers=1)) == [(os.getpid(), 1)] * 2
+        assert list(in_processes(square_where, [1, 2], workers=1)) == [(1, os.getpid(), 1), (4, os.getpid(), 1)]
         assert torch.get_num_threads() == 2
         with one_torch_thread():
             assert torch.get_num_threads() == 1
@@ -60,13 +56,13 @@ def test_many_jobs_in_two_processes() -> None:
             drawn.append(number)
             yield number
 
-    results = in_processes(square, jobs(), workers=2)
+    results = in_processes(square_where, jobs(), workers=2)
     first = next(results)
     assert len(drawn) < 20, "jobs are drawn as they are needed"
-    assert sorted([first, *results]) == [number**2 for number in range(100)]
-    found = set(in_processes(threads, range(20), workers=2))
-    assert os.getpid() not in {process for process, _ in found}
-    assert {count for _, count in found} == {1}
+    squares, processes, threads = zip(first, *results, strict=True)
+    assert sorted(squares) == [number**2 for number in range(100)]
+    assert os.getpid() not in processes
+    assert set(threads) == {1}
 
 
 @pytest.mark.slow

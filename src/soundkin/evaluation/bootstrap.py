@@ -6,6 +6,8 @@ candidates stay as they are: an interval says what other artists' queries would 
 Every system is drawn with the same artists, so that the interval of a difference is a paired one.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from pydantic import BaseModel
 
@@ -50,6 +52,7 @@ def _means(measure: Measure, resamples: int, random_seed: int) -> dict[str, Floa
     return {name: grouped_means(score[asked], weights, groups, draws) for name, score in measure.scores.items()}
 
 
+@lru_cache(maxsize=16)  # measures of one label share their draws
 def draw_groups(groups: int, resamples: int, random_seed: int) -> Int[np.ndarray, "draws groups"]:
     """How often each group is drawn: once each in row 0, then `resamples` rows of draws with replacement."""
     if groups < 2:

@@ -7,10 +7,9 @@ standardisation and the strength of regularisation included, is fitted on the te
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,14 +22,12 @@ from soundkin.evaluation.similarity import unit_length
 from soundkin.shapes import Bool, Float, Int, typechecked
 
 FOLDS = 5
-INNER_FOLDS = 2  # of the teaching folds, each in turn judges the strengths below
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # C of scikit-learn's LogisticRegression: larger is less regularised
-NEIGHBOURS = 10
+JUDGING_FOLDS = 2  # of the teaching folds, each in turn judges the settings of a probe
 
 Vectors = Float[np.ndarray, "tracks embedding"]
 Classes = Bool[np.ndarray, "tracks classes"]
 FoldNumbers = Int[np.ndarray, "tracks"]
-Classifier = Callable[[Vectors, Classes, FoldNumbers, int], Int[np.ndarray, "taught_on_others"]]
+Classify = Callable[[Vectors], Int[np.ndarray, "others"]]
 
 
 def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: int) -> list[Measure]:
@@ -46,11 +43,11 @@ def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: 
     folds = deal_folds(classes[kept], fold_groups[kept], random_seed)
     weights = _spread(kept, balance(classes[kept]))
     measures = []
-    for protocol, classifier in CLASSIFIERS.items():
+    for protocol, probe in PROBES.items():
         with threadpool_limits(1):  # fits are small: several threads take eight times as long
-            scores = {name: _scores(classifier, found[kept], classes[kept], folds) for name, found in systems.items()}
-        scores[CHANCE] = metrics.accuracy(most_common(classes[kept]), classes[kept])
-        spread = {name: _spread(kept, score) for name, score in scores.items()}
+            guesses = {name: predicted(probe, found[kept], classes[kept], folds) for name, found in systems.items()}
+        guesses[CHANCE] = most_common(classes[kept])
+        spread = {name: _spread(kept, metrics.accuracy(guess, classes[kept])) for name, guess in guesses.items()}
         for metric, weighting in (("accuracy", None), ("balanced accuracy", weights)):
             measures.append(
                 Measure(protocol, question.label, metric, question.filtered_by, spread, question.groups, weighting)
@@ -82,61 +79,75 @@ def balance(classes: Classes) -> Float[np.ndarray, "tracks"]:
     return np.asarray((classes / classes.sum(axis=0)).sum(axis=1) / classes.sum(axis=1))
 
 
-def logistic(vectors: Vectors, classes: Classes, folds: FoldNumbers, tested: int) -> Int[np.ndarray, "_"]:
-    """Multinomial regression on standardised vectors; strength chosen within the teaching folds."""
-    teaching = folds != tested
-    inner = [fold for fold in np.unique(folds) if fold != tested][:INNER_FOLDS]
-    if len(inner) < 2:  # with two folds in all there is nothing to judge strengths on
-        return _fitted(vectors[teaching], classes[teaching], STRENGTHS[1])(vectors[~teaching])
-
-    def judged(strength: float) -> float:
-        hits = []
-        for fold in inner:
-            taught, judging = teaching & (folds != fold), folds == fold
-            predicted = _fitted(vectors[taught], classes[taught], strength)(vectors[judging])
-            hits.append(metrics.accuracy(predicted, classes[judging]))
-        return float(np.concatenate(hits).mean())
-
-    best = max(STRENGTHS, key=judged)
-    return _fitted(vectors[teaching], classes[teaching], best)(vectors[~teaching])
+def predicted(probe: "Probe", vectors: Vectors, classes: Classes, folds: FoldNumbers) -> Int[np.ndarray, "tracks"]:
+    """Each track's class according to a probe taught, with a setting chosen, on the other folds."""
+    found = np.empty(len(folds), dtype=int)
+    for tested in np.unique(folds):
+        teaching = folds != tested
+        setting = _chosen_setting(probe, vectors[teaching], classes[teaching], folds[teaching])
+        found[~teaching] = probe.teach(vectors[teaching], classes[teaching], setting)(vectors[~teaching])
+    return found
 
 
-def nearest(vectors: Vectors, classes: Classes, folds: FoldNumbers, tested: int) -> Int[np.ndarray, "_"]:
+def _chosen_setting(probe: "Probe", vectors: Vectors, classes: Classes, folds: FoldNumbers) -> float:
+    """The setting that does best on some of the teaching folds when taught on the rest of them."""
+    judging_folds = np.unique(folds)[:JUDGING_FOLDS]
+    if len(np.unique(folds)) < 2:
+        return probe.settings[0]
+
+    def hits(setting: float) -> float:
+        scores = []
+        for fold in judging_folds:
+            classify = probe.teach(vectors[folds != fold], classes[folds != fold], setting)
+            scores.append(metrics.accuracy(classify(vectors[folds == fold]), classes[folds == fold]))
+        return float(np.concatenate(scores).mean())
+
+    return max(probe.settings, key=hits)
+
+
+def teach_logistic(vectors: Vectors, classes: Classes, strength: float) -> Classify:
+    """Multinomial regression on standardised vectors; a track of several classes teaches each at an equal share."""
+    rows, answers = np.nonzero(classes)
+    if len(np.unique(answers)) < 2:
+        return lambda others: np.full(len(others), answers[0])
+    regression: Any = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300, tol=1e-3))
+    shares = 1 / classes.sum(axis=1)[rows]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few samples a class, and of fits cut off: both show in the score
+        regression.fit(vectors[rows], answers, logisticregression__sample_weight=shares)
+    return lambda others: np.asarray(regression.predict(others))
+
+
+def teach_nearest(vectors: Vectors, classes: Classes, neighbours: float) -> Classify:
     """The vote of the nearest teaching tracks by cosine, nearer ones counting a little more."""
-    teaching, unit = folds != tested, unit_length(vectors)
-    similarity = unit[~teaching] @ unit[teaching].T
-    rows = np.argsort(-similarity, axis=1, kind="stable")[:, :NEIGHBOURS]
-    weight = 1 + np.take_along_axis(similarity, rows, axis=1)
-    votes = classes[teaching] / classes[teaching].sum(axis=1, keepdims=True)
-    return np.asarray(np.einsum("qk,qkc->qc", weight, votes[rows]).argmax(axis=1))
+    unit = unit_length(vectors)
+    votes = classes / classes.sum(axis=1, keepdims=True)
+
+    def classify(others: Vectors) -> Int[np.ndarray, "others"]:
+        similarity = unit_length(others) @ unit.T
+        rows = np.argsort(-similarity, axis=1, kind="stable")[:, : int(neighbours)]
+        weight = 1 + np.take_along_axis(similarity, rows, axis=1)
+        return np.asarray(np.einsum("qk,qkc->qc", weight, votes[rows]).argmax(axis=1))
+
+    return classify
+
+
+class Probe(NamedTuple):
+    """How to teach a classifier, and the settings to choose from; the first where there is nothing to choose by."""
+
+    teach: Callable[[Vectors, Classes, float], Classify]
+    settings: tuple[float, ...]
+
+
+PROBES = {
+    "logistic probe": Probe(teach_logistic, settings=(0.01, 0.001, 0.1, 1.0)),  # C: larger is less regularised
+    "kNN probe": Probe(teach_nearest, settings=(5, 1, 10, 20)),  # how many neighbours vote
+}
 
 
 def most_common(classes: Classes) -> Int[np.ndarray, "tracks"]:
     """Chance: always the class that most tracks have."""
     return np.full(len(classes), classes.sum(axis=0).argmax())
-
-
-CLASSIFIERS: dict[str, Classifier] = {"logistic probe": logistic, f"{NEIGHBOURS}-NN probe": nearest}
-
-
-def _scores(classifier: Classifier, vectors: Vectors, classes: Classes, folds: FoldNumbers) -> np.ndarray:
-    predicted = np.empty(len(folds), dtype=int)
-    for fold in np.unique(folds):
-        predicted[folds == fold] = classifier(vectors, classes, folds, fold)
-    return metrics.accuracy(predicted, classes)
-
-
-def _fitted(vectors: Vectors, classes: Classes, strength: float) -> Callable[[Vectors], Int[np.ndarray, "_"]]:
-    """Teach a track of several classes once with each, at an equal share of its weight."""
-    rows, answers = np.nonzero(classes)
-    if len(np.unique(answers)) < 2:
-        return lambda others: np.full(len(others), answers[0])
-    probe: Any = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300, tol=1e-3))
-    shares = 1 / classes.sum(axis=1)[rows]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        probe.fit(vectors[rows], answers, logisticregression__sample_weight=shares)
-    return lambda others: np.asarray(probe.predict(others))
 
 
 def _spread(kept: Bool[np.ndarray, "tracks"], scores: np.ndarray) -> Float[np.ndarray, "tracks"]:

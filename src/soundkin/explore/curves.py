@@ -77,7 +77,7 @@ def _draw_panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
     axes.set(title=title, xlabel="training step")
     axes.grid(axis="y", alpha=0.3)
     if len(curves) > 1:
-        axes.legend(fontsize=9)
+        axes.legend(fontsize=9, ncols=3, loc="upper left", bbox_to_anchor=(-0.03, -0.18))  # below: it covers no curve
 
 
 def readable(name: str, beside: Collection[str]) -> str:

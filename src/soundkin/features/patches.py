@@ -13,8 +13,8 @@ from soundkin.shapes import Float32, typechecked
 class PatchConfig(Config):
     """Length of a patch and the step from one to the next, in frames."""
 
-    frames: int = Field(256, ge=1)
-    hop_frames: int = Field(256, ge=1)
+    frames: int = Field(258, ge=1)  # 6 s with the default front end
+    hop_frames: int = Field(258, ge=1)
 
 
 def patch_starts(frames: int, patch: PatchConfig) -> list[int]:

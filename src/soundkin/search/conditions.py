@@ -17,6 +17,8 @@ from soundkin.config import nearest
 from soundkin.errors import UsageError
 from soundkin.shapes import Bool
 
+BLANK = r"[\s\p{Z}\x1c-\x1f\x85]"  # what str.strip takes away
+
 COMPARE: dict[str, Callable[[pa.Array, pa.Scalar], pa.BooleanArray]] = {
     "<": pc.less,
     "<=": pc.less_equal,
@@ -102,7 +104,9 @@ def _compare_text(cells: pa.Array, condition: Condition) -> pa.BooleanArray:
 
 def _holds(cells: pa.Array, values: Collection[str]) -> pa.BooleanArray:
     choices = "|".join(re.escape(value) for value in values if value)
-    patterns = ([rf"(^|;)\s*({choices})\s*(;|$)"] if choices else []) + ([r"^[\s;]*$"] if "" in values else [])
+    holding = rf"(^|;){BLANK}*({choices}){BLANK}*(;|$)"
+    empty = rf"^({BLANK}|;)*$"
+    patterns = [holding] * bool(choices) + [empty] * ("" in values)
     return pc.match_substring_regex(cells, "|".join(patterns), ignore_case=True)
 
 

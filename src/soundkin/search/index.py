@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from soundkin.config import Config, nearest, validate
 from soundkin.errors import ArtefactError, CatalogError, ConfigError, OutputError, UsageError
 from soundkin.files import path_from, read_versioned_json, write_json
-from soundkin.search.kinds import KINDS, Kind, choose_kind, explain_kind
+from soundkin.search.kinds import KINDS, Kind, build_kind
 from soundkin.search.tracks import Tracks, write_tracks
 from soundkin.search.versions import MANIFEST, check_files, checksums, current_version, new_version
 from soundkin.shapes import Bool, Float32, Int, typechecked
@@ -158,8 +158,7 @@ def build_index(
     order = _order(embeddings)
     sorted_tracks = _aligned(tracks, pa.array(embeddings.track_ids, pa.large_string()).take(order))
     vectors = _unit_vectors(embeddings, order.to_numpy())
-    chosen = choose_kind(vectors.ntotal, vectors.d) if kind == "auto" else kind
-    built = KINDS[chosen].build(vectors)
+    built, reason = build_kind(kind, vectors)
     folder = Path(folder)
     with new_version(folder) as version:
         _write(version, vectors, built, sorted_tracks)
@@ -169,8 +168,8 @@ def build_index(
             audio_folder=path_from(folder, audio_folder),
             count=vectors.ntotal,
             embedding_size=vectors.d,
-            kind=chosen,
-            reason=explain_kind(built, vectors.ntotal, vectors.d, asked_for=kind != "auto"),
+            kind=built.name,
+            reason=reason,
             settings=built.settings,
             faiss_version=faiss.__version__,
             files=checksums(version, [VECTORS, TRACKS, *built.files]),

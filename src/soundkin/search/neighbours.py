@@ -32,7 +32,7 @@ def find_neighbours(
     without an artist counts for none. There are `k` whenever `k` such tracks exist.
 
     Raises:
-        UsageError: the seeds cancel each other out.
+        UsageError: the seeds cancel each other out, or the only one is a vector of zeros.
     """
     query = _mean_direction(seeds)
     if artist_cap is not None:
@@ -42,11 +42,10 @@ def find_neighbours(
 
 
 def _mean_direction(seeds: Float32[np.ndarray, "seeds embedding"]) -> Float32[np.ndarray, "1 embedding"]:
-    if len(seeds) == 1:
-        return seeds
-    mean: np.ndarray = unit(seeds).mean(axis=0, keepdims=True)
-    if np.linalg.norm(mean) < 1e-6:
-        raise UsageError("the seeds cancel each other out, so nothing is near all of them. Leave one out.")
+    mean: np.ndarray = seeds if len(seeds) == 1 else unit(seeds).mean(axis=0, keepdims=True)
+    if np.abs(mean).max() < 1e-6:
+        problem = "the seeds cancel each other out" if len(seeds) > 1 else "the seed's vector is all zeros"
+        raise UsageError(f"{problem}, so nothing is near. Ask with other seeds.")
     return mean
 
 

@@ -1,0 +1,202 @@
+"""From audio to answers: embed, index, query, with a small untrained network over made-up songs."""
+
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile
+import torch
+
+from soundkin.embedding.bundle import Bundle, save_bundle
+from soundkin.embedding.store import Embeddings, read_embeddings
+from soundkin.errors import ArtefactError, AudioError, CatalogError, UsageError
+from soundkin.features.log_mel import FrontEnd
+from soundkin.features.patches import PatchConfig
+from soundkin.models import ConvConfig, NetworkConfig, build_network
+from soundkin.pipelines.embed import embed_catalog
+from soundkin.pipelines.index import index_embeddings
+from soundkin.pipelines.query import Answer, query
+from soundkin.search.index import build_index, open_index
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "query.py"
+RATE_HZ = 22_050
+SONGS = 12
+
+
+def save_model(folder: Path, random_seed: int = 0) -> Path:
+    torch.manual_seed(random_seed)
+    front_end = FrontEnd(mel_bands=32)
+    convolution = ConvConfig(filters=16, width=4, pool=2, padded=True)
+    network_config = NetworkConfig(convolutions=(convolution,), dense=(24,), embedding_size=8)
+    network = build_network(network_config, front_end.mel_bands)
+    save_bundle(Bundle(front_end, PatchConfig(frames=50, hop_frames=50), "mean", network_config, network), folder)
+    return folder
+
+
+def write_song(path: Path, pitch_hz: float) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    seconds = np.arange(2 * RATE_HZ) / RATE_HZ
+    noise = np.random.default_rng(int(pitch_hz)).uniform(-0.05, 0.05, len(seconds))
+    soundfile.write(path, (0.4 * np.sin(2 * np.pi * pitch_hz * seconds) + noise).astype(np.float32), RATE_HZ)
+    return path
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with model/, music/, catalog.csv, embeddings/ and index/; do not change it."""
+    folder = tmp_path_factory.mktemp("library")
+    lines = ["track_id,path,title,artist,genre,year,lyrics"]
+    for n in range(SONGS):
+        write_song(folder / "music" / f"{n}.wav", 200 * 1.2**n)
+        lines.append(
+            f"song-{n},music/{n}.wav,Title {n},Artist {n // 4},{'pop; rock' if n % 2 else 'jazz'},{1990 + n},la"
+        )
+    (folder / "catalog.csv").write_text("\n".join(lines) + "\n")
+    embed_catalog(save_model(folder / "model"), folder / "catalog.csv", folder / "embeddings")
+    index_embeddings(folder / "embeddings", folder / "index")
+    return folder
+
+
+def ids(answers: list[Answer]) -> list[str]:
+    return [answer.track_id for answer in answers]
+
+
+def by_cosine(library: Path, *seeds: str) -> list[tuple[str, float]]:
+    """All other tracks and their cosine with the mean direction of the seeds, from the embeddings, by numpy."""
+    embeddings = read_embeddings(library / "embeddings")
+    vectors = embeddings.vectors / np.linalg.norm(embeddings.vectors, axis=1, keepdims=True)
+    mean = vectors[[embeddings.track_ids.index(seed) for seed in seeds]].mean(axis=0)
+    ranked = sorted(zip(vectors @ mean / np.linalg.norm(mean), embeddings.track_ids, strict=True), reverse=True)
+    return [(track_id, score) for score, track_id in ranked if track_id not in seeds]
+
+
+def test_by_track(library):
+    answers = query(library / "index", ["song-5"], k=4)
+    expected = by_cosine(library, "song-5")[:4]
+    assert ids(answers) == [track_id for track_id, _ in expected]
+    assert [answer.score for answer in answers] == pytest.approx([score for _, score in expected], abs=1e-5)
+    n = int(answers[0].track_id.removeprefix("song-"))
+    assert answers[0].rank == 1
+    assert astuple(answers[0])[2:4] == (f"Title {n}", f"Artist {n // 4}")
+    assert Path(answers[0].path).samefile(library / "music" / f"{n}.wav")
+
+
+def test_by_several_tracks(library):
+    answers = query(library / "index", ["song-1", "song-9", "song-1"], k=SONGS)
+    assert ids(answers)[:3] == [track_id for track_id, _ in by_cosine(library, "song-1", "song-9", "song-1")][:3]
+    assert len(answers) == SONGS - 2
+
+
+def test_by_file_is_the_same_as_by_track(library):
+    """The file of an indexed track is not among the answers either."""
+    by_file = query(library / "index", [str(library / "music" / "5.wav")], k=4)
+    assert ids(by_file) == ids(query(library / "index", ["song-5"], k=4))
+
+
+def test_by_a_file_from_elsewhere_and_a_track_at_once(library, tmp_path):
+    copy = shutil.copy(library / "music" / "5.wav", tmp_path / "copy.wav")
+    nearest, *_ = query(library / "index", [str(copy)], k=1)
+    assert nearest.track_id == "song-5" and nearest.score == pytest.approx(1)
+    both = query(library / "index", [str(copy), "song-9"], k=SONGS)
+    assert len(both) == SONGS - 1 and "song-9" not in ids(both)
+
+
+def test_conditions_and_artist_cap(library):
+    answers = query(library / "index", ["song-5"], k=SONGS, where=["genre=rock", "year>=1993"])
+    assert ids(answers) == [x for x, _ in by_cosine(library, "song-5") if int(x[5:]) % 2 and int(x[5:]) >= 3]
+    capped = query(library / "index", ["song-5"], k=SONGS, artist_cap=2)
+    assert Counter(answer.artist for answer in capped) == {"Artist 0": 2, "Artist 1": 2, "Artist 2": 2}
+
+
+def test_lyrics_stay_out_of_the_index(library):
+    columns = open_index(library / "index").tracks.columns
+    assert "genre" in columns and "lyrics" not in columns
+
+
+def test_an_open_index_answers_often(library):
+    index = open_index(library / "index")
+    assert query(index, ["song-5"]) == query(index, ["song-5"]) == query(library / "index", ["song-5"])
+
+
+def test_a_file_needs_the_model_that_made_the_index(library, tmp_path):
+    other = save_model(tmp_path / "other", random_seed=1)
+    song = str(library / "music" / "5.wav")
+    with pytest.raises(
+        ArtefactError, match=r"was made with model .*, and .*other is model .*: their vectors cannot be"
+    ):
+        query(library / "index", [song], model=other)
+    with pytest.raises(UsageError, match=r"there is no model at .*nowhere. Say where it is: --model"):
+        query(library / "index", [song], model=tmp_path / "nowhere")
+
+
+def test_a_file_that_is_no_audio(library, tmp_path):
+    (tmp_path / "song.mp3").write_text("no audio")
+    with pytest.raises(AudioError, match=r"song\.mp3"):
+        query(library / "index", [str(tmp_path / "song.mp3")])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"like": []}, "nothing to be like"),
+        ({"like": ["song-55"]}, r"song-55 is neither a file nor a track_id .* Did you mean song-5"),
+        ({"like": ["no/such.mp3"]}, "neither a file nor a track_id"),
+        ({"k": 0}, "k=0: ask for at least 1"),
+        ({"artist_cap": 0}, "artist_cap=0: allow"),
+        ({"where": ["genres=rock"]}, r"no column genres. Did you mean genre\?"),
+        ({"where": ["rock"]}, "'rock' is not a condition"),
+    ],
+)
+def test_misuse(library, options, message):
+    with pytest.raises(UsageError, match=message):
+        query(library / "index", **{"like": ["song-5"], **options})
+
+
+def test_no_index(tmp_path):
+    with pytest.raises(UsageError, match=r"is not an index\. Make one"):
+        query(tmp_path, ["song-5"])
+
+
+def test_no_artists_to_cap(tmp_path):
+    vectors = np.eye(2, dtype=np.float32)
+    embeddings = Embeddings(["a", "b"], vectors, [], [], "m", tmp_path / "m", tmp_path / "c")
+    build_index(embeddings, pa.table({"track_id": ["a", "b"], "path": ["a", "b"]}), tmp_path, tmp_path / "index")
+    with pytest.raises(UsageError, match="have no artist column"):
+        query(tmp_path / "index", ["a"], artist_cap=1)
+    assert query(tmp_path / "index", ["a"]) == [Answer(1, "b", "", "", 0.0, str(tmp_path / "b"))]
+
+
+def test_index_of_another_catalog(library, tmp_path):
+    (tmp_path / "catalog.csv").write_text("track_id,path\nsong-0,music/0.wav\n")
+    with pytest.raises(CatalogError, match=r"is embedded but not in the catalog \(11 such tracks\)"):
+        index_embeddings(library / "embeddings", tmp_path / "index", catalog=tmp_path / "catalog.csv")
+    assert not (tmp_path / "index").exists()
+
+
+def test_index_says_what_it_made(library, tmp_path):
+    result = index_embeddings(library / "embeddings", tmp_path / "index", kind="exact")
+    assert (result.output, result.count, result.kind) == (tmp_path / "index", SONGS, "exact")
+    assert result.reason.startswith("asked for; every query is compared with all tracks")
+
+
+def test_by_track_imports_nothing_slow():
+    program = "import sys, soundkin.pipelines.query; print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert not {"torch", "pandas", "sklearn", "scipy", "pyarrow.parquet", "librosa"} & set(printed.split())
+
+
+@pytest.mark.slow
+def test_script(library):
+    command = [sys.executable, SCRIPT, library / "index"]
+    found = subprocess.run([*command, "song-5", "-k", "2", "--where", "genre=rock"], capture_output=True, text=True)
+    assert (found.returncode, found.stderr) == (0, "")
+    lines = found.stdout.splitlines()
+    assert len(lines) == 2 and lines[0].startswith("  1  0.9") and "Title" in lines[0]
+    wrong = subprocess.run([*command, "nothing"], capture_output=True, text=True)
+    assert wrong.returncode == 2 and "neither a file nor a track_id" in wrong.stderr

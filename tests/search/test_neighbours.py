@@ -1,0 +1,73 @@
+"""Against a plain walk down the exact ranking."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soundkin.errors import UsageError
+from soundkin.search.index import unit
+from soundkin.search.kinds import KINDS
+from soundkin.search.neighbours import find_neighbours
+
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
+
+
+def walk(index, seeds, k, allowed, without, artist_cap):
+    """Scores of the first `k` tracks in the exact ranking that may be answers."""
+    vectors = np.stack([index.vector(row) for row in range(len(index))])
+    scores = vectors @ unit(unit(seeds).mean(axis=0, keepdims=True))[0]
+    counts, kept = Counter(), []
+    for row in np.argsort(-scores, kind="stable").tolist():
+        artist = index.tracks.label(row).artist
+        full = artist_cap is not None and counts[artist] >= artist_cap
+        if row not in without and not full and (allowed is None or allowed[row]):
+            counts[artist] += 1
+            kept.append(scores[row])
+    return kept[:k]
+
+
+@EVERY_KIND
+@given(
+    rows=st.lists(st.integers(0, 1199), min_size=1, max_size=3, unique=True),
+    k=st.integers(1, 80),
+    artist_cap=st.sampled_from([None, 1, 2, 5]),
+    share=st.sampled_from([None, 0.01, 0.3, 0.9]),
+)
+@settings(max_examples=40, deadline=None)
+def test_same_as_walking_down_the_ranking(shared_index, kind, rows, k, artist_cap, share):
+    index = shared_index(kind)
+    seeds = np.stack([index.vector(row) for row in rows])
+    allowed = None if share is None else np.random.default_rng(k).random(len(index)) < share
+    found = find_neighbours(index, seeds, k, allowed, without=rows, artist_cap=artist_cap)
+    expected = walk(index, seeds, k, allowed, rows, artist_cap)
+    assert len(found) == len(expected)
+    scores = [score for _, score in found]
+    assert scores == sorted(scores, reverse=True)
+    if kind == "exact":
+        np.testing.assert_allclose(scores, expected, atol=1e-5)
+    else:
+        assert np.mean(np.array(scores) >= np.array(expected) - 1e-5) > 0.9
+    chosen = [row for row, _ in found]
+    assert not set(chosen) & set(rows)
+    assert allowed is None or allowed[chosen].all()
+    most = Counter(index.tracks.label(row).artist for row in chosen).most_common(1)
+    assert artist_cap is None or not most or most[0][1] <= artist_cap
+
+
+def test_the_mean_of_several_seeds(make_index):
+    """Between east and north lies north-east, however long the vectors are."""
+    index = make_index(vectors=np.array([[9, 0], [0, 1], [5, 5], [-1, 0]], np.float32))
+    seeds = np.array([[100, 0], [0, 0.1]], np.float32)
+    (row, score), *_ = find_neighbours(index, seeds, 1, without={0, 1})
+    assert row == 2
+    assert score == pytest.approx(1)
+
+
+@pytest.mark.parametrize("seeds", [[[1, 0], [-1, 0]], [[0, 0]]])
+def test_seeds_that_point_nowhere(make_index, seeds):
+    index = make_index(vectors=np.eye(2, dtype=np.float32))
+    with pytest.raises(UsageError, match="so nothing is near"):
+        find_neighbours(index, np.array(seeds, np.float32), 1)
