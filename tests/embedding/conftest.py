@@ -18,7 +18,7 @@ RATE_HZ = 22_050
 def make_bundle(random_seed: int = 0, **changes: object) -> Bundle:
     """An untrained bundle that hears one second at a time."""
     torch.manual_seed(random_seed)
-    front_end = FrontEnd(mel_bands=32)
+    front_end = FrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
     network_config = NetworkConfig(
         convolutions=(ConvConfig(filters=16, width=4, pool=2, padded=True),), dense=(24,), embedding_size=8
     )

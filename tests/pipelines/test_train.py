@@ -78,7 +78,10 @@ def test_a_killed_run_ends_with_the_same_weights(
     subprocess.run(command, check=True, capture_output=True)
     assert sha256_of(run_dir / "model" / "model.safetensors") == sha256_of(whole_run / "model" / "model.safetensors")
     figures = [
-        [{name: row[name] for name in row if name not in ("seconds", "data_wait_share")} for row in csv.DictReader(file)]
+        [
+            {name: row[name] for name in row if name not in ("seconds", "data_wait_share")}
+            for row in csv.DictReader(file)
+        ]
         for file in ((run_dir / "metrics.csv").open(), (whole_run / "metrics.csv").open())
     ]
     assert figures[0] == figures[1]
@@ -116,7 +119,9 @@ def test_a_sweep_runs_each_combination_in_its_own_folder(small_catalog: Path, tm
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_not_trained_again_and_another_config_is_refused(whole_run: Path, small_catalog: Path) -> None:
+def test_a_finished_run_is_not_trained_again_and_another_config_is_refused(
+    whole_run: Path, small_catalog: Path
+) -> None:
     before = sha256_of(whole_run / "model" / "model.safetensors")
     assert train(compose(overrides(small_catalog, whole_run))).metrics["valid/retrieval"] > 0
     assert sha256_of(whole_run / "model" / "model.safetensors") == before

@@ -16,7 +16,9 @@ Examples:
 
 
 @click.command(help=HELP)
-@click.option("--music", type=click.Path(path_type=Path), help="A folder of your own; its catalog.csv or tags are read.")
+@click.option(
+    "--music", type=click.Path(path_type=Path), help="A folder of your own; its catalog.csv or tags are read."
+)
 @click.option("--run-dir", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True)
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes.")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")

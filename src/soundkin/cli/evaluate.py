@@ -22,7 +22,9 @@ Example:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write the JSON here.")
 @click.option("--every-metric", is_flag=True, help="Show nDCG, recall, MRR, AUC and others too.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
-def command(model: Path, catalog: Path, split: str, workers: int, output: Path | None, as_json: bool, every_metric: bool) -> int:
+def command(
+    model: Path, catalog: Path, split: str, workers: int, output: Path | None, as_json: bool, every_metric: bool
+) -> int:
     from soundkin.pipelines.evaluate import evaluate
 
     result = evaluate(model, catalog, split=split, workers=workers, output=output)

@@ -22,7 +22,9 @@ Example:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Catalog to write: .csv or .parquet."
 )
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Files read at the same time.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Files read at the same time."
+)
 def command(folder: Path, output: Path, workers: int) -> int:
     from soundkin.pipelines.scan import scan
 

@@ -84,9 +84,7 @@ def compose(genre: Genre, harmony: Genre, habits: Habits, seconds: float, rng: n
 
 
 class _Composer:
-    def __init__(
-        self, genre: Genre, harmony: Genre, habits: Habits, seconds: float, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, genre: Genre, harmony: Genre, habits: Habits, seconds: float, rng: np.random.Generator) -> None:
         self.genre, self.harmony, self.habits, self.seconds, self.rng = genre, harmony, habits, seconds, rng
         lean = float(np.clip(habits.tempo_lean + rng.normal(0, 0.2), 0, 1))
         self.tempo_bpm = genre.tempo_bpm[0] + lean * (genre.tempo_bpm[1] - genre.tempo_bpm[0])

@@ -4,7 +4,7 @@ A family says within which ranges an instrument's character may lie; `draw_instr
 who both play `strings` still sound different. Waveforms are float32 [samples], about unit level.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +107,18 @@ def draw_instrument(family: str, rng: np.random.Generator) -> Instrument:
         detune_cents=rng.uniform(*ranges.detune_cents),
         breath=rng.uniform(*ranges.breath),
         resonances=tuple(resonances),
+    )
+
+
+def set_up(model: Instrument, rng: np.random.Generator) -> Instrument:
+    """The same model as one owner sets it up: a little brighter or duller, quicker or slower."""
+    return replace(
+        model,
+        tilt=model.tilt + rng.uniform(-0.15, 0.15),
+        attack_seconds=model.attack_seconds * rng.uniform(0.7, 1.4),
+        decay_seconds=model.decay_seconds * rng.uniform(0.7, 1.4),
+        detune_cents=model.detune_cents * rng.uniform(0.7, 1.4),
+        vibrato_hz=model.vibrato_hz * rng.uniform(0.9, 1.1),
     )
 
 

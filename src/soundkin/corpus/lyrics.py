@@ -81,9 +81,7 @@ OWN_THEME_SHARE, MOOD_SHARE, LINK_SHARE = 0.45, 0.1, 0.3  # the rest comes from 
 
 def write_lyrics(themes: Sequence[str], minor: bool, language: str, lines: int, rng: np.random.Generator) -> list[str]:
     """Lines of four to seven words about `themes`; minor keys sing sadly."""
-    return [
-        " ".join(_word(themes, minor, language, rng) for _ in range(rng.integers(4, 8))) for _ in range(lines)
-    ]
+    return [" ".join(_word(themes, minor, language, rng) for _ in range(rng.integers(4, 8))) for _ in range(lines)]
 
 
 def _word(themes: Sequence[str], minor: bool, language: str, rng: np.random.Generator) -> str:

@@ -7,7 +7,9 @@ import numpy as np
 SYLLABLES: dict[str, tuple[str, ...]] = {
     "en": tuple("ash bel cor dan el fen gra hol is jun ka lor mer nor o pel quin ros sel tam ul ven wil yar".split()),
     "es": tuple("al ber ca do es flo gar her i ju lu mar no oña pe que ro san ti var zu ñi ción lá".split()),
-    "de": tuple("alt berg burg dorf ei feld grün hof jäg kel licht mühl nacht öl rhein stein tal über wald zeit".split()),
+    "de": tuple(
+        "alt berg burg dorf ei feld grün hof jäg kel licht mühl nacht öl rhein stein tal über wald zeit".split()
+    ),
     "ru": tuple("ба ве го да жи зо ка ле ми но ос пе ра се та ур фё хо ча шу эль ян".split()),
     "ja": tuple("あ い う か き く さ し そ た つ と な の は ひ ふ ま み や ゆ ら り わ ん".split()),
 }

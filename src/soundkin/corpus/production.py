@@ -49,7 +49,7 @@ def draw_production(rng: np.random.Generator) -> Production:
     """The sound that an artist looks for in the studio."""
     layers = ("drums", *PITCHED)
     bells = [
-        Bell(float(2 ** rng.uniform(7, 12.5)), rng.uniform(-8, 8), rng.uniform(0.3, 1.0))
+        Bell(float(2 ** rng.uniform(7, 12.5)), rng.uniform(-6, 6), rng.uniform(0.3, 1.0))
         for _ in range(rng.integers(2, 5))
     ]
     return Production(
@@ -69,15 +69,15 @@ def draw_production(rng: np.random.Generator) -> Production:
     )
 
 
-def vary(production: Production, rng: np.random.Generator) -> Production:
-    """The same artist's next album: other settings, hardly another sound."""
+def vary(production: Production, amount: float, rng: np.random.Generator) -> Production:
+    """The same artist's next album or track: other settings by about `amount` times 2 dB, hardly another sound."""
     return replace(
         production,
-        levels_db={layer: level + float(rng.normal(0, 1)) for layer, level in production.levels_db.items()},
-        reverb_seconds=production.reverb_seconds * rng.uniform(0.8, 1.25),
-        reverb_level=production.reverb_level * rng.uniform(0.8, 1.25),
-        bells=tuple(replace(bell, gain_db=bell.gain_db + float(rng.normal(0, 1))) for bell in production.bells),
-        tilt_db=production.tilt_db + float(rng.normal(0, 0.3)),
+        levels_db={layer: level + float(rng.normal(0, 2 * amount)) for layer, level in production.levels_db.items()},
+        reverb_seconds=production.reverb_seconds * float(np.exp(rng.normal(0, 0.3 * amount))),
+        reverb_level=production.reverb_level * float(np.exp(rng.normal(0, 0.3 * amount))),
+        bells=tuple(replace(bell, gain_db=bell.gain_db + float(rng.normal(0, 2 * amount))) for bell in production.bells),
+        tilt_db=production.tilt_db + float(rng.normal(0, 0.5 * amount)),
     )
 
 

@@ -68,8 +68,8 @@ def render(plan: TrackPlan, score: Score, rng: np.random.Generator) -> Waveform:
     """The track's samples, [samples, channels], at its album's sample rate."""
     album = plan.album
     samples = round(plan.seconds * album.sample_rate_hz)
-    layers = perform(score, album.artist.band, samples, album.sample_rate_hz, album.artist.genre.swell_seconds)
-    return produce(layers, album.production, 60 / score.tempo_bpm, album.sample_rate_hz, album.channels, rng)
+    layers = perform(score, plan.band, samples, album.sample_rate_hz, album.artist.genre.swell_seconds)
+    return produce(layers, plan.production, 60 / score.tempo_bpm, album.sample_rate_hz, album.channels, rng)
 
 
 def _lyrics(plan: TrackPlan, score: Score, rng: np.random.Generator) -> list[str]:
@@ -111,7 +111,7 @@ def _truth(plan: TrackPlan, score: Score, sung: bool) -> TrackTruth:
         drums_per_second=round(len(score.drums) / plan.seconds, 3),
         sustain=round(_mean([note.seconds for note in (*score.chords, *score.melody)]), 3),
         melody_pitch=round(_mean([note.pitch for note in score.melody]), 2),
-        brightness=round(album.production.tilt_db, 2),
+        brightness=round(plan.production.tilt_db, 2),
         language=album.artist.language if sung else "",
     )
 

@@ -4,8 +4,6 @@ Kernels round differently for another number of threads or another batch shape. 
 holds patches of one track only, cut in the same places whenever that track is embedded.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +19,7 @@ from soundkin.features.decoders import Source
 from soundkin.features.log_mel import LogMelStream, stream_log_mel
 from soundkin.features.patches import stream_patches
 from soundkin.models import PATCH_POOLINGS
+from soundkin.parallel import one_torch_thread
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import frames_to_seconds
 
@@ -87,7 +86,7 @@ class Embedder:
     @torch.inference_mode()
     def _embed_stream(self, stream: LogMelStream) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
         front_end, vectors, start_seconds = self.bundle.front_end, [], []
-        with _one_thread():
+        with one_torch_thread():
             patches = stream_patches(stream, self.bundle.patch)
             while batch := list(islice(patches, PATCHES_PER_BATCH)):
                 vectors.append(self._embed_batch([log_mel for _, log_mel in batch]))
@@ -108,7 +107,7 @@ class Embedder:
     @typechecked
     @torch.inference_mode()
     def _pool(self, patch_vectors: Float32[np.ndarray, "patches embedding"]) -> Float32[np.ndarray, "embedding"]:
-        with _one_thread():
+        with one_torch_thread():
             vector: np.ndarray = self._pooling(torch.from_numpy(patch_vectors)).numpy()
         return vector
 
@@ -137,14 +136,3 @@ def _stream_array(samples: np.ndarray, sample_rate_hz: int) -> AudioStream:
     blocks = iter([samples.astype(np.float32, copy=False)])
     source = Source("none", sample_rate_hz, samples.shape[1], len(samples), blocks)
     return AudioStream(Path("the waveform"), sample_rate_hz, source)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch compute in this thread alone."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -23,8 +23,8 @@ import numpy as np
 from soundkin.errors import ArtefactError, AudioError, Skipped
 from soundkin.features.decode import audio_hash
 from soundkin.features.log_mel import FrontEnd, stream_log_mel
-from soundkin.features.parallel import in_processes
 from soundkin.files import explaining_output, read_json, replacing, write_json
+from soundkin.parallel import in_processes
 from soundkin.progress import progress
 from soundkin.shapes import Float
 
@@ -213,8 +213,8 @@ def _build_shard(folder: Path, front_end: FrontEnd, seconds: float, batch: Batch
     return len(batch), failures
 
 
-def _one_by_one(shards: Iterable[tuple[int, dict[str, str]]], failures: dict[str, str]) -> Iterator[None]:
+def _one_by_one(shards: Iterable[tuple[int, tuple[int, dict[str, str]]]], failures: dict[str, str]) -> Iterator[None]:
     """Collect the failures, and yield once per track for the progress bar."""
-    for tracks, failed in shards:
+    for _, (tracks, failed) in shards:
         failures.update(failed)
         yield from repeat(None, tracks)

@@ -88,7 +88,9 @@ def _teachable(catalog_path: Path) -> list[str]:
     """The proxy tasks whose labels this catalog has."""
     catalog = read_catalog(catalog_path)
     columns = {name: task.column for name, task in TASKS.items()}
-    found = [name for name, column in columns.items() if column in catalog.frame and len(set(catalog.values(column))) > 2]
+    found = [
+        name for name, column in columns.items() if column in catalog.frame and len(set(catalog.values(column))) > 2
+    ]
     if not found:
         raise CatalogError(f"{catalog.source}: no labels to learn from. Fill in {' or '.join(columns.values())}.")
     return found

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from soundkin.errors import AudioError, SoundkinError
-from soundkin.features.parallel import in_processes, one_torch_thread
+from soundkin.parallel import in_processes, one_torch_thread
 
 
 def square_where(number: int) -> tuple[int, int, int]:
@@ -34,7 +34,10 @@ def note_and_sleep(folder: Path, seconds: float) -> None:
 def test_one_worker_is_this_process() -> None:
     torch.set_num_threads(2)
     try:
-        assert list(in_processes(square_where, [1, 2], workers=1)) == [(1, os.getpid(), 1), (4, os.getpid(), 1)]
+        assert list(in_processes(square_where, [1, 2], workers=1)) == [
+            (0, (1, os.getpid(), 1)),
+            (1, (4, os.getpid(), 1)),
+        ]
         assert torch.get_num_threads() == 2
         with one_torch_thread():
             assert torch.get_num_threads() == 1
@@ -59,8 +62,10 @@ def test_many_jobs_in_two_processes() -> None:
     results = in_processes(square_where, jobs(), workers=2)
     first = next(results)
     assert len(drawn) < 20, "jobs are drawn as they are needed"
-    squares, processes, threads = zip(first, *results, strict=True)
-    assert sorted(squares) == [number**2 for number in range(100)]
+    numbers, found = zip(first, *results, strict=True)
+    squares, processes, threads = zip(*found, strict=True)
+    assert list(squares) == [number**2 for number in numbers]
+    assert sorted(numbers) == list(range(100))
     assert os.getpid() not in processes
     assert set(threads) == {1}
 

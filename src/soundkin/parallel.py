@@ -1,0 +1,116 @@
+"""Work on many tracks in several processes, one torch thread each, that never outlive the process that started them."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing.connection import Connection
+from textwrap import shorten
+from typing import Any, TypeVar
+
+from soundkin.errors import SoundkinError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+JOBS_AHEAD = 4  # given to each worker before its results are asked for, so that none waits
+
+
+def in_processes(
+    function: Callable[[Job], Result], jobs: Iterable[Job], workers: int
+) -> Generator[tuple[int, Result], None, None]:
+    """Yield (number of the job, `function(job)`), in the order they finish; one worker means this very process.
+
+    `function` is sent to each worker once, jobs one by one as workers need them; both must be picklable. When the
+    caller stops early, is interrupted or killed, the workers stop at once.
+
+    Raises:
+        SoundkinError: a worker died, as it does when memory runs out; or whatever `function` raised.
+    """
+    if workers <= 1:
+        with one_torch_thread():
+            yield from ((number, function(job)) for number, job in enumerate(jobs))
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would copy torch's and BLAS's locks as they stand
+    alive, leash = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (alive, pickle.dumps(function)))
+    running: dict[Future[Result], tuple[int, Job]] = {}
+    try:
+        yield from _as_completed(pool, enumerate(jobs), workers * JOBS_AHEAD, running)
+    except BrokenProcessPool as error:
+        near = shorten(", ".join(str(job) for _, job in running.values()), 300)
+        raise SoundkinError(
+            f"a worker process died, killed from outside or for want of memory, near {near}. "
+            "Run the same command again to go on; if it happens again, with fewer workers or without that file."
+        ) from error
+    except BaseException:
+        leash.close()  # the workers exit now rather than at the end of their jobs
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        leash.close()
+        alive.close()
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """One torch thread for a while: kernels split work among threads, and may round differently when they do."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _as_completed(
+    pool: ProcessPoolExecutor,
+    jobs: Iterator[tuple[int, Job]],
+    ahead: int,
+    running: dict[Future[Result], tuple[int, Job]],
+) -> Iterator[tuple[int, Result]]:
+    def submit(most: int) -> None:
+        for number, job in islice(jobs, most):
+            running[pool.submit(_work, job)] = number, job
+
+    submit(ahead)
+    while running:
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            result = future.result()
+            number, _ = running.pop(future)
+            submit(1)
+            yield number, result
+
+
+_function: Callable[[Any], Any]  # in a worker process: what it was started for
+
+
+def _start_worker(alive: Connection, function: bytes) -> None:
+    global _function
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; only the first one speaks
+    threading.Thread(target=_exit_with_parent, args=(alive,), daemon=True).start()
+    os.environ["OMP_NUM_THREADS"] = "1"  # before whatever computes is imported with the function
+    _function = pickle.loads(function)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+def _work(job: Any) -> Any:
+    return _function(job)
+
+
+def _exit_with_parent(alive: Connection) -> None:
+    """Nothing is ever sent: the pipe ends when the parent closes it, or is killed."""
+    try:
+        alive.recv()
+    except EOFError:
+        os._exit(1)
