@@ -140,8 +140,8 @@ def embed(folder: Path, music: Path, workers: int) -> tuple[float, float]:
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     output = folder / f"embeddings {music.name} {workers}"
-    command = [sys.executable, "-m", "soundkin", "embed", folder / "model", music / "catalog.csv"]
-    command += ["-o", output, "--workers", str(workers)]
+    command = [sys.executable, "-m", "soundkin", "embed", str(folder / "model"), str(music / "catalog.csv")]
+    command += ["-o", str(output), "--workers", str(workers)]
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
     return time.perf_counter() - began, int(done.stdout.split()[-1]) / 1024

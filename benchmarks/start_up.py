@@ -25,7 +25,8 @@ def main() -> None:
         index = Path(folder) / "index"
         ids = [f"track{number}" for number in range(TRACKS)]
         vectors = np.random.default_rng(0).standard_normal((TRACKS, 128), dtype=np.float32)
-        build_index(Embeddings(ids, vectors, "0" * 32), pa.table({"track_id": ids, "title": ids}), index)
+        embeddings = Embeddings(ids, vectors, [1.0] * TRACKS, ids, "0" * 32, Path("model"), Path("catalog.csv"))
+        build_index(embeddings, pa.table({"track_id": ids, "path": ids, "title": ids}), Path(folder), index)
         print(f"{'command':<50}{'median s':>10}")
         for words in (["--help"], ["query", "--help"], ["query", str(index), "--like", "track7"]):
             shown = " ".join(word if word != str(index) else "INDEX" for word in words)

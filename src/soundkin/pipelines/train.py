@@ -111,14 +111,13 @@ def _best_epoch(history: Path) -> dict[str, float]:
 
 
 def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, metrics: dict[str, float]) -> Bundle:
-    heads = {f"tasks.{name}": task for name, task in module.tasks.items()}
     return Bundle(
         front_end=config.features,
         patch=config.patch,
         patch_pooling=config.patch_pooling,
         network_config=config.model,
         network=module.network,
-        tasks={name: task.to_json() for name, task in module.tasks.items()},
+        tasks={name: task.to_json() for name, task in module.proxy_tasks.items()},
         task_state={
             f"{name}.{key}": tensor for name, task in heads.items() for key, tensor in task.state_dict().items()
         },

@@ -70,7 +70,7 @@ class ArtistTask(ProxyTask):
         total = len(self.vocabulary.names)
         if total <= self.config.sampled_artists:
             return torch.arange(total, device=targets.device), targets
-        present = targets.unique()
+        present = torch.unique(targets)
         others = torch.randperm(total, device=targets.device)
         others = others[~torch.isin(others, present)][: max(0, self.config.sampled_artists - len(present))]
         classes = torch.cat([present, others])

@@ -1,11 +1,12 @@
 """The LightningModule: wires network, proxy tasks and optimiser; all maths stands with its owner."""
 
 import math
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from soundkin.features.augment import AugmentConfig, augment
@@ -42,6 +43,11 @@ class TrainingModule(pl.LightningModule):
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
 
+    @property
+    def proxy_tasks(self) -> dict[str, ProxyTask]:
+        """The tasks by name."""
+        return cast(dict[str, ProxyTask], dict(self.tasks.items()))
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Tie all randomness of a step to its number, so that a resumed run repeats what a killed one did."""
         seed = self.random_seed * 1_000_003 + self.global_step * 1_009 + self.global_rank
@@ -50,9 +56,9 @@ class TrainingModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Weighted sum of the task losses on one batch of patches."""
-        vectors = self.network(augment(batch["log_mel"], self.augment_config, self._generator)).float()
+        vectors: Tensor = self.network(augment(batch["log_mel"], self.augment_config, self._generator)).float()
         total = vectors.new_zeros(())
-        for name, task in self.tasks.items():
+        for name, task in self.proxy_tasks.items():
             targets = self.targets[name][batch["rows"].cpu()].to(vectors.device)
             loss = task.loss(vectors, targets)
             total = total + task.config.weight * loss
@@ -74,7 +80,7 @@ class TrainingModule(pl.LightningModule):
             scores = retrieval_scores(vectors, self.held_out)
             self.log_dict({f"valid/{name}": float(value) for name, value in scores.items()}, sync_dist=True)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the rate rises linearly, then falls along a cosine to zero."""
         decayed = [parameter for parameter in self.parameters() if parameter.ndim > 1]
         others = [parameter for parameter in self.parameters() if parameter.ndim <= 1]
