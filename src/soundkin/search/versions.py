@@ -54,10 +54,7 @@ def current_version(folder: Path) -> Path:
         UsageError: there is no such folder, or nothing was ever finished in it.
         ArtefactError: `CURRENT` or the manifest is corrupt.
     """
-    folder = Path(folder)
-    if not (folder / CURRENT).exists():
-        raise UsageError(f"{folder} is not an index. Make one: soundkin index EMBEDDINGS -o {folder}")
-    version, sha256 = _pointer(folder)
+    version, sha256 = _pointer(Path(folder))
     try:
         content = (version / MANIFEST).read_bytes()
     except OSError as error:
@@ -92,8 +89,15 @@ def _named(folder: Path) -> str:
 
 
 def _pointer(folder: Path) -> tuple[Path, str]:
+    """The version that `CURRENT` names, and the SHA-256 of its manifest."""
     path = folder / CURRENT
-    match = re.fullmatch(rb"(v\d+) ([0-9a-f]{64})\n", path.read_bytes())
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{folder} is not an index. Make one: soundkin index EMBEDDINGS -o {folder}") from error
+    except OSError as error:
+        raise _corrupt(path, f"cannot be read ({error})") from error
+    match = re.fullmatch(rb"(v\d+) ([0-9a-f]{64})\n", content)
     if match is None:
         raise _corrupt(path, "does not name a version and its checksum")
     return folder / match[1].decode(), match[2].decode()
