@@ -20,5 +20,5 @@ def progress(items: Iterable[Item], description: str, total: int | None = None, 
         file=sys.stderr,
         mininterval=0.2 if at_terminal else 10.0,
         dynamic_ncols=at_terminal,
-        leave=True,
+        disable=total == 0,
     )

@@ -67,7 +67,7 @@ def test_equal_vectors_score_at_chance_whatever_the_order_of_the_catalog():
     assert found.mean() == pytest.approx(expected.mean(), abs=0.03)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_average_precision_and_auc_agree_with_scikit_learn_track_by_track(random_seed):
     rng = np.random.default_rng(random_seed)
@@ -82,7 +82,7 @@ def test_average_precision_and_auc_agree_with_scikit_learn_track_by_track(random
             assert found[row] == pytest.approx(average_precision_score(right, unit[others] @ unit[row]), abs=1e-5)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.permutations(list(range(12))))
 def test_the_order_of_the_catalog_does_not_matter(order):
     rng = np.random.default_rng(3)

@@ -130,7 +130,7 @@ def evaluate_vectors(
         CatalogError: a label asked for is not in the catalog.
     """
     _check(systems, catalog)
-    asked = [question(catalog, label) for label in _labels(catalog, labels)]
+    asked = [question(catalog, label) for label in labels_to_ask(catalog, labels)]
     measures = [measure for q in asked for protocol in PROTOCOLS for measure in protocol(systems, q, random_seed)]
     measures = [measure for measure in measures if measure.asked.any()]
     rows = tuple(_row(measure, measure.label in trained_labels, resamples, random_seed) for measure in measures)
@@ -159,7 +159,12 @@ def _check(systems: Systems, catalog: Catalog) -> None:
             )
 
 
-def _labels(catalog: Catalog, labels: Sequence[str] | None) -> list[str]:
+def labels_to_ask(catalog: Catalog, labels: Sequence[str] | None) -> list[str]:
+    """The labels asked for, or else the usual ones that the catalog knows.
+
+    Raises:
+        CatalogError: a label asked for is not in the catalog.
+    """
     if labels is None:
         return [label for label in DEFAULT_LABELS if any(column_values(catalog, label))]
     for label in labels:

@@ -16,7 +16,7 @@ from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.config import nearest, validate
 from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.errors import AudioError, Skipped, SoundkinError, UsageError
-from soundkin.evaluation.protocol import Evaluation, evaluate_vectors
+from soundkin.evaluation.protocol import Evaluation, evaluate_vectors, labels_to_ask
 from soundkin.evaluation.systems import BASELINE_NOTE, TrackListener, as_systems
 from soundkin.files import sha256_of, write_json
 from soundkin.progress import progress
@@ -55,6 +55,7 @@ def evaluate(
     bundle, catalog = load_bundle(Path(model_folder)), read_catalog(Path(catalog_path))
     rule = split_rule(bundle.provenance.get("split", {}), catalog)
     catalog = tracks_of(catalog, rule, split)
+    labels = labels_to_ask(catalog, labels)  # hearing takes minutes: complain before
     catalog, systems, skipped = _systems(TrackListener(bundle, random_seed), catalog, workers)
     evaluation = evaluate_vectors(systems, catalog, labels, trained_labels(bundle), random_seed)
     provenance = {

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from soundkin.config import Config, nearest, validate
 from soundkin.errors import ArtefactError, CatalogError, ConfigError, OutputError, UsageError
 from soundkin.files import path_from, read_versioned_json, write_json
-from soundkin.search.kinds import KINDS, Kind, build_kind
+from soundkin.search.kinds import KINDS, Kind, array_of, build_kind
 from soundkin.search.tracks import Tracks, write_tracks
 from soundkin.search.versions import MANIFEST, check_files, checksums, current_version, new_version
 from soundkin.shapes import Bool, Float32, Int, typechecked
@@ -61,7 +61,8 @@ class Index:
         self.folder = folder
         self.manifest = manifest
         self.tracks = tracks
-        self._vectors = vectors
+        self._vectors = vectors  # keeps the memory of `_array`
+        self._array = array_of(vectors)
         self._kind = kind
 
     def __len__(self) -> int:
@@ -113,7 +114,7 @@ class Index:
 
     def vector(self, row: int) -> Float32[np.ndarray, " embedding"]:
         """The unit vector of the track in `row`."""
-        found: np.ndarray = self._vectors.reconstruct(row)
+        found: np.ndarray = self._array[row].copy()
         return found
 
     @typechecked

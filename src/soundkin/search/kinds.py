@@ -12,7 +12,6 @@ the lists; where they do not, in all of them, which 4-bit codes make five times 
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -106,9 +105,7 @@ class Exact:
         self, queries: Float32[np.ndarray, "queries embedding"], k: int, rows: faiss.IDSelector | None = None
     ) -> tuple[Scores, Rows]:
         """The nearest `k` among `rows`, best first."""
-        with _one_thread_a_query(queries):
-            found: tuple[Scores, Rows] = self._vectors.search(queries, k, params=faiss.SearchParameters(sel=rows))
-        return found
+        return _search(self._vectors, queries, k, faiss.SearchParameters(sel=rows))
 
 
 class Ivf:
@@ -179,11 +176,10 @@ class Ivf:
         """
         wanted = max(k, RECALL_NEIGHBOURS)  # candidates go with it, so that the nearest one is found as surely as ten
         few = rows is None and k <= 2 * RECALL_NEIGHBOURS
-        with _one_thread_a_query(queries):
-            if few:
-                scores, found = self._refined.search(queries, wanted)
-            if not few or (found[:, -1] < 0).any():
-                scores, found = self._refined.search(queries, wanted, params=self._all_lists(rows))
+        if few:
+            scores, found = _search(self._refined, queries, wanted)
+        if not few or found.min() < 0:
+            scores, found = _search(self._refined, queries, wanted, self._all_lists(rows))
         return scores[:, :k], found[:, :k]
 
     def _all_lists(self, rows: faiss.IDSelector | None) -> faiss.IndexRefineSearchParameters:
@@ -220,7 +216,7 @@ def build_kind(name: str, vectors: faiss.IndexFlatIP) -> tuple[Kind, str]:
 
 def _learn_lists(vectors: faiss.IndexFlatIP) -> faiss.IndexIVFPQFastScan:
     """Some sqrt(tracks) / 4 lists: more would make the scan of all of them, which filters need, slower."""
-    everything = _array(vectors)
+    everything = array_of(vectors)
     count, embedding_size = everything.shape
     number = max(16, round(math.sqrt(count) / 4))
     lists = faiss.index_factory(embedding_size, f"IVF{number},PQ{embedding_size}x4fsr", faiss.METRIC_INNER_PRODUCT)
@@ -239,15 +235,15 @@ def _judge(
     vectors: faiss.IndexFlatIP,
 ) -> tuple[Float32[np.ndarray, "queries embedding"], Float32[np.ndarray, "queries"]]:
     """Some of the vectors, and the cosine of the tenth nearest other track of each."""
-    everything = _array(vectors)
+    everything = array_of(vectors)
     chosen = np.random.default_rng(1).choice(len(everything), min(len(everything), RECALL_QUERIES), replace=False)
     queries = everything[chosen]
     scores, _ = vectors.search(queries, RECALL_NEIGHBOURS + 1)
     return queries, scores[:, -1]
 
 
-def _array(vectors: faiss.IndexFlatIP) -> Float32[np.ndarray, "tracks embedding"]:
-    """The vectors without copying them."""
+def array_of(vectors: faiss.IndexFlatIP) -> Float32[np.ndarray, "tracks embedding"]:
+    """The vectors without copying them; gone when `vectors` is."""
     found: np.ndarray = faiss.rev_swig_ptr(vectors.get_xb(), vectors.ntotal * vectors.d)
     return found.reshape(vectors.ntotal, vectors.d)
 
@@ -261,12 +257,14 @@ def _growing(most: int) -> Iterator[int]:
     yield most
 
 
-@contextmanager
-def _one_thread_a_query(queries: np.ndarray) -> Iterator[None]:
-    """A single query is too short to share out: starting threads takes longer than they save."""
+def _search(
+    index: faiss.Index, queries: np.ndarray, k: int, parameters: faiss.SearchParameters | None = None
+) -> tuple[Scores, Rows]:
+    """Search with one thread for a single query: it is too short to share out, and a service answers many at once."""
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1 if len(queries) == 1 else threads)
     try:
-        yield
+        found: tuple[Scores, Rows] = index.search(queries, k, params=parameters)
     finally:
         faiss.omp_set_num_threads(threads)
+    return found
