@@ -1,8 +1,8 @@
 """The made-up people who record: artists with a sound of their own, their albums, and the plan of each track.
 
 All artists buy in one shop, so any single timbre is heard in several genres; what they bought, how they set it up and
-how they mix it makes their sound. Everything is drawn from the config's random seed; each track also carries a random seed of its own, so that worker
-processes can make tracks in any order.
+how they mix it makes their sound. Everything is drawn from the config's random seed; each track also carries a random
+seed of its own, so that worker processes can make tracks in any order.
 """
 
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from soundkin.corpus.config import CorpusConfig
 from soundkin.corpus.drums import Kit, draw_kit
 from soundkin.corpus.genres import GENRES, Genre
 from soundkin.corpus.instruments import FAMILIES, Instrument, draw_instrument, set_up
-from soundkin.corpus.names import LANGUAGE_SHARES, LANGUAGES, artist_names, word
+from soundkin.corpus.names import LANGUAGE_SHARES, LANGUAGES, new_name, word
 from soundkin.corpus.performing import Band
 from soundkin.corpus.production import FIRST_YEAR, LAST_YEAR, Production, age, draw_production, vary
 
 FORMATS = ("ogg", "flac", "mp3")
-FORMAT_SHARES = (0.4, 0.4, 0.2)
+FORMAT_SHARES = (0.4, 0.43, 0.17)
 SAMPLE_RATES_HZ = (22050, 44100, 48000)
 SAMPLE_RATE_SHARES = (0.55, 0.35, 0.1)
-STEREO_SHARE = 0.45
+STEREO_SHARE = 0.35
 CROSSOVER_SHARE = 0.1  # of the tracks borrow another genre's harmony and are tagged with both
 FAVOURITE_SHARE = 0.5  # of the instruments come from the genre's favourite families, the rest from any
 MODELS_PER_FAMILY, KITS = 4, 12  # in the shop
@@ -115,7 +115,7 @@ def draw_artist(genre: Genre, shop: Shop, taken_names: set[str], rng: np.random.
     """An artist who plays `genre` in their own way; the new name is added to `taken_names`."""
     language = str(rng.choice(LANGUAGES, p=LANGUAGE_SHARES))
     return Artist(
-        name=artist_names(rng, taken_names, language),
+        name=new_name(language, taken_names, rng),
         genre=genre,
         language=language,
         sings=bool(rng.random() < LYRICS_SHARE),

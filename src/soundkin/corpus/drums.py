@@ -96,15 +96,17 @@ class Drummer:
     def _bursts(self, decay_seconds: float) -> Waveform:
         """Several hands that do not quite clap together."""
         seconds = self._seconds(decay_seconds)
-        level = sum((seconds >= late) * np.exp((late - seconds) / 0.006) for late in (0.0, 0.011, 0.023))
-        level += (seconds >= 0.03) * np.exp((0.03 - seconds) / decay_seconds)
-        return level * lfilter([1, 0, -1], [1, -1.1, 0.6], 0.3 * _noise(len(seconds)))
+        level: Waveform = (seconds >= 0.03) * np.exp((0.03 - seconds) / decay_seconds)
+        for late in (0.0, 0.011, 0.023):
+            level += (seconds >= late) * np.exp((late - seconds) / 0.006)
+        level *= lfilter([1, 0, -1], [1, -1.1, 0.6], 0.3 * _noise(len(seconds)))
+        return level
 
     def _cymbal(self, decay_seconds: float) -> Waveform:
         seconds = self._seconds(decay_seconds)
         partials_hz = 1000 * np.array([5.1, 5.9, 6.7, 7.3, 8.1, 9.4])  # below 11 kHz: every sample rate holds them
         ring = np.sin(2 * np.pi * np.outer(partials_hz, seconds)).sum(axis=0) / 2
-        mixed = self.kit.cymbal_tone * ring + (1 - self.kit.cymbal_tone) * _high(_noise(len(seconds)))
+        mixed: Waveform = self.kit.cymbal_tone * ring + (1 - self.kit.cymbal_tone) * _high(_noise(len(seconds)))
         return mixed * np.exp(seconds / -decay_seconds)
 
     def _hiss(self, decay_seconds: float, rise_seconds: float) -> Waveform:

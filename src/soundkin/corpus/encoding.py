@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-call"
 """Audio files as people have them: ogg, flac and mp3 with their tags, written byte for byte alike each time."""
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,11 @@ from mutagen.flac import FLAC
 from mutagen.id3 import ID3, TALB, TCON, TDRC, TIT2, TPE1, TRCK, USLT
 from mutagen.ogg import OggPage
 from mutagen.oggvorbis import OggVorbis
-from numpy.typing import NDArray
 
 from soundkin.files import replacing
+from soundkin.shapes import Float32, typechecked
+
+Samples = Float32[np.ndarray, "samples channels"]
 
 BLOCK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows its stack on long writes
 OGG_SERIAL = 1  # libsndfile draws one at random, and equal music should be equal bytes
@@ -33,14 +36,15 @@ class Tags:
     lyrics: str = ""
 
 
-def write_audio(path: Path, samples: NDArray[np.float32], sample_rate_hz: int, tags: Tags) -> None:
-    """Encode [samples, channels] by the suffix of `path` (.ogg, .flac, .mp3), tag it, and put it in place whole."""
+@typechecked
+def write_audio(path: Path, samples: Samples, sample_rate_hz: int, tags: Tags) -> None:
+    """Encode by the suffix of `path` (.ogg, .flac, .mp3), tag it, and put it in place whole."""
     encode = {".ogg": _ogg, ".flac": _flac, ".mp3": _mp3}[path.suffix]
     with replacing(path) as file:
         file.write(encode(samples, sample_rate_hz, tags))
 
 
-def _flac(samples: NDArray[np.float32], sample_rate_hz: int, tags: Tags) -> bytes:
+def _flac(samples: Samples, sample_rate_hz: int, tags: Tags) -> bytes:
     buffer = BytesIO()
     soundfile.write(buffer, samples, sample_rate_hz, format="FLAC", subtype="PCM_16", compression_level=0.2)
     audio = FLAC(_rewound(buffer))
@@ -49,7 +53,7 @@ def _flac(samples: NDArray[np.float32], sample_rate_hz: int, tags: Tags) -> byte
     return buffer.getvalue()
 
 
-def _ogg(samples: NDArray[np.float32], sample_rate_hz: int, tags: Tags) -> bytes:
+def _ogg(samples: Samples, sample_rate_hz: int, tags: Tags) -> bytes:
     buffer = BytesIO()
     with soundfile.SoundFile(
         buffer, "w", sample_rate_hz, samples.shape[1], format="OGG", subtype="VORBIS", compression_level=0.6
@@ -85,7 +89,7 @@ def _vorbis_comments(tags: Tags) -> Mapping[str, list[str]]:
     return {key: values for key, values in comments.items() if any(values)}
 
 
-def _mp3(samples: NDArray[np.float32], sample_rate_hz: int, tags: Tags) -> bytes:
+def _mp3(samples: Samples, sample_rate_hz: int, tags: Tags) -> bytes:
     buffer = BytesIO()
     layout = {1: "mono", 2: "stereo"}[samples.shape[1]]
     with av.open(buffer, "w", format="mp3", options={"id3v2_version": "0"}) as container:

@@ -7,14 +7,14 @@ who both play `strings` still sound different. Waveforms are float32 [samples], 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from soundkin.corpus.theory import hertz
+from soundkin.shapes import Float32, Int
 
 CYCLE_BITS = 12
 CYCLE_SAMPLES = 1 << CYCLE_BITS
 Range = tuple[float, float]
-Waveform = NDArray[np.float32]
+Waveform = Float32[np.ndarray, " samples"]
 
 
 @dataclass(frozen=True)
@@ -158,14 +158,15 @@ class Player:
         bright = single_cycle(instrument, frequency_hz, rate, instrument.tilt)
         mellow = single_cycle(instrument, frequency_hz, rate, instrument.tilt + 0.7)
         positions = self._positions(frequency_hz, seconds)
-        tone = mellow[positions]
+        tone: Waveform = mellow[positions]
         tone += (bright[positions] - tone) * np.exp(seconds / -instrument.decay_seconds)
         if instrument.detune_cents > 1:
             tone += mellow[self._positions(frequency_hz * 2 ** (instrument.detune_cents / 1200), seconds)]
             tone *= np.float32(0.7)
-        return tone + np.resize(self._breath, samples)
+        tone += np.resize(self._breath, samples)
+        return tone
 
-    def _positions(self, frequency_hz: float, seconds: Waveform) -> NDArray[np.uint32]:
+    def _positions(self, frequency_hz: float, seconds: Waveform) -> Int[np.ndarray, " samples"]:
         """Where in the single cycle each sample reads; the phase is a 32-bit integer that wraps by itself."""
         turns = np.arange(len(seconds), dtype=np.uint32) * np.uint32(frequency_hz / self.sample_rate_hz * 2**32)
         instrument = self.instrument
@@ -178,7 +179,7 @@ class Player:
 
 
 def single_cycle(instrument: Instrument, frequency_hz: float, sample_rate_hz: int, tilt: float) -> Waveform:
-    """One period of the instrument's tone, [CYCLE_SAMPLES], of unit RMS, without harmonics above the Nyquist frequency."""
+    """One period of the tone, [CYCLE_SAMPLES], of unit RMS, without harmonics beyond what the sample rate holds."""
     count = max(1, min(instrument.harmonics, int(0.45 * sample_rate_hz / frequency_hz)))
     number = np.arange(1, count + 1)
     amplitude = number**-tilt * np.where(number % 2, 1.0, instrument.even)
@@ -188,5 +189,6 @@ def single_cycle(instrument: Instrument, frequency_hz: float, sample_rate_hz: in
     spectrum = np.zeros(CYCLE_SAMPLES // 2 + 1, dtype=np.complex128)
     phase = np.pi * number * (number - 1) / count  # spread (Schroeder 1970), so that the wave has no spike
     spectrum[1 : count + 1] = amplitude * np.exp(1j * phase)
-    cycle = np.fft.irfft(spectrum)
-    return (cycle / np.sqrt(np.mean(cycle**2))).astype(np.float32)
+    cycle: Waveform = np.fft.irfft(spectrum).astype(np.float32)
+    cycle /= np.sqrt(np.mean(cycle**2))
+    return cycle

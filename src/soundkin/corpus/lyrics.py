@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 """Words to sing: themes that genres lean to, moods that scales lean to, in five languages and three scripts.
 
 Lyrics carry the genre by construction, in part: most of a song's words come from its genre's themes, some from any.
@@ -6,8 +7,6 @@ Lyrics carry the genre by construction, in part: most of a song's words come fro
 from collections.abc import Sequence
 
 import numpy as np
-
-from soundkin.corpus.names import LANGUAGES
 
 WORDS: dict[str, dict[str, str]] = {
     "sea": {
@@ -67,15 +66,29 @@ WORDS: dict[str, dict[str, str]] = {
         "ja": "雲 雫 灰色 傘 水たまり 雷 降る 秋",
     },
 }
-BRIGHT_WORDS = {
-    "en": "sun smile light", "es": "sol risa luz", "de": "Sonne Lachen Licht", "ru": "солнце улыбка свет", "ja": "太陽 笑顔 光",
-}  # fmt: skip
-SAD_WORDS = {
-    "en": "tear alone lost", "es": "lágrima solo perdido", "de": "Träne allein verloren", "ru": "слеза один потерян", "ja": "涙 独り 失う",
-}  # fmt: skip
+MOOD_WORDS = {
+    "major": {
+        "en": "sun smile light",
+        "es": "sol risa luz",
+        "de": "Sonne Lachen Licht",
+        "ru": "солнце улыбка свет",
+        "ja": "太陽 笑顔 光",
+    },
+    "minor": {
+        "en": "tear alone lost",
+        "es": "lágrima solo perdido",
+        "de": "Träne allein verloren",
+        "ru": "слеза один потерян",
+        "ja": "涙 独り 失う",
+    },
+}
 LINK_WORDS = {
-    "en": "the and in my of your", "es": "la y en mi de tu", "de": "und in mein der von dein", "ru": "и в мой на твой где", "ja": "の と に が は も",
-}  # fmt: skip
+    "en": "the and in my of your",
+    "es": "la y en mi de tu",
+    "de": "und in mein der von dein",
+    "ru": "и в мой на твой где",
+    "ja": "の と に が は も",
+}
 OWN_THEME_SHARE, MOOD_SHARE, LINK_SHARE = 0.45, 0.1, 0.3  # the rest comes from any theme
 
 
@@ -89,7 +102,7 @@ def _word(themes: Sequence[str], minor: bool, language: str, rng: np.random.Gene
     if share < LINK_SHARE:
         words = LINK_WORDS[language]
     elif share < LINK_SHARE + MOOD_SHARE:
-        words = (SAD_WORDS if minor else BRIGHT_WORDS)[language]
+        words = MOOD_WORDS["minor" if minor else "major"][language]
     else:
         own = share < LINK_SHARE + MOOD_SHARE + OWN_THEME_SHARE
         words = WORDS[str(rng.choice(list(themes) if own else list(WORDS)))][language]
@@ -100,6 +113,3 @@ def timed(lines: Sequence[str], seconds: float) -> str:
     """The lines as an .lrc file that spreads them over `seconds`."""
     stamps = [seconds * (number + 0.5) / len(lines) for number in range(len(lines))]
     return "".join(f"[{int(at // 60):02d}:{at % 60:05.2f}]{line}\n" for at, line in zip(stamps, lines, strict=True))
-
-
-assert all(set(words) == set(LANGUAGES) for words in WORDS.values())

@@ -9,6 +9,8 @@ from soundkin.corpus.composing import LAYERS, Hit, Note, Score
 from soundkin.corpus.drums import Drummer, Kit
 from soundkin.corpus.instruments import Instrument, Player, Waveform
 
+LEVELS = {"bass": 0.35, "chords": 0.14, "melody": 0.22}  # of a loud note, against a drum's stroke
+
 
 @dataclass(frozen=True)
 class Band:
@@ -26,13 +28,9 @@ def perform(
     """Each layer of the score as float32 [samples]; notes that ring on beyond the end are cut."""
     layers = {layer: np.zeros(samples, dtype=np.float32) for layer in LAYERS}
     _strike(layers["drums"], score.drums, Drummer(band.kit, sample_rate_hz))
-    for name, instrument, level in (
-        ("bass", band.bass, 0.35),
-        ("chords", band.chords, 0.14),
-        ("melody", band.melody, 0.22),
-    ):
-        player = Player(instrument, sample_rate_hz, swell_seconds)
-        _play(layers[name], getattr(score, name), player, level)
+    for layer, level in LEVELS.items():
+        player = Player(getattr(band, layer), sample_rate_hz, swell_seconds)
+        _play(layers[layer], getattr(score, layer), player, level)
     return layers
 
 

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
+from soundkin.corpus.composing import LAYERS
 from soundkin.corpus.instruments import Waveform
+from soundkin.shapes import Float, Float32, typechecked
 
 FIRST_YEAR, LAST_YEAR = 1962, 2024
-PITCHED = ("bass", "chords", "melody")
+Stereo = Float32[np.ndarray, "channels samples"]
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,13 @@ class Production:
 
 def draw_production(rng: np.random.Generator) -> Production:
     """The sound that an artist looks for in the studio."""
-    layers = ("drums", *PITCHED)
     bells = [
         Bell(float(2 ** rng.uniform(7, 12.5)), rng.uniform(-6, 6), rng.uniform(0.3, 1.0))
         for _ in range(rng.integers(2, 5))
     ]
     return Production(
-        levels_db={layer: float(rng.normal(0, 2.5)) for layer in layers},
-        pans={layer: float(rng.uniform(-0.6, 0.6)) if layer in ("chords", "melody") else 0.0 for layer in layers},
+        levels_db={layer: float(rng.normal(0, 2.5)) for layer in LAYERS},
+        pans={layer: float(rng.uniform(-0.6, 0.6)) if layer in ("chords", "melody") else 0.0 for layer in LAYERS},
         chorus_level=float(rng.choice((0.0, rng.uniform(0.3, 0.8)))),
         chorus_hz=rng.uniform(0.3, 2.0),
         echo_level=float(rng.choice((0.0, 0.0, rng.uniform(0.2, 0.45)))),
@@ -76,7 +76,9 @@ def vary(production: Production, amount: float, rng: np.random.Generator) -> Pro
         levels_db={layer: level + float(rng.normal(0, 2 * amount)) for layer, level in production.levels_db.items()},
         reverb_seconds=production.reverb_seconds * float(np.exp(rng.normal(0, 0.3 * amount))),
         reverb_level=production.reverb_level * float(np.exp(rng.normal(0, 0.3 * amount))),
-        bells=tuple(replace(bell, gain_db=bell.gain_db + float(rng.normal(0, 2 * amount))) for bell in production.bells),
+        bells=tuple(
+            replace(bell, gain_db=bell.gain_db + float(rng.normal(0, 2 * amount))) for bell in production.bells
+        ),
         tilt_db=production.tilt_db + float(rng.normal(0, 0.5 * amount)),
     )
 
@@ -93,6 +95,7 @@ def age(production: Production, year: int) -> Production:
     )
 
 
+@typechecked
 def produce(
     layers: Mapping[str, Waveform],
     production: Production,
@@ -100,7 +103,7 @@ def produce(
     sample_rate_hz: int,
     channels: int,
     rng: np.random.Generator,
-) -> NDArray[np.float32]:
+) -> Float32[np.ndarray, "samples channels"]:
     """From layers [samples] to a record [samples, channels], faded out over its last half second."""
     if production.chorus_level:
         layers = {**layers, "chords": _chorus(layers["chords"], production, sample_rate_hz)}
@@ -114,8 +117,8 @@ def produce(
     return _master(record, production, sample_rate_hz, rng)
 
 
-def _mix(layers: Mapping[str, Waveform], production: Production, channels: int) -> NDArray[np.float32]:
-    """Sum the layers, panned; [channels, samples]."""
+def _mix(layers: Mapping[str, Waveform], production: Production, channels: int) -> Stereo:
+    """Sum the layers, panned."""
     mix = np.zeros((channels, len(layers["drums"])), dtype=np.float32)
     for name, layer in layers.items():
         gain = 10 ** (production.levels_db[name] / 20)
@@ -133,8 +136,10 @@ def _chorus(layer: Waveform, production: Production, sample_rate_hz: int) -> Wav
     whole = delay.astype(np.int32)
     behind = np.maximum(np.arange(len(layer), dtype=np.int32) - whole, 1)
     fraction = delay - whole
-    copy = layer[behind] + fraction * (layer[behind - 1] - layer[behind])
-    return layer + np.float32(production.chorus_level) * copy
+    copy: Waveform = layer[behind] + fraction * (layer[behind - 1] - layer[behind])
+    copy *= np.float32(production.chorus_level)
+    copy += layer
+    return copy
 
 
 def _echo(layer: Waveform, level: float, delay_samples: int) -> Waveform:
@@ -146,10 +151,8 @@ def _echo(layer: Waveform, level: float, delay_samples: int) -> Waveform:
     return echoed
 
 
-def _room_and_equaliser(
-    mix: NDArray[np.float32], production: Production, sample_rate_hz: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Both are linear, so one trip to the frequency domain serves them; [channels, samples]."""
+def _room_and_equaliser(mix: Stereo, production: Production, sample_rate_hz: int, rng: np.random.Generator) -> Stereo:
+    """Both are linear, so one trip to the frequency domain serves them."""
     samples = mix.shape[1]
     tail = int(production.reverb_seconds * sample_rate_hz)
     decay = np.exp(np.linspace(0, -6.9, tail, dtype=np.float32))  # by 60 dB
@@ -159,24 +162,26 @@ def _room_and_equaliser(
     length = next_fast_len(samples + tail, real=True)
     spectrum = rfft(mix, length) * rfft(room, length)
     spectrum *= _equaliser(production, np.fft.rfftfreq(length, 1 / sample_rate_hz))
-    return irfft(spectrum, length)[:, :samples]  # type: ignore[no-any-return]
+    record: Stereo = irfft(spectrum, length)[:, :samples]
+    return record
 
 
-def _equaliser(production: Production, hz: NDArray[np.float64]) -> NDArray[np.float32]:
+def _equaliser(production: Production, hz: Float[np.ndarray, " bins"]) -> Float32[np.ndarray, " bins"]:
     """Amplitude at each frequency."""
     octave = np.log2(np.maximum(hz, 20).astype(np.float32) / 1000)
     gain_db = np.float32(production.tilt_db) * octave
     for bell in production.bells:
         distance = (octave - np.float32(np.log2(bell.hz / 1000))) / np.float32(bell.octaves)
         gain_db += np.float32(bell.gain_db) * np.exp(-(distance**2))
-    for distance in (octave - np.float32(np.log2(production.highest_hz / 1000)), np.float32(-5) - octave):
-        gain_db -= 10 * np.logaddexp(np.float32(0), np.float32(5.5) * distance)  # 24 dB per half octave... soft knee
-    return 10 ** (gain_db / 20)  # type: ignore[no-any-return]
+    for octaves_beyond in (octave - np.float32(np.log2(production.highest_hz / 1000)), np.float32(-5) - octave):
+        gain_db -= 10 * np.logaddexp(np.float32(0), np.float32(5.5) * octaves_beyond)  # 55 dB per octave, soft knee
+    amplitude: Float32[np.ndarray, " bins"] = 10 ** (gain_db / 20)
+    return amplitude
 
 
 def _master(
-    record: NDArray[np.float32], production: Production, sample_rate_hz: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
+    record: Stereo, production: Production, sample_rate_hz: int, rng: np.random.Generator
+) -> Float32[np.ndarray, "samples channels"]:
     record *= np.float32(10 ** (production.loudness_db / 20) / (np.sqrt(np.mean(record**2)) + 1e-9))
     record += np.float32(10 ** (production.hiss_db / 20)) * rng.standard_normal(record.shape, dtype=np.float32)
     record = np.tanh(record)  # peaks are rounded, never clipped

@@ -9,12 +9,12 @@ import numpy as np
 from soundkin.corpus.artists import TrackPlan
 from soundkin.corpus.composing import Score, compose
 from soundkin.corpus.encoding import Tags, write_audio
-from soundkin.corpus.instruments import Waveform
 from soundkin.corpus.lyrics import timed, write_lyrics
 from soundkin.corpus.performing import perform
 from soundkin.corpus.production import produce
 from soundkin.corpus.theory import KEYS, is_minor
 from soundkin.files import replacing
+from soundkin.shapes import Float32, typechecked
 
 SUNG_SHARE = 0.8  # of a singing artist's tracks have lyrics
 UNDATED_SHARE, UNLABELLED_SHARE = 0.06, 0.02  # real libraries are not complete either
@@ -64,8 +64,9 @@ def record(plan: TrackPlan, folder: Path) -> TrackTruth:
     return _truth(plan, score, bool(lyrics))
 
 
-def render(plan: TrackPlan, score: Score, rng: np.random.Generator) -> Waveform:
-    """The track's samples, [samples, channels], at its album's sample rate."""
+@typechecked
+def render(plan: TrackPlan, score: Score, rng: np.random.Generator) -> Float32[np.ndarray, "samples channels"]:
+    """The track's samples at its album's sample rate."""
     album = plan.album
     samples = round(plan.seconds * album.sample_rate_hz)
     layers = perform(score, plan.band, samples, album.sample_rate_hz, album.artist.genre.swell_seconds)

@@ -31,7 +31,7 @@ from soundkin.errors import UsageError
 from soundkin.files import explaining_output, read_json, replacing, write_json
 from soundkin.progress import progress
 
-RECIPE = 1  # raise it whenever the same config would give other music
+RECIPE = 2  # raise it whenever the same config would give other music
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,8 @@ def _earlier_state(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | Non
         if {**state, "complete": True} != wanted:
             raise UsageError(f"{folder} holds a corpus made with other settings. Choose another folder, or delete it.")
         return state
-    with explaining_output(folder):
-        if folder.exists() and any(folder.iterdir()):
-            raise UsageError(f"{folder} is not empty and holds no corpus of ours. Choose another folder.")
+    if taken := [name for name in ("music", "truth") if (folder / name).exists()]:
+        raise UsageError(f"{folder / taken[0]} is in the way, and no corpus of ours. Choose another folder.")
     return None
 
 

@@ -32,4 +32,4 @@ def is_minor(scale: str) -> bool:
 
 def hertz(midi_pitch: float) -> float:
     """Frequency in equal temperament."""
-    return 440.0 * 2.0 ** ((midi_pitch - 69.0) / 12.0)
+    return 440.0 * float(2.0 ** ((midi_pitch - 69.0) / 12.0))

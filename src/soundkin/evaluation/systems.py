@@ -19,6 +19,7 @@ from soundkin.evaluation.baselines import mfcc_statistics, mfccs, standardised
 from soundkin.features.log_mel import stream_log_mel
 from soundkin.features.patches import stream_patches
 from soundkin.models import PATCH_POOLINGS, build_network
+from soundkin.parallel import one_torch_thread
 from soundkin.shapes import Float, Float32
 
 MODEL, UNTRAINED, MFCC = "model", "untrained", "MFCC"
@@ -52,12 +53,8 @@ class TrackListener:
         Raises:
             AudioError: the file cannot be used, or a network answers with numbers that are not finite.
         """
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as Embedder does: kernels round differently for another number of threads
-        try:
+        with one_torch_thread():
             found = self._vectors(path)
-        finally:
-            torch.set_num_threads(threads)
         if not all(np.isfinite(vector).all() for vector in found.values()):
             raise AudioError(f"{path}: its vector is not made of finite numbers. Was the model trained well?")
         return found

@@ -36,11 +36,11 @@ class NetworkConfig(Config):
     """What the network is made of. The default is the one that measured best for its cost (docs/results.md)."""
 
     convolutions: tuple[ConvConfig, ...] = (
-        ConvConfig(filters=192, width=4, stride=2, pool=2, padded=True),
-        ConvConfig(filters=256, width=4, pool=2, padded=True),
+        ConvConfig(filters=160, width=4, stride=2, padded=True),
+        ConvConfig(filters=192, width=4, pool=2, padded=True),
+        ConvConfig(filters=192, width=3, padded=True, residual=True),
+        ConvConfig(filters=256, width=3, pool=2, padded=True),
         ConvConfig(filters=256, width=3, padded=True, residual=True),
-        ConvConfig(filters=384, width=3, pool=2, padded=True),
-        ConvConfig(filters=384, width=3, padded=True, residual=True),
     )
     normalisation: Literal["batch", "none"] = "batch"
     time_pooling: tuple[TimePoolingName, ...] = Field(("mean", "max", "l2"), min_length=1)

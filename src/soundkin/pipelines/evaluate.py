@@ -1,11 +1,10 @@
 """Evaluate: how well a model's vectors find kin among tracks it has not heard, beside what they have to beat."""
 
-import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
 from importlib.metadata import version
-from multiprocessing import get_context
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.config import nearest, validate
 from soundkin.embedding.bundle import Bundle, load_bundle
-from soundkin.errors import AudioError, Skipped, SoundkinError, UsageError
+from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.evaluation.protocol import Evaluation, evaluate_vectors, labels_to_ask
 from soundkin.evaluation.systems import BASELINE_NOTE, TrackListener, as_systems
 from soundkin.files import sha256_of, write_json
+from soundkin.parallel import in_processes
 from soundkin.progress import progress
 from soundkin.tasks import TASKS
 
@@ -110,8 +110,9 @@ def _systems(
     listener: TrackListener, catalog: Catalog, workers: int
 ) -> tuple[Catalog, dict[str, np.ndarray], list[Skipped]]:
     """Vectors of all systems for the tracks that could be heard, and the ones that could not."""
-    outcomes = _heard(listener, catalog.audio_paths(), workers)
-    heard = list(progress(outcomes, "evaluate", total=len(catalog)))
+    results = in_processes(partial(_listen, listener), catalog.audio_paths(), workers)
+    with closing(results):
+        heard = [outcome for _, outcome in sorted(progress(results, "evaluate", total=len(catalog)), key=itemgetter(0))]
     skipped = [outcome for outcome in heard if isinstance(outcome, Skipped)]
     tracks = [outcome for outcome in heard if not isinstance(outcome, Skipped)]
     if not tracks:
@@ -123,34 +124,8 @@ def _systems(
 Outcome = dict[str, np.ndarray] | Skipped
 
 
-def _heard(listener: TrackListener, paths: list[Path], workers: int) -> Iterator[Outcome]:
-    """What became of each file, in order."""
-    if workers < 2:
-        yield from (_listen(listener, path) for path in paths)
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (listener,)) as pool:
-        try:
-            yield from pool.map(_listen_in_worker, paths, chunksize=4)
-        except BrokenProcessPool as error:
-            raise SoundkinError(
-                "a worker process died, killed from outside or for want of memory. Run again with fewer workers."
-            ) from error
-
-
 def _listen(listener: TrackListener, path: Path) -> Outcome:
     try:
         return listener.vectors(path)
     except AudioError as error:
         return Skipped(str(path), str(error).removeprefix(str(path)).lstrip(": "))
-
-
-_worker: dict[str, TrackListener] = {}  # in a worker process: its listener
-
-
-def _start_worker(listener: TrackListener) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends workers at once and without a traceback
-    _worker["listener"] = listener
-
-
-def _listen_in_worker(path: Path) -> Outcome:
-    return _listen(_worker["listener"], path)

@@ -17,7 +17,7 @@ from soundkin.config import nearest
 from soundkin.errors import UsageError
 from soundkin.shapes import Bool
 
-BLANK = r"[\s\p{Z}\x1c-\x1f\x85]"  # what str.strip takes away
+BLANK = r"[\x09-\x0d\x1c-\x20\x85\p{Z}]"  # what str.strip takes away
 
 COMPARE: dict[str, Callable[[pa.Array, pa.Scalar], pa.BooleanArray]] = {
     "<": pc.less,

@@ -63,7 +63,7 @@ class Index:
         self.tracks = tracks
         self._vectors = vectors  # keeps the memory of `_array`
         self._array = array_of(vectors)
-        self._kind = kind
+        self.kind = kind
 
     def __len__(self) -> int:
         return self.manifest.count
@@ -138,7 +138,7 @@ class Index:
         if allowed is not None:
             bits = np.packbits(allowed, bitorder="little")
             selector = faiss.IDSelectorBitmap(bits)
-        return self._kind.search(unit(queries), min(k, len(self)), selector)
+        return self.kind.search(unit(queries), min(k, len(self)), selector)
 
 
 def build_index(

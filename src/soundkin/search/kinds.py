@@ -39,6 +39,7 @@ class Kind(Protocol):
 
     name: ClassVar[str]
     files: ClassVar[tuple[str, ...]]
+    faiss_index: faiss.Index  # what searches, set so that it does as `search` without `rows`
 
     @classmethod
     def build(cls, vectors: faiss.IndexFlatIP) -> Self:
@@ -77,7 +78,7 @@ class Exact:
     files: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, vectors: faiss.IndexFlatIP) -> None:
-        self._vectors = vectors
+        self.faiss_index = vectors
 
     @classmethod
     def build(cls, vectors: faiss.IndexFlatIP) -> Self:
@@ -105,7 +106,7 @@ class Exact:
         self, queries: Float32[np.ndarray, "queries embedding"], k: int, rows: faiss.IDSelector | None = None
     ) -> tuple[Scores, Rows]:
         """The nearest `k` among `rows`, best first."""
-        return _search(self._vectors, queries, k, faiss.SearchParameters(sel=rows))
+        return _search(self.faiss_index, queries, k, faiss.SearchParameters(sel=rows))
 
 
 class Ivf:
@@ -119,8 +120,8 @@ class Ivf:
     ) -> None:
         self._lists = lists
         self._lists.nprobe = self.probes = probes
-        self._refined = faiss.IndexRefine(lists, vectors)
-        self._refined.k_factor = self.candidates = candidates
+        self.faiss_index = faiss.IndexRefine(lists, vectors)
+        self.faiss_index.k_factor = self.candidates = candidates
         self.recall = recall
 
     @classmethod
@@ -177,9 +178,9 @@ class Ivf:
         wanted = max(k, RECALL_NEIGHBOURS)  # candidates go with it, so that the nearest one is found as surely as ten
         few = rows is None and k <= 2 * RECALL_NEIGHBOURS
         if few:
-            scores, found = _search(self._refined, queries, wanted)
+            scores, found = _search(self.faiss_index, queries, wanted)
         if not few or found.min() < 0:
-            scores, found = _search(self._refined, queries, wanted, self._all_lists(rows))
+            scores, found = _search(self.faiss_index, queries, wanted, self._all_lists(rows))
         return scores[:, :k], found[:, :k]
 
     def _all_lists(self, rows: faiss.IDSelector | None) -> faiss.IndexRefineSearchParameters:
