@@ -56,6 +56,7 @@ def test_ids_that_someone_may_have_meant(tmp_path):
     assert tracks.similar_ids("train") == ["01-blue-train"]
     assert tracks.similar_ids("moment's") == ["02-moments-notice"]
     assert tracks.similar_ids("03-locomotoin")[0] == "03-locomotion"
+    assert tracks.similar_ids("bluetrain") == ["01-blue-train"]
     assert tracks.similar_ids("zzz") == []
 
 
@@ -63,3 +64,13 @@ def test_a_file_that_is_no_arrow(tmp_path):
     (tmp_path / "tracks.arrow").write_bytes(b"not arrow at all")
     with pytest.raises(ArtefactError, match=r"tracks\.arrow cannot be read .* Build the index again"):
         Tracks(tmp_path / "tracks.arrow")
+
+
+def test_ids_among_many(tmp_path):
+    """More than are compared one by one, and than lie between two signposts."""
+    ids = [f"track-{n:05}" for n in range(7000)]
+    tracks = stored(tmp_path, track_id=ids, path=ids)
+    assert [tracks.row(track_id) for track_id in ids] == list(range(7000))
+    assert tracks.row("track-") is None and tracks.row("track-003000") is None and tracks.row("z") is None
+    assert tracks.similar_ids("trak-00017") == ["track-00017"]
+    assert tracks.similar_ids("trakc-0_01")[0].startswith("track-0")

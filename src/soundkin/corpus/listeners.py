@@ -60,8 +60,8 @@ def user_factors(tracks: Factors, users: int, rng: np.random.Generator) -> Facto
 
 def popularity(tracks: Sequence[TrackTruth], rng: np.random.Generator) -> Factors:
     """Log popularity [tracks], part of it the artist's; its exponential has a long tail."""
-    fame = {artist: rng.normal(0, 0.8) for artist in dict.fromkeys(track.artist for track in tracks)}
-    return np.array([fame[track.artist] for track in tracks]) + rng.normal(0, 0.7, len(tracks))
+    fame = {artist: rng.normal(0, 1.0) for artist in dict.fromkeys(track.artist for track in tracks)}
+    return np.array([fame[track.artist] for track in tracks]) + rng.normal(0, 0.8, len(tracks))
 
 
 def draw_plays(

@@ -106,7 +106,7 @@ class Exact:
         self, queries: Float32[np.ndarray, "queries embedding"], k: int, rows: faiss.IDSelector | None = None
     ) -> tuple[Scores, Rows]:
         """The nearest `k` among `rows`, best first."""
-        return _search(self.faiss_index, queries, k, faiss.SearchParameters(sel=rows))
+        return _search(self.faiss_index, queries, k, faiss.SearchParameters(sel=rows) if rows else None)
 
 
 class Ivf:
@@ -222,9 +222,7 @@ def _learn_lists(vectors: faiss.IndexFlatIP) -> faiss.IndexIVFPQFastScan:
     number = max(16, round(math.sqrt(count) / 4))
     lists = faiss.index_factory(embedding_size, f"IVF{number},PQ{embedding_size}x4fsr", faiss.METRIC_INNER_PRODUCT)
     for clustering in (lists.cp, lists.pq.cp):
-        clustering.min_points_per_centroid = (
-            1  # IVF_TRACKS sees to it that there are enough; FAISS would warn on stderr
-        )
+        clustering.min_points_per_centroid = 1  # or FAISS warns on stderr; IVF_TRACKS are enough
     lists.cp.niter = 10
     chosen = np.random.default_rng(0).choice(count, min(count, TRAINING_TRACKS), replace=False)
     lists.train(everything[np.sort(chosen)])

@@ -8,6 +8,7 @@ caches, ten answers are ten reads of memory instead of eighty. An empty text is 
 
 import bisect
 import difflib
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,9 @@ from soundkin.errors import ArtefactError
 
 # Looking through this many ids for a similar one takes a tenth of a second.
 IDS_TO_COMPARE = 5000
+
+# Ids kept in memory, one in so many: half of the steps of looking up an id then touch no mapped page.
+ROWS_BETWEEN_SIGNPOSTS = 512
 
 LABEL = "label"  # the first column; the catalog may have another of that name
 SEPARATOR = "\x1f"  # ASCII's own for units of text
@@ -62,6 +66,7 @@ class Tracks:
         self.batch = pa.RecordBatch.from_arrays(stored.columns[1:], names=stored.schema.names[1:])
         self._labels = Texts(stored.column(0))
         self._ids = Texts(self.batch.column("track_id"))
+        self._signposts = [self._ids[row] for row in range(0, len(self), ROWS_BETWEEN_SIGNPOSTS)]
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -86,20 +91,28 @@ class Tracks:
         return None if row < 0 else int(row)
 
     def similar_ids(self, wanted: str) -> list[str]:
-        """Up to three ids that `wanted` may have meant: the id or title holds it, or the id looks like it."""
-        holding = pc.match_substring(self._column("track_id"), wanted, ignore_case=True)
-        if "title" in self.columns:
-            holding = pc.or_(holding, pc.match_substring(self._column("title"), wanted, ignore_case=True))
-        rows = np.flatnonzero(holding.to_numpy(zero_copy_only=False))[:3].tolist()
-        if rows:
-            return [self._ids[row] for row in rows]
+        """Up to three ids that `wanted` may have meant: their id or title holds it or its longest known word."""
+        words = sorted(re.findall(r"[^\W_]{3,}", wanted), key=len, reverse=True)
+        for text in [wanted, *words]:
+            rows = self._rows_holding(text)[:IDS_TO_COMPARE]
+            if rows:
+                ids = [self._ids[row] for row in rows]
+                return difflib.get_close_matches(wanted, ids, cutoff=0.5) or ids[:3]
         first = max(0, min(self._place(wanted) - IDS_TO_COMPARE // 2, len(self) - IDS_TO_COMPARE))
-        around = self._column("track_id").slice(first, IDS_TO_COMPARE).to_pylist()
+        around = [self._ids[row] for row in range(first, min(first + IDS_TO_COMPARE, len(self)))]
         return difflib.get_close_matches(wanted, around, cutoff=0.5)
+
+    def _rows_holding(self, text: str) -> list[int]:
+        """Rows whose id or title contains `text`, whatever the case of its letters."""
+        columns = [self._column(name) for name in ("track_id", "title") if name in self.columns]
+        masks = [pc.match_substring(column, text, ignore_case=True) for column in columns]
+        return np.flatnonzero(np.logical_or.reduce(masks)).tolist()
 
     def _place(self, track_id: str) -> int:
         """The row that `track_id` has, or would have."""
-        return bisect.bisect_left(range(len(self)), track_id, key=self._ids.__getitem__)
+        first = max(0, bisect.bisect_left(self._signposts, track_id) - 1) * ROWS_BETWEEN_SIGNPOSTS
+        last = min(first + ROWS_BETWEEN_SIGNPOSTS, len(self))
+        return bisect.bisect_left(range(len(self)), track_id, first, last, key=self._ids.__getitem__)
 
     def _column(self, name: str) -> pa.Array:
         found = self.batch.column(name)
