@@ -29,9 +29,9 @@ from soundkin.features.log_mel import FrontEnd, log_mel_of_file
 SAMPLE_RATE_HZ = 44_100
 
 CANDIDATES = {
-    "53/33 ms, 96 bands (default)": FrontEnd(),
-    "53/33 ms, 64 bands": FrontEnd(mel_bands=64),
-    "53/33 ms, 128 bands": FrontEnd(mel_bands=128),
+    "46/33 ms, 96 bands (default)": FrontEnd(),
+    "46/33 ms, 64 bands": FrontEnd(mel_bands=64),
+    "46/33 ms, 128 bands": FrontEnd(mel_bands=128),
     "46/23 ms, 96 bands": FrontEnd(window_samples=1024, hop_samples=512),
     "93/46 ms, 96 bands": FrontEnd(window_samples=2048, hop_samples=1024),
     "93/23 ms, 96 bands": FrontEnd(window_samples=2048, hop_samples=512),

@@ -1,7 +1,7 @@
 """Train a model from a config: the same job as `soundkin train`, in a few readable lines.
 
-    python scripts/train.py experiment=demo catalog=catalog.csv run_dir=runs/first
-    python scripts/train.py trainer.epochs=5 task=[artist] catalog=catalog.csv run_dir=runs/second
+python scripts/train.py experiment=demo catalog=catalog.csv run_dir=runs/first
+python scripts/train.py trainer.epochs=5 task=[artist] catalog=catalog.csv run_dir=runs/second
 """
 
 import sys

@@ -20,7 +20,7 @@ def make_bundle(random_seed: int = 0, **changes: object) -> Bundle:
     torch.manual_seed(random_seed)
     front_end = FrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
     network_config = NetworkConfig(
-        convolutions=(ConvConfig(filters=16, width=4, pool=2, padded=True),), dense=(24,), embedding_size=8
+        convolutions=(ConvConfig(filters=16, width=5, pool=2, padded=True),), dense=(24,), embedding_size=8
     )
     network = build_network(network_config, front_end.mel_bands)
     parts = dict(front_end=front_end, patch=PatchConfig(frames=50, hop_frames=50), patch_pooling="mean")

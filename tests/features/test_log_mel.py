@@ -78,9 +78,9 @@ def test_agrees_with_librosa(front_end: FrontEnd) -> None:
 def test_full_scale_sine_by_hand() -> None:
     """A sine on a bin has power 1 there and, under a Hann window, 1/4 in both neighbours: the triangles weigh them."""
     front_end = FrontEnd()
-    sine = torch.sin(2 * math.pi * 53 / 1_176 * torch.arange(22_050))  # bin 53, 994 Hz
+    sine = torch.sin(2 * math.pi * 46 / 1_024 * torch.arange(22_050))  # bin 46, 991 Hz
     bank = mel_filterbank(front_end)
-    expected = torch.log(1 + (bank[53] + (bank[52] + bank[54]) / 4) / 1e-8)
+    expected = torch.log(1 + (bank[46] + (bank[45] + bank[47]) / 4) / 1e-8)
     heard = expected > 8  # the leaks of rounding are below
     torch.testing.assert_close(LogMel(front_end)(sine)[7, heard], expected[heard], rtol=1e-4, atol=1e-4)
     assert heard.sum() >= 2
@@ -123,15 +123,15 @@ def test_a_frame_does_not_depend_on_what_follows(samples: int) -> None:
 
 def test_frame_covers_its_samples() -> None:
     waveform = torch.zeros(22_050)
-    waveform[10 * 735 + 400] = 1.0  # in frames 9 and 10 only
+    waveform[10 * 735 + 200] = 1.0  # in frames 9 and 10 only
     heard = LogMel(FrontEnd())(waveform).any(1).nonzero().flatten().tolist()
     assert heard == [9, 10]
 
 
-@pytest.mark.parametrize("samples", [1, 1_175, 1_176, 1_177, 1_910, 1_911])
+@pytest.mark.parametrize("samples", [1, 1_023, 1_024, 1_025, 1_758, 1_759])
 def test_short_waveforms(samples: int) -> None:
     found = LogMel(FrontEnd())(torch.ones(samples))
-    assert found.shape == (2 if samples >= 1_911 else 1, 96)
+    assert found.shape == (2 if samples >= 1_759 else 1, 96)
     assert found.isfinite().all()
 
 
@@ -170,14 +170,16 @@ def test_other_rates_give_the_same_frames(tmp_path: Path, sample_rate_hz: int, l
 
 
 def test_low_rates_have_silent_upper_bands() -> None:
-    found = LogMel(FrontEnd(window_samples=1_024, hop_samples=512), 11_025)(torch.randn(11_025, generator=torch.Generator().manual_seed(0)))
+    found = LogMel(FrontEnd(window_samples=1_024, hop_samples=512), 11_025)(
+        torch.randn(11_025, generator=torch.Generator().manual_seed(0))
+    )
     assert not found[:, -10:].any()
     assert found[:, :50].all()
 
 
 def test_rates_without_whole_windows() -> None:
-    assert FrontEnd().window_and_hop_at(44_100) == (2_352, 1_470)
-    assert FrontEnd().window_and_hop_at(48_000) == (2_560, 1_600)
+    assert FrontEnd().window_and_hop_at(44_100) == (2_048, 1_470)
+    assert FrontEnd().window_and_hop_at(88_200) == (4_096, 2_940)
     assert FrontEnd().window_and_hop_at(32_000) is None
     with pytest.raises(ConfigError, match="32000"):
         LogMel(FrontEnd(), 32_000)
@@ -236,7 +238,7 @@ def test_golden_frames() -> None:
         ({"window_samples": 1_023}, "odd"),
         ({"high_hz": 12_000.0}, "high_hz=12000.0"),
         ({"low_hz": 11_000.0}, "low_hz=11000.0"),
-        ({"mel_bands": 400}, "mel_bands=400"),
+        ({"mel_bands": 300}, "mel_bands=300"),
         ({"mel_scale": "bark"}, "slaney"),
         ({"mel_band": 64}, "Did you mean mel_bands?"),
         ({"floor_db": 3.0}, "floor_db"),

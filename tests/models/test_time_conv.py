@@ -71,7 +71,7 @@ def test_a_vector_does_not_depend_on_its_company(order: list[int]) -> None:
 
 def test_residual_blocks_keep_frames_and_pass_the_input_on() -> None:
     config = NetworkConfig(
-        convolutions=(ConvConfig(filters=16, width=4, padded=True, residual=True),), normalisation="none"
+        convolutions=(ConvConfig(filters=16, width=5, padded=True, residual=True),), normalisation="none"
     )
     block = build_network(config, mel_bands=16).blocks[0]
     nn.init.zeros_(block.conv.weight)

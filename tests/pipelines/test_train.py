@@ -26,7 +26,7 @@ SMALL = [
     "patch.frames=64",
     "patch.hop_frames=64",
     "model.embedding_size=16",
-    "model.convolutions=[{filters:32,width:4,pool:4,padded:true}]",
+    "model.convolutions=[{filters:32,width:5,pool:4,padded:true}]",
     "logger=csv",
 ]
 

@@ -27,8 +27,7 @@ def command(music: Path | None, run_dir: Path, workers: int, overrides: tuple[st
 
     result = demo(run_dir, music, workers, overrides)
     rows = [
-        [str(place), f"{answer.score:.3f}", answer.title, answer.artist, answer.path]
-        for place, answer in enumerate(result.answers, 1)
+        [str(answer.rank), f"{answer.score:.3f}", answer.title, answer.artist, answer.path] for answer in result.answers
     ]
     print_table(f"sounds like {result.seed}", ["rank", "score", "title", "artist", "path"], rows)
     print_rows("on tracks by artists never heard in training", result.evaluation.table())

@@ -41,7 +41,7 @@ def command(
         print_json([asdict(answer) for answer in answers])
         return
     rows = [
-        [str(place), f"{answer.score:.3f}", answer.title, answer.artist, answer.track_id, answer.path]
-        for place, answer in enumerate(answers, 1)
+        [str(answer.rank), f"{answer.score:.3f}", answer.title, answer.artist, answer.track_id, answer.path]
+        for answer in answers
     ]
     print_table(f"sounds like {', '.join(like)}", ["rank", "score", "title", "artist", "track_id", "path"], rows)

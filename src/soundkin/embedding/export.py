@@ -6,12 +6,11 @@ catalog, audio and model alone: not on workers, kills, or what was known before.
 """
 
 import csv
-import fcntl
 import logging
-import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -33,7 +32,7 @@ from soundkin.embedding.parts import (
 )
 from soundkin.embedding.store import Manifest, write_manifest
 from soundkin.errors import OutputError, Skipped
-from soundkin.files import explaining_output, replacing
+from soundkin.files import explaining_output, locked, path_from, replacing
 
 TRACKS_PER_PART = 1000
 
@@ -85,12 +84,14 @@ class Export:
         self._parts: dict[int, Part] = {}
         self._skipped: dict[int, Skipped] = {}
         self._reader = PartReader(patches)
+        self._lock = ExitStack()
 
     def __enter__(self) -> Self:
         with explaining_output(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             _refuse_other_files(self.folder)
-            self._lock = _lock(self.folder)
+        self._lock.enter_context(locked(self.folder))
+        with explaining_output(self.folder):
             for folder in (self._unfinished, self.folder):
                 for kind in ("tracks", "patches"):
                     (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -99,7 +100,7 @@ class Export:
 
     def __exit__(self, *_: object) -> None:
         self._reader.close()
-        os.close(self._lock)
+        self._lock.close()
 
     @property
     def known(self) -> frozenset[str]:
@@ -128,8 +129,8 @@ class Export:
         parts = tuple(self._parts[number] for number in sorted(self._parts))
         manifest = Manifest(
             model_hash=self.model_hash,
-            model_path=_relative(model_folder, self.folder),
-            catalog_path=_relative(catalog_path, self.folder),
+            model_path=path_from(self.folder, model_folder),
+            catalog_path=path_from(self.folder, catalog_path),
             embedding_size=self.embedding_size,
             count=sum(part.count for part in parts),
             skipped=len(self._skipped),
@@ -225,26 +226,7 @@ def _renamed(table: pa.Table, track_id: str) -> pa.Table:
     return table.set_column(0, "track_id", pa.array([track_id] * len(table), pa.string()))
 
 
-def _relative(path: Path, folder: Path) -> str:
-    """`path` as seen from `folder`, so that both can move together; absolute where they share nothing but the root."""
-    path, folder = path.resolve(), folder.resolve()
-    if os.path.commonpath([path, folder]) == path.anchor:
-        return str(path)
-    return os.path.relpath(path, folder)
-
-
 def _refuse_other_files(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     if names and not names & {"manifest.json", "unfinished"}:
         raise OutputError(f"{folder} holds other files, such as {min(names)}. Choose a new or empty folder.")
-
-
-def _lock(folder: Path) -> int:
-    """Keep other runs out of `folder` until the descriptor that comes back is closed."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise OutputError(f"another run is writing {folder}. Wait for it, or choose another folder.") from error
-    return descriptor

@@ -16,15 +16,17 @@ Patches = Float[Tensor, "batch mels frames"]
 
 
 class AugmentConfig(Config):
-    """How far each change may go; 0 leaves it out. The defaults measured best (docs/results.md)."""
+    """How far each change may go; 0 leaves it out.
 
-    gain_db: float = Field(10.0, ge=0)  # louder or softer by at most this
-    tilt_db: float = Field(40.0, ge=0)  # lowest band against highest, as another mastering would have it
-    stretch: float = Field(0.05, ge=0, lt=1)  # faster or slower by at most this share
-    shift_bands: float = Field(12.0, ge=0)  # up or down by at most this many mel bands
-    time_masks: int = Field(1, ge=0)
+    Nothing is changed unless asked for: what helps depends on the music and on how long one trains (docs/results.md)."""
+
+    gain_db: float = Field(0.0, ge=0)  # louder or softer by at most this
+    tilt_db: float = Field(0.0, ge=0)  # lowest band against highest, as another mastering would have it
+    stretch: float = Field(0.0, ge=0, lt=1)  # faster or slower by at most this share
+    shift_bands: float = Field(0.0, ge=0)  # up or down by at most this many mel bands
+    time_masks: int = Field(0, ge=0)
     time_mask_frames: int = Field(20, ge=0)  # longest
-    mel_masks: int = Field(2, ge=0)
+    mel_masks: int = Field(0, ge=0)
     mel_mask_bands: int = Field(20, ge=0)  # widest
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ Frame `t` covers samples `[t * hop_samples, t * hop_samples + window_samples)`: 
 [frames, mels], so that a cut in time is one run of memory.
 
 Windows and hops are lengths of time. Where both are whole numbers of samples at a file's own rate (for the default: at
-44.1, 48, 88.2, 96 kHz ...) the frames are computed at that rate: the same spectrum bins in Hz, hence the same
+44.1, 88.2 kHz ...) the frames are computed at that rate: the same spectrum bins in Hz, hence the same
 filterbank and the same frames to within rounding, without the cost of resampling. Other rates are resampled first.
 """
 
@@ -27,7 +27,7 @@ from soundkin.units import samples_to_frames
 
 # Frames are computed this many at a time, the last ones padded to a multiple of FRAMES_STEP: library kernels round
 # differently for some odd shapes, and a frame must not depend on the size of the blocks that a waveform comes in.
-BLOCK_FRAMES = 256
+BLOCK_FRAMES = 180
 FRAMES_STEP = 32
 
 # A decoder and a Fourier transform push each other's tables out of the processor's caches. Turns of this many decoded
@@ -39,7 +39,7 @@ class FrontEnd(Config):
     """How log-mel frames are made. Two files' frames compare only if they were made with equal settings."""
 
     sample_rate_hz: int = Field(22_050, ge=4_000, le=384_000)
-    window_samples: int = Field(1_176, ge=16)  # 53 ms
+    window_samples: int = Field(1_024, ge=16)  # 46 ms; at 44.1 kHz 2,048, the quickest of Fourier transforms
     hop_samples: int = Field(735, ge=1)  # 33 ms
     mel_bands: int = Field(96, ge=1)
     low_hz: float = Field(30.0, ge=0)

@@ -6,10 +6,10 @@ Pooling every level: J. Lee, J. Nam, "Multi-Level and Multi-Scale Feature Aggreg
 Neural Networks for Music Auto-tagging" (2017); here the levels are trained together.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from soundkin.config import Config
@@ -31,13 +31,19 @@ class ConvConfig(Config):
     padded: bool = False
     residual: bool = False
 
+    @model_validator(mode="after")
+    def _keeps_frames(self) -> Self:
+        if self.padded and self.width % 2 == 0:
+            raise ValueError(f"width={self.width} is even, and a padded convolution needs an odd one to keep frames")
+        return self
+
 
 class NetworkConfig(Config):
     """What the network is made of. The default is the one that measured best for its cost (docs/results.md)."""
 
     convolutions: tuple[ConvConfig, ...] = (
-        ConvConfig(filters=160, width=4, stride=2, padded=True),
-        ConvConfig(filters=192, width=4, pool=2, padded=True),
+        ConvConfig(filters=160, width=5, stride=2, padded=True),
+        ConvConfig(filters=192, width=3, pool=2, padded=True),
         ConvConfig(filters=192, width=3, padded=True, residual=True),
         ConvConfig(filters=256, width=3, pool=2, padded=True),
         ConvConfig(filters=256, width=3, padded=True, residual=True),
@@ -45,7 +51,7 @@ class NetworkConfig(Config):
     normalisation: Literal["batch", "none"] = "batch"
     time_pooling: tuple[TimePoolingName, ...] = Field(("mean", "max", "l2"), min_length=1)
     multi_level: bool = Field(True, description="pool the input and every block over time, not the last block alone")
-    dense: tuple[PositiveInt, ...] = (512,)
+    dense: tuple[PositiveInt, ...] = (256,)
     embedding_size: PositiveInt = 128
     dropout: float = Field(0.1, ge=0.0, lt=1.0)
 
@@ -55,11 +61,8 @@ class ConvBlock(nn.Module):
 
     def __init__(self, inputs: int, config: ConvConfig, normalised: bool) -> None:
         super().__init__()
-        # An odd padding falls on the left, so that a stride of 1 keeps the number of frames for even widths too.
-        right = (config.width - 1) // 2 if config.padded else 0
-        left = config.width - 1 - right if config.padded else 0
-        self.pad = nn.ConstantPad1d((left, right), 0.0) if left or right else nn.Identity()
-        self.conv = nn.Conv1d(inputs, config.filters, config.width, config.stride, bias=not normalised)
+        padding = config.width // 2 if config.padded else 0
+        self.conv = nn.Conv1d(inputs, config.filters, config.width, config.stride, padding, bias=not normalised)
         self.norm = nn.BatchNorm1d(config.filters) if normalised else nn.Identity()
         self.pool = nn.MaxPool1d(config.pool) if config.pool > 1 else nn.Identity()
         self.residual = config.residual and config.padded and config.stride == 1 and inputs == config.filters
@@ -67,7 +70,7 @@ class ConvBlock(nn.Module):
     @typechecked
     def forward(self, features: Float[Tensor, "batch inputs frames"]) -> Float[Tensor, "batch filters less"]:
         """Frame features to the next frame features."""
-        output = nn.functional.relu(self.norm(self.conv(self.pad(features))), inplace=True)
+        output = nn.functional.relu(self.norm(self.conv(features)), inplace=True)
         if self.residual:
             output = output + features
         pooled: Tensor = self.pool(output)
