@@ -6,7 +6,9 @@ import click
 
 from soundkin.cli.output import end, print_rows, print_table
 
-HELP = """The whole job in one go: synthesise a corpus (or take --music), scan, train, embed, index, query, evaluate, report.
+HELP = """The whole job in one go, from music to a report.
+
+Synthesises a corpus (or takes --music), then: scan, train, embed, index, query, evaluate, report.
 
 \b
 Examples:

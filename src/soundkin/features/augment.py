@@ -18,7 +18,8 @@ Patches = Float[Tensor, "batch mels frames"]
 class AugmentConfig(Config):
     """How far each change may go; 0 leaves it out.
 
-    Nothing is changed unless asked for: what helps depends on the music and on how long one trains (docs/results.md)."""
+    Nothing is changed unless asked for: what helps depends on the music and on how long one trains (docs/results.md).
+    """
 
     gain_db: float = Field(0.0, ge=0)  # louder or softer by at most this
     tilt_db: float = Field(0.0, ge=0)  # lowest band against highest, as another mastering would have it
