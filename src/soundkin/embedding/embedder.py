@@ -33,7 +33,7 @@ Waveform = tuple[np.ndarray, int]
 class TrackEmbedding:
     """What embedding one file gives. `audio_hash` tells the file's content, `warnings` what is off with it."""
 
-    vector: Float32[np.ndarray, "embedding"]
+    vector: Float32[np.ndarray, " embedding"]
     patch_vectors: Float32[np.ndarray, "patches embedding"]
     start_seconds: list[float]
     duration_seconds: float
@@ -50,7 +50,7 @@ class Embedder:
         self.embedding_size = bundle.network_config.embedding_size
         self._pooling = PATCH_POOLINGS[bundle.patch_pooling]().eval()
 
-    def embed(self, audio: Path | str | Waveform) -> Float32[np.ndarray, "embedding"]:
+    def embed(self, audio: Path | str | Waveform) -> Float32[np.ndarray, " embedding"]:
         """Vector of a file, or of `(samples, sample_rate_hz)`: floats [samples] or [samples, channels], full scale 1.0.
 
         Raises:
@@ -106,7 +106,7 @@ class Embedder:
 
     @typechecked
     @torch.inference_mode()
-    def _pool(self, patch_vectors: Float32[np.ndarray, "patches embedding"]) -> Float32[np.ndarray, "embedding"]:
+    def _pool(self, patch_vectors: Float32[np.ndarray, "patches embedding"]) -> Float32[np.ndarray, " embedding"]:
         with one_torch_thread():
             vector: np.ndarray = self._pooling(torch.from_numpy(patch_vectors)).numpy()
         return vector

@@ -18,7 +18,7 @@ TOLERANCE = 1e-3
 
 
 @torch.inference_mode()
-def reference_vector(front_end: FrontEnd, patch: PatchConfig, network: nn.Module) -> Float32[np.ndarray, "embedding"]:
+def reference_vector(front_end: FrontEnd, patch: PatchConfig, network: nn.Module) -> Float32[np.ndarray, " embedding"]:
     """Vector of one patch of a two-second sweep through the front end's range, rising in level to full scale."""
     seconds = torch.arange(2 * front_end.sample_rate_hz, dtype=torch.float64) / front_end.sample_rate_hz
     octaves = np.log2(front_end.high_hz / front_end.low_hz) / 2  # a second
@@ -29,7 +29,7 @@ def reference_vector(front_end: FrontEnd, patch: PatchConfig, network: nn.Module
     return vector
 
 
-def hears_alike(vector: Float32[np.ndarray, "embedding"], stated: Sequence[float]) -> bool:
+def hears_alike(vector: Float32[np.ndarray, " embedding"], stated: Sequence[float]) -> bool:
     """Whether `stated` is the same vector but for rounding."""
     if len(stated) != len(vector):
         return False

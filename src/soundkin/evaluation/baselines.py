@@ -20,7 +20,7 @@ def mfccs(log_mel: Float[np.ndarray, "frames mels"]) -> Float[np.ndarray, "frame
 
 
 @typechecked
-def mfcc_statistics(coefficients: Float[np.ndarray, "frames coefficients"]) -> Float[np.ndarray, "statistics"]:
+def mfcc_statistics(coefficients: Float[np.ndarray, "frames coefficients"]) -> Float[np.ndarray, " statistics"]:
     """Mean and standard deviation over time of MFCCs, their deltas and their delta-deltas: 6 x 20 figures a track."""
     deltas = savgol_filter(coefficients, DELTA_FRAMES, polyorder=1, deriv=1, axis=0, mode="nearest")
     accelerations = savgol_filter(coefficients, DELTA_FRAMES, polyorder=2, deriv=2, axis=0, mode="nearest")

@@ -43,7 +43,7 @@ def paired_gains(measure: Measure, resamples: int, random_seed: int) -> tuple[In
     return tuple(_interval(system, ours - values) for system, values in others)
 
 
-def _means(measure: Measure, resamples: int, random_seed: int) -> dict[str, Float[np.ndarray, "draws"]]:
+def _means(measure: Measure, resamples: int, random_seed: int) -> dict[str, Float[np.ndarray, " draws"]]:
     """Mean score of each system: as it is in place 0, then in every draw of groups."""
     asked = measure.asked
     names, groups = np.unique(measure.groups[asked], return_inverse=True)
@@ -63,18 +63,18 @@ def draw_groups(groups: int, resamples: int, random_seed: int) -> Int[np.ndarray
 
 @typechecked
 def grouped_means(
-    scores: Float[np.ndarray, "items"],
-    weights: Float[np.ndarray, "items"],
-    groups: Int[np.ndarray, "items"],
+    scores: Float[np.ndarray, " items"],
+    weights: Float[np.ndarray, " items"],
+    groups: Int[np.ndarray, " items"],
     draws: Int[np.ndarray, "draws groups"],
-) -> Float[np.ndarray, "draws"]:
+) -> Float[np.ndarray, " draws"]:
     """Weighted mean of the scores in each draw of groups."""
     count = draws.shape[1]
     totals = draws @ np.bincount(groups, scores * weights, minlength=count)
     return totals / np.maximum(draws @ np.bincount(groups, weights, minlength=count), np.finfo(float).tiny)
 
 
-def _interval(system: str, means: Float[np.ndarray, "draws"]) -> Interval:
+def _interval(system: str, means: Float[np.ndarray, " draws"]) -> Interval:
     if len(means) == 1:
         return Interval(system=system, mean=float(means[0]))
     low, high = np.quantile(means[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

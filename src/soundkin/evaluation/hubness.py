@@ -34,7 +34,7 @@ def hubness(system: str, vectors: Float[np.ndarray, "tracks embedding"], k: int 
 
 
 @typechecked
-def k_occurrences(vectors: Float[np.ndarray, "tracks embedding"], k: int = 10) -> Int[np.ndarray, "tracks"]:
+def k_occurrences(vectors: Float[np.ndarray, "tracks embedding"], k: int = 10) -> Int[np.ndarray, " tracks"]:
     """In how many other tracks' `k` nearest each track stands."""
     k = min(k, len(vectors) - 1)
     counts = np.zeros(len(vectors), dtype=int)

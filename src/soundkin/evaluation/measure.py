@@ -23,9 +23,9 @@ class Measure:
     label: str
     metric: str
     filtered_by: str | None  # the column whose sharers were kept from finding, or from teaching, each other
-    scores: Mapping[str, Float[np.ndarray, "items"]]
-    groups: Int[np.ndarray, "items"]
-    weights: Float[np.ndarray, "items"] | None = None
+    scores: Mapping[str, Float[np.ndarray, " items"]]
+    groups: Int[np.ndarray, " items"]
+    weights: Float[np.ndarray, " items"] | None = None
 
     @property
     def asked(self) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 from soundkin.shapes import Bool, Float, Int, typechecked
 
 Relevance = Bool[np.ndarray, "queries ranks"]
-Counts = Int[np.ndarray, "queries"]
-Scores = Float[np.ndarray, "queries"]
+Counts = Int[np.ndarray, " queries"]
+Scores = Float[np.ndarray, " queries"]
 
 
 @typechecked
@@ -65,14 +65,14 @@ def auc(relevance: Relevance, relevant: Counts, candidates: Counts) -> Scores:
 
 @typechecked
 def accuracy(
-    predicted: Int[np.ndarray, "tracks"], right: Bool[np.ndarray, "tracks classes"]
-) -> Float[np.ndarray, "tracks"]:
+    predicted: Int[np.ndarray, " tracks"], right: Bool[np.ndarray, "tracks classes"]
+) -> Float[np.ndarray, " tracks"]:
     """1 where the predicted class is one of the track's own, else 0; NaN for a track without a class."""
     hit = right[np.arange(len(right)), predicted].astype(float)
     return np.where(right.any(axis=1), hit, np.nan)
 
 
-def discounts(k: int) -> Float[np.ndarray, "ranks"]:
+def discounts(k: int) -> Float[np.ndarray, " ranks"]:
     """What a right candidate is worth at each rank: 1 / log2(rank + 1)."""
     return 1.0 / np.log2(np.arange(2, k + 2))
 

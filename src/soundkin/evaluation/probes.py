@@ -26,8 +26,8 @@ JUDGING_FOLDS = 2  # of the teaching folds, each in turn judges the settings of 
 
 Vectors = Float[np.ndarray, "tracks embedding"]
 Classes = Bool[np.ndarray, "tracks classes"]
-FoldNumbers = Int[np.ndarray, "tracks"]
-Classify = Callable[[Vectors], Int[np.ndarray, "others"]]
+FoldNumbers = Int[np.ndarray, " tracks"]
+Classify = Callable[[Vectors], Int[np.ndarray, " others"]]
 
 
 def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: int) -> list[Measure]:
@@ -56,14 +56,14 @@ def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: 
 
 
 @typechecked
-def teachable(classes: Classes, groups: Int[np.ndarray, "tracks"]) -> Bool[np.ndarray, "tracks _"]:
+def teachable(classes: Classes, groups: Int[np.ndarray, " tracks"]) -> Bool[np.ndarray, "tracks _"]:
     """The classes that stand in at least two groups: with one, there is none to teach or none to test."""
     spread = [len(np.unique(groups[column])) >= 2 for column in classes.T]
     return np.asarray(classes[:, np.array(spread, dtype=bool)])
 
 
 @typechecked
-def deal_folds(classes: Classes, groups: Int[np.ndarray, "tracks"], random_seed: int) -> FoldNumbers:
+def deal_folds(classes: Classes, groups: Int[np.ndarray, " tracks"], random_seed: int) -> FoldNumbers:
     """A fold number for each track: groups are dealt out in turn, class by class and the largest first."""
     names, first, place, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     shuffled = np.random.default_rng(random_seed).permutation(len(names))
@@ -74,12 +74,12 @@ def deal_folds(classes: Classes, groups: Int[np.ndarray, "tracks"], random_seed:
 
 
 @typechecked
-def balance(classes: Classes) -> Float[np.ndarray, "tracks"]:
+def balance(classes: Classes) -> Float[np.ndarray, " tracks"]:
     """Weights under which every class counts the same; a track of several classes gets the mean of theirs."""
     return np.asarray((classes / classes.sum(axis=0)).sum(axis=1) / classes.sum(axis=1))
 
 
-def predicted(probe: "Probe", vectors: Vectors, classes: Classes, folds: FoldNumbers) -> Int[np.ndarray, "tracks"]:
+def predicted(probe: "Probe", vectors: Vectors, classes: Classes, folds: FoldNumbers) -> Int[np.ndarray, " tracks"]:
     """Each track's class according to a probe taught, with a setting chosen, on the other folds."""
     found = np.empty(len(folds), dtype=int)
     for tested in np.unique(folds):
@@ -123,7 +123,7 @@ def teach_nearest(vectors: Vectors, classes: Classes, neighbours: float) -> Clas
     unit = unit_length(vectors)
     votes = classes / classes.sum(axis=1, keepdims=True)
 
-    def classify(others: Vectors) -> Int[np.ndarray, "others"]:
+    def classify(others: Vectors) -> Int[np.ndarray, " others"]:
         similarity = unit_length(others) @ unit.T
         rows = np.argsort(-similarity, axis=1, kind="stable")[:, : int(neighbours)]
         weight = 1 + np.take_along_axis(similarity, rows, axis=1)
@@ -145,12 +145,12 @@ PROBES = {
 }
 
 
-def most_common(classes: Classes) -> Int[np.ndarray, "tracks"]:
+def most_common(classes: Classes) -> Int[np.ndarray, " tracks"]:
     """Chance: always the class that most tracks have."""
     return np.full(len(classes), classes.sum(axis=0).argmax())
 
 
-def _spread(kept: Bool[np.ndarray, "tracks"], scores: np.ndarray) -> Float[np.ndarray, "tracks"]:
+def _spread(kept: Bool[np.ndarray, " tracks"], scores: np.ndarray) -> Float[np.ndarray, " tracks"]:
     """Scores of the kept tracks put back in their places; NaN elsewhere."""
     spread = np.full(len(kept), np.nan)
     spread[kept] = scores

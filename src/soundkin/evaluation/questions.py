@@ -29,7 +29,7 @@ class Question:
     values: Values
     filtered_by: str | None
     filter_values: Values
-    groups: Int[np.ndarray, "tracks"]
+    groups: Int[np.ndarray, " tracks"]
 
 
 def question(catalog: Catalog, label: str) -> Question:
@@ -57,12 +57,12 @@ def column_values(catalog: Catalog, column: str) -> Values:
     return values
 
 
-def artist_groups(catalog: Catalog) -> Int[np.ndarray, "tracks"]:
+def artist_groups(catalog: Catalog) -> Int[np.ndarray, " tracks"]:
     """A number for each track's first artist."""
     return group_numbers(column_values(catalog, "artist"))
 
 
-def group_numbers(values: Values) -> Int[np.ndarray, "tracks"]:
+def group_numbers(values: Values) -> Int[np.ndarray, " tracks"]:
     """Number the first value of each track; a track without one is a group of its own."""
     numbers: dict[object, int] = {}
     keys = [held[0] if held else row for row, held in enumerate(values)]

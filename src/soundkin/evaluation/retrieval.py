@@ -36,7 +36,7 @@ def retrieval(
     label: str,
     values: Values,
     filtered_by: tuple[str, Values] | None,
-    groups: Int[np.ndarray, "tracks"],
+    groups: Int[np.ndarray, " tracks"],
     random_seed: int,
 ) -> list[Measure]:
     """Score every track's cosine ranking of the others by whether they share one of its `values`.
@@ -83,8 +83,8 @@ METRICS: dict[str, tuple[Callable[..., metrics.Scores], Callable[..., metrics.Sc
 
 
 def _marked_chunks(
-    labels: csr_matrix, barred: csr_matrix | None, candidates: Int[np.ndarray, "candidates"]
-) -> Iterator[tuple[Int[np.ndarray, "queries"], Marks, Marks]]:
+    labels: csr_matrix, barred: csr_matrix | None, candidates: Int[np.ndarray, " candidates"]
+) -> Iterator[tuple[Int[np.ndarray, " queries"], Marks, Marks]]:
     """(query rows, which candidates are right, which are allowed), a bounded number of queries at a time."""
     queries = np.sort(candidates)
     for start in range(0, len(queries), CHUNK):
@@ -95,7 +95,9 @@ def _marked_chunks(
         yield rows, _sharing(labels, rows, candidates) & allowed, allowed
 
 
-def _sharing(members: csr_matrix, rows: Int[np.ndarray, "queries"], candidates: Int[np.ndarray, "candidates"]) -> Marks:
+def _sharing(
+    members: csr_matrix, rows: Int[np.ndarray, " queries"], candidates: Int[np.ndarray, " candidates"]
+) -> Marks:
     return np.asarray((members[rows] @ members[candidates].T).toarray() > 0)
 
 

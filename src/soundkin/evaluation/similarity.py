@@ -17,8 +17,8 @@ def unit_length(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndar
 
 
 def similarity_chunks(
-    vectors: Float[np.ndarray, "tracks embedding"], candidates: Int[np.ndarray, "candidates"]
-) -> Iterator[tuple[Int[np.ndarray, "queries"], Float[np.ndarray, "queries candidates"]]]:
+    vectors: Float[np.ndarray, "tracks embedding"], candidates: Int[np.ndarray, " candidates"]
+) -> Iterator[tuple[Int[np.ndarray, " queries"], Float[np.ndarray, "queries candidates"]]]:
     """For every track as a query: (query rows, their cosine similarity to each of `candidates`)."""
     unit = unit_length(vectors)
     for start in range(0, len(unit), CHUNK):

@@ -47,7 +47,7 @@ class TrackListener:
         self.networks = {MODEL: bundle.network, UNTRAINED: untrained_network(bundle, random_seed)}
         self.pooling = PATCH_POOLINGS[bundle.patch_pooling]().eval()
 
-    def vectors(self, path: Path) -> dict[str, Float32[np.ndarray, "_"]]:
+    def vectors(self, path: Path) -> dict[str, Float32[np.ndarray, " _"]]:
         """A vector by each system; the model's is, bit for bit, what `Embedder` gives.
 
         Raises:
@@ -60,7 +60,7 @@ class TrackListener:
         return found
 
     @torch.inference_mode()
-    def _vectors(self, path: Path) -> dict[str, Float32[np.ndarray, "_"]]:
+    def _vectors(self, path: Path) -> dict[str, Float32[np.ndarray, " _"]]:
         coefficients: list[np.ndarray] = []
         log_mel_blocks = _noting(stream_log_mel(path, self.bundle.front_end), coefficients)
         patches = stream_patches(log_mel_blocks, self.bundle.patch)
@@ -80,7 +80,7 @@ def _noting(blocks: Iterable[Tensor], coefficients: list[np.ndarray]) -> Iterato
         yield block
 
 
-def as_systems(tracks: list[dict[str, Float32[np.ndarray, "_"]]]) -> dict[str, Float[np.ndarray, "tracks _"]]:
+def as_systems(tracks: list[dict[str, Float32[np.ndarray, " _"]]]) -> dict[str, Float[np.ndarray, "tracks _"]]:
     """Vectors of tracks as one array a system, the model first and as it is, the baselines standardised."""
     arrays = {name: np.stack([track[name] for track in tracks]) for name in (MODEL, MFCC, UNTRAINED)}
     return {name: array if name == MODEL else standardised(array) for name, array in arrays.items()}

@@ -20,7 +20,7 @@ OTHER, UNKNOWN = "other", "unknown"
 
 
 @typechecked
-def sample_tracks(tracks: int, random_seed: int) -> Int[np.ndarray, "sampled"]:
+def sample_tracks(tracks: int, random_seed: int) -> Int[np.ndarray, " sampled"]:
     """Rows to draw, in order: all of them, or a random 3,000."""
     rows = np.random.default_rng(random_seed).permutation(tracks)[:MOST_TRACKS]
     return np.sort(rows)

@@ -17,7 +17,7 @@ SMALLNESS = 0.9  # of libsndfile's mp3 encoder: about 30 kbit/s at this rate, 37
 
 
 @typechecked
-def middle(samples: Float32[np.ndarray, "samples"], sample_rate_hz: int) -> Float32[np.ndarray, "cut"]:
+def middle(samples: Float32[np.ndarray, " samples"], sample_rate_hz: int) -> Float32[np.ndarray, " cut"]:
     """The middle ten seconds, faded in and out so that no player clicks; all of it if there is less."""
     wanted = min(len(samples), seconds_to_samples(SNIPPET_SECONDS, sample_rate_hz))
     start = (len(samples) - wanted) // 2
@@ -30,7 +30,7 @@ def middle(samples: Float32[np.ndarray, "samples"], sample_rate_hz: int) -> Floa
 
 
 @typechecked
-def encode_mp3(samples: Float32[np.ndarray, "samples"], sample_rate_hz: int) -> bytes:
+def encode_mp3(samples: Float32[np.ndarray, " samples"], sample_rate_hz: int) -> bytes:
     """Mono mp3, which every browser plays."""
     file = io.BytesIO()
     soundfile.write(

@@ -29,14 +29,14 @@ LOUDEST = 2.0**16  # float files that hold 16-bit integers reach 2**15; anything
 SILENT_POWER = 1e-10  # mean square; 100 dB below full scale
 CUT_SHORT_SECONDS = 0.1  # encoders round a claimed length by less than this
 
-MonoBlocks = Iterator[Float32[np.ndarray, "samples"]]
+MonoBlocks = Iterator[Float32[np.ndarray, " samples"]]
 
 
 @dataclass(frozen=True)
 class Waveform:
     """A whole decoded file. `warnings` says what is off with it, if anything."""
 
-    samples: Float32[np.ndarray, "samples"]
+    samples: Float32[np.ndarray, " samples"]
     sample_rate_hz: int
     warnings: tuple[str, ...]
 
@@ -168,7 +168,7 @@ def resample(blocks: MonoBlocks, from_hz: int, to_hz: int) -> MonoBlocks:
 
 
 @typechecked
-def downmix(block: Float32[np.ndarray, "samples channels"]) -> Float32[np.ndarray, "samples"]:
+def downmix(block: Float32[np.ndarray, "samples channels"]) -> Float32[np.ndarray, " samples"]:
     """Mean over the channels."""
     channels = block.shape[1]
     if channels == 1:
@@ -179,7 +179,7 @@ def downmix(block: Float32[np.ndarray, "samples channels"]) -> Float32[np.ndarra
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _clean_mono(block: Float32[np.ndarray, "samples channels"]) -> tuple[Float32[np.ndarray, "samples"], int]:
+def _clean_mono(block: Float32[np.ndarray, "samples channels"]) -> tuple[Float32[np.ndarray, " samples"], int]:
     """Downmix; then silence the samples that are no number or beyond any sense, and count them."""
     mono = downmix(block)
     if np.dot(mono, mono) < LOUDEST**2:  # at almost no cost, this says of nearly every block that all is well

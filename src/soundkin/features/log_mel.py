@@ -121,7 +121,7 @@ class LogMel:
         self._weights = filterbank[:bins] * (amplitude_to_full_scale**2 / 10 ** (front_end.floor_db / 10))
 
     @typechecked
-    def __call__(self, waveform: Float32[Tensor, "samples"]) -> Float32[Tensor, "frames mels"]:
+    def __call__(self, waveform: Float32[Tensor, " samples"]) -> Float32[Tensor, "frames mels"]:
         """Log-mel of a whole waveform; one shorter than a window is padded with silence to one frame."""
         return torch.cat(list(self.stream([waveform])))
 
@@ -147,7 +147,7 @@ class LogMel:
             held[filled:] = 0
             yield self._log_mel(held[: (padded - 1) * self.hop_samples + self.window_samples])[: max(frames, 1)]
 
-    def _log_mel(self, held: Float32[Tensor, "samples"]) -> Float32[Tensor, "frames mels"]:
+    def _log_mel(self, held: Float32[Tensor, " samples"]) -> Float32[Tensor, "frames mels"]:
         frames = held.unfold(0, self.window_samples, self.hop_samples) * self._window
         spectrum = torch.view_as_real(torch.fft.rfft(frames))[:, : len(self._weights)].square_()
         power = spectrum[..., 0] + spectrum[..., 1]

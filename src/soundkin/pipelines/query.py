@@ -34,7 +34,7 @@ class Answer:
 class Seed:
     """What the answers should sound like; `row` says where it is in the index, if it is."""
 
-    vector: Float32[np.ndarray, "embedding"]
+    vector: Float32[np.ndarray, " embedding"]
     row: int | None
 
 

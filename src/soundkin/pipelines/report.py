@@ -38,7 +38,7 @@ class Run:
     embeddings: Embeddings
     catalog: Catalog  # row i is the track of vector i
     splits: Sequence[str]
-    held_out: Bool[np.ndarray, "tracks"]
+    held_out: Bool[np.ndarray, " tracks"]
 
 
 def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0) -> Path:

@@ -118,9 +118,7 @@ def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, met
         network_config=config.model,
         network=module.network,
         tasks={name: task.to_json() for name, task in module.proxy_tasks.items()},
-        task_state={
-            f"{name}.{key}": tensor for name, task in heads.items() for key, tensor in task.state_dict().items()
-        },
+        task_state={f"tasks.{name}": tensor for name, tensor in module.tasks.state_dict().items()},
         metrics=metrics,
         provenance={
             "training_data": training_data(data.train.catalog, config.catalog),

@@ -188,7 +188,7 @@ class Ivf:
         return faiss.IndexRefineSearchParameters(k_factor=self.candidates, base_index_params=scan)
 
     def _measure_recall(
-        self, queries: Float32[np.ndarray, "queries embedding"], tenth_best: Float32[np.ndarray, "queries"]
+        self, queries: Float32[np.ndarray, "queries embedding"], tenth_best: Float32[np.ndarray, " queries"]
     ) -> float:
         """Share of the true neighbours found. By score, not row: of equal vectors any will do."""
         scores, _ = self.search(queries, RECALL_NEIGHBOURS + 1)
@@ -232,7 +232,7 @@ def _learn_lists(vectors: faiss.IndexFlatIP) -> faiss.IndexIVFPQFastScan:
 
 def _judge(
     vectors: faiss.IndexFlatIP,
-) -> tuple[Float32[np.ndarray, "queries embedding"], Float32[np.ndarray, "queries"]]:
+) -> tuple[Float32[np.ndarray, "queries embedding"], Float32[np.ndarray, " queries"]]:
     """Some of the vectors, and the cosine of the tenth nearest other track of each."""
     everything = array_of(vectors)
     chosen = np.random.default_rng(1).choice(len(everything), min(len(everything), RECALL_QUERIES), replace=False)

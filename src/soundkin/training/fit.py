@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -93,21 +94,14 @@ def _has_something_to_watch(module: TrainingModule, data: PreparedData) -> bool:
 
 def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Trainer:
     settings = config.trainer
-    last_only = ModelCheckpoint(checkpoints, save_last=True, save_top_k=0, save_on_train_epoch_end=True)
-    callbacks: list[Callback] = [History(config.run_dir / "metrics.csv"), EpochProgress(), last_only]
+    kept = partial(ModelCheckpoint, checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks: list[Callback] = [History(config.run_dir / "metrics.csv"), EpochProgress()]
     if watched:
-        best = ModelCheckpoint(
-            checkpoints,
-            filename="best",
-            monitor=WATCHED,
-            mode="max",
-            save_top_k=1,
-            save_last=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
+        callbacks.append(
+            StopWhenNoBetter(WATCHED, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
         )
-        stop = StopWhenNoBetter(WATCHED, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
-        callbacks[-1:] = [stop, best]
+        callbacks.append(kept(filename="best", monitor=WATCHED, mode="max"))
+    callbacks.append(kept(filename="last"))  # after the best, whose state it holds
     return pl.Trainer(
         max_epochs=settings.epochs,
         accelerator=settings.accelerator,
