@@ -79,8 +79,8 @@ def _make_catalog(music: Path, catalog: Path, workers: int) -> list[Skipped]:
     own = next((music / name for name in TABLES if (music / name).is_file()), None)
     if own is None:
         return scan(music, catalog, workers).skipped
-    frame = read_catalog(own).frame
-    write_catalog(frame.assign(audio_folder=str(music.resolve())), catalog)
+    theirs = read_catalog(own)
+    write_catalog(theirs.frame.assign(audio_folder=str(theirs.folder.resolve())), catalog)
     return []
 
 

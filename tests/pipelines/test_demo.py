@@ -1,0 +1,50 @@
+"""The whole job in one go, on a folder of someone's own music."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from soundkin.errors import CatalogError, UsageError
+from soundkin.pipelines.demo import demo
+
+SMALL = ("trainer.epochs=2", "trainer.steps_per_epoch=4", "data.batch_patches=8", "patch.frames=64", "logger=csv")
+
+
+@pytest.mark.slow
+def test_it_leaves_all_that_it_promises_and_runs_again(small_catalog: Path, tmp_path: Path) -> None:
+    music = small_catalog.parent / "music"
+    result = demo(tmp_path, music, workers=1, overrides=SMALL)
+    for name in ("catalog.csv", "model/config.json", "embeddings/manifest.json", "index/CURRENT", "metrics.json"):
+        assert (tmp_path / name).exists(), name
+    page = result.report.read_text()
+    assert "<audio" in page and 'src="http' not in page and 'href="http' not in page
+    assert json.loads((tmp_path / "metrics.json").read_text())["verdict"] == result.evaluation.verdict
+    assert {"model", "MFCC", "untrained", "chance"} <= set(result.evaluation.systems)
+    assert len(result.answers) == 5 and not result.skipped
+    assert demo(tmp_path, music, workers=1, overrides=SMALL).evaluation.rows == result.evaluation.rows
+
+
+@pytest.mark.slow
+def test_a_folder_with_its_own_catalog_and_no_genres(small_catalog: Path, tmp_path: Path) -> None:
+    folder = small_catalog.parent
+    catalog = pd.read_csv(small_catalog).drop(columns=["genre"]).assign(audio_folder=str(folder))
+    (tmp_path / "mine").mkdir()
+    catalog.to_csv(tmp_path / "mine" / "tracks.csv", index=False)
+    result = demo(tmp_path / "run", tmp_path / "mine", workers=1, overrides=SMALL)
+    assert list(json.loads((tmp_path / "run/model/config.json").read_text())["tasks"]) == ["artist"]
+    assert result.evaluation.headline is not None and result.evaluation.headline.label == "artist"
+
+
+@pytest.mark.slow
+def test_nothing_to_learn_from(small_catalog: Path, tmp_path: Path) -> None:
+    catalog = pd.read_csv(small_catalog)[["track_id", "path"]].assign(audio_folder=str(small_catalog.parent))
+    catalog.to_csv(tmp_path / "catalog.csv", index=False)
+    with pytest.raises(CatalogError, match="no labels to learn from. Fill in genre or artist"):
+        demo(tmp_path / "run", tmp_path, workers=1, overrides=SMALL)
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is not a folder"):
+        demo(tmp_path / "run", tmp_path / "none")
