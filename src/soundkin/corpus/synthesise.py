@@ -31,7 +31,7 @@ from soundkin.errors import UsageError
 from soundkin.files import explaining_output, read_json, replacing, write_json
 from soundkin.progress import progress
 
-RECIPE = 2  # raise it whenever the same config would give other music
+RECIPE = 3  # raise it whenever the same config would give other music
 
 
 @dataclass(frozen=True)
