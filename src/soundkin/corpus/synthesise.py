@@ -9,10 +9,8 @@
 Track ids are those that `soundkin scan` gives to the files in music/.
 """
 
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +27,7 @@ from soundkin.corpus.listeners import draw_plays, draw_triplets, popularity, tra
 from soundkin.corpus.recording import TrackTruth, record
 from soundkin.errors import UsageError
 from soundkin.files import explaining_output, read_json, replacing, write_json
+from soundkin.parallel import in_processes
 from soundkin.progress import progress
 
 RECIPE = 3  # raise it whenever the same config would give other music
@@ -86,9 +85,10 @@ def synthesise(folder: Path, config: CorpusConfig, workers: int = 1) -> Corpus:
         return corpus
     write_json(corpus.folder / "corpus.json", {**state, "complete": False})
     plans = plan_tracks(config)
-    with explaining_output(corpus.music), _mapping(workers) as in_workers:
-        made = in_workers(partial(record, folder=corpus.music), plans)
-        truths = list(progress(made, "synthesising music", total=len(plans)))
+    made = in_processes(partial(record, folder=corpus.music), plans, workers)
+    with explaining_output(corpus.music), closing(made):
+        truth_of = dict(progress(made, "synthesising music", total=len(plans)))
+    truths = [truth_of[number] for number in range(len(plans))]
     _write_listening(corpus, config, truths)
     write_json(corpus.folder / "corpus.json", state)
     return corpus
@@ -123,16 +123,6 @@ def _earlier_state(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | Non
     if taken := [name for name in ("music", "truth") if (folder / name).exists()]:
         raise UsageError(f"{folder / taken[0]} is in the way, and no corpus of ours. Choose another folder.")
     return None
-
-
-@contextmanager
-def _mapping(workers: int) -> Iterator[Any]:
-    """A `map` that keeps the order and runs in `workers` processes; with one, in this one."""
-    if workers <= 1:
-        yield map
-        return
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        yield partial(pool.map, chunksize=4)
 
 
 def _write_listening(corpus: Corpus, config: CorpusConfig, truths: Sequence[TrackTruth]) -> None:
