@@ -13,7 +13,7 @@ from soundkin.shapes import Float32, typechecked
 class PatchConfig(Config):
     """Length of a patch and the step from one to the next, in frames."""
 
-    frames: int = Field(258, ge=1)  # 6 s with the default front end
+    frames: int = Field(258, ge=1)  # 8.6 s with the default front end
     hop_frames: int = Field(258, ge=1)
 
 
