@@ -48,7 +48,7 @@ def main() -> None:
         save_bundle(bundle, folder / "model")
         songs = write_songs(folder / "songs", count=8)
         one_core(bundle, songs, rounds=10 if quick else 40)
-        two_workers(folder, songs, count=100 if quick else 800)
+        two_workers(folder, songs, count=100 if quick else 1_200)
         memory(folder, hours=0.33 if quick else 3.0, files=200 if quick else 5_000)
 
 
