@@ -41,7 +41,7 @@ def test_a_folder_with_its_own_catalog_and_no_genres(small_catalog: Path, tmp_pa
 def test_nothing_to_learn_from(small_catalog: Path, tmp_path: Path) -> None:
     catalog = pd.read_csv(small_catalog)[["track_id", "path"]].assign(audio_folder=str(small_catalog.parent))
     catalog.to_csv(tmp_path / "catalog.csv", index=False)
-    with pytest.raises(CatalogError, match="no labels to learn from"):
+    with pytest.raises(CatalogError, match=r"no labels to learn from\. Fill in genre or artist"):
         demo(tmp_path / "run", tmp_path, workers=1, overrides=SMALL)
 
 

@@ -167,7 +167,7 @@ def test_a_wrong_config_is_answered_with_the_nearest_right_one(wrong: str, answe
 
 
 def test_what_a_run_needs_is_asked_for() -> None:
-    with pytest.raises(ConfigError, match="catalog is missing"):
+    with pytest.raises(ConfigError, match=r"catalog is missing\. Give it as catalog=VALUE"):
         compose(["run_dir=r"])
 
 

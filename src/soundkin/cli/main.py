@@ -10,7 +10,7 @@ import click
 from soundkin.errors import SoundkinError
 
 COMMANDS = ("scan", "train", "embed", "index", "query", "evaluate", "demo")
-DONE, FAILED, MISUSED, SOME_SKIPPED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, INTERRUPTED = 0, 130
 
 
 class LazyCommands(click.Group):
