@@ -44,7 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         torch.manual_seed(0)
-        bundle = Bundle(FrontEnd(), PatchConfig(), "mean", NetworkConfig(), build_network(NetworkConfig(), 96))
+        bundle = Bundle(FrontEnd(), PatchConfig(), NetworkConfig(), build_network(NetworkConfig(), 96))
         save_bundle(bundle, folder / "model")
         songs = write_songs(folder / "songs", count=8)
         one_core(bundle, songs, rounds=10 if quick else 40)
@@ -80,7 +80,7 @@ def one_core(bundle: Bundle, songs: list[Path], rounds: int) -> None:
 
 def librosa_embed(bundle: Bundle, path: Path) -> np.ndarray:
     """The same work by the usual means."""
-    front_end, patch = bundle.front_end, bundle.patch
+    front_end, patch = FrontEnd(), bundle.patch
     samples, _ = librosa.load(path, sr=front_end.sample_rate_hz, mono=True)
     mel = librosa.feature.melspectrogram(
         y=samples,
@@ -95,7 +95,7 @@ def librosa_embed(bundle: Bundle, path: Path) -> np.ndarray:
     log_mel = torch.from_numpy(np.log1p(1e8 * mel)).float()
     patches = log_mel.unfold(1, patch.frames, patch.hop_frames).transpose(0, 1)
     with torch.inference_mode():
-        vector: np.ndarray = bundle.network(patches).mean(0).numpy()
+        vector: np.ndarray = bundle.network.patches(patches).mean(0).numpy()
     return vector
 
 

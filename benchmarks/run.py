@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("start_up", "training", "embedding", "search", "front_end")
+BENCHMARKS = ("start_up", "training", "tasks", "factorisation", "embedding", "search", "front_end")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or BENCHMARKS:

@@ -37,7 +37,7 @@ def validate(kind: type[AnyConfig], values: Mapping[str, Any], where: str = "") 
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        complaints = [_explain(kind, dict(complaint), where) for complaint in error.errors()]
+        complaints = [_explain(kind, values, dict(complaint), where) for complaint in error.errors()]
         raise ConfigError("\n".join(complaints)) from error
 
 
@@ -48,26 +48,28 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]}?" if close else f" Known: {', '.join(known)}."
 
 
-def _explain(kind: type[Config], complaint: Mapping[str, Any], where: str) -> str:
+def _explain(kind: type[Config], values: Mapping[str, Any], complaint: Mapping[str, Any], where: str) -> str:
     location = [str(part) for part in complaint["loc"]]
     key = ".".join(([where] if where else []) + location)
     if complaint["type"] == "extra_forbidden":
-        owner = _owner(kind, location[:-1])
+        owner = _owner(kind, values, location[:-1])
         return f"config key {key} is unknown." + nearest(location[-1], owner.model_fields if owner else ())
     if complaint["type"] == "missing":
         return f"config key {key} is missing. Give it as {key}=VALUE."
     return f"config {key}={complaint['input']!r}: {complaint['msg'].removeprefix('Value error, ')}."
 
 
-def _owner(kind: type[Config], path: list[str]) -> type[Config] | None:
-    """The config class that `path` leads to inside `kind`, looking through Optional."""
+def _owner(kind: type[Config], values: Mapping[str, Any], path: list[str]) -> type[Config] | None:
+    """The config class that `path` leads to inside `kind`, looking through Optional; of several, the one meant."""
     for part in path:
         field = kind.model_fields.get(part)
         if field is None:
             return None
         choices = [field.annotation, *getattr(field.annotation, "__args__", ())]
         found = [choice for choice in choices if isinstance(choice, type) and issubclass(choice, Config)]
-        if not found:
+        below = values.get(part)
+        if not found or not isinstance(below, Mapping):
             return None
-        kind = found[0]
+        values = below
+        kind = max(found, key=lambda choice: len(choice.model_fields.keys() & below.keys()))
     return kind

@@ -143,6 +143,11 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_of_text(text: str) -> str:
+    """SHA-256 of a text in UTF-8, as hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _advice(error: OSError) -> str:
     advice = {
         errno.ENOSPC: "the disk is full. Free some space and run the same command again",

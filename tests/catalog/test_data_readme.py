@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from soundkin.catalog.playlists import read_playlists
 from soundkin.catalog.ratings import read_ratings
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.catalog.triplets import read_triplets
@@ -98,15 +99,16 @@ def converted(folder: Path, name: str, imitate: Callable[[Path], None]) -> Catal
 
 
 def test_the_examples_are_valid(tmp_path: Path) -> None:
-    for name, example in zip("ABC", re.findall(r"```csv\n(.*?)```", README.read_text(), flags=re.DOTALL), strict=True):
+    for name, example in zip("ABCD", re.findall(r"```csv\n(.*?)```", README.read_text(), flags=re.DOTALL), strict=True):
         (tmp_path / f"{name}.csv").write_text(example)
     catalog = read_catalog(tmp_path / "A.csv")
     assert catalog.values("genre")[0] == ("Jazz", "Soul")
     assert len(read_ratings(tmp_path / "B.csv", catalog)) == 2 and len(read_triplets(tmp_path / "C.csv", catalog)) == 1
+    assert len(read_playlists(tmp_path / "D.csv", catalog)) == 2
 
 
 def test_every_set_has_a_test_here() -> None:
-    assert re.findall(r"```python (\w+)", README.read_text()) == ["fma", "jamendo", "mtat", "gtzan", "msd"]
+    assert re.findall(r"```python (\w+)", README.read_text()) == ["fma", "jamendo", "mtat", "gtzan", "msd", "msd2013"]
 
 
 @pytest.mark.slow
@@ -145,3 +147,19 @@ def test_msd(tmp_path: Path) -> None:
     assert catalog.values("song_id") == [("SOA",), ("SOB",)] and catalog.values("year") == [(), ()]
     ratings = read_ratings(tmp_path / "ratings.csv", catalog)
     assert ratings[["user_id", "rating"]].values.tolist() == [["u1", 3.0], ["u2", 1.0]]
+
+
+def played(folder: Path) -> None:
+    """One song more than the subset holds, and a listener who knows that one alone."""
+    put(folder, "catalog.csv", "track_id,path,artist", *(f"T{n},{n}.mp3,A" for n in range(9331)))
+    plays = [f"u{user},T{n},1" for user in (1, 2) for n in range(9330)]
+    put(folder, "ratings.csv", "user_id,track_id,rating", "u3,T9330,9", *plays)
+
+
+@pytest.mark.slow
+def test_msd2013(tmp_path: Path) -> None:
+    converted(tmp_path, "msd2013", played)
+    catalog = read_catalog(tmp_path / "catalog-2013.csv")
+    assert len(catalog) == 9330 and "T9330" not in catalog.track_ids
+    ratings = read_ratings(tmp_path / "ratings-2013.csv", catalog)
+    assert set(ratings["user_id"]) == {"u1", "u2"} and len(ratings) == 2 * 9330

@@ -109,6 +109,24 @@ class TestTheChain:
         saved = json.loads((chain / "metrics.json").read_text())
         assert saved["verdict"] in said.out.replace("\n", " ") and saved["rows"]
 
+    def test_users_are_recommended_tracks_and_the_cold_start_is_judged(
+        self, run: Run, chain: Path, small_catalog: Path
+    ) -> None:
+        ratings = small_catalog.parent / "ratings.csv"
+        words = [f"catalog={chain}/catalog.csv", f"run_dir={chain}/listening", f"ratings={ratings}", "task=[ratings]"]
+        assert run("train", *words, *SMALL).code == 0
+        model, embeddings = chain / "listening/model", chain / "listening/embeddings"
+        assert run("embed", model, chain / "catalog.csv", "-o", embeddings).code == 0
+        rated = pd.read_csv(ratings).groupby("user_id")["track_id"].agg(set)["user-0004"]
+        said = run("recommend", embeddings, "user-0004", "--ratings", ratings, "-k", 3, "--json")
+        found = [one["track_id"] for one in json.loads(said.out)]
+        assert said.code == 0 and len(found) == 3 and not rated & set(found)
+        table = run("recommend", embeddings, "user-0004", "--ratings", ratings, "-k", 3)
+        assert "for user-0004" in table.out and all(one["title"] in table.out for one in json.loads(said.out))
+        said = run("evaluate", model, chain / "catalog.csv", "--ratings", ratings, "--truth", small_catalog.parent)
+        assert said.code == 0 and "upper bound" in said.out and "shuffled" in said.out
+        assert any(line.startswith("model: recall@20") for line in said.out.splitlines())
+
     def test_some_files_skipped_is_3_and_they_are_named(self, run: Run, chain: Path, tmp_path: Path) -> None:
         frame = pd.read_csv(chain / "catalog.csv").iloc[:3]
         folder = Path(frame["audio_folder"][0])
@@ -147,6 +165,11 @@ class TestTheChain:
             (["scan", "{chain}/index", "-o", "{chain}/c.csv"], 2, "no audio"),
             (["embed", "{chain}/run/model", "{chain}/catalog.csv", "-o", "/proc/embeddings"], 1, "/proc/embeddings"),
             (["evaluate", "{chain}/run", "{chain}/catalog.csv"], 4, "config.json"),
+            (["recommend", "{chain}/index", "user-0001"], 2, "task=[ratings]"),
+            (["evaluate", "{chain}/run/model", "{chain}/catalog.csv", "--truth", "{chain}"], 2, "ratings"),
+            (["evaluate", "{chain}/run/model", "{chain}/catalog.csv", "--ratings", "none.csv"], 2, "task=[ratings]"),
+            (["reproduce", "{chain}/paper", "--catalog", "c", "--ratings", "r", "--run-dir", "d"], 2, "vandenoord2013"),
+            (["transfer", "{chain}/catalog.csv", "--source", "game", "--run-dir", "{chain}/t"], 2, "no column game"),
         ],
     )
     def test_a_mistake_ends_in_one_clear_line(

@@ -23,7 +23,7 @@ def make_bundle(random_seed: int = 0, **changes: object) -> Bundle:
         convolutions=(ConvConfig(filters=16, width=5, pool=2, padded=True),), dense=(24,), embedding_size=8
     )
     network = build_network(network_config, front_end.mel_bands)
-    parts = dict(front_end=front_end, patch=PatchConfig(frames=50, hop_frames=50), patch_pooling="mean")
+    parts = dict(front_end=front_end, patch=PatchConfig(frames=50, hop_frames=50))
     return Bundle(**{**parts, "network_config": network_config, "network": network, **changes})
 
 

@@ -25,7 +25,7 @@ def wide(make) -> Embedder:
     torch.manual_seed(0)
     front_end, network_config = FrontEnd(), NetworkConfig()
     network = build_network(network_config, front_end.mel_bands)
-    return Embedder(Bundle(front_end, PatchConfig(), "mean", network_config, network))
+    return Embedder(Bundle(front_end, PatchConfig(), network_config, network))
 
 
 def test_it_is_the_mean_over_patches_of_the_network(bundle: Bundle, song: Path) -> None:
@@ -33,7 +33,7 @@ def test_it_is_the_mean_over_patches_of_the_network(bundle: Bundle, song: Path) 
     starts = patch_starts(len(log_mel), bundle.patch)
     patches = torch.stack([log_mel[start : start + bundle.patch.frames] for start in starts])
     with torch.no_grad():
-        expected = bundle.network(patches.transpose(1, 2)).numpy()
+        expected = bundle.network.patches(patches.transpose(1, 2)).numpy()
     embedder = Embedder(bundle)
     vectors, start_seconds = embedder.embed_patches(song)
     np.testing.assert_allclose(vectors, expected, rtol=1e-5, atol=1e-6)
@@ -87,7 +87,7 @@ def test_a_vector_does_not_depend_on_threads(wide: Embedder, make, threads: int)
 def test_one_thread_computes(bundle: Bundle, make) -> None:
     """Kernels may split sums by the number of threads, on machines with more of them than this one."""
     threads = []
-    bundle.network.register_forward_pre_hook(lambda *_: threads.append(torch.get_num_threads()))
+    bundle.network.trunk.register_forward_pre_hook(lambda *_: threads.append(torch.get_num_threads()))
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
@@ -111,7 +111,7 @@ def test_several_python_threads_may_share_an_embedder(wide: Embedder, make) -> N
 
 def test_a_short_track_pays_for_its_own_patches_only(bundle: Bundle, make) -> None:
     batches = []
-    bundle.network.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
+    bundle.network.trunk.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
     Embedder(bundle).embed((make.noise(2.0), make.rate_hz))
     assert batches == [2]
     batches.clear()
@@ -148,7 +148,7 @@ def test_silence_has_a_vector_and_a_warning(embedder: Embedder, tmp_path: Path) 
 
 
 def test_a_model_that_was_trained_to_nothing_is_told(bundle: Bundle, song: Path) -> None:
-    bundle.network.dense[-1].bias.fill_(float("nan"))
+    bundle.network.trunk.dense[-1].bias.fill_(float("nan"))
     with pytest.raises(AudioError, match="finite numbers"):
         Embedder(bundle).embed(song)
 

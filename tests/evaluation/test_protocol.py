@@ -8,7 +8,7 @@ import pytest
 from soundkin.catalog.table import Catalog
 from soundkin.errors import ArtefactError, CatalogError, UsageError
 from soundkin.evaluation.advice import advice
-from soundkin.evaluation.protocol import evaluate_vectors, read_evaluation
+from soundkin.evaluation.protocol import evaluate_folds, evaluate_vectors, read_evaluation
 from soundkin.files import write_json
 
 GENRES = ("ambient", "folk", "metal")
@@ -155,3 +155,70 @@ def test_vectors_have_to_match_the_catalog_and_be_finite():
 def test_advice_begins_with_what_is_most_wrong(learnt, ignorant):
     assert "random order" in advice(ignorant)[0][0]
     assert not any("not shown" in text for text, _ in advice(learnt))
+
+
+def two_folds():
+    """In the first fold artists find their own; in the second the other artist's track is always nearer."""
+    names = ["a", "a", "b", "b", "a", "c", "a", "c"]
+    frame = pd.DataFrame({"track_id": list("01234567"), "path": "x.ogg", "artist": names})
+    near = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], dtype=np.float32)
+    return Catalog(frame, Path()), np.array([0, 0, 0, 0, 1, 1, 1, 1]), {0: {"model": near}, 1: {"model": near}}
+
+
+def test_folds_are_judged_apart_and_their_scores_taken_together():
+    tracks, folds, of_folds = two_folds()
+    evaluation = evaluate_folds(of_folds, tracks, folds, ["artist"], resamples=50)
+    row = row_of(evaluation, metric="mAP@10")
+    ours, chance = (score.mean for score in row.scores)
+    # In fold 1 a (1, 0) finds its own at rank 3, c (1, 0.1) at rank 2: the right one is among three, chance 11/18.
+    assert ours == pytest.approx((4 * 1 + 2 / 3 + 2 / 2) / 8)
+    assert chance == pytest.approx(11 / 18)
+    assert (row.items, row.groups, evaluation.artists) == (8, 3, 3), "artist a of both folds is one artist"
+
+
+def test_folds_may_be_mixed_in_the_catalog_and_have_vectors_of_other_lengths():
+    tracks, folds, of_folds = two_folds()
+    longer = {0: of_folds[0], 1: {"model": np.hstack([of_folds[1]["model"], np.zeros((4, 3), np.float32)])}}
+    order = [0, 4, 1, 2, 5, 3, 6, 7]
+    mixed = evaluate_folds(longer, tracks.select([str(row) for row in order]), folds[order], ["artist"], resamples=50)
+    assert mixed.rows == evaluate_folds(of_folds, tracks, folds, ["artist"], resamples=50).rows
+
+
+def test_means_over_folds_are_those_of_the_folds_weighted_by_their_queries():
+    tracks = catalog(artists=18, tracks=4)
+    ours = systems(tracks, 1.0)
+    folds = np.arange(72) // 4 % 2
+    parts = {fold: {name: vectors[folds == fold] for name, vectors in ours.items()} for fold in (0, 1)}
+    together = evaluate_folds(parts, tracks, folds, ["genre", "artist"], resamples=20)
+    apart = [evaluate_vectors(parts[fold], tracks.select(folds == fold), ["genre", "artist"]) for fold in (0, 1)]
+    assert {row.protocol for row in together.rows} == {"retrieval", "logistic probe", "kNN probe"}
+    for row in together.rows:
+        key = {name: getattr(row, name) for name in ("protocol", "label", "metric", "filtered_by")}
+        found = [row_of(evaluation, **key) for evaluation in apart]
+        assert row.items == sum(part.items for part in found)
+        if row.metric != "balanced accuracy":  # there a fold counts by its classes
+            means = [part.scores[0].mean for part in found]
+            assert row.scores[0].mean == pytest.approx(np.average(means, weights=[part.items for part in found]))
+    first, second = (evaluation.hubness[0].skewness for evaluation in apart)
+    assert together.hubness[0].skewness == pytest.approx((first + second) / 2)
+
+
+def test_the_filter_is_the_same_in_all_folds():
+    tracks = catalog(artists=6, tracks=4)
+    frame = tracks.frame.assign(album=[f"album {row % 4 // 2}" if row < 12 else None for row in range(24)])
+    tracks, folds = Catalog(frame, Path()), np.arange(24) // 12
+    parts = {fold: {name: part[folds == fold] for name, part in systems(tracks, 1.0).items()} for fold in (0, 1)}
+    evaluation = evaluate_folds(parts, tracks, folds, ["artist"], resamples=20)
+    assert row_of(evaluation, metric="mAP@10", filtered_by="album").items == 24, "fold 1 has no album to filter by"
+
+
+def test_the_fold_of_wrong_vectors_is_refused():
+    tracks, folds, of_folds = two_folds()
+    of_folds[1] = {"model": np.full((4, 2), np.nan)}
+    with pytest.raises(UsageError, match="the vector of track 4 by model holds a NaN"):
+        evaluate_folds(of_folds, tracks, folds, ["artist"])
+
+
+def test_a_verdict_on_one_label(learnt):
+    assert "artist mAP@10" in learnt.verdict_on("artist") and learnt.verdict_on("artist").endswith("album filter on")
+    assert learnt.verdict_on("mood") == learnt.verdict

@@ -20,8 +20,8 @@ def bundle():
     front_end = FrontEnd()
     network = build_network(config, front_end.mel_bands)
     with torch.no_grad():
-        network.input_norm.running_mean.fill_(3.0)
-    return Bundle(front_end, PatchConfig(frames=64, hop_frames=64), "mean", config, network)
+        network.trunk.input_norm.running_mean.fill_(3.0)
+    return Bundle(front_end, PatchConfig(frames=64, hop_frames=64), config, network)
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,11 @@ def test_the_untrained_network_is_a_fresh_one_that_hears_through_the_same_normal
     before = torch.get_rng_state()
     network, again, other = (untrained_network(bundle, random_seed) for random_seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
-    weights = [net.state_dict()["blocks.0.conv.weight"] for net in (network, again, other, bundle.network)]
+    weights = [net.state_dict()["trunk.blocks.0.conv.weight"] for net in (network, again, other, bundle.network)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     assert not torch.equal(weights[0], weights[3])
-    assert network.input_norm.running_mean.tolist() == [3.0] * bundle.front_end.mel_bands
+    assert network.trunk.input_norm.running_mean.tolist() == [3.0] * bundle.front_end.mel_bands
 
 
 def test_hearing_leaves_the_number_of_threads_alone(bundle, sound):

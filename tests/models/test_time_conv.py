@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from soundkin.config import validate
-from soundkin.models import ConvConfig, NetworkConfig, build_network
+from soundkin.models import ConvConfig, NetworkConfig
+from soundkin.models.time_conv import TimeConvNetwork
 
 PRESETS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
 
@@ -21,7 +22,7 @@ def preset(name: str) -> NetworkConfig:
 
 
 def test_the_2014_network_is_the_published_one() -> None:
-    network = build_network(preset("dieleman2014"), mel_bands=128).eval()
+    network = TimeConvNetwork(preset("dieleman2014"), mel_bands=128).eval()
     frames = []
 
     def note(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
@@ -38,7 +39,7 @@ def test_the_2014_network_is_the_published_one() -> None:
 
 def test_a_valid_convolution_is_the_sum_it_claims_to_be() -> None:
     config = NetworkConfig(convolutions=(ConvConfig(filters=3, width=4),), normalisation="none", dropout=0.0)
-    block = build_network(config, mel_bands=5).blocks[0]
+    block = TimeConvNetwork(config, mel_bands=5).blocks[0]
     log_mel = torch.randn(1, 5, 9)
     by_hand = torch.stack(
         [
@@ -52,7 +53,7 @@ def test_a_valid_convolution_is_the_sum_it_claims_to_be() -> None:
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_every_preset_takes_any_length_from_its_minimum_on(path: Path) -> None:
-    network = build_network(preset(path.stem), mel_bands=128).eval()
+    network = TimeConvNetwork(preset(path.stem), mel_bands=128).eval()
     for frames in (network.minimum_frames, network.minimum_frames + 1, 300):
         assert network(torch.randn(1, 128, frames)).shape == (1, network.embedding_size)
     if network.minimum_frames > 1:
@@ -64,7 +65,7 @@ def test_every_preset_takes_any_length_from_its_minimum_on(path: Path) -> None:
 @given(order=st.permutations(range(4)))
 def test_a_vector_does_not_depend_on_its_company(order: list[int]) -> None:
     torch.manual_seed(0)
-    network = build_network(NetworkConfig(), mel_bands=16).eval()
+    network = TimeConvNetwork(NetworkConfig(), mel_bands=16).eval()
     log_mel = torch.randn(4, 16, 64)
     torch.testing.assert_close(network(log_mel)[order], network(log_mel[order]), rtol=1e-5, atol=1e-6)
 
@@ -73,7 +74,7 @@ def test_residual_blocks_keep_frames_and_pass_the_input_on() -> None:
     config = NetworkConfig(
         convolutions=(ConvConfig(filters=16, width=5, padded=True, residual=True),), normalisation="none"
     )
-    block = build_network(config, mel_bands=16).blocks[0]
+    block = TimeConvNetwork(config, mel_bands=16).blocks[0]
     nn.init.zeros_(block.conv.weight)
     nn.init.zeros_(block.conv.bias)
     log_mel = torch.randn(2, 16, 33)

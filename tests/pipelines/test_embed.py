@@ -30,7 +30,7 @@ def save_model(folder: Path, random_seed: int = 0) -> Path:
     convolution = ConvConfig(filters=16, width=5, pool=2, padded=True)
     network_config = NetworkConfig(convolutions=(convolution,), dense=(24,), embedding_size=8)
     network = build_network(network_config, front_end.mel_bands)
-    save_bundle(Bundle(front_end, PatchConfig(frames=50, hop_frames=50), "mean", network_config, network), folder)
+    save_bundle(Bundle(front_end, PatchConfig(frames=50, hop_frames=50), network_config, network), folder)
     return folder
 
 
@@ -176,7 +176,7 @@ def test_real_music_embeds_alike_with_one_worker_and_two(music: Path, tmp_path: 
     torch.manual_seed(0)
     front_end, network_config = FrontEnd(), NetworkConfig()
     network = build_network(network_config, front_end.mel_bands)
-    save_bundle(Bundle(front_end, PatchConfig(), "mean", network_config, network), tmp_path / "model")
+    save_bundle(Bundle(front_end, PatchConfig(), network_config, network), tmp_path / "model")
     lines = (music / "tracks.csv").read_text().splitlines()
     paths = [line.split(",")[1] for line in lines[1::60]]
     rows = [f"track-{number},{path},{music}" for number, path in enumerate(paths)]

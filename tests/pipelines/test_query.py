@@ -35,7 +35,7 @@ def save_model(folder: Path, random_seed: int = 0) -> Path:
     convolution = ConvConfig(filters=16, width=5, pool=2, padded=True)
     network_config = NetworkConfig(convolutions=(convolution,), dense=(24,), embedding_size=8)
     network = build_network(network_config, front_end.mel_bands)
-    save_bundle(Bundle(front_end, PatchConfig(frames=50, hop_frames=50), "mean", network_config, network), folder)
+    save_bundle(Bundle(front_end, PatchConfig(frames=50, hop_frames=50), network_config, network), folder)
     return folder
 
 

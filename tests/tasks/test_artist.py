@@ -20,7 +20,7 @@ def test_loss_is_cosface_equation_4() -> None:
 
 def test_a_sample_of_the_artists_holds_the_batch_and_is_of_the_size_asked_for() -> None:
     names = tuple(f"artist {number:04}" for number in range(1000))
-    task = ArtistTask(ArtistConfig(sampled_artists=50), Vocabulary(names), 4)
+    task = ArtistTask(ArtistConfig(sampled_labels=50), Vocabulary(names), 4)
     targets = torch.tensor([7, 999, 7, 0])
     classes, places = task._sample(targets)
     assert len(classes) == 50 and len(classes.unique()) == 50
@@ -31,10 +31,10 @@ def test_a_sampled_softmax_of_all_artists_is_the_full_one() -> None:
     torch.manual_seed(0)
     names = tuple("abcdef")
     full = ArtistTask(ArtistConfig(), Vocabulary(names), 4)
-    sampled = ArtistTask(ArtistConfig(sampled_artists=5), Vocabulary(names), 4)
+    sampled = ArtistTask(ArtistConfig(sampled_labels=5), Vocabulary(names), 4)
     sampled.load_state_dict(full.state_dict())
     vectors, targets = torch.randn(3, 4), torch.tensor([1, 2, 5])
     assert float(sampled.loss(vectors, targets).detach()) < float(full.loss(vectors, targets).detach())
-    widest = ArtistTask(ArtistConfig(sampled_artists=6), Vocabulary(names), 4)
+    widest = ArtistTask(ArtistConfig(sampled_labels=6), Vocabulary(names), 4)
     widest.load_state_dict(full.state_dict())
     torch.testing.assert_close(widest.loss(vectors, targets), full.loss(vectors, targets))

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from soundkin.features.patches import PatchConfig
-from soundkin.training.batches import EpochSteps, HeldOutTracks, PatchBatches, cut_patch
+from soundkin.training.batches import Drawing, EpochSteps, HeldOutTracks, PatchBatches, cut_patch
 
 MELS = 4
 
@@ -32,8 +35,8 @@ ARTISTS = ["many"] * 20 + ["few", "few"] + ["one"]
 CACHE = ArraysInMemory({str(track): counting(track % 50, 12 if track % 3 else 5) for track in range(len(ARTISTS))})
 
 
-def batches(seed: int = 0, rank: int = 0) -> PatchBatches:
-    return PatchBatches(CACHE, list(CACHE.arrays), ARTISTS, 8, 6, 2, seed, rank)  # type: ignore[arg-type]
+def batches(seed: int = 0, rank: int = 0, **drawing: Any) -> PatchBatches:
+    return PatchBatches(CACHE, list(CACHE.arrays), ARTISTS, 8, Drawing(6, **drawing), seed, rank)  # type: ignore[arg-type]
 
 
 def test_a_batch_is_a_function_of_seed_epoch_step_and_rank() -> None:
@@ -57,6 +60,40 @@ def test_patches_stand_in_their_track() -> None:
             frames = (patch[0] - (row % 50) * 1000).tolist()
             length = len(CACHE.arrays[str(row)])
             assert frames == [(frames[0] + offset) % length for offset in range(8)]
+
+
+LONG = ArraysInMemory({str(track): counting(track, 40) for track in range(12)})
+
+
+@given(most=st.integers(1, 6), views=st.integers(1, 3), step=st.integers(0, 50))
+def test_runs_are_patches_in_a_row(most: int, views: int, step: int) -> None:
+    drawing = Drawing(12, most_patches=most, views=views)
+    drawn = PatchBatches(LONG, list(LONG.arrays), list(LONG.arrays), 8, drawing, 0)[(0, step)]  # type: ignore[arg-type]
+    assert len(drawn["rows"]) == len(drawn["lengths"]) and drawn["lengths"].sum() == len(drawn["log_mel"])
+    assert drawn["lengths"].min() >= 1 and drawn["lengths"].max() <= min(most, 5)
+    runs = drawn["log_mel"].split(drawn["lengths"].tolist())
+    for run, row in zip(runs, drawn["rows"].tolist(), strict=True):
+        frames = run[:, 0].flatten() - row * 1000
+        assert torch.equal(frames, frames[0] + torch.arange(len(frames)))
+
+
+def test_views_of_a_track_come_from_different_parts_of_it() -> None:
+    for step in range(20):
+        drawing = Drawing(8, views=2)
+        drawn = PatchBatches(LONG, list(LONG.arrays), list(LONG.arrays), 8, drawing, 0)[(0, step)]  # type: ignore[arg-type]
+        assert drawn["rows"].tolist()[::2] == drawn["rows"].tolist()[1::2]
+        starts = drawn["log_mel"][:, 0, 0] % 1000
+        assert (starts[::2] < starts[1::2]).all()
+
+
+def test_groups_meet_in_a_batch() -> None:
+    groups = (np.array([[0, 5, 11], [1, 2, 3]]), np.array([[7, 9]]), np.empty((0, 1), dtype=np.int64))
+    drawing = Drawing(12, groups=groups)
+    for step in range(20):
+        rows = PatchBatches(LONG, list(LONG.arrays), list(LONG.arrays), 8, drawing, 0)[(0, step)]["rows"].tolist()  # type: ignore[arg-type]
+        assert len(rows) == 12
+        assert {0, 5, 11} <= set(rows) or {1, 2, 3} <= set(rows)
+        assert {7, 9} <= set(rows)
 
 
 def test_a_short_track_is_played_again() -> None:

@@ -9,7 +9,7 @@ import click
 
 from soundkin.errors import SoundkinError
 
-COMMANDS = ("scan", "train", "embed", "index", "query", "evaluate", "demo")
+COMMANDS = ("scan", "train", "embed", "index", "query", "recommend", "evaluate", "transfer", "reproduce", "demo")
 DONE, INTERRUPTED = 0, 130
 
 

@@ -1,7 +1,11 @@
 """The model bundle: all it takes to turn audio into vectors, in a folder of plain files.
 
     model.safetensors   tensors: `network.*`, and the heads of the proxy tasks as `tasks.NAME.*`
-    config.json         format version, front end, patch, pooling, network, tasks, metrics, provenance, checksums
+    config.json         format version, front end, patch, network, tasks, metrics, provenance, checksums
+    external.onnx       the frozen encoder whose vectors the network hears, where it is an ONNX model
+    tokenizer.json      how lyrics become tokens, where the network reads them
+    users.parquet       whom the rows of user vectors belong to, where a task learnt from ratings. It names people:
+                        delete it before giving the bundle away; vectors do not depend on it
     README.md           model card
 
 Reading one executes nothing from it, and needs neither Lightning nor Hydra.
@@ -18,22 +22,26 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from soundkin.config import validate
 from soundkin.embedding.model_card import model_card
 from soundkin.embedding.reference_sound import hears_alike, reference_vector
+from soundkin.embedding.users import read_users, write_users
 from soundkin.errors import ArtefactError, ConfigError, OutputError, SoundkinError, UsageError
+from soundkin.features.external import ExternalFrontEnd
+from soundkin.features.front_ends import AnyFrontEnd, settings_of, validate_front_end
 from soundkin.features.log_mel import FrontEnd
+from soundkin.features.lyric_tokens import LyricTokenizer
 from soundkin.features.patches import PatchConfig
-from soundkin.files import read_versioned_json, replacing, replacing_folder, write_json
-from soundkin.models import PATCH_POOLINGS, NetworkConfig, build_network
+from soundkin.files import read_versioned_json, replacing, replacing_folder, sha256_of, sha256_of_text, write_json
+from soundkin.models import NetworkConfig, TrackNetwork, build_network
 
 FORMAT = "soundkin model bundle"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # The parts of config.json that a vector depends on. With the network's tensors they make up the model's hash.
-COMPUTING = ("front_end", "patch", "patch_pooling", "network")
+COMPUTING = ("front_end", "patch", "network", "tokenizer_sha256")
 
 
 @dataclass
@@ -42,17 +50,19 @@ class Bundle:
 
     `tasks` is plain JSON; the names in `task_state` begin with `tasks.`. `metrics` holds figures by name, nested as
     wanted; the model card shows both, and of `provenance` the keys `name`, `created`, `versions` and `training_data`.
+    `users` has the user ids of each task that learnt user vectors, in the order of these.
     """
 
-    front_end: FrontEnd
+    front_end: AnyFrontEnd
     patch: PatchConfig
-    patch_pooling: str
     network_config: NetworkConfig
-    network: nn.Module
+    network: TrackNetwork
+    tokenizer: LyricTokenizer | None = None
     tasks: dict[str, Any] = field(default_factory=dict)
     task_state: dict[str, Tensor] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    users: dict[str, list[str]] = field(default_factory=dict)
     hash: str = ""
 
     def __post_init__(self) -> None:
@@ -62,10 +72,10 @@ class Bundle:
     def computing_config(self) -> dict[str, Any]:
         """The settings that a vector depends on, as plain JSON."""
         return {
-            "front_end": self.front_end.model_dump(mode="json"),
+            "front_end": settings_of(self.front_end),
             "patch": self.patch.model_dump(mode="json"),
-            "patch_pooling": self.patch_pooling,
             "network": self.network_config.model_dump(mode="json"),
+            "tokenizer_sha256": sha256_of_text(self.tokenizer.to_json()) if self.tokenizer else None,
         }
 
     def tensors(self) -> dict[str, Tensor]:
@@ -97,12 +107,34 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     weights = safetensors.torch.save({name: tensor.contiguous() for name, tensor in bundle.tensors().items()})
     config = _config(bundle, weights)
     parameters = sum(parameter.numel() for parameter in bundle.network.parameters())
+    encoder = _encoder_to_keep(bundle.front_end)
     with replacing_folder(folder) as new:
         with replacing(new / "model.safetensors") as file:
             file.write(weights)
         with replacing(new / "README.md", "w") as file:
             file.write(model_card(config, parameters))
+        if encoder is not None:
+            with replacing(new / "external.onnx") as file:
+                file.write(encoder)
+        if bundle.tokenizer:
+            with replacing(new / "tokenizer.json", "w") as file:
+                file.write(bundle.tokenizer.to_json())
+        if bundle.users:
+            write_users(new / "users.parquet", bundle.users)
         write_json(new / "config.json", config)
+
+
+def _encoder_to_keep(front_end: AnyFrontEnd) -> bytes | None:
+    """The file of an ONNX encoder; None for log-mels, and for a table, which is data as audio is."""
+    if not isinstance(front_end, ExternalFrontEnd) or front_end.is_table:
+        return None
+    try:
+        content = front_end.path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{front_end.path} cannot be read: {error.strerror}. Put the ONNX model back.") from error
+    if hashlib.sha256(content).hexdigest() != front_end.sha256:
+        raise UsageError(f"{front_end.path} is not the model that was trained with. Put that one back.")
+    return content
 
 
 def _config(bundle: Bundle, weights: bytes) -> dict[str, Any]:
@@ -117,14 +149,22 @@ def _config(bundle: Bundle, weights: bytes) -> dict[str, Any]:
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "reference_vector": vector.tolist(),
         **bundle.computing_config(),
+        **({"external": _stated(bundle.front_end)} if isinstance(bundle.front_end, ExternalFrontEnd) else {}),
         "tasks": bundle.tasks,
         "metrics": bundle.metrics,
         "provenance": bundle.provenance,
     }
 
 
-def load_bundle(folder: Path) -> Bundle:
+def _stated(front_end: ExternalFrontEnd) -> dict[str, Any]:
+    """Where frozen features come from: what no vector depends on, but whoever uses them has to know."""
+    return front_end.model_dump(mode="json", include={"path", "name", "licence"})
+
+
+def load_bundle(folder: Path, vectors: Path | None = None) -> Bundle:
     """Read a model bundle and check it.
+
+    A model that learnt from a table of vectors looks tracks up where that table was, or in `vectors`.
 
     Raises:
         UsageError: there is no such folder.
@@ -147,7 +187,8 @@ def load_bundle(folder: Path) -> Bundle:
             f"{path} was changed after training: {', '.join(COMPUTING)} or the weights do not give the hash "
             f"{config['hash']} that it states. Copy or train the model again."
         )
-    bundle = _build(path, config, tensors)
+    bundle = _build(path, config, tensors, vectors)
+    bundle.users = read_users(folder / "users.parquet")
     if not hears_alike(reference_vector(bundle.front_end, bundle.patch, bundle.network), config["reference_vector"]):
         raise ArtefactError(
             f"{folder} gives another vector for the reference sound than when it was saved: this soundkin hears "
@@ -168,16 +209,43 @@ def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
         raise ArtefactError(f"{path} is not a safetensors file ({error}). Copy the model again.") from error
 
 
-def _build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Bundle:
+def _read_tokenizer(path: Path, sha256: str | None) -> LyricTokenizer | None:
+    if sha256 is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtefactError(f"{path} cannot be read: {error}. Copy the model again.") from error
+    if sha256_of_text(text) != sha256:
+        raise ArtefactError(f"{path} is corrupt: its checksum is not the one in config.json. Copy the model again.")
+    return LyricTokenizer.from_json(text)
+
+
+def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) -> FrontEnd | ExternalFrontEnd:
+    """The front end as it was saved, with its file where that is now."""
+    values = config["front_end"]
+    if "path" in values:
+        values = {**values, **config.get("external", {})}
+        if values["path"].endswith(".onnx"):
+            values["path"] = folder / "external.onnx"
+            if not values["path"].is_file() or sha256_of(values["path"]) != values["sha256"]:
+                raise ArtefactError(f"{values['path']} is missing or corrupt. Copy the model again.")
+    front_end = validate_front_end(values, "front_end")
+    if vectors is None:
+        return front_end
+    if not isinstance(front_end, ExternalFrontEnd) or not front_end.is_table:
+        raise UsageError(f"vectors={vectors}: the model {folder} hears audio, and looks nothing up. Leave it out.")
+    return validate_front_end({**front_end.model_dump(), "path": vectors}, "front_end")
+
+
+def _build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], vectors: Path | None) -> Bundle:
     """Put checked parts together; what does not fit now was made by another soundkin."""
     try:
-        front_end = validate(FrontEnd, config["front_end"], "front_end")
+        front_end = _front_end(path.parent, config, vectors)
         patch = validate(PatchConfig, config["patch"], "patch")
         network_config = validate(NetworkConfig, config["network"], "network")
         network = build_network(network_config, front_end.mel_bands)
         network.load_state_dict(_under("network.", tensors))
-        if config["patch_pooling"] not in PATCH_POOLINGS:
-            raise ConfigError(f"patch_pooling={config['patch_pooling']} is unknown.")
     except (ConfigError, RuntimeError) as error:  # torch lists on many lines which tensors do not fit
         reason = str(error).splitlines()[0] if isinstance(error, ConfigError) else "its tensors do not fit the network."
         raise ArtefactError(
@@ -186,9 +254,9 @@ def _build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor])
     return Bundle(
         front_end=front_end,
         patch=patch,
-        patch_pooling=config["patch_pooling"],
         network_config=network_config,
         network=network,
+        tokenizer=_read_tokenizer(path.parent / "tokenizer.json", config["tokenizer_sha256"]),
         tasks=config.get("tasks", {}),
         task_state={f"tasks.{name}": tensor for name, tensor in _under("tasks.", tensors).items()},
         metrics=config.get("metrics", {}),

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.errors import AudioError, UsageError
-from soundkin.features.decode import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MOST_CHANNELS, AudioStream, audio_hash
+from soundkin.features.decode import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MOST_CHANNELS, AudioStream
 from soundkin.features.decoders import Source
-from soundkin.features.log_mel import LogMelStream, stream_log_mel
+from soundkin.features.front_ends import FrameStream, Sound, frames_of_audio, sound_hash, stream_frames
+from soundkin.features.lyric_tokens import pad
 from soundkin.features.patches import stream_patches
-from soundkin.models import PATCH_POOLINGS
+from soundkin.models import LyricTokens
 from soundkin.parallel import one_torch_thread
 from soundkin.shapes import Float32, typechecked
-from soundkin.units import frames_to_seconds
 
 # Measured for the default network: 8 patches at once take 0.4 to 0.6 of the time of one by one; more gain nothing.
 PATCHES_PER_BATCH = 8
@@ -48,15 +48,17 @@ class Embedder:
         self.bundle = bundle
         self.hash = bundle.hash
         self.embedding_size = bundle.network_config.embedding_size
-        self._pooling = PATCH_POOLINGS[bundle.patch_pooling]().eval()
+        self.reads_lyrics = bundle.tokenizer is not None
 
-    def embed(self, audio: Path | str | Waveform) -> Float32[np.ndarray, " embedding"]:
+    def embed(self, audio: Path | str | Waveform, lyrics: str = "") -> Float32[np.ndarray, " embedding"]:
         """Vector of a file, or of `(samples, sample_rate_hz)`: floats [samples] or [samples, channels], full scale 1.0.
+
+        `lyrics` are the words as plain text, for a model that reads them; others do not look at them.
 
         Raises:
             AudioError: the audio cannot be used; says why.
         """
-        return self._pool(self.embed_patches(audio)[0])
+        return self.pool(self.embed_patches(audio)[0], lyrics)
 
     def embed_patches(
         self, audio: Path | str | Waveform
@@ -64,62 +66,72 @@ class Embedder:
         """Patch vectors in order of time, and the second at which each patch starts."""
         return self._embed_stream(self._open(audio))
 
-    def embed_file(self, path: Path, content_hash: str | None = None) -> TrackEmbedding:
-        """All there is to know of one file, in bounded memory; `content_hash` is its audio hash where that is known."""
-        stream = stream_log_mel(path, self.bundle.front_end)
+    def embed_file(self, path: Sound, content_hash: str | None = None, lyrics: str = "") -> TrackEmbedding:
+        """All there is to know of one file, in bounded memory; `content_hash` is its audio hash where that is known.
+
+        For a model that learnt from a table of vectors, it is a track of the table instead of a file.
+        """
+        stream = stream_frames(path, self.bundle.front_end)
         patch_vectors, start_seconds = self._embed_stream(stream)
         return TrackEmbedding(
-            vector=self._pool(patch_vectors),
+            vector=self.pool(patch_vectors, lyrics),
             patch_vectors=patch_vectors,
             start_seconds=start_seconds,
             duration_seconds=stream.duration_seconds,
-            audio_hash=content_hash or audio_hash(path),
+            audio_hash=content_hash or sound_hash(path, self.bundle.front_end),
             warnings=stream.warnings,
         )
 
-    def _open(self, audio: Path | str | Waveform) -> LogMelStream:
+    def _open(self, audio: Path | str | Waveform) -> FrameStream:
         if isinstance(audio, (str, Path)):
-            return stream_log_mel(Path(audio), self.bundle.front_end)
+            return stream_frames(Path(audio), self.bundle.front_end)
         samples, sample_rate_hz = audio
-        return LogMelStream(_stream_array(np.asarray(samples), sample_rate_hz), self.bundle.front_end)
+        return frames_of_audio(_stream_array(np.asarray(samples), sample_rate_hz), self.bundle.front_end)
 
     @torch.inference_mode()
-    def _embed_stream(self, stream: LogMelStream) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
-        front_end, vectors, start_seconds = self.bundle.front_end, [], []
+    def _embed_stream(self, stream: FrameStream) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
+        vectors, start_seconds = [], []
         with one_torch_thread():
             patches = stream_patches(stream, self.bundle.patch)
             while batch := list(islice(patches, PATCHES_PER_BATCH)):
                 vectors.append(self._embed_batch([log_mel for _, log_mel in batch]))
-                start_seconds += [
-                    frames_to_seconds(start, front_end.sample_rate_hz, front_end.hop_samples) for start, _ in batch
-                ]
+                start_seconds += [stream.start_seconds(start) for start, _ in batch]
         found = torch.cat(vectors).numpy()
         if not np.isfinite(found).all():
-            raise AudioError(
-                f"{stream.audio.path}: its vector is not made of finite numbers. Was the model trained well?"
-            )
+            raise AudioError(f"{stream.name}: its vector is not made of finite numbers. Was the model trained well?")
         return found, start_seconds
 
     def _embed_batch(self, log_mels: list[Tensor]) -> Float32[Tensor, "batch embedding"]:
-        vectors: Tensor = self.bundle.network(torch.stack(log_mels).transpose(1, 2))
-        return vectors
+        return self.bundle.network.patches(torch.stack(log_mels).transpose(1, 2))
 
     @typechecked
     @torch.inference_mode()
-    def _pool(self, patch_vectors: Float32[np.ndarray, "patches embedding"]) -> Float32[np.ndarray, " embedding"]:
+    def pool(
+        self, patch_vectors: Float32[np.ndarray, "patches embedding"], lyrics: str = ""
+    ) -> Float32[np.ndarray, " embedding"]:
+        """Patch vectors in order of time, and the words where there are any, to the track vector."""
         with one_torch_thread():
-            vector: np.ndarray = self._pooling(torch.from_numpy(patch_vectors)).numpy()
+            patches = torch.from_numpy(patch_vectors)[None]
+            mask = torch.ones(patches.shape[:2], dtype=torch.bool)
+            vector: np.ndarray = self.bundle.network.tracks(patches, mask, self._tokens(lyrics))[0].numpy()
         return vector
 
+    def _tokens(self, lyrics: str) -> LyricTokens | None:
+        tokenizer, config = self.bundle.tokenizer, self.bundle.network_config.lyrics
+        if tokenizer is None or config is None or not lyrics:
+            return None
+        padded, lengths = pad(tokenizer.encode([lyrics], config.most_tokens))
+        return LyricTokens(torch.from_numpy(padded), torch.from_numpy(lengths))
 
-def load(folder: Path | str) -> Embedder:
-    """Load the model bundle in `folder`, ready to embed.
+
+def load(folder: Path | str, vectors: Path | None = None) -> Embedder:
+    """Load the model bundle in `folder`, ready to embed; `vectors` as in `load_bundle`.
 
     Raises:
         UsageError: there is no such folder.
         ArtefactError: the bundle is corrupt, or of another version.
     """
-    return Embedder(load_bundle(Path(folder)))
+    return Embedder(load_bundle(Path(folder), vectors))
 
 
 def _stream_array(samples: np.ndarray, sample_rate_hz: int) -> AudioStream:

@@ -34,7 +34,8 @@ def model_card(config: Mapping[str, Any], parameters: int) -> str:
         _FRONT_MATTER,
         f"# {config['provenance'].get('name', 'A soundkin model')}",
         _what_it_is(config, parameters),
-        _HOW_TO_USE,
+        _HOW_TO_USE_TABLE if _is_table(config) else _HOW_TO_USE,
+        _frozen_features(config),
         _training_data(config["provenance"].get("training_data", {})),
         _tasks(config["tasks"]),
         _metrics(config["metrics"]),
@@ -49,14 +50,24 @@ _FRONT_MATTER = "---\nlibrary_name: soundkin\ntags: [music, audio, embeddings, s
 
 
 def _what_it_is(config: Mapping[str, Any], parameters: int) -> str:
-    front_end, patch, size = config["front_end"], config["patch"], config["network"]["embedding_size"]
+    size = config["network"]["embedding_size"]
+    return (
+        f"Turns a track of music into a vector of {size} numbers; tracks that sound alike get vectors that point the "
+        f"same way.\nIt hears {_what_it_hears(config)}, and pools them over the whole track "
+        f"({config['network']['patch_pooling']}).\n"
+        f"The network has {parameters:,} parameters and runs on a CPU."
+    )
+
+
+def _what_it_hears(config: Mapping[str, Any]) -> str:
+    front_end, patch = config["front_end"], config["patch"]
+    if "external" in config:
+        return f"vectors of {front_end['size']} numbers by a frozen encoder, {patch['frames']} at a time"
     rate_hz, hop_samples = front_end["sample_rate_hz"], front_end["hop_samples"]
     patch_seconds = frames_to_seconds(patch["frames"], rate_hz, hop_samples)
     return (
-        f"Turns a track of music into a vector of {size} numbers; tracks that sound alike get vectors that point the "
-        f"same way.\nIt hears {front_end['mel_bands']} mel bands at {rate_hz / hop_samples:.1f} frames a second, "
-        f"{patch_seconds:.1f} seconds at a time, and pools them over the whole track ({config['patch_pooling']}).\n"
-        f"The network has {parameters:,} parameters and runs on a CPU."
+        f"{front_end['mel_bands']} mel bands at {rate_hz / hop_samples:.1f} frames a second, {patch_seconds:.1f} "
+        "seconds at a time"
     )
 
 
@@ -72,6 +83,37 @@ print(one @ other / np.linalg.norm(one) / np.linalg.norm(other))  # cosine: the 
 ```
 
 For a whole catalog: `soundkin embed path/of/this/folder catalog.csv -o embeddings/`."""
+
+
+_HOW_TO_USE_TABLE = """## How to use it
+
+It hears no audio: it takes vectors by the frozen encoder named below, in a table of `track_id` and `vector`. With these
+for every track of a catalog: `soundkin embed path/of/this/folder catalog.csv -o embeddings/`."""
+
+
+def _is_table(config: Mapping[str, Any]) -> bool:
+    return "external" in config and not config["front_end"]["path"].endswith(".onnx")
+
+
+def _frozen_features(config: Mapping[str, Any]) -> str:
+    """Where the vectors that the network hears come from, and what may be done with them."""
+    if "external" not in config:
+        return ""
+    stated, front_end = config["external"], config["front_end"]
+    kind = "Table" if _is_table(config) else "ONNX model"
+    rows = [
+        f"- Made by: {stated['name'] or 'not stated'}",
+        f"- Licence: {stated['licence'] or 'not stated'}",
+        f"- {kind}: {Path(stated['path']).name}, SHA-256 {front_end['sha256']}",
+    ]
+    if not _is_table(config):
+        onnx = front_end["onnx"]
+        rate_hz = onnx["log_mel"]["sample_rate_hz"] if onnx["input"] == "log_mel" else onnx["sample_rate_hz"]
+        rows.append(
+            f"- It hears: {onnx['input'].replace('_', '-')} at {rate_hz} Hz, {onnx['window_seconds']:g} s every "
+            f"{onnx['hop_seconds']:g} s"
+        )
+    return "## Frozen features\n\n" + "\n".join(rows)
 
 
 def _training_data(described: Mapping[str, Any]) -> str:
@@ -108,7 +150,7 @@ _LIMITS = """## Limits
 - Vectors compare only with vectors of the same model: soundkin refuses to mix them.
 - It knows what its training data taught it; music unlike that is placed less well. Measure on music of your own with
   `soundkin evaluate`.
-- It hears sound alone: not fame, words, language or taste.
+- It hears sound alone (and reads lyrics, if it was trained with them): not fame or taste.
 - The same file gives the same vector bit for bit on one kind of processor; another kind may round the last digits
   differently."""
 

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
+from soundkin.features.external import ExternalFrontEnd, encode
+from soundkin.features.front_ends import AnyFrontEnd
 from soundkin.features.log_mel import FrontEnd, LogMel
 from soundkin.features.patches import PatchConfig, tile
+from soundkin.models import TrackNetwork
 from soundkin.shapes import Float32
 
 # Another processor rounds differently by some 1e-6; another computation differs by far more.
@@ -18,15 +21,40 @@ TOLERANCE = 1e-3
 
 
 @torch.inference_mode()
-def reference_vector(front_end: FrontEnd, patch: PatchConfig, network: nn.Module) -> Float32[np.ndarray, " embedding"]:
-    """Vector of one patch of a two-second sweep through the front end's range, rising in level to full scale."""
-    seconds = torch.arange(2 * front_end.sample_rate_hz, dtype=torch.float64) / front_end.sample_rate_hz
-    octaves = np.log2(front_end.high_hz / front_end.low_hz) / 2  # a second
-    phase = 2 * np.pi * front_end.low_hz * (2 ** (octaves * seconds) - 1) / (octaves * np.log(2))
-    waveform = (seconds / 2 * torch.sin(phase)).to(torch.float32)
-    log_mel = tile(LogMel(front_end)(waveform), patch.frames)
-    vector: np.ndarray = network(log_mel.T[None])[0].numpy()
+def reference_vector(
+    front_end: AnyFrontEnd, patch: PatchConfig, network: TrackNetwork
+) -> Float32[np.ndarray, " embedding"]:
+    """Vector of one patch of the reference sound."""
+    frames = tile(_reference_frames(front_end), patch.frames)
+    vector: np.ndarray = network(frames.T[None], torch.tensor([1]))[0].numpy()
     return vector
+
+
+def _reference_frames(front_end: AnyFrontEnd) -> Float32[Tensor, "frames mels"]:
+    """Frames of the sweep; of a table, which holds no sound, numbers that look random and never change."""
+    if isinstance(front_end, FrontEnd):
+        return LogMel(front_end)(_sweep(front_end.sample_rate_hz, front_end.low_hz, front_end.high_hz))
+    if front_end.is_table:
+        numbers = np.random.RandomState(0).standard_normal((8, front_end.mel_bands))  # numpy never changes this one
+        return torch.from_numpy(numbers.astype(np.float32))
+    return _encoded_sweep(front_end)
+
+
+def _encoded_sweep(front_end: ExternalFrontEnd) -> Float32[Tensor, "frames size"]:
+    onnx = front_end.onnx
+    if onnx.input == "log_mel":
+        heard = _reference_frames(onnx.log_mel)
+    else:
+        heard = _sweep(onnx.sample_rate_hz, 30.0, onnx.sample_rate_hz * 0.45)[:, None]
+    return torch.stack([vector for _, vector in encode([heard], front_end)])
+
+
+def _sweep(sample_rate_hz: int, low_hz: float, high_hz: float) -> Float32[Tensor, " samples"]:
+    """Two seconds through a range, rising in level to full scale."""
+    seconds = torch.arange(2 * sample_rate_hz, dtype=torch.float64) / sample_rate_hz
+    octaves = np.log2(high_hz / low_hz) / 2  # a second
+    phase = 2 * np.pi * low_hz * (2 ** (octaves * seconds) - 1) / (octaves * np.log(2))
+    return (seconds / 2 * torch.sin(phase)).to(torch.float32)
 
 
 def hears_alike(vector: Float32[np.ndarray, " embedding"], stated: Sequence[float]) -> bool:

@@ -1,6 +1,7 @@
 """Every system answers the same questions: the table, the intervals, and one line that says what was learnt."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, intervals
 from soundkin.evaluation.hubness import Hubness, hubness
 from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.probes import ask_probes
-from soundkin.evaluation.questions import DEFAULT_LABELS, Question, artist_groups, column_values, question
+from soundkin.evaluation.questions import DEFAULT_LABELS, FILTERED_BY, Question, artist_groups, column_values, question
+from soundkin.evaluation.recommendation import ColdStart
 from soundkin.evaluation.retrieval import Systems, ask_retrieval
 from soundkin.files import read_versioned_json
+from soundkin.shapes import Int
 
 FORMAT, FORMAT_VERSION = "soundkin evaluation", 1
 RESAMPLES = 2000
 PROTOCOLS: tuple[Callable[[Systems, Question, int], list[Measure]], ...] = (ask_retrieval, ask_probes)
 HEADLINES = ("mAP@10", "nDCG@10", "accuracy", "balanced accuracy")  # what `table` shows unless asked for all
+NOTHING_MEASURED = "nothing measured: no label is shared by two of these tracks."
 
 
 class Row(BaseModel, frozen=True):
@@ -53,9 +57,24 @@ class Row(BaseModel, frozen=True):
         ends = "" if gain.low is None else f" [{gain.low:+.2f}, {gain.high:+.2f}]"
         return f"{gain.mean:+.2f}{ends} over {gain.system}"
 
+    @property
+    def verdict(self) -> str:
+        """One line: what was learnt, or that it was not shown."""
+        ours, *others = self.scores
+        found = f"not shown to beat {' or '.join(self.unbeaten)}" if self.unbeaten else "what was learnt"
+        against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
+        left_out = self.filtered_by or FILTERED_BY.get(self.label) or "artist"
+        return (
+            f"{found}: {self.label} {self.metric} {ours} against {against}; "
+            f"{left_out} filter {'on' if self.filtered_by else 'off'}"
+        )
+
 
 class Evaluation(BaseModel, frozen=True):
-    """Systems side by side on the same tracks; the first one is ours, the one that others are compared with."""
+    """Systems side by side on the same tracks; the first one is ours, the one that others are compared with.
+
+    `cold_start` is there where there are users to offer the tracks to.
+    """
 
     systems: tuple[str, ...]
     tracks: int
@@ -63,6 +82,7 @@ class Evaluation(BaseModel, frozen=True):
     rows: tuple[Row, ...]
     hubness: tuple[Hubness, ...]
     trained_labels: tuple[str, ...] = ()
+    cold_start: ColdStart | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     provenance: dict[str, Any] = {}
@@ -70,22 +90,17 @@ class Evaluation(BaseModel, frozen=True):
     @property
     def headline(self) -> Row | None:
         """Retrieval mAP with the filter on, of the first label that has it; else the first row there is."""
-        shown = [row for row in self.rows if row.metric == HEADLINES[0]]
-        return next((row for row in shown if row.filtered_by), next(iter(shown or self.rows), None))
+        return _most_telling(self.rows)
 
     @property
     def verdict(self) -> str:
-        """One line: what was learnt, or that it was not shown."""
-        row = self.headline
-        if row is None:
-            return "nothing measured: no label is shared by two of these tracks."
-        ours, *others = row.scores
-        found = f"not shown to beat {' or '.join(row.unbeaten)}" if row.unbeaten else "what was learnt"
-        against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
-        return (
-            f"{found}: {row.label} {row.metric} {ours} against {against}; "
-            f"{row.filtered_by or 'artist'} filter {'on' if row.filtered_by else 'off'}"
-        )
+        """What the headline says."""
+        return self.headline.verdict if self.headline else NOTHING_MEASURED
+
+    def verdict_on(self, label: str) -> str:
+        """What retrieval says of one label, with the filter on where it has one; the verdict where it has no row."""
+        row = _most_telling([row for row in self.rows if row.label == label])
+        return row.verdict if row else self.verdict
 
     def table(self, every_metric: bool = False) -> list[dict[str, str]]:
         """Rows to print, cells by column: ours with its interval, the others' means, the gain over the best of them."""
@@ -96,7 +111,13 @@ class Evaluation(BaseModel, frozen=True):
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         named = {"format": FORMAT, "format_version": FORMAT_VERSION, "verdict": self.verdict}
-        return named | self.model_dump(mode="json")
+        offered = {"cold_start": self.cold_start.to_json()} if self.cold_start else {}
+        return named | self.model_dump(mode="json") | offered
+
+
+def _most_telling(rows: Sequence[Row]) -> Row | None:
+    shown = [row for row in rows if row.metric == HEADLINES[0]]
+    return next((row for row in shown if row.filtered_by), next(iter(shown or rows), None))
 
 
 def read_evaluation(path: Path) -> Evaluation:
@@ -107,8 +128,8 @@ def read_evaluation(path: Path) -> Evaluation:
     """
     saved = read_versioned_json(path, FORMAT, FORMAT_VERSION)
     try:
-        return Evaluation.model_validate({key: saved[key] for key in Evaluation.model_fields})
-    except (KeyError, ValidationError) as error:
+        return Evaluation.model_validate({key: saved[key] for key in Evaluation.model_fields if key in saved})
+    except ValidationError as error:
         raise ArtefactError(f"{path} is corrupt. Run soundkin evaluate again.") from error
 
 
@@ -129,21 +150,91 @@ def evaluate_vectors(
         UsageError: vectors and catalog do not match, or vectors hold a NaN or infinity.
         CatalogError: a label asked for is not in the catalog.
     """
-    _check(systems, catalog)
+    folds = np.zeros(len(catalog), dtype=int)
+    return evaluate_folds({0: systems}, catalog, folds, labels, trained_labels, random_seed, resamples)
+
+
+def evaluate_folds(
+    systems: Mapping[int, Systems],
+    catalog: Catalog,
+    folds: Int[np.ndarray, " tracks"],
+    labels: Sequence[str] | None = None,
+    trained_labels: Collection[str] = (),
+    random_seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Evaluation:
+    """Judge each fold by the vectors that were made for it, and take the scores of all folds together.
+
+    Row i of every system in `systems[n]` is the vector of the i-th track that `folds` puts in fold n. Vectors of two
+    folds come from two models and are never compared: a query finds candidates of its own fold only, and a probe
+    learns and is tested within one. An artist who stands in several folds is drawn as one artist.
+
+    Raises:
+        UsageError, CatalogError: as `evaluate_vectors`.
+    """
+    rows_of = {fold: np.flatnonzero(folds == fold) for fold in systems}
+    for fold, of_fold in systems.items():
+        _check(of_fold, catalog.select(folds == fold))
     asked = [question(catalog, label) for label in labels_to_ask(catalog, labels)]
-    measures = [measure for q in asked for protocol in PROTOCOLS for measure in protocol(systems, q, random_seed)]
+    measures = [measure for q in asked for measure in _joined_measures(systems, q, rows_of, random_seed)]
     measures = [measure for measure in measures if measure.asked.any()]
     rows = tuple(_row(measure, measure.label in trained_labels, resamples, random_seed) for measure in measures)
+    names = list(dict.fromkeys(name for of_fold in systems.values() for name in of_fold))
     return Evaluation(
-        systems=(*systems, CHANCE),
+        systems=(*names, CHANCE),
         tracks=len(catalog),
         artists=len(np.unique(artist_groups(catalog))),
         rows=rows,
-        hubness=tuple(hubness(name, np.asarray(vectors, dtype=np.float32)) for name, vectors in systems.items()),
+        hubness=tuple(_mean_hubness(name, [of_fold[name] for of_fold in systems.values()]) for name in names),
         trained_labels=tuple(sorted(trained_labels)),
         notes=tuple(_notes(asked, rows, trained_labels, resamples)),
         provenance={"random_seed": random_seed, "resamples": resamples},
     )
+
+
+def _joined_measures(
+    systems: Mapping[int, Systems], asked: Question, rows_of: Mapping[int, np.ndarray], random_seed: int
+) -> list[Measure]:
+    """Every protocol's measures of one question, the scores of all folds one after the other."""
+    found: dict[tuple[str, str, str | None], list[Measure]] = {}
+    for fold, of_fold in systems.items():
+        part = _within(asked, rows_of[fold])
+        for measure in (measure for protocol in PROTOCOLS for measure in protocol(of_fold, part, random_seed)):
+            found.setdefault((measure.protocol, measure.metric, measure.filtered_by), []).append(measure)
+    return [_joined(measures) for measures in found.values()]
+
+
+def _within(asked: Question, rows: np.ndarray) -> Question:
+    """The question put to some of the tracks; artists keep their numbers."""
+    return replace(
+        asked,
+        values=[asked.values[row] for row in rows],
+        filter_values=[asked.filter_values[row] for row in rows],
+        groups=asked.groups[rows],
+    )
+
+
+def _joined(measures: Sequence[Measure]) -> Measure:
+    """One measure with the items of several of the same kind, in their order."""
+    weights = [measure.weights for measure in measures]
+    return replace(
+        measures[0],
+        scores={name: np.concatenate([of.scores[name] for of in measures]) for name in measures[0].scores},
+        groups=np.concatenate([measure.groups for measure in measures]),
+        weights=None if weights[0] is None else np.concatenate([of for of in weights if of is not None]),
+    )
+
+
+def _mean_hubness(name: str, vectors_of_folds: Sequence[np.ndarray]) -> Hubness:
+    """Hubness within each fold, where alone there are neighbours; a fold counts by its tracks."""
+    found = [hubness(name, np.asarray(vectors, dtype=np.float32)) for vectors in vectors_of_folds]
+    tracks = np.array([len(vectors) for vectors in vectors_of_folds])
+    shares = tracks / max(tracks.sum(), 1)
+    means = {
+        part: float(shares @ [getattr(of_fold, part) for of_fold in found])
+        for part in ("skewness", "largest_hub", "antihubs")
+    }
+    return Hubness(system=name, k=max(of_fold.k for of_fold in found), **means)
 
 
 def _check(systems: Systems, catalog: Catalog) -> None:

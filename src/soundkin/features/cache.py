@@ -1,9 +1,10 @@
-"""Log-mels on disk, so that training reads frames at the speed of memory instead of decoding audio in every epoch.
+"""Frames on disk, so that training reads them at the speed of memory instead of decoding audio in every epoch.
 
 A cache folder holds one folder per front end and length; in it, shards: the float16 frames of many tracks in one run
 (`*.f16`), with an index beside (`*.json`: audio hash -> first frame and frame count). A shard counts only once its
 index stands, which is written last; so a build may be killed at any point, and the next one goes on from there. Tracks
-are known by the hash of their bytes: catalogs may share a cache folder, and renamed files keep their frames.
+are known by the hash of their bytes: catalogs may share a cache folder, and renamed files keep their frames. Frozen
+features from elsewhere are kept alike, in place of log-mels.
 """
 
 import fcntl
@@ -21,8 +22,7 @@ from typing import Any
 import numpy as np
 
 from soundkin.errors import ArtefactError, AudioError, Skipped
-from soundkin.features.decode import audio_hash
-from soundkin.features.log_mel import FrontEnd, stream_log_mel
+from soundkin.features.front_ends import AnyFrontEnd, Sound, hears_audio, settings_of, sound_hash, stream_frames
 from soundkin.files import explaining_output, read_json, replacing, write_json
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
@@ -38,7 +38,7 @@ OPEN_SHARDS = 256
 
 @dataclass(frozen=True)
 class CacheBuild:
-    """A built cache, each path's key in it (None where skipped), and what was skipped."""
+    """A built cache, each sound's key in it (None where skipped), and what was skipped."""
 
     cache: "MelCache"
     keys: list[str | None]
@@ -54,7 +54,7 @@ class MelCache:
         ArtefactError: a shard's index cannot be read.
     """
 
-    def __init__(self, folder: Path, front_end: FrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
+    def __init__(self, folder: Path, front_end: AnyFrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
         self.folder = _folder_of(folder, front_end, seconds_per_track)
         self.mel_bands = front_end.mel_bands
         self._places: dict[str, tuple[str, int, int]] = {}
@@ -105,13 +105,13 @@ class MelCache:
 
 
 def build_cache(
-    paths: Sequence[Path],
-    front_end: FrontEnd,
+    sounds: Sequence[Sound],
+    front_end: AnyFrontEnd,
     folder: Path,
     workers: int = 1,
     seconds_per_track: float = SECONDS_PER_TRACK,
 ) -> CacheBuild:
-    """Cache the log-mels of audio files; what the folder already holds is not computed again.
+    """Cache the frames of audio files, or of tracks in a table; what the folder already holds is not computed again.
 
     Of a longer track the first `seconds_per_track` are kept. Memory does not grow with the number or length of tracks.
     Another build in the same folder is waited for.
@@ -121,28 +121,29 @@ def build_cache(
     """
     target = _folder_of(folder, front_end, seconds_per_track)
     with _building(target):
-        write_json(target / "front_end.json", front_end.model_dump())
-        hashes = list(progress(_hash_all(paths, workers), "Reading tracks", len(paths)))
+        write_json(target / "front_end.json", settings_of(front_end))
+        hashes = list(progress(_hash_all(sounds, front_end, workers), "Reading tracks", len(sounds)))
         known = MelCache(folder, front_end, seconds_per_track)
-        missing = {key: path for path, key in zip(paths, hashes, strict=True) if isinstance(key, str)}
-        missing = {key: path for key, path in missing.items() if key not in known}
-        workers = min(workers, 1 + len(missing) // TRACKS_WORTH_A_WORKER)
+        missing = {key: sound for sound, key in zip(sounds, hashes, strict=True) if isinstance(key, str)}
+        missing = {key: sound for key, sound in missing.items() if key not in known}
+        # Each worker would read the whole of a table.
+        workers = min(workers, 1 + len(missing) // TRACKS_WORTH_A_WORKER) if hears_audio(front_end) else 1
         batches = _batches(list(missing.items()), workers)
         shards = in_processes(partial(_build_shard, target, front_end, seconds_per_track), batches, workers)
         failures: dict[str, str] = {}
-        for _ in progress(_one_by_one(shards, failures), "Computing log-mels", len(missing)):
+        for _ in progress(_one_by_one(shards, failures), "Computing frames", len(missing)):
             pass
     keys = [key if isinstance(key, str) and key not in failures else None for key in hashes]
     reasons = [failures.get(key, "") if isinstance(key, str) else str(key) for key in hashes]
     skipped = [
-        Skipped(str(path), reason.removeprefix(f"{path} "))
-        for path, reason in zip(paths, reasons, strict=True)
+        Skipped(str(sound), reason.removeprefix(f"{sound} ").removeprefix(f"{sound}: "))
+        for sound, reason in zip(sounds, reasons, strict=True)
         if reason
     ]
     return CacheBuild(MelCache(folder, front_end, seconds_per_track), keys, skipped)
 
 
-def _folder_of(folder: Path, front_end: FrontEnd, seconds_per_track: float) -> Path:
+def _folder_of(folder: Path, front_end: AnyFrontEnd, seconds_per_track: float) -> Path:
     return Path(folder) / f"{front_end.content_hash()}-{seconds_per_track:g}s"
 
 
@@ -165,21 +166,21 @@ def _building(folder: Path) -> Iterator[None]:
         yield
 
 
-def _hash_all(paths: Sequence[Path], workers: int) -> Iterator[str | AudioError]:
-    """Each file's audio hash, or what is wrong with it. Hashing runs outside Python's lock: threads are enough."""
+def _hash_all(sounds: Sequence[Sound], front_end: AnyFrontEnd, workers: int) -> Iterator[str | AudioError]:
+    """Each sound's hash, or what is wrong with it. Hashing runs outside Python's lock: threads are enough."""
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for start in range(0, len(paths), 1_000):
-            yield from pool.map(_hash_or_error, paths[start : start + 1_000])
+        for start in range(0, len(sounds), 1_000):
+            yield from pool.map(partial(_hash_or_error, front_end), sounds[start : start + 1_000])
 
 
-def _hash_or_error(path: Path) -> str | AudioError:
+def _hash_or_error(front_end: AnyFrontEnd, sound: Sound) -> str | AudioError:
     try:
-        return audio_hash(path)
+        return sound_hash(sound, front_end)
     except AudioError as error:
         return error
 
 
-Batch = list[tuple[str, Path]]
+Batch = list[tuple[str, Sound]]
 
 
 def _batches(missing: Batch, workers: int) -> Iterator[Batch]:
@@ -189,17 +190,17 @@ def _batches(missing: Batch, workers: int) -> Iterator[Batch]:
         yield missing[start : start + size]
 
 
-def _build_shard(folder: Path, front_end: FrontEnd, seconds: float, batch: Batch) -> tuple[int, dict[str, str]]:
+def _build_shard(folder: Path, front_end: AnyFrontEnd, seconds: float, batch: Batch) -> tuple[int, dict[str, str]]:
     """Write one shard; returns how many tracks it was to hold, and the reasons for those that it does not."""
     places: dict[str, tuple[int, int]] = {}
     failures: dict[str, str] = {}
     data = folder / f"shard-{uuid.uuid4().hex}.f16"
     with replacing(data) as file:
         written = 0
-        for key, path in batch:
+        for key, sound in batch:
             start = written
             try:
-                for frames in stream_log_mel(path, front_end, seconds):
+                for frames in stream_frames(sound, front_end, seconds):
                     file.write(frames.half().numpy().tobytes())
                     written += len(frames)
             except AudioError as error:

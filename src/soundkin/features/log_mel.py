@@ -23,7 +23,7 @@ from soundkin.config import Config
 from soundkin.errors import ConfigError
 from soundkin.features.decode import AudioStream, MonoBlocks, open_audio, resample
 from soundkin.shapes import Float32, typechecked
-from soundkin.units import samples_to_frames
+from soundkin.units import frames_to_seconds, samples_to_frames
 
 # Frames are computed this many at a time, the last ones padded to a multiple of FRAMES_STEP: library kernels round
 # differently for some odd shapes, and a frame must not depend on the size of the blocks that a waveform comes in.
@@ -176,6 +176,11 @@ class LogMelStream:
     front_end: FrontEnd
 
     @property
+    def name(self) -> str:
+        """The file, for messages."""
+        return str(self.audio.path)
+
+    @property
     def duration_seconds(self) -> float:
         """Length of the audio read so far."""
         return self.audio.duration_seconds
@@ -184,6 +189,10 @@ class LogMelStream:
     def warnings(self) -> tuple[str, ...]:
         """What is off with the file, if anything."""
         return tuple(self.audio.warnings)
+
+    def start_seconds(self, frame: int) -> float:
+        """Where in the file a frame begins."""
+        return frames_to_seconds(frame, self.front_end.sample_rate_hz, self.front_end.hop_samples)
 
     def __iter__(self) -> Iterator[Float32[Tensor, "frames mels"]]:
         """Yield blocks [frames, mels] of at most `BLOCK_FRAMES` frames."""

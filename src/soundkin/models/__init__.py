@@ -1,6 +1,16 @@
 """The network as plain torch modules: arrays in, arrays out; no labels, no files."""
 
+from soundkin.models.config import ConvConfig, NetworkConfig
+from soundkin.models.lyrics import LyricsConfig, LyricTokens
+from soundkin.models.network import TrackNetwork, build_network
 from soundkin.models.patch_pooling import PATCH_POOLINGS
-from soundkin.models.time_conv import ConvConfig, NetworkConfig, TimeConvNetwork, build_network
 
-__all__ = ["PATCH_POOLINGS", "ConvConfig", "NetworkConfig", "TimeConvNetwork", "build_network"]
+__all__ = [
+    "PATCH_POOLINGS",
+    "ConvConfig",
+    "LyricTokens",
+    "LyricsConfig",
+    "NetworkConfig",
+    "TrackNetwork",
+    "build_network",
+]

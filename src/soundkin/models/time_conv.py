@@ -6,54 +6,12 @@ Pooling every level: J. Lee, J. Nam, "Multi-Level and Multi-Scale Feature Aggreg
 Neural Networks for Music Auto-tagging" (2017); here the levels are trained together.
 """
 
-from typing import Literal, Self
-
 import torch
-from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from soundkin.config import Config
-from soundkin.models.time_pooling import TimePooling, TimePoolingName
+from soundkin.models.config import ConvConfig, NetworkConfig
+from soundkin.models.time_pooling import TimePooling
 from soundkin.shapes import Float, typechecked
-
-
-class ConvConfig(Config):
-    """One convolution over time, and the max pooling behind it.
-
-    `padded` keeps the number of frames; a padded convolution with as many filters as it has inputs gets a residual
-    connection where `residual` asks for it.
-    """
-
-    filters: PositiveInt
-    width: PositiveInt = 3
-    stride: PositiveInt = 1
-    pool: PositiveInt = 1
-    padded: bool = False
-    residual: bool = False
-
-    @model_validator(mode="after")
-    def _keeps_frames(self) -> Self:
-        if self.padded and self.width % 2 == 0:
-            raise ValueError(f"width={self.width} is even, and a padded convolution needs an odd one to keep frames")
-        return self
-
-
-class NetworkConfig(Config):
-    """What the network is made of. The default is the one that measured best for its cost (docs/results.md)."""
-
-    convolutions: tuple[ConvConfig, ...] = (
-        ConvConfig(filters=160, width=5, stride=2, padded=True),
-        ConvConfig(filters=192, width=3, pool=2, padded=True),
-        ConvConfig(filters=192, width=3, padded=True, residual=True),
-        ConvConfig(filters=256, width=3, pool=2, padded=True),
-        ConvConfig(filters=256, width=3, padded=True, residual=True),
-    )
-    normalisation: Literal["batch", "none"] = "batch"
-    time_pooling: tuple[TimePoolingName, ...] = Field(("mean", "max", "l2"), min_length=1)
-    multi_level: bool = Field(True, description="pool the input and every block over time, not the last block alone")
-    dense: tuple[PositiveInt, ...] = (256,)
-    embedding_size: PositiveInt = 128
-    dropout: float = Field(0.1, ge=0.0, lt=1.0)
 
 
 class ConvBlock(nn.Module):
@@ -91,29 +49,32 @@ class TimeConvNetwork(nn.Module):
         )
         self.time_pooling = TimePooling(config.time_pooling)
         self.multi_level = config.multi_level
-        pooled = sum(widths) if config.multi_level else widths[-1]
-        self.dense = _dense_layers(pooled * len(config.time_pooling), config, normalised)
+        pooled = (sum(widths) if config.multi_level else widths[-1]) * len(config.time_pooling)
+        self.pooled_norm = nn.BatchNorm1d(pooled) if normalised else nn.Identity()
+        self.dense = _dense_layers(pooled, config)
+        self.shortcut = nn.Linear(pooled, config.embedding_size) if config.shortcut else None
         self.embedding_size = config.embedding_size
         self.minimum_frames = _minimum_frames(config.convolutions)
 
     @typechecked
     def forward(self, log_mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch embedding"]:
         """One vector a patch."""
+        pooled = self.pooled(log_mel)
+        vectors: Tensor = self.dense(pooled)
+        return vectors if self.shortcut is None else vectors + self.shortcut(pooled)
+
+    def pooled(self, log_mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch pooled"]:
+        """What is heard at every level, pooled over time and normalised: what the dense layers make a vector of."""
         levels = [self.input_norm(log_mel)]
         for block in self.blocks:
             levels.append(block(levels[-1]))
         heard = levels if self.multi_level else levels[-1:]
-        vectors: Tensor = self.dense(torch.cat([self.time_pooling(level) for level in heard], dim=1))
-        return vectors
+        pooled: Tensor = self.pooled_norm(torch.cat([self.time_pooling(level) for level in heard], dim=1))
+        return pooled
 
 
-def build_network(config: NetworkConfig, mel_bands: int) -> TimeConvNetwork:
-    """A network with fresh weights, drawn from torch's global generator."""
-    return TimeConvNetwork(config, mel_bands)
-
-
-def _dense_layers(inputs: int, config: NetworkConfig, normalised: bool) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.BatchNorm1d(inputs)] if normalised else []
+def _dense_layers(inputs: int, config: NetworkConfig) -> nn.Sequential:
+    layers: list[nn.Module] = []
     for size in config.dense:
         layers += [nn.Linear(inputs, size), nn.ReLU(inplace=True)]
         if config.dropout:

@@ -17,8 +17,8 @@ from soundkin.pipelines.query import Answer, query
 from soundkin.pipelines.report import write_report
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose, train
-from soundkin.tasks import TASKS
 
+LABELS = ("genre", "artist")  # each has a proxy task of its name
 TABLES = ("catalog.csv", "tracks.csv")
 STAGES = ("synthesise", "scan", "train", "embed", "index", "query", "evaluate", "report")
 
@@ -87,12 +87,9 @@ def _make_catalog(music: Path, catalog: Path, workers: int) -> list[Skipped]:
 def _teachable(catalog_path: Path) -> list[str]:
     """The proxy tasks whose labels this catalog has."""
     catalog = read_catalog(catalog_path)
-    columns = {name: task.column for name, task in TASKS.items()}
-    found = [
-        name for name, column in columns.items() if column in catalog.frame and len(set(catalog.values(column))) > 2
-    ]
+    found = [name for name in LABELS if name in catalog.frame and len(set(catalog.values(name))) > 2]
     if not found:
-        raise CatalogError(f"{catalog.source}: no labels to learn from. Fill in {' or '.join(columns.values())}.")
+        raise CatalogError(f"{catalog.source}: no labels to learn from. Fill in {' or '.join(LABELS)}.")
     return found
 
 

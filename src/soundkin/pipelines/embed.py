@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+from soundkin.catalog.lyrics import lyrics_of
 from soundkin.catalog.table import read_catalog
 from soundkin.embedding.embedder import Embedder, TrackEmbedding, load
 from soundkin.embedding.export import Export, Known, Outcome
 from soundkin.errors import ArtefactError, AudioError, Skipped, UsageError
-from soundkin.features.decode import audio_hash
+from soundkin.features.external import ExternalFrontEnd
+from soundkin.features.front_ends import AnyFrontEnd, Sound, sound_hash, sounds_of
+from soundkin.files import sha256_of_text
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 
@@ -26,13 +29,19 @@ class EmbedResult:
 
 
 def embed_catalog(
-    model_folder: Path, catalog_path: Path, output_folder: Path, workers: int = 1, patches: bool = False
+    model_folder: Path,
+    catalog_path: Path,
+    output_folder: Path,
+    workers: int = 1,
+    patches: bool = False,
+    vectors: Path | None = None,
 ) -> EmbedResult:
     """Embed all tracks of a catalog with `workers` processes; with `patches`, the vector of each patch is kept too.
 
     Killed and run again, it goes on where it stopped and ends with the same bytes. Run again on a catalog that has
     grown, it embeds what is new. Files that cannot be used are listed in `skipped.csv`. With more than one worker, a
-    script that calls this needs the usual `if __name__ == "__main__":`.
+    script that calls this needs the usual `if __name__ == "__main__":`. A model that learnt from a table of vectors
+    looks the tracks up where that table was, or in `vectors`: no audio is needed.
 
     Raises:
         CatalogError: the catalog cannot be used.
@@ -42,11 +51,17 @@ def embed_catalog(
     model_folder, catalog_path, output_folder = Path(model_folder), Path(catalog_path), Path(output_folder)
     if workers < 1:
         raise UsageError(f"workers={workers}: give at least 1.")
-    catalog, embedder = read_catalog(catalog_path), load(model_folder)
+    catalog, embedder = read_catalog(catalog_path), load(model_folder, vectors)
+    front_end = embedder.bundle.front_end
+    if isinstance(front_end, ExternalFrontEnd):
+        front_end.warn_of_another_table()
     counts: Counter[type[Outcome]] = Counter()
     with Export(output_folder, catalog.track_ids, embedder.hash, embedder.embedding_size, patches) as export:
-        embed = partial(_embed_unless_known, model_folder, embedder.hash, export.known, catalog.folder)
-        with closing(in_processes(embed, catalog.frame["path"], workers)) as outcomes:
+        embed = partial(_embed_unless_known, model_folder, vectors, embedder.hash, export.known, front_end)
+        words = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
+        sounds = sounds_of(front_end, catalog.audio_paths(), catalog.track_ids)
+        tracks = list(zip(catalog.frame["path"], sounds, words, strict=True))
+        with closing(in_processes(embed, tracks, workers)) as outcomes:
             for row, outcome in progress(outcomes, "embed", total=len(catalog)):
                 export.record(row, outcome)
                 counts[type(outcome)] += 1
@@ -54,22 +69,31 @@ def embed_catalog(
     return EmbedResult(output_folder, counts[TrackEmbedding], counts[Known], export.skipped)
 
 
-def _embed_unless_known(model_folder: Path, model_hash: str, known: frozenset[str], folder: Path, name: str) -> Outcome:
-    """Embed the file `folder / name`, unless its audio is known or cannot be used."""
-    path = folder / name
+def _embed_unless_known(
+    model_folder: Path,
+    vectors: Path | None,
+    model_hash: str,
+    known: frozenset[str],
+    front_end: AnyFrontEnd,
+    track: tuple[str, Sound, str],
+) -> Outcome:
+    """Embed a track, its file's name, its sound and its lyrics, unless what is heard is known or cannot be used."""
+    name, sound, lyrics = track
     try:
-        content_hash = audio_hash(path)
+        content_hash = sound_hash(sound, front_end)
+        if lyrics:  # the same audio with other words has another vector
+            content_hash = sha256_of_text(f"{content_hash}\n{lyrics}")
         if content_hash in known:
             return Known(content_hash)
-        return _embedder(model_folder, model_hash).embed_file(path, content_hash)
+        return _embedder(model_folder, vectors, model_hash).embed_file(sound, content_hash, lyrics)
     except AudioError as error:
-        return Skipped(name, str(error).removeprefix(str(path)).lstrip(": "))
+        return Skipped(name, str(error).removeprefix(str(sound)).lstrip(": "))
 
 
 @cache
-def _embedder(model_folder: Path, model_hash: str) -> Embedder:
+def _embedder(model_folder: Path, vectors: Path | None, model_hash: str) -> Embedder:
     """The model, loaded once a process."""
-    embedder = load(model_folder)
+    embedder = load(model_folder, vectors)
     if embedder.hash != model_hash:
         raise ArtefactError(f"{model_folder} was replaced by another model meanwhile. Run the same command again.")
     return embedder

@@ -10,17 +10,22 @@ from typing import Any
 
 import numpy as np
 
+from soundkin.catalog.lyrics import lyrics_of
 from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.config import nearest, validate
 from soundkin.embedding.bundle import Bundle, load_bundle
+from soundkin.embedding.known_users import known_users
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.evaluation.protocol import Evaluation, evaluate_vectors, labels_to_ask
-from soundkin.evaluation.systems import BASELINE_NOTE, TrackListener, as_systems
+from soundkin.evaluation.recommendation import ColdStart
+from soundkin.evaluation.systems import MODEL, TrackListener, as_systems, baseline_note
+from soundkin.features.external import ExternalFrontEnd
+from soundkin.features.front_ends import Sound, sounds_of
 from soundkin.files import sha256_of, write_json
 from soundkin.parallel import in_processes
+from soundkin.pipelines.cold_start import Audience, audience_of
 from soundkin.progress import progress
-from soundkin.tasks import TASKS
 
 SPLITS = ("train", "valid", "test", "all")
 SPLIT_NOTES = {
@@ -29,6 +34,8 @@ SPLIT_NOTES = {
     "train": "The model was trained on these very tracks: scores say how well it remembers, not what it has learnt.",
     "all": "The model was trained on most of these tracks, so its scores are too good. Use the test split to judge.",
 }
+NO_PLAYS_NOTE = "Training saw no play of these tracks: all that is known of them is how they sound."
+PLAYS_NOTE = "Training saw plays of these tracks, so this is no cold start. Use the test split to judge."
 
 
 def evaluate(
@@ -39,24 +46,38 @@ def evaluate(
     labels: Sequence[str] | None = None,
     output: Path | None = None,
     random_seed: int = 0,
+    ratings: Path | None = None,
+    truth: Path | None = None,
+    vectors: Path | None = None,
 ) -> Evaluation:
     """Compare the model with an untrained network, MFCC statistics and chance on one split of a catalog.
 
     `split` is `train`, `valid`, `test`, by the rule the model was trained under, or `all`. `labels` default to genre,
-    artist, album and decade, as far as known. With `output`, the result is written there as JSON.
+    artist, album and decade, as far as known. With `ratings`, of which a model that was trained on ratings knows those
+    of training tracks only, its users are offered the tracks of the split, and judged by what they played; `truth` is
+    the folder of the synthesised corpus where all this comes from one. `vectors` is for a model that learnt from a
+    table of vectors, where that table is elsewhere now. With `output`, the result is written there as JSON.
 
     Raises:
-        UsageError: no such split, or it has no tracks.
-        CatalogError: the catalog cannot be used, or lacks a label asked for.
+        UsageError: no such split, or it has no tracks; or the model knows no users to offer tracks to.
+        CatalogError: the catalog or the ratings cannot be used, or lack a label asked for.
         ArtefactError: the model bundle is corrupt, or of another version.
     """
     if split not in SPLITS:
         raise UsageError(f"split={split} is unknown.{nearest(split, SPLITS)}")
-    bundle, catalog = load_bundle(Path(model_folder)), read_catalog(Path(catalog_path))
-    rule = split_rule(bundle.provenance.get("split", {}), catalog)
-    catalog = tracks_of(catalog, rule, split)
+    if truth is not None and ratings is None:
+        raise UsageError(f"truth={truth} says what could be known of users, and nobody asks: give their ratings too.")
+    bundle, whole = load_bundle(Path(model_folder), vectors), read_catalog(Path(catalog_path))
+    if isinstance(bundle.front_end, ExternalFrontEnd):
+        bundle.front_end.warn_of_another_table()
+    rule = split_rule(bundle.provenance.get("split", {}), whole)
+    catalog = tracks_of(whole, rule, split)
     labels = labels_to_ask(catalog, labels)  # hearing takes minutes: complain before
-    catalog, systems, skipped = _systems(TrackListener(bundle, random_seed), catalog, workers)
+    audience = None
+    if ratings is not None:
+        audience = audience_of(known_users(bundle, Path(model_folder)), whole, catalog, Path(ratings), truth)
+    catalog, tracks, skipped = hear(TrackListener(bundle, random_seed), catalog, workers)
+    systems = as_systems(tracks)
     evaluation = evaluate_vectors(systems, catalog, labels, trained_labels(bundle), random_seed)
     provenance = {
         "soundkin": version("soundkin"),
@@ -66,17 +87,25 @@ def evaluate(
         "catalog_sha256": sha256_of(Path(catalog_path)),
         "split": split,
         "split_rule": rule.model_dump(mode="json"),
+        **({"ratings": str(ratings), "ratings_sha256": sha256_of(Path(ratings))} if ratings else {}),
     }
     evaluation = evaluation.model_copy(
         update={
+            "cold_start": _cold_start(audience, catalog, systems[MODEL], split, random_seed) if audience else None,
             "skipped": tuple(skipped),
-            "notes": (SPLIT_NOTES[split], BASELINE_NOTE, *evaluation.notes),
+            "notes": (SPLIT_NOTES[split], baseline_note(bundle), *evaluation.notes),
             "provenance": {**provenance, **evaluation.provenance},
         }
     )
     if output is not None:
         write_json(Path(output), evaluation.to_json())
     return evaluation
+
+
+def _cold_start(audience: Audience, catalog: Catalog, vectors: np.ndarray, split: str, random_seed: int) -> ColdStart:
+    found = audience.judge(catalog.track_ids, vectors, random_seed)
+    note = NO_PLAYS_NOTE if split in ("valid", "test") else PLAYS_NOTE
+    return found.model_copy(update={"notes": (note, *found.notes)})
 
 
 def split_rule(saved: dict[str, Any], catalog: Catalog) -> SplitRule:
@@ -102,15 +131,22 @@ def tracks_of(catalog: Catalog, rule: SplitRule, split: str) -> Catalog:
 
 def trained_labels(bundle: Bundle) -> set[str]:
     """The labels that the model was taught, a decade counting as taught by its years."""
-    columns = {TASKS[name].column if name in TASKS else name for name in bundle.tasks}
+    columns = {column for task in bundle.tasks.values() for column in task["columns"]}
     return columns | ({"decade"} if "year" in columns else set())
 
 
-def _systems(
+def hear(
     listener: TrackListener, catalog: Catalog, workers: int
-) -> tuple[Catalog, dict[str, np.ndarray], list[Skipped]]:
-    """Vectors of all systems for the tracks that could be heard, and the ones that could not."""
-    results = in_processes(partial(_listen, listener), catalog.audio_paths(), workers)
+) -> tuple[Catalog, list[dict[str, np.ndarray]], list[Skipped]]:
+    """The tracks that could be heard, each one's vector by every system, and the files that could not.
+
+    Raises:
+        UsageError: none could be heard.
+    """
+    words = lyrics_of(catalog) if listener.bundle.tokenizer else [""] * len(catalog)
+    sounds = sounds_of(listener.bundle.front_end, catalog.audio_paths(), catalog.track_ids)
+    tracks_to_hear = list(zip(sounds, words, strict=True))
+    results = in_processes(partial(_listen, listener), tracks_to_hear, workers)
     with closing(results):
         heard = [outcome for _, outcome in sorted(progress(results, "evaluate", total=len(catalog)), key=itemgetter(0))]
     skipped = [outcome for outcome in heard if isinstance(outcome, Skipped)]
@@ -118,14 +154,15 @@ def _systems(
     if not tracks:
         raise UsageError(f"{catalog.source}: none of the {len(heard)} files could be heard. First: {skipped[0].reason}")
     kept = catalog.select(np.array([not isinstance(outcome, Skipped) for outcome in heard], dtype=bool))
-    return kept, as_systems(tracks), skipped
+    return kept, tracks, skipped
 
 
 Outcome = dict[str, np.ndarray] | Skipped
 
 
-def _listen(listener: TrackListener, path: Path) -> Outcome:
+def _listen(listener: TrackListener, track: tuple[Sound, str]) -> Outcome:
+    path, lyrics = track
     try:
-        return listener.vectors(path)
+        return listener.vectors(path, lyrics)
     except AudioError as error:
         return Skipped(str(path), str(error).removeprefix(str(path)).lstrip(": "))

@@ -86,11 +86,19 @@ def _find_seeds(index: Index, like: Sequence[str], model: Path | None) -> list[S
         if os.path.isfile(name):  # noqa: PTH113 - Path(name).is_file() takes a thirtieth of the whole query
             path = Path(name)
             embedder = embedder or _load_embedder(index, path, model)
-            seeds.append(Seed(embedder.embed(path), index.row_of_file(path)))
+            words = _lyrics(path) if embedder.reads_lyrics else ""
+            seeds.append(Seed(embedder.embed(path, words), index.row_of_file(path)))
         else:
             row = index.row(name)
             seeds.append(Seed(index.vector(row), row))
     return seeds
+
+
+def _lyrics(path: Path) -> str:
+    """The words in the tags of a file, or beside it."""
+    from soundkin.catalog.tags import read_tags
+
+    return read_tags(path).lyrics
 
 
 def _load_embedder(index: Index, path: Path, model: Path | None) -> "Embedder":

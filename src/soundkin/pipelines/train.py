@@ -19,7 +19,9 @@ from soundkin.config import validate
 from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.model_card import training_data
 from soundkin.errors import ConfigError, Skipped
+from soundkin.features.front_ends import identified
 from soundkin.files import read_json, replacing, write_json
+from soundkin.tasks.user_side import UserSide
 from soundkin.training.compose import compose, sweep
 from soundkin.training.config import TrainConfig
 from soundkin.training.data import PreparedData, prepare
@@ -28,7 +30,17 @@ from soundkin.training.module import TrainingModule
 
 __all__ = ["TrainConfig", "TrainResult", "compose", "environment", "sweep", "train"]
 
-PACKAGES = ("soundkin", "torch", "torchaudio", "pytorch-lightning", "hydra-core", "numpy", "soundfile", "av")
+PACKAGES = (
+    "soundkin",
+    "torch",
+    "torchaudio",
+    "pytorch-lightning",
+    "hydra-core",
+    "numpy",
+    "soundfile",
+    "av",
+    "onnxruntime",
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +58,10 @@ def train(config: TrainConfig) -> TrainResult:
     Raises:
         ConfigError: the run's folder holds a run of another config.
         CatalogError: the catalog breaks its promises, or lacks what a task needs.
+        UsageError: the file that frozen features come from cannot be used.
         OutputError: the run's folder cannot be written.
     """
+    config = config.model_copy(update={"features": identified(config.features)})
     _claim(config)
     model = config.run_dir / "model"
     if (model / "config.json").exists():
@@ -114,12 +128,13 @@ def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, met
     return Bundle(
         front_end=config.features,
         patch=config.patch,
-        patch_pooling=config.patch_pooling,
         network_config=config.model,
         network=module.network,
+        tokenizer=module.lyrics.tokenizer if module.lyrics else None,
         tasks={name: task.to_json() for name, task in module.proxy_tasks.items()},
         task_state={f"tasks.{name}": tensor for name, tensor in module.tasks.state_dict().items()},
         metrics=metrics,
+        users={name: task.users for name, task in module.proxy_tasks.items() if isinstance(task, UserSide)},
         provenance={
             "training_data": training_data(data.train.catalog, config.catalog),
             "split": data.split_rule.model_dump(mode="json"),

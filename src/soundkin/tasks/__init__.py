@@ -1,9 +1,31 @@
 """Proxy tasks: what labels at hand can teach the network. Add one as a file and a line here."""
 
+from soundkin.tasks.album import AlbumTask
 from soundkin.tasks.artist import ArtistTask
 from soundkin.tasks.base import ProxyTask, TaskConfig
+from soundkin.tasks.contrastive import ContrastiveTask
 from soundkin.tasks.genre import GenreTask
+from soundkin.tasks.latent_factors import LatentFactorsTask
+from soundkin.tasks.playlist import PlaylistTask
+from soundkin.tasks.ratings import RatingsTask
+from soundkin.tasks.tags import TagsTask
+from soundkin.tasks.triplets import TripletsTask
+from soundkin.tasks.year import YearTask
 
-TASKS: dict[str, type[ProxyTask]] = {task.name: task for task in (GenreTask, ArtistTask)}
+TASKS: dict[str, type[ProxyTask]] = {
+    task.name: task
+    for task in (
+        GenreTask,
+        ArtistTask,
+        AlbumTask,
+        TagsTask,
+        YearTask,
+        ContrastiveTask,
+        PlaylistTask,
+        TripletsTask,
+        LatentFactorsTask,
+        RatingsTask,
+    )
+}
 
 __all__ = ["TASKS", "ProxyTask", "TaskConfig"]

@@ -2,54 +2,30 @@
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from soundkin.catalog.labels import Vocabulary
-from soundkin.catalog.table import Catalog
 from soundkin.shapes import Float, typechecked
-from soundkin.tasks.base import ProxyTask, TaskConfig, masked_mean, unit_length
+from soundkin.tasks.base import LabelTaskConfig, TaskConfig
+from soundkin.tasks.multi_label import MultiLabelTask
 
 
-class GenreConfig(TaskConfig):
+class GenreConfig(LabelTaskConfig):
     """Settings of the genre task."""
 
 
-class GenreTask(ProxyTask):
+class GenreTask(MultiLabelTask):
     """Multi-label classification with binary cross-entropy on scaled cosines to one direction a genre."""
 
     name = "genre"
-    column = "genre"
+    columns = ("genre",)
     config_kind: ClassVar[type[TaskConfig]] = GenreConfig
 
-    def __init__(self, config: TaskConfig, vocabulary: Vocabulary, embedding_size: int) -> None:
-        super().__init__(config, vocabulary, embedding_size)
-        self.head = nn.Linear(embedding_size, len(vocabulary.names))
-        self.scale = nn.Parameter(torch.tensor(10.0))
-
-    def targets(self, catalog: Catalog) -> Tensor:
-        """Float [tracks, classes] of 0 and 1; a row of NaN where the genre is not known."""
-        multi_hot, known = self.vocabulary.multi_hot(catalog.values(self.column))
-        targets = torch.from_numpy(multi_hot)
-        targets[~torch.from_numpy(known)] = torch.nan
-        return targets
-
     @typechecked
-    def logits(self, vectors: Float[Tensor, "batch embedding"]) -> Float[Tensor, "batch classes"]:
-        """Log-odds of each genre."""
-        directions = unit_length(self.head.weight)
-        return self.scale * unit_length(vectors) @ directions.T + self.head.bias
-
-    @typechecked
-    def loss(
-        self, vectors: Float[Tensor, "batch embedding"], targets: Float[Tensor, "batch classes"]
-    ) -> Float[Tensor, ""]:
-        """Binary cross-entropy, summed over genres and averaged over labelled tracks."""
-        known = ~targets.isnan()
-        losses = nn.functional.binary_cross_entropy_with_logits(
-            self.logits(vectors), torch.where(known, targets, 0.0), reduction="none"
-        )
-        return masked_mean(torch.where(known, losses, 0.0).sum(dim=1), known.any(dim=1))
+    def costs(
+        self, logits: Float[Tensor, "batch classes"], targets: Float[Tensor, "batch classes"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Binary cross-entropy."""
+        return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
 
     @typechecked
     def metrics(

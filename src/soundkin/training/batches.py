@@ -5,6 +5,7 @@ ten.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
@@ -17,9 +18,13 @@ from soundkin.features.patches import PatchConfig, patch_starts
 
 
 class Batch(TypedDict):
-    """Patches [batch, mels, frames] and the row of the task targets that belongs to each."""
+    """Patches [patches, mels, frames], one track's after another's; how many each track has; which track each is.
+
+    `rows` [tracks] are rows of the task targets. A track may stand in a batch several times, heard at other places.
+    """
 
     log_mel: Tensor
+    lengths: Tensor
     rows: Tensor
 
 
@@ -41,8 +46,30 @@ class EpochSteps(Sampler[tuple[int, int]]):
         return self.steps
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """How tracks are drawn into a batch.
+
+    `batch_patches` is about how many patches a batch holds; `most_patches` the longest run of patches that stands for
+    a track, lengths from one to it being equally likely; `views` how often a track is heard; `groups` are arrays
+    [groups, size] of rows that have to meet, and `group_share` is the share of the tracks that are drawn in groups.
+    """
+
+    batch_patches: int
+    tracks_per_artist: int = 2
+    most_patches: int = 1
+    views: int = 1
+    groups: tuple[np.ndarray, ...] = ()
+    group_share: float = 0.5
+
+    @property
+    def tracks(self) -> int:
+        """How many different tracks a batch holds."""
+        return max(2, round(self.batch_patches / (self.views * (1 + self.most_patches) / 2)))
+
+
 class PatchBatches(Dataset[Batch]):
-    """Random patches of training tracks, balanced over artists."""
+    """Random runs of patches of training tracks, balanced over artists."""
 
     def __init__(
         self,
@@ -50,37 +77,60 @@ class PatchBatches(Dataset[Batch]):
         keys: list[str],
         artists: list[str],
         patch_frames: int,
-        batch_patches: int,
-        tracks_per_artist: int,
+        drawing: Drawing,
         random_seed: int,
         rank: int = 0,
     ) -> None:
         self.cache = cache
         self.keys = keys
         self.patch_frames = patch_frames
-        self.batch_patches = batch_patches
-        self.tracks_per_artist = tracks_per_artist
+        self.drawing = drawing
         self.seed = (random_seed, rank)
+        self.groups = [group for group in drawing.groups if len(group)]
         numbers = np.unique(np.asarray(artists), return_inverse=True)[1]
         order = np.argsort(numbers, kind="stable")
         self.rows_of_artist = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
 
     def __getitem__(self, epoch_and_step: tuple[int, int]) -> Batch:
         generator = np.random.default_rng((*self.seed, *epoch_and_step))
+        views = self.drawing.views
         rows = self._draw_rows(generator)
-        patches = [random_patch(self.cache.log_mel(self.keys[row]), self.patch_frames, generator) for row in rows]
-        return {"log_mel": to_network_input(np.stack(patches)), "rows": torch.from_numpy(rows)}
+        runs = [
+            self._draw_run(self.cache.log_mel(self.keys[row]), view, generator) for row in rows for view in range(views)
+        ]
+        return {
+            "log_mel": to_network_input(np.concatenate(runs)),
+            "lengths": torch.tensor([len(run) for run in runs]),
+            "rows": torch.from_numpy(np.repeat(rows, views)),
+        }
 
     def _draw_rows(self, generator: np.random.Generator) -> np.ndarray:
-        """Rows of a batch: artists in random order, up to `tracks_per_artist` tracks of each, until it is full."""
+        """Rows of a batch: first some of the groups, then artists in random order and a few tracks of each."""
+        wanted = self.drawing.tracks
         rows: list[int] = []
-        while len(rows) < self.batch_patches:
+        for number, groups in enumerate(self.groups, start=1):
+            enough = wanted * self.drawing.group_share * number / len(self.groups)
+            for group in generator.integers(len(groups), size=wanted):
+                if len(rows) + groups.shape[1] > enough:
+                    break
+                rows += groups[group].tolist()
+        while len(rows) < wanted:
             for artist in generator.permutation(len(self.rows_of_artist)):
                 own = self.rows_of_artist[artist]
-                rows += generator.permutation(own)[: self.tracks_per_artist].tolist()
-                if len(rows) >= self.batch_patches:
+                rows += generator.permutation(own)[: self.drawing.tracks_per_artist].tolist()
+                if len(rows) >= wanted:
                     break
-        return np.asarray(rows[: self.batch_patches], dtype=np.int64)
+        return np.asarray(rows[:wanted], dtype=np.int64)
+
+    def _draw_run(self, log_mel: np.ndarray, view: int, generator: np.random.Generator) -> np.ndarray:
+        """Patches in a row, [run, patch frames, mels], from the part of the track that is this view's."""
+        patches = int(generator.integers(1, self.drawing.most_patches + 1))
+        patches = max(1, min(patches, len(log_mel) // self.patch_frames))
+        room = max(1, len(log_mel) - patches * self.patch_frames + 1)
+        first = room * view // self.drawing.views
+        past = max(first + 1, room * (view + 1) // self.drawing.views)
+        run = cut_patch(log_mel, int(generator.integers(first, past)), patches * self.patch_frames)
+        return run.reshape(patches, self.patch_frames, -1)
 
 
 class HeldOutTracks(Dataset[Batch]):
@@ -97,15 +147,14 @@ class HeldOutTracks(Dataset[Batch]):
         starts = patch_starts(len(log_mel), self.patch)
         chosen = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), self.most_patches)).round().astype(int))
         patches = [cut_patch(log_mel, starts[number], self.patch.frames) for number in chosen]
-        return {"log_mel": to_network_input(np.stack(patches)), "rows": torch.tensor([row])}
+        return {
+            "log_mel": to_network_input(np.stack(patches)),
+            "lengths": torch.tensor([len(patches)]),
+            "rows": torch.tensor([row]),
+        }
 
     def __len__(self) -> int:
         return len(self.keys)
-
-
-def random_patch(log_mel: np.ndarray, patch_frames: int, generator: np.random.Generator) -> np.ndarray:
-    """A patch of `patch_frames` frames that begins anywhere in the track: [frames, mels] -> [patch_frames, mels]."""
-    return cut_patch(log_mel, int(generator.integers(max(1, len(log_mel) - patch_frames + 1))), patch_frames)
 
 
 def cut_patch(log_mel: np.ndarray, start: int, patch_frames: int) -> np.ndarray:

@@ -25,7 +25,8 @@ class History(Callback):
         self._step_ended = self._epoch_began = 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clocks."""
+        """Start the clocks, and forget figures that this epoch may not measure again."""
+        trainer.callback_metrics.clear()
         self._waiting_seconds = 0.0
         self._epoch_began = self._step_ended = time.perf_counter()
 

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from soundkin.config import nearest, validate
 from soundkin.errors import ConfigError
+from soundkin.features.external import ExternalFrontEnd
 from soundkin.tasks import TASKS
 from soundkin.training.config import TrainConfig
 
@@ -75,7 +76,10 @@ def _register_defaults() -> None:
     store = ConfigStore.instance()
     placeholders = {"catalog": "???", "run_dir": "???"}
     defaults = TrainConfig(catalog=Path(), run_dir=Path()).model_dump(mode="json") | placeholders
-    store.store("defaults", defaults | {"task": {}})
+    store.store("defaults", defaults | {"task": {}, "features": {}})
+    store.store("log_mel_defaults", defaults["features"], group="features")
+    external = ExternalFrontEnd(path=Path()).model_dump(mode="json") | {"path": "???"}
+    store.store("external_defaults", external, group="features")
     for name, task in TASKS.items():
         store.store(f"{name}_defaults", {name: task.config_kind().model_dump(mode="json")}, group="task")
 

@@ -1,17 +1,19 @@
 """What a training run is made of, in one typed tree. Each part's defaults stand with its owner."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field, NonNegativeInt, PositiveInt, create_model
 
 from soundkin.catalog.splits import SplitConfig
 from soundkin.config import Config
 from soundkin.features.augment import AugmentConfig
+from soundkin.features.front_ends import AnyFrontEnd
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import NetworkConfig
 from soundkin.tasks import TASKS
+from soundkin.training.weighting import WeightingName
 
 
 class DataConfig(Config):
@@ -19,7 +21,9 @@ class DataConfig(Config):
 
     split: SplitConfig = SplitConfig()
     augment: AugmentConfig = AugmentConfig()
-    batch_patches: PositiveInt = Field(64, description="patches in a batch")
+    batch_patches: PositiveInt = Field(64, description="patches in a batch, about")
+    most_patches: PositiveInt = Field(1, description="a track is heard in runs of one to so many patches")
+    group_share: float = Field(0.5, gt=0.0, lt=1.0, description="share of a batch for tracks that tasks want together")
     tracks_per_artist: PositiveInt = Field(2, description="a batch draws artists evenly, and this many tracks of each")
     cache_folder: Path | None = Field(None, description="log-mels on disk; default: `cache` beside the run's folder")
     cache_seconds: float = Field(300.0, gt=0.0, description="how much of a long track is cached for training")
@@ -36,6 +40,10 @@ class TrainerConfig(Config):
     learning_rate: float = Field(2e-3, gt=0.0)
     warmup_share: float = Field(0.1, ge=0.0, lt=1.0, description="share of all steps in which the rate rises")
     weight_decay: float = Field(0.01, ge=0.0)
+    weighting: WeightingName = Field("fixed", description="task weights as given, or learnt from their uncertainty")
+    conflict_epochs: NonNegativeInt = Field(
+        5, description="gradient conflicts are measured at the beginning of every so many epochs; 0: never"
+    )
     gradient_clip: float = Field(1.0, gt=0.0)
     patience: PositiveInt = Field(10, description="epochs without a better held-out retrieval before stopping")
     accelerator: str = Field("cpu", description="cpu, gpu or auto")
@@ -67,10 +75,12 @@ class TrainConfig(Config):
 
     catalog: Path
     run_dir: Path
+    ratings: Path | None = Field(None, description="user_id, track_id, rating: data/README.md")
+    triplets: Path | None = Field(None, description="anchor_id, closer_id, farther_id")
+    playlists: Path | None = Field(None, description="playlist_id, track_id")
     random_seed: NonNegativeInt = 0
-    features: FrontEnd = FrontEnd()
+    features: AnyFrontEnd = FrontEnd()
     patch: PatchConfig = PatchConfig()
-    patch_pooling: Literal["mean"] = "mean"
     model: NetworkConfig = NetworkConfig()
     task: TaskConfigs = TaskConfigs()
     data: DataConfig = DataConfig()

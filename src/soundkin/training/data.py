@@ -8,12 +8,17 @@ import pandas as pd
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
+from soundkin.catalog.sources import Sources
 from soundkin.catalog.splits import SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog, read_catalog
-from soundkin.errors import CatalogError, Skipped
+from soundkin.errors import CatalogError, ConfigError, Skipped
+from soundkin.features.augment import AugmentConfig
 from soundkin.features.cache import MelCache, build_cache
+from soundkin.features.external import ExternalFrontEnd
+from soundkin.features.front_ends import sounds_of
 from soundkin.files import replacing
-from soundkin.training.batches import Batch, EpochSteps, HeldOutTracks, PatchBatches
+from soundkin.tasks import ProxyTask
+from soundkin.training.batches import Batch, Drawing, EpochSteps, HeldOutTracks, PatchBatches
 from soundkin.training.config import TrainConfig
 
 
@@ -31,6 +36,7 @@ class PreparedData:
 
     train: SplitTracks
     valid: SplitTracks
+    sources: Sources
     split_rule: SplitRule
     cache: MelCache
     skipped: list[Skipped]
@@ -41,16 +47,18 @@ def prepare(config: TrainConfig) -> PreparedData:
 
     Raises:
         CatalogError: no training track can be heard.
+        ConfigError: frozen features are to be augmented as if they were log-mels.
     """
+    if isinstance(config.features, ExternalFrontEnd):
+        _refuse_changes_of_sound(config.data.augment)
     catalog = read_catalog(config.catalog)
     rule = make_split_rule(catalog, config.data.split)
     splits = pd.Series(rule.assign(catalog))
     used = splits.isin(["train", "valid"]).to_numpy()
     folder = config.data.cache_folder or config.run_dir.parent / "cache"
     wanted = catalog.select(used)
-    build = build_cache(
-        wanted.audio_paths(), config.features, folder, config.data.cache_workers, config.data.cache_seconds
-    )
+    sounds = sounds_of(config.features, wanted.audio_paths(), wanted.track_ids)
+    build = build_cache(sounds, config.features, folder, config.data.cache_workers, config.data.cache_seconds)
     key_of = dict(zip(wanted.track_ids, build.keys, strict=True))
     keys = pd.Series([key_of.get(track_id) for track_id in catalog.track_ids], dtype=object)
     _write_table(
@@ -69,34 +77,42 @@ def prepare(config: TrainConfig) -> PreparedData:
             f"catalog {config.catalog}: no training track can be heard ({len(build.skipped)} of {len(wanted)} files "
             f"were skipped: see {config.run_dir / 'skipped.csv'}). Mend the files or the paths, and run again."
         )
-    return PreparedData(train, valid, rule, build.cache, build.skipped)
+    sources = Sources(train.catalog, config.ratings, config.triplets, config.playlists, all_tracks=catalog)
+    return PreparedData(train, valid, sources, rule, build.cache, build.skipped)
 
 
 class PatchData(pl.LightningDataModule):
     """Gives Lightning its loaders over prepared data."""
 
-    def __init__(self, data: PreparedData, config: TrainConfig) -> None:
+    def __init__(self, data: PreparedData, config: TrainConfig, tasks: Sequence[ProxyTask]) -> None:
         super().__init__()
         self.data = data
         self.config = config
+        self.drawing = Drawing(
+            batch_patches=config.data.batch_patches,
+            tracks_per_artist=config.data.tracks_per_artist,
+            most_patches=config.data.most_patches,
+            views=max(task.views for task in tasks),
+            groups=tuple(task.together().numpy() for task in tasks),
+            group_share=config.data.group_share,
+        )
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random balanced batches; as many an epoch as hear each track once, unless the config says otherwise."""
-        config, tracks = self.config.data, self.data.train
-        ranks = self.trainer.world_size if self.trainer else 1
-        heard_once = -(-len(tracks.keys) // (config.batch_patches * ranks))
+        tracks = self.data.train
+        trainer = self.trainer
+        heard_once = -(-len(tracks.keys) // (self.drawing.tracks * (trainer.world_size if trainer else 1)))
         batches = PatchBatches(
             self.data.cache,
             tracks.keys,
             _artists(tracks),
             self.config.patch.frames,
-            config.batch_patches,
-            config.tracks_per_artist,
+            self.drawing,
             self.config.random_seed,
-            self.trainer.global_rank if self.trainer else 0,
+            trainer.global_rank if trainer else 0,
         )
         steps = EpochSteps(self.config.trainer.steps_per_epoch or heard_once)
-        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=config.loader_workers)
+        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=self.config.data.loader_workers)
 
     def val_dataloader(self) -> Sequence[DataLoader[Batch]]:
         """Held-out tracks, one at a time; no loader where there are none."""
@@ -106,6 +122,16 @@ class PatchData(pl.LightningDataModule):
             self.data.cache, self.data.valid.keys, self.config.patch, self.config.data.validation_patches
         )
         return [DataLoader(held_out, batch_size=None, shuffle=False)]
+
+
+def _refuse_changes_of_sound(augment: AugmentConfig) -> None:
+    """What a change does to log-mels it does not do to another encoder's numbers; masks hide either."""
+    for name in ("gain_db", "tilt_db", "stretch", "shift_bands"):
+        if getattr(augment, name):
+            raise ConfigError(
+                f"config data.augment.{name}={getattr(augment, name)} changes log-mels, and frozen features are none. "
+                f"Leave it out, or set it to 0; model.dropout and masks still serve."
+            )
 
 
 def _artists(tracks: SplitTracks) -> list[str]:

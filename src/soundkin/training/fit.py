@@ -20,7 +20,9 @@ from soundkin.training.checkpoint import CrashSafeCheckpointIO, read_checkpoint
 from soundkin.training.config import TrainConfig
 from soundkin.training.data import PatchData, PreparedData
 from soundkin.training.held_out import HeldOutLabels, retrieval_scores
+from soundkin.training.lyrics import LyricTable
 from soundkin.training.module import TrainingModule
+from soundkin.training.start import whitened_start
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +46,14 @@ def fit(config: TrainConfig, data: PreparedData) -> TrainingModule:
     checkpoints = config.run_dir / "checkpoints"
     trainer = _trainer(config, checkpoints, watched)
     last = checkpoints / "last.ckpt"
+    if config.model.shortcut and not last.exists():
+        whitened_start(module.network, data, config)
     try:
-        trainer.fit(module, datamodule=PatchData(data, config), ckpt_path=last if last.exists() else None)
+        trainer.fit(
+            module,
+            datamodule=PatchData(data, config, list(module.proxy_tasks.values())),
+            ckpt_path=last if last.exists() else None,
+        )
     except SystemExit:  # Lightning's way of answering Ctrl-C
         raise KeyboardInterrupt from None
     if not trainer.is_global_zero:
@@ -70,7 +78,7 @@ def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
         tasks,
         targets,
         held_out,
-        config.patch_pooling,
+        LyricTable.of(config.model.lyrics, data) if config.model.lyrics else None,
         config.data.augment,
         config.trainer,
         config.random_seed,
@@ -82,7 +90,7 @@ def _tasks(config: TrainConfig, data: PreparedData) -> dict[str, ProxyTask]:
     if not chosen:
         raise ConfigError(f"no proxy task is chosen, so there is nothing to learn. Give task=[{','.join(TASKS)}]")
     return {
-        name: TASKS[name].from_catalog(settings, data.train.catalog, config.model.embedding_size)
+        name: TASKS[name].from_sources(settings, data.sources, config.model.embedding_size)
         for name, settings in chosen.items()
     }
 
@@ -106,7 +114,7 @@ def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Traine
         max_epochs=settings.epochs,
         accelerator=settings.accelerator,
         devices=settings.devices,
-        strategy=settings.strategy,
+        strategy=_strategy(config),
         precision=settings.precision,  # type: ignore[arg-type]
         gradient_clip_val=settings.gradient_clip,
         callbacks=callbacks,
@@ -122,6 +130,12 @@ def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Traine
         enable_model_summary=False,
         deterministic=True,
     )
+
+
+def _strategy(config: TrainConfig) -> str:
+    """Lightning's word for the strategy; a batch without any lyrics leaves the text network without gradients."""
+    name = config.trainer.strategy
+    return "ddp_find_unused_parameters_true" if name == "ddp" and config.model.lyrics else name
 
 
 def _quieten() -> None:

@@ -10,11 +10,14 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from soundkin.features.augment import AugmentConfig, augment
-from soundkin.models import PATCH_POOLINGS
+from soundkin.models import TrackNetwork
 from soundkin.tasks import ProxyTask
 from soundkin.training.batches import Batch
 from soundkin.training.config import TrainerConfig
+from soundkin.training.conflicts import gradient_cosines
 from soundkin.training.held_out import HeldOutLabels, retrieval_scores
+from soundkin.training.lyrics import LyricTable
+from soundkin.training.weighting import TaskWeighting
 
 
 class TrainingModule(pl.LightningModule):
@@ -22,11 +25,11 @@ class TrainingModule(pl.LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: TrackNetwork,
         tasks: dict[str, ProxyTask],
         targets: dict[str, Tensor],
         held_out: HeldOutLabels,
-        patch_pooling: str,
+        lyrics: LyricTable | None,
         augment_config: AugmentConfig,
         config: TrainerConfig,
         random_seed: int,
@@ -34,9 +37,10 @@ class TrainingModule(pl.LightningModule):
         super().__init__()
         self.network = network
         self.tasks = nn.ModuleDict(tasks)
-        self.patch_pooling = PATCH_POOLINGS[patch_pooling]()
+        self.weighting = TaskWeighting(config.weighting, {name: task.config.weight for name, task in tasks.items()})
         self.targets = targets
         self.held_out = held_out
+        self.lyrics = lyrics
         self.augment_config = augment_config
         self.config = config
         self.random_seed = random_seed
@@ -55,22 +59,33 @@ class TrainingModule(pl.LightningModule):
         self._generator = torch.Generator().manual_seed(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Weighted sum of the task losses on one batch of patches."""
-        vectors: Tensor = self.network(augment(batch["log_mel"], self.augment_config, self._generator)).float()
-        total = vectors.new_zeros(())
+        """Weighted sum of the task losses on one batch of tracks."""
+        rows = batch["rows"].cpu()
+        lyrics = self.lyrics.of_training(rows, self.device) if self.lyrics else None
+        log_mel = augment(batch["log_mel"], self.augment_config, self._generator)
+        vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
+        losses = {}
         for name, task in self.proxy_tasks.items():
-            targets = self.targets[name][batch["rows"].cpu()].to(vectors.device)
-            loss = task.loss(vectors, targets)
-            total = total + task.config.weight * loss
-            self._note(f"train/{name}_loss", loss)
+            targets = self.targets[name][rows].to(vectors.device)
+            losses[name] = task.loss(vectors, targets)
+            self._note(f"train/{name}_loss", losses[name])
+            self._note(f"train/{name}_weight", self.weighting.factor(name))
             for metric, value in task.metrics(vectors.detach(), targets).items():
                 self._note(f"train/{name}_{metric}", value)
+        total: Tensor = self.weighting(losses)
         self._note("train/loss", total)
+        if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:
+            self._note("train/lyric_gate", gate)
+        if len(losses) > 1 and self._measures_conflicts(batch_idx):
+            shared = [parameter for parameter in self.network.trunk.parameters() if parameter.requires_grad]
+            for pair, cosine in gradient_cosines(losses, shared).items():
+                self._note(f"train/gradient_cosine_{pair}", cosine)
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """The vector of one held-out track."""
-        self._held_out_vectors.append(self.patch_pooling(self.network(batch["log_mel"]).float()).cpu())
+        """The vectors of held-out tracks."""
+        lyrics = self.lyrics.of_held_out(batch["rows"].cpu(), self.device) if self.lyrics else None
+        self._held_out_vectors += self.network(batch["log_mel"], batch["lengths"], lyrics).float().cpu()
 
     def on_validation_epoch_end(self) -> None:
         """Log how well held-out tracks find their kin."""
@@ -99,6 +114,10 @@ class TrainingModule(pl.LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _measures_conflicts(self, batch_idx: int) -> bool:
+        every = self.config.conflict_epochs
+        return batch_idx == 0 and every > 0 and self.current_epoch % every == 0
 
     def _note(self, name: str, value: Tensor | float) -> None:
         value = value.detach() if isinstance(value, Tensor) else torch.tensor(np.float32(value))

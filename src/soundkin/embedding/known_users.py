@@ -1,0 +1,81 @@
+"""The users that a model bundle knows, and where users and tracks stand in their common space."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from soundkin.config import nearest
+from soundkin.embedding.bundle import Bundle
+from soundkin.errors import ArtefactError, UsageError
+from soundkin.parallel import one_torch_thread
+from soundkin.shapes import Float32, typechecked
+from soundkin.tasks.latent_factors import LatentFactorsTask
+from soundkin.tasks.ratings import RatingsTask
+
+UserTask = RatingsTask | LatentFactorsTask
+USER_TASKS: tuple[type[UserTask], ...] = (RatingsTask, LatentFactorsTask)  # of two, the first is asked
+TRACKS_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True, eq=False)
+class KnownUsers:
+    """A task that learnt from ratings, as the bundle has it, and the users whom the rows of `vectors` belong to.
+
+    `ids` is empty where users.parquet was deleted.
+    """
+
+    task: UserTask
+    ids: list[str]
+    vectors: Float32[np.ndarray, "users factors"]
+
+    @typechecked
+    @torch.inference_mode()
+    def track_vectors(self, vectors: Float32[np.ndarray, "tracks embedding"]) -> Float32[np.ndarray, "tracks factors"]:
+        """Where tracks stand among the users, by the model's vectors of them; the length of these does not matter."""
+        blocks = np.split(vectors, range(TRACKS_AT_ONCE, len(vectors), TRACKS_AT_ONCE))
+        with one_torch_thread():
+            found = [self.task.track_vectors(torch.from_numpy(block)).numpy() for block in blocks]
+        return np.concatenate(found)
+
+
+def known_users(bundle: Bundle, folder: Path, task: str | None = None) -> KnownUsers:
+    """The users of the bundle from `folder` by `task`, or else by the first of `USER_TASKS` that it was trained on.
+
+    Raises:
+        UsageError: the model learnt nothing of users, or not by that task.
+        ArtefactError: the bundle's parts do not fit each other.
+    """
+    kind = _chosen(bundle, folder, task)
+    built = kind.from_json(bundle.tasks[kind.name], bundle.network_config.embedding_size)
+    prefix = f"tasks.{kind.name}."
+    state = {name.removeprefix(prefix): part for name, part in bundle.task_state.items() if name.startswith(prefix)}
+    try:
+        built.load_state_dict(state)
+    except RuntimeError as error:  # torch lists on many lines which tensors do not fit
+        raise ArtefactError(
+            f"model {folder} is of another soundkin: its tensors do not fit the {kind.name} task. Use the one that it "
+            "was trained with, or train it again."
+        ) from error
+    vectors = built.eval().requires_grad_(False).user_vectors().numpy()
+    ids = bundle.users.get(kind.name, [])
+    if ids and len(ids) != len(vectors):
+        raise ArtefactError(
+            f"{folder}/users.parquet names {len(ids)} users of the {kind.name} task, and the model has vectors of "
+            f"{len(vectors)}. Copy or train the model again."
+        )
+    return KnownUsers(built, ids, vectors)
+
+
+def _chosen(bundle: Bundle, folder: Path, task: str | None) -> type[UserTask]:
+    found = {kind.name: kind for kind in USER_TASKS if kind.name in bundle.tasks}
+    if not found:
+        trained = ", ".join(bundle.tasks) or "nothing"
+        raise UsageError(
+            f"model {folder} knows no users: it was trained on {trained}. Train one on ratings: "
+            "soundkin train task=[ratings] ratings=ratings.csv ..."
+        )
+    if task is not None and task not in found:
+        raise UsageError(f"model {folder} was not trained on task {task}.{nearest(task, found)}")
+    return found[task] if task else next(iter(found.values()))

@@ -1,0 +1,119 @@
+"""Lyrics as subword tokens: byte-level byte-pair encoding, learnt from the lyrics of the training tracks.
+
+Every text in every script can be spelt, byte by byte if need be, so there is no unknown token. Tokens count from 1, and
+0 is padding. Compatibility forms (full-width letters, ligatures), case and runs of white space make no difference.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
+
+import numpy as np
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import BPE
+from tokenizers.normalizers import NFKC, Lowercase, Prepend, Replace, Strip
+from tokenizers.normalizers import Sequence as NormalizerSequence
+from tokenizers.pre_tokenizers import ByteLevel, Split
+from tokenizers.pre_tokenizers import Sequence as PreTokenizerSequence
+from tokenizers.trainers import BpeTrainer
+
+from soundkin.errors import ArtefactError
+from soundkin.shapes import Int
+
+SMALLEST_VOCABULARY = 257
+"""Padding and the 256 bytes."""
+
+# A word with the space before it; combining marks belong to their letters (the vowels of Hindi, Thai, Arabic).
+WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+"
+
+
+class LyricTokenizer:
+    """Texts to tokens. The same texts train the same tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocabulary_size: int) -> Self:
+        """Learn the tokens that spell `texts` shortest, at most `vocabulary_size` with the padding.
+
+        Few or short texts give fewer tokens, down to `SMALLEST_VOCABULARY`, which is also the least to ask for.
+        """
+        assert vocabulary_size >= SMALLEST_VOCABULARY
+        tokenizer = Tokenizer(BPE())
+        tokenizer.normalizer = NormalizerSequence(
+            [NFKC(), Lowercase(), Replace(Regex(r"\s+"), " "), Strip(), Prepend(" ")]
+        )
+        words = Split(Regex(WORDS), "isolated")
+        tokenizer.pre_tokenizer = PreTokenizerSequence([words, ByteLevel(add_prefix_space=False, use_regex=False)])
+        trainer = BpeTrainer(
+            vocab_size=vocabulary_size - 1,  # the padding is ours: a text that spells out a special token is a text
+            min_frequency=2,
+            initial_alphabet=ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        with _one_thread():
+            tokenizer.train_from_iterator(texts, trainer)
+        return cls(tokenizer)
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many different tokens there are, with the padding: tokens lie in [0, vocabulary_size)."""
+        size: int = self._tokenizer.get_vocab_size() + 1
+        return size
+
+    def encode(self, texts: Iterable[str], most_tokens: int) -> list[list[int]]:
+        """The first `most_tokens` tokens of each text; none of one that is empty or white space."""
+        # One by one: a batch would go to threads, which do not survive a fork.
+        return [[token + 1 for token in self._tokenizer.encode(text).ids[:most_tokens]] for text in texts]
+
+    def to_json(self) -> str:
+        """All there is to it, for the model bundle."""
+        text: str = self._tokenizer.to_str()
+        return text
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The tokenizer that `to_json` described.
+
+        Raises:
+            ArtefactError: it is damaged, or describes another kind of tokenizer.
+        """
+        try:
+            tokenizer = Tokenizer.from_str(text)
+            kind = json.loads(text)["model"]["type"]
+        except Exception as error:  # the library raises nothing narrower
+            raise ArtefactError(f"the lyric tokenizer is damaged ({error}). Copy or train the model again.") from error
+        tokens = sorted(tokenizer.get_vocab().values())
+        if kind != "BPE" or not set(ByteLevel.alphabet()) <= tokenizer.get_vocab().keys():
+            raise ArtefactError(
+                "the lyric tokenizer is not a byte-level BPE. Use the one that was trained with the model."
+            )
+        if tokens != list(range(len(tokens))):
+            raise ArtefactError("the lyric tokenizer is damaged (its tokens have gaps). Copy or train the model again.")
+        return cls(tokenizer)
+
+
+def pad(token_lists: Sequence[Sequence[int]]) -> tuple[Int[np.ndarray, "tracks tokens"], Int[np.ndarray, " tracks"]]:
+    """Tokens of each text, filled up with 0 to the longest, and how many each has; both int64."""
+    lengths = np.array([len(tokens) for tokens in token_lists], dtype=np.int64)
+    padded = np.zeros((len(lengths), lengths.max(initial=0)), dtype=np.int64)
+    for row, tokens in zip(padded, token_lists, strict=True):
+        row[: len(tokens)] = tokens
+    return padded, lengths
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep the library from starting threads: it complains, at every later fork, that it had some."""
+    before = os.environ.get("TOKENIZERS_PARALLELISM")
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TOKENIZERS_PARALLELISM"]
+        else:
+            os.environ["TOKENIZERS_PARALLELISM"] = before

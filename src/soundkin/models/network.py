@@ -1,0 +1,63 @@
+"""The whole network: patches to patch vectors, these and the lyrics to one vector a track."""
+
+import torch
+from torch import Tensor, nn
+
+from soundkin.models.config import NetworkConfig
+from soundkin.models.lyrics import LyricFusion, LyricTokens
+from soundkin.models.patch_pooling import PATCH_POOLINGS
+from soundkin.models.time_conv import TimeConvNetwork
+from soundkin.shapes import Bool, Float, Int, typechecked
+
+
+class TrackNetwork(nn.Module):
+    """Hears tracks of any length: a trunk over each patch, patch pooling, and the lyrics joined in where asked for."""
+
+    def __init__(self, config: NetworkConfig, mel_bands: int) -> None:
+        super().__init__()
+        self.trunk = TimeConvNetwork(config, mel_bands)
+        self.patch_pooling = PATCH_POOLINGS[config.patch_pooling](config.embedding_size)
+        self.lyric_fusion = LyricFusion(config.lyrics, config.embedding_size) if config.lyrics else None
+        self.minimum_frames = self.trunk.minimum_frames
+
+    @typechecked
+    def patches(self, log_mel: Float[Tensor, "patches mels frames"]) -> Float[Tensor, "patches embedding"]:
+        """One vector a patch; the patches may be of any tracks."""
+        vectors: Tensor = self.trunk(log_mel)
+        return vectors
+
+    @typechecked
+    def tracks(
+        self,
+        patch_vectors: Float[Tensor, "tracks most embedding"],
+        mask: Bool[Tensor, "tracks most"],
+        lyrics: LyricTokens | None = None,
+    ) -> Float[Tensor, "tracks embedding"]:
+        """One vector a track from its patch vectors in order of time, where `mask` says which places hold one."""
+        vectors: Tensor = self.patch_pooling(patch_vectors, mask)
+        return self.lyric_fusion(vectors, lyrics) if self.lyric_fusion else vectors
+
+    @typechecked
+    def forward(
+        self,
+        log_mel: Float[Tensor, "patches mels frames"],
+        lengths: Int[Tensor, " tracks"],
+        lyrics: LyricTokens | None = None,
+    ) -> Float[Tensor, "tracks embedding"]:
+        """Track vectors from a batch that holds the patches of one track after another's, `lengths` of each."""
+        return self.tracks(*by_track(self.patches(log_mel), lengths), lyrics)
+
+
+def build_network(config: NetworkConfig, mel_bands: int) -> TrackNetwork:
+    """A network with fresh weights, drawn from torch's global generator."""
+    return TrackNetwork(config, mel_bands)
+
+
+@typechecked
+def by_track(
+    patch_vectors: Float[Tensor, "patches embedding"], lengths: Int[Tensor, " tracks"]
+) -> tuple[Float[Tensor, "tracks most embedding"], Bool[Tensor, "tracks most"]]:
+    """Patch vectors put under their tracks, short tracks filled up with zeros, and a mask of what is no filling."""
+    mask = torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
+    padded = patch_vectors.new_zeros(*mask.shape, patch_vectors.shape[1])
+    return padded.masked_scatter(mask[..., None], patch_vectors), mask

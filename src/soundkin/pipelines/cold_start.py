@@ -1,0 +1,150 @@
+"""Cold start: users are offered tracks that nobody had played when the model learnt; what do they come to play?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from soundkin.catalog.listening import Listening, make_listening
+from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.table import Catalog
+from soundkin.corpus.synthesise import read_truth
+from soundkin.embedding.known_users import KnownUsers
+from soundkin.errors import UsageError
+from soundkin.evaluation.recommendation import BOUND, ColdStart, Factors, cold_start, held_out_plays
+from soundkin.evaluation.systems import MODEL
+from soundkin.shapes import Float32
+from soundkin.tasks.factorisation import factorise
+from soundkin.tasks.latent_factors import LatentFactorsConfig
+
+FACTORISED_NOTE = (
+    f"{BOUND}: a weighted matrix factorisation of all ratings, those of the held-out tracks too, as in van den Oord et "
+    "al. (2013). It says what can be known of a track once people have played it."
+)
+PLANTED_NOTE = f"{BOUND}: the tastes that were planted when the corpus was made. No factorisation can know better."
+
+
+@dataclass(frozen=True, eq=False)
+class Listeners:
+    """Who likes what among all tracks of a catalog, held-out ones too, and the factorisation that bounds all others."""
+
+    listening: Listening
+    factorisation: LatentFactorsConfig
+
+    def plays(self, users: list[str], track_ids: list[str]) -> csr_matrix:
+        """Who likes which of these tracks, [users, tracks]."""
+        of_tracks = pd.Index(self.listening.tracks).isin(track_ids)
+        liked = self.listening.confidence[:, of_tracks].tocoo()
+        rows = {
+            "user_id": np.array(self.listening.users, object)[liked.row],
+            "track_id": np.array(self.listening.tracks, object)[of_tracks][liked.col],
+            "rating": liked.data,
+        }
+        return held_out_plays(pd.DataFrame(rows), users, track_ids)
+
+    def bound(self, users: list[str], track_ids: list[str]) -> Factors:
+        """Factors of these users and tracks by all ratings; zeros for whoever likes nothing, and what nobody likes."""
+        config = self.factorisation
+        found = factorise(
+            self.listening.confidence, config.factors, config.iterations, config.regularisation, config.random_seed
+        )
+        return (
+            _rows_of(found.users, self.listening.users, users),
+            _rows_of(found.tracks, self.listening.tracks, track_ids),
+        )
+
+
+def listeners_of(ratings: Path, catalog: Catalog, config: LatentFactorsConfig) -> Listeners:
+    """Read the ratings of all tracks of a whole catalog, understood as `config.listening` says.
+
+    Raises:
+        CatalogError: the ratings cannot be used, or nobody likes anything.
+    """
+    listening = make_listening(read_ratings(Path(ratings), catalog), config.listening, f"ratings {ratings}")
+    return Listeners(listening, config)
+
+
+@dataclass(frozen=True, eq=False)
+class Audience:
+    """The users that a model knows, to be offered some tracks: what they came to play, and the upper bound."""
+
+    users: KnownUsers
+    track_ids: list[str]
+    plays: csr_matrix
+    bound: Factors
+    bound_note: str
+
+    def judge(
+        self, track_ids: list[str], vectors: Float32[np.ndarray, "tracks embedding"], random_seed: int = 0
+    ) -> ColdStart:
+        """Offer them these tracks, or as many of them as could be heard, by the model's vectors."""
+        rows = pd.Index(self.track_ids).get_indexer(pd.Index(track_ids))
+        bound = self.bound[0], self.bound[1][rows]
+        systems = {MODEL: (self.users.vectors, self.users.track_vectors(vectors))}
+        found = cold_start(systems, bound, self.plays[:, rows], random_seed)
+        return found.model_copy(update={"notes": (self.bound_note, *found.notes)})
+
+
+def audience_of(users: KnownUsers, whole: Catalog, offered: Catalog, ratings: Path, corpus: Path | None) -> Audience:
+    """What the users of a model came to play of the `offered` tracks, by `ratings` of the whole catalog.
+
+    With `corpus`, the folder of a synthesised corpus, its planted tastes are the upper bound; else a factorisation.
+
+    Raises:
+        UsageError: the users have no names, none of them played any of the tracks, or the corpus is another.
+        CatalogError: the ratings cannot be used.
+        ArtefactError: there is no whole corpus.
+    """
+    if not users.ids:
+        raise UsageError(
+            "the model came without users.parquet, which says whose its user vectors are. Put that file back, or "
+            "evaluate without ratings."
+        )
+    listeners = listeners_of(ratings, whole, _factorisation_beside(users))
+    plays = listeners.plays(users.ids, offered.track_ids)
+    if not plays.nnz:
+        raise UsageError(
+            f"ratings {ratings}: none of the {len(users.ids)} users that the model knows likes any of the "
+            f"{len(offered)} tracks to be judged on. Choose another split, or evaluate without ratings."
+        )
+    if corpus is None:
+        bound, note = listeners.bound(users.ids, offered.track_ids), FACTORISED_NOTE
+    else:
+        bound, note = planted(corpus, users.ids, offered.track_ids), PLANTED_NOTE
+    return Audience(users, offered.track_ids, plays, bound, note)
+
+
+def _factorisation_beside(users: KnownUsers) -> LatentFactorsConfig:
+    """The model's own factorisation; where users were learnt otherwise, one of as many factors."""
+    config = users.task.config
+    if isinstance(config, LatentFactorsConfig):
+        return config
+    return LatentFactorsConfig(factors=config.factors, listening=config.listening)
+
+
+def planted(corpus: Path, users: list[str], track_ids: list[str]) -> Factors:
+    """The tastes of users and tracks that the corpus in a folder was made with.
+
+    Raises:
+        UsageError: a user or track is not of this corpus.
+        ArtefactError: there is no whole corpus.
+    """
+    truth = read_truth(Path(corpus))
+    for kind, wanted, known in (("user", users, truth.user_ids), ("track", track_ids, truth.track_ids)):
+        strangers = sorted(set(wanted) - set(known))
+        if strangers:
+            raise UsageError(
+                f"the corpus in {corpus} has no {kind} {strangers[0]} ({len(strangers)} such {kind}s). Name the "
+                "folder of the corpus that this catalog and these ratings are of."
+            )
+    return _rows_of(truth.user_factors, truth.user_ids, users), _rows_of(
+        truth.track_factors, truth.track_ids, track_ids
+    )
+
+
+def _rows_of(factors: np.ndarray, ids: list[str], wanted: list[str]) -> np.ndarray:
+    """The rows of some ids; zeros for one that has none."""
+    rows = pd.Index(ids).get_indexer(pd.Index(wanted))
+    return np.where(rows[:, None] >= 0, factors[rows], 0)

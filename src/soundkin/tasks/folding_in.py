@@ -1,0 +1,24 @@
+"""Folding in: factors of one more user, or track, where those of the other side stand fixed."""
+
+import numpy as np
+
+from soundkin.shapes import Float, Float32, Int, typechecked
+
+
+@typechecked
+def fold_in(
+    factors: Float[np.ndarray, "others factors"],
+    rows: Int[np.ndarray, " known"],
+    confidence: Float[np.ndarray, " known"],
+    regularisation: float,
+) -> Float32[np.ndarray, " factors"]:
+    """The half-step of Hu, Koren & Volinsky (2008): x = (Y' C Y + regularisation I)^-1 Y' C p, with Y = `factors`.
+
+    `rows` of Y are those of which something is known; `confidence` is signed as `Listening` has it: above 0 for a
+    liking, below 0 for a dislike. All other rows count as dislikes of confidence 1.
+    """
+    known = np.asarray(factors[rows], np.float64)
+    surer = np.abs(confidence)[:, None] - 1
+    every = np.asarray(factors, np.float64)
+    curvature = every.T @ every + known.T @ (surer * known) + regularisation * np.eye(factors.shape[1])
+    return np.linalg.solve(curvature, known.T @ np.maximum(confidence, 0)).astype(np.float32)

@@ -1,0 +1,52 @@
+"""Several labels a track: each label is a yes or no of its own, by the cosine to its direction."""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from soundkin.catalog.labels import Vocabulary
+from soundkin.catalog.table import Catalog
+from soundkin.shapes import Float, typechecked
+from soundkin.tasks.base import LabelTask, TaskConfig, masked_mean, unit_length
+
+
+class MultiLabelTask(LabelTask):
+    """One direction a label; a subclass says which column the labels are from, and what a wrong answer costs."""
+
+    def __init__(self, config: TaskConfig, vocabulary: Vocabulary, embedding_size: int) -> None:
+        super().__init__(config, vocabulary, embedding_size)
+        self.head = nn.Linear(embedding_size, len(vocabulary))
+        self.scale = nn.Parameter(torch.tensor(10.0))
+
+    def targets(self, catalog: Catalog) -> Tensor:
+        """Float [tracks, classes] of 0 and 1; a row of NaN where no label is known."""
+        multi_hot, known = self.vocabulary.multi_hot(catalog.values(self.columns[0]))
+        targets = torch.from_numpy(multi_hot)
+        targets[~torch.from_numpy(known)] = torch.nan
+        return targets
+
+    def labelled(self, targets: Tensor) -> Tensor:
+        """Rows with a known label."""
+        return ~targets.isnan().all(dim=1)
+
+    @typechecked
+    def logits(self, vectors: Float[Tensor, "batch embedding"]) -> Float[Tensor, "batch classes"]:
+        """Log-odds of each label."""
+        directions = unit_length(self.head.weight)
+        return self.scale * unit_length(vectors) @ directions.T + self.head.bias
+
+    @typechecked
+    def loss(
+        self, vectors: Float[Tensor, "batch embedding"], targets: Float[Tensor, "batch classes"]
+    ) -> Float[Tensor, ""]:
+        """What the answers cost, summed over labels and averaged over labelled tracks."""
+        known = ~targets.isnan()
+        losses = self.costs(self.logits(vectors), torch.where(known, targets, 0.0))
+        return masked_mean(torch.where(known, losses, 0.0).sum(dim=1), known.any(dim=1))
+
+    @abstractmethod
+    def costs(
+        self, logits: Float[Tensor, "batch classes"], targets: Float[Tensor, "batch classes"]
+    ) -> Float[Tensor, "batch classes"]:
+        """What each answer costs, where `targets` of 0 and 1 say which labels a track has."""

@@ -1,0 +1,23 @@
+"""The start of a training run: what the network's whitening is fitted to."""
+
+import numpy as np
+import torch
+
+from soundkin.models import TrackNetwork
+from soundkin.models.whitening import start_whitened
+from soundkin.training.batches import HeldOutTracks
+from soundkin.training.config import TrainConfig
+from soundkin.training.data import PreparedData
+
+PATCHES = 1024
+PATCHES_PER_BATCH = 64
+
+
+def whitened_start(network: TrackNetwork, data: PreparedData, config: TrainConfig) -> None:
+    """Fit normalisation and shortcut to patches spread evenly over the training tracks, up to about a thousand."""
+    keys = data.train.keys
+    tracks = HeldOutTracks(data.cache, keys, config.patch, most_patches=max(1, PATCHES // len(keys)))
+    chosen = np.unique(np.linspace(0, len(keys) - 1, min(len(keys), PATCHES)).round().astype(int))
+    patches = torch.cat([tracks[row]["log_mel"] for row in chosen.tolist()])
+    order = torch.randperm(len(patches), generator=torch.Generator().manual_seed(config.random_seed))
+    start_whitened(network.trunk, torch.split(patches[order], PATCHES_PER_BATCH))

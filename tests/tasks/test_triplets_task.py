@@ -1,0 +1,136 @@
+"""Losses over judgements against loops over their formulas; disagreement, and tracks heard several times."""
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from soundkin.catalog.sources import Sources
+from soundkin.catalog.table import Catalog
+from soundkin.errors import CatalogError
+from soundkin.tasks.triplets import TripletsConfig, TripletsTask
+
+IDS = list("abcdef")
+CATALOG = Catalog(pd.DataFrame({"track_id": IDS, "path": IDS}), Path())
+JUDGED = {"abc": 0.75, "acb": 0.25, "bad": 1.0, "eda": 1.0}
+FILE = "anchor_id,closer_id,farther_id\n" + "".join(
+    f"{a},{b},{c}\n" for a, b, c in ["abc", "abc", "abc", "acb", "bad", "eda"]
+)
+
+
+def learnt(folder: Path, rows: str = FILE, **settings: object) -> TripletsTask:
+    (folder / "triplets.csv").write_text(rows)
+    config = TripletsConfig(**settings)  # type: ignore[arg-type]
+    return TripletsTask.from_sources(config, Sources(CATALOG, triplets=folder / "triplets.csv"), 4)
+
+
+def expected_loss(vectors: Tensor, tracks: str, form: str) -> float:
+    directions: dict[str, np.ndarray] = {}
+    for track in set(tracks):
+        own = [vectors[place].numpy().astype(np.float64) for place, other in enumerate(tracks) if other == track]
+        mean = np.mean([vector / np.linalg.norm(vector) for vector in own], axis=0)
+        directions[track] = mean / np.linalg.norm(mean)
+    total = weights = 0.0
+    for (anchor, closer, farther), weight in ((tuple(three), weight) for three, weight in JUDGED.items()):
+        if not {anchor, closer, farther} <= set(tracks):
+            continue
+        near = float(directions[anchor] @ directions[closer])
+        far = float(directions[anchor] @ directions[farther])
+        apart = float(directions[closer] @ directions[farther])
+        if form == "margin":
+            loss = max(0.0, 0.2 - near + far)
+        else:
+            rivals = [near, far] if form == "softmax" else [near, far, apart]
+            loss = -math.log(math.exp(near / 0.3) / sum(math.exp(rival / 0.3) for rival in rivals))
+        total += weight * loss
+        weights += weight
+    return total / weights
+
+
+@pytest.mark.parametrize("form", ["softmax", "odd_one_out", "margin"])
+@pytest.mark.parametrize("tracks", ["abcdef", "aabbccdd", "abc", "ddaeefff"])
+def test_loss_is_the_formula(form: str, tracks: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    task = learnt(tmp_path, form=form, temperature=0.3, margin=0.2)
+    vectors = torch.randn(len(tracks), 4)
+    targets = task.targets(CATALOG)[[IDS.index(track) for track in tracks]]
+    expected = torch.tensor(expected_loss(vectors, tracks, form))
+    torch.testing.assert_close(task.loss(vectors, targets), expected, atol=1e-5, rtol=1e-5)
+
+
+@given(order=st.permutations(range(12)))
+def test_the_order_of_a_batch_does_not_matter(order: list[int]) -> None:
+    torch.manual_seed(0)
+    task = TripletsTask(TripletsConfig(), 4, IDS, [[0, 1, 2], [3, 4, 0]], [1.0, 0.5])
+    vectors, targets = torch.randn(12, 4), task.targets(CATALOG).repeat_interleave(2)
+    torch.testing.assert_close(task.loss(vectors[order], targets[order]), task.loss(vectors, targets))
+
+
+def test_a_step_brings_the_closer_track_nearer(tmp_path: Path) -> None:
+    task = learnt(tmp_path, rows="anchor_id,closer_id,farther_id\na,b,c\n")
+    vectors = torch.eye(4)[:3].requires_grad_()
+    task.loss(vectors, torch.tensor([0, 1, 2])).backward()
+    assert vectors.grad is not None
+    assert vectors.grad[0, 1] < 0 < vectors.grad[0, 2]
+
+
+def test_answers_count_by_their_share_of_a_question(tmp_path: Path) -> None:
+    task = learnt(tmp_path)
+    weights = {
+        "".join(IDS[row] for row in rows): weight for rows, weight in zip(task.judged, task.agreement, strict=True)
+    }
+    assert {three: float(weight) for three, weight in weights.items()} == JUDGED
+
+
+def test_only_judgements_whose_tracks_all_meet_count(tmp_path: Path) -> None:
+    task = learnt(tmp_path)
+    vectors = torch.randn(3, 4, requires_grad=True)
+    loss = task.loss(vectors, torch.tensor([0, 2, 4]))
+    loss.backward()
+    assert float(loss.detach()) == 0.0 and vectors.grad is not None and not vectors.grad.any()
+    assert task.metrics(vectors.detach(), torch.tensor([0, 2, 4])) == {}
+
+
+def test_agreement_on_a_hand_made_case(tmp_path: Path) -> None:
+    task = learnt(tmp_path)
+    vectors = torch.tensor([[1.0, 0, 0, 0], [1.0, 0.1, 0, 0], [1.0, 0.9, 0, 0], [0.9, 0.1, 0.1, 0], [0, 0, 0, 1.0]])
+    # abc holds with 0.75 of the say, acb does not; bad holds.
+    figure = task.metrics(vectors[:4], torch.tensor([0, 1, 2, 3]))["agreement"]
+    a, b, d = (vectors[row] / vectors[row].norm() for row in (0, 1, 3))
+    assert bool(b @ a > b @ d) and abs(figure - 1.75 / 2) < 1e-6
+
+
+def test_targets_and_groups_are_training_rows(tmp_path: Path) -> None:
+    task = learnt(tmp_path)
+    assert task.targets(CATALOG).tolist() == [0, 1, 2, 3, 4, -1]
+    assert task.targets(CATALOG.select(["f", "c", "a"])).tolist() == [-1, 2, 0]
+    assert task.together().tolist() == [[0, 1, 2], [0, 1, 3], [0, 3, 4]]
+
+
+def test_judgements_that_cancel_out_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"contradicted as often.*task\.triplets=null"):
+        learnt(tmp_path, rows="anchor_id,closer_id,farther_id\na,b,c\na,c,b\n")
+    with pytest.raises(CatalogError, match=r"no file of them was named.*task\.triplets=null"):
+        TripletsTask.from_sources(TripletsConfig(), Sources(CATALOG), 4)
+
+
+def test_ten_thousand_judgements_cost_a_fraction_of_a_step() -> None:
+    generator = np.random.default_rng(0)
+    tracks = 2_000
+    judged = np.stack([generator.permutation(tracks)[:3] for _ in range(10_000)])
+    task = TripletsTask(TripletsConfig(), 128, [str(row) for row in range(tracks)], judged, np.ones(len(judged)))
+    targets = torch.from_numpy(judged[:30].reshape(-1))
+    vectors = torch.randn(len(targets), 128, requires_grad=True)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        task.loss(vectors, targets).backward()
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.015
