@@ -21,9 +21,13 @@ from soundkin.tasks.latent_factors import LatentFactorsConfig
 
 FACTORISED_NOTE = (
     f"{BOUND}: a weighted matrix factorisation of all ratings, those of the held-out tracks too, as in van den Oord et "
-    "al. (2013). It says what can be known of a track once people have played it."
+    "al. (2013). It was given the very plays that it is judged by, and where users are few it learns them by heart: a "
+    "height that no sound can reach."
 )
-PLANTED_NOTE = f"{BOUND}: the tastes that were planted when the corpus was made. No factorisation can know better."
+PLANTED_NOTE = (
+    f"{BOUND}: the tastes that were planted when the corpus was made. What they leave open in the plays is popularity "
+    "and chance, which cannot be heard."
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.errors import ArtefactError, ConfigError, Skipped
 from soundkin.evaluation.protocol import Evaluation, evaluate_folds, labels_to_ask
 from soundkin.evaluation.questions import column_values
-from soundkin.evaluation.systems import BASELINE_NOTE, TrackListener, as_systems
+from soundkin.evaluation.systems import BASELINE_NOTE, EXTERNAL_NOTE, MFCC, TrackListener, as_systems
 from soundkin.files import read_json, replacing, sha256_of, write_json
 from soundkin.pipelines.evaluate import hear, trained_labels
 from soundkin.pipelines.train import TrainConfig, TrainResult, compose, train
@@ -268,6 +268,6 @@ def _judge(
     notes = (
         f"No model was trained on a {source}, or on an artist, that it is judged on. {len(systems)} models were judged "
         "on these tracks, each on its own share: a track finds candidates in that share only.",
-        BASELINE_NOTE,
+        BASELINE_NOTE if MFCC in evaluation.systems else EXTERNAL_NOTE,
     )
     return evaluation.model_copy(update={"notes": (*notes, *evaluation.notes)})
