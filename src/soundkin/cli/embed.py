@@ -23,11 +23,11 @@ Example:
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of Parquet files to write."
 )
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
-@click.option("--vectors", type=click.Path(path_type=Path), help="Table of frozen vectors, where it has moved or grown.")
+@click.option(
+    "--vectors", type=click.Path(path_type=Path), help="Table of frozen vectors, where it has moved or grown."
+)
 @click.option("--patches", is_flag=True, help="Also write each patch's vector and the second at which it starts.")
-def command(
-    model: Path, catalog: Path, output: Path, workers: int, vectors: Path | None, patches: bool
-) -> int:
+def command(model: Path, catalog: Path, output: Path, workers: int, vectors: Path | None, patches: bool) -> int:
     from soundkin.pipelines.embed import embed_catalog
 
     result = embed_catalog(model, catalog, output, workers=workers, patches=patches, vectors=vectors)

@@ -24,7 +24,9 @@ Examples:
 @click.option("--split", type=click.Choice(["train", "valid", "test", "all"]), default="test", show_default=True)
 @click.option("--ratings", type=click.Path(path_type=Path), help="Ratings of all tracks, the held-out ones too.")
 @click.option("--truth", metavar="FOLDER", type=click.Path(path_type=Path), help="Corpus that tells the users' tastes.")
-@click.option("--vectors", type=click.Path(path_type=Path), help="Table of frozen vectors, where it has moved or grown.")
+@click.option(
+    "--vectors", type=click.Path(path_type=Path), help="Table of frozen vectors, where it has moved or grown."
+)
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that decode.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write the JSON here.")
 @click.option("--every-metric", is_flag=True, help="Show nDCG, recall, MRR, AUC and others too.")

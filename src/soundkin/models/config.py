@@ -42,7 +42,7 @@ class NetworkConfig(Config):
         ConvConfig(filters=256, width=3, padded=True, residual=True),
     )
     normalisation: Literal["batch", "none"] = "batch"
-    time_pooling: tuple[TimePoolingName, ...] = Field(("mean", "max", "l2"), min_length=1)
+    time_pooling: tuple[TimePoolingName, ...] = Field(("mean", "max", "std", "change"), min_length=1)
     multi_level: bool = Field(True, description="pool the input and every block over time, not the last block alone")
     dense: tuple[PositiveInt, ...] = (256,)
     shortcut: bool = Field(True, description="a linear layer beside the dense ones, which training starts as whitening")

@@ -49,7 +49,9 @@ class TimeConvNetwork(nn.Module):
         )
         self.time_pooling = TimePooling(config.time_pooling)
         self.multi_level = config.multi_level
-        pooled = (sum(widths) if config.multi_level else widths[-1]) * len(config.time_pooling)
+        heard = widths if config.multi_level else widths[-1:]
+        self.level_sizes = tuple(width * len(config.time_pooling) for width in heard)
+        pooled = sum(self.level_sizes)
         self.pooled_norm = nn.BatchNorm1d(pooled) if normalised else nn.Identity()
         self.dense = _dense_layers(pooled, config)
         self.shortcut = nn.Linear(pooled, config.embedding_size) if config.shortcut else None
@@ -64,7 +66,10 @@ class TimeConvNetwork(nn.Module):
         return vectors if self.shortcut is None else vectors + self.shortcut(pooled)
 
     def pooled(self, log_mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch pooled"]:
-        """What is heard at every level, pooled over time and normalised: what the dense layers make a vector of."""
+        """What is heard at every level, pooled over time and normalised: what the dense layers make a vector of.
+
+        Levels come one after the other, the input first, `level_sizes` of each.
+        """
         levels = [self.input_norm(log_mel)]
         for block in self.blocks:
             levels.append(block(levels[-1]))

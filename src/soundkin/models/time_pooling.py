@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from soundkin.shapes import Float, typechecked
 
-TimePoolingName = Literal["mean", "max", "l2"]
+TimePoolingName = Literal["mean", "max", "l2", "std", "change"]
 
 
 class TimePooling(nn.Module):
     """Concatenate several statistics over time.
 
-    `l2` is the L2 norm divided by sqrt(frames), the root mean square, so that a longer patch has no larger value.
+    `l2` is the L2 norm divided by sqrt(frames), the root mean square, so that a longer patch has no larger value; `std`
+    the standard deviation; `change` the mean absolute difference from frame to frame, 0 where there is one frame only.
     """
 
     def __init__(self, names: tuple[TimePoolingName, ...]) -> None:
@@ -29,6 +30,16 @@ class TimePooling(nn.Module):
         return torch.cat([_STATISTICS[name](features) for name in self.names], dim=1)
 
 
+def _change(features: Tensor) -> Tensor:
+    if features.shape[2] < 2:
+        return torch.zeros_like(features[:, :, 0])
+    return features.diff(dim=2).abs().mean(dim=2)
+
+
+def _deviation(features: Tensor) -> Tensor:
+    return (features.var(dim=2, unbiased=False) + 1e-8).sqrt()
+
+
 def _root_mean_square(features: Tensor) -> Tensor:
     # The small constant keeps the gradient finite where a rectified feature is zero throughout.
     return (features.square().mean(dim=2) + 1e-8).sqrt()
@@ -38,4 +49,6 @@ _STATISTICS = {
     "mean": lambda features: features.mean(dim=2),
     "max": lambda features: features.amax(dim=2),
     "l2": _root_mean_square,
+    "std": _deviation,
+    "change": _change,
 }

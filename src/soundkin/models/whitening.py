@@ -16,6 +16,7 @@ from soundkin.models.time_conv import TimeConvNetwork
 from soundkin.shapes import Float, typechecked
 
 SHRINKAGE = 0.1
+LEVEL_WEIGHT = 0.5  # of each level against the one before it: what untrained convolutions hear is worth less and less
 
 
 @torch.no_grad()
@@ -28,7 +29,8 @@ def start_whitened(network: TimeConvNetwork, log_mels: Sequence[Float[Tensor, "b
     _settle_norms(network, log_mels)
     network.eval()
     pooled = torch.cat([network.pooled(log_mel) for log_mel in log_mels]).double()
-    projection = whitening(pooled - pooled.mean(dim=0), network.embedding_size)
+    weights = torch.cat([torch.full((size,), LEVEL_WEIGHT**n) for n, size in enumerate(network.level_sizes)]).double()
+    projection = whitening((pooled - pooled.mean(dim=0)) * weights, network.embedding_size) * weights
     network.shortcut.weight.zero_()
     network.shortcut.weight[: len(projection)] = projection.float()
     network.shortcut.bias.copy_(-network.shortcut.weight @ pooled.mean(dim=0).float())

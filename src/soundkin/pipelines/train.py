@@ -67,8 +67,8 @@ def train(config: TrainConfig) -> TrainResult:
     if (model / "config.json").exists():
         return TrainResult(model, read_json(model / "config.json")["metrics"], [])
     data = prepare(config)
-    module = fit(config, data)
-    metrics = _best_epoch(config.run_dir / "metrics.csv")
+    module, epoch = fit(config, data)
+    metrics = _figures_of(epoch, config.run_dir / "metrics.csv")
     save_bundle(_bundle(config, data, module, metrics), model)
     return TrainResult(model, metrics, data.skipped)
 
@@ -117,11 +117,11 @@ def _differences(before: Any, after: Any, path: str = "") -> list[str]:
     return [] if before == after else [f"{path.removeprefix('.')}: {before} -> {after}"]
 
 
-def _best_epoch(history: Path) -> dict[str, float]:
-    """The row of `metrics.csv` that early stopping would keep: the best held-out retrieval, or else the last."""
+def _figures_of(epoch: int, history: Path) -> dict[str, float]:
+    """The row of `metrics.csv` of one epoch."""
     with history.open(encoding="utf-8", newline="") as file:
         rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-    return max(rows, key=lambda row: row.get("valid/retrieval", row["epoch"]))
+    return next(row for row in rows if row["epoch"] == epoch)
 
 
 def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, metrics: dict[str, float]) -> Bundle:

@@ -4,10 +4,10 @@ import csv
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from tqdm import tqdm
 
 from soundkin.files import replacing
@@ -61,6 +61,20 @@ class History(Callback):
         self.rows = state_dict["rows"]
 
 
+def _is_candidate(pl_module: pl.LightningModule) -> bool:
+    """Whether an epoch's weights may be kept: of the frozen epochs only the last, whose heads have learnt most."""
+    return pl_module.current_epoch + 1 >= int(cast(int, pl_module.frozen_epochs))
+
+
+class KeepBest(ModelCheckpoint):
+    """Keeps the weights that do best on held-out retrieval."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Consider the epoch."""
+        if _is_candidate(pl_module):
+            super().on_train_epoch_end(trainer, pl_module)
+
+
 class StopWhenNoBetter(EarlyStopping):
     """Early stopping on held-out retrieval that stays stopped when a finished run is resumed."""
 
@@ -68,6 +82,11 @@ class StopWhenNoBetter(EarlyStopping):
         """Do not train another epoch after a resume if patience had run out."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Lose patience only with epochs in which the network learns."""
+        if _is_candidate(pl_module):
+            super().on_train_epoch_end(trainer, pl_module)
 
 
 class EpochProgress(Callback):

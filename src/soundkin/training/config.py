@@ -38,7 +38,11 @@ class TrainerConfig(Config):
     epochs: PositiveInt = 30
     steps_per_epoch: PositiveInt | None = Field(None, description="default: as many as hear each track once")
     learning_rate: float = Field(2e-3, gt=0.0)
-    warmup_share: float = Field(0.1, ge=0.0, lt=1.0, description="share of all steps in which the rate rises")
+    network_rate: float = Field(0.3, gt=0.0, description="factor of the learning rate for the network below the heads")
+    frozen_share: float = Field(
+        0.2, ge=0.0, lt=1.0, description="share of the epochs in which only heads learn, where training starts whitened"
+    )
+    warmup_share: float = Field(0.1, ge=0.0, lt=1.0, description="share of a parameter's steps in which its rate rises")
     weight_decay: float = Field(0.01, ge=0.0)
     weighting: WeightingName = Field("fixed", description="task weights as given, or learnt from their uncertainty")
     conflict_epochs: NonNegativeInt = Field(

@@ -3,8 +3,8 @@
 import logging
 import sys
 import warnings
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -15,7 +15,8 @@ from torch import Tensor
 from soundkin.errors import ConfigError
 from soundkin.models import build_network
 from soundkin.tasks import TASKS, ProxyTask
-from soundkin.training.callbacks import WATCHED, EpochProgress, History, StopWhenNoBetter
+from soundkin.tasks.user_side import UserSide
+from soundkin.training.callbacks import WATCHED, EpochProgress, History, KeepBest, StopWhenNoBetter
 from soundkin.training.checkpoint import CrashSafeCheckpointIO, read_checkpoint
 from soundkin.training.config import TrainConfig
 from soundkin.training.data import PatchData, PreparedData
@@ -27,10 +28,11 @@ from soundkin.training.start import whitened_start
 logger = logging.getLogger(__name__)
 
 
-def fit(config: TrainConfig, data: PreparedData) -> TrainingModule:
-    """Train, or go on training from `checkpoints/last.ckpt`, and return the weights that did best on held-out tracks.
+def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, int]:
+    """Train, or go on from `checkpoints/last.ckpt`: the weights that did best on held-out tracks, and their epoch.
 
-    Without held-out tracks that share a label there is nothing to watch: then all epochs run and the last weights win.
+    Without held-out tracks that share a label there is nothing to watch, and a network that learns from users alone is
+    not to be judged by labels: then all epochs run and the last weights win.
 
     Raises:
         CatalogError: a task lacks its labels. ConfigError: no task, or a patch too short for the network.
@@ -40,8 +42,9 @@ def fit(config: TrainConfig, data: PreparedData) -> TrainingModule:
         torch.set_num_threads(config.trainer.threads)
     torch.manual_seed(config.random_seed)
     module = build_module(config, data)
-    watched = _has_something_to_watch(module, data)
-    if not watched:
+    taste_alone = all(isinstance(task, UserSide) for task in module.proxy_tasks.values())
+    watched = not taste_alone and _has_something_to_watch(module, data)
+    if not watched and not taste_alone:
         logger.warning("no two held-out tracks share a label: training runs all its epochs and keeps the last weights")
     checkpoints = config.run_dir / "checkpoints"
     trainer = _trainer(config, checkpoints, watched)
@@ -59,8 +62,9 @@ def fit(config: TrainConfig, data: PreparedData) -> TrainingModule:
     if not trainer.is_global_zero:
         sys.exit(0)  # of several processes, the first alone has weights to keep and results to tell
     best = checkpoints / ("best.ckpt" if watched else "last.ckpt")
-    module.load_state_dict(read_checkpoint(best)["state_dict"])
-    return module.cpu().eval()
+    checkpoint = read_checkpoint(best)
+    module.load_state_dict(checkpoint["state_dict"])
+    return module.cpu().eval(), int(checkpoint["epoch"])
 
 
 def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
@@ -102,14 +106,14 @@ def _has_something_to_watch(module: TrainingModule, data: PreparedData) -> bool:
 
 def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Trainer:
     settings = config.trainer
-    kept = partial(ModelCheckpoint, checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
+    kept: dict[str, Any] = dict(dirpath=checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks: list[Callback] = [History(config.run_dir / "metrics.csv"), EpochProgress()]
     if watched:
         callbacks.append(
             StopWhenNoBetter(WATCHED, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
         )
-        callbacks.append(kept(filename="best", monitor=WATCHED, mode="max"))
-    callbacks.append(kept(filename="last"))  # after the best, whose state it holds
+        callbacks.append(KeepBest(filename="best", monitor=WATCHED, mode="max", **kept))
+    callbacks.append(ModelCheckpoint(filename="last", **kept))  # after the best, whose state it holds
     return pl.Trainer(
         max_epochs=settings.epochs,
         accelerator=settings.accelerator,

@@ -1,6 +1,7 @@
 """The LightningModule: wires network, proxy tasks and optimiser; all maths stands with its owner."""
 
 import math
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -44,6 +45,9 @@ class TrainingModule(pl.LightningModule):
         self.augment_config = augment_config
         self.config = config
         self.random_seed = random_seed
+        # Fine-tuning at once would bend a good start to heads that know nothing yet: A. Kumar et al., "Fine-Tuning can
+        # Distort Pretrained Features and Underperform Out-of-Distribution" (2022).
+        self.frozen_epochs = round(config.frozen_share * config.epochs) if network.trunk.shortcut else 0
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
 
@@ -51,6 +55,10 @@ class TrainingModule(pl.LightningModule):
     def proxy_tasks(self) -> dict[str, ProxyTask]:
         """The tasks by name."""
         return cast(dict[str, ProxyTask], dict(self.tasks.items()))
+
+    def on_train_epoch_start(self) -> None:
+        """While it is frozen, the network hears as it will in use."""
+        self.network.train(not self.frozen)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Tie all randomness of a step to its number, so that a resumed run repeats what a killed one did."""
@@ -63,7 +71,9 @@ class TrainingModule(pl.LightningModule):
         rows = batch["rows"].cpu()
         lyrics = self.lyrics.of_training(rows, self.device) if self.lyrics else None
         log_mel = augment(batch["log_mel"], self.augment_config, self._generator)
-        vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
+        without_gradient = self.frozen and self.trainer.world_size == 1  # several processes wait for each gradient
+        with torch.set_grad_enabled(not without_gradient):
+            vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
         losses = {}
         for name, task in self.proxy_tasks.items():
             targets = self.targets[name][rows].to(vectors.device)
@@ -95,29 +105,41 @@ class TrainingModule(pl.LightningModule):
             scores = retrieval_scores(vectors, self.held_out)
             self.log_dict({f"valid/{name}": float(value) for name, value in scores.items()}, sync_dist=True)
 
+    @property
+    def frozen(self) -> bool:
+        """Whether only heads learn in this epoch."""
+        return self.current_epoch < self.frozen_epochs
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW; the rate rises linearly, then falls along a cosine to zero."""
-        decayed = [parameter for parameter in self.parameters() if parameter.ndim > 1]
-        others = [parameter for parameter in self.parameters() if parameter.ndim <= 1]
+        """AdamW; a rate rises linearly, then falls along a cosine to zero, the network's from when it is let go."""
+        network = list(self.network.parameters())
+        heads = [*self.tasks.parameters(), *self.weighting.parameters()]
+        rate = self.config.learning_rate
         groups = [
-            {"params": decayed, "weight_decay": self.config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
+            {"params": [p for p in part if (p.ndim > 1) == decayed], "lr": part_rate, "weight_decay": decay}
+            for part, part_rate in ((heads, rate), (network, rate * self.config.network_rate))
+            for decayed, decay in ((True, self.config.weight_decay), (False, 0.0))
         ]
-        optimiser = torch.optim.AdamW(groups, lr=self.config.learning_rate)
+        optimiser = torch.optim.AdamW(groups, lr=rate)
         steps = int(self.trainer.estimated_stepping_batches)
-        warmup = max(1, round(self.config.warmup_share * steps))
+        frozen_steps = steps * self.frozen_epochs // self.config.epochs
+        of_heads, of_network = self._schedule(0, steps), self._schedule(frozen_steps, steps)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, [of_heads, of_heads, of_network, of_network])
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _schedule(self, first: int, past: int) -> Callable[[int], float]:
+        warmup = max(1, round(self.config.warmup_share * (past - first)))
 
         def rate(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup)))
+            if step < first + warmup:
+                return max(0, step - first + 1) / warmup
+            return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - first - warmup) / max(1, past - first - warmup)))
 
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return rate
 
     def _measures_conflicts(self, batch_idx: int) -> bool:
         every = self.config.conflict_epochs
-        return batch_idx == 0 and every > 0 and self.current_epoch % every == 0
+        return batch_idx == 0 and every > 0 and self.current_epoch % every == 0 and not self.frozen
 
     def _note(self, name: str, value: Tensor | float) -> None:
         value = value.detach() if isinstance(value, Tensor) else torch.tensor(np.float32(value))

@@ -1,0 +1,45 @@
+"""Recommending tracks and artists that nobody has played, by sound alone, on a corpus whose tastes are planted.
+
+    python benchmarks/cold_start.py runs/cold-start [KEY=VALUE ...]
+
+Synthesises music and listeners, trains on the plays of the training artists' tracks, and prints how many plays of the
+test artists' tracks are foretold: by the network, by its vectors shuffled, by popularity, by the planted tastes.
+Resumable. Any key of the training config may follow, as task=[ratings].
+"""
+
+import argparse
+from pathlib import Path
+
+from soundkin.corpus.config import CorpusConfig
+from soundkin.corpus.synthesise import synthesise
+from soundkin.pipelines.evaluate import evaluate
+from soundkin.pipelines.scan import scan
+from soundkin.pipelines.train import compose, train
+
+CORPUS = CorpusConfig(artists_per_genre=16, users=1000, tracks_per_user=40.0, triplets=0)
+
+
+def main() -> None:
+    """Print the table and its verdict."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    arguments = parser.parse_args()
+    corpus = synthesise(arguments.run_dir / "corpus", CORPUS, workers=2)
+    catalog = arguments.run_dir / "corpus" / "catalog.csv"
+    if not catalog.exists():
+        scan(corpus.music, catalog, workers=2)
+    name = "-".join(arguments.overrides).translate(str.maketrans("", "", "[]{}/=:, ")) or "default"
+    places = [f"catalog={catalog}", f"ratings={corpus.ratings}", f"run_dir={arguments.run_dir / name}"]
+    config = compose(["experiment=demo", "task=[genre,artist,ratings]", *places, *arguments.overrides])
+    found = evaluate(
+        train(config).model, catalog, workers=2, labels=["genre", "artist"], ratings=corpus.ratings, truth=corpus.folder
+    ).cold_start
+    assert found is not None
+    for row in found.table():
+        print("| " + " | ".join(row.values()) + " |")
+    print(found.verdict)
+
+
+if __name__ == "__main__":
+    main()
