@@ -33,6 +33,17 @@ def test_panels_keep_losses_and_scores_apart(metrics_csv):
     }
 
 
+def test_weights_are_drawn_only_where_they_are_learnt_and_cosines_by_themselves():
+    steps = [1, 2]
+    curves = {
+        "train/genre_weight": (steps, [1.0, 1.0]),
+        "train/artist_weight": (steps, [1.0, 0.7]),
+        "train/gradient_cosine_genre.artist": (steps, [0.1, -0.2]),
+    }
+    assert list(panels(curves).values()) == [["train/gradient_cosine_genre.artist"], ["train/artist_weight"]]
+    assert readable("train/gradient_cosine_genre.artist", curves) == "genre and artist"
+
+
 def test_a_legend_says_whose_curve_it_is_only_where_there_are_two():
     assert readable("valid/genre_map", ["valid/genre_map"]) == "genre mAP"
     assert readable("valid/genre_loss", ["train/genre_loss", "valid/genre_loss"]) == "genre, held out"

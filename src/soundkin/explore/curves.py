@@ -19,7 +19,17 @@ Curve = tuple[list[int], list[float]]  # steps and values
 FEW_POINTS = 25
 HELD_OUT = "scores on held-out tracks"
 SIDES = {"train": "training", "valid": "held out"}
+COSINE = "gradient_cosine_"
 SCORES = {"train": "scores on training batches", "valid": HELD_OUT}
+
+TITLES = (
+    "loss",
+    "loss of each task",
+    SCORES["train"],
+    HELD_OUT,
+    "do the tasks' gradients agree?",
+    "weights and gates that are learnt",
+)
 
 
 def read_curves(metrics_csv: Path) -> dict[str, Curve]:
@@ -40,13 +50,18 @@ def read_curves(metrics_csv: Path) -> dict[str, Curve]:
 
 def panels(curves: Mapping[str, Curve]) -> dict[str, list[str]]:
     """Which curves are drawn together; only panels that have any."""
-    drawn: dict[str, list[str]] = {"loss": [], "loss of each task": [], "scores on training batches": [], HELD_OUT: []}
+    drawn: dict[str, list[str]] = {title: [] for title in TITLES}
     for name in sorted(curves):
         side, figure = name.split("/", 1)
         if figure == "loss":
             drawn["loss"].append(name)
         elif figure.endswith("_loss"):
             drawn["loss of each task"].append(name)
+        elif figure.startswith(COSINE):
+            drawn["do the tasks' gradients agree?"].append(name)
+        elif figure.endswith("_weight") or figure == "lyric_gate":
+            if len(set(curves[name][1])) > 1:  # a weight that is given and stays is no news
+                drawn["weights and gates that are learnt"].append(name)
         elif side in SCORES:
             drawn[SCORES[side]].append(name)
     return {title: members for title, members in drawn.items() if members}
@@ -76,13 +91,20 @@ def _draw_panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
         axes.plot(steps, values, label=label, color=COLOURS[look], linestyle=LINES[look], lw=1.8, marker=marker, ms=4)
     axes.set(title=title, xlabel="training step")
     axes.grid(axis="y", alpha=0.3)
-    if len(curves) > 1:
+    if len(curves) > 1 or title == TITLES[4]:
         axes.legend(fontsize=9, ncols=3, loc="upper left", bbox_to_anchor=(-0.03, -0.18))  # below: it covers no curve
 
 
 def readable(name: str, beside: Collection[str]) -> str:
     """A curve's name for its legend; which tracks it is about only where both kinds stand beside each other."""
     side, figure = name.split("/", 1)
-    short = figure.removesuffix("_loss").replace("_map", " mAP").replace("_", " ")
+    short = (
+        figure.removeprefix(COSINE)
+        .removesuffix("_loss")
+        .removesuffix("_weight")
+        .replace(".", " and ")
+        .replace("_map", " mAP")
+        .replace("_", " ")
+    )
     twice = sum(other.endswith(f"/{figure}") for other in beside) > 1
     return f"{short}, {SIDES.get(side, side)}" if twice else short
