@@ -16,7 +16,7 @@ from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose, train
 
-CORPUS = CorpusConfig(artists_per_genre=16, users=1000, tracks_per_user=40.0, triplets=0)
+CORPUS = CorpusConfig(artists_per_genre=40, tracks_per_artist=4, users=1000, tracks_per_user=60.0, triplets=0)
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
         scan(corpus.music, catalog, workers=2)
     name = "-".join(arguments.overrides).translate(str.maketrans("", "", "[]{}/=:, ")) or "default"
     places = [f"catalog={catalog}", f"ratings={corpus.ratings}", f"run_dir={arguments.run_dir / name}"]
-    config = compose(["experiment=demo", "task=[genre,artist,ratings]", *places, *arguments.overrides])
+    config = compose(["experiment=demo", "task=[genre,artist,latent_factors]", *places, *arguments.overrides])
     found = evaluate(
         train(config).model, catalog, workers=2, labels=["genre", "artist"], ratings=corpus.ratings, truth=corpus.folder
     ).cold_start

@@ -71,7 +71,9 @@ def test_broken_csv(tmp_path: Path, content: bytes, expected: str) -> None:
 
 
 def test_things_that_are_no_table(tmp_path: Path) -> None:
-    assert "does not exist" in complaint(tmp_path / "nowhere.csv")
+    assert "does not exist. Check the name; `soundkin scan" in complaint(tmp_path / "nowhere.csv")
+    with pytest.raises(CatalogError, match=r"^ratings .*nowhere\.csv does not exist\. Check the name\.$"):
+        read_rows(tmp_path / "nowhere.csv", f"ratings {tmp_path / 'nowhere.csv'}", ())
     assert "ends in '.xlsx'. Use a file ending in .csv or .parquet" in complaint(
         written(tmp_path, b"PK", "tracks.xlsx")
     )

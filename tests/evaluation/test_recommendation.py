@@ -1,7 +1,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +19,6 @@ from soundkin.evaluation.recommendation import (
     SHUFFLED,
     ask,
     cold_start,
-    held_out_plays,
     share_of_bound,
 )
 
@@ -230,16 +228,3 @@ def test_nothing_played_and_no_system_are_refused():
         cold_start({"content": one}, one, csr_matrix((4, 3)))
     with pytest.raises(UsageError, match="no system"):
         cold_start({}, one, csr_matrix(np.ones((4, 3))))
-
-
-def test_held_out_plays_are_read_off_ratings():
-    ratings = pd.DataFrame(
-        {
-            "user_id": ["ann", "ann", "bob", "cid", "ann", "bob"],
-            "track_id": ["a", "b", "a", "a", "a", "z"],
-            "rating": [3.0, 0.0, 5.0, 9.0, 4.0, 1.0],
-        }
-    )
-    found = held_out_plays(ratings, ["bob", "ann"], ["a", "b"])
-    assert found.toarray().tolist() == [[1, 0], [1, 0]]
-    assert held_out_plays(ratings, ["bob", "ann"], ["a", "b"], liked_above=4.0).toarray().tolist() == [[1, 0], [0, 0]]

@@ -107,6 +107,11 @@ def test_an_npz_that_breaks_its_promises(tmp_path: Path, changes: dict[str, obje
         read_table(npz(tmp_path / "t.npz", **changes))
 
 
+def test_ids_in_a_column_of_an_npz_are_ids(tmp_path: Path) -> None:
+    table = read_table(npz(tmp_path / "t.npz", track_id=np.array(IDS)[:, None]))
+    np.testing.assert_array_equal(table.track("b").vectors, VECTORS[[2, 4, 0]])
+
+
 @pytest.mark.parametrize("damage", [b"", b"no zip", "cut", "flipped"])
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
 def test_a_file_that_is_damaged(tmp_path: Path, suffix: str, damage: bytes | str) -> None:
@@ -135,13 +140,15 @@ def test_a_file_that_is_damaged(tmp_path: Path, suffix: str, damage: bytes | str
 def test_a_parquet_that_breaks_its_promises(tmp_path: Path, vectors: object, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         read_table(parquet(tmp_path / "t.parquet", vectors=vectors))
+    with pytest.raises(UsageError, match=r"0 track ids, and vectors of shape \(0, 0\).* at least one"):
+        read_table(parquet(tmp_path / "none.parquet", rows=()))
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "u.parquet")
     with pytest.raises(UsageError, match=r"no column track_id, vector\. It has id: name them so"):
         read_table(tmp_path / "u.parquet")
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"t\.npz does not exist.*vectors=FILE"):
+    with pytest.raises(UsageError, match=r"t\.npz does not exist.*--vectors FILE"):
         read_table(tmp_path / "t.npz")
     with pytest.raises(UsageError, match=r"holds no \.parquet file"):
         read_table(tmp_path)

@@ -206,8 +206,10 @@ def test_the_vectors_named_are_for_a_model_that_looks_them_up(tmp_path: Path) ->
     front_end = ExternalFrontEnd(path=tmp_path / "vectors.parquet").identified()
     save_bundle(bundle_of(front_end), tmp_path / "model")
     (tmp_path / "vectors.parquet").rename(tmp_path / "moved.parquet")
-    with pytest.raises(UsageError, match=r"vectors\.parquet does not exist.*vectors=FILE"):
+    with pytest.raises(UsageError, match=r"vectors\.parquet does not exist.*--vectors FILE"):
         load(tmp_path / "model").embed_file(TableTrack("t0-0"))
+    with pytest.raises(UsageError, match=r"^vectors=.*moved\.csv: no table ends so\. Give an \.npz"):
+        load(tmp_path / "model", tmp_path / "moved.csv")
     moved = load(tmp_path / "model", tmp_path / "moved.parquet")
     assert moved.embed_file(TableTrack("t0-0")).vector.shape == (8,)
     assert moved.hash == load(tmp_path / "model").hash

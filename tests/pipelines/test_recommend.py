@@ -50,6 +50,10 @@ def library(small_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
+def test_a_bundle_does_not_tell_where_the_ratings_are(library: Path, small_catalog: Path) -> None:
+    assert str(small_catalog.parent) not in (library / "model" / "config.json").read_text(encoding="utf-8")
+
+
 def ids(found: list[Recommendation]) -> list[str]:
     return [one.track_id for one in found]
 

@@ -150,8 +150,12 @@ def test_what_cannot_be_done_is_said_before_anything_is(asked, tmp_path: Path) -
     for override in ("run_dir=elsewhere", "task.latent_factors.loss=wpe", "experiment=demo"):
         with pytest.raises(ConfigError, match="is what the comparison itself sets"):
             reproduce(**asked | {"overrides": [override]})
-    with pytest.raises(ConfigError, match="is about latent factors"):
-        reproduce(**asked | {"overrides": ["task=[artist]", "~task.latent_factors"]})
+    for overrides in (["task=[artist]", "~task.latent_factors"], ["task=[artist]"]):
+        with pytest.raises(ConfigError, match="is about latent factors"):
+            reproduce(**asked | {"overrides": overrides})
+    for shares, missing in (("{train:0.7,valid:0,test:0.3}", "valid"), ("{train:0.7,valid:0.3,test:0}", "test")):
+        with pytest.raises(UsageError, match=f"no track is in the {missing} split"):
+            reproduce(**asked | {"overrides": [*SMALL, f"data.split={shares}"]})
     assert not (tmp_path / "run").exists()
 
 

@@ -175,3 +175,22 @@ def test_a_task_can_be_left_out_and_settings_reach_their_owner() -> None:
     config = compose(["catalog=c.csv", "run_dir=r", "task.genre=null", "task.artist.margin=0.3", "model=dieleman2014"])
     assert config.task.genre is None and config.task.artist.margin == 0.3  # type: ignore[attr-defined]
     assert config.model.embedding_size == 40
+
+
+@pytest.mark.slow
+def test_a_missing_file_is_told_before_anything_is_heard(small_catalog: Path, tmp_path: Path) -> None:
+    for wrong, message in (("task=[ratings]", "task.ratings=null"), ("ratings=nowhere.csv", "nowhere.csv")):
+        config = compose(overrides(small_catalog, tmp_path / "run", "task=[ratings]", wrong))
+        with pytest.raises(CatalogError, match=message):
+            train(config)
+        assert not (tmp_path / "cache").exists()
+        (tmp_path / "run" / "config.yaml").unlink()
+
+
+@pytest.mark.slow
+def test_a_file_that_no_task_reads_is_named(
+    small_catalog: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ratings = small_catalog.parent / "ratings.csv"
+    train(compose(overrides(small_catalog, tmp_path / "run", f"ratings={ratings}", "trainer.epochs=1")))
+    assert "is not used: add a task that learns from it" in caplog.text

@@ -111,3 +111,12 @@ def test_the_sampler_names_the_epoch_that_lightning_sets() -> None:
     steps = EpochSteps(2)
     steps.set_epoch(7)
     assert list(steps) == [(7, 0), (7, 1)] and len(steps) == 2
+
+
+@pytest.mark.parametrize("batch_patches", [1, 4, 6])
+def test_a_small_batch_too_holds_a_group_of_each_kind(batch_patches: int) -> None:
+    groups = (np.array([[7, 9]]), np.array([[0, 5, 11]]), np.empty((0, 1), dtype=np.int64))
+    drawing = Drawing(batch_patches, most_patches=3, views=2, groups=groups)
+    for step in range(20):
+        drawn = PatchBatches(LONG, list(LONG.arrays), list(LONG.arrays), 8, drawing, 0)[(0, step)]  # type: ignore[arg-type]
+        assert {0, 5, 7, 9, 11} == set(drawn["rows"].tolist())

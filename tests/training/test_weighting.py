@@ -36,6 +36,18 @@ def test_uncertainty_settles_where_its_derivative_is_zero() -> None:
     assert float(weighting.factor("hard").detach()) == pytest.approx(1 / 6, rel=0.02)
 
 
+def test_a_batch_without_labels_teaches_no_weight() -> None:
+    weighting = TaskWeighting("uncertainty", {"seldom": 1.0})
+    optimiser = torch.optim.Adam(weighting.parameters(), lr=0.05)
+    for step in range(3000):
+        optimiser.zero_grad()
+        total = weighting({"seldom": torch.tensor(1.0 if step % 10 == 0 else 0.0)})
+        if total.requires_grad:
+            total.backward()
+            optimiser.step()
+    assert float(weighting.factor("seldom").detach()) == pytest.approx(0.5, rel=0.1)
+
+
 def test_cosines_of_gradients() -> None:
     shared = nn.Parameter(torch.tensor([1.0, 2.0]))
     toward = torch.tensor([3.0, 4.0])

@@ -122,11 +122,12 @@ def _check_is_file(path: Path, source: str) -> None:
         inside = [name for name in ("catalog.csv", "tracks.csv") if (path / name).is_file()]
         raise CatalogError(f"{source} is a folder. Name the table itself{f': {path / inside[0]}' if inside else ''}.")
     if not path.exists():
-        raise CatalogError(f"{source} does not exist. Check the name; `soundkin scan MUSIC -o {path}` makes a catalog.")
+        made = f"; `soundkin scan MUSIC -o {path}` makes a catalog" if source.startswith("catalog ") else ""
+        raise CatalogError(f"{source} does not exist. Check the name{made}.")
     if not path.is_file():
         raise CatalogError(f"{source} is not a regular file. Name a .csv or .parquet file.")
     if path.stat().st_size == 0:
-        raise CatalogError(f"{source} is empty. It needs a header row and one row a track.")
+        raise CatalogError(f"{source} is empty. It needs a header row and rows below it.")
 
 
 def _read_csv(path: Path, source: str, encoding_checked: bool = True) -> pa.Table:

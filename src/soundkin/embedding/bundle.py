@@ -34,6 +34,7 @@ from soundkin.features.front_ends import AnyFrontEnd, settings_of, validate_fron
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.lyric_tokens import LyricTokenizer
 from soundkin.features.patches import PatchConfig
+from soundkin.features.vector_table import SUFFIXES
 from soundkin.files import read_versioned_json, replacing, replacing_folder, sha256_of, sha256_of_text, write_json
 from soundkin.models import NetworkConfig, TrackNetwork, build_network
 
@@ -235,7 +236,11 @@ def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) ->
         return front_end
     if not isinstance(front_end, ExternalFrontEnd) or not front_end.is_table:
         raise UsageError(f"vectors={vectors}: the model {folder} hears audio, and looks nothing up. Leave it out.")
-    return validate_front_end({**front_end.model_dump(), "path": vectors}, "front_end")
+    if vectors.suffix not in SUFFIXES:
+        raise UsageError(
+            f"vectors={vectors}: no table ends so. Give an .npz, a .parquet or a folder of .parquet files."
+        )
+    return front_end.model_copy(update={"path": vectors})
 
 
 def _build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], vectors: Path | None) -> Bundle:

@@ -26,9 +26,14 @@ class Interval(BaseModel, frozen=True):
     low: float | None = None
     high: float | None = None
 
+    def __format__(self, spec: str) -> str:
+        """`0.27 [0.20, 0.33]`, each number by `spec`, or else with two digits."""
+        spec = spec or ".2f"
+        ends = "" if self.low is None or self.high is None else f" [{self.low:{spec}}, {self.high:{spec}}]"
+        return f"{self.mean:{spec}}{ends}"
+
     def __str__(self) -> str:
-        ends = "" if self.low is None or self.high is None else f" [{self.low:.2f}, {self.high:.2f}]"
-        return f"{self.mean:.2f}{ends}"
+        return format(self)
 
 
 def intervals(measure: Measure, resamples: int, random_seed: int) -> tuple[Interval, ...]:

@@ -54,8 +54,7 @@ class Row(BaseModel, frozen=True):
     def gain_in_words(self) -> str:
         """`+0.27 [+0.20, +0.33] over MFCC`: how far ours is above the best of the others, and which that is."""
         gain = self.least_gain
-        ends = "" if gain.low is None else f" [{gain.low:+.2f}, {gain.high:+.2f}]"
-        return f"{gain.mean:+.2f}{ends} over {gain.system}"
+        return f"{gain:+.2f} over {gain.system}"
 
     @property
     def verdict(self) -> str:

@@ -7,12 +7,11 @@ Song Dataset Challenge". Users without a held-out play are not asked. Level scor
 expectation over all orders of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
@@ -81,18 +80,18 @@ class ColdStart(BaseModel, frozen=True):
     def verdict(self) -> str:
         """One line: how much of what can be known of a track was heard."""
         ours, *others = next(row.scores for row in self.rows if row.metric == HEADLINE)
-        share = next((f", {_percent(share)} of the {BOUND}" for share in self.shares), "")
+        share = next((f", {share:.0%} of the {BOUND}" for share in self.shares), "")
         against = ", ".join(f"{other.system} {other.mean:.3f}" for other in others)
-        return f"{ours.system}: {HEADLINE} {_in_thousandths(ours)}{share}; {against}"
+        return f"{ours.system}: {HEADLINE} {ours:.3f}{share}; {against}"
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print, one a system: each metric with its interval, and the share of the upper bound."""
         cells = {name: {"system": name} for name in self.systems}
         for row in self.rows:
             for score in row.scores:
-                cells[score.system][row.metric] = _in_thousandths(score)
+                cells[score.system][row.metric] = f"{score:.3f}"  # mAP of a cold start is small
         for share in self.shares:
-            cells[share.system][f"{HEADLINE} of the bound"] = _percent(share)
+            cells[share.system][f"{HEADLINE} of the bound"] = f"{share:.0%}"
         return list(cells.values())
 
     def to_json(self) -> dict[str, Any]:
@@ -194,21 +193,6 @@ def share_of_bound(measure: Measure, system: str, resamples: int, random_seed: i
     return Interval(system=system, mean=float(share[0]), low=float(low), high=float(high))
 
 
-def held_out_plays(
-    ratings: pd.DataFrame, user_ids: Sequence[str], track_ids: Sequence[str], liked_above: float = 0.0
-) -> csr_matrix:
-    """Who played which of these tracks, [users, tracks]: wherever some rating is above `liked_above`.
-
-    Skips are 0 or less; of stars, `liked_above` says how many are too few. Rows about other users or tracks are left
-    out, and ids must not repeat.
-    """
-    users = pd.Index(user_ids).get_indexer(pd.Index(ratings["user_id"]))
-    tracks = pd.Index(track_ids).get_indexer(pd.Index(ratings["track_id"]))
-    kept = (users >= 0) & (tracks >= 0) & (ratings["rating"].to_numpy(float) > liked_above)
-    stored = np.ones(kept.sum(), dtype=np.float32), (users[kept], tracks[kept])
-    return _binary(csr_matrix(stored, shape=(len(user_ids), len(track_ids))))
-
-
 def _shuffled(system: Factors, random_seed: int) -> dict[str, System]:
     users, tracks = system
     rng = np.random.default_rng(random_seed)
@@ -272,14 +256,3 @@ def _row(measure: Measure, resamples: int, random_seed: int) -> RecommendationRo
         scores=intervals(measure, resamples, random_seed),
         gains=paired_gains(measure, resamples, random_seed),
     )
-
-
-def _in_thousandths(score: Interval) -> str:
-    """Three digits: mAP of a cold start is small."""
-    ends = "" if score.low is None or score.high is None else f" [{score.low:.3f}, {score.high:.3f}]"
-    return f"{score.mean:.3f}{ends}"
-
-
-def _percent(share: Interval) -> str:
-    ends = "" if share.low is None or share.high is None else f" [{share.low:.0%}, {share.high:.0%}]"
-    return f"{share.mean:.0%}{ends}"

@@ -130,7 +130,7 @@ def _files(path: Path) -> list[Path]:
         what = "holds no .parquet file" if path.is_dir() else "does not exist"
         raise UsageError(
             f"{path} {what}, and vectors are to come from it. Put it there, or name where it is: features.path=FILE to "
-            "train, vectors=FILE to embed and evaluate."
+            "train, --vectors FILE to embed and evaluate."
         )
     return found
 
@@ -171,7 +171,7 @@ def _read_npz(path: Path) -> Columns:
                     f"{path} has no array {', '.join(sorted(missing))}. It has {', '.join(arrays)}: "
                     "np.savez(path, track_id=ids, vectors=vectors) writes them."
                 )
-            track_ids = np.asarray(arrays["track_id"]).astype(str).tolist()
+            track_ids = np.ravel(arrays["track_id"]).astype(str).tolist()
             starts = np.asarray(arrays["start_seconds"], np.float64) if "start_seconds" in arrays else None
             return track_ids, arrays["vectors"], starts
     except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
@@ -219,4 +219,4 @@ def _as_array(column: pa.ChunkedArray, path: Path) -> np.ndarray:
             f"before it {lengths[0]}. All vectors are of one encoder and one size."
         )
     values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(values).reshape(len(column), -1)
+    return np.asarray(values).reshape(len(column), lengths[0] if len(lengths) else 0)

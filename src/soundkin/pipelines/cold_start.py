@@ -13,7 +13,7 @@ from soundkin.catalog.table import Catalog
 from soundkin.corpus.synthesise import read_truth
 from soundkin.embedding.known_users import KnownUsers
 from soundkin.errors import UsageError
-from soundkin.evaluation.recommendation import BOUND, ColdStart, Factors, cold_start, held_out_plays
+from soundkin.evaluation.recommendation import BOUND, ColdStart, Factors, cold_start
 from soundkin.evaluation.systems import MODEL
 from soundkin.shapes import Float32
 from soundkin.tasks.factorisation import factorise
@@ -39,14 +39,12 @@ class Listeners:
 
     def plays(self, users: list[str], track_ids: list[str]) -> csr_matrix:
         """Who likes which of these tracks, [users, tracks]."""
-        of_tracks = pd.Index(self.listening.tracks).isin(track_ids)
-        liked = self.listening.confidence[:, of_tracks].tocoo()
-        rows = {
-            "user_id": np.array(self.listening.users, object)[liked.row],
-            "track_id": np.array(self.listening.tracks, object)[of_tracks][liked.col],
-            "rating": liked.data,
-        }
-        return held_out_plays(pd.DataFrame(rows), users, track_ids)
+        known = self.listening.confidence.tocoo()
+        rows = pd.Index(users).get_indexer(pd.Index(self.listening.users))[known.row]
+        columns = pd.Index(track_ids).get_indexer(pd.Index(self.listening.tracks))[known.col]
+        kept = (rows >= 0) & (columns >= 0) & (known.data > 0)
+        ones = np.ones(kept.sum(), np.float32)
+        return csr_matrix((ones, (rows[kept], columns[kept])), shape=(len(users), len(track_ids)))
 
     def bound(self, users: list[str], track_ids: list[str]) -> Factors:
         """Factors of these users and tracks by all ratings; zeros for whoever likes nothing, and what nobody likes."""

@@ -29,7 +29,6 @@ from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.known_users import known_users
 from soundkin.embedding.store import read_embeddings
 from soundkin.errors import ConfigError, Skipped, UsageError
-from soundkin.evaluation.bootstrap import Interval
 from soundkin.evaluation.codewords import CODEWORDS
 from soundkin.evaluation.recommendation import BOUND, LONG, ColdStart, cold_start
 from soundkin.features.log_mel import FrontEnd
@@ -77,7 +76,7 @@ class Reproduction(BaseModel, frozen=True):
         scores = {score.system: score for score in row.scores}
         ours = scores.pop(MSE)
         against = ", ".join(f"{name} {score.mean:.4f}" for name, score in scores.items())
-        return f"{MSE} {found}: {row.metric} {_in_words(ours)} against {against}"
+        return f"{MSE} {found}: {row.metric} {ours:.4f} against {against}"
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print, in the paper's order: its two metrics first, each with its interval."""
@@ -86,7 +85,7 @@ class Reproduction(BaseModel, frozen=True):
         rows = {row["system"]: row for row in self.comparison.table()}
         precise = next(row for row in self.comparison.rows if row.metric == METRICS[0])
         for score in precise.scores:
-            rows[score.system][METRICS[0]] = _in_words(score)
+            rows[score.system][METRICS[0]] = f"{score:.4f}"
         columns = list(dict.fromkeys(["system", *METRICS, *rows[BOUND], *rows[MSE]]))
         return [{column: rows[name][column] for column in columns if column in rows[name]} for name in order]
 
@@ -163,7 +162,8 @@ def _configs(paper: str, ratings: Path, run_dir: Path, overrides: Sequence[str])
             raise ConfigError(f"config {override}: {key} is what the comparison itself sets. Leave it out.")
     config = compose([f"experiment={paper}", *overrides, "catalog=catalog.csv", "run_dir=."])
     task = config.task.latent_factors  # type: ignore[attr-defined]
-    if task is None or not isinstance(config.features, FrontEnd):
+    chosen = [name for name, settings in config.task if settings is not None]
+    if chosen != [LatentFactorsTask.name] or not isinstance(config.features, FrontEnd):
         raise ConfigError(
             "config: the comparison is about latent factors foretold from log-mels. Leave task and features as "
             f"experiment={paper} has them."
@@ -190,8 +190,9 @@ def _part(catalog: Catalog, split: SplitConfig, run_dir: Path) -> tuple[Catalog,
     """The validation and the test tracks; those to train on, and to test on, are written as catalogs of their own."""
     splits = np.array(make_split_rule(catalog, split).assign(catalog))
     train, valid, tested = (catalog.select(splits == name) for name in SPLITS)
-    if not len(tested):
-        raise UsageError(f"{catalog.source}: no track is in the test split. Add artists, or a column split.")
+    for part, name in ((train, "train"), (valid, "valid"), (tested, "test")):
+        if not len(part):
+            raise UsageError(f"{catalog.source}: no track is in the {name} split. Add artists, or a column split.")
     path = run_dir / TRAINING
     if path.exists() and read_catalog(path).track_ids != train.track_ids:
         raise ConfigError(
@@ -245,8 +246,3 @@ def _notes(lesson: Lesson, codewords: int, config: TrainConfig) -> tuple[str, ..
         DIFFERENCES_NOTE,
         FACTORISED_NOTE,
     )
-
-
-def _in_words(score: Interval) -> str:
-    ends = "" if score.low is None or score.high is None else f" [{score.low:.4f}, {score.high:.4f}]"
-    return f"{score.mean:.4f}{ends}"

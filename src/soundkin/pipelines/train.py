@@ -41,6 +41,7 @@ PACKAGES = (
     "av",
     "onnxruntime",
 )
+PLACES = {"catalog", "run_dir", "ratings", "triplets", "playlists"}  # of this machine; a bundle goes elsewhere
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,6 @@ def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, met
             "training_data": training_data(data.train.catalog, config.catalog),
             "split": data.split_rule.model_dump(mode="json"),
             "versions": environment()["packages"],
-            "train_config": config.model_dump(mode="json", exclude={"catalog", "run_dir"}),
+            "train_config": config.model_dump(mode="json", exclude=PLACES),
         },
     )

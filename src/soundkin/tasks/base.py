@@ -28,11 +28,13 @@ class ProxyTask(nn.Module, ABC):
     """A head over track vectors. A subclass is one file; one line in `tasks/__init__.py` registers it.
 
     `views` is how often a batch has to hold the same track, heard at different places, for the loss to say anything;
-    `columns` names the catalog's columns that it is taught, so that an evaluation can say which questions are no news.
+    `columns` names the catalog's columns that it is taught, so that an evaluation can say which questions are no news;
+    `files` what it reads beside the catalog: ratings, triplets or playlists.
     """
 
     name: ClassVar[str]
     columns: tuple[str, ...] = ()
+    files: ClassVar[tuple[str, ...]] = ()
     config_kind: ClassVar[type[TaskConfig]]
     views: ClassVar[int] = 1
 

@@ -45,11 +45,13 @@ class LatentFactorsTask(ProxyTask, UserSide):
     """Linear regression of a track's factors; users keep the factors of the factorisation."""
 
     name = "latent_factors"
+    files = ("ratings",)
     config_kind: ClassVar[type[TaskConfig]] = LatentFactorsConfig
     config: LatentFactorsConfig
     user_factors: Tensor
     track_factors: Tensor
     cost_of_nothing: Tensor
+    shared_curvature: Tensor
     first_listener: Tensor
     listeners: Tensor
     confidence: Tensor
@@ -64,6 +66,7 @@ class LatentFactorsTask(ProxyTask, UserSide):
         self._rows: dict[str, int] = {}
         self.register_buffer("track_factors", torch.zeros(0, self.config.factors), persistent=False)
         self.register_buffer("cost_of_nothing", torch.ones(()), persistent=False)
+        self.register_buffer("shared_curvature", torch.zeros(2 * (self.config.factors,)), persistent=False)
         self.register_buffer("first_listener", torch.zeros(1, dtype=torch.int64), persistent=False)
         self.register_buffer("listeners", torch.zeros(0, dtype=torch.int64), persistent=False)
         self.register_buffer("confidence", torch.zeros(0), persistent=False)
@@ -162,7 +165,7 @@ class LatentFactorsTask(ProxyTask, UserSide):
     @torch.no_grad()
     def _quadratic_forms(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """X' C_i X [batch, factors, factors], X' C_i p_i [batch, factors] and p_i' C_i p_i [batch]."""
-        curvature = (self.user_factors.T @ self.user_factors).repeat(len(rows), 1, 1)
+        curvature = self.shared_curvature.repeat(len(rows), 1, 1)
         slope = curvature.new_zeros(curvature.shape[:2])
         constant = curvature.new_zeros(len(rows))
         places = zip(self.first_listener[rows].tolist(), self.first_listener[rows + 1].tolist(), strict=True)
@@ -181,6 +184,7 @@ class LatentFactorsTask(ProxyTask, UserSide):
         self._rows = {listening.tracks[track]: row for row, track in enumerate(np.flatnonzero(enough))}
         heard_by = cast(Any, listening.confidence.T.tocsr()[enough])
         self.user_factors = torch.from_numpy(factors.users)
+        self.shared_curvature = self.user_factors.T @ self.user_factors
         self.first_listener = torch.from_numpy(heard_by.indptr.astype(np.int64))
         self.listeners = torch.from_numpy(heard_by.indices.astype(np.int64))
         self.confidence = torch.from_numpy(heard_by.data)

@@ -63,10 +63,9 @@ class Membership:
     @typechecked
     def groups(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """How many groups each training track is in; 0 for a row of -1."""
-        if not len(self.track_ids):
-            return torch.zeros_like(rows)
-        counts = torch.from_numpy(np.diff(self._table.indptr).astype(np.int64)).to(rows.device)
-        return torch.where(rows >= 0, counts[rows], 0)
+        known, starts = rows.cpu().numpy(), self._table.indptr
+        counts = np.where(known >= 0, starts[known + 1] - starts[known], 0)
+        return torch.from_numpy(counts.astype(np.int64)).to(rows.device)
 
     @typechecked
     def shared(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch batch"]:

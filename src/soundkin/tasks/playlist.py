@@ -40,6 +40,7 @@ class PlaylistTask(ProxyTask):
     """InfoNCE over the pairs of a batch that share a playlist, weighted by mutual information."""
 
     name = "playlist"
+    files = ("playlists",)
     config_kind: ClassVar[type[TaskConfig]] = PlaylistConfig
     config: PlaylistConfig
 

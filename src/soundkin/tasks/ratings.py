@@ -43,6 +43,7 @@ class RatingsTask(ProxyTask, UserSide):
     """Each track's user, drawn among those who like it, ranks it above the batch's tracks that they do not like."""
 
     name = "ratings"
+    files = ("ratings",)
     config_kind: ClassVar[type[TaskConfig]] = RatingsConfig
     config: RatingsConfig
     first_listener: Tensor

@@ -46,6 +46,7 @@ class TripletsTask(ProxyTask):
     """The judgements whose three tracks meet in a batch, each by its share of the answers to its question."""
 
     name = "triplets"
+    files = ("triplets",)
     config_kind: ClassVar[type[TaskConfig]] = TripletsConfig
     config: TripletsConfig
     judged: Tensor

@@ -64,8 +64,9 @@ class Drawing:
 
     @property
     def tracks(self) -> int:
-        """How many different tracks a batch holds."""
-        return max(2, round(self.batch_patches / (self.views * (1 + self.most_patches) / 2)))
+        """How many different tracks a batch holds: at least a group of each kind."""
+        groups = sum(int(group.shape[1]) for group in self.groups if len(group))
+        return max(2, groups, round(self.batch_patches / (self.views * (1 + self.most_patches) / 2)))
 
 
 class PatchBatches(Dataset[Batch]):
@@ -105,13 +106,13 @@ class PatchBatches(Dataset[Batch]):
         }
 
     def _draw_rows(self, generator: np.random.Generator) -> np.ndarray:
-        """Rows of a batch: first some of the groups, then artists in random order and a few tracks of each."""
+        """Rows of a batch: a group of each kind or more, then artists in random order and a few tracks of each."""
         wanted = self.drawing.tracks
         rows: list[int] = []
         for number, groups in enumerate(self.groups, start=1):
             enough = wanted * self.drawing.group_share * number / len(self.groups)
-            for group in generator.integers(len(groups), size=wanted):
-                if len(rows) + groups.shape[1] > enough:
+            for drawn, group in enumerate(generator.integers(len(groups), size=wanted)):
+                if drawn and len(rows) + groups.shape[1] > enough:
                     break
                 rows += groups[group].tolist()
         while len(rows) < wanted:

@@ -1,5 +1,6 @@
 """The LightningDataModule: splits and log-mel cache prepared once, batches on every process."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ from soundkin.features.cache import MelCache, build_cache
 from soundkin.features.external import ExternalFrontEnd
 from soundkin.features.front_ends import sounds_of
 from soundkin.files import replacing
-from soundkin.tasks import ProxyTask
+from soundkin.tasks import TASKS, ProxyTask
 from soundkin.training.batches import Batch, Drawing, EpochSteps, HeldOutTracks, PatchBatches
 from soundkin.training.config import TrainConfig
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def prepare(config: TrainConfig) -> PreparedData:
     catalog = read_catalog(config.catalog)
     rule = make_split_rule(catalog, config.data.split)
     splits = pd.Series(rule.assign(catalog))
+    _check_early(config, _sources(config, catalog.select(splits.eq("train").to_numpy()), catalog))
     used = splits.isin(["train", "valid"]).to_numpy()
     folder = config.data.cache_folder or config.run_dir.parent / "cache"
     wanted = catalog.select(used)
@@ -77,8 +81,23 @@ def prepare(config: TrainConfig) -> PreparedData:
             f"catalog {config.catalog}: no training track can be heard ({len(build.skipped)} of {len(wanted)} files "
             f"were skipped: see {config.run_dir / 'skipped.csv'}). Mend the files or the paths, and run again."
         )
-    sources = Sources(train.catalog, config.ratings, config.triplets, config.playlists, all_tracks=catalog)
-    return PreparedData(train, valid, sources, rule, build.cache, build.skipped)
+    return PreparedData(train, valid, _sources(config, train.catalog, catalog), rule, build.cache, build.skipped)
+
+
+def _sources(config: TrainConfig, train: Catalog, all_tracks: Catalog) -> Sources:
+    return Sources(train, config.ratings, config.triplets, config.playlists, all_tracks)
+
+
+def _check_early(config: TrainConfig, sources: Sources) -> None:
+    """Complain about what tasks would complain about later: hearing the tracks may take hours."""
+    chosen = [TASKS[name] for name, settings in config.task if settings is not None]
+    for task in chosen:
+        for file in task.files:
+            getattr(sources, f"read_{file}")(task.name)
+    for file in ("ratings", "triplets"):
+        if getattr(sources, file) and not any(file in task.files for task in chosen):
+            able = [name for name, task in TASKS.items() if file in task.files]
+            logger.warning("%s=%s is not used: add a task that learns from it (%s)", file, getattr(sources, file), able)
 
 
 class PatchData(pl.LightningDataModule):

@@ -137,9 +137,15 @@ def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Traine
 
 
 def _strategy(config: TrainConfig) -> str:
-    """Lightning's word for the strategy; a batch without any lyrics leaves the text network without gradients."""
-    name = config.trainer.strategy
-    return "ddp_find_unused_parameters_true" if name == "ddp" and config.model.lyrics else name
+    """Lightning's word for the strategy.
+
+    The network has no gradients while only heads learn, and its text network none in a batch without any lyrics: the
+    processes must not wait for them.
+    """
+    name, settings = config.trainer.strategy, config.trainer
+    shared = name == "ddp" or (name == "auto" and settings.devices > 1)
+    waits_in_vain = config.model.lyrics or (config.model.shortcut and settings.frozen_share)
+    return "ddp_find_unused_parameters_true" if shared and waits_in_vain else name
 
 
 def _quieten() -> None:

@@ -47,7 +47,9 @@ class TrainingModule(pl.LightningModule):
         self.random_seed = random_seed
         # Fine-tuning at once would bend a good start to heads that know nothing yet: A. Kumar et al., "Fine-Tuning can
         # Distort Pretrained Features and Underperform Out-of-Distribution" (2022).
-        self.frozen_epochs = round(config.frozen_share * config.epochs) if network.trunk.shortcut else 0
+        has_heads = any(True for _ in self.tasks.parameters())
+        frozen_epochs = round(config.frozen_share * config.epochs) if network.trunk.shortcut else 0
+        self.frozen_epochs = frozen_epochs if has_heads else min(1, frozen_epochs)  # one, to see how good the start is
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
 
@@ -71,9 +73,14 @@ class TrainingModule(pl.LightningModule):
         rows = batch["rows"].cpu()
         lyrics = self.lyrics.of_training(rows, self.device) if self.lyrics else None
         log_mel = augment(batch["log_mel"], self.augment_config, self._generator)
-        without_gradient = self.frozen and self.trainer.world_size == 1  # several processes wait for each gradient
-        with torch.set_grad_enabled(not without_gradient):
+        with torch.set_grad_enabled(not self.frozen):
             vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
+        if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:
+            self._note("train/lyric_gate", gate)
+        with torch.autocast(vectors.device.type, enabled=False):  # heads cost little, and losses want all digits
+            return self._loss(vectors, rows, batch_idx)
+
+    def _loss(self, vectors: Tensor, rows: Tensor, batch_idx: int) -> Tensor:
         losses = {}
         for name, task in self.proxy_tasks.items():
             targets = self.targets[name][rows].to(vectors.device)
@@ -84,8 +91,8 @@ class TrainingModule(pl.LightningModule):
                 self._note(f"train/{name}_{metric}", value)
         total: Tensor = self.weighting(losses)
         self._note("train/loss", total)
-        if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:
-            self._note("train/lyric_gate", gate)
+        if not total.requires_grad:  # frozen, and no task has a head: a step that changes nothing
+            total = total + 0 * next(self.network.parameters()).sum()
         if len(losses) > 1 and self._measures_conflicts(batch_idx):
             shared = [parameter for parameter in self.network.trunk.parameters() if parameter.requires_grad]
             for pair, cosine in gradient_cosines(losses, shared).items():

@@ -24,10 +24,11 @@ class TaskWeighting(nn.Module):
         self.log_variances = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in learnt})
 
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum."""
+        """The weighted sum. A loss of zero comes from a batch without a label of that task, and teaches no weight."""
         total = torch.stack([self.factor(task) * loss for task, loss in losses.items()]).sum()
         for task, log_variance in self.log_variances.items():
-            total = total + self.weights[task] * log_variance / 2
+            if losses[task].detach() > 0:
+                total = total + self.weights[task] * log_variance / 2
         return total
 
     def factor(self, task: str) -> Tensor:
