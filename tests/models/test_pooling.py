@@ -11,30 +11,36 @@ from torch import Tensor, nn
 
 from soundkin.models import PATCH_POOLINGS
 from soundkin.models.patch_pooling import PatchPoolingName
-from soundkin.models.time_pooling import TimePooling
+from soundkin.models.time_pooling import TimePooling, TimePoolingName
 
 EMBEDDING = 6
+NAMES = get_args(TimePoolingName)
 GARBAGE = st.sampled_from([0.0, 1e30, float("nan"), float("inf"), float("-inf")])
 
 
 def test_statistics_match_numpy() -> None:
     features = torch.rand(2, 3, 7)
     array = features.numpy()
-    expected = np.concatenate([array.mean(2), array.max(2), np.linalg.norm(array, axis=2) / np.sqrt(7)], axis=1)
-    np.testing.assert_allclose(TimePooling(("mean", "max", "l2"))(features), expected, rtol=1e-5)
+    changes = np.abs(np.diff(array, axis=2)).mean(2)
+    expected = [array.mean(2), array.max(2), np.linalg.norm(array, axis=2) / np.sqrt(7), array.std(2), changes]
+    np.testing.assert_allclose(TimePooling(NAMES)(features), np.concatenate(expected, axis=1), rtol=1e-5)
 
 
 def test_gradient_of_silent_features_is_finite() -> None:
     features = torch.zeros(1, 2, 5, requires_grad=True)
-    TimePooling(("mean", "max", "l2"))(features).sum().backward()
+    TimePooling(NAMES)(features).sum().backward()
     assert features.grad is not None and bool(torch.isfinite(features.grad).all())
+
+
+def test_a_single_frame_does_not_change() -> None:
+    assert not TimePooling(("change",))(torch.rand(2, 3, 1)).any()
 
 
 @settings(deadline=None, max_examples=20)
 @given(repeats=st.integers(1, 5))
 def test_a_loop_played_again_sounds_the_same(repeats: int) -> None:
     features = torch.rand(1, 4, 6)
-    pooling = TimePooling(("mean", "max", "l2"))
+    pooling = TimePooling(("mean", "max", "l2", "std"))
     torch.testing.assert_close(pooling(features.repeat(1, 1, repeats)), pooling(features), rtol=1e-4, atol=1e-5)
 
 
