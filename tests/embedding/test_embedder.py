@@ -16,7 +16,7 @@ from soundkin.errors import AudioError, UsageError
 from soundkin.features.decode import audio_hash
 from soundkin.features.log_mel import FrontEnd, log_mel_of_file
 from soundkin.features.patches import PatchConfig, patch_starts
-from soundkin.models import NetworkConfig, build_network
+from soundkin.models import PATCH_POOLINGS, ConvConfig, NetworkConfig, build_network
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +179,26 @@ def test_importing_the_package_costs_nothing() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("pooling", PATCH_POOLINGS)
+def test_a_vector_does_not_depend_on_how_many_patches_are_heard_at_once(
+    make, monkeypatch: pytest.MonkeyPatch, pooling: str
+) -> None:
+    torch.manual_seed(0)
+    front_end = FrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
+    convolution = ConvConfig(filters=16, width=5, pool=2, padded=True)
+    config = NetworkConfig(convolutions=(convolution,), dense=(24,), embedding_size=8, patch_pooling=pooling)
+    network = build_network(config, front_end.mel_bands)
+    for parameter in network.patch_pooling.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)  # untrained, all poolings are the mean
+    embedder = Embedder(Bundle(front_end, PatchConfig(frames=50, hop_frames=50), config, network))
+    vectors = []
+    for patches_at_once in (1, 3, 8, 100):
+        monkeypatch.setattr("soundkin.embedding.embedder.PATCHES_PER_BATCH", patches_at_once)
+        vectors.append(embedder.embed((make.noise(20.0), make.rate_hz)))
+    for vector in vectors[1:]:
+        np.testing.assert_allclose(vector, vectors[0], rtol=1e-4, atol=1e-5)
+
+
 def test_using_a_model_needs_neither_lightning_nor_hydra(bundle: Bundle, song: Path, tmp_path: Path) -> None:
     save_bundle(bundle, tmp_path / "model")
     code = (
