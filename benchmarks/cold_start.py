@@ -8,6 +8,7 @@ Resumable. Any key of the training config may follow, as task=[ratings].
 """
 
 import argparse
+import hashlib
 from pathlib import Path
 
 from soundkin.corpus.config import CorpusConfig
@@ -29,7 +30,7 @@ def main() -> None:
     catalog = arguments.run_dir / "corpus" / "catalog.csv"
     if not catalog.exists():
         scan(corpus.music, catalog, workers=2)
-    name = "-".join(arguments.overrides).translate(str.maketrans("", "", "[]{}/=:, ")) or "default"
+    name = hashlib.sha256(" ".join(arguments.overrides).encode()).hexdigest()[:8] if arguments.overrides else "default"
     places = [f"catalog={catalog}", f"ratings={corpus.ratings}", f"run_dir={arguments.run_dir / name}"]
     config = compose(["experiment=demo", "task=[genre,artist,latent_factors]", *places, *arguments.overrides])
     found = evaluate(
