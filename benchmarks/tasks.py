@@ -55,7 +55,7 @@ def run_with_everything(folder: Path) -> TrainConfig:
     scan(corpus.music, folder / "catalog.csv", workers=2)
     catalog = read_catalog(folder / "catalog.csv")
     write_catalog(catalog.frame.assign(tags=catalog.frame["genre"]), folder / "catalog.csv")
-    playlists = pd.DataFrame({"playlist_id": catalog.frame["genre"], "track_id": catalog.track_ids})
+    playlists = pd.DataFrame({"playlist_id": catalog.frame["genre"].fillna("rest"), "track_id": catalog.track_ids})
     playlists.to_csv(folder / "playlists.csv", index=False)
     files = [f"{name}={path}" for name, path in (("ratings", corpus.ratings), ("triplets", corpus.triplets))]
     files += [f"playlists={folder}/playlists.csv", f"catalog={folder}/catalog.csv", f"run_dir={folder}/run"]

@@ -66,7 +66,7 @@ def flops_of_a_step(config: TrainConfig) -> float:
     network = build_network(config.model, config.features.mel_bands)
     batch = torch.randn(config.data.batch_patches, config.features.mel_bands, config.patch.frames)
     with FlopCounterMode(display=False) as counter:
-        network(batch).sum().backward()
+        network(batch, torch.ones(len(batch), dtype=torch.int64)).sum().backward()
     return float(counter.get_total_flops())
 
 
