@@ -17,8 +17,8 @@ from torch import Tensor
 
 from soundkin.config import Config
 from soundkin.errors import AudioError, ConfigError
-from soundkin.features.decode import AudioStream, MonoBlocks, resample
-from soundkin.features.log_mel import LogMelStream
+from soundkin.features.decode import MonoBlocks, resample
+from soundkin.features.log_mel import LogMelStream, OfAudio
 from soundkin.features.onnx_model import OnnxEncoder, OnnxInput, open_encoder
 from soundkin.features.patches import stream_patches
 from soundkin.features.vector_table import LARGEST, SUFFIXES, TableTrack, TrackVectors, read_table, sha256_of_table
@@ -158,27 +158,11 @@ def stream_table(track: TableTrack, front_end: ExternalFrontEnd, seconds: float 
 
 
 @dataclass
-class OnnxStream:
+class OnnxStream(OfAudio):
     """A file's frames by an ONNX model, one by one, once; `duration_seconds` and `warnings` are complete after."""
 
-    audio: AudioStream
     front_end: ExternalFrontEnd
     _starts: list[float] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """The file, for messages."""
-        return str(self.audio.path)
-
-    @property
-    def duration_seconds(self) -> float:
-        """Length of the audio read so far."""
-        return self.audio.duration_seconds
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What is off with the file, if anything."""
-        return tuple(self.audio.warnings)
 
     def start_seconds(self, frame: int) -> float:
         """Where in the file a frame begins that was yielded already."""

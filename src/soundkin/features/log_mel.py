@@ -169,11 +169,10 @@ def _pieces(block: Tensor, first: int, following: int) -> Iterator[Tensor]:
 
 
 @dataclass
-class LogMelStream:
-    """Log-mel frames of a file, block by block, once; `duration_seconds` and `warnings` are complete after."""
+class OfAudio:
+    """Frames that are made of an open file: what is known of the file is known of them."""
 
     audio: AudioStream
-    front_end: FrontEnd
 
     @property
     def name(self) -> str:
@@ -189,6 +188,13 @@ class LogMelStream:
     def warnings(self) -> tuple[str, ...]:
         """What is off with the file, if anything."""
         return tuple(self.audio.warnings)
+
+
+@dataclass
+class LogMelStream(OfAudio):
+    """Log-mel frames of a file, block by block, once; `duration_seconds` and `warnings` are complete after."""
+
+    front_end: FrontEnd
 
     def start_seconds(self, frame: int) -> float:
         """Where in the file a frame begins."""

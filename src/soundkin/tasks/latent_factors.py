@@ -7,7 +7,6 @@ nothing of its popularity, and a track of one listener is as loud as a hit: henc
 Every loss is divided by what it costs to predict nothing, so that 1 means that for each of them.
 """
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
@@ -17,10 +16,9 @@ from torch import Tensor, nn
 
 from soundkin.catalog.listening import Listening, ListeningConfig, make_listening
 from soundkin.catalog.sources import Sources
-from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError, ConfigError
 from soundkin.shapes import Float, Int, typechecked
-from soundkin.tasks.base import ProxyTask, TaskConfig, masked_mean, unit_length
+from soundkin.tasks.base import TaskConfig, masked_mean, unit_length
 from soundkin.tasks.factorisation import Factors, factorise
 from soundkin.tasks.user_side import UserSide
 
@@ -41,11 +39,10 @@ class LatentFactorsConfig(TaskConfig):
     listening: ListeningConfig = ListeningConfig()
 
 
-class LatentFactorsTask(ProxyTask, UserSide):
+class LatentFactorsTask(UserSide):
     """Linear regression of a track's factors; users keep the factors of the factorisation."""
 
     name = "latent_factors"
-    files = ("ratings",)
     config_kind: ClassVar[type[TaskConfig]] = LatentFactorsConfig
     config: LatentFactorsConfig
     user_factors: Tensor
@@ -57,13 +54,11 @@ class LatentFactorsTask(ProxyTask, UserSide):
     confidence: Tensor
 
     def __init__(self, config: TaskConfig, user_count: int, embedding_size: int) -> None:
-        super().__init__(config, embedding_size)
-        self.users: list[str] = []
+        super().__init__(config, user_count, embedding_size)
         self.head = nn.Linear(embedding_size, self.config.factors)
         self.scale = nn.Parameter(torch.tensor(1.0)) if self.config.loss != "mse_unit" else None
         self.register_buffer("user_factors", torch.zeros(user_count, self.config.factors))
         # What only training needs; a task from a bundle goes without.
-        self._rows: dict[str, int] = {}
         self.register_buffer("track_factors", torch.zeros(0, self.config.factors), persistent=False)
         self.register_buffer("cost_of_nothing", torch.ones(()), persistent=False)
         self.register_buffer("shared_curvature", torch.zeros(2 * (self.config.factors,)), persistent=False)
@@ -100,14 +95,6 @@ class LatentFactorsTask(ProxyTask, UserSide):
         task = cls(config, len(listening.users), embedding_size)
         task._teach(listening, factors, enough)
         return task
-
-    def targets(self, catalog: Catalog) -> Tensor:
-        """Integer [tracks]: the row of `track_factors`; -1 where too few users like the track."""
-        return torch.tensor([self._rows.get(track_id, -1) for track_id in catalog.track_ids], dtype=torch.int64)
-
-    def labelled(self, targets: Tensor) -> Tensor:
-        """Rows of tracks that have factors."""
-        return targets >= 0
 
     @typechecked
     def track_vectors(self, vectors: Float[Tensor, "batch embedding"]) -> Float[Tensor, "batch factors"]:
@@ -153,15 +140,6 @@ class LatentFactorsTask(ProxyTask, UserSide):
         cosines = (predicted * unit_length(self.track_factors[targets[known]])).sum(dim=1)
         return {"cosine": float(cosines.mean().detach().clamp(0, 1))}
 
-    def to_json(self) -> dict[str, Any]:
-        """Config and number of users."""
-        return super().to_json() | {"user_count": len(self.user_factors)}
-
-    @classmethod
-    def from_json(cls, saved: Mapping[str, Any], embedding_size: int) -> Self:
-        """The task that `to_json` described, with fresh weights."""
-        return cls(cls._config_from(saved), saved["user_count"], embedding_size)
-
     @torch.no_grad()
     def _quadratic_forms(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """X' C_i X [batch, factors, factors], X' C_i p_i [batch, factors] and p_i' C_i p_i [batch]."""
@@ -181,7 +159,7 @@ class LatentFactorsTask(ProxyTask, UserSide):
     def _teach(self, listening: Listening, factors: Factors, enough: np.ndarray) -> None:
         """Keep what the loss needs of the tracks in `enough` [tracks], and start the head at their scale."""
         self.users = listening.users
-        self._rows = {listening.tracks[track]: row for row, track in enumerate(np.flatnonzero(enough))}
+        self.taught = [listening.tracks[track] for track in np.flatnonzero(enough)]
         heard_by = cast(Any, listening.confidence.T.tocsr()[enough])
         self.user_factors = torch.from_numpy(factors.users)
         self.shared_curvature = self.user_factors.T @ self.user_factors

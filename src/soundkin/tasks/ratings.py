@@ -9,7 +9,6 @@ track liked by thousands is met no more often than one liked by five.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
@@ -22,7 +21,7 @@ from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
 from soundkin.shapes import Bool, Float, Int, typechecked
-from soundkin.tasks.base import ProxyTask, TaskConfig, unit_length
+from soundkin.tasks.base import TaskConfig, unit_length
 from soundkin.tasks.user_side import UserSide
 
 
@@ -39,11 +38,10 @@ class RatingsConfig(TaskConfig):
     listening: ListeningConfig = ListeningConfig()
 
 
-class RatingsTask(ProxyTask, UserSide):
+class RatingsTask(UserSide):
     """Each track's user, drawn among those who like it, ranks it above the batch's tracks that they do not like."""
 
     name = "ratings"
-    files = ("ratings",)
     config_kind: ClassVar[type[TaskConfig]] = RatingsConfig
     config: RatingsConfig
     first_listener: Tensor
@@ -54,12 +52,10 @@ class RatingsTask(ProxyTask, UserSide):
     log_frequency: Tensor
 
     def __init__(self, config: TaskConfig, user_count: int, embedding_size: int) -> None:
-        super().__init__(config, embedding_size)
-        self.users: list[str] = []
+        super().__init__(config, user_count, embedding_size)
         self.head = nn.Linear(embedding_size, self.config.factors, bias=False)
         self.tastes = nn.Parameter(torch.randn(user_count, self.config.factors) / self.config.factors**0.5)
         # What only training needs; a task from a bundle goes without.
-        self._rows: dict[str, int] = {}
         self.register_buffer("first_listener", torch.zeros(1, dtype=torch.int64), persistent=False)
         self.register_buffer("listeners", torch.zeros(0, dtype=torch.int64), persistent=False)
         self.register_buffer("summed_confidence", torch.zeros(1, dtype=torch.float64), persistent=False)
@@ -85,14 +81,6 @@ class RatingsTask(ProxyTask, UserSide):
         task = cls(config, len(listening.users), embedding_size)
         task._teach(listening, sources.catalog)
         return task
-
-    def targets(self, catalog: Catalog) -> Tensor:
-        """Integer [tracks]: the number of the track among those that anybody likes; -1 where nobody does."""
-        return torch.tensor([self._rows.get(track_id, -1) for track_id in catalog.track_ids], dtype=torch.int64)
-
-    def labelled(self, targets: Tensor) -> Tensor:
-        """Rows of tracks that somebody likes."""
-        return targets >= 0
 
     @typechecked
     def track_vectors(self, vectors: Float[Tensor, "batch embedding"]) -> Float[Tensor, "batch factors"]:
@@ -152,19 +140,10 @@ class RatingsTask(ProxyTask, UserSide):
         places = torch.searchsorted(self.likings, asked).clamp(max=len(self.likings) - 1)
         return self.likings[places] == asked
 
-    def to_json(self) -> dict[str, Any]:
-        """Config and number of users."""
-        return super().to_json() | {"user_count": len(self.tastes)}
-
-    @classmethod
-    def from_json(cls, saved: Mapping[str, Any], embedding_size: int) -> Self:
-        """The task that `to_json` described, with fresh weights."""
-        return cls(cls._config_from(saved), saved["user_count"], embedding_size)
-
     def _teach(self, listening: Listening, catalog: Catalog) -> None:
         """Keep who likes what, twice: by track, to draw from, and as sorted numbers, to look up."""
         self.users = listening.users
-        self._rows = {track_id: row for row, track_id in enumerate(listening.tracks)}
+        self.taught = listening.tracks
         liked_by = cast(Any, listening.confidence.maximum(0).T.tocsr())
         liked_by.eliminate_zeros()
         tracks = np.repeat(np.arange(len(listening.tracks)), np.diff(liked_by.indptr))
