@@ -1,0 +1,1 @@
+"""Asking people: which question next, sessions, and how well each of them answers."""

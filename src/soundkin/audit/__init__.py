@@ -1,0 +1,1 @@
+"""Whether labels, audio and judges can be trusted."""

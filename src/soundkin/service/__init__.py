@@ -1,0 +1,1 @@
+"""HTTP and pages: words in, words out."""
