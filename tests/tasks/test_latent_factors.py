@@ -72,6 +72,15 @@ def test_targets_are_the_factors_of_the_factorisation(sources: Sources) -> None:
     assert task.users == told.users
 
 
+def test_only_directions_are_offered_where_only_directions_were_learnt(sources: Sources) -> None:
+    """A network that is unsure answers with short factors, and a sure one would win every user by length alone."""
+    vectors = torch.randn(4, EMBEDDING)
+    lengths = {loss: build(sources, loss).track_vectors(vectors).norm(dim=1) for loss in ("mse_unit", "mse", "wpe")}
+    torch.testing.assert_close(lengths["mse_unit"], torch.ones(4))
+    assert lengths["mse"].std() > 0.01
+    assert lengths["wpe"].std() > 0.01
+
+
 @pytest.mark.parametrize("loss", ["mse", "mse_unit"])
 def test_squared_error_is_its_formula_over_the_cost_of_nothing(sources: Sources, loss: str) -> None:
     task = build(sources, loss)

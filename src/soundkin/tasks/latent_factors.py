@@ -2,7 +2,8 @@
 
 A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music recommendation" (2013): `mse` and `wpe`.
 S. Dieleman, "Recommending music on Spotify with deep learning" (2014): `mse_unit`; at unit length a track's factors say
-nothing of its popularity, and a track of one listener is as loud as a hit: hence `minimum_listeners`.
+nothing of its popularity, and a track of one listener is as loud as a hit: hence `minimum_listeners`. What is predicted
+is brought to unit length too before users are asked: its length only tells how sure the network is.
 
 Every loss is divided by what it costs to predict nothing, so that 1 means that for each of them.
 """
@@ -98,9 +99,9 @@ class LatentFactorsTask(UserSide):
 
     @typechecked
     def track_vectors(self, vectors: Float[Tensor, "batch embedding"]) -> Float[Tensor, "batch factors"]:
-        """Predicted factors."""
-        predicted: Tensor = self.head(unit_length(vectors))
-        return predicted if self.scale is None else self.scale * predicted
+        """Predicted factors; at unit length where the network learnt them so."""
+        predicted = self._predicted(vectors)
+        return unit_length(predicted) if self.config.loss == "mse_unit" else predicted
 
     def user_vectors(self) -> Tensor:
         """The factors [users, factors] that the factorisation found."""
@@ -110,7 +111,7 @@ class LatentFactorsTask(UserSide):
     def loss(self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
         """Mean error of the predicted factors over the cost of predicting nothing."""
         known = self.labelled(targets)
-        predicted, rows = self.track_vectors(vectors[known]), targets[known]
+        predicted, rows = self._predicted(vectors[known]), targets[known]
         if self.config.loss == "wpe":
             errors = self.prediction_errors(predicted, rows)
         else:
@@ -139,6 +140,10 @@ class LatentFactorsTask(UserSide):
         predicted = unit_length(self.track_vectors(vectors[known]))
         cosines = (predicted * unit_length(self.track_factors[targets[known]])).sum(dim=1)
         return {"cosine": float(cosines.mean().detach().clamp(0, 1))}
+
+    def _predicted(self, vectors: Tensor) -> Tensor:
+        predicted: Tensor = self.head(unit_length(vectors))
+        return predicted if self.scale is None else self.scale * predicted
 
     @torch.no_grad()
     def _quadratic_forms(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
