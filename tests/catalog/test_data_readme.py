@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from soundkin.catalog.judgements import read_judgements
 from soundkin.catalog.playlists import read_playlists
 from soundkin.catalog.ratings import read_ratings
 from soundkin.catalog.table import Catalog, read_catalog
@@ -99,12 +100,15 @@ def converted(folder: Path, name: str, imitate: Callable[[Path], None]) -> Catal
 
 
 def test_the_examples_are_valid(tmp_path: Path) -> None:
-    for name, example in zip("ABCD", re.findall(r"```csv\n(.*?)```", README.read_text(), flags=re.DOTALL), strict=True):
+    for name, example in zip(
+        "ABCDE", re.findall(r"```csv\n(.*?)```", README.read_text(), flags=re.DOTALL), strict=True
+    ):
         (tmp_path / f"{name}.csv").write_text(example)
     catalog = read_catalog(tmp_path / "A.csv")
     assert catalog.values("genre")[0] == ("Jazz", "Soul")
     assert len(read_ratings(tmp_path / "B.csv", catalog)) == 2 and len(read_triplets(tmp_path / "C.csv", catalog)) == 1
-    assert len(read_playlists(tmp_path / "D.csv", catalog)) == 2
+    assert read_judgements(tmp_path / "D.csv", catalog)["verdict"].tolist() == ["good"]
+    assert len(read_playlists(tmp_path / "E.csv", catalog)) == 2
 
 
 def test_every_set_has_a_test_here() -> None:

@@ -25,6 +25,42 @@ def test_judgements_may_repeat_and_disagree(tmp_path: Path, caplog: pytest.LogCa
     assert "left out 1 of 4 rows" in caplog.text
 
 
+def read_timed(folder: Path, rows: str) -> pd.DataFrame:
+    header = "anchor_id,closer_id,farther_id,annotator_id,timestamp,session_id,seconds_taken\n"
+    (folder / "triplets.csv").write_text(header + rows)
+    return read_triplets(folder / "triplets.csv", TRACKS)
+
+
+def test_when_and_how_fast_are_numbers(tmp_path: Path) -> None:
+    frame = read_timed(tmp_path, "a,b,c,anna,1700000000,s1,4.5\na,c,b,ben,,,\nb,a,c,,0,s2,0\n")
+    assert frame["timestamp"].dtype == frame["seconds_taken"].dtype == "float64"
+    assert frame["timestamp"].fillna(-1).tolist() == [1_700_000_000.0, -1.0, 0.0]
+    assert frame["seconds_taken"].fillna(-1).tolist() == [4.5, -1.0, 0.0]
+    assert frame["session_id"].fillna("").tolist() == ["s1", "", "s2"]
+
+
+def test_a_parquet_table_of_answers_reads_alike(tmp_path: Path) -> None:
+    text = read_timed(tmp_path, "a,b,c,anna,1700000000,s1,4.5\na,c,b,ben,1700000001.25,s1,12\n")
+    text.to_parquet(tmp_path / "triplets.parquet")
+    pd.testing.assert_frame_equal(read_triplets(tmp_path / "triplets.parquet", TRACKS), text)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("a,b,c,x,1,s,1\na,b,c,x,noon,s,1\n", "row 3: timestamp=noon is not a number. Write a number of Unix seconds"),
+        ("a,b,c,x,1,s,fast\n", "row 2: seconds_taken=fast is not a number. Write a number of seconds from 0 on"),
+        ("a,b,c,x,inf,s,1\n", "row 2: timestamp=inf is not a number"),
+        ("a,b,c,x,-5,s,1\n", "row 2: timestamp=-5 is below 0"),
+        ("a,b,c,x,1,s,-0.5\n", "row 2: seconds_taken=-0.5 is below 0. Write a number of seconds from 0 on, or leave"),
+    ],
+)
+def test_refuses_times_that_are_none(tmp_path: Path, rows: str, expected: str) -> None:
+    with pytest.raises(CatalogError) as caught:
+        read_timed(tmp_path, rows)
+    assert expected in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from soundkin.catalog.annotators import find_consensus
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
+from soundkin.catalog.triplets import COLUMNS
 from soundkin.errors import CatalogError
 from soundkin.tasks.triplets import TripletsConfig, TripletsTask
 
@@ -119,6 +121,88 @@ def test_judgements_that_cancel_out_say_what_to_do(tmp_path: Path) -> None:
         learnt(tmp_path, rows="anchor_id,closer_id,farther_id\na,b,c\na,c,b\n")
     with pytest.raises(CatalogError, match=r"no file of them was named.*task\.triplets=null"):
         TripletsTask.from_sources(TripletsConfig(), Sources(CATALOG), 4)
+
+
+NAMED = "anchor_id,closer_id,farther_id,annotator_id\n"
+
+
+def weights_of(task: TripletsTask) -> dict[str, float]:
+    named = ("".join(IDS[row] for row in rows) for rows in task.judged)
+    return dict(zip(named, task.agreement.tolist(), strict=True))
+
+
+def test_weighed_answers_count_by_how_much_likelier_their_annotators_make_them(tmp_path: Path) -> None:
+    rows = "a,b,c,anna\na,b,c,ben\na,c,b,cleo\nb,a,d,anna\nb,d,a,cleo\ne,d,a,\n"
+    found = weights_of(learnt(tmp_path, rows=NAMED + rows))
+    consensus = find_consensus(pd.read_csv(tmp_path / "triplets.csv"))
+    anna, ben, cleo = np.log(consensus.reliability / (1 - consensus.reliability))
+    expected = {"abc": anna + ben - cleo, "bad": anna - cleo, "eda": math.log(3)}
+    assert found == pytest.approx({three: math.tanh(odds / 2) for three, odds in expected.items()}, abs=1e-6)
+
+
+def test_annotators_alike_count_by_their_share_whoever_they_are(tmp_path: Path) -> None:
+    rows = "a,b,c,anna\na,b,c,ben\na,b,c,anna\na,c,b,cleo\n"
+    assert weights_of(learnt(tmp_path, rows=NAMED + rows, annotators="alike")) == {"abc": 0.75, "acb": 0.25}
+
+
+def test_where_nobody_is_named_weighing_changes_nothing(tmp_path: Path) -> None:
+    unnamed = NAMED + "a,b,c,\na,b,c,\na,c,b,\nb,a,d,\n"
+    assert weights_of(learnt(tmp_path, rows=unnamed)) == weights_of(learnt(tmp_path, rows=unnamed, annotators="alike"))
+
+
+def test_one_annotator_whom_nobody_contradicts_is_enough_to_learn_from(tmp_path: Path) -> None:
+    found = weights_of(learnt(tmp_path, rows=NAMED + "a,b,c,anna\nb,a,d,anna\n"))
+    assert found == pytest.approx({"abc": 0.5, "bad": 0.5}, abs=1e-6)
+
+
+def test_judgements_of_who_is_always_contradicted_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"annotators=alike.*task\.triplets=null"):
+        learnt(tmp_path, rows=NAMED + "a,b,c,anna\na,c,b,ben\n")
+
+
+def planted_judgements(rng: np.random.Generator, directions: np.ndarray, ids: list[str], count: int) -> pd.DataFrame:
+    """Each question answered by five of fifteen annotators, right with 0.95, 0.85, 0.7, 0.5 or 0.2."""
+    rows = []
+    for _ in range(count):
+        anchor, closer, farther = rng.choice(len(ids), 3, replace=False)
+        if directions[anchor] @ (directions[closer] - directions[farther]) < 0:
+            closer, farther = farther, closer
+        for annotator in rng.choice(15, 5, replace=False):
+            right = rng.random() < (0.95, 0.85, 0.7, 0.5, 0.2)[annotator % 5]
+            answer = (closer, farther) if right else (farther, closer)
+            rows.append((ids[anchor], ids[answer[0]], ids[answer[1]], f"annotator-{annotator}"))
+    return pd.DataFrame(rows, columns=[*COLUMNS, "annotator_id"])
+
+
+def learnt_truth(task: TripletsTask, catalog: Catalog, directions: np.ndarray) -> float:
+    """Share of all questions about the tracks that free vectors, taught by `task`, answer as the truth does."""
+    torch.manual_seed(0)
+    vectors, targets = torch.nn.Parameter(torch.randn(len(catalog), 6)), task.targets(catalog)
+    optimiser = torch.optim.Adam([vectors], lr=0.03)
+    for _ in range(150):
+        optimiser.zero_grad()
+        task.loss(vectors, targets).backward()
+        optimiser.step()
+    taught = torch.nn.functional.normalize(vectors.detach(), dim=1).double().numpy()
+    cosines, truth = taught @ taught.T, directions @ directions.T
+    agree = np.sign(cosines[:, :, None] - cosines[:, None]) == np.sign(truth[:, :, None] - truth[:, None])
+    distinct = ~np.eye(len(catalog), dtype=bool)
+    return float(agree[distinct[:, :, None] & distinct[:, None] & distinct[None]].mean())
+
+
+@pytest.mark.slow
+def test_weighing_annotators_brings_vectors_nearer_to_the_truth(tmp_path: Path) -> None:
+    rng, ids = np.random.default_rng(0), [f"t{number:02d}" for number in range(40)]
+    directions = rng.normal(size=(40, 4))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    planted_judgements(rng, directions, ids, 600).to_csv(tmp_path / "triplets.csv", index=False)
+    catalog = Catalog(pd.DataFrame({"track_id": ids, "path": ids}), Path())
+    sources = Sources(catalog, triplets=tmp_path / "triplets.csv")
+    found = {
+        way: learnt_truth(TripletsTask.from_sources(TripletsConfig(annotators=way), sources, 6), catalog, directions)
+        for way in ("weigh", "alike")
+    }
+    assert found["weigh"] > found["alike"] + 0.08
 
 
 def test_ten_thousand_judgements_cost_a_fraction_of_a_step() -> None:

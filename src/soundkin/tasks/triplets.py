@@ -10,8 +10,12 @@ There is no head, so that the answers to queries follow the judgements rather th
 - `margin`: the closer track has to be nearer by a margin (M. Schultz and T. Joachims, "Learning a distance metric from
   relative comparisons", 2003).
 
-People may disagree: an answer to a question counts by its share of the judgements of that question, so that every
-question counts once. A track heard several times in a batch is judged by the mean direction of its vectors.
+People may disagree, and some are right more often than others. With `annotators: weigh`, the answer to a question that
+its judgements make the likelier one counts by how much likelier they make it than its contrary, each of them by its
+annotator's reliability (`catalog/annotators.py`); the other answer does not count. With `alike`, and where nobody is
+named, an answer counts by its share of the judgements of its question, so that every question counts once.
+
+A track heard several times in a batch is judged by the mean direction of its vectors.
 """
 
 from collections.abc import Sequence
@@ -23,6 +27,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field
 from torch import Tensor
 
+from soundkin.catalog.annotators import judgement_log_odds
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.triplets import COLUMNS
@@ -30,6 +35,8 @@ from soundkin.errors import CatalogError
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.tasks.base import ProxyTask, TaskConfig, unit_length
 from soundkin.tasks.membership import positions
+
+LEAST_CERTAINTY = 1e-6  # judgements of equal weight that cancel out leave a rest of 1e-17
 
 
 class TripletsConfig(TaskConfig):
@@ -40,10 +47,13 @@ class TripletsConfig(TaskConfig):
     margin: float = Field(
         0.1, gt=0.0, lt=2.0, description="how much nearer the closer track has to be, in cosine: margin"
     )
+    annotators: Literal["weigh", "alike"] = Field(
+        "weigh", description="judgements count by how reliable their annotators are found to be, or all the same"
+    )
 
 
 class TripletsTask(ProxyTask):
-    """The judgements whose three tracks meet in a batch, each by its share of the answers to its question."""
+    """The judgements whose three tracks meet in a batch, each by how far people agree on it."""
 
     name = "triplets"
     files = ("triplets",)
@@ -71,17 +81,17 @@ class TripletsTask(ProxyTask):
         """A task over the judgements about three training tracks.
 
         Raises:
-            CatalogError: no triplets were named, none is about training tracks, or each is contradicted as often.
+            CatalogError: no triplets were named, none is about training tracks, or none is likelier than its contrary.
         """
+        assert isinstance(config, TripletsConfig)
         frame = sources.read_triplets(cls.name)
         track_ids = sources.catalog.track_ids
         rows = [positions(track_ids, frame[column].tolist()) for column in COLUMNS]
-        judged, agreement = _agreement(np.stack(rows, axis=1))
-        if np.all(agreement == 0.5):
-            raise CatalogError(
-                f"triplets {sources.triplets}: every judgement is contradicted as often as it is made, and the "
-                f"triplets task needs one that is not. Add judgements, or train without it: task.triplets=null"
-            )
+        judged = np.stack(rows, axis=1)
+        weighed = config.annotators == "weigh" and "annotator_id" in frame and bool(frame["annotator_id"].notna().any())
+        judged, agreement = _weighed(judged, judgement_log_odds(frame)) if weighed else _shares(judged)
+        if not len(judged) or (not weighed and np.all(agreement == 0.5)):
+            raise CatalogError(_nothing_said(f"triplets {sources.triplets}", weighed))
         return cls(config, embedding_size, track_ids, judged, agreement)
 
     def targets(self, catalog: Catalog) -> Tensor:
@@ -131,12 +141,42 @@ class TripletsTask(ProxyTask):
         return cosines[0], cosines[1], cosines[2], self.agreement[all_met]
 
 
-def _agreement(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each judgement in `rows` [judgements, 3] once, and which share of those on its question say the same.
+def _shares(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each judgement in `rows` [judgements, 3] once, and which share of those on its question say the same."""
+    judged, question, same = _distinct(rows)
+    votes = np.bincount(same)
+    return judged, votes / np.bincount(question, weights=votes)[question]
+
+
+def _weighed(rows: np.ndarray, log_odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The likelier answer to each question, and how much likelier in (0, 1]; none where neither is.
+
+    `log_odds` [judgements], from 0 up, say how much likelier each of `rows` makes its answer than the contrary.
+    """
+    judged, question, same = _distinct(rows)
+    votes = np.bincount(same, weights=log_odds)
+    contrary = np.bincount(question, weights=votes)[question] - votes
+    certainty = np.tanh((votes - contrary) / 2)
+    likelier = certainty > LEAST_CERTAINTY
+    return judged[likelier], certainty[likelier]
+
+
+def _nothing_said(source: str, weighed: bool) -> str:
+    """What to do where no answer is likelier than its contrary."""
+    why = " or by somebody who is right no more often than by chance" if weighed else ""
+    mend = "Add judgements, count annotators alike (task.triplets.annotators=alike)" if weighed else "Add judgements"
+    return (
+        f"{source}: every judgement is contradicted as often as it is made{why}, and the triplets task needs one that "
+        f"is not. {mend}, or train without it: task.triplets=null"
+    )
+
+
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each judgement in `rows` once, the number of its question, and which of them each row is.
 
     A question is an anchor and two tracks, in either order.
     """
-    judged, votes = np.unique(rows, axis=0, return_counts=True)
+    judged, same = np.unique(rows, axis=0, return_inverse=True)
     questions = np.column_stack([judged[:, 0], np.sort(judged[:, 1:], axis=1)])
     question = np.unique(questions, axis=0, return_inverse=True)[1].reshape(-1)
-    return judged, votes / np.bincount(question, weights=votes)[question]
+    return judged, question, same.reshape(-1)
