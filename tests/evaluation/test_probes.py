@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from soundkin.evaluation.probes import FOLDS, ask_probes, balance, deal_folds, teachable
+from soundkin.evaluation.probes import FOLDS, PROBES, Probe, ask_probes, balance, deal_folds, predicted, teachable
 from soundkin.evaluation.questions import Question, group_numbers
 
 
@@ -101,3 +101,32 @@ def test_without_a_column_to_hold_out_nothing_is_asked():
 def test_two_artists_a_class_are_enough():
     found = means({"v": np.eye(2)[[0, 0, 1, 1]]}, question([["a"], ["a"], ["b"], ["b"]], "wxyz"))
     assert found["kNN probe", "accuracy", "chance"] == 0.5
+
+
+@pytest.mark.parametrize("protocol", list(PROBES))
+def test_nothing_of_a_fold_helps_to_classify_it(protocol):
+    """Neither what is fitted nor the setting that is chosen may look at the labels of the tracks that are asked."""
+    rng = np.random.default_rng(0)
+    classes = np.eye(3, dtype=bool)[np.arange(90) % 3]
+    vectors = np.eye(3)[np.arange(90) % 3] + rng.normal(size=(90, 3))
+    folds = deal_folds(classes, np.arange(90) // 3, random_seed=0)
+    before = predicted(PROBES[protocol], vectors, classes, folds)
+    for fold in np.unique(folds):
+        changed = classes.copy()
+        changed[folds == fold] = np.roll(classes[folds == fold], 1, axis=1)
+        after = predicted(PROBES[protocol], vectors, changed, folds)
+        assert np.array_equal(after[folds == fold], before[folds == fold])
+
+
+def test_the_setting_that_suits_is_chosen():
+    tried: list[float] = []
+
+    def teach(vectors, classes, setting):
+        tried.append(setting)
+        return lambda others: np.full(len(others), int(setting == 7))
+
+    classes = np.eye(2, dtype=bool)[np.ones(20, dtype=int)]
+    folds = np.arange(20) % 5
+    found = predicted(Probe(teach, (1.0, 7.0, 3.0)), np.zeros((20, 2)), classes, folds)
+    assert found.tolist() == [1] * 20, "the one setting that is right"
+    assert set(tried) == {1.0, 7.0, 3.0}

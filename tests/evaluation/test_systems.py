@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,7 +9,15 @@ from soundkin.embedding.bundle import Bundle
 from soundkin.embedding.embedder import Embedder
 from soundkin.errors import AudioError
 from soundkin.evaluation.baselines import COEFFICIENTS, mfcc_statistics, mfccs
-from soundkin.evaluation.systems import MFCC, MODEL, UNTRAINED, TrackListener, as_systems, untrained_network
+from soundkin.evaluation.systems import (
+    MFCC,
+    MODEL,
+    UNTRAINED,
+    TrackListener,
+    as_systems,
+    default_bundle,
+    untrained_network,
+)
 from soundkin.features.log_mel import FrontEnd, log_mel_of_file
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
@@ -78,3 +88,34 @@ def test_the_model_comes_first_and_as_it_is_and_the_baselines_standardised():
     assert list(systems) == [MODEL, MFCC, UNTRAINED]
     assert np.array_equal(systems[MODEL][2], tracks[2][MODEL])
     assert systems[MFCC].std(axis=0) == pytest.approx(np.ones(4), abs=1e-5)
+
+
+def test_a_listener_may_leave_out_the_model_or_what_it_has_to_beat(bundle, sound):
+    everything = TrackListener(bundle, random_seed=0, name="ours").vectors(sound)
+    assert set(everything) == {"ours", UNTRAINED, MFCC}
+    alone = TrackListener(bundle, random_seed=0, baselines=False).vectors(sound)
+    others = TrackListener(bundle, random_seed=0, own=False).vectors(sound)
+    assert set(alone) == {MODEL} and set(others) == {UNTRAINED, MFCC}
+    for name, vector in (alone | others).items():
+        assert vector.tobytes() == everything["ours" if name == MODEL else name].tobytes()
+
+
+def test_a_fingerprint_tells_what_listens(bundle):
+    same = TrackListener(bundle, random_seed=0).fingerprint
+    assert same == TrackListener(bundle, random_seed=0).fingerprint
+    others = [
+        TrackListener(bundle, random_seed=1),
+        TrackListener(bundle, random_seed=0, own=False),
+        TrackListener(bundle, random_seed=0, baselines=False),
+        TrackListener(replace(bundle, front_end=FrontEnd(hop_samples=400), hash=""), random_seed=0),
+        TrackListener(replace(bundle, patch=PatchConfig(frames=32), hash=""), random_seed=0),
+    ]
+    assert len({same, *(listener.fingerprint for listener in others)}) == 6
+
+
+def test_vectors_without_a_model_stand_beside_the_default_network():
+    before = torch.get_rng_state()
+    one, again, other = (default_bundle(random_seed) for random_seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert one.hash == again.hash != other.hash
+    assert (one.front_end, one.network_config) == (FrontEnd(), NetworkConfig())

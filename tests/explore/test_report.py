@@ -1,9 +1,21 @@
+import base64
+import hashlib
 import itertools
 from html.parser import HTMLParser
 
 import pytest
 
-from soundkin.explore.report import Listing, Picture, QueryListing, Report, Score, ScoreLine, Step, render_report
+from soundkin.explore.report import (
+    Listing,
+    Picture,
+    QueryListing,
+    Report,
+    Score,
+    ScoreLine,
+    Section,
+    Step,
+    render_report,
+)
 
 SCRIPT = "<script>alert('x')</script>"
 SYSTEMS = ("model", "MFCC", "chance")
@@ -28,10 +40,10 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def line(filter="artist", **changes):
+def line(filter="artist", trained=True, **changes):
     scores = [Score("model", 0.7, 0.6, 0.8), Score("MFCC", 0.4, 0.3, 0.5), Score("chance", 0.1)]
     gain = Score("MFCC", 0.3, 0.2, 0.4)
-    return ScoreLine("same genre", True, "mAP@10", filter, 72, 18, scores, gain, main=True, **changes)
+    return ScoreLine("same genre", trained, "mAP@10", filter, 72, 18, scores, gain, main=True, **changes)
 
 
 def report(**changes):
@@ -100,3 +112,47 @@ def test_a_run_without_anything_is_still_a_page():
     page = Page(report(**empty))
     assert "Nothing could be scored" in page.text
     assert not page.all("audio")
+
+
+ROWS = [
+    {"system": "ours", "agreement": "0.71 [0.60, 0.80]", "found": "worse"},
+    {"system": "MFCC", "agreement": "0.40 [0.30, 0.50]", "kept": "+3%"},
+]
+
+
+def test_any_section_is_shown_with_its_verdict_its_cells_and_its_notes():
+    page = Page(report(sections=[Section("by hand", "nobody judged.", ROWS, ["Ears differ."])]))
+    for words in ("By hand", "nobody judged.", "0.71", "[0.60, 0.80]", "worse", "+3%", "Ears differ."):
+        assert words in page.text
+    assert {"href": "#section-by-hand"} in page.all("a")
+    assert any(found.get("id") == "section-by-hand" for _, found in page.tags)
+    assert Section("a", "b", ROWS).columns == ["system", "agreement", "found", "kept"]
+    assert Section("a", "b", ROWS).numeric == ["agreement", "kept"]
+
+
+def test_a_section_without_rows_and_one_of_many_are_shown_too():
+    assert "nothing measured" in Page(report(sections=[Section("cold start", "nothing measured", [])])).text
+    many = Page(report(sections=[Section("fairness", "found", ROWS * 20)]))
+    assert "The table: 40 rows" in many.text
+
+
+def test_a_section_cannot_write_into_the_page():
+    section = Section(SCRIPT, SCRIPT, [{SCRIPT: SCRIPT}], [SCRIPT])
+    assert SCRIPT not in report(sections=[section])
+
+
+def test_nobody_says_never_trained_on_where_nobody_knows():
+    assert "never trained on" in Page(report(lines=[line(trained=False)])).text
+    assert "never trained on" not in Page(report(lines=[line(trained=None)])).text
+
+
+def test_the_way_to_the_judge_page_is_shown_only_where_there_is_one():
+    assert {"href": "judge.html"} in Page(report(judge_page="judge.html")).all("a")
+    assert "Judge for yourself" not in Page(report()).text
+
+
+def test_no_script_runs_but_the_pages_own():
+    text = report()
+    script = text.rpartition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text

@@ -1,7 +1,6 @@
 """Every system answers the same questions: the table, the intervals, and one line that says what was learnt."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,32 +8,41 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from soundkin.catalog.table import Catalog
-from soundkin.errors import ArtefactError, Skipped, UsageError
+from soundkin.errors import ArtefactError, Skipped
+from soundkin.evaluation.asking import Answers, ask
+from soundkin.evaluation.assessors import Assessors
 from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, intervals, paired_gains
+from soundkin.evaluation.cold_starts import ColdStarts
+from soundkin.evaluation.fairness import Fairness
+from soundkin.evaluation.geometry import Geometry
 from soundkin.evaluation.hubness import Hubness, hubness
+from soundkin.evaluation.judgements import ByHand
 from soundkin.evaluation.measure import CHANCE, Measure
-from soundkin.evaluation.probes import ask_probes
-from soundkin.evaluation.questions import DEFAULT_LABELS, FILTERED_BY, Question, artist_groups, column_values, question
-from soundkin.evaluation.recommendation import ColdStart
-from soundkin.evaluation.retrieval import Systems, ask_retrieval
+from soundkin.evaluation.questions import FILTERED_BY, artist_groups
+from soundkin.evaluation.retrieval import Systems
+from soundkin.evaluation.robustness import Robustness
+from soundkin.evaluation.sections import SECTIONS, Section, UserFairness, section_json
 from soundkin.files import read_versioned_json
 from soundkin.shapes import Int
 
-FORMAT, FORMAT_VERSION = "soundkin evaluation", 1
+FORMAT, FORMAT_VERSION = "soundkin evaluation", 2
 RESAMPLES = 2000
-PROTOCOLS: tuple[Callable[[Systems, Question, int], list[Measure]], ...] = (ask_retrieval, ask_probes)
 HEADLINES = ("mAP@10", "nDCG@10", "accuracy", "balanced accuracy")  # what `table` shows unless asked for all
+MAIN = (("retrieval", "mAP@10"), ("logistic probe", "balanced accuracy"))  # what is drawn, and split by groups
 NOTHING_MEASURED = "nothing measured: no label is shared by two of these tracks."
 
 
 class Row(BaseModel, frozen=True):
-    """One measure of all systems. `gains` are the first system minus each other one, on the same draws of artists."""
+    """One measure of all systems. `gains` are the first system minus each other one, on the same draws of artists.
+
+    `trained` says whether a system was taught the label, None where nobody knows.
+    """
 
     protocol: str
     label: str
     metric: str
     filtered_by: str | None
-    trained: bool
+    trained: bool | None
     items: int
     groups: int
     scores: tuple[Interval, ...]
@@ -44,6 +52,11 @@ class Row(BaseModel, frozen=True):
     def unbeaten(self) -> list[str]:
         """The systems that ours is not shown to be above: those whose gain's interval reaches down to zero."""
         return [gain.system for gain in self.gains if gain.low is None or gain.low <= 0]
+
+    @property
+    def better(self) -> list[str]:
+        """The systems that ours is shown to be below: those whose gain's interval lies under zero."""
+        return [gain.system for gain in self.gains if gain.high is not None and gain.high < 0]
 
     @property
     def least_gain(self) -> Interval:
@@ -60,7 +73,14 @@ class Row(BaseModel, frozen=True):
     def verdict(self) -> str:
         """One line: what was learnt, or that it was not shown."""
         ours, *others = self.scores
-        found = f"not shown to beat {' or '.join(self.unbeaten)}" if self.unbeaten else "what was learnt"
+        level = [system for system in self.unbeaten if system not in self.better]
+        found = ", ".join(
+            [
+                *([f"not shown to beat {' or '.join(level)}"] if level else []),
+                *([f"below {' and '.join(self.better)}"] if self.better else []),
+            ]
+        )
+        found = found or "what was learnt"
         against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
         left_out = self.filtered_by or FILTERED_BY.get(self.label) or "artist"
         return (
@@ -72,7 +92,8 @@ class Row(BaseModel, frozen=True):
 class Evaluation(BaseModel, frozen=True):
     """Systems side by side on the same tracks; the first one is ours, the one that others are compared with.
 
-    `cold_start` is there where there are users to offer the tracks to.
+    Of the sections those are there that somebody asked for, and gave what they need: `cold_start` takes users to offer
+    the tracks to, `assessors` and `by_hand` people's answers.
     """
 
     systems: tuple[str, ...]
@@ -81,10 +102,22 @@ class Evaluation(BaseModel, frozen=True):
     rows: tuple[Row, ...]
     hubness: tuple[Hubness, ...]
     trained_labels: tuple[str, ...] = ()
-    cold_start: ColdStart | None = None
+    cold_start: ColdStarts | None = None
+    assessors: Assessors | None = None
+    by_hand: ByHand | None = None
+    geometry: Geometry | None = None
+    robustness: Robustness | None = None
+    fairness: Fairness | None = None
+    fairness_of_users: UserFairness | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     provenance: dict[str, Any] = {}
+
+    @property
+    def sections(self) -> dict[str, Section]:
+        """The sections that are there, by the name of their field."""
+        found = {name: getattr(self, name) for name in SECTIONS}
+        return {name: section for name, section in found.items() if section is not None}
 
     @property
     def headline(self) -> Row | None:
@@ -110,8 +143,7 @@ class Evaluation(BaseModel, frozen=True):
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         named = {"format": FORMAT, "format_version": FORMAT_VERSION, "verdict": self.verdict}
-        offered = {"cold_start": self.cold_start.to_json()} if self.cold_start else {}
-        return named | self.model_dump(mode="json") | offered
+        return named | self.model_dump(mode="json") | {name: section_json(of) for name, of in self.sections.items()}
 
 
 def _most_telling(rows: Sequence[Row]) -> Row | None:
@@ -171,13 +203,24 @@ def evaluate_folds(
     Raises:
         UsageError, CatalogError: as `evaluate_vectors`.
     """
-    rows_of = {fold: np.flatnonzero(folds == fold) for fold in systems}
-    for fold, of_fold in systems.items():
-        _check(of_fold, catalog.select(folds == fold))
-    asked = [question(catalog, label) for label in labels_to_ask(catalog, labels)]
-    measures = [measure for q in asked for measure in _joined_measures(systems, q, rows_of, random_seed)]
-    measures = [measure for measure in measures if measure.asked.any()]
-    rows = tuple(_row(measure, measure.label in trained_labels, resamples, random_seed) for measure in measures)
+    answers = ask(systems, catalog, folds, labels, random_seed=random_seed)
+    return summarised(answers, systems, catalog, trained_labels, random_seed, resamples)
+
+
+def summarised(
+    answers: Answers,
+    systems: Mapping[int, Systems],
+    catalog: Catalog,
+    trained_labels: Collection[str] | None = (),
+    random_seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Evaluation:
+    """What the answers of `systems`, by fold as `ask` was given them, come to: means, intervals and notes.
+
+    `trained_labels` are None where nobody knows what the first system was trained on.
+    """
+    trained = {of.label: None if trained_labels is None else of.label in trained_labels for of in answers.measures}
+    rows = tuple(_row(measure, trained[measure.label], resamples, random_seed) for measure in answers.measures)
     names = list(dict.fromkeys(name for of_fold in systems.values() for name in of_fold))
     return Evaluation(
         systems=(*names, CHANCE),
@@ -185,42 +228,9 @@ def evaluate_folds(
         artists=len(np.unique(artist_groups(catalog))),
         rows=rows,
         hubness=tuple(_mean_hubness(name, [of_fold[name] for of_fold in systems.values()]) for name in names),
-        trained_labels=tuple(sorted(trained_labels)),
-        notes=tuple(_notes(asked, rows, trained_labels, resamples)),
+        trained_labels=tuple(sorted(trained_labels or ())),
+        notes=tuple(_notes(answers, rows, resamples)),
         provenance={"random_seed": random_seed, "resamples": resamples},
-    )
-
-
-def _joined_measures(
-    systems: Mapping[int, Systems], asked: Question, rows_of: Mapping[int, np.ndarray], random_seed: int
-) -> list[Measure]:
-    """Every protocol's measures of one question, the scores of all folds one after the other."""
-    found: dict[tuple[str, str, str | None], list[Measure]] = {}
-    for fold, of_fold in systems.items():
-        part = _within(asked, rows_of[fold])
-        for measure in (measure for protocol in PROTOCOLS for measure in protocol(of_fold, part, random_seed)):
-            found.setdefault((measure.protocol, measure.metric, measure.filtered_by), []).append(measure)
-    return [_joined(measures) for measures in found.values()]
-
-
-def _within(asked: Question, rows: np.ndarray) -> Question:
-    """The question put to some of the tracks; artists keep their numbers."""
-    return replace(
-        asked,
-        values=[asked.values[row] for row in rows],
-        filter_values=[asked.filter_values[row] for row in rows],
-        groups=asked.groups[rows],
-    )
-
-
-def _joined(measures: Sequence[Measure]) -> Measure:
-    """One measure with the items of several of the same kind, in their order."""
-    weights = [measure.weights for measure in measures]
-    return replace(
-        measures[0],
-        scores={name: np.concatenate([of.scores[name] for of in measures]) for name in measures[0].scores},
-        groups=np.concatenate([measure.groups for measure in measures]),
-        weights=None if weights[0] is None else np.concatenate([of for of in weights if of is not None]),
     )
 
 
@@ -236,33 +246,7 @@ def _mean_hubness(name: str, vectors_of_folds: Sequence[np.ndarray]) -> Hubness:
     return Hubness(system=name, k=max(of_fold.k for of_fold in found), **means)
 
 
-def _check(systems: Systems, catalog: Catalog) -> None:
-    for name, vectors in systems.items():
-        if len(vectors) != len(catalog):
-            raise UsageError(
-                f"{name} has {len(vectors)} vectors for {len(catalog)} tracks. Give one a track, in catalog order."
-            )
-        if not np.isfinite(vectors).all():
-            row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-            raise UsageError(
-                f"the vector of track {catalog.track_ids[row]} by {name} holds a NaN or infinity. Leave the track out."
-            )
-
-
-def labels_to_ask(catalog: Catalog, labels: Sequence[str] | None) -> list[str]:
-    """The labels asked for, or else the usual ones that the catalog knows.
-
-    Raises:
-        CatalogError: a label asked for is not in the catalog.
-    """
-    if labels is None:
-        return [label for label in DEFAULT_LABELS if any(column_values(catalog, label))]
-    for label in labels:
-        catalog.require("year" if label == "decade" else label, "it was named as a label to evaluate on.")
-    return list(labels)
-
-
-def _row(measure: Measure, trained: bool, resamples: int, random_seed: int) -> Row:
+def _row(measure: Measure, trained: bool | None, resamples: int, random_seed: int) -> Row:
     return Row(
         protocol=measure.protocol,
         label=measure.label,
@@ -280,7 +264,7 @@ def _table_row(row: Row) -> dict[str, str]:
     ours, *others = row.scores
     return {
         "label": row.label,
-        "trained on": "yes" if row.trained else "no",
+        "trained on": {True: "yes", False: "no", None: "unknown"}[row.trained],
         "measure": f"{row.protocol.removesuffix(' probe')} {row.metric}",
         "filter": row.filtered_by or "off",
         ours.system: str(ours),
@@ -289,8 +273,9 @@ def _table_row(row: Row) -> dict[str, str]:
     }
 
 
-def _notes(asked: list[Question], rows: tuple[Row, ...], trained: Collection[str], resamples: int) -> list[str]:
+def _notes(answers: Answers, rows: tuple[Row, ...], resamples: int) -> list[str]:
     """What a reader has to know before believing the table."""
+    asked = answers.questions
     groups = max((row.groups for row in rows), default=0)
     notes = [
         f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole artists (at most {groups} here), since "
@@ -302,12 +287,10 @@ def _notes(asked: list[Question], rows: tuple[Row, ...], trained: Collection[str
     ]
     shown = sorted({row.label for row in rows})
     remarks = {
-        "The model was trained on {}: there, scores say how well that carries over.": [
-            label for label in shown if label in trained
-        ],
-        "The model was never trained on {}: there, scores say what else its vectors hold.": [
-            label for label in shown if label not in trained
-        ],
+        "The model was trained on {}: there, scores say how well that carries over.": _labels(rows, True),
+        "The model was never trained on {}: there, scores say what else its vectors hold.": _labels(rows, False),
+        "No probe was asked for {}: reading what was taught back off the vectors says nothing of what else they hold. "
+        "--trained-too asks it.": answers.unprobed,
         f"Fewer than {FEW_GROUPS} artists stand behind {{}}: those intervals are too narrow.": sorted(
             {row.label for row in rows if row.groups < FEW_GROUPS}
         ),
@@ -319,3 +302,7 @@ def _notes(asked: list[Question], rows: tuple[Row, ...], trained: Collection[str
         ],
     }
     return notes + [remark.format(", ".join(labels)) for remark, labels in remarks.items() if labels]
+
+
+def _labels(rows: tuple[Row, ...], trained: bool) -> list[str]:
+    return sorted({row.label for row in rows if row.trained is trained})

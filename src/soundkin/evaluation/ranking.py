@@ -81,7 +81,7 @@ def recall(runs: Runs, relevant: Counts, k: int) -> Scores:
     return _per_query(runs, runs.right / runs.tied * reached, relevant)
 
 
-def auc(runs: Runs, relevant: Counts, candidates: int) -> Scores:
+def auc(runs: Runs, relevant: Counts, candidates: int | Counts) -> Scores:
     """Chance that a right candidate stands before a wrong one, level ones counting a half; NaN if all are right."""
     wrong_before = runs.before - runs.right_before + (runs.tied - runs.right) / 2
     return 1.0 - _per_query(runs, runs.right * wrong_before, relevant * (candidates - relevant))

@@ -1,11 +1,13 @@
-"""The systems that stand side by side: the model, the same network untrained, MFCC statistics. One decode serves all.
+"""The systems that stand side by side: a model, the same network untrained, MFCC statistics. One decode serves all.
 
 The untrained network tells what its shape alone does, with random filters (Pons & Serra 2019). It gets the trained
 one's input normalisation, the mean and deviation of each mel band: a fact about the data rather than a thing learnt.
 
-A model that learnt from vectors of another encoder has to beat these vectors, in the place of MFCC statistics.
+A model that learnt from vectors of another encoder has to beat these vectors, in the place of MFCC statistics. Vectors
+that came without a model stand beside an untrained network of the default kind.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -14,23 +16,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from soundkin.embedding.bundle import Bundle
+from soundkin.embedding.bundle import Bundle, model_hash
 from soundkin.embedding.embedder import PATCHES_PER_BATCH, Embedder
 from soundkin.errors import AudioError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs, standardised
 from soundkin.features.front_ends import Sound, stream_frames
 from soundkin.features.log_mel import FrontEnd
-from soundkin.features.patches import stream_patches
-from soundkin.models import TrackNetwork, build_network
+from soundkin.features.patches import PatchConfig, stream_patches
+from soundkin.models import NetworkConfig, TrackNetwork, build_network
 from soundkin.parallel import one_torch_thread
 from soundkin.shapes import Float, Float32
 
 MODEL, UNTRAINED, MFCC, EXTERNAL = "model", "untrained", "MFCC", "external"
+BASELINES = (MFCC, EXTERNAL, UNTRAINED)
 BASELINE_NOTE = (
     f"{UNTRAINED}: the same network with random weights. {MFCC}: mean and deviation of 20 coefficients, their deltas "
     "and delta-deltas over the whole track. Both are standardised over the evaluated tracks, which can only help them."
 )
-
 
 EXTERNAL_NOTE = (
     f"{UNTRAINED}: the same network with random weights. {EXTERNAL}: the vectors that the model was given instead of "
@@ -41,6 +43,15 @@ EXTERNAL_NOTE = (
 def baseline_note(bundle: Bundle) -> str:
     """What stands beside the model."""
     return BASELINE_NOTE if isinstance(bundle.front_end, FrontEnd) else EXTERNAL_NOTE
+
+
+def default_bundle(random_seed: int) -> Bundle:
+    """What stands in for the model of vectors that came without one: our front end and network, never trained."""
+    front_end, config = FrontEnd(), NetworkConfig()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_seed)
+        network = build_network(config, front_end.mel_bands)
+    return Bundle(front_end, PatchConfig(), config, network)
 
 
 def untrained_network(bundle: Bundle, random_seed: int) -> TrackNetwork:
@@ -54,14 +65,26 @@ def untrained_network(bundle: Bundle, random_seed: int) -> TrackNetwork:
 
 
 class TrackListener:
-    """Hears a file once and describes it by every system."""
+    """Hears a file once and describes it by every system: the model, if `own`, and what it has to beat, if `baselines`.
 
-    def __init__(self, bundle: Bundle, random_seed: int) -> None:
+    The model's vector goes by `name`. `fingerprint` is 32 hex digits that change when any vector may.
+    """
+
+    def __init__(
+        self, bundle: Bundle, random_seed: int, own: bool = True, baselines: bool = True, name: str = MODEL
+    ) -> None:
         self.bundle = bundle
-        self.embedders = {
-            MODEL: Embedder(bundle),
-            UNTRAINED: Embedder(replace(bundle, network=untrained_network(bundle, random_seed), hash="")),
-        }
+        self.baselines = baselines
+        self.embedders = {name: Embedder(bundle)} if own else {}
+        if baselines:
+            untrained = replace(bundle, network=untrained_network(bundle, random_seed), hash="")
+            self.embedders[UNTRAINED] = Embedder(untrained)
+        hashes = [f"{name} {self._hash(embedder.bundle)}" for name, embedder in self.embedders.items()]
+        self.fingerprint = hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:32]
+
+    @staticmethod
+    def _hash(bundle: Bundle) -> str:
+        return model_hash(bundle.computing_config(), bundle.tensors())
 
     def vectors(self, path: Sound, lyrics: str = "") -> dict[str, Float32[np.ndarray, " _"]]:
         """A vector by each system; the model's is, bit for bit, what `Embedder` gives.
@@ -80,7 +103,9 @@ class TrackListener:
         front_end = self.bundle.front_end
         describe = mfccs if isinstance(front_end, FrontEnd) else np.asarray
         descriptions: list[np.ndarray] = []
-        blocks = _noting(stream_frames(path, front_end), describe, descriptions)
+        blocks: Iterable[Tensor] = stream_frames(path, front_end)
+        if self.baselines:
+            blocks = _noting(blocks, describe, descriptions)
         patches = stream_patches(blocks, self.bundle.patch)
         patch_vectors: dict[str, list[Tensor]] = {name: [] for name in self.embedders}
         while batch := [log_mel for _, log_mel in islice(patches, PATCHES_PER_BATCH)]:
@@ -91,6 +116,8 @@ class TrackListener:
             name: self.embedders[name].pool(torch.cat(vectors).numpy(), lyrics)
             for name, vectors in patch_vectors.items()
         }
+        if not self.baselines:
+            return pooled
         described = np.concatenate(descriptions)
         if isinstance(front_end, FrontEnd):
             return pooled | {MFCC: mfcc_statistics(described)}
@@ -108,6 +135,6 @@ def _noting(
 
 def as_systems(tracks: list[dict[str, Float32[np.ndarray, " _"]]]) -> dict[str, Float[np.ndarray, "tracks _"]]:
     """Vectors of tracks as one array a system, the model first and as it is, the baselines standardised."""
-    names = [name for name in (MODEL, MFCC, EXTERNAL, UNTRAINED) if name in tracks[0]]
+    names = [name for name in (MODEL, *BASELINES) if name in tracks[0]]
     arrays = {name: np.stack([track[name] for track in tracks]) for name in names}
     return {name: array if name == MODEL else standardised(array) for name, array in arrays.items()}

@@ -3,13 +3,10 @@
 Plain values in; the page lives in `report.html.jinja` beside this file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import jinja2
-
-from soundkin.explore.palette import COLOURS
+from soundkin.explore.pages import render_page
 
 
 @dataclass(frozen=True)
@@ -24,10 +21,13 @@ class Score:
 
 @dataclass(frozen=True)
 class ScoreLine:
-    """One row of results. Those of the `main` measure are drawn as bars too, where the filter is on."""
+    """One row of results. Those of the `main` measure are drawn as bars too, where the filter is on.
+
+    `trained` says whether the model was trained on what is asked, None where nobody knows.
+    """
 
     question: str
-    trained: bool
+    trained: bool | None
     measure: str
     filter: str | None
     tracks: int
@@ -48,6 +48,7 @@ class Listing:
     silence: str = ""
     similarity: float | None = None
     shared: Sequence[str] = ()  # what it has in common with the query: "genre", "artist"
+    moment: str = ""  # where the two sound most alike: "1:02 is most like the query's 0:17"
     heard: bool = False  # whether it was among the training tracks
 
 
@@ -77,8 +78,33 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Section:
+    """A part of the evaluation that has a table of its own: rows of cells by column; a row may lack some."""
+
+    title: str
+    verdict: str
+    rows: Sequence[Mapping[str, str]]
+    notes: Sequence[str] = ()
+
+    @property
+    def anchor(self) -> str:
+        """What links to it are called."""
+        return "section-" + "".join(letter if letter.isalnum() else "-" for letter in self.title.lower())
+
+    @property
+    def columns(self) -> list[str]:
+        """In the order in which rows bring them up."""
+        return list(dict.fromkeys(column for row in self.rows for column in row))
+
+    @property
+    def numeric(self) -> list[str]:
+        """The columns of which every cell begins with a number."""
+        return [name for name in self.columns if all(_begins_with_number(row.get(name, "")) for row in self.rows)]
+
+
+@dataclass(frozen=True)
 class Report:
-    """All that the page shows."""
+    """All that the page shows; `judge_page` is the name of the page beside it, where neighbours are judged by hand."""
 
     title: str
     verdict: str
@@ -91,15 +117,14 @@ class Report:
     pictures: Sequence[Picture]
     steps: Sequence[Step]
     notes: Sequence[str]
+    sections: Sequence[Section] = ()
+    judge_page: str = ""
+
+
+def _begins_with_number(cell: str) -> bool:
+    return not cell or cell.lstrip("+-")[:1].isdecimal()
 
 
 def render_report(report: Report) -> str:
     """The page as HTML text. Everything that comes from a catalog is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.jinja").render(report=report, colours=COLOURS)
+    return render_page("report.html.jinja", "report.js", report=report)

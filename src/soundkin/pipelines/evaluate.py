@@ -1,47 +1,46 @@
-"""Evaluate: how well a model's vectors find kin among tracks it has not heard, beside what they have to beat."""
+"""Evaluate: how well vectors find kin among tracks, beside what they have to beat, and what people say of them."""
 
-from collections.abc import Sequence
-from contextlib import closing
-from functools import partial
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from soundkin.catalog.lyrics import lyrics_of
-from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
+from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog, read_catalog
-from soundkin.config import nearest, validate
-from soundkin.embedding.bundle import Bundle, load_bundle
-from soundkin.embedding.known_users import known_users
-from soundkin.errors import AudioError, Skipped, UsageError
-from soundkin.evaluation.protocol import Evaluation, evaluate_vectors, labels_to_ask
-from soundkin.evaluation.recommendation import ColdStart
-from soundkin.evaluation.systems import MODEL, TrackListener, as_systems, baseline_note
-from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.front_ends import Sound, sounds_of
+from soundkin.config import nearest
+from soundkin.errors import UsageError
+from soundkin.evaluation.asking import Answers, ask, labels_to_ask
+from soundkin.evaluation.protocol import Evaluation, summarised
 from soundkin.files import sha256_of, write_json
-from soundkin.parallel import in_processes
-from soundkin.pipelines.cold_start import Audience, audience_of
-from soundkin.progress import progress
+from soundkin.pipelines.judging.compared import System, read_systems, split_rule
+from soundkin.pipelines.judging.pages import write_pages
+from soundkin.pipelines.judging.sections import SectionsAsked, read_evidence, sections_of
+from soundkin.pipelines.judging.side_by_side import SideBySide, gather
 
 SPLITS = ("train", "valid", "test", "all")
 SPLIT_NOTES = {
-    "test": "The tracks are by artists that the model has not heard in training.",
-    "valid": "The tracks chose when training stopped, so scores are a little too good. Use the test split to judge.",
-    "train": "The model was trained on these very tracks: scores say how well it remembers, not what it has learnt.",
-    "all": "The model was trained on most of these tracks, so its scores are too good. Use the test split to judge.",
+    "test": "The tracks are by artists that {name} has not heard in training.",
+    "valid": "The tracks chose when training of {name} stopped, so its scores are a little too good: use test.",
+    "train": "{name} was trained on these very tracks: its scores say how well it remembers, not what it has learnt.",
+    "all": "{name} was trained on most of these tracks, so its scores are too good. Use the test split to judge.",
 }
-NO_PLAYS_NOTE = "Training saw no play of these tracks: all that is known of them is how they sound."
-PLAYS_NOTE = "Training saw plays of these tracks, so this is no cold start. Use the test split to judge."
+ELSEWHERE_NOTE = (
+    "{name} was trained on another catalog, or on this one before it changed. Should these tracks have been in it, "
+    "scores are too good: use the test split to judge."
+)
+UNKNOWN_NOTE = (
+    "Nothing is known of what {names} learnt from: these tracks, artists and labels may have been among it, and scores "
+    "too good for that. The vectors are compared as they are, by cosine."
+)
+NO_RULE_NOTE = "No model says which tracks it has not heard, so all tracks are judged on."
 
 
 def evaluate(
-    model_folder: Path,
+    ours: Path | str,
     catalog_path: Path,
-    split: str = "test",
+    split: str | None = None,
     workers: int = 1,
     labels: Sequence[str] | None = None,
     output: Path | None = None,
@@ -49,120 +48,198 @@ def evaluate(
     ratings: Path | None = None,
     truth: Path | None = None,
     vectors: Path | None = None,
+    against: Sequence[Path | str] = (),
+    trained_too: bool = False,
+    triplets: Path | None = None,
+    judgements: Path | None = None,
+    by: Sequence[str] = (),
+    robustness: bool = False,
+    queries: Sequence[str] = (),
+    query_count: int = 6,
 ) -> Evaluation:
-    """Compare the model with an untrained network, MFCC statistics and chance on one split of a catalog.
+    """Compare `ours` with others, an untrained network, MFCC statistics and chance, on the same tracks of a catalog.
 
-    `split` is `train`, `valid`, `test`, by the rule the model was trained under, or `all`. `labels` default to genre,
-    artist, album and decade, as far as known. With `ratings`, of which a model that was trained on ratings knows those
-    of training tracks only, its users are offered the tracks of the split, and judged by what they played; `truth` is
-    the folder of the synthesised corpus where all this comes from one. `vectors` is for a model that learnt from a
-    table of vectors, where that table is elsewhere now. With `output`, the result is written there as JSON.
+    `ours` and each of `against` is a model bundle, an embeddings folder, or a table of anybody's vectors (.npz,
+    .parquet); `NAME=PATH` names it. `split` is `train`, `valid`, `test`, by the rule that the first model there is was
+    trained under, or `all`: the default where no model says. `labels` default to genre, artist, album and decade, as
+    far as known; no probe is asked for one that a model was taught, unless `trained_too`.
+
+    With `ratings`, users are offered the tracks of the test split, and judged by what they played of it: a model's own
+    users, and users folded in over every system from what they play of the train split; `truth` is the folder of the
+    synthesised corpus where all this comes from one. `triplets` and `judgements` are people's answers. `by` names
+    columns to split scores by, beside genre and decade. `robustness` distorts some tracks, which takes minutes.
+    `vectors` is for a model that learnt from a table of vectors, where that table is elsewhere now.
+
+    `output` is a folder for `report.json`, `report.html` and `judge.html`, in which `queries` (or `query_count` that a
+    hash picks) can be listened to, and for what was heard, so that the next evaluation need not hear it again; or a
+    .json file, and only that is written.
 
     Raises:
-        UsageError: no such split, or it has no tracks; or the model knows no users to offer tracks to.
-        CatalogError: the catalog or the ratings cannot be used, or lack a label asked for.
-        ArtefactError: the model bundle is corrupt, or of another version.
+        UsageError: no such split, or it has no tracks that all systems have; a label that a model was taught is named;
+            or what a section needs is not there.
+        CatalogError: the catalog or a file of answers cannot be used, or lacks a label asked for.
+        ArtefactError: a model bundle or embeddings are corrupt, or of another version.
     """
-    if split not in SPLITS:
-        raise UsageError(f"split={split} is unknown.{nearest(split, SPLITS)}")
-    if truth is not None and ratings is None:
-        raise UsageError(f"truth={truth} says what could be known of users, and nobody asks: give their ratings too.")
-    bundle, whole = load_bundle(Path(model_folder), vectors), read_catalog(Path(catalog_path))
-    if isinstance(bundle.front_end, ExternalFrontEnd):
-        bundle.front_end.warn_of_another_table()
-    rule = split_rule(bundle.provenance.get("split", {}), whole)
-    catalog = tracks_of(whole, rule, split)
-    labels = labels_to_ask(catalog, labels)  # hearing takes minutes: complain before
-    audience = None
-    if ratings is not None:
-        audience = audience_of(known_users(bundle, Path(model_folder)), whole, catalog, Path(ratings), truth)
-    catalog, tracks, skipped = hear(TrackListener(bundle, random_seed), catalog, workers)
-    systems = as_systems(tracks)
-    evaluation = evaluate_vectors(systems, catalog, labels, trained_labels(bundle), random_seed)
-    provenance = {
-        "soundkin": version("soundkin"),
-        "model": str(model_folder),
-        "model_hash": bundle.hash,
-        "catalog": str(catalog_path),
-        "catalog_sha256": sha256_of(Path(catalog_path)),
-        "split": split,
-        "split_rule": rule.model_dump(mode="json"),
-        **({"ratings": str(ratings), "ratings_sha256": sha256_of(Path(ratings))} if ratings else {}),
-    }
+    if split not in (None, *SPLITS):
+        raise UsageError(f"split={split} is unknown.{nearest(str(split), SPLITS)}")
+    systems, whole = read_systems(ours, against, vectors), read_catalog(Path(catalog_path))
+    rule = _rule(systems, whole)
+    modelled = any(system.bundle for system in systems)
+    split = split or ("test" if modelled else "all")
+    needed = modelled or split != "all" or ratings is not None
+    places = dict(zip(whole.track_ids, rule.assign(whole), strict=True)) if needed else {}
+    catalog = tracks_of(whole, places, split)
+    catalog_sha256 = sha256_of(Path(catalog_path))
+    asked = SectionsAsked(ratings, truth, triplets, judgements, tuple(by), robustness)
+    _refuse_strangers(queries, catalog, split)
+    unprobed = _unprobed(systems, labels_to_ask(catalog, labels), labels is not None, trained_too)
+    evidence = read_evidence(asked, systems, whole, catalog, places)
+    folder = Path(output) if output is not None and Path(output).suffix != ".json" else None
+    wanted = evidence.track_ids().union(catalog.track_ids)
+    tracks = whole.select(np.array([track_id in wanted for track_id in whole.track_ids], dtype=bool))
+    everything = gather(systems, tracks, workers, random_seed, folder / "cache" if folder else None)
+    found = everything.among(catalog.track_ids)
+    queries = [track_id for track_id in queries if track_id in found.catalog.track_ids]
+    evaluation, answers = _evaluation(systems, found, labels, unprobed, random_seed)
     evaluation = evaluation.model_copy(
         update={
-            "cold_start": _cold_start(audience, catalog, systems[MODEL], split, random_seed) if audience else None,
-            "skipped": tuple(skipped),
-            "notes": (SPLIT_NOTES[split], baseline_note(bundle), *evaluation.notes),
-            "provenance": {**provenance, **evaluation.provenance},
+            **sections_of(asked, evidence, systems, found, answers, everything, workers, random_seed),
+            "skipped": tuple(found.skipped),
+            "notes": (
+                *_split_notes(systems, whole, found.catalog, split, catalog_sha256),
+                *found.notes,
+                *evaluation.notes,
+            ),
+            "provenance": {
+                **_provenance(systems, split, rule, asked),
+                "catalog": str(catalog_path),
+                "catalog_sha256": catalog_sha256,
+                **evaluation.provenance,
+            },
         }
     )
-    if output is not None:
+    if folder is not None:
+        write_json(folder / "report.json", evaluation.to_json())
+        known = places if systems[0].may_know(catalog_sha256) else {}
+        splits = [known.get(track_id, "") for track_id in found.catalog.track_ids]
+        write_pages(folder, evaluation, systems, found, splits, evidence, queries, query_count, random_seed)
+    elif output is not None:
         write_json(Path(output), evaluation.to_json())
     return evaluation
 
 
-def _cold_start(audience: Audience, catalog: Catalog, vectors: np.ndarray, split: str, random_seed: int) -> ColdStart:
-    found = audience.judge(catalog.track_ids, vectors, random_seed)
-    note = NO_PLAYS_NOTE if split in ("valid", "test") else PLAYS_NOTE
-    return found.model_copy(update={"notes": (note, *found.notes)})
-
-
-def split_rule(saved: dict[str, Any], catalog: Catalog) -> SplitRule:
-    """The rule that a model was trained under; one made from this catalog if it was not saved."""
-    if "exceptions" in saved:
-        return validate(SplitRule, saved, "split")
-    return make_split_rule(catalog, validate(SplitConfig, saved, "split"))
-
-
-def tracks_of(catalog: Catalog, rule: SplitRule, split: str) -> Catalog:
-    """The tracks of one split, or of all.
+def tracks_of(catalog: Catalog, places: Mapping[str, str], split: str) -> Catalog:
+    """The tracks of one split, by the split that each is in, or all tracks.
 
     Raises:
         UsageError: there are none.
     """
     if split == "all":
         return catalog
-    chosen = catalog.select(np.array([place == split for place in rule.assign(catalog)], dtype=bool))
+    chosen = catalog.select(np.array([places[track_id] == split for track_id in catalog.track_ids], dtype=bool))
     if not len(chosen):
         raise UsageError(f"{catalog.source}: no track is in the {split} split. Add artists, or give --split all.")
     return chosen
 
 
-def trained_labels(bundle: Bundle) -> set[str]:
-    """The labels that the model was taught, a decade counting as taught by its years."""
-    columns = {column for task in bundle.tasks.values() for column in task["columns"]}
-    return columns | ({"decade"} if "year" in columns else set())
+def _refuse_strangers(queries: Sequence[str], catalog: Catalog, split: str) -> None:
+    """Complain, before minutes are spent on hearing, of queries that are not to be judged."""
+    strangers = sorted(set(queries) - set(catalog.track_ids))
+    if strangers:
+        raise UsageError(
+            f"query={strangers[0]} is not among the {len(catalog)} tracks of the {split} split, such as "
+            f"{catalog.track_ids[0]}. Name one of these, or judge on another --split."
+        )
 
 
-def hear(
-    listener: TrackListener, catalog: Catalog, workers: int
-) -> tuple[Catalog, list[dict[str, np.ndarray]], list[Skipped]]:
-    """The tracks that could be heard, each one's vector by every system, and the files that could not.
+def _rule(systems: Sequence[System], catalog: Catalog) -> SplitRule:
+    """The split rule of the first model there is; where there is none, one made from this catalog."""
+    rules = (system.rule(catalog) for system in systems)
+    return next((rule for rule in rules if rule is not None), None) or split_rule({}, catalog)
+
+
+def _unprobed(systems: Sequence[System], labels: Sequence[str], named: bool, trained_too: bool) -> list[str]:
+    """The labels of which no probe is asked, since a model was taught them.
 
     Raises:
-        UsageError: none could be heard.
+        UsageError: somebody named one of them.
     """
-    words = lyrics_of(catalog) if listener.bundle.tokenizer else [""] * len(catalog)
-    sounds = sounds_of(listener.bundle.front_end, catalog.audio_paths(), catalog.track_ids)
-    tracks_to_hear = list(zip(sounds, words, strict=True))
-    results = in_processes(partial(_listen, listener), tracks_to_hear, workers)
-    with closing(results):
-        heard = [outcome for _, outcome in sorted(progress(results, "evaluate", total=len(catalog)), key=itemgetter(0))]
-    skipped = [outcome for outcome in heard if isinstance(outcome, Skipped)]
-    tracks = [outcome for outcome in heard if not isinstance(outcome, Skipped)]
-    if not tracks:
-        raise UsageError(f"{catalog.source}: none of the {len(heard)} files could be heard. First: {skipped[0].reason}")
-    kept = catalog.select(np.array([not isinstance(outcome, Skipped) for outcome in heard], dtype=bool))
-    return kept, tracks, skipped
+    taught = [label for label in labels if any(label in system.trained_labels for system in systems)]
+    if trained_too or not taught:
+        return []
+    if named:
+        who = next(system.name for system in systems if taught[0] in system.trained_labels)
+        raise UsageError(
+            f"labels={','.join(labels)}: {who} was trained on {taught[0]}, so a probe would read back what it was "
+            f"taught. Leave {taught[0]} out, or give --trained-too to ask all the same. Without --labels, a trained "
+            "label is asked by retrieval alone."
+        )
+    return taught
 
 
-Outcome = dict[str, np.ndarray] | Skipped
+def _evaluation(
+    systems: Sequence[System],
+    found: SideBySide,
+    labels: Sequence[str] | None,
+    unprobed: Sequence[str],
+    random_seed: int,
+) -> tuple[Evaluation, Answers]:
+    """The table of retrieval and probes, and the scores of single tracks that it was made of."""
+    folds = np.zeros(len(found.catalog), dtype=int)
+    known = systems[0].bundle is not None
+    taught = {label for system in systems for label in system.trained_labels} if known else None
+    answers = ask({0: found.vectors}, found.catalog, folds, labels, unprobed, random_seed)
+    return summarised(answers, {0: found.vectors}, found.catalog, taught, random_seed), answers
 
 
-def _listen(listener: TrackListener, track: tuple[Sound, str]) -> Outcome:
-    path, lyrics = track
-    try:
-        return listener.vectors(path, lyrics)
-    except AudioError as error:
-        return Skipped(str(path), str(error).removeprefix(str(path)).lstrip(": "))
+def _split_notes(
+    systems: Sequence[System], whole: Catalog, judged: Catalog, split: str, catalog_sha256: str
+) -> list[str]:
+    """What the tracks are to each system: unheard, or what it was trained on."""
+    modelled = [system for system in systems if system.bundle is not None]
+    unknown = [system.name for system in systems if system.bundle is None]
+    notes = [] if modelled else [NO_RULE_NOTE]
+    for system in modelled[:1]:
+        told = split in ("test", "valid") or system.may_know(catalog_sha256)
+        notes.append((SPLIT_NOTES[split] if told else ELSEWHERE_NOTE).format(name=system.name))
+    for system in modelled[1:]:
+        heard = _heard_in_training(system, whole, judged)
+        if heard and system.may_know(catalog_sha256):
+            notes.append(f"{system.name} was trained on {heard} of the {len(judged)} tracks: its scores are too good.")
+        elif heard:
+            notes.append(ELSEWHERE_NOTE.format(name=system.name))
+    if len(modelled) > 1:
+        notes += [
+            f"{system.name} was trained on {', '.join(sorted(system.trained_labels)) or 'nothing'}."
+            for system in modelled
+        ]
+    if unknown:
+        notes.append(UNKNOWN_NOTE.format(names=" and ".join(unknown)))
+    return notes
+
+
+def _heard_in_training(system: System, whole: Catalog, judged: Catalog) -> int:
+    rule = system.rule(whole)
+    places = dict(zip(whole.track_ids, rule.assign(whole), strict=True)) if rule else {}
+    return sum(places.get(track_id) == "train" for track_id in judged.track_ids)
+
+
+def _provenance(systems: Sequence[System], split: str, rule: SplitRule, asked: SectionsAsked) -> dict[str, Any]:
+    first = systems[0]
+    return {
+        "soundkin": version("soundkin"),
+        "model": str(first.path),
+        **({"model_hash": first.bundle.hash} if first.bundle else {}),
+        "compared": [{"name": of.name, "path": str(of.path), "content_hash": of.content_hash} for of in systems],
+        "split": split,
+        "split_rule": rule.model_dump(mode="json"),
+        **_files(asked.files()),
+    }
+
+
+def _files(files: Mapping[str, Path]) -> dict[str, str]:
+    return {
+        key: value
+        for name, path in files.items()
+        for key, value in ((name, str(path)), (f"{name}_sha256", sha256_of(path)))
+    }

@@ -1,6 +1,6 @@
-"""Report: what a run has learnt, on one page that can be read, seen and heard."""
+"""Report: what was learnt, on one page that can be read, seen and heard."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,36 +9,49 @@ import numpy as np
 from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.config import validate
-from soundkin.embedding.store import Embeddings, read_embeddings
-from soundkin.errors import ArtefactError, AudioError
+from soundkin.embedding.store import read_embeddings
+from soundkin.errors import ArtefactError
 from soundkin.evaluation.advice import advice
 from soundkin.evaluation.measure import CHANCE
-from soundkin.evaluation.protocol import Evaluation, Row, read_evaluation
+from soundkin.evaluation.protocol import MAIN, Evaluation, Row, read_evaluation
 from soundkin.evaluation.questions import column_values
 from soundkin.explore.curves import draw_curves
 from soundkin.explore.examples import choose_queries, nearest_by_others
 from soundkin.explore.map import draw_map, map_points, sample_tracks
-from soundkin.explore.report import Listing, Picture, QueryListing, Report, Score, ScoreLine, Step, render_report
-from soundkin.explore.snippets import SNIPPET_RATE_HZ, SOURCE_SECONDS, data_uri, encode_mp3, middle
-from soundkin.features.decode import read_waveform
+from soundkin.explore.report import Picture, QueryListing, Report, Score, ScoreLine, Section, Step, render_report
+from soundkin.explore.snippets import data_uri
 from soundkin.files import replacing
+from soundkin.pipelines.judging.compared import PatchVectors
+from soundkin.pipelines.judging.listings import Listings, most_alike
 from soundkin.progress import progress
-from soundkin.shapes import Bool
+from soundkin.shapes import Bool, Float
 
 QUERIES, NEIGHBOURS = 6, 5
-MAIN = (("retrieval", "mAP@10"), ("logistic probe", "balanced accuracy"))  # the rest of the table is folded away
+LISTENING_NOTES = (
+    "A handful of queries is an impression, not a measurement. Labels are what the catalog says: a neighbour of "
+    "another genre may still sound right, and one of the same genre wrong. Only ears settle that.",
+    "Similarity is the cosine of two vectors. It orders tracks; it is no probability, and models differ in its scale.",
+)
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a run has left: its evaluation, the vectors of its catalog, and which of the tracks it was judged on."""
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What a page shows: an evaluation, and tracks to look at and listen to.
 
-    folder: Path
+    Row i of `vectors`, by our system, is track i of `catalog`; `splits` says where our model met it, if it did, and
+    `judged` whether scores are about it. `patches` finds the patch vectors of tracks by their ids, if there are any.
+    """
+
     evaluation: Evaluation
-    embeddings: Embeddings
-    catalog: Catalog  # row i is the track of vector i
+    catalog: Catalog
+    vectors: Float[np.ndarray, "tracks embedding"]
     splits: Sequence[str]
-    held_out: Bool[np.ndarray, " tracks"]
+    judged: Bool[np.ndarray, " tracks"]
+    patches: Callable[[list[str]], Mapping[str, PatchVectors]] = lambda track_ids: {}
+
+    def listings(self) -> Listings:
+        """The tracks as pages show them."""
+        return Listings(self.catalog, [split == "train" for split in self.splits])
 
 
 def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0) -> Path:
@@ -50,25 +63,54 @@ def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0
         ArtefactError: one of them is missing or corrupt, or evaluation and embeddings are of different models.
         OutputError: the folder cannot be written.
     """
-    run = _read_run(Path(run_dir))
-    output = Path(output) if output else run.folder / "report.html"
-    queries = _query_listings(run, random_seed)
+    folder = Path(run_dir)
+    shown = _read_run(folder)
+    output = Path(output) if output else folder / "report.html"
+    return write_page(
+        shown,
+        output,
+        title=f"soundkin report: {folder.resolve().name}",
+        listened=listen(shown, shown.listings(), (), random_seed),
+        pictures=[map_picture(shown, folder / "map.png", random_seed), *_curves(folder)],
+        steps=_commands(shown, folder),
+    )
+
+
+def write_page(
+    shown: Shown,
+    output: Path,
+    title: str,
+    listened: Sequence[QueryListing],
+    pictures: Sequence[Picture],
+    steps: Sequence[tuple[str, str]] = (),
+    chosen: bool = False,
+    judge_page: str = "",
+) -> Path:
+    """Write the page about an evaluation; `chosen` says that somebody named the queries. Returns where it is.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    evaluation = shown.evaluation
+    sections = [
+        Section(section.title, section.verdict, section.table(), section.notes)
+        for section in evaluation.sections.values()
+    ]
     page = render_report(
         Report(
-            title=f"soundkin report: {run.folder.resolve().name}",
-            verdict=run.evaluation.verdict,
-            facts=_facts(run),
-            systems=run.evaluation.systems,
-            lines=[_line(row) for row in run.evaluation.rows],
-            hubness=[
-                (of.system, f"{of.skewness:.2f}", f"{of.largest_hub:.0%}", f"{of.antihubs:.0%}")
-                for of in run.evaluation.hubness
-            ],
-            queries=queries,
-            how_queries_were_chosen=_how_chosen(run),
-            pictures=_pictures(run, random_seed),
-            steps=[Step(text, command) for text, command in [*advice(run.evaluation), *_commands(run)]],
-            notes=[*run.evaluation.notes, *LISTENING_NOTES],
+            title=title,
+            verdict=evaluation.verdict,
+            facts=_facts(shown),
+            systems=evaluation.systems,
+            lines=[_line(row) for row in evaluation.rows],
+            hubness=_hubs(evaluation),
+            queries=listened,
+            how_queries_were_chosen=_how_chosen(shown, chosen),
+            pictures=pictures,
+            steps=[Step(text, command) for text, command in [*advice(evaluation), *steps]],
+            notes=[*evaluation.notes, *LISTENING_NOTES],
+            sections=sections,
+            judge_page=judge_page,
         )
     )
     with replacing(output, "w") as file:
@@ -76,14 +118,7 @@ def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0
     return output
 
 
-LISTENING_NOTES = (
-    "A handful of queries is an impression, not a measurement. Labels are what the catalog says: a neighbour of "
-    "another genre may still sound right, and one of the same genre wrong. Only ears settle that.",
-    "Similarity is the cosine of two vectors. It orders tracks; it is no probability, and models differ in its scale.",
-)
-
-
-def _read_run(folder: Path) -> Run:
+def _read_run(folder: Path) -> Shown:
     evaluation = read_evaluation(folder / "metrics.json")
     embeddings = read_embeddings(folder / "embeddings")
     if embeddings.model_hash != evaluation.provenance.get("model_hash"):
@@ -92,26 +127,35 @@ def _read_run(folder: Path) -> Run:
             f"{embeddings.model_hash}. Run soundkin evaluate or soundkin embed again."
         )
     catalog = read_catalog(embeddings.catalog_path)
-    splits = dict(zip(catalog.track_ids, _rule(evaluation).assign(catalog), strict=True))
+    rule = validate(SplitRule, evaluation.provenance["split_rule"], "split_rule")
+    splits = dict(zip(catalog.track_ids, rule.assign(catalog), strict=True))
     catalog = catalog.select(embeddings.track_ids)
     own = [splits[track_id] for track_id in catalog.track_ids]
     judged_on = evaluation.provenance["split"]
-    return Run(folder, evaluation, embeddings, catalog, own, np.array([judged_on in ("all", split) for split in own]))
+    judged = np.array([judged_on in ("all", split) for split in own])
+    return Shown(evaluation, catalog, embeddings.vectors, own, judged)
 
 
-def _rule(evaluation: Evaluation) -> SplitRule:
-    return validate(SplitRule, evaluation.provenance["split_rule"], "split_rule")
-
-
-def _facts(run: Run) -> list[tuple[str, str]]:
-    evaluation, provenance = run.evaluation, run.evaluation.provenance
+def _facts(shown: Shown) -> list[tuple[str, str]]:
+    evaluation, provenance = shown.evaluation, shown.evaluation.provenance
+    model, split = provenance.get("model_hash"), provenance["split"]
+    which = "" if split == "all" else f" ({split} split)"
     return [
-        ("Judged on", f"{evaluation.tracks} tracks by {evaluation.artists} artists ({provenance['split']} split)"),
-        ("Searched", f"{len(run.catalog)} tracks"),
-        ("Trained on", ", ".join(evaluation.trained_labels) or "nothing"),
+        ("Judged on", f"{evaluation.tracks} tracks by {evaluation.artists} artists{which}"),
+        ("Searched", f"{len(shown.catalog)} tracks"),
+        ("Trained on", ", ".join(evaluation.trained_labels) or ("nothing" if model else "unknown")),
         ("Left out", f"{len(evaluation.skipped)} unreadable files"),
-        ("Model", str(provenance["model_hash"])[:12]),
+        *([("Model", str(model)[:12])] if model else []),
         ("soundkin", str(provenance["soundkin"])),
+    ]
+
+
+def _hubs(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+    """Hubs of each system, where no section has more to say of them."""
+    if evaluation.geometry is not None:
+        return []
+    return [
+        (of.system, f"{of.skewness:.2f}", f"{of.largest_hub:.0%}", f"{of.antihubs:.0%}") for of in evaluation.hubness
     ]
 
 
@@ -132,74 +176,63 @@ def _line(row: Row) -> ScoreLine:
     )
 
 
-def _how_chosen(run: Run) -> str:
-    whose = "tracks that the model was judged on" if run.held_out.any() else "tracks"
-    genres = ", one of each of the commonest genres" if any(column_values(run.catalog, "genre")) else ""
-    return (
-        f"The queries are {whose}{genres}, picked by a hash and not by their result. Answers come from the whole "
-        "collection: none by the query's own artist, one by each other artist."
-    )
+def _how_chosen(shown: Shown, chosen: bool) -> str:
+    where = "Answers come from the whole collection: none by the query's own artist, one by each other artist."
+    if chosen:
+        return f"The queries are those that were asked for. {where}"
+    whose = "tracks that the model was judged on" if shown.judged.any() else "tracks"
+    genres = ", one of each of the commonest genres" if any(column_values(shown.catalog, "genre")) else ""
+    return f"The queries are {whose}{genres}, picked by a hash and not by their result. {where}"
 
 
-def _query_listings(run: Run, random_seed: int) -> list[QueryListing]:
-    genres, artists = column_values(run.catalog, "genre"), column_values(run.catalog, "artist")
-    eligible = run.held_out if run.held_out.any() else np.ones(len(run.catalog), dtype=bool)
-    rows = choose_queries(run.catalog.track_ids, genres, eligible, QUERIES, random_seed)
-    listings = []
-    for row in progress(rows, "report", unit="query"):
-        found = nearest_by_others(run.embeddings.vectors, row, artists, NEIGHBOURS)
-        neighbours = [
-            _listing(run, other, similarity, ["genre"] if set(genres[row]) & set(genres[other]) else [])
-            for other, similarity in found
-        ]
-        listings.append(QueryListing(_listing(run, row), neighbours))
-    return listings
+def query_rows(shown: Shown, queries: Sequence[str], random_seed: int, count: int = QUERIES) -> list[int]:
+    """The rows of the queries that were asked for, or else of `count` that a hash picks."""
+    if queries:
+        return [shown.catalog.row(track_id) for track_id in queries]
+    eligible = shown.judged if shown.judged.any() else np.ones(len(shown.catalog), dtype=bool)
+    return choose_queries(shown.catalog.track_ids, column_values(shown.catalog, "genre"), eligible, count, random_seed)
 
 
-def _listing(run: Run, row: int, similarity: float | None = None, shared: Sequence[str] = ()) -> Listing:
-    track_id = run.catalog.track_ids[row]
-    title, artist, genre = ("; ".join(column_values(run.catalog, name)[row]) for name in ("title", "artist", "genre"))
-    audio, silence = _snippet(run.catalog.audio_path(track_id))
-    return Listing(
-        title=title or track_id,
-        artist=artist or "unknown artist",
-        genre=genre,
-        audio=audio,
-        silence=silence,
-        similarity=similarity,
-        shared=shared,
-        heard=run.splits[row] == "train",
-    )
+def listen(
+    shown: Shown, listings: Listings, queries: Sequence[str], random_seed: int, count: int = QUERIES
+) -> list[QueryListing]:
+    """Some queries and their nearest tracks by others, to be listened to."""
+    artists = column_values(shown.catalog, "artist")
+    rows = query_rows(shown, queries, random_seed, count)
+    found = {row: nearest_by_others(shown.vectors, row, artists, NEIGHBOURS) for row in rows}
+    track_ids = shown.catalog.track_ids
+    patches = shown.patches([track_ids[row] for row in {*found, *(other for of in found.values() for other, _ in of)}])
+    return [
+        QueryListing(
+            listings.of(row),
+            [
+                listings.of(other, row, similarity, most_alike(patches, track_ids[row], track_ids[other]))
+                for other, similarity in neighbours
+            ],
+        )
+        for row, neighbours in progress(found.items(), "report", total=len(found), unit="query")
+    ]
 
 
-def _snippet(path: Path) -> tuple[str | None, str]:
-    """The address of ten seconds of sound, or None and why there is none."""
-    try:
-        waveform = read_waveform(path, SNIPPET_RATE_HZ, SOURCE_SECONDS)
-    except AudioError as error:
-        return None, f"no sound: {error}"
-    return data_uri(encode_mp3(middle(waveform.samples, SNIPPET_RATE_HZ), SNIPPET_RATE_HZ), "audio/mpeg"), ""
+def _curves(folder: Path) -> list[Picture]:
+    path = folder / "curves.png"
+    if not draw_curves(folder / "metrics.csv", path):
+        return []
+    caption = "Learning curves. Held-out scores that still rise at the end ask for longer training."
+    alternative = "Line charts of losses and held-out scores over training steps."
+    return [Picture(data_uri(path.read_bytes(), "image/png"), alternative, caption)]
 
 
-def _pictures(run: Run, random_seed: int) -> list[Picture]:
-    pictures = [_map(run, random_seed)]
-    path = run.folder / "curves.png"
-    if draw_curves(run.folder / "metrics.csv", path):
-        caption = "Learning curves. Held-out scores that still rise at the end ask for longer training."
-        alternative = "Line charts of losses and held-out scores over training steps."
-        pictures.append(Picture(data_uri(path.read_bytes(), "image/png"), alternative, caption))
-    return pictures
-
-
-def _map(run: Run, random_seed: int) -> Picture:
-    rows = np.flatnonzero(run.held_out) if run.held_out.sum() > 2 else np.arange(len(run.catalog))
+def map_picture(shown: Shown, path: Path, random_seed: int) -> Picture:
+    """A map of the tracks that were judged, drawn to `path`."""
+    rows = np.flatnonzero(shown.judged) if shown.judged.sum() > 2 else np.arange(len(shown.catalog))
     rows = rows[sample_tracks(len(rows), random_seed)]
-    what = next((name for name in ("genre", "artist", "decade") if any(column_values(run.catalog, name))), "genre")
-    values = column_values(run.catalog, what)
+    what = next((name for name in ("genre", "artist", "decade") if any(column_values(shown.catalog, name))), "genre")
+    values = column_values(shown.catalog, what)
     names = [values[row][0] if values[row] else None for row in rows]
-    points = map_points(run.embeddings.vectors[rows], random_seed)
-    title = f"{len(rows)} {'held-out ' if run.held_out[rows].all() else ''}tracks as the model hears them"
-    path = run.folder / "map.png"
+    points = map_points(shown.vectors[rows], random_seed)
+    held_out = "held-out " if {shown.splits[row] for row in rows} <= {"valid", "test"} else ""
+    title = f"{len(rows)} {held_out}tracks as the model hears them"
     draw_map(points, names, title, what, path)
     caption = (
         "Tracks that the model finds alike lie near each other. It placed them by sound alone; colour and shape show "
@@ -208,11 +241,11 @@ def _map(run: Run, random_seed: int) -> Picture:
     return Picture(data_uri(path.read_bytes(), "image/png"), f"Scatter plot: {title}, marked by {what}.", caption)
 
 
-def _commands(run: Run) -> list[tuple[str, str]]:
+def _commands(shown: Shown, folder: Path) -> list[tuple[str, str]]:
     """What can be asked right away."""
-    seed = next((id_ for id_, judged in zip(run.catalog.track_ids, run.held_out, strict=True) if judged), None)
+    seed = next((id_ for id_, judged in zip(shown.catalog.track_ids, shown.judged, strict=True) if judged), None)
     asking = [
-        ("Ask it yourself, by a track or by any audio file.", f"soundkin query {run.folder}/index --like {seed} -k 10")
+        ("Ask it yourself, by a track or by any audio file.", f"soundkin query {folder}/index --like {seed} -k 10")
     ]
     own = [("Train on your own music.", "make demo MUSIC=path/to/your/music")]
-    return (asking if seed and (run.folder / "index").is_dir() else []) + own
+    return (asking if seed and (folder / "index").is_dir() else []) + own

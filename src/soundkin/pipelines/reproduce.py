@@ -34,8 +34,8 @@ from soundkin.evaluation.recommendation import BOUND, LONG, ColdStart, cold_star
 from soundkin.features.log_mel import FrontEnd
 from soundkin.files import sha256_of, write_json
 from soundkin.pipelines.codeword_regressions import REGRESSIONS, Lesson, foretell, make_lesson
-from soundkin.pipelines.cold_start import FACTORISED_NOTE, Listeners, listeners_of
 from soundkin.pipelines.embed import embed_catalog
+from soundkin.pipelines.judging.listeners import FACTORISED_NOTE, Listeners, listeners_of
 from soundkin.pipelines.train import TrainConfig, compose, train
 from soundkin.tasks.latent_factors import LatentFactorsConfig, LatentFactorsTask
 from soundkin.training.data import prepare

@@ -19,11 +19,13 @@ from soundkin.catalog.folds import LEFT_OUT, fold_splits, leave_source_out, sour
 from soundkin.catalog.table import SPLITS, Catalog, read_catalog, write_catalog
 from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.errors import ArtefactError, ConfigError, Skipped
-from soundkin.evaluation.protocol import Evaluation, evaluate_folds, labels_to_ask
+from soundkin.evaluation.asking import labels_to_ask
+from soundkin.evaluation.protocol import Evaluation, evaluate_folds
 from soundkin.evaluation.questions import column_values
 from soundkin.evaluation.systems import BASELINE_NOTE, EXTERNAL_NOTE, MFCC, TrackListener, as_systems
 from soundkin.files import read_json, replacing, sha256_of, write_json
-from soundkin.pipelines.evaluate import hear, trained_labels
+from soundkin.pipelines.judging.compared import trained_labels
+from soundkin.pipelines.judging.hearing import hear
 from soundkin.pipelines.train import TrainConfig, TrainResult, compose, train
 
 FORMAT, FORMAT_VERSION = "soundkin transfer", 1

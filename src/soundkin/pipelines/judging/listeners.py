@@ -1,4 +1,4 @@
-"""Cold start: users are offered tracks that nobody had played when the model learnt; what do they come to play?"""
+"""What a cold start is judged by: who came to like which tracks, and the upper bound of all that can be foretold."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,7 @@ from soundkin.catalog.table import Catalog
 from soundkin.corpus.synthesise import read_truth
 from soundkin.embedding.known_users import KnownUsers
 from soundkin.errors import UsageError
-from soundkin.evaluation.recommendation import BOUND, ColdStart, Factors, cold_start
-from soundkin.evaluation.systems import MODEL
-from soundkin.shapes import Float32
+from soundkin.evaluation.recommendation import BOUND, Factors
 from soundkin.tasks.factorisation import factorise
 from soundkin.tasks.latent_factors import LatentFactorsConfig
 
@@ -68,57 +66,16 @@ def listeners_of(ratings: Path, catalog: Catalog, config: LatentFactorsConfig) -
     return Listeners(listening, config)
 
 
-@dataclass(frozen=True, eq=False)
-class Audience:
-    """The users that a model knows, to be offered some tracks: what they came to play, and the upper bound."""
-
-    users: KnownUsers
-    track_ids: list[str]
-    plays: csr_matrix
-    bound: Factors
-    bound_note: str
-
-    def judge(
-        self, track_ids: list[str], vectors: Float32[np.ndarray, "tracks embedding"], random_seed: int = 0
-    ) -> ColdStart:
-        """Offer them these tracks, or as many of them as could be heard, by the model's vectors."""
-        rows = pd.Index(self.track_ids).get_indexer(pd.Index(track_ids))
-        bound = self.bound[0], self.bound[1][rows]
-        systems = {MODEL: (self.users.vectors, self.users.track_vectors(vectors))}
-        found = cold_start(systems, bound, self.plays[:, rows], random_seed)
-        return found.model_copy(update={"notes": (self.bound_note, *found.notes)})
-
-
-def audience_of(users: KnownUsers, whole: Catalog, offered: Catalog, ratings: Path, corpus: Path | None) -> Audience:
-    """What the users of a model came to play of the `offered` tracks, by `ratings` of the whole catalog.
-
-    With `corpus`, the folder of a synthesised corpus, its planted tastes are the upper bound; else a factorisation.
-
-    Raises:
-        UsageError: the users have no names, none of them played any of the tracks, or the corpus is another.
-        CatalogError: the ratings cannot be used.
-        ArtefactError: there is no whole corpus.
-    """
+def refuse_nameless(users: KnownUsers) -> None:
+    """Raise UsageError where nobody knows whose the model's user vectors are."""
     if not users.ids:
         raise UsageError(
             "the model came without users.parquet, which says whose its user vectors are. Put that file back, or "
             "evaluate without ratings."
         )
-    listeners = listeners_of(ratings, whole, _factorisation_beside(users))
-    plays = listeners.plays(users.ids, offered.track_ids)
-    if not plays.nnz:
-        raise UsageError(
-            f"ratings {ratings}: none of the {len(users.ids)} users that the model knows likes any of the "
-            f"{len(offered)} tracks to be judged on. Choose another split, or evaluate without ratings."
-        )
-    if corpus is None:
-        bound, note = listeners.bound(users.ids, offered.track_ids), FACTORISED_NOTE
-    else:
-        bound, note = planted(corpus, users.ids, offered.track_ids), PLANTED_NOTE
-    return Audience(users, offered.track_ids, plays, bound, note)
 
 
-def _factorisation_beside(users: KnownUsers) -> LatentFactorsConfig:
+def factorisation_beside(users: KnownUsers) -> LatentFactorsConfig:
     """The model's own factorisation; where users were learnt otherwise, one of as many factors."""
     config = users.task.config
     if isinstance(config, LatentFactorsConfig):

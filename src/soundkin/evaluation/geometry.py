@@ -1,0 +1,312 @@
+"""The shape of the space that vectors span: hubs, how far a track's patches lie apart, how many dimensions are used.
+
+- *Hubs*, by the cosine and by each similarity of `hub_reduction`; where questions are given, what that costs or gains
+  in retrieval, with the filter on.
+- *Spread*: the mean cosine distance of two patches of one track, against that of two patches of different tracks.
+- *Effective dimension*: the participation ratio of the eigenvalues of the covariance, (sum)^2 / sum of squares (P. Gao
+  et al., "A theory of multineuronal dimensionality, dynamics and measurement", 2017), and how many dimensions hold 95%
+  of the variance. Vectors have unit length there, since cosine is what queries compare by.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel
+
+from soundkin.errors import UsageError
+from soundkin.evaluation.assessors import check_systems
+from soundkin.evaluation.bootstrap import LEVEL, Interval, intervals
+from soundkin.evaluation.hub_reduction import COSINE, RESAMPLES, Neighbours, Retrieved, neighbours
+from soundkin.evaluation.hubness import Hubness
+from soundkin.evaluation.measure import Measure
+from soundkin.evaluation.questions import Question
+from soundkin.evaluation.similarity import unit_length
+from soundkin.progress import progress
+from soundkin.shapes import Float, Int, typechecked
+
+MOST_TRACKS = 5000  # ranked in full, in 5 s a system and 150 MB; of more, a sample
+MOST_VARIANCE = 0.95
+ROWS_AT_ONCE = 4096
+WITHIN, BETWEEN = "within a track", "between tracks"
+
+
+class Dimensions(BaseModel, frozen=True):
+    """How many of a system's `given` dimensions are used; `effective` is the participation ratio, at least 1.
+
+    `holding_most` is how many directions hold 95% of the variance. Both are 0 where all vectors point one way.
+    """
+
+    system: str
+    given: int
+    effective: float
+    holding_most: int
+
+
+class Spread(BaseModel, frozen=True):
+    """Mean cosine distance, in [0, 2], of two patches of one track, and of two tracks, over the `tracks` of several."""
+
+    system: str
+    tracks: int
+    within: Interval
+    between: Interval
+
+    @property
+    def ratio(self) -> float | None:
+        """Within over between: 0 where a track is a point, 1 where its patches lie anywhere; None where all is one."""
+        return self.within.mean / self.between.mean if self.between.mean > 1e-9 else None
+
+
+class Geometry(BaseModel, frozen=True):
+    """The spaces of systems side by side; the first one is ours, and `spread` is of its patches.
+
+    `ranked` is how many tracks stand behind hubs and retrieval: all, or a sample of very many.
+    """
+
+    title: ClassVar[str] = "geometry"
+    systems: tuple[str, ...]
+    tracks: int
+    ranked: int
+    neighbours: tuple[Neighbours, ...]
+    dimensions: tuple[Dimensions, ...]
+    spread: Spread | None
+    notes: tuple[str, ...] = ()
+    provenance: dict[str, Any] = {}
+
+    @property
+    def verdict(self) -> str:
+        """One line: the hubs of ours, what reducing them does, its dimensions, how far patches lie apart."""
+        if self.ranked < 2:
+            return "nothing measured: neighbours need two tracks."
+        cosine, *others = [of for of in self.neighbours if of.hubness.system == self.systems[0]]
+        used = self.dimensions[0]
+        parts = [
+            f"{used.system}: skewness of hubs {_hubs_in_words(cosine.hubness)}",
+            *(f"{of.similarity} brings it to {of.hubness.skewness:.2f}{_gains_in_words(of)}" for of in others),
+            f"{used.effective:.1f} of {used.given} dimensions in effect",
+        ]
+        if self.spread is not None and self.spread.ratio is not None:
+            parts.append(f"patches of one track {self.spread.ratio:.0%} as far apart as those of two")
+        return "; ".join(parts)
+
+    def table(self) -> list[dict[str, str]]:
+        """Rows to print, one a system and similarity; what no similarity changes stands with the plain cosine."""
+        dimensions = {of.system: of for of in self.dimensions}
+        return [
+            {
+                "system": of.hubness.system,
+                "similarity": of.similarity,
+                "hubness: skewness": f"{of.hubness.skewness:.2f}",
+                "antihubs": f"{of.hubness.antihubs:.0%}",
+                "largest hub": f"{of.hubness.largest_hub:.1%}",
+                **{f"{found.label} {found.metric}": _score_in_words(found) for found in of.retrieval},
+                **(self._of_the_space(dimensions[of.hubness.system]) if of.similarity == COSINE else {}),
+            }
+            for of in self.neighbours
+        ]
+
+    def _of_the_space(self, used: Dimensions) -> dict[str, str]:
+        cells = {
+            "effective dimension": f"{used.effective:.1f} of {used.given}",
+            f"hold {MOST_VARIANCE:.0%} of variance": str(used.holding_most),
+        }
+        if self.spread is not None and self.spread.system == used.system:
+            cells |= {f"distance {WITHIN}": str(self.spread.within), f"distance {BETWEEN}": str(self.spread.between)}
+        return cells
+
+
+def geometry(
+    systems: Mapping[str, Float[np.ndarray, "tracks _"]],
+    patches: Sequence[Float[np.ndarray, "patches _"]] | None = None,
+    questions: Sequence[Question] = (),
+    k: int = 10,
+    random_seed: int = 0,
+    resamples: int = RESAMPLES,
+    most_tracks: int = MOST_TRACKS,
+) -> Geometry:
+    """Measure the spaces of `systems`, row i of each the vector of track i.
+
+    `patches` are the patch vectors that the first system has of each track, in the same order. `questions` are about
+    the same tracks; intervals draw whole artists, or whole tracks where there is no question to know artists by. Of
+    more than `most_tracks` tracks a sample is ranked; memory is bounded by it, and time grows with its square.
+
+    Raises:
+        UsageError: vectors or patches do not match the tracks, or hold a NaN or infinity.
+    """
+    tracks = len(next(iter(systems.values()), ()))
+    check_systems(systems, tracks)
+    sample = np.random.default_rng(random_seed).permutation(tracks)[:most_tracks]
+    picked = [_picked(asked, sample) for asked in questions]
+    found = [
+        neighbours(name, vectors[sample], picked, k, random_seed, resamples)
+        for name, vectors in progress(systems.items(), "geometry", total=len(systems), unit="system")
+    ]
+    groups = questions[0].groups if questions else np.arange(tracks)
+    ours = next(iter(systems))
+    spread = None if patches is None else _spread(ours, patches, groups, resamples, random_seed)
+    return Geometry(
+        systems=tuple(systems),
+        tracks=tracks,
+        ranked=len(sample),
+        neighbours=tuple(of for of_system in found for of in of_system),
+        dimensions=tuple(effective_dimensions(name, vectors) for name, vectors in systems.items()),
+        spread=spread,
+        notes=tuple(_notes(systems, patches, questions, spread, len(sample), tracks, resamples)),
+        provenance={"random_seed": random_seed, "resamples": resamples, "k": k},
+    )
+
+
+@typechecked
+def effective_dimensions(system: str, vectors: Float[np.ndarray, "tracks embedding"]) -> Dimensions:
+    """Participation ratio of the covariance of unit vectors, and how many of its directions hold 95% of variance."""
+    variances = _variances(vectors)
+    total = variances.sum()
+    if total <= 0:
+        return Dimensions(system=system, given=vectors.shape[1], effective=0.0, holding_most=0)
+    held = np.cumsum(variances) / total
+    return Dimensions(
+        system=system,
+        given=vectors.shape[1],
+        effective=float(total**2 / np.sum(variances**2)),
+        holding_most=int(np.searchsorted(held, MOST_VARIANCE * (1 - 1e-9)) + 1),
+    )
+
+
+@typechecked
+def patch_distances(
+    patches: Sequence[Float[np.ndarray, "_ embedding"]],
+) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
+    """Of each track: mean cosine distance of two of its patches, and of one of its patches and one of another track.
+
+    All pairs are counted, by sums of unit vectors; other tracks count alike, however many patches they have. Within is
+    NaN for a track of fewer than two patches, between for one without any or without company.
+    """
+    if not len(patches):
+        return np.zeros(0), np.zeros(0)
+    counts = np.array([len(of_track) for of_track in patches])
+    sums = np.zeros((len(patches), patches[0].shape[1]))
+    directed = np.zeros(len(patches))  # patches that are not all zero, and so have a cosine of 1 with themselves
+    for row, of_track in enumerate(patches):
+        unit = _unit(of_track)
+        sums[row], directed[row] = unit.sum(axis=0), np.square(unit).sum()
+    within = 1 - _divide(np.square(sums).sum(axis=1) - directed, counts * (counts - 1))
+    means = sums / np.maximum(counts, 1)[:, None]
+    others = np.where(counts > 0, (counts > 0).sum() - 1, 0)
+    between = 1 - _divide(means @ means.sum(axis=0) - np.square(means).sum(axis=1), others)
+    return within, between
+
+
+def _variances(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndarray, " directions"]:
+    """Eigenvalues of the covariance of unit vectors, the greatest first; rounding errors are 0."""
+    tracks, size = vectors.shape
+    if not tracks:
+        return np.zeros(0)
+    blocks = [vectors[start : start + ROWS_AT_ONCE] for start in range(0, tracks, ROWS_AT_ONCE)]
+    mean = sum(_unit(block).sum(axis=0) for block in blocks) / tracks
+    if tracks <= size:  # the same eigenvalues, of fewer products
+        centred = _unit(vectors) - mean
+        products = centred @ centred.T / tracks
+    else:
+        products = np.zeros((size, size))
+        for block in blocks:
+            centred = _unit(block) - mean
+            products += centred.T @ centred / tracks
+    eigenvalues = np.linalg.eigvalsh(products)[::-1]
+    return np.where(eigenvalues > 1e-12, eigenvalues, 0.0)
+
+
+def _unit(vectors: Float[np.ndarray, "rows embedding"]) -> Float[np.ndarray, "rows embedding"]:
+    return unit_length(np.asarray(vectors, dtype=np.float64))
+
+
+def _divide(part: np.ndarray, whole: np.ndarray) -> Float[np.ndarray, " tracks"]:
+    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
+
+
+def _picked(asked: Question, rows: Int[np.ndarray, " rows"]) -> Question:
+    """The question put to some of the tracks, in this order."""
+    return replace(
+        asked,
+        values=[asked.values[row] for row in rows],
+        filter_values=[asked.filter_values[row] for row in rows],
+        groups=asked.groups[rows],
+    )
+
+
+def _spread(
+    system: str,
+    patches: Sequence[Float[np.ndarray, "patches _"]],
+    groups: Int[np.ndarray, " tracks"],
+    resamples: int,
+    random_seed: int,
+) -> Spread | None:
+    """None where no track has two patches, or none has company."""
+    if len(patches) != len(groups):
+        raise UsageError(f"patches of {len(patches)} tracks for {len(groups)} vectors. Give those of each track.")
+    for row, of_track in enumerate(patches):
+        if not np.isfinite(of_track).all():
+            raise UsageError(f"a patch vector of track {row} holds a NaN or infinity. Leave the track out.")
+    within, between = patch_distances(patches)
+    measure = Measure("spread", "patches", "cosine distance", None, {WITHIN: within, BETWEEN: between}, groups)
+    if not measure.asked.any():
+        return None
+    inside, apart = intervals(measure, resamples, random_seed)
+    return Spread(system=system, tracks=int(measure.asked.sum()), within=inside, between=apart)
+
+
+def _score_in_words(found: Retrieved) -> str:
+    return f"{found.score}" if found.gain is None else f"{found.score.mean:.2f} ({found.gain:+.2f})"
+
+
+def _hubs_in_words(found: Hubness) -> str:
+    return f"{found.skewness:.2f} (antihubs {found.antihubs:.0%}, the largest hub in {found.largest_hub:.1%} of lists)"
+
+
+def _gains_in_words(found: Neighbours) -> str:
+    """What the first question gains, of several."""
+    gains = [f"{of.label} {of.metric} by {of.gain:+.2f}" for of in found.retrieval[:1] if of.gain is not None]
+    return f", changing {gains[0]}" if gains else ""
+
+
+def _notes(
+    systems: Mapping[str, np.ndarray],
+    patches: Sequence[np.ndarray] | None,
+    questions: Sequence[Question],
+    spread: Spread | None,
+    ranked: int,
+    tracks: int,
+    resamples: int,
+) -> list[str]:
+    """What a reader has to know before believing the table."""
+    drawn = "artists" if questions else "tracks"
+    notes = [
+        "Skewness is 0 for an even spread and above 2 for a space with clear hubs; antihubs stand in no list. Mutual "
+        "proximity is the Gaussian version, which leaves more hubs than the empirical one where cosines are not "
+        "normal. Queries are answered by plain cosine; the rest is what reducing hubs would do.",
+    ]
+    if ranked < tracks:
+        notes.append(
+            f"Hubs and retrieval are those of {ranked} tracks drawn from {tracks}: hubs tend to grow with a "
+            "collection, so the whole may have more."
+        )
+    if questions:
+        notes.append(
+            f"Retrieval is with the filter on, where there is one; in brackets, how far each similarity is above the "
+            f"cosine. Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole {drawn}."
+        )
+    narrow = [name for name, vectors in systems.items() if tracks <= vectors.shape[1]]
+    if narrow:
+        notes.append(
+            f"{tracks} tracks cannot show more than {max(tracks - 1, 0)} dimensions of {' and '.join(narrow)}."
+        )
+    if patches is None:
+        notes.append("No patch vectors were given: how far a track's patches lie apart is not known.")
+    elif spread is None:
+        notes.append("No track has two patches, or there is no second track: nothing to compare patches with.")
+    else:
+        notes.append(
+            f"Patches are those of {spread.tracks} tracks that have two or more. Patches that share sound, by overlap "
+            f"or repetition, lie close for that alone. Intervals draw whole {drawn}."
+        )
+    return notes

@@ -1,0 +1,105 @@
+"""Groups of tracks, or of users, whom a system may serve unequally.
+
+A grouping is `Values`, as in `questions`: the names of the groups that each item is in. One in several groups counts in
+each. What is not known is a group of its own, so that nobody drops out of sight for want of a label.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.stats import rankdata
+
+from soundkin.catalog.table import Catalog
+from soundkin.evaluation.questions import Values, artist_groups, column_values, memberships
+from soundkin.shapes import Float, Int, typechecked
+
+UNKNOWN = "unknown"
+NEVER = "never played"
+COLUMNS = ("genre", "decade")  # unless others are asked for
+POPULARITY, CATALOGUE, ACTIVITY = "popularity", "artist's catalogue", "activity"
+CATALOGUE_SIZES = ((1, "1 track"), (4, "2-4 tracks"), (9, "5-9 tracks"))  # up to so many
+LARGEST_CATALOGUE = "10+ tracks"
+DECILE_NOTE = "Decile 1 holds the tenth with the fewest plays, decile 10 that with the most; level ones stay together."
+
+Groupings = Mapping[str, Values]
+Counts = Float[np.ndarray, " items"] | Int[np.ndarray, " items"]
+
+
+def groups_of(
+    catalog: Catalog, columns: Sequence[str] | None = None, plays_per_track: Counts | None = None
+) -> dict[str, Values]:
+    """Group tracks by columns, by the size of their first artist's catalogue, and by how often they are played.
+
+    `columns` default to genre and decade, as far as the catalog has them. `plays_per_track` [tracks] is in catalog
+    order, NaN where it is not known; without it there is no popularity.
+
+    Raises:
+        CatalogError: a column asked for is not in the catalog, or empty in every row.
+    """
+    if columns is None:
+        columns = [column for column in COLUMNS if any(column_values(catalog, column))]
+    else:
+        for column in columns:
+            catalog.require("year" if column == "decade" else column, "it was named as a column to split scores by.")
+    found = {column: _named(column_values(catalog, column)) for column in columns}
+    if any(column_values(catalog, "artist")):
+        found[CATALOGUE] = _catalogue_sizes(catalog)
+    if plays_per_track is not None:
+        found[POPULARITY] = deciles(plays_per_track)
+    return found
+
+
+def user_groups(plays_per_user: Counts) -> dict[str, Values]:
+    """Group users by how many tracks they are known to like: whoever has played little is hard to know."""
+    return {ACTIVITY: deciles(plays_per_user)}
+
+
+@typechecked
+def deciles(plays: Counts) -> Values:
+    """The tenth of the played items that each stands in, by plays; items of equally many share one, by their mean rank.
+
+    Never played is a group of its own, and so is NaN.
+    """
+    counts = np.asarray(plays, dtype=float)
+    found: list[tuple[str, ...]] = [(UNKNOWN,) if np.isnan(count) else (NEVER,) for count in counts]
+    played = np.flatnonzero(counts > 0)
+    if len(played):
+        places = (rankdata(counts[played]) - 0.5) / len(played)
+        for row, place in zip(played, places, strict=True):
+            found[row] = (f"decile {int(10 * place) + 1}",)
+    return found
+
+
+def members_of(values: Values) -> tuple[list[str], csr_matrix]:
+    """The groups' names, and sparse ones where an item is in a group, [items, groups].
+
+    The order is the alphabet's, but numbers go by size and the unknown comes last.
+    """
+    alphabetical = sorted({name for held in values for name in held})
+    order = sorted(range(len(alphabetical)), key=lambda place: _place_of(alphabetical[place]))
+    return [alphabetical[place] for place in order], memberships(values)[:, order]
+
+
+def _place_of(name: str) -> tuple[bool, list[tuple[int, str]], str]:
+    return name == UNKNOWN, [_part(part) for part in re.split(r"(\d+)", name)], name
+
+
+def _part(text: str) -> tuple[int, str]:
+    return (int(text), "") if text.isdecimal() else (-1, text)
+
+
+def _named(values: Values) -> Values:
+    return [held or (UNKNOWN,) for held in values]
+
+
+def _catalogue_sizes(catalog: Catalog) -> Values:
+    numbers = artist_groups(catalog)
+    sizes = np.bincount(numbers)[numbers]
+    known = column_values(catalog, "artist")
+    return [(_size_in_words(size),) if names else (UNKNOWN,) for size, names in zip(sizes, known, strict=True)]
+
+
+def _size_in_words(tracks: int) -> str:
+    return next((name for most, name in CATALOGUE_SIZES if tracks <= most), LARGEST_CATALOGUE)
