@@ -54,7 +54,7 @@ def run(catalog: Path, folder: Path, tasks: list[str], overrides: list[str]) -> 
         return read_evaluation(found)
     places = [f"catalog={catalog}", f"run_dir={folder}", f"data.cache_folder={folder.parent / 'cache'}"]
     model = train(compose([*places, f"task=[{','.join(tasks)}]", "logger=csv", *overrides])).model
-    return evaluate(model, catalog, workers=2, labels=["genre", "artist"], output=found)
+    return evaluate(model, catalog, workers=2, labels=["genre", "artist"], trained_too=True, output=found)
 
 
 def shown(evaluation: Evaluation, system: str = "model") -> list[tuple[str, str]]:

@@ -50,10 +50,10 @@ def main() -> None:
     name = hashlib.sha256(" ".join(arguments.overrides).encode()).hexdigest()[:8] if arguments.overrides else "default"
     places = [f"catalog={catalog}", f"ratings={corpus.ratings}", f"run_dir={arguments.run_dir / name}"]
     config = compose([*RECIPE, *places, *arguments.overrides])
-    found = evaluate(
-        train(config).model, catalog, workers=2, labels=["genre", "artist"], ratings=corpus.ratings, truth=corpus.folder
-    ).cold_start
-    assert found is not None
+    model = train(config).model
+    evaluation = evaluate(model, catalog, workers=2, labels=[], ratings=corpus.ratings, truth=corpus.folder)
+    assert evaluation.cold_start is not None
+    found = evaluation.cold_start.parts[0]
     for row in found.table():
         print("| " + " | ".join(row.values()) + " |")
     print(found.verdict)

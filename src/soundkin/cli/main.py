@@ -9,7 +9,21 @@ import click
 
 from soundkin.errors import SoundkinError
 
-COMMANDS = ("scan", "train", "embed", "index", "query", "recommend", "evaluate", "transfer", "reproduce", "demo")
+COMMANDS = (
+    "scan",
+    "train",
+    "embed",
+    "index",
+    "query",
+    "recommend",
+    "evaluate",
+    "audit",
+    "correct",
+    "assess",
+    "transfer",
+    "reproduce",
+    "demo",
+)
 DONE, INTERRUPTED = 0, 130
 
 

@@ -1,0 +1,187 @@
+"""Agreement between people: Krippendorff's alpha, for any number of raters and with values missing.
+
+alpha = 1 - observed / expected disagreement: 1 where all agree, 0 where they agree as often as if values were dealt out
+at random, below 0 where they agree less often than that. K. Krippendorff, "Computing Krippendorff's Alpha-Reliability"
+(2011). He asks for 0.8 before conclusions are drawn from single values, and 0.667 for tentative ones.
+
+With squared distances, the disagreement within a unit is twice the number of its values times their sum of squared
+deviations, so no table of all pairs of values is made. Ordinal distances are interval distances between mean ranks, and
+nominal ones are what is left of all pairs once those of a kind are taken off.
+
+Intervals draw units anew, with all their values (A. Zapf et al., "Measuring inter-rater reliability for nominal data",
+2016): they say what other units would give with the same raters.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from pydantic import BaseModel
+
+from soundkin.catalog.annotators import UNKNOWN, make_judgements
+from soundkin.evaluation.bootstrap import LEVEL, Interval
+from soundkin.shapes import Float, Int, typechecked
+
+Level = Literal["nominal", "ordinal", "interval"]
+
+RELIABLE, TENTATIVE = 0.8, 0.667
+ROUNDING = 1e-12  # a spread smaller than this, beside the values themselves, is none
+
+
+class Agreement(BaseModel, frozen=True):
+    """Alpha over the units that at least two raters valued; None where it means nothing, for the `reason` given.
+
+    `alike` is the share of pairs of values of one unit that are equal.
+    """
+
+    level: Level
+    alpha: Interval | None
+    reason: str = ""
+    alike: float | None
+    units: int
+    raters: int
+    values: int
+
+
+def krippendorff(
+    raters: ArrayLike,
+    units: ArrayLike,
+    values: ArrayLike,
+    level: Level = "nominal",
+    resamples: int = 1000,
+    random_seed: int = 0,
+) -> Agreement:
+    """Alpha of a long table: who (`raters`), about what (`units`), said what (`values`), one row for each value.
+
+    Rows without a value or unit do not count; a rater who is not named (missing) is somebody else in every row. Of
+    several values that a rater gave a unit the first counts. Values are numbers for ordinal and interval, and anything
+    that can be told apart for nominal. The interval has no ends with fewer than two units.
+    """
+    table = _pairable(pd.DataFrame({"rater": raters, "unit": units, "value": values}, dtype=object))
+    unit = pd.factorize(table["unit"])[0].astype(np.int64)
+    kinds, code = np.unique(_comparable(table["value"], level), return_inverse=True)
+    units_kept, named = len(np.unique(unit)), table["rater"].notna()
+    raters_kept = int(table["rater"][named].nunique() + (~named).sum())
+    counted = {"level": level, "units": units_kept, "raters": raters_kept, "values": len(table)}
+    if not len(table):
+        return Agreement(alpha=None, alike=None, reason="no unit was valued by two raters", **counted)
+    disagreement = _disagreements(unit, code.reshape(-1), kinds, level)
+    alike = 1.0 - _nominal(unit, code.reshape(-1))(np.ones(units_kept))[0]
+    if len(kinds) == 1:
+        reason = "everybody always gave the same value, which chance would explain as well"
+        return Agreement(alpha=None, alike=alike, reason=reason, **counted)
+    alpha = _interval(disagreement, units_kept, resamples, random_seed)
+    return Agreement(alpha=alpha, alike=alike, **counted)
+
+
+def triplet_agreement(triplets: pd.DataFrame, resamples: int = 1000, random_seed: int = 0) -> Agreement:
+    """Nominal alpha of judgements: the unit is a question (anchor and two tracks), the value which was the closer one.
+
+    The two values are the question's tracks in the order of their ids, which has nothing to do with the answer; where
+    people agree in `alike` of the cases, alpha is therefore about 2 alike - 1.
+    """
+    judgements = make_judgements(triplets)
+    ids = np.array([*judgements.annotator_ids, None], dtype=object)
+    assert UNKNOWN == -1  # the last of `ids`
+    return krippendorff(
+        ids[judgements.annotators], judgements.questions, judgements.answers, "nominal", resamples, random_seed
+    )
+
+
+def in_words(alpha: float) -> str:
+    """What Krippendorff would have one conclude."""
+    if alpha >= RELIABLE:
+        return "single values can be relied on"
+    if alpha >= TENTATIVE:
+        return "single values allow tentative conclusions"
+    return "single values are not to be relied on" if alpha > 0 else "no more than chance would bring"
+
+
+_Disagreements = Callable[[Float[np.ndarray, " units"]], tuple[float, float]]  # observed, expected; of weighted units
+
+
+def _pairable(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of units that at least two raters valued."""
+    table = table.dropna(subset=["unit", "value"])
+    table = table[table["rater"].isna() | ~table.duplicated(["rater", "unit"])]
+    return table[table.groupby("unit")["unit"].transform("size") >= 2]
+
+
+def _comparable(values: pd.Series, level: Level) -> np.ndarray:
+    """Values that can be sorted: numbers as they are; of nominal ones, numbers given in the order of appearance."""
+    if level == "nominal":
+        return pd.factorize(values)[0]
+    return values.to_numpy(np.float64)
+
+
+def _disagreements(
+    unit: Int[np.ndarray, " values"], code: Int[np.ndarray, " values"], kinds: np.ndarray, level: Level
+) -> _Disagreements:
+    if level == "nominal":
+        return _nominal(unit, code)
+    if level == "ordinal":
+        return _ordinal(unit, code)
+    return _squared(unit, kinds[code] - kinds[code].mean())
+
+
+def _nominal(unit: Int[np.ndarray, " values"], code: Int[np.ndarray, " values"]) -> _Disagreements:
+    """1 for every pair of different values."""
+    pairs, counts = np.unique(np.column_stack([unit, code]), axis=0, return_counts=True)
+    size = np.bincount(unit).astype(np.float64)
+    same = np.bincount(pairs[:, 0], counts.astype(np.float64) ** 2)
+    within = (size**2 - same) / (size - 1)
+
+    def weighted(weights: Float[np.ndarray, " units"]) -> tuple[float, float]:
+        total = float(weights @ size)
+        of_kind = np.bincount(pairs[:, 1], counts * weights[pairs[:, 0]])
+        return float(weights @ within) / total, float(total**2 - of_kind @ of_kind) / (total * (total - 1))
+
+    return weighted
+
+
+def _ordinal(unit: Int[np.ndarray, " values"], code: Int[np.ndarray, " values"]) -> _Disagreements:
+    """Squared distance of the values' mean ranks, which depend on how often each value was given."""
+
+    def weighted(weights: Float[np.ndarray, " units"]) -> tuple[float, float]:
+        given = np.bincount(code, weights[unit])
+        ranks = np.cumsum(given) - given / 2
+        ranks = (ranks - ranks @ given / given.sum()) / given.sum()
+        return _squared(unit, ranks[code])(weights)
+
+    return weighted
+
+
+def _squared(unit: Int[np.ndarray, " values"], values: Float[np.ndarray, " values"]) -> _Disagreements:
+    """Squared difference of values, which are about 0 on average so that nothing is lost to rounding."""
+    size, sums, squares = np.bincount(unit).astype(np.float64), np.bincount(unit, values), np.bincount(unit, values**2)
+    deviations = values - (sums / size)[unit]
+    within = 2 * size * np.bincount(unit, deviations**2) / (size - 1)
+
+    def weighted(weights: Float[np.ndarray, " units"]) -> tuple[float, float]:
+        total = float(weights @ size)
+        squared = total * float(weights @ squares)
+        between = squared - float(weights @ sums) ** 2
+        between = between if between > ROUNDING * squared else 0.0
+        return float(weights @ within) / total, 2 * between / (total * (total - 1))
+
+    return weighted
+
+
+@typechecked
+def _interval(disagreement: _Disagreements, units: int, resamples: int, random_seed: int) -> Interval:
+    """Alpha, and percentiles of the draws in which not all values are the same."""
+    observed, expected = disagreement(np.ones(units))
+    alpha = 1.0 - observed / expected
+    rng = np.random.default_rng(random_seed)
+    draws = []
+    for _ in range(resamples if units > 1 else 0):
+        drawn = np.bincount(rng.integers(units, size=units), minlength=units).astype(np.float64)
+        observed, expected = disagreement(drawn)
+        if expected > 0:
+            draws.append(1.0 - observed / expected)
+    if not draws:
+        return Interval(system="people", mean=alpha)
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(system="people", mean=alpha, low=float(low), high=float(high))

@@ -1,0 +1,330 @@
+"""Tracks that a catalog holds twice: near-duplicate audio, and other versions of a track.
+
+Three kinds, by what is compared:
+
+same file         equal audio hashes
+same recording    outlines that lie on each other at equal tempo: re-encoded, trimmed, louder, resampled, remastered
+another version   outlines that do so at another tempo only, with the pitch kept: likely, to be listened to
+
+Outlines (`features.alignment`) are compared only for tracks near each other by embedding, so the vectors decide what
+can be found at all. `benchmarks/duplicates.py` measures both steps, and chose the default limits.
+
+Cost: neighbours by exact cosine, 512 tracks at a time against all, so memory grows with the number of tracks and not
+with its square. Each file is decoded once, and its outline kept in a temporary file, 22 kB a minute of audio.
+"""
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, Field
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from soundkin.config import Config
+from soundkin.errors import AudioError, Skipped, UsageError
+from soundkin.evaluation.similarity import CHUNK, similarity_chunks
+from soundkin.features.alignment import (
+    BANDS,
+    LONGEST_SECONDS,
+    Alignment,
+    Outline,
+    align,
+    align_at_any_tempo,
+    outline_of_file,
+)
+from soundkin.files import explaining_output
+from soundkin.parallel import in_processes
+from soundkin.progress import progress
+from soundkin.shapes import Float, Int, typechecked
+
+Kind = Literal["same file", "same recording", "another version"]
+SURE: tuple[Kind, ...] = ("same file", "same recording")
+KINDS: tuple[Kind, ...] = (*SURE, "another version")
+
+CLEARLY_BETTER = 0.05  # by which another tempo must fit better than the same one
+ROWS_SHOWN = 50
+
+Place = tuple[int, int]  # of an outline in the temporary file: its first byte and how many
+
+
+class Limits(Config):
+    """What is compared, and how alike outlines must be; chosen by `benchmarks/duplicates.py`."""
+
+    neighbours: int = Field(20, ge=1, description="of each track by embedding are compared with it at equal tempo")
+    version_neighbours: int = Field(
+        5, ge=0, description="of these are compared at other tempos too, which takes longer"
+    )
+    least_cosine: float = Field(0.5, ge=-1, le=1, description="of two vectors worth comparing")
+    same_recording: float = Field(0.65, gt=0, le=1, description="least similarity of outlines at equal tempo")
+    another_version: float = Field(0.65, gt=0, le=1, description="least similarity of outlines at any tempo")
+
+
+class Pair(BaseModel, frozen=True):
+    """Two tracks that hold the same music. `Alignment` says what its figures mean; `track_id` is the first."""
+
+    track_id: str
+    other_id: str
+    kind: Kind
+    similarity: float = 1.0
+    offset_seconds: float = 0.0
+    tempo_ratio: float = 1.0
+    overlap: float = 1.0
+
+    @property
+    def certainty(self) -> str:
+        """Another version is found on weaker grounds."""
+        return "sure" if self.kind in SURE else "likely"
+
+
+class Duplicates(BaseModel, frozen=True):
+    """What a catalog holds twice. `pairs` are in order of kind, best first; `skipped` could not be read."""
+
+    title: ClassVar[str] = "Near-duplicate audio and other versions"
+
+    tracks: int
+    compared: int
+    limits: Limits
+    pairs: tuple[Pair, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+    def linked(self, kinds: Sequence[Kind] = SURE) -> list[tuple[str, str]]:
+        """The ids of all pairs of these kinds, for others to use."""
+        return [(pair.track_id, pair.other_id) for pair in self.pairs if pair.kind in kinds]
+
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """Tracks that are one recording, largest group first; what is only likely joins nothing."""
+        return groups_of(self.linked())
+
+    @property
+    def groups_with_versions(self) -> list[tuple[str, ...]]:
+        """Tracks that should stand on one side of a split: one recording, or versions of it."""
+        return groups_of(self.linked(KINDS))
+
+    @property
+    def verdict(self) -> str:
+        """How many tracks are too many."""
+        spare = sum(len(group) - 1 for group in self.groups)
+        versions = len(self.linked(("another version",)))
+        if not self.pairs:
+            return f"No track was found twice among {self.tracks:,}."
+        copies = f"{spare:,} of {self.tracks:,} tracks repeat a recording that another one holds"
+        groups = f" ({_counted(len(self.groups), 'recording')} in all)" if spare else ""
+        return f"{copies}{groups}; {_counted(versions, 'pair')} may be versions of one piece."
+
+    def table(self) -> list[dict[str, str]]:
+        """One row a pair, the first ROWS_SHOWN."""
+        return [
+            {
+                "track": pair.track_id,
+                "other": pair.other_id,
+                "kind": pair.kind,
+                "certainty": pair.certainty,
+                "similarity": f"{pair.similarity:.2f}",
+                "offset (s)": f"{pair.offset_seconds:+.1f}",
+                "tempo": f"{pair.tempo_ratio:.3f}",
+                "overlap": f"{pair.overlap:.0%}",
+            }
+            for pair in self.pairs[:ROWS_SHOWN]
+        ]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know before believing it."""
+        limits = self.limits
+        notes = [
+            f"{_counted(self.compared, 'pair')} near each other by embedding were compared: at most "
+            f"{limits.neighbours} neighbours a track, with a cosine of at least {limits.least_cosine:g}. What the "
+            "embedding hears as different, such as copies with a very narrow band, is not found.",
+            f"Audio is compared up to {LONGEST_SECONDS:.0f} s into each file, and half of the shorter one must lie on "
+            "the other. Copies at another pitch, and performances whose tempo wanders, are not found.",
+            "Another version is likely, not sure: listen before anything is removed. Two renderings of one score by "
+            "one synthesiser may count as the same recording.",
+        ]
+        if len(self.pairs) > ROWS_SHOWN:
+            notes.append(f"The table shows the first {ROWS_SHOWN} of {len(self.pairs):,} pairs.")
+        if self.skipped:
+            notes.append(f"{_counted(len(self.skipped), 'file')} could not be read and were not compared.")
+        return tuple(notes)
+
+
+def find_duplicates(
+    track_ids: Sequence[str],
+    audio_paths: Sequence[Path],
+    vectors: Float[np.ndarray, "tracks embedding"],
+    audio_hashes: Sequence[str] | None = None,
+    workers: int = 1,
+    limits: Limits = Limits(),  # noqa: B008  (frozen)
+) -> Duplicates:
+    """Find the tracks that hold the same music, with `workers` processes.
+
+    `vectors` are of any system; `audio_hashes`, where known, save comparing equal files. A file that cannot be read is
+    recorded. The temporary file of outlines goes where TMPDIR says.
+
+    Raises:
+        UsageError: not as many paths, vectors or hashes as tracks, or a vector that is not finite.
+        OutputError: the temporary file cannot be written.
+    """
+    _require_one_each(track_ids, audio_paths, vectors, audio_hashes)
+    firsts, repeats = _equal_files(audio_hashes or [""] * len(track_ids))
+    pairs = [Pair(track_id=track_ids[first], other_id=track_ids[row], kind="same file") for row, first in repeats]
+    near, ranks = near_pairs(vectors[firsts], limits.neighbours, limits.least_cosine)
+    near = firsts[near]
+    compared, skipped = _compare(near, ranks, audio_paths, workers, limits)
+    for (first, second), (kind, alignment) in compared.items():
+        pairs += [Pair(track_id=track_ids[first], other_id=track_ids[second], kind=kind, **asdict(alignment))]
+    return Duplicates(
+        tracks=len(track_ids),
+        compared=len(near),
+        limits=limits,
+        pairs=tuple(sorted(pairs, key=lambda pair: (KINDS.index(pair.kind), -pair.similarity, pair.track_id))),
+        skipped=tuple(skipped),
+    )
+
+
+@typechecked
+def near_pairs(
+    vectors: Float[np.ndarray, "tracks embedding"], neighbours: int, least_cosine: float
+) -> tuple[Int[np.ndarray, "pairs 2"], Int[np.ndarray, " pairs"]]:
+    """Pairs of rows, the lower first, of which one is among the other's nearest; and its rank there, from 0.
+
+    Exact, by brute force: 100,000 vectors of 128 numbers take minutes and 0.8 GB.
+    """
+    count = min(neighbours, len(vectors) - 1)
+    if count < 1:
+        return np.empty((0, 2), int), np.empty(0, int)
+    chunks = similarity_chunks(vectors.astype(np.float32, copy=False), np.arange(len(vectors)))
+    chunks_seen = progress(chunks, "neighbours", total=-(-len(vectors) // CHUNK), unit="chunk")
+    found = np.concatenate([_nearest(rows, cosines, count, least_cosine) for rows, cosines in chunks_seen])
+    found = found[np.argsort(found[:, 2], kind="stable")]  # so that of a pair found twice the better rank stays
+    _, kept = np.unique(found[:, 0] * len(vectors) + found[:, 1], return_index=True)
+    return found[kept, :2], found[kept, 2]
+
+
+def groups_of(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
+    """Connected components of pairs of ids: the largest first, ids in order."""
+    linked = list(pairs)
+    names = sorted({name for pair in linked for name in pair})
+    place = {name: number for number, name in enumerate(names)}
+    ends = np.array([(place[first], place[second]) for first, second in linked], dtype=int).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(names), len(names)))
+    groups: dict[int, list[str]] = {}
+    components = connected_components(graph, directed=False)[1].tolist() if names else []
+    for name, component in zip(names, components, strict=True):
+        groups.setdefault(int(component), []).append(name)
+    return sorted(map(tuple, groups.values()), key=lambda group: (-len(group), group))
+
+
+def _nearest(
+    rows: Int[np.ndarray, " queries"],
+    cosines: Float[np.ndarray, "queries tracks"],
+    count: int,
+    least_cosine: float,
+) -> Int[np.ndarray, "pairs 3"]:
+    """Row, neighbour (the lower first) and the neighbour's rank, of those near enough."""
+    cosines[np.arange(len(rows)), rows] = -np.inf
+    nearest = np.argpartition(cosines, -count, axis=1)[:, -count:]
+    values = np.take_along_axis(cosines, nearest, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    nearest, values = np.take_along_axis(nearest, order, axis=1), np.take_along_axis(values, order, axis=1)
+    query, rank = np.nonzero(values >= least_cosine)
+    ends = np.sort(np.stack([rows[query], nearest[query, rank]], axis=1), axis=1)
+    return np.concatenate([ends, rank[:, None]], axis=1)
+
+
+def _equal_files(audio_hashes: Sequence[str]) -> tuple[Int[np.ndarray, " firsts"], list[tuple[int, int]]]:
+    """The rows to compare, and (row, first row with the same hash) of the others; an empty hash equals none."""
+    first_of: dict[str | int, int] = {}
+    firsts = [first_of.setdefault(content or row, row) for row, content in enumerate(audio_hashes)]
+    repeats = [(row, first) for row, first in enumerate(firsts) if row != first]
+    return np.array([row for row, first in enumerate(firsts) if row == first], dtype=int), repeats
+
+
+def _compare(
+    near: Int[np.ndarray, "pairs 2"],
+    ranks: Int[np.ndarray, " pairs"],
+    audio_paths: Sequence[Path],
+    workers: int,
+    limits: Limits,
+) -> tuple[dict[tuple[int, int], tuple[Kind, Alignment]], list[Skipped]]:
+    """The pairs of rows that hold the same music, and the files that could not be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "outlines"
+        places, skipped = _write_outlines(file, {int(row): Path(audio_paths[row]) for row in np.unique(near)}, workers)
+        readable = [
+            (int(first), int(second), bool(rank < limits.version_neighbours))
+            for (first, second), rank in zip(near, ranks, strict=True)
+            if first in places and second in places
+        ]
+        jobs = ((places[first], places[second], closely) for first, second, closely in readable)
+        found: dict[tuple[int, int], tuple[Kind, Alignment]] = {}
+        with closing(in_processes(partial(_same_music, file, limits), jobs, workers)) as outcomes:
+            for number, outcome in progress(outcomes, "compare audio", total=len(readable), unit="pair"):
+                if outcome is not None:
+                    found[readable[number][:2]] = outcome
+    return found, skipped
+
+
+def _write_outlines(file: Path, paths: Mapping[int, Path], workers: int) -> tuple[dict[int, Place], list[Skipped]]:
+    """Write the outlines of all files, one after another; returns where that of each row is."""
+    rows, places, skipped = list(paths), {}, []
+    with (
+        explaining_output(file),
+        file.open("wb") as written,
+        closing(in_processes(_outline_or_reason, paths.values(), workers)) as outcomes,
+    ):
+        for number, outcome in progress(outcomes, "outline audio", total=len(rows)):
+            if isinstance(outcome, Skipped):
+                skipped.append(outcome)
+            else:
+                places[rows[number]] = (written.tell(), outcome.size)
+                written.write(outcome.tobytes())
+    return places, sorted(skipped, key=lambda one: one.path)
+
+
+def _outline_or_reason(path: Path) -> Outline | Skipped:
+    try:
+        return outline_of_file(path)
+    except AudioError as error:
+        return Skipped(str(path), str(error).removeprefix(str(path)).lstrip(": "))
+
+
+def _same_music(file: Path, limits: Limits, job: tuple[Place, Place, bool]) -> tuple[Kind, Alignment] | None:
+    """How the outlines at two places lie on each other; None if they hold different music."""
+    *places, closely = job
+    first, second = (_read_outline(file, place) for place in places)
+    same = align(first, second)
+    if closely or same.similarity >= limits.same_recording:  # slow music is much alike at a tempo near its own
+        other = align_at_any_tempo(first, second)
+        if other.similarity >= max(limits.another_version, same.similarity + CLEARLY_BETTER):
+            return "another version", other
+    return ("same recording", same) if same.similarity >= limits.same_recording else None
+
+
+def _read_outline(file: Path, place: Place) -> Outline:
+    offset, size = place
+    return np.fromfile(file, np.int8, size, offset=offset).reshape(-1, BANDS)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _require_one_each(
+    track_ids: Sequence[str], audio_paths: Sequence[Path], vectors: np.ndarray, audio_hashes: Sequence[str] | None
+) -> None:
+    given = {"audio_paths": len(audio_paths), "vectors": len(vectors)}
+    if audio_hashes is not None:
+        given["audio_hashes"] = len(audio_hashes)
+    for name, count in given.items():
+        if count != len(track_ids):
+            raise UsageError(f"{name} has {count} entries for {len(track_ids)} tracks. Give one a track, in order.")
+    odd = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(odd):
+        raise UsageError(f"the vector of track {track_ids[odd[0]]} is not finite. Embed it again, or leave it out.")

@@ -1,0 +1,343 @@
+"""Audit: whether labels, audio and judges of a catalog can be trusted, section by section."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from soundkin.audit.coverage import DEFAULT_COLUMNS, cover, read_target
+from soundkin.audit.duplicates import Duplicates, find_duplicates
+from soundkin.audit.label_errors import LabelErrors, Suspect, find_label_errors
+from soundkin.audit.leaks import Leaks, find_leaks
+from soundkin.audit.raters import AnnotatorAudit, audit_raters, write_annotators
+from soundkin.catalog.corrections import cell_text
+from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.rows import read_rows, write_rows
+from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
+from soundkin.catalog.table import Catalog, read_catalog
+from soundkin.catalog.triplets import read_triplets
+from soundkin.errors import CatalogError, OutputError, Skipped, UsageError
+from soundkin.evaluation.sections import Section
+from soundkin.explore.audit_page import AuditPage, AuditPart, Doubt, render_audit
+from soundkin.explore.report import Section as ShownSection
+from soundkin.explore.report import Step
+from soundkin.files import replacing, sha256_of, write_json
+from soundkin.pipelines.judging.compared import read_systems, vectors_of
+from soundkin.pipelines.judging.listings import snippet
+from soundkin.progress import progress
+from soundkin.shapes import Float32
+
+DEFAULT_LABELS = ("genre", "artist")
+REVIEW, PAGE, RESULT, ANNOTATORS = "review.csv", "audit.html", "audit.json", "annotators.csv"
+LISTENED = 24  # doubted tracks of a label that the page has players for
+NO_VECTORS = (
+    "Labels and near-duplicates are judged by sound, which takes vectors: soundkin embed MODEL CATALOG -o embeddings, "
+    "then soundkin audit CATALOG --embeddings embeddings."
+)
+
+
+@dataclass(frozen=True)
+class TrackVectors:
+    """The vectors that tracks are judged by: row i is the track `track_ids[i]` of the catalog."""
+
+    track_ids: list[str]
+    vectors: Float32[np.ndarray, "tracks embedding"]
+    audio_hashes: list[str] | None = None
+    taught: frozenset[str] = frozenset()  # labels that the model was trained on
+    rule: SplitRule | None = None  # the model's, where there is one
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Every section, the labels to review, the files that could not be read, and what all this is about."""
+
+    sections: tuple[Section, ...]
+    review: pd.DataFrame
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return {
+            "provenance": self.provenance,
+            "notes": list(self.notes),
+            "skipped": [{"path": item.path, "reason": item.reason} for item in self.skipped],
+            "sections": [
+                {**one.model_dump(mode="json"), "title": one.title, "verdict": one.verdict, "notes": list(one.notes)}
+                for one in self.sections
+            ],
+        }
+
+
+def audit(
+    catalog_path: Path,
+    output: Path | None = None,
+    embeddings: Path | None = None,
+    ratings: Path | None = None,
+    triplets: Path | None = None,
+    gold: Path | None = None,
+    target: Path | None = None,
+    columns: Sequence[str] = (),
+    labels: Sequence[str] = DEFAULT_LABELS,
+    audio: bool = True,
+    workers: int = 1,
+    random_seed: int = 0,
+) -> Audit:
+    """Look at a catalog from all sides that the files at hand allow.
+
+    Coverage and leaks need the catalog alone. With `embeddings` (a folder that `embed` wrote, or a table of vectors),
+    `labels` are doubted where they do not sound right, and near-duplicate audio is looked for. With `ratings` or
+    `triplets`, the people behind them are judged; `gold` are triplets whose answer is known. `target` states the
+    population that the catalog should be like, `columns` are looked at beyond the usual ones. Without `audio` no audio
+    file is opened.
+
+    With `output`, a folder gets `audit.json`, `audit.html` and `review.csv`; and `annotators.csv`, with a weight for
+    each, where triplets name them.
+
+    Raises:
+        UsageError: the vectors are of none of the catalog's tracks.
+        CatalogError: the catalog, the target, ratings or triplets break their promises, or a label is in no column.
+        ArtefactError: the embeddings are corrupt.
+        OutputError: the folder cannot be written, or its review table holds decisions that would be lost.
+    """
+    catalog_path = Path(catalog_path)
+    catalog = read_catalog(catalog_path)
+    if output is not None:
+        _refuse_to_lose_decisions(Path(output) / REVIEW)
+    wanted = read_target(Path(target)) if target is not None else {}
+    vectors = _read_vectors(Path(embeddings), catalog) if embeddings is not None else None
+    _check_labels(catalog, labels if vectors else ())
+    sections: list[Section] = [
+        cover(catalog, column, wanted.get(column), random_seed)
+        for column in dict.fromkeys([*DEFAULT_COLUMNS, *wanted, *columns])
+    ]
+    duplicates = _duplicates(catalog, vectors, workers) if vectors and audio else None
+    leaks = _leaks(catalog, vectors, duplicates, audio)
+    sections.append(leaks)
+    sections += [duplicates] if duplicates else []
+    doubted = _label_errors(catalog, vectors, labels, random_seed) if vectors else []
+    sections += doubted
+    sections += _judges(catalog, ratings, triplets, gold, random_seed)
+    result = Audit(
+        sections=tuple(sections),
+        review=_review(catalog, doubted, leaks),
+        skipped=duplicates.skipped if duplicates else (),
+        notes=() if vectors else (NO_VECTORS,),
+        provenance={
+            "soundkin": version("soundkin"),
+            "catalog": str(catalog_path),
+            "catalog_sha256": sha256_of(catalog_path),
+            "tracks": len(catalog),
+            "random_seed": random_seed,
+            **(vectors.provenance if vectors else {}),
+            **{
+                name: str(path)
+                for name, path in {"target": target, "ratings": ratings, "triplets": triplets, "gold": gold}.items()
+                if path is not None
+            },
+        },
+    )
+    if output is not None:
+        _write(result, catalog, Path(output), doubted, audio)
+    return result
+
+
+def _judges(
+    catalog: Catalog, ratings: Path | None, triplets: Path | None, gold: Path | None, random_seed: int
+) -> tuple[Section, ...]:
+    """What is known of the people behind triplets and ratings; nothing where neither was given."""
+    if gold is not None and triplets is None:
+        raise UsageError(f"gold={gold} says which answers are right, and nobody answered: give their triplets too.")
+    if ratings is None and triplets is None:
+        return ()
+    return audit_raters(
+        read_triplets(Path(triplets), catalog) if triplets is not None else None,
+        read_ratings(Path(ratings), catalog) if ratings is not None else None,
+        read_triplets(Path(gold), catalog) if gold is not None else None,
+        random_seed=random_seed,
+    )
+
+
+def _read_vectors(path: Path, catalog: Catalog) -> TrackVectors:
+    """From embeddings of ours or from a table of vectors; tracks of the catalog only, in its order."""
+    [system] = read_systems(path)
+    if system.stored is None:
+        raise UsageError(f"{path} is a model, and labels are judged by vectors: soundkin embed {path} CATALOG -o NEW")
+    found, _ = vectors_of(system, catalog.track_ids)
+    if not found:
+        raise UsageError(f"{path} holds no vector of any track in {catalog.source}. Embed this catalog.")
+    hashes = system.stored.audio_hashes
+    return TrackVectors(
+        list(found),
+        np.stack(list(found.values())),
+        [hashes[track_id] for track_id in found] if hashes else None,
+        frozenset(system.trained_labels),
+        system.rule(catalog),
+        {"embeddings": str(path), **({"model_hash": system.bundle.hash} if system.bundle else {})},
+    )
+
+
+def _check_labels(catalog: Catalog, labels: Sequence[str]) -> None:
+    for label in labels:
+        if label not in DEFAULT_LABELS and label != "decade":
+            catalog.require(label, "its labels were to be doubted. Name another column with --label.")
+
+
+def _duplicates(catalog: Catalog, vectors: TrackVectors, workers: int) -> Duplicates:
+    heard = catalog.select(vectors.track_ids)
+    return find_duplicates(heard.track_ids, heard.audio_paths(), vectors.vectors, vectors.audio_hashes, workers)
+
+
+def _leaks(catalog: Catalog, vectors: TrackVectors | None, duplicates: Duplicates | None, audio: bool) -> Leaks:
+    rule = (vectors.rule if vectors else None) or make_split_rule(catalog, SplitConfig())
+    hashes = None
+    if vectors and vectors.audio_hashes:
+        hashes = dict(zip(vectors.track_ids, vectors.audio_hashes, strict=True))
+    elif audio:
+        hashes = content_hashes(catalog)
+    return find_leaks(catalog, rule.assign(catalog), hashes, duplicates.linked() if duplicates else None)
+
+
+def content_hashes(catalog: Catalog) -> dict[str, str]:
+    """SHA-256 of the files of tracks, by track id, where another file is as long; others cannot have the same content.
+
+    Files that are missing have none.
+    """
+    paths = dict(zip(catalog.track_ids, catalog.audio_paths(), strict=True))
+    sizes = {track_id: path.stat().st_size for track_id, path in paths.items() if path.is_file()}
+    shared = pd.Series(sizes, dtype="int64").duplicated(keep=False)
+    alike = [str(track_id) for track_id in shared.index[shared]]
+    return {track_id: sha256_of(paths[track_id]) for track_id in progress(alike, "comparing files", total=len(alike))}
+
+
+def _label_errors(
+    catalog: Catalog, vectors: TrackVectors, labels: Sequence[str], random_seed: int
+) -> list[LabelErrors]:
+    heard = catalog.select(vectors.track_ids)
+    found = []
+    for label in labels:
+        one = find_label_errors(heard, label, vectors.vectors, random_seed)
+        notes = _taught_note(label, vectors)
+        if len(heard) < len(catalog):
+            notes.append(f"{len(catalog) - len(heard)} tracks have no vector, and were not judged.")
+        found.append(one.model_copy(update={"notes": (*notes, *one.notes)}))
+    return found
+
+
+def _taught_note(label: str, vectors: TrackVectors) -> list[str]:
+    if label not in vectors.taught:
+        return []
+    return [
+        f"The vectors are by a model that was trained on {label}: of its training tracks it may know wrong labels by "
+        "heart, which hides them. Vectors of a model that never saw these labels hide none."
+    ]
+
+
+def _review(catalog: Catalog, doubted: Sequence[LabelErrors], leaks: Leaks) -> pd.DataFrame:
+    """A row for each label to look at; `decision` and `value` are for people to fill."""
+    rows = [_review_row(catalog, one.label, found) for one in doubted for found in one.suspects]
+    for track_id, _, common in leaks.renamed():
+        given = cell_text(catalog, track_id, "artist")
+        suggested = ";".join([common, *catalog.values("artist")[catalog.row(track_id)][1:]])
+        rows.append({"track_id": track_id, "column": "artist", "given": given, "suggested": suggested})
+        rows[-1]["reason"] = "the same artist under two names"
+    columns = ["track_id", "column", "given", "suggested", "decision", "value", "likely_wrong", "belief", "reason"]
+    frame = pd.DataFrame(rows, columns=columns, dtype=object).drop_duplicates(["track_id", "column"])
+    for place, name in enumerate(("title", "artist", "album", "path")):
+        cells = [cell_text(catalog, track_id, name) for track_id in frame["track_id"]]
+        frame.insert(len(columns) + place, name, cells)
+    return frame
+
+
+def _review_row(catalog: Catalog, label: str, found: Suspect) -> dict[str, str]:
+    return {
+        "track_id": found.track_id,
+        "column": label,
+        "given": cell_text(catalog, found.track_id, label),
+        "suggested": found.suggested,
+        "likely_wrong": "yes" if found.likely else "borderline",
+        "belief": f"{found.belief:.3f}",
+        "reason": f"sounds like {found.suggested}",
+    }
+
+
+def _refuse_to_lose_decisions(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        earlier = read_rows(path, f"review {path}", ("decision", "value"))
+    except CatalogError as error:
+        if "has no rows" in str(error):
+            return
+        raise
+    decided = int((earlier["decision"].notna() | earlier["value"].notna()).sum())
+    if decided:
+        raise OutputError(
+            f"{path} holds {decided} decisions, which would be lost. Turn them into corrections first (soundkin "
+            f"correct CATALOG {path} -o corrections.csv) and move the file away, or name another folder with -o."
+        )
+
+
+def _write(result: Audit, catalog: Catalog, folder: Path, doubted: Sequence[LabelErrors], audio: bool) -> None:
+    parts = []
+    for section in result.sections:
+        listened = section.suspects[:LISTENED] if isinstance(section, LabelErrors) else ()
+        named = section.title.removeprefix("Likely wrong labels: ")
+        doubts = [_doubt(catalog, one, audio) for one in progress(listened, f"players, {named}", total=len(listened))]
+        shown = ShownSection(section.title, section.verdict, section.table(), section.notes)
+        parts.append(AuditPart(shown, doubts))
+    write_rows(result.review, folder / REVIEW)
+    write_json(folder / RESULT, result.to_json())
+    for section in result.sections:
+        if isinstance(section, AnnotatorAudit) and section.annotators:
+            write_annotators(section, folder / ANNOTATORS)
+    page = render_audit(
+        AuditPage(
+            title=f"soundkin audit: {Path(result.provenance['catalog']).name}",
+            facts=_facts(result),
+            parts=parts,
+            steps=_steps(result, folder),
+        )
+    )
+    with replacing(folder / PAGE, "w") as file:
+        file.write(page)
+
+
+def _facts(result: Audit) -> list[tuple[str, str]]:
+    shown = (("Tracks", "tracks"), ("Vectors", "embeddings"), ("Target", "target"), ("soundkin", "soundkin"))
+    return [(name, str(result.provenance[key])) for name, key in shown if key in result.provenance]
+
+
+def _steps(result: Audit, folder: Path) -> list[Step]:
+    catalog = result.provenance["catalog"]
+    steps = [Step(note) for note in result.notes]
+    if len(result.review):
+        advice = (
+            f"Listen to the {len(result.review)} labels in {REVIEW}, and write keep, accept or remove under decision, "
+            "or the right label under value. Then:"
+        )
+        steps += [
+            Step(advice, f"soundkin correct {catalog} {folder / REVIEW} -o corrections.csv"),
+            Step("Apply them to a copy.", f"soundkin correct {catalog} --apply corrections.csv -o corrected.csv"),
+        ]
+    return steps
+
+
+def _doubt(catalog: Catalog, found: Suspect, audio: bool) -> Doubt:
+    listing, silence = snippet(catalog.audio_path(found.track_id)) if audio else (None, "audio was not opened")
+    return Doubt(
+        title=cell_text(catalog, found.track_id, "title") or found.track_id,
+        artist=cell_text(catalog, found.track_id, "artist") or "unknown artist",
+        given=found.given,
+        suggested=found.suggested,
+        belief=f"believed {found.belief:.0%}, the other {found.confidence:.0%}",
+        likely=found.likely,
+        audio=listing,
+        silence=silence,
+    )

@@ -1,0 +1,204 @@
+"""Alpha against Krippendorff's published examples and a loop over his definition."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soundkin.audit.agreement import Agreement, Level, in_words, krippendorff, triplet_agreement
+
+LEVELS: list[Level] = ["nominal", "ordinal", "interval"]
+Table = list[tuple[str, int, float]]
+
+# Krippendorff 2011, example D: four observers, twelve units, some values missing.
+FOUR_OBSERVERS = {
+    "A": "1 2 3 3 2 1 4 1 2 . . .",
+    "B": "1 2 3 3 2 2 4 1 2 5 . 3",
+    "C": ". 3 3 3 2 3 4 2 2 5 1 .",
+    "D": "1 2 3 3 2 4 4 1 2 5 1 .",
+}
+# Examples A and B: two observers, two values; two observers, five values.
+MEG_AND_OWEN = {"Meg": "0 1 0 0 0 0 0 0 1 0", "Owen": "1 1 1 0 0 1 0 0 0 0"}
+BEN_AND_GERRY = {"Ben": "a a b b d c c c e d d a", "Gerry": "b a b b b c c c e d d d"}
+
+
+def rows(observers: dict[str, str]) -> list[tuple[str, int, str | None]]:
+    cells = [(name, line.split()) for name, line in observers.items()]
+    return [(name, unit, None if value == "." else value) for name, line in cells for unit, value in enumerate(line)]
+
+
+def alpha_of(table: Sequence[tuple[object, object, object]], level: Level, **settings: int) -> Agreement:
+    raters, units, values = zip(*table, strict=True) if table else ((), (), ())
+    return krippendorff(raters, units, values, level, **{"resamples": 0} | settings)
+
+
+def defined(table: Table, level: Level) -> float:
+    """The definition, pair by pair."""
+    by_unit: dict[int, list[float]] = {}
+    for _, unit, value in table:
+        by_unit.setdefault(unit, []).append(value)
+    pairable = [values for values in by_unit.values() if len(values) > 1]
+    everything = [value for values in pairable for value in values]
+    kinds = sorted(set(everything))
+
+    def distance(one: float, other: float) -> float:
+        if level == "nominal":
+            return float(one != other)
+        if level == "interval":
+            return (one - other) ** 2
+        low, high = min(one, other), max(one, other)
+        between = sum(everything.count(kind) for kind in kinds if low <= kind <= high)
+        return (between - (everything.count(low) + everything.count(high)) / 2) ** 2 if low != high else 0.0
+
+    def of_pairs(values: list[float]) -> float:
+        return sum(distance(values[i], values[j]) for i in range(len(values)) for j in range(len(values)) if i != j)
+
+    observed = sum(of_pairs(values) / (len(values) - 1) for values in pairable) / len(everything)
+    return 1 - observed / (of_pairs(everything) / (len(everything) * (len(everything) - 1)))
+
+
+@pytest.mark.parametrize(("level", "published"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+def test_four_observers_as_published(level: Level, published: float) -> None:
+    table = [(name, unit, value and float(value)) for name, unit, value in rows(FOUR_OBSERVERS)]
+    found = alpha_of(table, level)
+    assert found.alpha is not None and round(found.alpha.mean, 3) == published
+    assert (found.units, found.raters, found.values) == (11, 4, 40)
+
+
+@pytest.mark.parametrize(("observers", "published"), [(MEG_AND_OWEN, 0.095), (BEN_AND_GERRY, 0.692)])
+def test_two_observers_as_published(observers: dict[str, str], published: float) -> None:
+    found = alpha_of(rows(observers), "nominal")
+    assert found.alpha is not None and round(found.alpha.mean, 3) == published
+
+
+def test_pairs_alike_are_counted() -> None:
+    assert alpha_of(rows(MEG_AND_OWEN), "nominal").alike == pytest.approx(0.6)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """Values from 0 to 4 by up to five raters, some missing, with two values in some unit."""
+    units = draw(st.integers(2, 6))
+    cells = [draw(st.lists(st.none() | st.integers(0, 4), min_size=5, max_size=5)) for _ in range(units)]
+    table = [(f"r{r}", u, float(v)) for u, line in enumerate(cells) for r, v in enumerate(line) if v is not None]
+    return [*table, ("x", 0, 0.0), ("y", 0, 1.0)]
+
+
+@settings(max_examples=60)
+@given(table=tables(), level=st.sampled_from(LEVELS))
+def test_alpha_is_the_definition(table: Table, level: Level) -> None:
+    found = alpha_of(table, level)
+    assert found.alpha is not None and found.alpha.mean == pytest.approx(defined(table, level), abs=1e-9)
+
+
+@given(table=tables(), level=st.sampled_from(LEVELS), data=st.data())
+@settings(max_examples=50)
+def test_neither_the_order_of_rows_nor_who_is_who_changes_anything(
+    table: Table, level: Level, data: st.DataObject
+) -> None:
+    names = sorted({rater for rater, _, _ in table})
+    renamed = dict(zip(names, data.draw(st.permutations(names)), strict=True))
+    other = [(renamed[rater], unit, value) for rater, unit, value in data.draw(st.permutations(table))]
+    first, second = alpha_of(table, level), alpha_of(other, level)
+    assert first.alpha is not None and second.alpha is not None
+    assert second.alpha.mean == pytest.approx(first.alpha.mean, abs=1e-9)
+    assert (second.units, second.raters, second.values) == (first.units, first.raters, first.values)
+
+
+@settings(max_examples=40)
+@given(truth=st.lists(st.integers(-3, 3), min_size=2, max_size=8), level=st.sampled_from(LEVELS))
+def test_perfect_agreement_is_one(truth: list[int], level: Level) -> None:
+    table = [(rater, unit, float(value)) for rater in "abc" for unit, value in enumerate([*truth, 4])]
+    found = alpha_of(table, level, resamples=20)
+    assert found.alpha is not None and found.alike == 1.0
+    assert (found.alpha.mean, found.alpha.low, found.alpha.high) == pytest.approx((1.0, 1.0, 1.0), abs=1e-12)
+
+
+@settings(max_examples=40)
+@given(table=tables(), scale=st.floats(0.1, 50), shift=st.floats(-1e4, 1e4))
+def test_interval_alpha_knows_no_unit_and_no_zero(table: Table, scale: float, shift: float) -> None:
+    first = alpha_of(table, "interval")
+    second = alpha_of([(rater, unit, value * scale + shift) for rater, unit, value in table], "interval")
+    assert first.alpha is not None and second.alpha is not None
+    assert second.alpha.mean == pytest.approx(first.alpha.mean, abs=1e-6)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ([], "no unit was valued by two raters"),
+        ([("a", 0, 1.0), ("a", 1, 2.0)], "no unit was valued by two raters"),
+        ([("a", 0, 1.0), ("a", 0, 2.0)], "no unit was valued by two raters"),  # one rater, twice
+        ([("a", 0, 1.0), ("b", 0, None)], "no unit was valued by two raters"),
+        ([("a", 0, 1.0), ("b", 0, 1.0)], "everybody always gave the same value"),
+    ],
+)
+def test_alpha_that_means_nothing_says_why(table: Table, reason: str, level: Level) -> None:
+    found = alpha_of(table, level)
+    assert found.alpha is None and found.reason.startswith(reason)
+
+
+def test_raters_without_a_name_are_different_people() -> None:
+    named = alpha_of([("a", 0, 1.0), ("b", 0, 1.0), ("a", 1, 2.0), ("b", 1, 1.0)], "nominal")
+    unnamed = alpha_of([(None, 0, 1.0), (None, 0, 1.0), (None, 1, 2.0), (None, 1, 1.0)], "nominal")
+    assert named.alpha == unnamed.alpha and (named.raters, unnamed.raters) == (2, 4)
+
+
+def test_one_unit_has_an_alpha_and_no_interval() -> None:
+    found = alpha_of([("a", 0, 1.0), ("b", 0, 2.0)], "nominal", resamples=100)
+    assert found.alpha is not None and (found.alpha.low, found.alpha.high) == (None, None)
+
+
+def coins(rng: np.random.Generator, units: int, reliability: float) -> Agreement:
+    truth = rng.integers(2, size=units)
+    right = rng.random((3, units)) < reliability
+    values = np.where(right, truth, 1 - truth).reshape(-1)
+    return krippendorff(np.repeat(list("abc"), units), np.tile(np.arange(units), 3), values, "nominal", 200)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """Raters who are right with probability p agree with probability p^2 + (1-p)^2, and alpha is twice that less 1."""
+    rng, expected = np.random.default_rng(0), 2 * (0.8**2 + 0.2**2) - 1
+    found = [coins(rng, 60, 0.8).alpha for _ in range(100)]
+    held = [alpha is not None and alpha.low < expected < alpha.high for alpha in found]
+    assert 0.88 <= np.mean(held) <= 0.99
+
+
+def test_the_unit_of_triplets_is_the_question_in_either_order() -> None:
+    columns = ["anchor_id", "closer_id", "farther_id", "annotator_id"]
+    answers = [
+        ("a", "b", "c", "x"),
+        ("a", "c", "b", "y"),
+        ("b", "c", "a", "x"),
+        ("b", "c", "a", "y"),
+        ("c", "a", "b", "x"),
+    ]
+    found = triplet_agreement(pd.DataFrame(answers, columns=columns))
+    same = alpha_of([("x", 0, "b"), ("y", 0, "c"), ("x", 1, "c"), ("y", 1, "c")], "nominal")
+    assert found.alpha is not None and same.alpha is not None and found.alpha.mean == pytest.approx(same.alpha.mean)
+    assert (found.units, found.raters, found.alike) == (2, 2, 0.5)
+    assert triplet_agreement(pd.DataFrame(columns=columns)).alpha is None
+
+
+def test_words_for_alpha() -> None:
+    assert [in_words(alpha)[:12] for alpha in (0.9, 0.7, 0.3, -0.1)] == [
+        "single value",
+        "single value",
+        "single value",
+        "no more than",
+    ]
+    assert len({in_words(alpha) for alpha in (0.9, 0.7, 0.3, -0.1)}) == 4
+
+
+def test_a_hundred_thousand_values_take_a_moment() -> None:
+    rng = np.random.default_rng(0)
+    start = time.perf_counter()
+    krippendorff(
+        np.tile(np.arange(5), 20_000), np.repeat(np.arange(20_000), 5), rng.integers(5, size=100_000), "interval"
+    )
+    assert time.perf_counter() - start < 2.0

@@ -1,0 +1,178 @@
+"""Intervals against planted truth and against the exact posterior; drift, haste, consistency."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import beta
+
+from soundkin.audit.reliability import ReliabilityEstimate, annotator_reliabilities, posterior
+from soundkin.catalog.annotators import PRIOR_HITS, PRIOR_MISSES, TRACKS
+
+
+def judged(rng: np.random.Generator, people: dict[str, list[float]], questions: int, each: int) -> pd.DataFrame:
+    """`each` of `people` answer a question; their chances of being right go through their list as time passes."""
+    names, rows = list(people), []
+    for question in range(questions):
+        for name in rng.choice(names, each, replace=False):
+            chances = people[name]
+            right = rng.random() < chances[question * len(chances) // questions]
+            truth = ("x", "y") if question % 2 else ("y", "x")
+            rows.append((f"a{question}", *(truth if right else truth[::-1]), name, 60.0 * question))
+    return pd.DataFrame(rows, columns=[*TRACKS, "annotator_id", "timestamp"])
+
+
+PEOPLE = {f"{chance}-{number}": [chance] for chance in (0.95, 0.85, 0.7, 0.5, 0.2) for number in range(3)}
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    held = [
+        one.reliability.low <= PEOPLE[one.annotator_id][0] <= one.reliability.high
+        for seed in range(12)
+        for one in annotator_reliabilities(judged(np.random.default_rng(seed), PEOPLE, 200, 5))
+    ]
+    assert 0.9 <= np.mean(held) <= 0.99
+
+
+def test_annotators_rank_right_and_those_below_chance_weigh_nothing() -> None:
+    found = {one.annotator_id: one for one in annotator_reliabilities(judged(np.random.default_rng(0), PEOPLE, 500, 5))}
+    means = [np.mean([found[f"{chance}-{n}"].reliability.mean for n in range(3)]) for chance in (0.95, 0.85, 0.7, 0.5)]
+    assert means == sorted(means, reverse=True)
+    for number in range(3):
+        assert "below chance" in found[f"0.2-{number}"].flags and found[f"0.2-{number}"].weight == 0.0
+        assert "not above chance" in found[f"0.5-{number}"].flags and found[f"0.5-{number}"].weight < 0.3
+        assert found[f"0.95-{number}"].flags == () and found[f"0.95-{number}"].weight > 1.5
+
+
+def test_with_gold_alone_the_interval_is_that_of_the_beta_distribution() -> None:
+    questions = [f"a{number}" for number in range(30)]
+    triplets = pd.DataFrame({"anchor_id": questions, "closer_id": "x", "farther_id": "y", "annotator_id": "anna"})
+    gold = triplets[TRACKS].copy()
+    gold.loc[24:, ["closer_id", "farther_id"]] = ["y", "x"]
+    [anna] = annotator_reliabilities(triplets, gold=gold)
+    exact = beta(PRIOR_HITS + 24, PRIOR_MISSES + 6)
+    assert anna.reliability.mean == pytest.approx(exact.mean())
+    assert (anna.reliability.low, anna.reliability.high) == pytest.approx(
+        (exact.ppf(0.025), exact.ppf(0.975)), abs=2e-3
+    )
+    assert (anna.answers, anna.shared) == (30, 30)
+
+
+def test_answers_that_nobody_else_gave_leave_the_prior_however_many() -> None:
+    questions = [f"a{number}" for number in range(1000)]
+    triplets = pd.DataFrame({"anchor_id": questions, "closer_id": "x", "farther_id": "y", "annotator_id": "anna"})
+    [anna] = annotator_reliabilities(triplets)
+    prior = posterior(0, 0)
+    assert (anna.reliability.low, anna.reliability.high) == pytest.approx((prior.low, prior.high), abs=2e-3)
+    assert anna.shared == 0 and anna.flags == ("few shared answers",)
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from(["abc", "acb", "bac", "bca"]), st.sampled_from("xyz")), min_size=1, max_size=15
+)
+
+
+@given(rows=ROWS)
+@settings(max_examples=50, deadline=None)
+def test_the_estimate_is_within_its_interval(rows: list[tuple[str, str]]) -> None:
+    triplets = pd.DataFrame([(*tracks, name) for tracks, name in rows], columns=[*TRACKS, "annotator_id"])
+    for one in annotator_reliabilities(triplets):
+        assert one.reliability.low is not None and one.reliability.high is not None
+        assert 0 <= one.reliability.low < one.reliability.mean < one.reliability.high <= 1
+
+
+def test_who_tires_is_found_and_who_does_not_is_not() -> None:
+    people = {"tiring": [0.95, 0.8, 0.55], "learning": [0.55, 0.8, 0.95], "a": [0.9], "b": [0.9], "c": [0.9]}
+    found = {one.annotator_id: one for one in annotator_reliabilities(judged(np.random.default_rng(3), people, 400, 4))}
+    assert "became worse" in found["tiring"].flags and "became better" in found["learning"].flags
+    change = found["tiring"].change
+    assert change is not None and change.low is not None and change.high is not None
+    assert change.low < -0.4 < change.high < 0
+    thirds = [third.mean for third in found["tiring"].thirds]
+    assert thirds == sorted(thirds, reverse=True) and len(thirds) == 3
+    assert not {"became worse", "became better"} & {flag for name in "abc" for flag in found[name].flags}
+
+
+def test_drift_goes_by_time_and_not_by_the_order_of_rows() -> None:
+    triplets = judged(np.random.default_rng(3), {"tiring": [0.95, 0.55], "a": [0.9], "b": [0.9]}, 200, 3)
+    shuffled = triplets.sample(frac=1.0, random_state=0)
+    changes = [annotator_reliabilities(table)[2].change for table in (triplets, shuffled)]
+    assert changes[0] is not None and changes[1] is not None
+    assert changes[1].mean == pytest.approx(changes[0].mean, abs=1e-9)
+
+
+def test_without_times_or_with_few_there_is_no_drift() -> None:
+    triplets = judged(np.random.default_rng(0), PEOPLE, 30, 5)
+    assert all(one.change is None for one in annotator_reliabilities(triplets.drop(columns="timestamp")))
+    assert all(one.change is None and one.thirds == () for one in annotator_reliabilities(triplets))  # ten each
+
+
+def test_who_clicks_faster_than_anyone_can_listen_is_flagged() -> None:
+    rng = np.random.default_rng(0)
+    triplets = judged(rng, {name: [0.9] for name in "abcdef"}, 100, 4)
+    seconds = np.exp(rng.normal(np.log(12), 0.4, len(triplets)))
+    hasty = triplets["annotator_id"] == "a"
+    triplets["seconds_taken"] = np.where(hasty, 0.5, seconds)
+    triplets.loc[triplets.index[::7], "seconds_taken"] = np.nan
+    found = {one.annotator_id: one for one in annotator_reliabilities(triplets)}
+    assert found["a"].fast == 1.0 and "too fast" in found["a"].flags
+    assert all(found[name].fast < 0.05 and "too fast" not in found[name].flags for name in "bcdef")
+    same = annotator_reliabilities(triplets.assign(seconds_taken=3.0))
+    assert all(one.fast is None and one.slow is None for one in same)
+
+
+def test_consistency_counts_pairs_by_hand() -> None:
+    """Thrice the same question, once otherwise: of three pairs, one is the same; then a pair that is."""
+    cells = ["abcx", "abcx", "acbx", "bacx", "bacx", "cabx", "abcy"]
+    found = annotator_reliabilities(pd.DataFrame([tuple(cell) for cell in cells], columns=[*TRACKS, "annotator_id"]))
+    assert (found[0].repeated, found[0].consistency) == (4, 0.5)
+    assert (found[1].repeated, found[1].consistency) == (0, None)
+
+
+def test_who_answers_the_same_question_otherwise_each_time_is_inconsistent() -> None:
+    cells = [
+        cell for anchor in "abcdefghij" for cell in (f"{anchor}xyp", f"{anchor}yxp", f"{anchor}xyq", f"{anchor}xyq")
+    ]
+    found = annotator_reliabilities(pd.DataFrame([tuple(cell) for cell in cells], columns=[*TRACKS, "annotator_id"]))
+    assert "inconsistent" in found[0].flags and "inconsistent" not in found[1].flags
+
+
+def test_nobody_is_nobody() -> None:
+    assert annotator_reliabilities(pd.DataFrame(columns=[*TRACKS, "annotator_id"])) == ()
+    assert annotator_reliabilities(pd.DataFrame([("a", "b", "c")], columns=TRACKS)) == ()
+
+
+def test_posterior_is_the_beta_distribution() -> None:
+    found, exact = posterior(7.5, 10), beta(PRIOR_HITS + 7.5, PRIOR_MISSES + 2.5)
+    assert (found.mean, found.low, found.high) == pytest.approx((exact.mean(), exact.ppf(0.025), exact.ppf(0.975)))
+    with pytest.raises(ValueError, match="right answers"):
+        posterior(3, 2)
+
+
+@given(answers=st.lists(st.booleans(), max_size=30))
+def test_gold_answers_one_by_one_are_counted(answers: list[bool]) -> None:
+    found = ReliabilityEstimate()
+    for right in answers:
+        found = found.after(float(right))
+    counted = posterior(sum(answers), len(answers))
+    assert (found.hits, found.misses) == pytest.approx((counted.hits, counted.misses), rel=1e-6)
+
+
+@given(hits=st.floats(1, 200), misses=st.floats(1, 200), right=st.floats(0, 1))
+def test_an_update_has_the_mean_and_variance_of_the_exact_posterior(hits: float, misses: float, right: float) -> None:
+    grid = (np.arange(20_000) + 0.5) / 20_000
+    density = beta(hits, misses).pdf(grid) * (right * grid + (1 - right) * (1 - grid))
+    density /= density.sum()
+    mean = density @ grid
+    variance = density @ (grid - mean) ** 2
+    found = ReliabilityEstimate(hits=hits, misses=misses).after(right)
+    assert found.mean == pytest.approx(mean, rel=2e-3)
+    assert beta(found.hits, found.misses).var() == pytest.approx(variance, rel=2e-2)
+
+
+def test_an_answer_nobody_knows_the_truth_of_changes_nothing() -> None:
+    before = ReliabilityEstimate(hits=8, misses=3)
+    after = before.after(0.5)
+    assert (after.hits, after.misses) == pytest.approx((8, 3))
+    assert before.after(0.9).mean > before.mean > before.after(0.1).mean
