@@ -12,7 +12,6 @@ from soundkin.audit.raters import (
     ANNOTATOR_COLUMNS,
     JudgementAgreement,
     annotator_table,
-    annotator_weights,
     audit_annotators,
     audit_raters,
     write_annotators,
@@ -90,7 +89,7 @@ def test_judgements_of_nobody_and_questions_asked_once_are_explained() -> None:
 
 
 def test_weights_are_nothing_below_chance_and_more_for_the_careful() -> None:
-    weights = annotator_weights(audit_annotators(judgements()))
+    weights = {one.annotator_id: one.weight for one in audit_annotators(judgements()).annotators}
     assert weights["dan"] == 0.0 and weights["cleo"] < 0.3 < 1.0 < weights["ben"] and weights["anna"] > 1.0
     assert weights["eve"] == pytest.approx(1.0, abs=0.35)  # one answer: still nearly a stranger
 

@@ -174,11 +174,6 @@ def audit_annotators(
     return AnnotatorAudit(annotators=annotators, judgements=len(triplets), unnamed=unnamed)
 
 
-def annotator_weights(audit: AnnotatorAudit) -> dict[str, float]:
-    """How much a judgement of each annotator counts: 1 is somebody unknown, 0 somebody at chance or below."""
-    return {one.annotator_id: one.weight for one in audit.annotators}
-
-
 def annotator_table(audit: AnnotatorAudit) -> pd.DataFrame:
     """ANNOTATOR_COLUMNS of everybody, in the order of their ids; flags are separated by `;`."""
     rows = [

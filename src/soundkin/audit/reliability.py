@@ -11,7 +11,7 @@ farther only; and whether all are wrong together, except by gold questions.
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from scipy.special import betaincinv
 
 from soundkin.catalog.annotators import PRIOR_HITS, PRIOR_MISSES, Consensus, find_consensus, training_weights
@@ -30,54 +30,6 @@ MAD_TO_DEVIATION = 1.4826  # of a normal distribution
 OFTEN_OUTLYING = 0.1
 SHORTEST_SECONDS = 1e-3
 ROUNDING = 1e-9  # what others say is less than this where nobody else speaks
-
-
-class ReliabilityEstimate(BaseModel, frozen=True):
-    """What is known of one annotator so far: a Beta distribution, updated answer by answer at no cost worth naming."""
-
-    hits: float = Field(PRIOR_HITS, gt=0.0)
-    misses: float = Field(PRIOR_MISSES, gt=0.0)
-
-    @property
-    def mean(self) -> float:
-        """How likely the annotator's next answer is right."""
-        return self.hits / (self.hits + self.misses)
-
-    @property
-    def low(self) -> float:
-        """Lower end of the 95% interval."""
-        return float(betaincinv(self.hits, self.misses, ENDS[0]))
-
-    @property
-    def high(self) -> float:
-        """Upper end of the 95% interval."""
-        return float(betaincinv(self.hits, self.misses, ENDS[1]))
-
-    def after(self, right: float) -> "ReliabilityEstimate":
-        """The estimate after one more answer, which is right with probability `right` [0, 1] by all that others say.
-
-        1 and 0 are gold questions; 0.5 changes nothing. In between, the exact posterior is a mixture of two Beta
-        distributions, and the one with its mean and variance takes its place (assumed density filtering: T. Minka,
-        "A family of algorithms for approximate Bayesian inference", 2001).
-        """
-        hits, misses = self.hits, self.misses
-        total = hits + misses
-        was_right = right * hits / (right * hits + (1 - right) * misses)
-        mean = (hits + was_right) / (total + 1)
-        square = (hits + 1) * (hits + 2 * was_right) / ((total + 1) * (total + 2))
-        strength = (mean - square) / (square - mean**2)
-        return ReliabilityEstimate(hits=mean * strength, misses=(1 - mean) * strength)
-
-
-def posterior(hits: float, answers: float) -> ReliabilityEstimate:
-    """What `hits` right ones among `answers`, neither need be whole, say of an annotator: `mean`, `low` and `high`.
-
-    Raises:
-        ValueError: hits are not within 0 and answers.
-    """
-    if not 0 <= hits <= answers:
-        raise ValueError(f"{hits} right answers of {answers}")
-    return ReliabilityEstimate(hits=PRIOR_HITS + hits, misses=PRIOR_MISSES + answers - hits)
 
 
 class AnnotatorReliability(BaseModel, frozen=True):
