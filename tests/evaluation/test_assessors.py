@@ -223,7 +223,7 @@ def test_a_space_without_judged_differences_scores_at_chance():
     [
         ({}, "no system to judge"),
         ({"ours": ALONG[:3]}, "ours has 3 vectors for 8 tracks"),
-        ({"ours": np.full((8, 2), np.nan)}, "the vector of track 0 by ours holds a NaN"),
+        ({"ours": np.full((8, 2), np.nan)}, f"the vector of track {IDS[0]} by ours holds a NaN"),
     ],
 )
 def test_refuses(systems, expected):

@@ -131,7 +131,7 @@ def test_systems_stand_side_by_side_and_the_verdict_names_the_weakest_distortion
     assert "not shown" not in found.verdict
     gain = found.row("crackle", KEPT).gains[0]
     assert gain.mean == pytest.approx(mean(found, KEPT, "crackle") - mean(found, KEPT, "crackle", 1))
-    assert gain.high < 0 and found.row("crackle", KEPT).beaten_by == ["MFCC"]
+    assert gain.high < 0 and found.row("crackle", KEPT).better == ["MFCC"]
     assert "Other systems keep more of their neighbours than ours under crackle (MFCC)." in found.notes
     assert [row["distortion"] for row in found.table()] == ["hiss", "crackle", "hum", EVERY, DIFFERENT]
     assert found.table()[1]["MFCC: neighbours kept"] == f"{mean(found, KEPT, 'crackle', 1):.2f}"
@@ -148,7 +148,7 @@ def test_what_is_not_shown_to_be_better_is_not_called_so():
         resamples=200,
     )
     assert "not shown to beat twin; weakest" in found.verdict
-    assert found.row("hiss", KEPT).beaten_by == []
+    assert found.row("hiss", KEPT).better == []
 
 
 def test_intervals_are_over_artists():

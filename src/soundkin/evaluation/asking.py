@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from soundkin.catalog.table import Catalog
-from soundkin.errors import UsageError
 from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.probes import ask_probes
 from soundkin.evaluation.questions import DEFAULT_LABELS, Question, column_values, question
 from soundkin.evaluation.retrieval import Systems, ask_retrieval
+from soundkin.evaluation.similarity import check_systems
 from soundkin.shapes import Int
 
 Protocol = Callable[[Systems, Question, int], list[Measure]]
@@ -44,7 +44,7 @@ def ask(
     """
     rows_of = {fold: np.flatnonzero(folds == fold) for fold in systems}
     for fold, of_fold in systems.items():
-        _check(of_fold, catalog.select(folds == fold))
+        check_systems(of_fold, catalog.select(folds == fold).track_ids)
     questions = [question(catalog, label) for label in labels_to_ask(catalog, labels)]
     measures = []
     for asked in questions:
@@ -105,16 +105,3 @@ def _joined(measures: Sequence[Measure]) -> Measure:
         groups=np.concatenate([measure.groups for measure in measures]),
         weights=None if weights[0] is None else np.concatenate([of for of in weights if of is not None]),
     )
-
-
-def _check(systems: Systems, catalog: Catalog) -> None:
-    for name, vectors in systems.items():
-        if len(vectors) != len(catalog):
-            raise UsageError(
-                f"{name} has {len(vectors)} vectors for {len(catalog)} tracks. Give one a track, in catalog order."
-            )
-        if not np.isfinite(vectors).all():
-            row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-            raise UsageError(
-                f"the vector of track {catalog.track_ids[row]} by {name} holds a NaN or infinity. Leave the track out."
-            )

@@ -21,10 +21,9 @@ import pandas as pd
 from pydantic import BaseModel
 
 from soundkin.catalog.triplets import COLUMNS
-from soundkin.errors import UsageError
 from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, intervals, paired_gains
 from soundkin.evaluation.measure import CHANCE, Measure
-from soundkin.evaluation.similarity import unit_length
+from soundkin.evaluation.similarity import check_systems, unit_length
 from soundkin.shapes import Float, Int, typechecked
 
 MAJORITY_OF_OTHERS, ONE_OTHER, BEST_FIXED = "people: most others", "people: one other", "best fixed answer"
@@ -144,7 +143,7 @@ def judge_triplets(
     Raises:
         UsageError: vectors and ids do not match, or vectors hold a NaN or infinity.
     """
-    check_systems(systems, len(track_ids))
+    check_systems(systems, track_ids)
     judged = _judged(track_ids, triplets)
     left_out = len(triplets) - len(judged.tracks)
     overall = repeated = None
@@ -195,20 +194,6 @@ def agreement_of_people(judged: Judged) -> dict[str, Scores]:
         ONE_OTHER: np.divide(others_agreeing, others, out=np.full(len(others), np.nan), where=others > 0),
         BEST_FIXED: _won(2 * agreeing - asked),
     }
-
-
-def check_systems(systems: Mapping[str, Float[np.ndarray, "tracks _"]], tracks: int) -> None:
-    """Raise UsageError unless every system has a finite vector for each of the tracks, and there is a system."""
-    if not systems:
-        raise UsageError("no system to judge: give the vectors of one at least.")
-    for name, vectors in systems.items():
-        if len(vectors) != tracks:
-            raise UsageError(
-                f"{name} has {len(vectors)} vectors for {tracks} tracks. Give one a track, in their order."
-            )
-        if not np.isfinite(vectors).all():
-            row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-            raise UsageError(f"the vector of track {row} by {name} holds a NaN or infinity. Leave the track out.")
 
 
 def _judged(track_ids: Sequence[str], triplets: pd.DataFrame) -> Judged:

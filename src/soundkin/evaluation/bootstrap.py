@@ -36,6 +36,23 @@ class Interval(BaseModel, frozen=True):
         return format(self)
 
 
+class Compared(BaseModel, frozen=True):
+    """A score of each system, ours first; `gains` are ours minus each other one, on the same draws."""
+
+    scores: tuple[Interval, ...]
+    gains: tuple[Interval, ...]
+
+    @property
+    def unbeaten(self) -> list[str]:
+        """The systems that ours is not shown to be above: those whose gain's interval reaches down to zero."""
+        return [gain.system for gain in self.gains if gain.low is None or gain.low <= 0]
+
+    @property
+    def better(self) -> list[str]:
+        """The systems that ours is shown to be below: those whose gain's interval lies under zero."""
+        return [gain.system for gain in self.gains if gain.high is not None and gain.high < 0]
+
+
 def intervals(measure: Measure, resamples: int, random_seed: int) -> tuple[Interval, ...]:
     """Each system's mean score and its interval, in the order of the measure."""
     means = _means(measure, resamples, random_seed)

@@ -16,13 +16,12 @@ import numpy as np
 from pydantic import BaseModel
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.assessors import check_systems
 from soundkin.evaluation.bootstrap import LEVEL, Interval, intervals
 from soundkin.evaluation.hub_reduction import COSINE, RESAMPLES, Neighbours, Retrieved, neighbours
 from soundkin.evaluation.hubness import Hubness
 from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.questions import Question
-from soundkin.evaluation.similarity import unit_length
+from soundkin.evaluation.similarity import check_systems, unit_length
 from soundkin.progress import progress
 from soundkin.shapes import Float, Int, typechecked
 
@@ -135,7 +134,7 @@ def geometry(
         UsageError: vectors or patches do not match the tracks, or hold a NaN or infinity.
     """
     tracks = len(next(iter(systems.values()), ()))
-    check_systems(systems, tracks)
+    check_systems(systems, [f"in row {row}" for row in range(tracks)])
     sample = np.random.default_rng(random_seed).permutation(tracks)[:most_tracks]
     picked = [_picked(asked, sample) for asked in questions]
     found = [

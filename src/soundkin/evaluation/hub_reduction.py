@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from scipy.special import log_ndtr
 
 from soundkin.evaluation.bootstrap import Interval, intervals, paired_gains
-from soundkin.evaluation.hubness import Hubness, skewness
+from soundkin.evaluation.hubness import Hubness, hubness_of
 from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.metrics import average_precision
 from soundkin.evaluation.questions import Question, memberships
@@ -140,7 +140,7 @@ def neighbours(
     return tuple(
         Neighbours(
             similarity=name,
-            hubness=_hubness(system, ranked[name].occurrences, k),
+            hubness=hubness_of(system, ranked[name].occurrences, k),
             retrieval=tuple(
                 _retrieved(name, ranked, asked, k, random_seed, resamples)
                 for asked in questions
@@ -215,16 +215,4 @@ def _retrieved(
         filtered_by=asked.filtered_by,
         score=intervals(measure, resamples, random_seed)[0],
         gain=next(iter(paired_gains(measure, resamples, random_seed)), None),
-    )
-
-
-def _hubness(system: str, occurrences: Int[np.ndarray, " tracks"], k: int) -> Hubness:
-    """As `hubness.hubness`, of occurrences by any similarity."""
-    others = max(len(occurrences) - 1, 0)
-    return Hubness(
-        system=system,
-        k=min(k, others),
-        skewness=skewness(occurrences),
-        largest_hub=float(occurrences.max(initial=0) / max(others, 1)),
-        antihubs=float((occurrences == 0).mean()) if len(occurrences) else 0.0,
     )

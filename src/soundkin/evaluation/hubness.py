@@ -23,13 +23,18 @@ class Hubness(BaseModel, frozen=True):
 
 def hubness(system: str, vectors: Float[np.ndarray, "tracks embedding"], k: int = 10) -> Hubness:
     """Skewness of the k-occurrence under cosine, its largest hub and its antihubs."""
-    occurrences = k_occurrences(vectors, k)
+    return hubness_of(system, k_occurrences(vectors, k), k)
+
+
+def hubness_of(system: str, occurrences: Int[np.ndarray, " tracks"], k: int) -> Hubness:
+    """What these occurrences in lists of `k` come to, by whatever similarity the lists were made."""
+    others = max(len(occurrences) - 1, 0)
     return Hubness(
         system=system,
-        k=min(k, max(len(vectors) - 1, 0)),
+        k=min(k, others),
         skewness=skewness(occurrences),
-        largest_hub=float(occurrences.max(initial=0) / max(len(vectors) - 1, 1)),
-        antihubs=float((occurrences == 0).mean()) if len(vectors) else 0.0,
+        largest_hub=float(occurrences.max(initial=0) / max(others, 1)),
+        antihubs=float((occurrences == 0).mean()) if len(occurrences) else 0.0,
     )
 
 

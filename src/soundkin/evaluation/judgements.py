@@ -23,10 +23,9 @@ from pydantic import BaseModel
 from scipy.stats import rankdata
 
 from soundkin.catalog.judgements import COLUMNS, GOOD, last_words
-from soundkin.evaluation.assessors import check_systems
 from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, intervals, paired_gains
 from soundkin.evaluation.measure import CHANCE, Measure
-from soundkin.evaluation.similarity import CHUNK, unit_length
+from soundkin.evaluation.similarity import CHUNK, check_systems, unit_length
 from soundkin.shapes import Bool, Float, Int, typechecked
 
 RESAMPLES = 2000
@@ -146,7 +145,7 @@ def judge_by_hand(
     Raises:
         UsageError: vectors and ids do not match, or vectors hold a NaN or infinity.
     """
-    check_systems(systems, len(track_ids))
+    check_systems(systems, track_ids)
     verdicts, left_out = _verdicts(track_ids, judgements)
     pairs = verdicts.share_of_good()
     offered = []

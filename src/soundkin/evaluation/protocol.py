@@ -11,7 +11,7 @@ from soundkin.catalog.table import Catalog
 from soundkin.errors import ArtefactError, Skipped
 from soundkin.evaluation.asking import Answers, ask
 from soundkin.evaluation.assessors import Assessors
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, intervals, paired_gains
+from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Compared, Interval, intervals, paired_gains
 from soundkin.evaluation.cold_starts import ColdStarts
 from soundkin.evaluation.fairness import Fairness
 from soundkin.evaluation.geometry import Geometry
@@ -32,8 +32,8 @@ MAIN = (("retrieval", "mAP@10"), ("logistic probe", "balanced accuracy"))  # wha
 NOTHING_MEASURED = "nothing measured: no label is shared by two of these tracks."
 
 
-class Row(BaseModel, frozen=True):
-    """One measure of all systems. `gains` are the first system minus each other one, on the same draws of artists.
+class Row(Compared, frozen=True):
+    """One measure of all systems, on draws of artists.
 
     `trained` says whether a system was taught the label, None where nobody knows.
     """
@@ -45,18 +45,6 @@ class Row(BaseModel, frozen=True):
     trained: bool | None
     items: int
     groups: int
-    scores: tuple[Interval, ...]
-    gains: tuple[Interval, ...]
-
-    @property
-    def unbeaten(self) -> list[str]:
-        """The systems that ours is not shown to be above: those whose gain's interval reaches down to zero."""
-        return [gain.system for gain in self.gains if gain.low is None or gain.low <= 0]
-
-    @property
-    def better(self) -> list[str]:
-        """The systems that ours is shown to be below: those whose gain's interval lies under zero."""
-        return [gain.system for gain in self.gains if gain.high is not None and gain.high < 0]
 
     @property
     def least_gain(self) -> Interval:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.bootstrap import LEVEL, Interval, draw_groups, grouped_means, intervals, paired_gains
+from soundkin.evaluation.bootstrap import LEVEL, Compared, Interval, draw_groups, grouped_means, intervals, paired_gains
 from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.user_rankings import LONG as LONG
 from soundkin.evaluation.user_rankings import METRICS, Metric, System, ask, binary, without_known
@@ -28,13 +28,11 @@ SHUFFLES = 5  # one order of tracks would be luck that no interval over users sh
 RESAMPLES = 2000
 
 
-class RecommendationRow(BaseModel, frozen=True):
-    """One metric of all systems. `gains` are the first system minus each other one, on the same draws of users."""
+class RecommendationRow(Compared, frozen=True):
+    """One metric of all systems, on draws of users."""
 
     metric: str
     users: int
-    scores: tuple[Interval, ...]
-    gains: tuple[Interval, ...]
 
 
 class ColdStart(BaseModel, frozen=True):
@@ -67,8 +65,7 @@ class ColdStart(BaseModel, frozen=True):
     @property
     def unbeaten(self) -> list[str]:
         """The other systems, controls aside, that ours is not shown to be above."""
-        gains = [gain for gain in self.headline.gains if gain.system not in CONTROLS]
-        return [gain.system for gain in gains if gain.low is None or gain.low <= 0]
+        return [system for system in self.headline.unbeaten if system not in CONTROLS]
 
     @property
     def verdict(self) -> str:

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from soundkin.errors import Skipped, UsageError
 from soundkin.evaluation import ranking
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, intervals, paired_gains
+from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Compared, intervals, paired_gains
 from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.similarity import unit_length
 from soundkin.shapes import Bool, Float, Int, typechecked
@@ -30,23 +30,11 @@ Distorted = Float[np.ndarray, "sampled embedding"]
 Scores = dict[str, Float[np.ndarray, " sampled"]]  # by metric
 
 
-class RobustnessRow(BaseModel, frozen=True):
-    """One metric of all systems under one distortion; `gains` are the first system minus each other one, paired."""
+class RobustnessRow(Compared, frozen=True):
+    """One metric of all systems under one distortion."""
 
     distortion: str
     metric: str
-    scores: tuple[Interval, ...]
-    gains: tuple[Interval, ...]
-
-    @property
-    def unbeaten(self) -> list[str]:
-        """The systems that ours was not shown to be above."""
-        return [gain.system for gain in self.gains if gain.low is None or gain.low <= 0]
-
-    @property
-    def beaten_by(self) -> list[str]:
-        """The systems that were shown to be above ours."""
-        return [gain.system for gain in self.gains if gain.high is not None and gain.high < 0]
 
 
 class Robustness(BaseModel, frozen=True):
@@ -250,7 +238,7 @@ def _notes(rows: tuple[RobustnessRow, ...], tracks: int, k: int, groups: int, re
         "A system to which all sounds are alike has cosines of 1 and is none the better for it: compare a cosine with "
         "that of different tracks, and systems by what they find."
     )
-    beaten = [f"{row.distortion} ({', '.join(row.beaten_by)})" for row in rows if row.metric == KEPT and row.beaten_by]
+    beaten = [f"{row.distortion} ({', '.join(row.better)})" for row in rows if row.metric == KEPT and row.better]
     if beaten:
         yield f"Other systems keep more of their neighbours than {rows[0].scores[0].system} under {'; '.join(beaten)}."
     yield f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole artists ({groups} here)."

@@ -1,12 +1,29 @@
-"""Cosine similarity of many tracks at once, a chunk of queries at a time so that memory stays bounded."""
+"""Vectors of tracks, and the cosine similarity of many at once: a chunk of queries at a time, in bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from soundkin.errors import UsageError
 from soundkin.shapes import Float, Int, typechecked
 
 CHUNK = 512  # queries; 512 x 100,000 similarities are 200 MB
+
+
+def check_systems(systems: Mapping[str, Float[np.ndarray, "tracks _"]], track_ids: Sequence[str]) -> None:
+    """Raise UsageError unless every system has a finite vector for each of the tracks, and there is a system."""
+    if not systems:
+        raise UsageError("no system to judge: give the vectors of one at least.")
+    for name, vectors in systems.items():
+        if len(vectors) != len(track_ids):
+            raise UsageError(
+                f"{name} has {len(vectors)} vectors for {len(track_ids)} tracks. Give one a track, in their order."
+            )
+        if not np.isfinite(vectors).all():
+            row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+            raise UsageError(
+                f"the vector of track {track_ids[row]} by {name} holds a NaN or infinity. Leave the track out."
+            )
 
 
 @typechecked
