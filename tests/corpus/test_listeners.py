@@ -79,6 +79,13 @@ def test_careful_annotators_agree_with_the_truth_more_than_careless_ones() -> No
     assert by_annotator[0] > 0.95 > 0.85 > by_annotator[1] > 0.6
 
 
+def test_every_question_is_put_to_two_people() -> None:
+    triplets = draw_triplets(IDS, planted()[0], 4000, np.random.default_rng(4))
+    pairs = triplets[["closer_id", "farther_id"]].apply(lambda row: tuple(sorted(row)), axis=1)
+    asked = triplets.groupby([triplets["anchor_id"], pairs])["annotator_id"]
+    assert (asked.nunique() == 2).all() and (asked.size() == 2).all()
+
+
 def test_too_few_tracks_make_no_triplets_and_no_users_no_plays() -> None:
     tracks, _ = planted()
     assert draw_triplets(IDS[:2], tracks[:2], 10, np.random.default_rng(0)).empty

@@ -21,6 +21,7 @@ ATTRIBUTE_WEIGHTS = {
 SHARPNESS = 8.0  # how much more a user plays what they like
 FIRST_DAY, LAST_DAY = 1_672_531_200, 1_735_689_600  # 2023-01-01 and 2025-01-01, in Unix seconds
 ANNOTATORS = 8
+JUDGES = 2  # of each question
 
 Factors = NDArray[np.float64]
 
@@ -96,12 +97,15 @@ def draw_plays(
 def draw_triplets(track_ids: Sequence[str], tracks: Factors, count: int, rng: np.random.Generator) -> pd.DataFrame:
     """Columns anchor_id, closer_id, farther_id, annotator_id: judgements by people of differing care.
 
-    An annotator mistakes the order the more easily, the less the two similarities differ (a logistic choice).
+    Every question is put to JUDGES people. An annotator mistakes the order the more easily, the less the two
+    similarities differ (a logistic choice).
     """
     if len(tracks) < 3:
         count = 0
-    picked = np.array([rng.choice(len(tracks), 3, replace=False) for _ in range(count)], dtype=int).reshape(-1, 3)
-    annotator = rng.integers(ANNOTATORS, size=count)
+    questions = -(-count // JUDGES)
+    picked = np.array([rng.choice(len(tracks), 3, replace=False) for _ in range(questions)], dtype=int).reshape(-1, 3)
+    judges = np.array([rng.choice(ANNOTATORS, JUDGES, replace=False) for _ in range(questions)], dtype=int)
+    picked, annotator = np.repeat(picked, JUDGES, axis=0)[:count], judges.ravel()[:count]
     carelessness = np.linspace(0.03, 0.3, ANNOTATORS)
     anchor, one, other = picked.T
     advantage = np.sum(tracks[anchor] * (tracks[one] - tracks[other]), axis=1)

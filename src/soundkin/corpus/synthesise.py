@@ -30,7 +30,7 @@ from soundkin.files import explaining_output, read_json, replacing, write_json
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 
-RECIPE = 3  # raise it whenever the same config would give other music
+RECIPE = 4  # raise it whenever the same config would give another corpus
 
 
 @dataclass(frozen=True)
