@@ -45,6 +45,12 @@ def test_the_experiments_that_are_promised_are_there() -> None:
     assert {"vandenoord2013", "dieleman2014", "seminar2017", "contrastive", "best"} <= FILES.keys()
 
 
+@pytest.mark.parametrize("name", [path.stem for path in (config_folder() / "experiment").glob("*.yaml")])
+def test_tasks_that_are_chosen_take_the_place_of_an_experiments_own(name: str) -> None:
+    chosen = compose([f"experiment={name}", "task=[contrastive]", "catalog=c.csv", "run_dir=r"]).task
+    assert [task for task in chosen.model_fields_set if getattr(chosen, task)] == ["contrastive"]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_an_experiment_says_what_it_is_after_and_whose_idea_it_is(name: str) -> None:
     lines = FILES[name].read_text(encoding="utf-8").splitlines()

@@ -68,7 +68,13 @@ def typed(config: DictConfig) -> TrainConfig:
     except OmegaConfBaseException as error:
         missing = str(error.full_key)
         raise ConfigError(f"config key {missing} is missing. Give it as {missing}=VALUE.") from error
+    values["task"] = {name: task for name, task in values["task"].items() if _is_chosen(name, task)}
     return validate(TrainConfig, values)
+
+
+def _is_chosen(name: str, task: Any) -> bool:
+    """Whether a task is among those of `task=[...]`: an experiment sets some keys also of one that is not."""
+    return not isinstance(task, dict) or name not in TASKS or TASKS[name].config_kind.model_fields.keys() <= task.keys()
 
 
 def _register_defaults() -> None:
