@@ -1,13 +1,17 @@
-"""Shared by all tests: shape checks on, one thread a process, and the real music where it is at hand."""
+"""Shared by all tests: shape checks on, one thread a process, Ctrl-C heard, and the real music where it is at hand."""
 
 import os
 
 os.environ["SOUNDKIN_TYPECHECK"] = "1"  # before soundkin is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is: several test processes share few cores
 
+import signal
 from pathlib import Path
 
 import pytest
+
+# A shell makes what it starts in the background deaf to Ctrl-C, children included; tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MUSIC = Path(__file__).resolve().parents[2] / "shared" / "music"
 

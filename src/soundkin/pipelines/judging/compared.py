@@ -172,6 +172,8 @@ def _read_system(name: str, path: Path, vectors: Path | None) -> System:
     if path.suffix in TABLES or (path.is_dir() and any(path.glob("[!.]*.parquet"))):
         table = read_table(path)
         return System(name, path, None, TableVectors(table, frozenset(table.track_ids)), sha256_of_table(path))
+    if _is_model(path / "model"):
+        raise UsageError(f"{path} is the folder of a run. Its model is in {path / 'model'}.")
     raise UsageError(f"{path} {'is nothing to compare' if path.exists() else 'does not exist'}. {KINDS}")
 
 
