@@ -17,23 +17,28 @@ from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose, train
 
-CORPUS = CorpusConfig(artists_per_genre=40, tracks_per_artist=4, users=1000, tracks_per_user=60.0, triplets=0)
+CORPUS = CorpusConfig(artists_per_genre=80, tracks_per_artist=4, users=1000, tracks_per_user=120.0, triplets=0)
 
 RECIPE = [
     "experiment=demo",
     "task=[genre,artist,latent_factors]",
-    "task.latent_factors.weight=3.0",
-    "data.split={train:0.7,valid:0.1,test:0.2}",
-    # Less than the demo's: strong changes of pitch, tempo and brightness hide what these listeners have a taste for.
-    "data.augment={gain_db:10,tilt_db:20,stretch:0.03,shift_bands:6}",
+    "task.latent_factors.weight=6.0",
+    "task.latent_factors.factors=32",
+    "task.latent_factors.regularisation=30",
+    "task.latent_factors.listening.alpha=5",
+    "task.latent_factors.listening.propensity_power=0.5",  # popularity cannot be heard
+    "data.split={train:0.8,valid:0.1,test:0.1}",
+    # These listeners have a taste for brightness and tempo, so hardly any change of those; and for minor keys, which
+    # sound alike at any pitch.
+    "data.augment={gain_db:10,tilt_db:3,stretch:0.02,shift_bands:10}",
     "data.augment.time_masks=1",
     "data.augment.time_mask_frames=20",
     "data.augment.mel_masks=1",
     "data.augment.mel_mask_bands=12",
     "trainer.network_rate=0.5",
-    "trainer.epochs=28",
-    "trainer.steps_per_epoch=40",
-    "trainer.patience=28",
+    "trainer.epochs=40",
+    "trainer.steps_per_epoch=60",
+    "trainer.patience=40",
 ]
 
 
