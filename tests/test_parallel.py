@@ -31,6 +31,16 @@ def note_and_sleep(folder: Path, seconds: float) -> None:
     time.sleep(seconds)
 
 
+def hears_ctrl_c(_: int) -> bool:
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.slow
+def test_workers_are_deaf_to_ctrl_c_from_their_start_and_we_are_not() -> None:
+    assert [heard for _, heard in in_processes(hears_ctrl_c, range(4), workers=2)] == [False] * 4
+    assert hears_ctrl_c(0)
+
+
 def test_one_worker_is_this_process() -> None:
     torch.set_num_threads(2)
     try:

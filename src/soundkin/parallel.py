@@ -82,7 +82,8 @@ def _as_completed(
         for number, job in islice(jobs, most):
             running[pool.submit(_work, job)] = number, job
 
-    submit(ahead)
+    with _holding_ctrl_c():  # the first job starts all workers
+        submit(ahead)
     while running:
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             result = future.result()
@@ -91,12 +92,21 @@ def _as_completed(
             yield number, result
 
 
+@contextmanager
+def _holding_ctrl_c() -> Iterator[None]:
+    """Ctrl-C waits; processes started meanwhile never hear it, since it reaches all and only the first one speaks."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _function: Callable[[Any], Any]  # in a worker process: what it was started for
 
 
 def _start_worker(alive: Connection, function: bytes) -> None:
     global _function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; only the first one speaks
     threading.Thread(target=_exit_with_parent, args=(alive,), daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"  # before whatever computes is imported with the function
     _function = pickle.loads(function)
