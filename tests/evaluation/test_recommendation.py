@@ -3,6 +3,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from planted_tastes import planted
 from scipy.sparse import csr_matrix
 
 from soundkin.errors import UsageError
@@ -21,15 +22,6 @@ from soundkin.evaluation.recommendation import (
 from soundkin.evaluation.user_rankings import METRICS, ask, metrics_at
 
 RECALL, NDCG, PRECISION, AUC = METRICS
-
-
-def planted(users=120, tracks=150, factors=6, random_seed=0):
-    """Tastes, tracks and plays of the sort the synthesised corpus has: liking is a product, plays favour the liked."""
-    rng = np.random.default_rng(random_seed)
-    tastes, sounds = rng.normal(size=(users, factors)), rng.normal(size=(tracks, factors))
-    tastes, sounds = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (tastes, sounds))
-    appeal = 8 * tastes @ sounds.T + rng.normal(size=tracks) + rng.gumbel(size=(users, tracks))
-    return tastes, sounds, csr_matrix((appeal >= np.sort(appeal, axis=1)[:, [-10]]).astype(float))
 
 
 TWO = metrics_at(short=2)

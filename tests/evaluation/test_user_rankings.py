@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted_tastes import planted
 from scipy.sparse import csr_matrix
 from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
@@ -17,15 +18,6 @@ RECALL, NDCG, PRECISION, AUC = METRICS
 def asked(system, plays, metric=RECALL, name="ours"):
     measures = ask({"ours": system}, csr_matrix(np.asarray(plays, float)))
     return next(measure for measure in measures if measure.metric == metric).scores[name]
-
-
-def planted(users=120, tracks=150, factors=6, random_seed=0):
-    """Tastes, tracks and plays of the sort the synthesised corpus has: liking is a product, plays favour the liked."""
-    rng = np.random.default_rng(random_seed)
-    tastes, sounds = rng.normal(size=(users, factors)), rng.normal(size=(tracks, factors))
-    tastes, sounds = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (tastes, sounds))
-    appeal = 8 * tastes @ sounds.T + rng.normal(size=tracks) + rng.gumbel(size=(users, tracks))
-    return tastes, sounds, csr_matrix((appeal >= np.sort(appeal, axis=1)[:, [-10]]).astype(float))
 
 
 def test_a_hand_made_case_of_six_tracks():

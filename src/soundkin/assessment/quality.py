@@ -11,8 +11,7 @@ import pandas as pd
 from scipy.special import betaincinv
 
 from soundkin.catalog.annotators import find_consensus
-
-LEVEL = 0.95
+from soundkin.evaluation.bootstrap import LEVEL
 
 
 @dataclass(frozen=True)

@@ -292,7 +292,7 @@ def _outline_or_reason(path: Path) -> Outline | Skipped:
     try:
         return outline_of_file(path)
     except AudioError as error:
-        return Skipped(str(path), str(error).removeprefix(str(path)).lstrip(": "))
+        return Skipped.because(path, error)
 
 
 def _same_music(file: Path, limits: Limits, job: tuple[Place, Place, bool]) -> tuple[Kind, Alignment] | None:

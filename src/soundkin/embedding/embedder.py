@@ -86,7 +86,7 @@ class Embedder:
         if isinstance(audio, (str, Path)):
             return stream_frames(Path(audio), self.bundle.front_end)
         samples, sample_rate_hz = audio
-        return frames_of_audio(_stream_array(np.asarray(samples), sample_rate_hz), self.bundle.front_end)
+        return frames_of_audio(stream_array(np.asarray(samples), sample_rate_hz), self.bundle.front_end)
 
     @torch.inference_mode()
     def _embed_stream(self, stream: FrameStream) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
@@ -134,7 +134,7 @@ def load(folder: Path | str, vectors: Path | None = None) -> Embedder:
     return Embedder(load_bundle(Path(folder), vectors))
 
 
-def _stream_array(samples: np.ndarray, sample_rate_hz: int) -> AudioStream:
+def stream_array(samples: np.ndarray, sample_rate_hz: int) -> AudioStream:
     """An array as if it were an open file, so that the same guards apply."""
     if samples.ndim == 1:
         samples = samples[:, np.newaxis]

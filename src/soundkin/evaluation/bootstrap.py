@@ -56,13 +56,13 @@ class Compared(BaseModel, frozen=True):
 def intervals(measure: Measure, resamples: int, random_seed: int) -> tuple[Interval, ...]:
     """Each system's mean score and its interval, in the order of the measure."""
     means = _means(measure, resamples, random_seed)
-    return tuple(_interval(system, values) for system, values in means.items())
+    return tuple(interval_of(system, values) for system, values in means.items())
 
 
 def paired_gains(measure: Measure, resamples: int, random_seed: int) -> tuple[Interval, ...]:
     """How far the first system is above each other one, on the same draws."""
     (_, ours), *others = _means(measure, resamples, random_seed).items()
-    return tuple(_interval(system, ours - values) for system, values in others)
+    return tuple(interval_of(system, ours - values) for system, values in others)
 
 
 def _means(measure: Measure, resamples: int, random_seed: int) -> dict[str, Float[np.ndarray, " draws"]]:
@@ -96,8 +96,10 @@ def grouped_means(
     return totals / np.maximum(draws @ np.bincount(groups, weights, minlength=count), np.finfo(float).tiny)
 
 
-def _interval(system: str, means: Float[np.ndarray, " draws"]) -> Interval:
+@typechecked
+def interval_of(system: str, means: Float[np.ndarray, " draws"]) -> Interval:
+    """The mean, in place 0, with percentiles of the draws after it; draws that are NaN do not count."""
     if len(means) == 1:
         return Interval(system=system, mean=float(means[0]))
-    low, high = np.quantile(means[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.nanquantile(means[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(system=system, mean=float(means[0]), low=float(low), high=float(high))

@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix, hstack
 
-from soundkin.evaluation.bootstrap import Interval, draw_groups
-from soundkin.evaluation.group_means import interval_of, means_within_and_without, sizes, too_small
+from soundkin.evaluation.bootstrap import Interval, draw_groups, interval_of
+from soundkin.evaluation.group_means import means_within_and_without, sizes, too_small
 from soundkin.evaluation.groupings import Groupings, members_of
 from soundkin.evaluation.hubness import k_occurrences
 from soundkin.evaluation.many_comparisons import confirmed, p_value

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from soundkin.evaluation.bootstrap import LEVEL, Interval
 from soundkin.shapes import Float, Int, typechecked
 
 FEW_ITEMS, FEW_UNITS = 20, 10  # with fewer, a group is flagged rather than scored
@@ -71,15 +70,6 @@ def means_within_and_without(
     all_of_it = [(draws @ (by_unit @ column))[:, None] for column in columns]
     without = [every - inside for every, inside in zip(all_of_it, within, strict=True)]
     return _ratios(within), _ratios(without)
-
-
-@typechecked
-def interval_of(system: str, means: Float[np.ndarray, " draws"]) -> Interval:
-    """The mean, in place 0, with percentiles of the draws after it; draws that are NaN do not count."""
-    if len(means) == 1:
-        return Interval(system=system, mean=float(means[0]))
-    low, high = np.nanquantile(means[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(system=system, mean=float(means[0]), low=float(low), high=float(high))
 
 
 def _by_unit(units: Int[np.ndarray, " items"]) -> csr_matrix:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydantic import BaseModel
 
-from soundkin.evaluation.bootstrap import Interval, draw_groups
-from soundkin.evaluation.group_means import Sizes, interval_of, means_within_and_without, sizes, too_small
+from soundkin.evaluation.bootstrap import Interval, draw_groups, interval_of
+from soundkin.evaluation.group_means import Sizes, means_within_and_without, sizes, too_small
 from soundkin.evaluation.groupings import Groupings, members_of
 from soundkin.evaluation.many_comparisons import confirmed, p_value
 from soundkin.evaluation.measure import Measure

@@ -14,7 +14,16 @@ from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.bootstrap import LEVEL, Compared, Interval, draw_groups, grouped_means, intervals, paired_gains
+from soundkin.evaluation.bootstrap import (
+    LEVEL,
+    Compared,
+    Interval,
+    draw_groups,
+    grouped_means,
+    interval_of,
+    intervals,
+    paired_gains,
+)
 from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.user_rankings import LONG as LONG
 from soundkin.evaluation.user_rankings import METRICS, Metric, System, ask, binary, without_known
@@ -182,11 +191,7 @@ def share_of_bound(measure: Measure, system: str, resamples: int, random_seed: i
     )
     if not bound[:1].any():
         return None
-    share = ours[bound > 0] / bound[bound > 0]
-    if len(share) == 1:
-        return Interval(system=system, mean=float(share[0]))
-    low, high = np.quantile(share[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(system=system, mean=float(share[0]), low=float(low), high=float(high))
+    return interval_of(system, ours[bound > 0] / bound[bound > 0])
 
 
 def _shuffled(system: Factors, random_seed: int) -> dict[str, System]:

@@ -87,7 +87,7 @@ def _embed_unless_known(
             return Known(content_hash)
         return _embedder(model_folder, vectors, model_hash).embed_file(sound, content_hash, lyrics)
     except AudioError as error:
-        return Skipped(name, str(error).removeprefix(str(sound)).lstrip(": "))
+        return Skipped.because(sound, error, name)
 
 
 @cache

@@ -90,4 +90,4 @@ def _listen(listener: TrackListener, track: tuple[Sound, str]) -> Outcome:
     try:
         return listener.vectors(path, lyrics)
     except AudioError as error:
-        return Skipped(str(path), str(error).removeprefix(str(path)).lstrip(": "))
+        return Skipped.because(path, error)

@@ -13,14 +13,13 @@ import torch
 from soundkin.catalog.lyrics import lyrics_of
 from soundkin.catalog.table import Catalog
 from soundkin.config import nearest
-from soundkin.embedding.embedder import Embedder
+from soundkin.embedding.embedder import Embedder, stream_array
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
 from soundkin.evaluation.questions import artist_groups
 from soundkin.evaluation.robustness import Robustness, robustness
 from soundkin.evaluation.systems import BASELINES, EXTERNAL, MFCC, TrackListener
-from soundkin.features.decode import AudioStream, read_waveform
-from soundkin.features.decoders import Source
+from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
 from soundkin.features.front_ends import frames_of_audio, hears_audio
 from soundkin.features.log_mel import FrontEnd
@@ -133,7 +132,7 @@ def _heard_distorted(
             sounds.append(DISTORTIONS[name](samples, SAMPLE_RATE_HZ, rng))
         heard = [vectors_of_waveform(listener, against, *sound, lyrics) for sound in sounds]
     except AudioError as error:
-        return Skipped(str(path), str(error).removeprefix(str(path)).lstrip(": "))
+        return Skipped.because(path, error)
     return {name: np.stack([vectors[name] for vectors in heard]) for name in heard[0]}
 
 
@@ -152,9 +151,7 @@ def vectors_of_waveform(
     sound, front_end = (samples, sample_rate_hz), listener.bundle.front_end
     embedders = {**listener.embedders, **against}
     vectors = {name: embedder.embed(sound, lyrics) for name, embedder in embedders.items()}
-    source = Source("none", sample_rate_hz, 1, len(samples), iter([samples[:, np.newaxis]]))
-    audio = AudioStream(Path("the waveform"), sample_rate_hz, source)
-    frames = torch.cat(list(frames_of_audio(audio, front_end))).numpy()
+    frames = torch.cat(list(frames_of_audio(stream_array(*sound), front_end))).numpy()
     if isinstance(front_end, FrontEnd):
         return vectors | {MFCC: mfcc_statistics(mfccs(frames))}
     return vectors | {EXTERNAL: frames.mean(axis=0)}
