@@ -24,21 +24,21 @@ def patches(count: int = 3) -> Tensor:
 
 
 def test_default_changes_nothing() -> None:
-    assert torch.equal(augment(patches(), AugmentConfig(), seeded()), patches())
+    assert torch.equal(augment(patches(), AugmentConfig(), seeded(), 24), patches())
 
 
 def test_generator_decides_and_input_is_kept() -> None:
     batch = patches()
-    first, second = (augment(batch, ALL, seeded(1)) for _ in range(2))
+    first, second = (augment(batch, ALL, seeded(1), 24) for _ in range(2))
     assert torch.equal(first, second)
     assert torch.equal(batch, patches())
-    assert not torch.equal(first, augment(batch, ALL, seeded(2)))
+    assert not torch.equal(first, augment(batch, ALL, seeded(2), 24))
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 4))
 def test_all_together_stay_in_shape_and_range(random_seed: int, count: int) -> None:
-    found = augment(patches(count), ALL, seeded(random_seed))
+    found = augment(patches(count), ALL, seeded(random_seed), 24)
     assert found.shape == (count, 24, 60)
     assert found.isfinite().all()
     assert (found >= 0).all()
@@ -122,3 +122,13 @@ def test_masks_differ_between_items_and_reach_everywhere() -> None:
 def test_settings_that_do_not_fit(values: dict[str, float], complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         validate(AugmentConfig, values)
+
+
+def test_what_is_behind_the_mel_bands_is_stretched_and_else_left_alone() -> None:
+    batch, chroma = patches(), torch.rand(3, 12, 60, generator=seeded(5))
+    together = torch.cat([batch, chroma], dim=1)
+    found = augment(together, ALL.model_copy(update={"stretch": 0.0}), seeded(1), 24)
+    assert torch.equal(found[:, 24:], chroma)
+    assert torch.equal(found[:, :24], augment(batch, ALL.model_copy(update={"stretch": 0.0}), seeded(1), 24))
+    stretched = augment(together, AugmentConfig(stretch=0.2), seeded(1), 24)
+    assert torch.equal(stretched, stretch_time(together, 0.2, seeded(1)))

@@ -249,7 +249,7 @@ def _build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor],
         front_end = _front_end(path.parent, config, vectors)
         patch = validate(PatchConfig, config["patch"], "patch")
         network_config = validate(NetworkConfig, config["network"], "network")
-        network = build_network(network_config, front_end.mel_bands)
+        network = build_network(network_config, front_end.mel_bands, front_end.chroma_bands)
         network.load_state_dict(_under("network.", tensors))
     except (ConfigError, RuntimeError) as error:  # torch lists on many lines which tensors do not fit
         reason = str(error).splitlines()[0] if isinstance(error, ConfigError) else "its tensors do not fit the network."

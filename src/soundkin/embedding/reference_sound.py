@@ -35,7 +35,7 @@ def _reference_frames(front_end: AnyFrontEnd) -> Float32[Tensor, "frames mels"]:
     if isinstance(front_end, FrontEnd):
         return LogMel(front_end)(_sweep(front_end.sample_rate_hz, front_end.low_hz, front_end.high_hz))
     if front_end.is_table:
-        numbers = np.random.RandomState(0).standard_normal((8, front_end.mel_bands))  # numpy never changes this one
+        numbers = np.random.RandomState(0).standard_normal((8, front_end.bands))  # numpy never changes this one
         return torch.from_numpy(numbers.astype(np.float32))
     return _encoded_sweep(front_end)
 

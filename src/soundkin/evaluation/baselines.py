@@ -14,9 +14,15 @@ DELTA_FRAMES = 9  # the regression window, as in librosa.feature.delta
 
 
 @typechecked
-def mfccs(log_mel: Float[np.ndarray, "frames mels"]) -> Float[np.ndarray, "frames coefficients"]:
-    """Mel-frequency cepstral coefficients: the first 20 of an orthonormal DCT over the mel bands of each frame."""
-    return np.asarray(dct(np.asarray(log_mel, dtype=np.float32), type=2, norm="ortho", axis=1))[:, :COEFFICIENTS]
+def mfccs(
+    frames: Float[np.ndarray, "frames bands"], mel_bands: int | None = None
+) -> Float[np.ndarray, "frames coefficients"]:
+    """Mel-frequency cepstral coefficients: the first 20 of an orthonormal DCT over the mel bands of each frame.
+
+    Where a frame has other bands behind them, `mel_bands` says how many are mel bands.
+    """
+    log_mel = np.asarray(frames[:, :mel_bands], dtype=np.float32)
+    return np.asarray(dct(log_mel, type=2, norm="ortho", axis=1))[:, :COEFFICIENTS]
 
 
 @typechecked

@@ -10,6 +10,7 @@ that came without a model stand beside an untrained network of the default kind.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -50,7 +51,7 @@ def default_bundle(random_seed: int) -> Bundle:
     front_end, config = FrontEnd(), NetworkConfig()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_seed)
-        network = build_network(config, front_end.mel_bands)
+        network = build_network(config, front_end.mel_bands, front_end.chroma_bands)
     return Bundle(front_end, PatchConfig(), config, network)
 
 
@@ -58,7 +59,7 @@ def untrained_network(bundle: Bundle, random_seed: int) -> TrackNetwork:
     """A network like the bundle's with fresh weights; torch's own generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_seed)
-        network = build_network(bundle.network_config, bundle.front_end.mel_bands)
+        network = build_network(bundle.network_config, bundle.front_end.mel_bands, bundle.front_end.chroma_bands)
     known = {name: value for name, value in bundle.network.state_dict().items() if name.startswith("trunk.input_norm.")}
     network.load_state_dict(known, strict=False)
     return network.eval()
@@ -101,7 +102,8 @@ class TrackListener:
     @torch.inference_mode()
     def _vectors(self, path: Sound, lyrics: str) -> dict[str, Float32[np.ndarray, " _"]]:
         front_end = self.bundle.front_end
-        describe = mfccs if isinstance(front_end, FrontEnd) else np.asarray
+        ours = isinstance(front_end, FrontEnd)
+        describe = partial(mfccs, mel_bands=front_end.mel_bands) if ours else np.asarray
         descriptions: list[np.ndarray] = []
         blocks: Iterable[Tensor] = stream_frames(path, front_end)
         if self.baselines:
@@ -119,7 +121,7 @@ class TrackListener:
         if not self.baselines:
             return pooled
         described = np.concatenate(descriptions)
-        if isinstance(front_end, FrontEnd):
+        if ours:
             return pooled | {MFCC: mfcc_statistics(described)}
         return pooled | {EXTERNAL: described.mean(axis=0)}
 

@@ -39,10 +39,11 @@ class AugmentConfig(Config):
 
 
 @typechecked
-def augment(batch: Patches, config: AugmentConfig, generator: Generator) -> Patches:
-    """Apply all that `config` asks for."""
+def augment(batch: Patches, config: AugmentConfig, generator: Generator, mel_bands: int) -> Patches:
+    """Apply all that `config` asks for; what comes behind the mel bands keeps pace, and is else left alone."""
     if config.stretch:
         batch = stretch_time(batch, config.stretch, generator)
+    batch, rest = batch[:, :mel_bands], batch[:, mel_bands:]
     if config.shift_bands:
         batch = shift_mels(batch, config.shift_bands, generator)
     if config.gain_db or config.tilt_db:
@@ -51,7 +52,7 @@ def augment(batch: Patches, config: AugmentConfig, generator: Generator) -> Patc
         batch = mask(batch, -1, config.time_masks, config.time_mask_frames, generator)
     if config.mel_masks:
         batch = mask(batch, -2, config.mel_masks, config.mel_mask_bands, generator)
-    return batch
+    return torch.cat([batch, rest], dim=1) if rest.shape[1] else batch
 
 
 @typechecked

@@ -56,7 +56,7 @@ class MelCache:
 
     def __init__(self, folder: Path, front_end: AnyFrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
         self.folder = _folder_of(folder, front_end, seconds_per_track)
-        self.mel_bands = front_end.mel_bands
+        self.mel_bands, self.bands = front_end.mel_bands, front_end.bands
         self._places: dict[str, tuple[str, int, int]] = {}
         for index in sorted(self.folder.glob("shard-*.json")):
             for key, (start, frames) in read_json(index).items():
@@ -88,7 +88,7 @@ class MelCache:
     def _map_shard(self, shard: str) -> Float[np.ndarray, "frames mels"]:
         try:
             mapped = np.memmap(self.folder / f"{shard}.f16", np.float16, mode="r")
-            return np.asarray(mapped).reshape(-1, self.mel_bands)  # a plain array: slices of a memmap are slow to make
+            return np.asarray(mapped).reshape(-1, self.bands)  # a plain array: slices of a memmap are slow to make
         except (OSError, ValueError) as error:
             raise self._damaged(shard, str(error)) from error
 

@@ -62,6 +62,16 @@ class ExternalFrontEnd(Config):
         return self.size
 
     @property
+    def chroma_bands(self) -> int:
+        """None of its numbers are chroma."""
+        return 0
+
+    @property
+    def bands(self) -> int:
+        """Numbers in a frame."""
+        return self.mel_bands
+
+    @property
     def file_name(self) -> str:
         """What the file is called in a model bundle."""
         return f"external{self.path.suffix}"
@@ -116,10 +126,10 @@ class ExternalFrontEnd(Config):
             AudioError: the track is not in it, or its vectors are no numbers.
         """
         table = read_table(self.path)
-        if table.size != self.mel_bands:
+        if table.size != self.bands:
             raise ConfigError(
                 f"{self.path} has vectors of {table.size} numbers, and the model learnt from vectors of "
-                f"{self.mel_bands}. Name a table of the same encoder."
+                f"{self.bands}. Name a table of the same encoder."
             )
         return table.track(track.track_id)
 

@@ -21,13 +21,14 @@ from torch import Tensor
 
 from soundkin.config import Config
 from soundkin.errors import ConfigError
+from soundkin.features.chroma import FRAMES_A_WINDOW, Chroma
 from soundkin.features.decode import AudioStream, MonoBlocks, open_audio, resample
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import frames_to_seconds, samples_to_frames
 
 # Frames are computed this many at a time, the last ones padded to a multiple of FRAMES_STEP: library kernels round
 # differently for some odd shapes, and a frame must not depend on the size of the blocks that a waveform comes in.
-BLOCK_FRAMES = 180
+BLOCK_FRAMES = 18 * FRAMES_A_WINDOW
 FRAMES_STEP = 32
 
 # A decoder and a Fourier transform push each other's tables out of the processor's caches. Turns of this many decoded
@@ -46,6 +47,12 @@ class FrontEnd(Config):
     high_hz: float = Field(10_000.0, gt=0)
     mel_scale: Literal["slaney", "htk"] = "slaney"
     floor_db: float = Field(-80.0, lt=0)  # power in a band below this, against a full-scale sine, fades to 0
+    chroma_bands: int = Field(0, ge=0)  # behind the mel bands, so many to an octave: 24 tell major from minor; 0: none
+
+    @property
+    def bands(self) -> int:
+        """Numbers in a frame."""
+        return self.mel_bands + self.chroma_bands
 
     @property
     def frames_per_second(self) -> float:
@@ -62,6 +69,8 @@ class FrontEnd(Config):
             raise ValueError(f"window_samples={self.window_samples} is odd; use an even number")
         if not self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
             raise ValueError(f"needs low_hz={self.low_hz} < high_hz={self.high_hz} <= half the sample rate")
+        if self.chroma_bands % 12:
+            raise ValueError(f"chroma_bands={self.chroma_bands} do not go evenly into 12 semitones; take 12, 24 or 36")
         if not mel_filterbank(self).sum(0).all():
             raise ValueError(
                 f"mel_bands={self.mel_bands} leaves bands without a spectrum bin; use fewer, or a longer window"
@@ -118,7 +127,13 @@ class LogMel:
         bins = int(filterbank.any(1).nonzero().max()) + 1
         bins = min(bins, self.window_samples // 2 + 1)  # a file at a low rate has no more; its upper bands are silent
         amplitude_to_full_scale = float(2 / self._window.sum())
-        self._weights = filterbank[:bins] * (amplitude_to_full_scale**2 / 10 ** (front_end.floor_db / 10))
+        floor_power = 10 ** (front_end.floor_db / 10)
+        self._weights = filterbank[:bins] * (amplitude_to_full_scale**2 / floor_power)
+        self._chroma = (
+            Chroma(self.sample_rate_hz, *scaled, front_end.chroma_bands, floor_power)
+            if front_end.chroma_bands
+            else None
+        )
 
     @typechecked
     def __call__(self, waveform: Float32[Tensor, " samples"]) -> Float32[Tensor, "frames mels"]:
@@ -137,15 +152,26 @@ class LogMel:
                 held[filled : filled + len(piece)] = piece
                 filled += len(piece)
                 if filled == len(held):
-                    yield self._log_mel(held)
+                    yield self._frames(held, BLOCK_FRAMES)
                     nothing_yet = False
                     held[:overlap] = held[len(held) - overlap :].clone()
                     filled = overlap
         frames = samples_to_frames(filled, self.window_samples, self.hop_samples)
         if frames or (nothing_yet and filled):
-            padded = -(-max(frames, 1) // FRAMES_STEP) * FRAMES_STEP
             held[filled:] = 0
-            yield self._log_mel(held[: (padded - 1) * self.hop_samples + self.window_samples])[: max(frames, 1)]
+            yield self._frames(held, max(frames, 1))
+
+    def _frames(self, held: Float32[Tensor, " samples"], frames: int) -> Float32[Tensor, "frames bands"]:
+        """The first frames of a block; every frame has the chroma of its group."""
+        log_mel = self._log_mel(held[: self._samples_of(frames, FRAMES_STEP)])[:frames]
+        if self._chroma is None:
+            return log_mel
+        chroma = self._chroma(held[: self._samples_of(frames, FRAMES_A_WINDOW)])
+        return torch.cat([log_mel, chroma.repeat_interleave(FRAMES_A_WINDOW, dim=0)[:frames]], dim=1)
+
+    def _samples_of(self, frames: int, step: int) -> int:
+        """Samples under `frames`, rounded up to a multiple of `step`."""
+        return (-(-frames // step) * step - 1) * self.hop_samples + self.window_samples
 
     def _log_mel(self, held: Float32[Tensor, " samples"]) -> Float32[Tensor, "frames mels"]:
         frames = held.unfold(0, self.window_samples, self.hop_samples) * self._window

@@ -44,6 +44,7 @@ class NetworkConfig(Config):
     normalisation: Literal["batch", "none"] = "batch"
     time_pooling: tuple[TimePoolingName, ...] = Field(("mean", "max", "std", "change"), min_length=1)
     multi_level: bool = Field(True, description="pool the input and every block over time, not the last block alone")
+    harmony_filters: PositiveInt = Field(32, description="over the chroma, where the front end makes any")
     dense: tuple[PositiveInt, ...] = (256,)
     shortcut: bool = Field(True, description="a linear layer beside the dense ones, which training starts as whitening")
     embedding_size: PositiveInt = 128

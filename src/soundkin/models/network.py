@@ -13,9 +13,9 @@ from soundkin.shapes import Bool, Float, Int, typechecked
 class TrackNetwork(nn.Module):
     """Hears tracks of any length: a trunk over each patch, patch pooling, and the lyrics joined in where asked for."""
 
-    def __init__(self, config: NetworkConfig, mel_bands: int) -> None:
+    def __init__(self, config: NetworkConfig, mel_bands: int, chroma_bands: int = 0) -> None:
         super().__init__()
-        self.trunk = TimeConvNetwork(config, mel_bands)
+        self.trunk = TimeConvNetwork(config, mel_bands, chroma_bands)
         self.patch_pooling = PATCH_POOLINGS[config.patch_pooling](config.embedding_size)
         self.lyric_fusion = LyricFusion(config.lyrics, config.embedding_size) if config.lyrics else None
         self.minimum_frames = self.trunk.minimum_frames
@@ -48,9 +48,9 @@ class TrackNetwork(nn.Module):
         return self.tracks(*by_track(self.patches(log_mel), lengths), lyrics)
 
 
-def build_network(config: NetworkConfig, mel_bands: int) -> TrackNetwork:
-    """A network with fresh weights, drawn from torch's global generator."""
-    return TrackNetwork(config, mel_bands)
+def build_network(config: NetworkConfig, mel_bands: int, chroma_bands: int = 0) -> TrackNetwork:
+    """A network with fresh weights, drawn from torch's global generator, for frames of mel bands and then chroma."""
+    return TrackNetwork(config, mel_bands, chroma_bands)
 
 
 @typechecked

@@ -6,10 +6,13 @@ Pooling every level: J. Lee, J. Nam, "Multi-Level and Multi-Scale Feature Aggreg
 Neural Networks for Music Auto-tagging" (2017); here the levels are trained together.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from soundkin.models.config import ConvConfig, NetworkConfig
+from soundkin.models.harmony import HarmonyLevel
 from soundkin.models.time_pooling import TimePooling
 from soundkin.shapes import Float, typechecked
 
@@ -35,11 +38,19 @@ class ConvBlock(nn.Module):
         return pooled
 
 
+class Level(NamedTuple):
+    """A part of what is pooled: how many numbers, and how many convolutions have made them."""
+
+    size: int
+    depth: int
+
+
 class TimeConvNetwork(nn.Module):
     """Log-mel patches to patch vectors, for patches of any length from `minimum_frames` on."""
 
-    def __init__(self, config: NetworkConfig, mel_bands: int) -> None:
+    def __init__(self, config: NetworkConfig, mel_bands: int, chroma_bands: int = 0) -> None:
         super().__init__()
+        self.mel_bands = mel_bands
         normalised = config.normalisation == "batch"
         # Running mean and deviation of each mel band over the training patches.
         self.input_norm = nn.BatchNorm1d(mel_bands, affine=False) if normalised else nn.Identity()
@@ -49,9 +60,12 @@ class TimeConvNetwork(nn.Module):
         )
         self.time_pooling = TimePooling(config.time_pooling)
         self.multi_level = config.multi_level
-        heard = widths if config.multi_level else widths[-1:]
-        self.level_sizes = tuple(width * len(config.time_pooling) for width in heard)
-        pooled = sum(self.level_sizes)
+        self.harmony = HarmonyLevel(chroma_bands, config.harmony_filters) if chroma_bands else None
+        depths = range(len(widths)) if config.multi_level else [len(widths) - 1]
+        self.levels = [Level(widths[depth] * len(config.time_pooling), depth) for depth in depths]
+        if self.harmony:
+            self.levels.append(Level(self.harmony.size, depth=1))
+        pooled = sum(level.size for level in self.levels)
         self.pooled_norm = nn.BatchNorm1d(pooled) if normalised else nn.Identity()
         self.dense = _dense_layers(pooled, config)
         self.shortcut = nn.Linear(pooled, config.embedding_size) if config.shortcut else None
@@ -68,14 +82,17 @@ class TimeConvNetwork(nn.Module):
     def pooled(self, log_mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch pooled"]:
         """What is heard at every level, pooled over time and normalised: what the dense layers make a vector of.
 
-        Levels come one after the other, the input first, `level_sizes` of each.
+        As `levels` says: one after the other, the input first, harmony last.
         """
-        levels = [self.input_norm(log_mel)]
+        levels = [self.input_norm(log_mel[:, : self.mel_bands])]
         for block in self.blocks:
             levels.append(block(levels[-1]))
         heard = levels if self.multi_level else levels[-1:]
-        pooled: Tensor = self.pooled_norm(torch.cat([self.time_pooling(level) for level in heard], dim=1))
-        return pooled
+        pooled = [self.time_pooling(level) for level in heard]
+        if self.harmony:
+            pooled.append(self.harmony(log_mel[:, self.mel_bands :]))
+        normalised: Tensor = self.pooled_norm(torch.cat(pooled, dim=1))
+        return normalised
 
 
 def _dense_layers(inputs: int, config: NetworkConfig) -> nn.Sequential:

@@ -29,7 +29,7 @@ def start_whitened(network: TimeConvNetwork, log_mels: Sequence[Float[Tensor, "b
     _settle_norms(network, log_mels)
     network.eval()
     pooled = torch.cat([network.pooled(log_mel) for log_mel in log_mels]).double()
-    weights = torch.cat([torch.full((size,), LEVEL_WEIGHT**n) for n, size in enumerate(network.level_sizes)]).double()
+    weights = torch.cat([torch.full((level.size,), LEVEL_WEIGHT**level.depth) for level in network.levels]).double()
     projection = whitening((pooled - pooled.mean(dim=0)) * weights, network.embedding_size) * weights
     network.shortcut.weight.zero_()
     network.shortcut.weight[: len(projection)] = projection.float()

@@ -143,7 +143,7 @@ def _folded_in(keys: Mapping[str, str], task: LatentFactorsTask, listening: List
 
 
 def _described_frames(cache: MelCache, key: str) -> Float32[np.ndarray, "frames described"]:
-    return with_differences(mfccs(np.asarray(cache.log_mel(key), np.float32)))
+    return with_differences(mfccs(cache.log_mel(key), cache.mel_bands))
 
 
 def _describer(lesson: Lesson, random_seed: int) -> Callable[[Sequence[str]], Float32[np.ndarray, "tracks codewords"]]:

@@ -69,7 +69,7 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, int]:
 
 def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
     """Network and tasks with fresh weights from torch's global generator."""
-    network = build_network(config.model, config.features.mel_bands)
+    network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
     if config.patch.frames < network.minimum_frames:
         raise ConfigError(
             f"config patch.frames={config.patch.frames}: this network needs {network.minimum_frames} frames or more."

@@ -72,7 +72,7 @@ class TrainingModule(pl.LightningModule):
         """Weighted sum of the task losses on one batch of tracks."""
         rows = batch["rows"].cpu()
         lyrics = self.lyrics.of_training(rows, self.device) if self.lyrics else None
-        log_mel = augment(batch["log_mel"], self.augment_config, self._generator)
+        log_mel = augment(batch["log_mel"], self.augment_config, self._generator, self.network.trunk.mel_bands)
         with torch.set_grad_enabled(not self.frozen):
             vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
         if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:

@@ -153,7 +153,7 @@ def vectors_of_waveform(
     vectors = {name: embedder.embed(sound, lyrics) for name, embedder in embedders.items()}
     frames = torch.cat(list(frames_of_audio(stream_array(*sound), front_end))).numpy()
     if isinstance(front_end, FrontEnd):
-        return vectors | {MFCC: mfcc_statistics(mfccs(frames))}
+        return vectors | {MFCC: mfcc_statistics(mfccs(frames, front_end.mel_bands))}
     return vectors | {EXTERNAL: frames.mean(axis=0)}
 
 
