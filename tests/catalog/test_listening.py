@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from soundkin.catalog.listening import Listening, ListeningConfig, habits, make_listening
 from soundkin.errors import CatalogError
@@ -159,3 +160,11 @@ def test_ratings_without_a_liking_say_what_to_do() -> None:
     alike = table(("u", "a", 1), ("u", "b", 1), ("v", "b", 1))
     with pytest.raises(CatalogError, match=r"no rating says .* listening.feedback=implicit"):
         listening(alike, ListeningConfig(feedback="explicit"))
+
+
+def test_plays_are_the_likings_of_these_users_and_tracks_in_their_order() -> None:
+    confidence = csr_matrix(np.array([[2, -3, 0], [0, 5, 4], [7, 0, 1]], np.float32))
+    known = Listening(["ann", "bob", "cy"], ["a", "b", "c"], confidence, np.ones(3, np.float32))
+    plays = known.plays(["cy", "nobody", "ann"], ["c", "a", "never played", "b"])
+    assert plays.toarray().tolist() == [[1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]]
+    assert plays.nnz == 3

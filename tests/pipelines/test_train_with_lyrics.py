@@ -11,7 +11,7 @@ from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.embedding.store import read_embeddings
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.train import compose, train
-from soundkin.training.held_out import HeldOutLabels, retrieval_scores
+from soundkin.training.held_out import HeldOut, held_out_scores
 
 WORDS = {
     "sea": "wave tide salt harbour sail shore deep drifting",
@@ -59,8 +59,8 @@ def genre_map(model: Path, catalog_path: Path, folder: Path) -> tuple[float, np.
     embeddings, catalog = read_embeddings(folder), read_catalog(catalog_path)
     sings = [bool(values) for values in catalog.values("lyrics")]
     held_out = pd.read_csv(model.parent / "tracks.csv")["split"].eq("valid").to_numpy() & np.array(sings)
-    labels = HeldOutLabels.of(catalog.select(held_out))
-    return retrieval_scores(embeddings.vectors[held_out], labels)["genre_map"], embeddings.vectors, sings
+    labels = HeldOut.of(catalog.select(held_out))
+    return held_out_scores(embeddings.vectors[held_out], labels)["genre_map"], embeddings.vectors, sings
 
 
 @pytest.mark.slow

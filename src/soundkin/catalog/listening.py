@@ -7,6 +7,7 @@ Exposure: T. Schnabel et al., "Recommendations as Treatments" (2016); Y. Saito e
 from Missing-Not-At-Random Implicit Feedback" (2020), whose propensity is (listeners / most listeners) ^ 0.5.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,6 +61,15 @@ class Listening:
     def listeners(self) -> Int[np.ndarray, " tracks"]:
         """How many users like each track."""
         return np.bincount(self.confidence.indices[self.confidence.data > 0], minlength=len(self.tracks))
+
+    def plays(self, users: Sequence[str], track_ids: Sequence[str]) -> csr_matrix:
+        """Who likes which of these tracks, [users, tracks]; nobody and nothing that is not known here."""
+        known = self.confidence.tocoo()
+        rows = pd.Index(users).get_indexer(pd.Index(self.users))[known.row]
+        columns = pd.Index(track_ids).get_indexer(pd.Index(self.tracks))[known.col]
+        kept = (rows >= 0) & (columns >= 0) & (known.data > 0)
+        ones = np.ones(kept.sum(), np.float32)
+        return csr_matrix((ones, (rows[kept], columns[kept])), shape=(len(users), len(track_ids)))
 
 
 @dataclass(frozen=True, eq=False)

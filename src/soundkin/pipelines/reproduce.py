@@ -235,7 +235,9 @@ def _compare(
     users = task.user_vectors().numpy()
     ids = [track_id for track_id in tested.track_ids if all(track_id in of.index for of in factors.values())]
     systems = {name: (users, of.loc[ids].to_numpy(np.float32)) for name, of in factors.items()}
-    return cold_start(systems, listeners.bound(task.users, ids), listeners.plays(task.users, ids), random_seed)
+    return cold_start(
+        systems, listeners.bound(task.users, ids), listeners.listening.plays(task.users, ids), random_seed
+    )
 
 
 def _notes(lesson: Lesson, codewords: int, config: TrainConfig) -> tuple[str, ...]:

@@ -15,29 +15,27 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
-from soundkin.catalog.listening import Listening, ListeningConfig, make_listening
+from soundkin.catalog.listening import Listening, make_listening
 from soundkin.catalog.sources import Sources
 from soundkin.errors import CatalogError, ConfigError
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.tasks.base import TaskConfig, masked_mean, unit_length
 from soundkin.tasks.factorisation import Factors, factorise
-from soundkin.tasks.user_side import UserSide
+from soundkin.tasks.user_side import UserSide, UserSideConfig
 
 VANISHED = 1e-3  # the length of a track's factors that says nothing; usual ones are near 1
 
 
-class LatentFactorsConfig(TaskConfig):
+class LatentFactorsConfig(UserSideConfig):
     """Settings of the latent-factor task."""
 
     loss: Literal["mse_unit", "mse", "wpe"] = Field(
         "mse_unit", description="squared error of factors at unit length, of factors, or weighted prediction error"
     )
-    factors: PositiveInt = Field(50, description="dimensions of users and tracks")
     iterations: PositiveInt = Field(15, description="rounds of alternating least squares")
     regularisation: float = Field(10.0, gt=0.0, description="weight of the squared length of the factors")
     minimum_listeners: PositiveInt = Field(2, description="tracks that fewer users like are no targets")
     random_seed: NonNegativeInt = Field(0, description="of the factors that least squares start from")
-    listening: ListeningConfig = ListeningConfig()
 
 
 class LatentFactorsTask(UserSide):

@@ -13,29 +13,27 @@ from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 
-from soundkin.catalog.listening import Listening, ListeningConfig, make_listening
+from soundkin.catalog.listening import Listening, make_listening
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
 from soundkin.shapes import Bool, Float, Int, typechecked
 from soundkin.tasks.base import TaskConfig, unit_length
-from soundkin.tasks.user_side import UserSide
+from soundkin.tasks.user_side import UserSide, UserSideConfig
 
 
-class RatingsConfig(TaskConfig):
+class RatingsConfig(UserSideConfig):
     """Settings of the ratings task."""
 
     loss: Literal["bpr", "sampled_softmax"] = Field("bpr", description="pairs of tracks, or one among the batch")
-    factors: PositiveInt = Field(50, description="dimensions of users and tracks")
     temperature: float = Field(0.2, gt=0.0, description="what products of user and track are divided by")
     regularisation: float = Field(0.01, ge=0.0, description="weight of the squared length of the users drawn")
     frequency: Literal["uniform", "artists"] = Field(
         "artists", description="how often batches hold a track, for the softmax to correct: all alike, or by artist"
     )
-    listening: ListeningConfig = ListeningConfig()
 
 
 class RatingsTask(UserSide):

@@ -5,11 +5,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from soundkin.catalog.listening import ListeningConfig
 from soundkin.catalog.table import Catalog
 from soundkin.tasks.base import ProxyTask, TaskConfig
 from soundkin.tasks.membership import positions
+
+
+class UserSideConfig(TaskConfig):
+    """Settings of a task that learns from ratings."""
+
+    factors: PositiveInt = Field(50, description="dimensions of users and tracks")
+    listening: ListeningConfig = ListeningConfig()
 
 
 class UserSide(ProxyTask):
@@ -21,6 +30,7 @@ class UserSide(ProxyTask):
     """
 
     files = ("ratings",)
+    config: UserSideConfig
 
     def __init__(self, config: TaskConfig, user_count: int, embedding_size: int) -> None:
         super().__init__(config, embedding_size)

@@ -12,8 +12,6 @@ from tqdm import tqdm
 
 from soundkin.files import replacing
 
-WATCHED = "valid/retrieval"
-
 
 class History(Callback):
     """One row an epoch, in `metrics.csv` and in the checkpoint, so that a resumed run keeps its past."""
@@ -67,7 +65,7 @@ def _is_candidate(pl_module: pl.LightningModule) -> bool:
 
 
 class KeepBest(ModelCheckpoint):
-    """Keeps the weights that do best on held-out retrieval."""
+    """Keeps the weights that do best on held-out tracks."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Consider the epoch."""
@@ -76,7 +74,7 @@ class KeepBest(ModelCheckpoint):
 
 
 class StopWhenNoBetter(EarlyStopping):
-    """Early stopping on held-out retrieval that stays stopped when a finished run is resumed."""
+    """Early stopping on held-out tracks that stays stopped when a finished run is resumed."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Do not train another epoch after a resume if patience had run out."""
@@ -90,9 +88,10 @@ class StopWhenNoBetter(EarlyStopping):
 
 
 class EpochProgress(Callback):
-    """A bar on stderr: one tick a step, and how well held-out tracks find their kin."""
+    """A bar on stderr: one tick a step, and the held-out score that is watched."""
 
-    def __init__(self) -> None:
+    def __init__(self, watched: str) -> None:
+        self.watched = watched
         self._bar: tqdm[Any] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -117,7 +116,7 @@ class EpochProgress(Callback):
         """Show the epoch's figures behind the bar."""
         if self._bar is not None:
             shown = {"epoch": f"{trainer.current_epoch + 1}/{trainer.max_epochs}"}
-            for name, label in (("train/loss", "loss"), (WATCHED, "held-out retrieval")):
+            for name, label in (("train/loss", "loss"), (f"valid/{self.watched}", f"held-out {self.watched}")):
                 if name in trainer.callback_metrics:
                     shown[label] = f"{float(trainer.callback_metrics[name]):.3f}"
             self._bar.set_postfix(shown, refresh=False)

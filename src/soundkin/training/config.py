@@ -49,7 +49,12 @@ class TrainerConfig(Config):
         5, description="gradient conflicts are measured at the beginning of every so many epochs; 0: never"
     )
     gradient_clip: float = Field(1.0, gt=0.0)
-    patience: PositiveInt = Field(10, description="epochs without a better held-out retrieval before stopping")
+    watched: str = Field(
+        "retrieval",
+        description="held-out score to keep the best weights by: retrieval, the mean of them all, or one of those that "
+        "metrics.csv has behind valid/, as genre_map or latent_factors_ndcg",
+    )
+    patience: PositiveInt = Field(10, description="epochs without a better held-out score before stopping")
     accelerator: str = Field("cpu", description="cpu, gpu or auto")
     devices: PositiveInt = 1
     strategy: str = Field("auto", description="how several devices share the work, as ddp")

@@ -3,24 +3,29 @@
 import logging
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from soundkin.catalog.listening import make_listening
+from soundkin.config import nearest
 from soundkin.errors import ConfigError
 from soundkin.models import build_network
 from soundkin.tasks import TASKS, ProxyTask
 from soundkin.tasks.user_side import UserSide
-from soundkin.training.callbacks import WATCHED, EpochProgress, History, KeepBest, StopWhenNoBetter
+from soundkin.training.callbacks import EpochProgress, History, KeepBest, StopWhenNoBetter
 from soundkin.training.checkpoint import CrashSafeCheckpointIO, read_checkpoint
 from soundkin.training.config import TrainConfig
 from soundkin.training.data import PatchData, PreparedData
-from soundkin.training.held_out import HeldOutLabels, retrieval_scores
+from soundkin.training.held_out import HeldOut
 from soundkin.training.lyrics import LyricTable
 from soundkin.training.module import TrainingModule
 from soundkin.training.start import whitened_start
@@ -31,21 +36,21 @@ logger = logging.getLogger(__name__)
 def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, int]:
     """Train, or go on from `checkpoints/last.ckpt`: the weights that did best on held-out tracks, and their epoch.
 
-    Without held-out tracks that share a label there is nothing to watch, and a network that learns from users alone is
-    not to be judged by labels: then all epochs run and the last weights win.
+    A network that learns from users alone is judged by them alone. Without held-out tracks that share a label or a
+    listener there is nothing to watch: then all epochs run and the last weights win.
 
     Raises:
-        CatalogError: a task lacks its labels. ConfigError: no task, or a patch too short for the network.
+        CatalogError: a task lacks its labels.
+        ConfigError: no task, a patch too short for the network, or no such score to watch.
     """
     _quieten()
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     torch.manual_seed(config.random_seed)
     module = build_module(config, data)
-    taste_alone = all(isinstance(task, UserSide) for task in module.proxy_tasks.values())
-    watched = not taste_alone and _has_something_to_watch(module, data)
-    if not watched and not taste_alone:
-        logger.warning("no two held-out tracks share a label: training runs all its epochs and keeps the last weights")
+    watched = _has_something_to_watch(module, config.trainer.watched)
+    if data.valid.keys and not watched:
+        logger.warning("no held-out tracks share a label or have listeners: the last epoch's weights will be kept")
     checkpoints = config.run_dir / "checkpoints"
     trainer = _trainer(config, checkpoints, watched)
     last = checkpoints / "last.ckpt"
@@ -76,12 +81,11 @@ def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
         )
     tasks = _tasks(config, data)
     targets: dict[str, Tensor] = {name: task.targets(data.train.catalog) for name, task in tasks.items()}
-    held_out = HeldOutLabels.of(data.valid.catalog)
     return TrainingModule(
         network,
         tasks,
         targets,
-        held_out,
+        _held_out(tasks, data),
         LyricTable.of(config.model.lyrics, data) if config.model.lyrics else None,
         config.data.augment,
         config.trainer,
@@ -99,20 +103,40 @@ def _tasks(config: TrainConfig, data: PreparedData) -> dict[str, ProxyTask]:
     }
 
 
-def _has_something_to_watch(module: TrainingModule, data: PreparedData) -> bool:
-    blank = torch.zeros(len(data.valid.keys), 1).numpy()
-    return len(blank) > 1 and "retrieval" in retrieval_scores(blank, module.held_out)
+def _held_out(tasks: dict[str, ProxyTask], data: PreparedData) -> HeldOut:
+    """What the held-out tracks are asked for."""
+    tastes = {name: task for name, task in tasks.items() if isinstance(task, UserSide)}
+    plays = {name: liked for name, task in tastes.items() if (liked := _held_out_plays(task, data)).nnz}
+    held_out = HeldOut.of(data.valid.catalog, plays)
+    return held_out.of_plays_alone() if len(tastes) == len(tasks) else held_out
+
+
+def _held_out_plays(task: UserSide, data: PreparedData) -> csr_matrix:
+    """Which held-out tracks the task's users like, by the ratings of training and held-out tracks."""
+    assert data.sources.all_tracks is not None
+    wanted = {*data.train.catalog.track_ids, *data.valid.catalog.track_ids}
+    tracks = data.sources.all_tracks
+    both = tracks.select(np.array([track_id in wanted for track_id in tracks.track_ids]))
+    ratings = replace(data.sources, catalog=both).read_ratings(task.name)
+    listening = make_listening(ratings, task.config.listening, f"ratings {data.sources.ratings}")
+    return listening.plays(task.users, data.valid.catalog.track_ids)
+
+
+def _has_something_to_watch(module: TrainingModule, watched: str) -> bool:
+    scores = module.held_out.score_names()
+    if scores and watched not in scores:
+        raise ConfigError(f"config trainer.watched={watched}: no such score here.{nearest(watched, scores)}")
+    return bool(scores)
 
 
 def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Trainer:
     settings = config.trainer
+    score = f"valid/{settings.watched}"
     kept: dict[str, Any] = dict(dirpath=checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
-    callbacks: list[Callback] = [History(config.run_dir / "metrics.csv"), EpochProgress()]
+    callbacks: list[Callback] = [History(config.run_dir / "metrics.csv"), EpochProgress(settings.watched)]
     if watched:
-        callbacks.append(
-            StopWhenNoBetter(WATCHED, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
-        )
-        callbacks.append(KeepBest(filename="best", monitor=WATCHED, mode="max", **kept))
+        callbacks.append(StopWhenNoBetter(score, mode="max", patience=settings.patience, check_on_train_epoch_end=True))
+        callbacks.append(KeepBest(filename="best", monitor=score, mode="max", **kept))
     callbacks.append(ModelCheckpoint(filename="last", **kept))  # after the best, whose state it holds
     return pl.Trainer(
         max_epochs=settings.epochs,

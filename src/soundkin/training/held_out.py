@@ -1,46 +1,94 @@
-"""How well held-out tracks find their kin: the figure that early stopping watches."""
+"""How well held-out tracks are known by their sound: the figure that training watches, and keeps the best weights by.
+
+Two questions: whether they find their kin, and, where a task learns from ratings, whether they find their listeners.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from soundkin.catalog.table import Catalog
+from soundkin.evaluation import user_rankings
 from soundkin.evaluation.retrieval import retrieval
+from soundkin.evaluation.user_rankings import Factors
 from soundkin.shapes import Float
 
 METRIC = "mAP@10"
 LABELS = ("genre", "artist")
+NDCG = f"nDCG@{user_rankings.SHORT}"
+MOST_USERS = 1_000
+TOGETHER = "retrieval"
 
 
 @dataclass(frozen=True)
-class HeldOutLabels:
-    """What the held-out tracks are labelled with; a column nobody can be asked about is left out."""
+class HeldOut:
+    """What is known of the held-out tracks: their labels, and by task who likes them, as [users, tracks].
 
-    values: Mapping[str, Sequence[tuple[str, ...]]]
+    A column nobody can be asked about is left out.
+    """
+
+    labels: Mapping[str, Sequence[tuple[str, ...]]]
     artists: Sequence[tuple[str, ...]]
+    plays: Mapping[str, csr_matrix]
 
     @classmethod
-    def of(cls, catalog: Catalog) -> "HeldOutLabels":
-        """The labels of a catalog of held-out tracks."""
+    def of(cls, catalog: Catalog, plays: Mapping[str, csr_matrix] | None = None) -> "HeldOut":
+        """The labels of a catalog of held-out tracks, and the plays of up to MOST_USERS who like one."""
         present = [label for label in LABELS if label in catalog.frame.columns]
-        return cls({label: catalog.values(label) for label in present}, _artists(catalog))
+        asked = {task: _of_some_users(liked) for task, liked in (plays or {}).items()}
+        return cls({label: catalog.values(label) for label in present}, _artists(catalog), asked)
+
+    def score_names(self) -> list[str]:
+        """What `held_out_scores` answers; nothing where there are no two tracks."""
+        blank = np.zeros((len(self.artists), 1), np.float32)
+        tastes = {task: (np.zeros((liked.shape[0], 1), np.float32), blank) for task, liked in self.plays.items()}
+        return list(held_out_scores(blank, self, tastes)) if len(blank) > 1 else []
+
+    def of_plays_alone(self) -> "HeldOut":
+        """Without labels, which say nothing of a network that learns from users alone."""
+        return HeldOut({}, self.artists, self.plays)
 
 
-def retrieval_scores(vectors: Float[np.ndarray, "tracks embedding"], labels: HeldOutLabels) -> dict[str, float]:
-    """Mean average precision at 10 for each label, artist filter on for all but the artist, and their mean.
+def held_out_scores(
+    vectors: Float[np.ndarray, "tracks embedding"], held_out: HeldOut, tastes: Mapping[str, Factors] | None = None
+) -> dict[str, float]:
+    """How well tracks find their kin and their listeners.
+
+    Args:
+        vectors: one a held-out track.
+        tastes: by task, user vectors and the vectors of the held-out tracks in their space.
 
     Returns:
-        `<label>_map` for each label that some pair of tracks shares, and `retrieval`, their mean; empty if none does.
+        `<label>_map`, the mean average precision at 10, artist filter on for all but the artist, for each label that
+        some pair of tracks shares; `<task>_ndcg`, the nDCG at 20 of what users like, for each task with plays; and
+        `retrieval`, the mean of them all. Empty if there is none.
     """
     scores = {}
-    for label, values in labels.values.items():
-        held_out = None if label == "artist" else ("artist", labels.artists)
-        measures = retrieval({"network": vectors}, label, values, held_out, np.arange(len(vectors)), random_seed=0)
+    for label, values in held_out.labels.items():
+        others = None if label == "artist" else ("artist", held_out.artists)
+        measures = retrieval({"network": vectors}, label, values, others, np.arange(len(vectors)), random_seed=0)
         of_tracks = next(measure for measure in measures if measure.metric == METRIC).scores["network"]
         if np.isfinite(of_tracks).any():
             scores[f"{label}_map"] = float(np.nanmean(of_tracks))
-    return scores | ({"retrieval": float(np.mean(list(scores.values())))} if scores else {})
+    for task, factors in (tastes or {}).items():
+        metrics = {NDCG: user_rankings.METRICS[NDCG]}
+        [measure] = user_rankings.ask({"network": factors}, held_out.plays[task], metrics=metrics)
+        scores[f"{task}_ndcg"] = float(np.nanmean(measure.scores["network"]))
+    return scores | ({TOGETHER: float(np.mean(list(scores.values())))} if scores else {})
+
+
+def _of_some_users(plays: csr_matrix) -> csr_matrix:
+    """The plays of users drawn evenly; the rows of all others are empty."""
+    asked = np.flatnonzero(np.diff(plays.indptr))
+    if len(asked) <= MOST_USERS:
+        return plays
+    kept = np.zeros(plays.shape[0], np.float32)
+    kept[np.random.default_rng(0).choice(asked, MOST_USERS, replace=False)] = 1.0
+    some = csr_matrix(plays.multiply(kept[:, None]))
+    some.eliminate_zeros()
+    return some
 
 
 def _artists(catalog: Catalog) -> Sequence[tuple[str, ...]]:

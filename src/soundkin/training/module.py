@@ -10,13 +10,15 @@ import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from soundkin.evaluation.user_rankings import Factors
 from soundkin.features.augment import AugmentConfig, augment
 from soundkin.models import TrackNetwork
 from soundkin.tasks import ProxyTask
+from soundkin.tasks.user_side import UserSide
 from soundkin.training.batches import Batch
 from soundkin.training.config import TrainerConfig
 from soundkin.training.conflicts import gradient_cosines
-from soundkin.training.held_out import HeldOutLabels, retrieval_scores
+from soundkin.training.held_out import HeldOut, held_out_scores
 from soundkin.training.lyrics import LyricTable
 from soundkin.training.weighting import TaskWeighting
 
@@ -29,7 +31,7 @@ class TrainingModule(pl.LightningModule):
         network: TrackNetwork,
         tasks: dict[str, ProxyTask],
         targets: dict[str, Tensor],
-        held_out: HeldOutLabels,
+        held_out: HeldOut,
         lyrics: LyricTable | None,
         augment_config: AugmentConfig,
         config: TrainerConfig,
@@ -105,12 +107,21 @@ class TrainingModule(pl.LightningModule):
         self._held_out_vectors += self.network(batch["log_mel"], batch["lengths"], lyrics).float().cpu()
 
     def on_validation_epoch_end(self) -> None:
-        """Log how well held-out tracks find their kin."""
-        vectors = torch.stack(self._held_out_vectors).numpy()
+        """Log how well held-out tracks find their kin and their listeners."""
+        vectors = torch.stack(self._held_out_vectors)
         self._held_out_vectors.clear()
         if not self.trainer.sanity_checking:
-            scores = retrieval_scores(vectors, self.held_out)
+            scores = held_out_scores(vectors.numpy(), self.held_out, self._tastes(vectors))
             self.log_dict({f"valid/{name}": float(value) for name, value in scores.items()}, sync_dist=True)
+
+    def _tastes(self, vectors: Tensor) -> dict[str, Factors]:
+        """By task that is watched: its users, and where it puts tracks with these vectors among them."""
+        heard, found = vectors.to(self.device), {}
+        for name, task in self.proxy_tasks.items():
+            if isinstance(task, UserSide) and name in self.held_out.plays:
+                both = (task.user_vectors(), task.track_vectors(heard))
+                found[name] = (both[0].float().cpu().numpy(), both[1].float().cpu().numpy())
+        return found
 
     @property
     def frozen(self) -> bool:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
 
 from soundkin.catalog.listening import Listening, make_listening
 from soundkin.catalog.ratings import read_ratings
@@ -34,15 +33,6 @@ class Listeners:
 
     listening: Listening
     factorisation: LatentFactorsConfig
-
-    def plays(self, users: list[str], track_ids: list[str]) -> csr_matrix:
-        """Who likes which of these tracks, [users, tracks]."""
-        known = self.listening.confidence.tocoo()
-        rows = pd.Index(users).get_indexer(pd.Index(self.listening.users))[known.row]
-        columns = pd.Index(track_ids).get_indexer(pd.Index(self.listening.tracks))[known.col]
-        kept = (rows >= 0) & (columns >= 0) & (known.data > 0)
-        ones = np.ones(kept.sum(), np.float32)
-        return csr_matrix((ones, (rows[kept], columns[kept])), shape=(len(users), len(track_ids)))
 
     def bound(self, users: list[str], track_ids: list[str]) -> Factors:
         """Factors of these users and tracks by all ratings; zeros for whoever likes nothing, and what nobody likes."""

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from soundkin.catalog.listening import make_listening
+from soundkin.catalog.listening import Listening, make_listening
 from soundkin.catalog.ratings import read_ratings
 from soundkin.catalog.splits import SplitConfig, group_names
 from soundkin.catalog.table import Catalog
@@ -123,10 +123,11 @@ def offers_of(
     listeners = Listeners(make_listening(frame, config.listening, f"ratings {ratings}"), config)
     ids = np.array(catalog.track_ids, object)
     known_ids, held_out_ids = ids[known].tolist(), ids[held_out].tolist()
-    users = listeners.listening.users
+    listening = listeners.listening
+    users = listening.users
     if own_users is not None:
         users = sorted(set(users) & set(own_users.ids))
-    liked, plays = listeners.plays(users, known_ids), listeners.plays(users, held_out_ids)
+    liked, plays = listening.plays(users, known_ids), listening.plays(users, held_out_ids)
     kept = np.flatnonzero((np.diff(liked.indptr) > 0) & (np.diff(plays.indptr) > 0))
     if not len(kept):
         raise UsageError(
@@ -179,7 +180,7 @@ def _later(
     if split is None:
         return None, "No split by time: ratings have no times, or all lie on one side of the cutoff."
     words = f"{split.cutoff:%Y-%m-%d %H:%M} UTC"
-    before, after = (_listeners(part, config) for part in (split.before, split.after))
+    before, after = (_listening(part, config) for part in (split.before, split.after))
     if before is None or after is None:
         return None, f"No split by time: nobody likes anything {'before' if before is None else 'after'} {words}."
     liked, plays = before.plays(whole.users, whole.known_ids), after.plays(whole.users, whole.held_out_ids)
@@ -188,7 +189,7 @@ def _later(
     kept = np.flatnonzero((np.diff(liked.indptr) > 0) & new)
     if not len(kept):
         return None, f"No split by time: nobody who is known before {words} likes a new held-out track after it."
-    popularity = np.asarray(before.plays(before.listening.users, whole.held_out_ids).sum(axis=0), float).ravel()
+    popularity = np.asarray(before.plays(before.users, whole.held_out_ids).sum(axis=0), float).ravel()
     later = replace(
         whole,
         users=[whole.users[row] for row in kept],
@@ -212,10 +213,10 @@ def _note_on(split: TimeSplit, cutoff: str) -> str:
     )
 
 
-def _listeners(ratings: pd.DataFrame, config: LatentFactorsConfig) -> Listeners | None:
+def _listening(ratings: pd.DataFrame, config: LatentFactorsConfig) -> Listening | None:
     """Who likes what by some of the ratings; None if nobody likes anything."""
     try:
-        return Listeners(make_listening(ratings, config.listening, "ratings"), config)
+        return make_listening(ratings, config.listening, "ratings")
     except CatalogError:
         return None
 

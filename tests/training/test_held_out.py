@@ -1,0 +1,98 @@
+"""What training watches: figures worked out by hand, and which of them there are."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+
+from soundkin.catalog.table import Catalog, read_catalog
+from soundkin.errors import ConfigError
+from soundkin.pipelines.train import compose, train
+from soundkin.training.held_out import MOST_USERS, HeldOut, held_out_scores
+
+LIKED = csr_matrix(np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0]], np.float32))
+VECTORS = np.array([[1, 0], [0, 1], [0, 1]], np.float32)
+
+
+def held_out(folder: Path, plays: dict[str, csr_matrix] | None = None) -> HeldOut:
+    rows = {"track_id": ["a", "b", "c"], "path": ["a.ogg", "b.ogg", "c.ogg"], "genre": ["folk", "jazz", "jazz"]}
+    pd.DataFrame(rows).to_csv(folder / "catalog.csv", index=False)
+    return HeldOut.of(read_catalog(folder / "catalog.csv"), plays)
+
+
+def test_kin_and_listeners_weigh_the_same(tmp_path: Path) -> None:
+    asked = held_out(tmp_path, {"ratings": LIKED})
+    assert asked.score_names() == ["genre_map", "ratings_ndcg", "retrieval"]
+    scores = held_out_scores(VECTORS, asked, {"ratings": (np.eye(3, 2, dtype=np.float32), VECTORS)})
+    assert scores["genre_map"] == pytest.approx(1.0)
+    assert scores["ratings_ndcg"] == pytest.approx(1.0)
+    assert scores["retrieval"] == pytest.approx(1.0)
+
+
+def test_ndcg_is_that_of_twenty_places(tmp_path: Path) -> None:
+    tracks = np.eye(40, dtype=np.float32)
+    asked = HeldOut({}, [()] * 40, {"ratings": csr_matrix(tracks[[0, 1]] + tracks[[39, 2]])})
+    users = np.zeros((2, 40), np.float32)
+    users[0, 0], users[0, 39] = 1.0, -1.0  # one first, one last
+    users[1, 1], users[1, 2] = 1.0, 1.0
+    assert held_out_scores(tracks, asked, {"ratings": (users, tracks)})["ratings_ndcg"] == pytest.approx(
+        (1 / (1 + 1 / np.log2(3)) + 1) / 2
+    )
+
+
+def test_without_plays_or_shared_labels_there_is_nothing_to_watch(tmp_path: Path) -> None:
+    assert held_out(tmp_path).score_names() == ["genre_map", "retrieval"]
+    assert held_out(tmp_path, {"ratings": LIKED}).of_plays_alone().score_names() == ["ratings_ndcg", "retrieval"]
+    assert held_out(tmp_path).of_plays_alone().score_names() == []
+    assert HeldOut({}, [()], {"ratings": LIKED[:, :1]}).score_names() == []
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 3 * MOST_USERS))
+def test_many_users_are_asked_by_sample_and_keep_their_rows(users: int) -> None:
+    liked = csr_matrix((np.ones(users), (np.arange(users), np.zeros(users, int))), shape=(users, 2))
+    catalog = Catalog(pd.DataFrame({"track_id": ["a", "b"], "path": ["a.ogg", "b.ogg"]}), Path())
+    asked = HeldOut.of(catalog, {"ratings": liked}).plays["ratings"]
+    assert asked.shape == liked.shape
+    assert asked.nnz == min(users, MOST_USERS)
+
+
+SMALL = [
+    "trainer.steps_per_epoch=2",
+    "trainer.threads=1",
+    "data.batch_patches=8",
+    "data.cache_workers=1",
+    "patch.frames=64",
+    "model.embedding_size=8",
+    "model.convolutions=[{filters:8,width:5,pool:4,padded:true}]",
+    "logger=csv",
+]
+
+
+@pytest.mark.slow
+def test_training_watches_the_listeners_of_held_out_tracks(small_catalog: Path, tmp_path: Path) -> None:
+    places = [f"catalog={small_catalog}", f"ratings={small_catalog.parent / 'ratings.csv'}"]
+    both = [*places, *SMALL, "task=[genre,latent_factors]", "trainer.epochs=3"]
+    run = train(compose([*both, f"run_dir={tmp_path / 'both'}", "trainer.watched=latent_factors_ndcg"]))
+    rows = pd.read_csv(tmp_path / "both" / "metrics.csv")
+    parts = rows[[name for name in rows if name.startswith("valid/") and name != "valid/retrieval"]]
+    assert parts.shape[1] > 1
+    np.testing.assert_allclose(rows["valid/retrieval"], parts.mean(axis=1), rtol=1e-5)
+    candidates = rows["valid/latent_factors_ndcg"][max(0, round(0.2 * 3) - 1) :]
+    assert run.metrics["valid/latent_factors_ndcg"] == pytest.approx(candidates.max())
+    alone = [*places, *SMALL, "task=[latent_factors]", "trainer.epochs=1", f"run_dir={tmp_path / 'alone'}"]
+    train(compose(alone))
+    watched = [name for name in pd.read_csv(tmp_path / "alone" / "metrics.csv") if name.startswith("valid/")]
+    assert watched == ["valid/latent_factors_ndcg", "valid/retrieval"]
+
+
+@pytest.mark.slow
+def test_a_score_that_is_not_there_is_answered_with_the_nearest(small_catalog: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"trainer\.watched=artist_mop.* Did you mean artist_map\?"):
+        train(
+            compose([f"catalog={small_catalog}", f"run_dir={tmp_path / 'run'}", *SMALL, "trainer.watched=artist_mop"])
+        )
