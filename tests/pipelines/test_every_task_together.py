@@ -212,9 +212,6 @@ def test_two_processes_learn_from_labels_contrast_and_ratings(
     rows = history(tmp_path / "run")
     kin = [{name: value for name, value in row.items() if name.endswith("_map")} for row in rows]
     assert kin[0] and kin[0] == kin[1]
-    assert (
-        rows[0]["valid/ratings_ndcg"] != rows[1]["valid/ratings_ndcg"]
-    )  # a head, which learns from the first epoch on
     cosines = [[name for name in row if "gradient_cosine" in name] for row in rows]
     assert [len(names) for names in cosines] == [0, 0, 3, 3]
     vector = soundkin.load(tmp_path / "run" / "model").embed(read_catalog(sources / "catalog.csv").audio_paths()[0])
