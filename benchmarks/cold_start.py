@@ -21,6 +21,7 @@ CORPUS = CorpusConfig(artists_per_genre=80, tracks_per_artist=4, users=1000, tra
 
 RECIPE = [
     "experiment=demo",
+    "features=harmony",  # these listeners have a taste for minor keys
     "task=[genre,artist,latent_factors]",
     "task.latent_factors.weight=6.0",
     "task.latent_factors.factors=32",
@@ -28,8 +29,7 @@ RECIPE = [
     "task.latent_factors.listening.alpha=5",
     "task.latent_factors.listening.propensity_power=0.5",  # popularity cannot be heard
     "data.split={train:0.8,valid:0.1,test:0.1}",
-    # These listeners have a taste for brightness and tempo, so hardly any change of those; and for minor keys, which
-    # sound alike at any pitch.
+    # And for brightness and tempo, so hardly any change of those.
     "data.augment={gain_db:10,tilt_db:3,stretch:0.02,shift_bands:10}",
     "data.augment.time_masks=1",
     "data.augment.time_mask_frames=20",
@@ -39,6 +39,7 @@ RECIPE = [
     "trainer.epochs=40",
     "trainer.steps_per_epoch=60",
     "trainer.patience=40",
+    "trainer.watched=latent_factors_ndcg",
 ]
 
 

@@ -30,6 +30,7 @@ SAMPLE_RATE_HZ = 44_100
 
 CANDIDATES = {
     "46/33 ms, 96 bands (default)": FrontEnd(),
+    "the same and 24 chroma bands": FrontEnd(chroma_bands=24),
     "46/33 ms, 64 bands": FrontEnd(mel_bands=64),
     "46/33 ms, 128 bands": FrontEnd(mel_bands=128),
     "46/23 ms, 96 bands": FrontEnd(window_samples=1024, hop_samples=512),
