@@ -8,13 +8,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 import soundkin
+from soundkin.catalog.table import read_catalog
 from soundkin.errors import CatalogError, ConfigError
 from soundkin.files import sha256_of
+from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.train import compose, train
 
 SMALL = [
@@ -194,3 +198,19 @@ def test_a_file_that_no_task_reads_is_named(
     ratings = small_catalog.parent / "ratings.csv"
     train(compose(overrides(small_catalog, tmp_path / "run", f"ratings={ratings}", "trainer.epochs=1")))
     assert "is not used: add a task that learns from it" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_model_hears_harmony_from_training_to_evaluation(small_catalog: Path, tmp_path: Path) -> None:
+    run = train(compose(overrides(small_catalog, tmp_path / "run", "features=harmony", "data.augment.stretch=0.1")))
+    assert "96 mel bands and 24 chroma bands" in (run.model / "README.md").read_text(encoding="utf-8")
+    model, path = soundkin.load(run.model), read_catalog(small_catalog).audio_paths()[0]
+    vector = model.embed(path)
+    assert np.array_equal(vector, soundkin.load(run.model).embed(path))
+    harmony = model.bundle.network.trunk.harmony
+    assert harmony is not None
+    with torch.no_grad():
+        harmony.conv.bias.add_(1.0)
+    assert not np.allclose(vector, model.embed(path))
+    rows = evaluate(run.model, small_catalog, split="all", labels=["artist"], trained_too=True).rows
+    assert {score.system for score in rows[0].scores} == {"model", "MFCC", "untrained", "chance"}

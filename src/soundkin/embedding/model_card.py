@@ -65,9 +65,10 @@ def _what_it_hears(config: Mapping[str, Any]) -> str:
         return f"vectors of {front_end['size']} numbers by a frozen encoder, {patch['frames']} at a time"
     rate_hz, hop_samples = front_end["sample_rate_hz"], front_end["hop_samples"]
     patch_seconds = frames_to_seconds(patch["frames"], rate_hz, hop_samples)
+    chroma = f" and {front_end['chroma_bands']} chroma bands" if front_end.get("chroma_bands") else ""
     return (
-        f"{front_end['mel_bands']} mel bands at {rate_hz / hop_samples:.1f} frames a second, {patch_seconds:.1f} "
-        "seconds at a time"
+        f"{front_end['mel_bands']} mel bands{chroma} at {rate_hz / hop_samples:.1f} frames a second, "
+        f"{patch_seconds:.1f} seconds at a time"
     )
 
 
