@@ -4,7 +4,8 @@
 
 Synthesises music and listeners, trains on the plays of the training artists' tracks, and prints how many plays of the
 test artists' tracks are foretold: by the network, by its vectors shuffled, by popularity, by the planted tastes.
-Resumable. Any key of the training config may follow, as task=[ratings].
+Resumable. Any key of the training config may follow; tasks of one's own, as task=[genre,artist,ratings], take the place
+of the recipe's.
 """
 
 import argparse
@@ -19,15 +20,18 @@ from soundkin.pipelines.train import compose, train
 
 CORPUS = CorpusConfig(artists_per_genre=80, tracks_per_artist=4, users=1000, tracks_per_user=120.0, triplets=0)
 
-RECIPE = [
-    "experiment=demo",
-    "features=harmony",  # these listeners have a taste for minor keys
+TASKS = [
     "task=[genre,artist,latent_factors]",
     "task.latent_factors.weight=6.0",
     "task.latent_factors.factors=32",
     "task.latent_factors.regularisation=30",
     "task.latent_factors.listening.alpha=5",
     "task.latent_factors.listening.propensity_power=0.5",  # popularity cannot be heard
+    "trainer.watched=latent_factors_ndcg",
+]
+RECIPE = [
+    "experiment=demo",
+    "features=harmony",  # these listeners have a taste for minor keys
     "data.split={train:0.8,valid:0.1,test:0.1}",
     # And for brightness and tempo, so hardly any change of those.
     "data.augment={gain_db:10,tilt_db:3,stretch:0.02,shift_bands:10}",
@@ -39,7 +43,6 @@ RECIPE = [
     "trainer.epochs=40",
     "trainer.steps_per_epoch=60",
     "trainer.patience=40",
-    "trainer.watched=latent_factors_ndcg",
 ]
 
 
@@ -55,7 +58,8 @@ def main() -> None:
         scan(corpus.music, catalog, workers=2)
     name = hashlib.sha256(" ".join(arguments.overrides).encode()).hexdigest()[:8] if arguments.overrides else "default"
     places = [f"catalog={catalog}", f"ratings={corpus.ratings}", f"run_dir={arguments.run_dir / name}"]
-    config = compose([*RECIPE, *places, *arguments.overrides])
+    own_tasks = any(override.startswith("task=") for override in arguments.overrides)
+    config = compose([*RECIPE, *([] if own_tasks else TASKS), *places, *arguments.overrides])
     model = train(config).model
     evaluation = evaluate(model, catalog, workers=2, labels=[], ratings=corpus.ratings, truth=corpus.folder)
     assert evaluation.cold_start is not None
