@@ -96,3 +96,23 @@ def test_a_score_that_is_not_there_is_answered_with_the_nearest(small_catalog: P
         train(
             compose([f"catalog={small_catalog}", f"run_dir={tmp_path / 'run'}", *SMALL, "trainer.watched=artist_mop"])
         )
+
+
+@pytest.mark.slow
+def test_ratings_of_test_tracks_are_not_looked_at(small_catalog: Path, tmp_path: Path) -> None:
+    ratings, histories = pd.read_csv(small_catalog.parent / "ratings.csv"), []
+    run = [
+        f"catalog={small_catalog}",
+        *SMALL,
+        "task=[latent_factors]",
+        "trainer.epochs=2",
+        "data.split={train:0.5,valid:0.2,test:0.3}",
+    ]
+    for name in ("all", "without"):
+        ratings.to_csv(tmp_path / f"{name}.csv", index=False)
+        train(compose([*run, f"ratings={tmp_path / name}.csv", f"run_dir={tmp_path / name}"]))
+        histories.append(pd.read_csv(tmp_path / name / "metrics.csv").drop(columns=["seconds", "data_wait_share"]))
+        splits = pd.read_csv(tmp_path / name / "tracks.csv").set_index("track_id")["split"]
+        ratings = ratings[~ratings["track_id"].map(splits).eq("test")]
+    assert splits.eq("test").any()
+    pd.testing.assert_frame_equal(*histories)
