@@ -93,7 +93,7 @@ class OnnxEncoder:
 
     def size(self) -> int:
         """Numbers in a vector, found by hearing a tone."""
-        channels = 1 if self.settings.input == "waveform" else self.settings.log_mel.mel_bands
+        channels = 1 if self.settings.input == "waveform" else self.settings.log_mel.bands
         tone = torch.sin(torch.arange(self.settings.windows.frames, dtype=torch.float32) * 0.1)
         return len(self(tone[:, None].expand(-1, channels)))
 
@@ -110,7 +110,7 @@ class OnnxEncoder:
 
     def _wanted_shape(self) -> list[int]:
         length = self.settings.windows.frames
-        return [1, length] if self.settings.input == "waveform" else [1, self.settings.log_mel.mel_bands, length]
+        return [1, length] if self.settings.input == "waveform" else [1, self.settings.log_mel.bands, length]
 
     def _chosen_output(self) -> str:
         names = [output.name for output in self._session.get_outputs()]

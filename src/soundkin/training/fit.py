@@ -3,29 +3,24 @@
 import logging
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from soundkin.catalog.listening import make_listening
 from soundkin.config import nearest
 from soundkin.errors import ConfigError
 from soundkin.models import build_network
 from soundkin.tasks import TASKS, ProxyTask
-from soundkin.tasks.user_side import UserSide
 from soundkin.training.callbacks import EpochProgress, History, KeepBest, StopWhenNoBetter
 from soundkin.training.checkpoint import CrashSafeCheckpointIO, read_checkpoint
 from soundkin.training.config import TrainConfig
 from soundkin.training.data import PatchData, PreparedData
-from soundkin.training.held_out import HeldOut
+from soundkin.training.held_out import held_out_of
 from soundkin.training.lyrics import LyricTable
 from soundkin.training.module import TrainingModule
 from soundkin.training.start import whitened_start
@@ -85,7 +80,7 @@ def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
         network,
         tasks,
         targets,
-        _held_out(tasks, data),
+        held_out_of(tasks, data),
         LyricTable.of(config.model.lyrics, data) if config.model.lyrics else None,
         config.data.augment,
         config.trainer,
@@ -101,25 +96,6 @@ def _tasks(config: TrainConfig, data: PreparedData) -> dict[str, ProxyTask]:
         name: TASKS[name].from_sources(settings, data.sources, config.model.embedding_size)
         for name, settings in chosen.items()
     }
-
-
-def _held_out(tasks: dict[str, ProxyTask], data: PreparedData) -> HeldOut:
-    """What the held-out tracks are asked for."""
-    tastes = {name: task for name, task in tasks.items() if isinstance(task, UserSide)}
-    plays = {name: liked for name, task in tastes.items() if (liked := _held_out_plays(task, data)).nnz}
-    held_out = HeldOut.of(data.valid.catalog, plays)
-    return held_out.of_plays_alone() if len(tastes) == len(tasks) else held_out
-
-
-def _held_out_plays(task: UserSide, data: PreparedData) -> csr_matrix:
-    """Which held-out tracks the task's users like, by the ratings of training and held-out tracks."""
-    assert data.sources.all_tracks is not None
-    wanted = {*data.train.catalog.track_ids, *data.valid.catalog.track_ids}
-    tracks = data.sources.all_tracks
-    both = tracks.select(np.array([track_id in wanted for track_id in tracks.track_ids]))
-    ratings = replace(data.sources, catalog=both).read_ratings(task.name)
-    listening = make_listening(ratings, task.config.listening, f"ratings {data.sources.ratings}")
-    return listening.plays(task.users, data.valid.catalog.track_ids)
 
 
 def _has_something_to_watch(module: TrainingModule, watched: str) -> bool:

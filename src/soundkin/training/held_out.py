@@ -4,16 +4,20 @@ Two questions: whether they find their kin, and, where a task learns from rating
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from soundkin.catalog.listening import make_listening
 from soundkin.catalog.table import Catalog
 from soundkin.evaluation import user_rankings
 from soundkin.evaluation.retrieval import retrieval
 from soundkin.evaluation.user_rankings import Factors
 from soundkin.shapes import Float
+from soundkin.tasks import ProxyTask
+from soundkin.tasks.user_side import UserSide
+from soundkin.training.data import PreparedData
 
 METRIC = "mAP@10"
 LABELS = ("genre", "artist")
@@ -51,6 +55,14 @@ class HeldOut:
         return HeldOut({}, self.artists, self.plays)
 
 
+def held_out_of(tasks: Mapping[str, ProxyTask], data: PreparedData) -> HeldOut:
+    """What the held-out tracks are asked for: labels and listeners, or these alone where nothing else is learnt."""
+    tastes = {name: task for name, task in tasks.items() if isinstance(task, UserSide)}
+    plays = {name: liked for name, task in tastes.items() if (liked := _held_out_plays(task, data)).nnz}
+    held_out = HeldOut.of(data.valid.catalog, plays)
+    return held_out.of_plays_alone() if len(tastes) == len(tasks) else held_out
+
+
 def held_out_scores(
     vectors: Float[np.ndarray, "tracks embedding"], held_out: HeldOut, tastes: Mapping[str, Factors] | None = None
 ) -> dict[str, float]:
@@ -77,6 +89,17 @@ def held_out_scores(
         [measure] = user_rankings.ask({"network": factors}, held_out.plays[task], metrics=metrics)
         scores[f"{task}_ndcg"] = float(np.nanmean(measure.scores["network"]))
     return scores | ({TOGETHER: float(np.mean(list(scores.values())))} if scores else {})
+
+
+def _held_out_plays(task: UserSide, data: PreparedData) -> csr_matrix:
+    """Which held-out tracks the task's users like, by the ratings of training and held-out tracks."""
+    assert data.sources.all_tracks is not None
+    wanted = {*data.train.catalog.track_ids, *data.valid.catalog.track_ids}
+    tracks = data.sources.all_tracks
+    both = tracks.select(np.array([track_id in wanted for track_id in tracks.track_ids]))
+    ratings = replace(data.sources, catalog=both).read_ratings(task.name)
+    listening = make_listening(ratings, task.config.listening, f"ratings {data.sources.ratings}")
+    return listening.plays(task.users, data.valid.catalog.track_ids)
 
 
 def _of_some_users(plays: csr_matrix) -> csr_matrix:
