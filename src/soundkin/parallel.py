@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from textwrap import shorten
 from typing import Any, TypeVar
 
-from soundkin.errors import SoundkinError
+from soundkin.errors import SoundkinError, UsageError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -33,7 +33,9 @@ def in_processes(
 
     Raises:
         SoundkinError: a worker died, as it does when memory runs out; or whatever `function` raised.
+        UsageError: this is a worker, which is importing a script that does not say where it begins.
     """
+    refuse_script_without_guard()
     if workers <= 1:
         with one_torch_thread():
             yield from ((number, function(job)) for number, job in enumerate(jobs))
@@ -57,6 +59,19 @@ def in_processes(
         pool.shutdown(cancel_futures=True)
         leash.close()
         alive.close()
+
+
+def refuse_script_without_guard() -> None:
+    """Complain in a worker that imports the script which started it, and would now do all of its work once more.
+
+    Raises:
+        UsageError: says how to mend the script.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UsageError(
+            "this script starts workers, and each worker imports it first. Put what the script does behind "
+            'if __name__ == "__main__":'
+        )
 
 
 @contextmanager

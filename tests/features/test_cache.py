@@ -234,3 +234,14 @@ def test_two_builds_at_once_share_the_folder(tmp_path: Path) -> None:
     cache = MelCache(tmp_path / "cache", FRONT_END)
     assert len(cache) == 60
     assert sum(path.stat().st_size for path in cache.folder.glob("*.f16")) == 60 * 29 * 96 * 2  # nothing twice
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_so_and_does_not_hang(tmp_path: Path) -> None:
+    write_tracks(tmp_path / "tracks", 120, seconds=0.3)
+    script = tmp_path / "script.py"
+    script.write_text(BUILD.replace('if __name__ == "__main__":\n    ', ""))
+    command = [sys.executable, str(script), str(tmp_path / "tracks"), str(tmp_path / "cache"), "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert 'Put what the script does behind if __name__ == "__main__":' in done.stderr

@@ -24,7 +24,7 @@ import numpy as np
 from soundkin.errors import ArtefactError, AudioError, Skipped
 from soundkin.features.front_ends import AnyFrontEnd, Sound, hears_audio, settings_of, sound_hash, stream_frames
 from soundkin.files import explaining_output, read_json, replacing, write_json
-from soundkin.parallel import in_processes
+from soundkin.parallel import in_processes, refuse_script_without_guard
 from soundkin.progress import progress
 from soundkin.shapes import Float
 
@@ -157,6 +157,7 @@ def _building(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            refuse_script_without_guard()  # whoever is waited for may be waiting for this worker
             logger.warning("waiting for another process that builds the cache %s", folder)
             fcntl.flock(lock, fcntl.LOCK_EX)
         for path in folder.iterdir():
