@@ -11,7 +11,7 @@ from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.embedding.store import read_embeddings
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.train import compose, train
-from soundkin.training.held_out import HeldOut, held_out_scores
+from soundkin.training.held_out import HeldOut, held_out_scores, measure_held_out
 
 WORDS = {
     "sea": "wave tide salt harbour sail shore deep drifting",
@@ -60,7 +60,11 @@ def genre_map(model: Path, catalog_path: Path, folder: Path) -> tuple[float, np.
     sings = [bool(values) for values in catalog.values("lyrics")]
     held_out = pd.read_csv(model.parent / "tracks.csv")["split"].eq("valid").to_numpy() & np.array(sings)
     labels = HeldOut.of(catalog.select(held_out))
-    return held_out_scores(embeddings.vectors[held_out], labels)["genre_map"], embeddings.vectors, sings
+    return (
+        held_out_scores(measure_held_out(embeddings.vectors[held_out], labels))["genre_map"],
+        embeddings.vectors,
+        sings,
+    )
 
 
 @pytest.mark.slow

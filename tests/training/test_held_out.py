@@ -11,8 +11,18 @@ from scipy.sparse import csr_matrix
 
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.errors import ConfigError
+from soundkin.evaluation.measure import Measure
+from soundkin.evaluation.user_rankings import Factors
 from soundkin.pipelines.train import compose, train
-from soundkin.training.held_out import MOST_USERS, HeldOut, held_out_scores
+from soundkin.training.held_out import (
+    MOST_USERS,
+    SYSTEM,
+    HeldOut,
+    held_out_scores,
+    measure_held_out,
+    standard_error,
+    watched_score,
+)
 
 LIKED = csr_matrix(np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0]], np.float32))
 VECTORS = np.array([[1, 0], [0, 1], [0, 1]], np.float32)
@@ -24,10 +34,14 @@ def held_out(folder: Path, plays: dict[str, csr_matrix] | None = None) -> HeldOu
     return HeldOut.of(read_catalog(folder / "catalog.csv"), plays)
 
 
+def scores_of(vectors: np.ndarray, asked: HeldOut, tastes: dict[str, Factors]) -> dict[str, float]:
+    return held_out_scores(measure_held_out(vectors, asked, tastes))
+
+
 def test_kin_and_listeners_weigh_the_same(tmp_path: Path) -> None:
     asked = held_out(tmp_path, {"ratings": LIKED})
     assert asked.score_names() == ["genre_map", "ratings_ndcg", "retrieval"]
-    scores = held_out_scores(VECTORS, asked, {"ratings": (np.eye(3, 2, dtype=np.float32), VECTORS)})
+    scores = scores_of(VECTORS, asked, {"ratings": (np.eye(3, 2, dtype=np.float32), VECTORS)})
     assert scores["genre_map"] == pytest.approx(1.0)
     assert scores["ratings_ndcg"] == pytest.approx(1.0)
     assert scores["retrieval"] == pytest.approx(1.0)
@@ -39,7 +53,7 @@ def test_ndcg_is_that_of_twenty_places(tmp_path: Path) -> None:
     users = np.zeros((2, 40), np.float32)
     users[0, 0], users[0, 39] = 1.0, -1.0  # one first, one last
     users[1, 1], users[1, 2] = 1.0, 1.0
-    assert held_out_scores(tracks, asked, {"ratings": (users, tracks)})["ratings_ndcg"] == pytest.approx(
+    assert scores_of(tracks, asked, {"ratings": (users, tracks)})["ratings_ndcg"] == pytest.approx(
         (1 / (1 + 1 / np.log2(3)) + 1) / 2
     )
 
@@ -61,6 +75,48 @@ def test_many_users_are_asked_by_sample_and_keep_their_rows(users: int) -> None:
     assert asked.nnz == min(users, MOST_USERS)
 
 
+def test_the_standard_error_is_that_of_independent_groups() -> None:
+    """Groups of equal items: as of the groups' means alone. One item a group: the textbook's."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=50)
+    textbook = values.std(ddof=1) / np.sqrt(50)
+    assert standard_error(values, np.arange(50)) == pytest.approx(textbook)
+    assert standard_error(np.repeat(values, 3), np.repeat(np.arange(50), 3)) == pytest.approx(textbook)
+    gaps = np.append(values, np.nan)
+    assert standard_error(gaps, np.arange(51)) == pytest.approx(textbook)
+    assert standard_error(values, np.zeros(50, int)) == np.inf
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 999), st.floats(-0.5, 0.5))
+def test_weights_beat_the_start_by_more_than_noise_or_not_at_all(seed: int, gain: float) -> None:
+    rng = np.random.default_rng(seed)
+    start, noise = rng.random(40), rng.normal(0, 0.3, 40)
+    now = {"artist_map": measured(start + gain + noise)}
+    kept_by = watched_score(now, "retrieval", {"artist_map": start})
+    score = float((start + gain + noise).mean())
+    difference = float((gain + noise).mean())
+    clear = difference > noise.std(ddof=1) / np.sqrt(40)
+    assert kept_by == pytest.approx(score if clear or difference <= 0 else start.mean())
+    assert watched_score(now, "artist_map", {"artist_map": start}) == pytest.approx(kept_by)
+    assert watched_score(now, "artist_map", None) == pytest.approx(score)
+
+
+def measured(scores: np.ndarray) -> Measure:
+    return Measure("retrieval", "artist", "mAP@10", None, {SYSTEM: scores}, np.arange(len(scores)))
+
+
+def test_measures_are_clear_together_where_neither_is_alone() -> None:
+    rng = np.random.default_rng(1)
+    start = {name: rng.random(40) for name in ("genre_map", "artist_map")}
+    noise = rng.normal(0, 0.3, 40)
+    noise += 0.9 * noise.std(ddof=1) / np.sqrt(40) - noise.mean()  # nine tenths of a standard error
+    now = {"genre_map": measured(start["genre_map"] + noise), "artist_map": measured(start["artist_map"] + noise[::-1])}
+    both = held_out_scores(now)["retrieval"]
+    assert watched_score(now, "retrieval", start) == pytest.approx(both)
+    assert watched_score(now, "genre_map", start) == pytest.approx(start["genre_map"].mean())
+
+
 SMALL = [
     "trainer.steps_per_epoch=2",
     "trainer.threads=1",
@@ -79,15 +135,16 @@ def test_training_watches_the_listeners_of_held_out_tracks(small_catalog: Path, 
     both = [*places, *SMALL, "task=[genre,latent_factors]", "trainer.epochs=3"]
     run = train(compose([*both, f"run_dir={tmp_path / 'both'}", "trainer.watched=latent_factors_ndcg"]))
     rows = pd.read_csv(tmp_path / "both" / "metrics.csv")
-    parts = rows[[name for name in rows if name.startswith("valid/") and name != "valid/retrieval"]]
+    parts = rows[[name for name in rows if name.startswith("valid/") and name.endswith(("_map", "_ndcg"))]]
     assert parts.shape[1] > 1
     np.testing.assert_allclose(rows["valid/retrieval"], parts.mean(axis=1), rtol=1e-5)
-    candidates = rows["valid/latent_factors_ndcg"][max(0, round(0.2 * 3) - 1) :]
-    assert run.metrics["valid/latent_factors_ndcg"] == pytest.approx(candidates.max())
+    candidates = rows["valid/watched"][max(0, round(0.2 * 3) - 1) :]
+    assert run.metrics["valid/watched"] == pytest.approx(candidates.max())
+    assert (rows["valid/watched"] <= rows["valid/latent_factors_ndcg"] + 1e-6).all()
     alone = [*places, *SMALL, "task=[latent_factors]", "trainer.epochs=1", f"run_dir={tmp_path / 'alone'}"]
     train(compose(alone))
     watched = [name for name in pd.read_csv(tmp_path / "alone" / "metrics.csv") if name.startswith("valid/")]
-    assert watched == ["valid/latent_factors_ndcg", "valid/retrieval"]
+    assert watched == ["valid/latent_factors_ndcg", "valid/retrieval", "valid/watched"]
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from soundkin.training.config import TrainConfig
 from soundkin.training.data import PatchData, PreparedData
 from soundkin.training.held_out import held_out_of
 from soundkin.training.lyrics import LyricTable
-from soundkin.training.module import TrainingModule
+from soundkin.training.module import WATCHED, TrainingModule
 from soundkin.training.start import whitened_start
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def _has_something_to_watch(module: TrainingModule, watched: str) -> bool:
 
 def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Trainer:
     settings = config.trainer
-    score = f"valid/{settings.watched}"
+    score = f"valid/{WATCHED}"
     kept: dict[str, Any] = dict(dirpath=checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks: list[Callback] = [History(config.run_dir / "metrics.csv"), EpochProgress(settings.watched)]
     if watched:

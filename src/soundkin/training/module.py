@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,9 +18,11 @@ from soundkin.tasks.user_side import UserSide
 from soundkin.training.batches import Batch
 from soundkin.training.config import TrainerConfig
 from soundkin.training.conflicts import gradient_cosines
-from soundkin.training.held_out import HeldOut, held_out_scores
+from soundkin.training.held_out import HeldOut, Items, held_out_scores, measure_held_out, of_items, watched_score
 from soundkin.training.lyrics import LyricTable
 from soundkin.training.weighting import TaskWeighting
+
+WATCHED = "watched"
 
 
 class TrainingModule(pl.LightningModule):
@@ -54,6 +56,7 @@ class TrainingModule(pl.LightningModule):
         self.frozen_epochs = frozen_epochs if has_heads else min(1, frozen_epochs)  # one, to see how good the start is
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
+        self.start: Items | None = None  # what the last frozen epoch scored
 
     @property
     def proxy_tasks(self) -> dict[str, ProxyTask]:
@@ -111,8 +114,23 @@ class TrainingModule(pl.LightningModule):
         vectors = torch.stack(self._held_out_vectors)
         self._held_out_vectors.clear()
         if not self.trainer.sanity_checking:
-            scores = held_out_scores(vectors.numpy(), self.held_out, self._tastes(vectors))
-            self.log_dict({f"valid/{name}": float(value) for name, value in scores.items()}, sync_dist=True)
+            measures = measure_held_out(vectors.numpy(), self.held_out, self._tastes(vectors))
+            scores = held_out_scores(measures)
+            if self.frozen:
+                self.start = of_items(measures)
+            if scores:
+                scores[WATCHED] = watched_score(measures, self.config.watched, self.start)
+            self.log_dict({f"valid/{name}": value for name, value in scores.items()}, sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what later epochs are compared with."""
+        if self.start is not None:
+            checkpoint["start"] = {name: torch.from_numpy(scores) for name, scores in self.start.items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it up again."""
+        if "start" in checkpoint:
+            self.start = {name: scores.numpy() for name, scores in checkpoint["start"].items()}
 
     def _tastes(self, vectors: Tensor) -> dict[str, Factors]:
         """By task that is watched: its users, and where it puts tracks with these vectors among them."""
