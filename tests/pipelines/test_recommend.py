@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from smallest_run import SMALLEST
 from soundkin.catalog.table import read_catalog
 from soundkin.embedding.bundle import load_bundle, save_bundle
 from soundkin.embedding.known_users import known_users
@@ -18,17 +19,7 @@ from soundkin.pipelines.index import index_embeddings
 from soundkin.pipelines.recommend import Recommendation, recommend
 from soundkin.pipelines.train import compose, train
 
-SMALL = [
-    "trainer.steps_per_epoch=2",
-    "trainer.epochs=1",
-    "trainer.threads=1",
-    "data.batch_patches=8",
-    "data.cache_workers=1",
-    "patch.frames=64",
-    "model.embedding_size=8",
-    "model.convolutions=[{filters:8,width:5,pool:4,padded:true}]",
-    "logger=csv",
-]
+SMALL = [*SMALLEST, "trainer.epochs=1"]
 TRACKS = 32
 
 pytestmark = pytest.mark.slow

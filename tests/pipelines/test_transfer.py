@@ -8,24 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from smallest_run import SMALLEST
 from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.cli.main import main
 from soundkin.errors import ArtefactError, CatalogError, ConfigError, Skipped, UsageError
 from soundkin.files import sha256_of
 from soundkin.pipelines.transfer import Heard, Transfer, transfer
 
-SMALL = [
-    "trainer.epochs=1",
-    "trainer.steps_per_epoch=2",
-    "trainer.threads=1",
-    "data.batch_patches=8",
-    "data.cache_workers=1",
-    "patch.frames=64",
-    "model.embedding_size=8",
-    "model.convolutions=[{filters:8,width:5,pool:4,padded:true}]",
-    "logger=csv",
-    "task=[artist]",
-]
+SMALL = [*SMALLEST, "trainer.epochs=1", "task=[artist]"]
 ASKED: dict[str, Any] = {"source": "game", "apart": "kind", "folds": 2, "overrides": SMALL}
 
 

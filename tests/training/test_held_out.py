@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from smallest_run import SMALLEST
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.errors import ConfigError
 from soundkin.evaluation.measure import Measure
@@ -117,22 +118,10 @@ def test_measures_are_clear_together_where_neither_is_alone() -> None:
     assert watched_score(now, "genre_map", start) == pytest.approx(start["genre_map"].mean())
 
 
-SMALL = [
-    "trainer.steps_per_epoch=2",
-    "trainer.threads=1",
-    "data.batch_patches=8",
-    "data.cache_workers=1",
-    "patch.frames=64",
-    "model.embedding_size=8",
-    "model.convolutions=[{filters:8,width:5,pool:4,padded:true}]",
-    "logger=csv",
-]
-
-
 @pytest.mark.slow
 def test_training_watches_the_listeners_of_held_out_tracks(small_catalog: Path, tmp_path: Path) -> None:
     places = [f"catalog={small_catalog}", f"ratings={small_catalog.parent / 'ratings.csv'}"]
-    both = [*places, *SMALL, "task=[genre,latent_factors]", "trainer.epochs=3"]
+    both = [*places, *SMALLEST, "task=[genre,latent_factors]", "trainer.epochs=3"]
     run = train(compose([*both, f"run_dir={tmp_path / 'both'}", "trainer.watched=latent_factors_ndcg"]))
     rows = pd.read_csv(tmp_path / "both" / "metrics.csv")
     parts = rows[[name for name in rows if name.startswith("valid/") and name.endswith(("_map", "_ndcg"))]]
@@ -141,7 +130,7 @@ def test_training_watches_the_listeners_of_held_out_tracks(small_catalog: Path, 
     candidates = rows["valid/watched"][max(0, round(0.2 * 3) - 1) :]
     assert run.metrics["valid/watched"] == pytest.approx(candidates.max())
     assert (rows["valid/watched"] <= rows["valid/latent_factors_ndcg"] + 1e-6).all()
-    alone = [*places, *SMALL, "task=[latent_factors]", "trainer.epochs=1", f"run_dir={tmp_path / 'alone'}"]
+    alone = [*places, *SMALLEST, "task=[latent_factors]", "trainer.epochs=1", f"run_dir={tmp_path / 'alone'}"]
     train(compose(alone))
     watched = [name for name in pd.read_csv(tmp_path / "alone" / "metrics.csv") if name.startswith("valid/")]
     assert watched == ["valid/latent_factors_ndcg", "valid/retrieval", "valid/watched"]
@@ -151,7 +140,9 @@ def test_training_watches_the_listeners_of_held_out_tracks(small_catalog: Path, 
 def test_a_score_that_is_not_there_is_answered_with_the_nearest(small_catalog: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"trainer\.watched=artist_mop.* Did you mean artist_map\?"):
         train(
-            compose([f"catalog={small_catalog}", f"run_dir={tmp_path / 'run'}", *SMALL, "trainer.watched=artist_mop"])
+            compose(
+                [f"catalog={small_catalog}", f"run_dir={tmp_path / 'run'}", *SMALLEST, "trainer.watched=artist_mop"]
+            )
         )
 
 
@@ -160,7 +151,7 @@ def test_ratings_of_test_tracks_are_not_looked_at(small_catalog: Path, tmp_path:
     ratings, histories = pd.read_csv(small_catalog.parent / "ratings.csv"), []
     run = [
         f"catalog={small_catalog}",
-        *SMALL,
+        *SMALLEST,
         "task=[latent_factors]",
         "trainer.epochs=2",
         "data.split={train:0.5,valid:0.2,test:0.3}",
