@@ -44,6 +44,12 @@ def test_weights_are_drawn_only_where_they_are_learnt_and_cosines_by_themselves(
     assert readable("train/gradient_cosine_genre.artist", curves) == "genre and artist"
 
 
+def test_what_is_watched_is_drawn_once():
+    same, other = ([1, 2], [0.3, 0.4]), ([1, 2], [0.3, 0.3])
+    assert panels({"valid/retrieval": same, "valid/watched": same}) == {HELD_OUT: ["valid/retrieval"]}
+    assert panels({"valid/retrieval": same, "valid/watched": other})[HELD_OUT] == ["valid/retrieval", "valid/watched"]
+
+
 def test_a_legend_says_whose_curve_it_is_only_where_there_are_two():
     assert readable("valid/genre_map", ["valid/genre_map"]) == "genre mAP"
     assert readable("valid/genre_loss", ["train/genre_loss", "valid/genre_loss"]) == "genre, held out"

@@ -19,6 +19,7 @@ Curve = tuple[list[int], list[float]]  # steps and values
 FEW_POINTS = 25
 HELD_OUT = "scores on held-out tracks"
 SIDES = {"train": "training", "valid": "held out"}
+WATCHED = "valid/watched"
 COSINE = "gradient_cosine_"
 SCORES = {"train": "scores on training batches", "valid": HELD_OUT}
 
@@ -62,6 +63,8 @@ def panels(curves: Mapping[str, Curve]) -> dict[str, list[str]]:
         elif figure.endswith("_weight") or figure == "lyric_gate":
             if len(set(curves[name][1])) > 1:  # a weight that is given and stays is no news
                 drawn["weights and gates that are learnt"].append(name)
+        elif name == WATCHED and any(curves[other] == curves[name] for other in curves if other != name):
+            continue  # it stands there already
         elif side in SCORES:
             drawn[SCORES[side]].append(name)
     return {title: members for title, members in drawn.items() if members}
@@ -104,6 +107,7 @@ def readable(name: str, beside: Collection[str]) -> str:
         .removesuffix("_weight")
         .replace(".", " and ")
         .replace("_map", " mAP")
+        .replace("_ndcg", " nDCG")
         .replace("_", " ")
     )
     twice = sum(other.endswith(f"/{figure}") for other in beside) > 1
