@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from soundkin.audit.names import artist_key, base_title, plain, same_names
+from soundkin.audit.names import base_title, same_names
+from soundkin.catalog.artists import artist_key, fold_name
 from soundkin.catalog.table import Catalog
 from soundkin.evaluation.questions import column_values
 
@@ -163,7 +164,7 @@ def _titled(catalog: Catalog, splits: Sequence[str]) -> list[Kin]:
         pairs = zip(titles, artists, strict=True)
         return [f"{artist_key(by[0])} / {normal('; '.join(title))}" if by and title else "" for title, by in pairs]
 
-    as_written = keys(plain)
+    as_written = keys(fold_name)
     written = dict(zip(catalog.track_ids, as_written, strict=True))
     versions = _grouped(catalog, splits, VERSION, keys(base_title))
     return _grouped(catalog, splits, SAME_TITLE, as_written) + [

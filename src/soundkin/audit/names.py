@@ -1,13 +1,11 @@
-"""What two spellings of a name or a title have in common: case, accents, punctuation, `The`, `feat.`, `(Remastered)`.
-
-Accents are taken off Latin and Greek letters only: in other scripts the marks tell letters apart.
-"""
+"""What two spellings of a title have in common (`(Remastered)`), and which names are probably one misspelt."""
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
+
+from soundkin.catalog.artists import fold_name
 
 CLOSE = 0.9  # difflib's ratio from which two spellings count as one name
 SHORTEST_CLOSE = 6  # letters; shorter names that differ by one are different names
@@ -21,29 +19,6 @@ VERSION_WORDS = (
 BRACKETED = re.compile(rf"\s*[(\[][^()\[\]]*\b(?:{VERSION_WORDS})\b[^()\[\]]*[)\]]", re.IGNORECASE)
 DASHES = "-\u2013\u2014"
 AFTER_DASH = re.compile(rf"\s+[{DASHES}]\s+[^{DASHES}]*\b(?:{VERSION_WORDS})\b[^{DASHES}]*$", re.IGNORECASE)
-APOSTROPHES = str.maketrans("", "", "'\u2019")
-ARTICLE = re.compile(r"^the\s+|,\s*the$")
-
-
-def plain(text: str) -> str:
-    """Letters and digits only, with single spaces; without case and accents. Signs alone stay as they are.
-
-    >>> plain("Björk  & Co.")
-    'bjork and co'
-    """
-    bare = _without_accents(text).casefold().replace("&", " and ").translate(APOSTROPHES)
-    words = " ".join(re.sub(r"[\W_]+", " ", bare).split())
-    return words or " ".join(text.casefold().split())
-
-
-def artist_key(name: str) -> str:
-    """What all spellings of one artist share.
-
-    >>> artist_key("The Beatles") == artist_key("Beatles, The") == artist_key("beatles feat. Billy Preston")
-    True
-    """
-    alone = FEATURING.sub("", name) or name
-    return plain(ARTICLE.sub("", alone.casefold().strip()) or alone)
 
 
 def base_title(title: str) -> str:
@@ -53,7 +28,7 @@ def base_title(title: str) -> str:
     True
     """
     bare = AFTER_DASH.sub("", BRACKETED.sub("", FEATURING.sub("", title)))
-    return plain(bare.strip() or title)
+    return fold_name(bare.strip() or title)
 
 
 def same_names(keys: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -83,12 +58,3 @@ def _pairs(buckets: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
 
 def _digits(key: str) -> list[str]:
     return re.findall(r"\d+", key)
-
-
-def _without_accents(text: str) -> str:
-    kept: list[str] = []
-    for sign in unicodedata.normalize("NFKD", text):
-        if unicodedata.combining(sign) and kept and unicodedata.name(kept[-1], "").startswith(("LATIN", "GREEK")):
-            continue
-        kept.append(sign)
-    return unicodedata.normalize("NFC", "".join(kept))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from soundkin.catalog.artists import Artists
 from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere
 from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
 from soundkin.errors import CatalogError
@@ -27,12 +28,14 @@ class Catalog:
     """Tracks and their labels; rows keep the order of the file.
 
     `frame` holds text (NaN where missing) but for `year` (Int64) and `duration` (float64 seconds). Paths are relative
-    to `folder`. `source` opens messages: `catalog music/tracks.csv`.
+    to `folder`. `source` opens messages: `catalog music/tracks.csv`. `no_artist` holds names that are no artist's,
+    beside those of no_artist.txt.
     """
 
     frame: pd.DataFrame
     folder: Path
     source: str = "catalog"
+    no_artist: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -41,6 +44,12 @@ class Catalog:
     def track_ids(self) -> list[str]:
         """Ids in row order."""
         return self.frame["track_id"].to_numpy(object).tolist()
+
+    @cached_property
+    def artists(self) -> Artists:
+        """Who plays on each track, in row order; nobody is known where there is no column `artist`."""
+        cells = self.frame["artist"].to_numpy(object) if "artist" in self.frame else [None] * len(self)
+        return Artists.from_credits((cell if isinstance(cell, str) else None for cell in cells), self.no_artist)
 
     def audio_path(self, track_id: str) -> Path:
         """Where the audio of one track should be.

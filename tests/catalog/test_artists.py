@@ -1,0 +1,98 @@
+"""One answer to who is the same artist."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soundkin.catalog.artists import Artists, artist_key, split_credit
+
+
+def keys(*credits: str | None) -> list[tuple[str, ...]]:
+    return Artists.from_credits(credits).keys
+
+
+@pytest.mark.parametrize(
+    "credit",
+    ["Ann feat. Bob", "Ann ft Bob", "ANN (Featuring Bob)", "Ann [feat. Bob]", "Ann & Bob", "Ann; Bob", "Ann and Bob",
+     "ann vs. BOB", "Ann x Bob", "Ann × Bob", "Ann + Bob", "Ann / Bob", "Ánn with The Bob", "Ann&Bob"],
+)  # fmt: skip
+def test_every_way_to_credit_two_artists_names_the_same_two(credit):
+    assert keys(credit, "Ann", "Bob") == [("ann", "bob"), ("ann",), ("bob",)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Björk", "BJO\u0308RK"), ("The Beatles", "beatles, the"), ("Sigur Rós", "sigur  ros"), ("MØ", "Mo"),
+     ("Guns N’ Roses", "Guns N' Roses"), ("Ｂｊｏｒｋ", "Bjork")],
+)  # fmt: skip
+def test_spellings_share_a_key(one, other):
+    assert artist_key(one) == artist_key(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("!!!", "???"), ("ば", "は"), ("Blur", "Blue"), ("The The", "Them")])
+def test_different_names_have_different_keys(one, other):
+    assert artist_key(one) != artist_key(other)
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    [
+        "Various Artists",
+        "VA",
+        "V.A.",
+        "Unknown Artist",
+        "anonymous",
+        "Traditional",
+        "[unknown]",
+        " - ",
+        "???",
+        None,
+        "",
+    ],
+)
+def test_some_names_are_nobody(nobody):
+    artists = Artists.from_credits([nobody, nobody])
+    assert artists.keys == [(), ()]
+    assert artists.groups.tolist() == [0, 1]
+    assert not artists.names
+
+
+def test_names_that_tables_take_for_missing_are_artists():
+    assert keys("None", "NA", "nan", "null") == [("none",), ("na",), ("nan",), ("null",)]
+
+
+def test_more_names_can_be_nobody():
+    assert Artists.from_credits(["House Band", "Ann; house band"], ["House band"]).keys == [(), ("ann",)]
+
+
+def test_a_single_comma_or_slash_separates_artists_who_stand_alone_elsewhere():
+    assert keys("Drake, Rihanna", "Drake", "Rihanna")[0] == ("drake", "rihanna")
+    assert keys("Ann/Bob", "Ann", "Bob")[0] == ("ann", "bob")
+    assert keys("Bach, Johann Sebastian", "Bach")[0] == ("bach johann sebastian",)
+    assert keys("AC/DC", "AC")[0] == ("ac dc",)
+    assert keys("Tyler, The Creator")[0] == ("tyler the creator",)
+    assert keys("Ann, Bob, Cat")[0] == keys("Ann, Bob & Cat")[0] == ("ann", "bob", "cat")
+
+
+def test_a_backing_band_is_no_artist_of_its_own():
+    assert keys("Benny Goodman and His Orchestra", "Duke & Friends") == [("benny goodman",), ("duke",)]
+
+
+def test_groups_go_by_the_lead_and_nobody_is_alone():
+    artists = Artists.from_credits(["Ann", None, "ANN feat. Bob", "Bob", None, "Various"])
+    np.testing.assert_array_equal(artists.groups, [0, 1, 0, 2, 3, 4])
+    assert artists.leads == ["ann", None, "ann", "bob", None, None]
+
+
+def test_names_are_written_as_they_mostly_are():
+    assert Artists.from_credits(["Björk", "Björk", "bjork"]).names == {"bjork": "Björk"}
+
+
+@given(st.text(max_size=40))
+def test_no_credit_breaks_it_and_a_name_is_its_own_key(credit):
+    names = split_credit(credit)
+    assert len(names) >= 1
+    for name in names:
+        assert artist_key(name.upper()) == artist_key(name) or not name.isascii()
+        assert artist_key(artist_key(name)) in (artist_key(name), "")
