@@ -46,7 +46,7 @@ def test_different_names_have_different_keys(one, other):
         "Traditional",
         "[unknown]",
         " - ",
-        "???",
+        "?",
         None,
         "",
     ],

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001
 """Words to sing: themes that genres lean to, moods that scales lean to, in five languages and three scripts.
 
 Lyrics carry the genre by construction, in part: most of a song's words come from its genre's themes, some from any.

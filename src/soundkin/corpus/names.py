@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001
 """Made-up names of artists, albums and tracks, in several scripts."""
 
 import numpy as np
