@@ -119,5 +119,5 @@ def test_the_real_music_has_words(music: Path) -> None:
     catalog = read_catalog(music / "tracks.csv")
     texts = lyrics_of(catalog)
     named = catalog.frame["lyrics"].notna().to_numpy()
-    assert named.sum() == 14 and [bool(text) for text in texts] == named.tolist()
+    assert named.any() and [bool(text) for text in texts] == named.tolist()
     assert "Standing in the shadows" in texts[catalog.row("ultrastar_002")]

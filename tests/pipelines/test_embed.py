@@ -182,7 +182,7 @@ def test_real_music_embeds_alike_with_one_worker_and_two(music: Path, tmp_path: 
     rows = [f"track-{number},{path},{music}" for number, path in enumerate(paths)]
     (tmp_path / "catalog.csv").write_text("\n".join(["track_id,path,audio_folder", *rows]))
     one = embed_catalog(tmp_path / "model", tmp_path / "catalog.csv", tmp_path / "one", workers=1)
-    assert counts(one) == (14, 0, 0)
+    assert counts(one) == (len(rows), 0, 0)
     embed_catalog(tmp_path / "model", tmp_path / "catalog.csv", tmp_path / "two", workers=2)
     assert content(tmp_path / "one") == content(tmp_path / "two")
 

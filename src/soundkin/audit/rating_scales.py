@@ -281,7 +281,7 @@ def _about_agreement(agreement: Agreement | None) -> str:
 def _rows(users: pd.DataFrame) -> Iterator[dict[str, str]]:
     """Cells to print."""
     for row in users.to_dict("records"):
-        yield {name: _cell(value) for name, value in row.items()}
+        yield {str(name): _cell(value) for name, value in row.items()}
 
 
 def _cell(value: object) -> str:

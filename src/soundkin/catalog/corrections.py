@@ -149,8 +149,8 @@ def read_review(path: Path, by: str, timestamp: str) -> Review:
         }
     )[decided]
     corrections = [
-        Correction(*map(str, row), by=by, timestamp=timestamp)
-        for row in cells.astype(object).fillna("").itertuples(index=False)
+        Correction(track_id, column, was, value, reason, by, timestamp)
+        for track_id, column, was, value, reason in cells.astype(object).fillna("").astype(str).to_numpy().tolist()
     ]
     changed = tuple(one for one in corrections if one.was != one.value)
     kept = int((decision == KEEP).sum()) + len(corrections) - len(changed)
