@@ -5,14 +5,19 @@ import os
 os.environ["SOUNDKIN_TYPECHECK"] = "1"  # before soundkin is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is: several test processes share few cores
 
+import atexit
 import shutil
 import signal
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+os.environ["SOUNDKIN_CACHE"] = tempfile.mkdtemp(prefix="soundkin-tests-")  # not the user's own; gone with the tests
+atexit.register(shutil.rmtree, os.environ["SOUNDKIN_CACHE"], ignore_errors=True)
 
 # A shell makes what it starts in the background deaf to Ctrl-C, children included; tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -120,8 +120,9 @@ def read_json(path: Path) -> Any:
         raise ArtefactError(f"{path} cannot be read ({error}). Make the artefact again.") from error
 
 
-def read_versioned_json(path: Path, kind: str, version: int) -> dict[str, Any]:
-    """Read the JSON of one of our artefacts, whose `format` is `kind` and whose `format_version` is `version`.
+def read_versioned_json(path: Path, kind: str, version: int, oldest: int | None = None) -> dict[str, Any]:
+    """Read the JSON of one of our artefacts, whose `format` is `kind` and whose `format_version` is `version`,
+    or one from `oldest` on.
 
     Raises:
         ArtefactError: the file is missing, is not JSON, or is of another kind or version; says what to do.
@@ -130,7 +131,7 @@ def read_versioned_json(path: Path, kind: str, version: int) -> dict[str, Any]:
     if not isinstance(value, dict) or value.get("format") != kind:
         raise ArtefactError(f"{path} does not describe {kind}. Name another folder, or make the artefact again.")
     found = value.get("format_version")
-    if found != version:
+    if found not in range(version if oldest is None else oldest, version + 1):
         newer = isinstance(found, int) and found > version
         mend = "Update soundkin" if newer else "Make the artefact again with this soundkin"
         raise ArtefactError(f"{path} has format version {found}; this soundkin reads version {version}. {mend}.")

@@ -56,7 +56,7 @@ def demo(run_dir: Path, music: Path | None = None, workers: int = 2, overrides: 
     chosen = [f"experiment={experiment}", f"task=[{','.join(_teachable(catalog))}]", *overrides]
     trained = train(compose([f"catalog={catalog}", f"run_dir={run_dir}", *chosen]))
     _say("embed", "a vector for every track")
-    embedded = embed_catalog(trained.model, catalog, run_dir / "embeddings", workers=workers)
+    embedded = embed_catalog(trained.model, catalog, run_dir / "embeddings", workers=workers, replace=True)
     _say("index", "the vectors, to be searched")
     index_embeddings(run_dir / "embeddings", run_dir / "index", catalog=catalog)
     seed = read_catalog(catalog).track_ids[0]

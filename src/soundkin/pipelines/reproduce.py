@@ -218,7 +218,7 @@ def _foretold(
                 f"{model} was trained on other tracks or ratings than these. Choose another run_dir, or remove that "
                 "folder."
             )
-        skipped = embed_catalog(model, tested, model.parent / "embeddings", workers).skipped
+        skipped = embed_catalog(model, tested, model.parent / "embeddings", workers, replace=True).skipped
         embeddings = read_embeddings(model.parent / "embeddings")
         found[name] = pd.DataFrame(users.track_vectors(embeddings.vectors), index=embeddings.track_ids)
     return found, skipped
