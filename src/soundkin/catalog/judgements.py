@@ -16,9 +16,9 @@ GOOD, BAD = "good", "bad"
 def read_judgements(path: Path, catalog: Catalog) -> pd.DataFrame:
     """Read and check `query_id, neighbour_id, verdict[, annotator_id[, timestamp]]`, CSV or Parquet, in file order.
 
-    `verdict` is `good` or `bad`. `timestamp` (as in ratings) becomes float64 Unix seconds, NaN where empty. Several people may judge
-    the same pair, and disagree; one person may judge it again: `last_words` keeps what they said last. Rows about
-    tracks that the catalog lacks are left out, with a warning in the log.
+    `verdict` is `good` or `bad`. `timestamp` (as in ratings) becomes float64 Unix seconds, NaN where empty.
+    Several people may judge the same pair, and disagree; one person may judge it again: `last_words` keeps what they
+    said last. Rows about tracks that the catalog lacks are left out, with a warning in the log.
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.

@@ -25,7 +25,7 @@ def with_slashes(folder: Path, paths: pd.Series) -> pd.Series:
     """The paths with Windows separators as folders, but for those that exist in `folder` as they are written."""
     windows = paths.str.contains("\\", regex=False).to_numpy(bool)
     turned = paths.copy()
-    there = [os.path.exists(folder / path) for path in paths[windows]]
+    there = [(folder / path).exists() for path in paths[windows]]
     turned[windows] = paths[windows].str.replace("\\", "/", regex=False).where(np.logical_not(there), paths[windows])
     return turned
 

@@ -5,6 +5,7 @@ since file names may have some. Tables are indexed by the row number that a spre
 blank rows, which hold nothing and are left out, count.
 """
 
+import csv
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from soundkin.files import replacing
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".parquet")
+TEXT = ("object", "string", "category")
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
 DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
 
@@ -73,7 +75,10 @@ def write_rows(frame: pd.DataFrame, path: Path) -> None:
     check_suffix(path, "table")
     if path.suffix.lower() == ".csv":
         with replacing(path, "w") as file:
-            frame.to_csv(file, index=False, lineterminator="\n")
+            # A lone carriage return ends a row for most readers, and csv leaves it bare.
+            returns = any(frame[name].astype("str").str.contains("\r").any() for name in frame.select_dtypes(TEXT))
+            quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+            frame.to_csv(file, index=False, lineterminator="\n", quoting=quoting)
     else:
         with replacing(path) as file:
             pa.parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), file)

@@ -1,8 +1,8 @@
 """Times as people and programs write them, told apart a column at a time, never a cell at a time.
 
-Numbers of a column are all in one form: Unix seconds, milliseconds, microseconds or nanoseconds, told apart by their size,
-or dates without separators (`20210501`, `202105011053`, `202105`, `2021`). Dates in words or ISO 8601 say what they are,
-and may stand beside either. UTC where no zone is given. What could be read in two ways is refused.
+Numbers of a column are all in one form: Unix seconds, milliseconds, microseconds or nanoseconds, told apart by their
+size, or dates without separators (`20210501`, `202105011053`, `202105`, `2021`). Dates in words or ISO 8601 say what
+they are, and may stand beside either. UTC where no zone is given. What could be read in two ways is refused.
 """
 
 import logging
