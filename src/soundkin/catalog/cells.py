@@ -49,13 +49,12 @@ def _changed_csv(path: Path, changes: Changes) -> bytes:
             in_row.setdefault(row, {})[place] = value
     in_row.setdefault(form.header_row, {}).update({len(names) + place: name for place, name in enumerate(added)})
     pieces = [form.preamble]
-    for number, (cells, end) in enumerate(_rows(text[len(form.preamble) :], form.delimiter), start=1):
-        if cells != [""]:  # not a blank line
-            if number >= form.header_row:
-                cells += [""] * len(added)
+    for number, (row_cells, end) in enumerate(_rows(text[len(form.preamble) :], form.delimiter), start=1):
+        if row_cells != [""]:  # not a blank line
+            row_cells += [""] * len(added)
             for place, value in in_row.get(number, {}).items():
-                cells[place] = _quoted(value, cells[place], form)
-        pieces += [form.delimiter.join(cells), end]
+                row_cells[place] = _quoted(value, row_cells[place], form)
+        pieces += [form.delimiter.join(row_cells), end]
     return "".join(pieces).encode(form.encoding)
 
 
@@ -63,7 +62,8 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[list[str], str]]:
     """The cells of each row as they are written, quotes and all, and the line end behind them."""
     mark = re.escape(delimiter)
     cell = re.compile(rf'((?:"(?:[^"]|"")*")?[^{mark}\r\n]*)({mark}|\r\n|\r|\n|\Z)')
-    place, cells = 0, []
+    place = 0
+    cells: list[str] = []
     while place < len(text) or cells:
         found = cell.match(text, place)
         assert found is not None  # whatever a cell holds, the pattern fits

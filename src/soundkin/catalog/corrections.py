@@ -9,6 +9,7 @@ A correction fits one catalog only: where a cell is no longer what it was, someb
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -187,7 +188,7 @@ def cell_text(catalog: Catalog, track_id: str, column: str) -> str:
     return _cell_text(catalog.frame[column].iloc[catalog.row(track_id)])
 
 
-def _cell_text(cell: object) -> str:
+def _cell_text(cell: Any) -> str:
     if pd.isna(cell):
         return ""
     return f"{cell:.15g}" if isinstance(cell, float) else str(cell)

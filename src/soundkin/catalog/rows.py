@@ -9,6 +9,7 @@ import csv
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,6 @@ from soundkin.files import replacing
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".parquet")
-TEXT = ("object", "string", "category")
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
 DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
 
@@ -76,8 +76,9 @@ def write_rows(frame: pd.DataFrame, path: Path) -> None:
     if path.suffix.lower() == ".csv":
         with replacing(path, "w") as file:
             # A lone carriage return ends a row for most readers, and csv leaves it bare.
-            returns = any(frame[name].astype("str").str.contains("\r").any() for name in frame.select_dtypes(TEXT))
-            quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+            texts = frame.select_dtypes(["object", "string", "category"])
+            returns = any(texts[name].astype("str").str.contains("\r").any() for name in texts)
+            quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
             frame.to_csv(file, index=False, lineterminator="\n", quoting=quoting)
     else:
         with replacing(path) as file:

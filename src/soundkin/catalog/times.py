@@ -87,10 +87,9 @@ def _of_numbers(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.
         log.warning("%s: %s is read as Unix seconds, all of them before 1973. Is that so?", source, column)
     unit = UNITS.get(form, "s")
     if values.dtype.kind == "f":  # fractions to a microsecond, which is what float64 holds
-        digits = {"s": 6, "ms": 3}.get(unit, 0)
-        values = (values.round(digits) * 10**digits).round().astype("int64")
-        unit = {("s", 6): "us", ("ms", 3): "us"}.get((unit, digits), unit)
-    return pd.to_datetime(values, unit=unit, utc=True).astype("datetime64[ns, UTC]")
+        values, unit = (values * {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}[unit]).round(), "us"
+    moments = values.to_numpy("int64").astype(f"datetime64[{unit}]").astype("datetime64[ns]")
+    return pd.Series(moments, frame.index).dt.tz_localize("UTC")
 
 
 def _forms(text: "pd.Series[str]", values: np.ndarray) -> np.ndarray:
@@ -114,7 +113,7 @@ def _common_form(frame: pd.DataFrame, source: str, column: str, forms: np.ndarra
     found = Counter(forms[forms != "0"].tolist())
     if not found:
         return "Unix seconds"
-    [(main, _)] = found.most_common(1)  # of equals the one that comes first
+    main = str(found.most_common(1)[0][0])  # of equals the one that comes first
     if main == "early seconds" and not set(UNITS) & set(found):
         return main  # numbers of all sizes below: some of them look like years by chance
     seconds = ("Unix seconds", "early seconds")
