@@ -100,3 +100,13 @@ def test_ratings_from_a_spreadsheet(tmp_path: Path) -> None:
     frame = read(tmp_path, "\ufeffuser_id;track_id;rating;timestamp\r\n1;a;4,5;1600000000\r\n2;b;3;1600000001,5\r\n")
     assert frame["rating"].tolist() == [4.5, 3.0]
     assert frame["timestamp"].iloc[1] == pd.Timestamp(1_600_000_001.5, unit="s", tz="UTC")
+
+
+@pytest.mark.parametrize("cell", ["7", "7.0", "007.0"])
+def test_ids_that_a_spreadsheet_changed_are_recognised(tmp_path: Path, cell: str) -> None:
+    tracks = Catalog(pd.DataFrame({"track_id": ["x", "007"], "path": ["x", "y"]}), tmp_path, "catalog tracks.csv")
+    (tmp_path / "ratings.csv").write_text(f"user_id,track_id,rating\n1,{cell},5\n")
+    with pytest.raises(
+        CatalogError, match=r"row 2 has track_id=.*; a spreadsheet may have made it of 007: import that"
+    ):
+        read_ratings(tmp_path / "ratings.csv", tracks)

@@ -180,6 +180,8 @@ def test_a_catalog_reached_over_a_link(tmp_path: Path) -> None:
 def test_audio_folder_elsewhere(tmp_path: Path) -> None:
     tracks = catalog(tmp_path, "track_id,path,audio_folder\na,a.mp3,../music\nb,b.mp3,../music\n")
     assert tracks.audio_path("b") == tmp_path / "../music/b.mp3"
+    tracks = catalog(tmp_path, "track_id,path,audio_folder\na,a.mp3,..\\music\\old\n")
+    assert tracks.audio_path("a") == tmp_path / "../music/old/a.mp3"
     tracks = catalog(tmp_path, "track_id,path,audio_folder\na,a.mp3,/mnt/music\n")
     assert tracks.audio_path("a") == Path("/mnt/music/a.mp3")
     message = complaint(tmp_path, "track_id,path,audio_folder\na,a.mp3,m\nb,b.mp3,n\n")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from soundkin.catalog.cells import Changes, write_changed
-from soundkin.catalog.rows import read_rows, refuse, refuse_empty, refuse_repeats, write_rows
+from soundkin.catalog.rows import number_of, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
 from soundkin.catalog.table import SPLITS, Catalog, read_catalog, write_catalog, years_of
 from soundkin.errors import CatalogError
 
@@ -214,10 +214,7 @@ def _refuse_fixed(frame: pd.DataFrame, source: str) -> None:
 def _complaint(catalog: Catalog, known: frozenset[str], one: Correction) -> str:
     """Why a correction cannot be applied; `` if it can."""
     if one.track_id not in known:
-        number = _number(one.track_id)
-        alike = [] if number is None else [name for name in known if _number(name) == number]
-        mangled = f"; a spreadsheet may have made it of {alike[0]}: import that column as text" if alike else ""
-        return f"track_id={one.track_id} is not in {catalog.source}{mangled}"
+        return f"track_id={one.track_id} is not in {catalog.source}{catalog.id_hint(one.track_id)}"
     found = cell_text(catalog, one.track_id, one.column)
     if not _same_cell(found, one.was):
         return f"track_id={one.track_id}: {one.column} was {_shown(one.was)}, and is now {_shown(found)}"
@@ -230,15 +227,8 @@ def _same_cell(found: str, was: str) -> bool:
     """Whether both are the same, or were before a spreadsheet saved one as `1965.0`, `12,5` or `TRUE`."""
     if found == was or {found.casefold(), was.casefold()} in ({"true"}, {"false"}):
         return True
-    number = _number(was)
-    return number is not None and number == _number(found)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return None
+    number = number_of(was)
+    return number is not None and number == number_of(found)
 
 
 def _fits(column: str, value: str) -> bool:
@@ -247,7 +237,7 @@ def _fits(column: str, value: str) -> bool:
     if column == "year":
         return bool(years_of(pd.Series([value])).notna().all())
     if column == "duration":
-        number = _number(value)
+        number = number_of(value)
         return number is not None and np.isfinite(number)
     return True
 
@@ -256,7 +246,7 @@ def _typed(cells: pd.Series, column: str) -> pd.Series:
     if column == "year":
         return years_of(cells.astype("str"))
     if column == "duration":
-        return cells.map(lambda cell: _number(str(cell)), na_action="ignore").astype("float64")
+        return cells.map(lambda cell: number_of(str(cell)), na_action="ignore").astype("float64")
     return cells
 
 

@@ -75,9 +75,9 @@ def keep_known(frame: pd.DataFrame, source: str, columns: list[str], catalog: Ca
     known = frame[columns].isin(set(catalog.track_ids)).all(axis="columns").to_numpy(bool)
     if not known.any():
         cells = ", ".join(f"{column}={frame[column].iloc[0]}" for column in columns)
-        raise CatalogError(
-            f"{source}: no row is about tracks of {catalog.source}; row {frame.index[0]} has {cells}. Use its track_id."
-        )
+        hint = catalog.id_hint(str(frame[columns[0]].iloc[0])) or ". Use its track_id"
+        row = frame.index[0]
+        raise CatalogError(f"{source}: no row is about tracks of {catalog.source}; row {row} has {cells}{hint}.")
     if not known.all():
         message = "%s: left out %d of %d rows, about tracks that %s lacks, the first in row %d"
         log.warning(message, source, (~known).sum(), len(frame), catalog.source, frame.index[~known][0])

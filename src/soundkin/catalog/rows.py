@@ -143,6 +143,14 @@ def numbers(frame: pd.DataFrame, source: str, column: str, problem: str, mend: s
     return values
 
 
+def number_of(text: str) -> float | None:
+    """The number that one cell holds, with a decimal point or comma; None if it holds none."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return None
+
+
 def _shown(cell: object) -> str:
     """A cell on one line of a message, however long or odd."""
     text = str(cell)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from soundkin.catalog.artists import Artists
 from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere, with_slashes
-from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
+from soundkin.catalog.rows import number_of, numbers, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
 from soundkin.errors import CatalogError
 from soundkin.shapes import Bool
 
@@ -74,6 +74,12 @@ class Catalog:
         if track_id not in self._rows:
             raise CatalogError(f"{self.source}: no track has track_id={track_id}. Check its spelling in the catalog.")
         return self._rows[track_id]
+
+    def id_hint(self, track_id: str) -> str:
+        """The end of a sentence about an id that is not here: whether a spreadsheet may have made it of one that is."""
+        number = number_of(track_id)
+        alike = [] if number is None else [one for one in self.track_ids if number_of(one) == number]
+        return f"; a spreadsheet may have made it of {alike[0]}: import that column as text" if alike else ""
 
     def values(self, column: str) -> list[tuple[str, ...]]:
         """The labels of each track in `column`, in row order: `rock; pop` is ("rock", "pop"), nothing is ().
@@ -144,7 +150,7 @@ def _audio_folder(frame: pd.DataFrame, source: str, own_folder: Path) -> Path:
     mend = "Write the same folder into every row, or delete the column to mean the catalog's own folder."
     differs = f"differs from row {frame.index[0]}"
     refuse(frame, source, "audio_folder", column != column.iloc[0], differs, mend)
-    return own_folder / str(column.iloc[0])
+    return own_folder / str(with_slashes(own_folder, column[:1]).iloc[0])
 
 
 def _checked_paths(frame: pd.DataFrame, source: str, folder: Path) -> "pd.Series[str]":
