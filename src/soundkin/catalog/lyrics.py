@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere
+from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere, with_slashes
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
 
@@ -30,6 +30,7 @@ def lyrics_of(catalog: Catalog) -> list[str]:
         return [""] * len(catalog)
     cells = catalog.frame["lyrics"].fillna("").astype("str")
     named = cells.str.fullmatch(r"[^\r\n]+\.(?:txt|lrc)", case=False).to_numpy(bool)
+    cells[named] = with_slashes(catalog.folder, cells[named])
     _check_inside(catalog, cells[named])
     texts = [plain_lyrics(cell) for cell in cells.where(~named, "")]
     unread = []

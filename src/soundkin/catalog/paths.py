@@ -21,6 +21,15 @@ def absolute_elsewhere(folder: Path, paths: pd.Series) -> Bool[np.ndarray, " tra
     return (absolute & ~paths.str.startswith(f"{folder}/")).to_numpy(bool)
 
 
+def with_slashes(folder: Path, paths: pd.Series) -> pd.Series:
+    """The paths with Windows separators as folders, but for those that exist in `folder` as they are written."""
+    windows = paths.str.contains("\\", regex=False).to_numpy(bool)
+    turned = paths.copy()
+    there = [(folder / path).exists() for path in paths[windows]]
+    turned[windows] = paths[windows].str.replace("\\", "/", regex=False).where(np.logical_not(there), paths[windows])
+    return turned
+
+
 def linked_elsewhere(folder: Path, paths: pd.Series) -> Bool[np.ndarray, " tracks"]:
     """Which paths reach out of `folder` over a symbolic link, theirs or a parent folder's.
 

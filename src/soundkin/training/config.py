@@ -86,7 +86,7 @@ class TrainConfig(Config):
     run_dir: Path
     ratings: Path | None = Field(None, description="user_id, track_id, rating: data/README.md")
     triplets: Path | None = Field(None, description="anchor_id, closer_id, farther_id[, annotator_id]")
-    playlists: Path | None = Field(None, description="playlist_id, track_id")
+    playlists: Path | None = Field(None, description="playlist_id, track_id; or an .m3u, or a folder of them")
     random_seed: NonNegativeInt = 0
     features: AnyFrontEnd = FrontEnd()
     patch: PatchConfig = PatchConfig()
