@@ -57,8 +57,11 @@ def write_rows(frame: pd.DataFrame, path: Path) -> None:
     """
     check_suffix(path, "table")
     if path.suffix.lower() == ".csv":
+        # The writer quotes a carriage return only where lines end in one.
+        texts = (frame[name].astype("str") for name in frame.select_dtypes(exclude="number"))
+        line_end = "\r\n" if any(text.str.contains("\r", regex=False).any() for text in texts) else "\n"
         with replacing(path, "w") as file:
-            frame.to_csv(file, index=False, lineterminator="\n")
+            frame.to_csv(file, index=False, lineterminator=line_end)
     else:
         with replacing(path) as file:
             pa.parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), file)

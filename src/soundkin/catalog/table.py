@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from soundkin.catalog.artists import Artists
-from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere
+from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere, on_disk
 from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
 from soundkin.errors import CatalogError
 from soundkin.shapes import Bool
@@ -57,11 +57,11 @@ class Catalog:
         Raises:
             CatalogError: no such track.
         """
-        return self.folder / str(self.frame["path"].iloc[self.row(track_id)])
+        return self.folder / on_disk(str(self.frame["path"].iloc[self.row(track_id)]))
 
     def audio_paths(self) -> list[Path]:
         """Where the audio should be, in row order."""
-        return [self.folder / path for path in self.frame["path"].to_numpy(object)]
+        return [self.folder / on_disk(path) for path in self.frame["path"].to_numpy(object)]
 
     def row(self, track_id: str) -> int:
         """Position of one track, from 0.
@@ -141,7 +141,7 @@ def _audio_folder(frame: pd.DataFrame, source: str, own_folder: Path) -> Path:
     refuse_empty(frame, source, "audio_folder")
     mend = "Write the same folder into every row, or delete the column to mean the catalog's own folder."
     refuse(frame, source, "audio_folder", column != column.iloc[0], "differs from row 2", mend)
-    return own_folder / str(column.iloc[0])
+    return own_folder / on_disk(str(column.iloc[0]))
 
 
 def _check_paths(frame: pd.DataFrame, source: str, folder: Path) -> None:
