@@ -222,6 +222,17 @@ def test_ape_tags_beside_id3_fill_its_gaps(tmp_path: Path) -> None:
     assert (tags.title, tags.artist, tags.year) == ("ID3 title", "Ape artist", 1973)
 
 
+def test_ape_tags_go_before_id3v1_which_cuts_titles(tmp_path: Path) -> None:
+    path = written(tmp_path / "song.mp3")
+    ape = APEv2()
+    ape["Title"] = "A title of more than thirty letters"
+    ape.save(path)
+    old = b"TAG" + ape["Title"][0].encode()[:30] + b"Nina Simone".ljust(60, b"\0") + b"1965".ljust(34, b"\0") + b"\x11"
+    path.write_bytes(path.read_bytes() + old)
+    tags = read_tags(path)
+    assert (tags.title, tags.artist, tags.genre) == ("A title of more than thirty letters", "Nina Simone", "Rock")
+
+
 @pytest.mark.parametrize("suffix", [".aac", ".tta", ".wv"])
 def test_ape_and_id3_tags_in_what_else_holds_them(tmp_path: Path, suffix: str) -> None:
     path = encode(tmp_path / f"song{suffix}", {".aac": "aac", ".tta": "tta", ".wv": "wavpack"}[suffix])

@@ -25,6 +25,7 @@ from soundkin.catalog.rows import read_rows, refuse_empty, refuse_repeats, write
 from soundkin.catalog.scan import track_id
 from soundkin.catalog.tags import Tags
 from soundkin.errors import CatalogError
+from soundkin.files import explaining_output
 
 log = logging.getLogger(__name__)
 
@@ -268,7 +269,8 @@ def write_gone(catalog: Path, rows: Collection[EarlierRow]) -> None:
     if rows:
         write_rows(pd.DataFrame([dict(row.cells) for row in rows]).replace("", pd.NA), gone_table(catalog))
     else:
-        gone_table(catalog).unlink(missing_ok=True)
+        with explaining_output(gone_table(catalog)):
+            gone_table(catalog).unlink(missing_ok=True)
 
 
 def _same(name: str, one: str, other: str) -> bool:

@@ -117,7 +117,12 @@ def _mutagen_texts(path: Path) -> tuple[list[Texts], float] | None:
     sources = [file.tags]
     if isinstance(file, TAKES_ID3_AND_APE):
         sources += [_more_tags(kind, path) for kind in (ID3, APEv2) if not isinstance(file.tags, kind)]
-    return [_texts(tags) for tags in sources if tags], float(getattr(file.info, "length", 0.0))
+    sources = sorted(filter(None, sources), key=_is_id3v1)  # which cuts titles after 30 letters
+    return [_texts(tags) for tags in sources], float(getattr(file.info, "length", 0.0))
+
+
+def _is_id3v1(tags: Any) -> bool:
+    return isinstance(tags, ID3) and tags.version < (2,)
 
 
 def _more_tags(kind: type[Any], path: Path) -> Any:

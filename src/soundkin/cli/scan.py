@@ -72,4 +72,4 @@ def _summary(result: "ScanResult") -> str:
     if passed:
         kinds = Counter(item.reason.partition(",")[0].partition(":")[0].partition(";")[0] for item in passed)
         text += f", {len(passed)} passed over: " + ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
-    return text + (f"; {result.others} other files" if result.others else "")
+    return text + (f"; {result.others} other file{'s' * (result.others > 1)}" if result.others else "")
