@@ -306,6 +306,14 @@ def test_a_film_without_sound(tmp_path: Path) -> None:
         read_tags(tmp_path / "film.mp4")
 
 
+def test_audio_of_an_unknown_kind_is_no_silent_film(tmp_path: Path) -> None:
+    path = encode(tmp_path / "song.mkv", "aac")
+    path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_XYZ"))
+    with pytest.raises(AudioError, match="no decoder") as caught:
+        read_tags(path)
+    assert not isinstance(caught.value, NoAudioError)
+
+
 def test_a_name_that_looks_like_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = written(tmp_path / "song.wav").rename("http:song.wav")

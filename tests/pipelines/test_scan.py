@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from containers import encode, silent_film
 from soundkin.catalog.table import Catalog, read_catalog, write_catalog
@@ -152,6 +154,17 @@ def test_a_broken_earlier_catalog_is_not_overwritten(folder: Path) -> None:
     assert output.read_text() == "my notes\n"
     with pytest.raises(CatalogError, match=r"\.csv or \.parquet"):
         scan(folder, folder / "catalog.xls")
+
+
+def test_a_folder_that_is_not_mounted_leaves_the_catalog(folder: Path) -> None:
+    output = folder.parent / "c.csv"
+    scan(folder, output)
+    before = output.read_bytes()
+    shutil.rmtree(folder)
+    folder.mkdir()
+    with pytest.raises(UsageError, match=r"holds no audio .*c\.csv stays as it is"):
+        scan(folder, output)
+    assert output.read_bytes() == before
 
 
 def test_the_real_music(music: Path, tmp_path: Path) -> None:
@@ -416,6 +429,27 @@ def test_equal_copies_keep_their_own_rows(library: Path) -> None:
     result = scan(library, output)
     assert result.changes == Changes(["old/a.flac", "other.flac"], [], ["old/b.flac"], [], ["new/x/a.flac", "x/a.flac"])
     assert "happy" in (library / "c.gone.csv").read_text(), "either may be meant, so that neither is taken"
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8))
+def test_ids_and_labels_follow_the_sound_whatever_is_renamed(
+    library: Path, tmp_path_factory: pytest.TempPathFactory, moves: list[tuple[int, int]]
+) -> None:
+    music = tmp_path_factory.mktemp("moves") / "music"
+    shutil.copytree(library, music)
+    places = ["x/a.flac", "x/b.flac", "y/c.flac", "a.flac", "y/a.flac", "../away.flac"]
+    output = music.parent / "c.csv"
+    scan(music, output)
+    edit(output, mood=["T0", "T1", "T2"])
+    ids = dict(zip(["T0", "T1", "T2"], read_catalog(output).track_ids, strict=True))
+    for one, other in moves:
+        if (music / places[one]).exists() and one != other and len(list(music.rglob("*.flac"))) > 1:
+            (music / places[one]).replace(music / places[other])
+            catalog = scan(music, output).catalog
+            for track, title, mood in catalog.frame[["track_id", "title", "mood"]].values:
+                assert (title, ids[title]) == (mood, track)
+            assert len(catalog) == len(list(music.rglob("*.flac")))
 
 
 def test_a_library_moved_as_a_whole_keeps_ids_and_columns(library: Path, known: dict[str, tuple[str, str]]) -> None:

@@ -6,6 +6,7 @@ Album`.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from soundkin.catalog.artists import artist_key, no_artist_keys
@@ -20,7 +21,11 @@ PADDED = re.compile(
 NO_TITLE = re.compile(r"(?:(?:audio)?\s*track|titel|piste|pista|untitled|unknown)?[\W_]*\d{0,3}[\W_]*", re.IGNORECASE)
 VERSION = re.compile(r"\b(?:live|re-?mix|mix|edit|version|acoustic|demo|instrumental|remaster(?:ed)?|bonus|reprise|"
                      r"part|pt|feat|ft|intro|outro|take)\b", re.IGNORECASE)  # fmt: skip
-YEAR = re.compile(r"^[(\[]?[12]\d{3}[)\]]?[\s_-]+(?=\S)|(?<=\S)\s*[(\[][12]\d{3}[)\]]$")
+YEAR_OR_DISC = re.compile(
+    r"^(?:[(\[][12]\d{3}[)\]]\s*|[12]\d{3}\s+-\s+)(?=\S)"
+    r"|(?<=\S)\s*[(\[](?:[12]\d{3}|(?:cd|dis[ck])\s*\d+)[)\]]$|(?<=\S)\s+(?:cd|dis[ck])\s*\d+$",
+    re.IGNORECASE,
+)
 NO_ALBUM = frozenset(("unknown album", "unknown", "no album", "singles", "misc", "various", "music", "downloads"))
 NO_ARTIST_FOLDERS = (
     *(
@@ -45,7 +50,7 @@ def guess(path: str) -> dict[str, str]:
     >>> guess("Nina Simone/1965 - Pastel Blues/CD 1/08 Sinnerman.flac")
     {'title': 'Sinnerman', 'artist': 'Nina Simone', 'album': 'Pastel Blues'}
     """
-    *folders, file = path.split("/")
+    *folders, file = unicodedata.normalize("NFC", path).split("/")
     artist, album = _from_folders([_spaced(name) for name in folders if not DISC.fullmatch(name)])
     named_artist, named_album, title = _from_name(_spaced(file.rpartition(".")[0] or file), bool(album), artist)
     return {
@@ -65,14 +70,14 @@ def _from_folders(folders: list[str]) -> tuple[str, str]:
     """The artist and the album that the folders above a file name."""
     if not folders:
         return "", ""
-    parts = DASH.split(YEAR.sub("", folders[-1]), maxsplit=1)
+    parts = DASH.split(YEAR_OR_DISC.sub("", folders[-1]), maxsplit=1)
     if len(folders) == 1:
         if len(parts) == 1:
             return "", ""  # one folder may be an artist, an album or a shelf
         artist, album = parts
     else:
         artist, album = folders[-2], parts[-1] if _same(parts[0], folders[-2]) else " - ".join(parts)
-    album = YEAR.sub("", album) or album
+    album = YEAR_OR_DISC.sub("", album)
     return "" if _is_nobody(artist) else artist, "" if album.casefold() in NO_ALBUM else album
 
 

@@ -101,7 +101,7 @@ def read_earlier(catalog: Path) -> list[EarlierRow]:
             continue
         base = cache(partial(_folder_of_audio, table.absolute().parent))
         for cells in _rows(_read_table(table)):
-            place = os.path.normpath(f"{base(cells.get('audio_folder', ''))}/{cells['path']}")
+            place = str(Path(base(cells.get("audio_folder", "")), cells["path"]))
             track = cells["track_id"]  # a scan that was killed may have left it in both tables
             rows.setdefault(track, EarlierRow(track, place, cells, gone, scanned.get(track, {})))
     if not all(row.scanned for row in rows.values()):

@@ -20,8 +20,8 @@ def _suffixes(names: str) -> tuple[str, ...]:
 
 
 AUDIO_SUFFIXES = _suffixes(
-    "mp3 flac m4a ogg opus wav aac aif aiff wma oga spx m4b m4r mp2 mp1 mpga fla adts wave bwf rf64 aifc au snd "
-    "caf w64 wv ape mpc mp+ tta tak dsf dff shn amr awb ac3 eac3 ec3 dts truehd thd oma aa3 voc mka weba ra"
+    "mp3 flac m4a ogg opus wav aac aif aiff wma oga spx m4b m4r mp2 mp1 mpga fla adts wave bwf rf64 aifc au snd caf "
+    "w64 wv ape mpc mp+ tta tak dsf dff shn amr awb ac3 eac3 ec3 dts truehd thd oma aa3 voc mka weba ra xwma wsd nut"
 )
 FILM_SUFFIXES = _suffixes("mp4 m4v mov mkv webm ogv avi wmv asf flv mpg mpeg vob m2ts mts 3gp 3g2 rm rmvb")
 """Music when there is audio in them; no line is due when there is none."""

@@ -167,6 +167,8 @@ def _av_texts(path: Path) -> tuple[list[Texts], float]:
         with open_container(path) as container:
             # FFmpeg takes the suffix's word for files it cannot tell, and then finds no sample rate.
             with_sound = [one for one in container.streams.audio if one.codec_context and one.codec_context.sample_rate]
+            if any(one.codec_context is None for one in container.streams.audio) and not with_sound:
+                raise AudioError("its audio is of a kind that no decoder here opens")
             if not with_sound:
                 raise NoAudioError("there is no audio in it")
             sources = [_av_names(part.metadata) for part in (container, *with_sound[:1])]

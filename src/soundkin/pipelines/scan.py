@@ -85,7 +85,7 @@ def scan(folder: Path, output: Path, workers: int = 1, guess: bool = True) -> Sc
     earlier = read_earlier(output)
     found = find_audio(folder)
     if not found.audio:
-        raise UsageError(_no_audio(folder, found))
+        raise UsageError(_no_audio(folder, found) + (f" {output} stays as it is." if earlier else ""))
     files = _read_files(folder, found, earlier, workers)
     if not files:
         reason = found.skipped[-1].reason if found.skipped else "there is no audio in it"
