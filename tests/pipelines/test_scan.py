@@ -280,6 +280,19 @@ def test_a_catalog_that_cannot_be_read_back_does_not_replace_the_earlier_one(lib
     assert output.read_bytes() == before and not list(library.glob(".*new*"))
 
 
+def test_a_parquet_table_keeps_its_numbers_and_takes_empty_cells(library: Path) -> None:
+    output = library / "c.parquet"
+    retag(library / "x/a.flac", date="1999")
+    scan(library, output)
+    edit(output, duration=[1.0, None, None])
+    assert scan(library, output).catalog.frame["duration"].tolist() == pytest.approx([1.0, np.nan, np.nan], nan_ok=True)
+    table = pd.read_parquet(output)
+    assert table["year"].iloc[0] == 1999 and table["duration"].iloc[0] == 1.0
+    edit(output, year=["199x", None, None])
+    with pytest.raises(CatalogError, match=r"c\.parquet, row 2: year=199x"):
+        scan(library, output)
+
+
 def test_rows_outlive_their_file(library: Path) -> None:
     output = library.parent / "c.csv"
     scan(library, output)

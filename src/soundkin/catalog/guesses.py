@@ -1,5 +1,4 @@
-"""Title, artist and album from a path such as `Artist/Album/CD1/03 Title.mp3`, for files whose tags are
-silent.
+"""Title, artist and album from a path such as `Artist/Album/CD1/03 Title.mp3`, where tags are silent.
 
 Read as well: `03 - Artist - Title`, `Artist - Title`, `Artist - Album - 03 - Title`, and a folder `Artist -
 Album`.
@@ -44,8 +43,7 @@ NO_ARTIST_FOLDERS = (
 
 
 def guess(path: str) -> dict[str, str]:
-    """What the path of a file, relative to the scanned folder, says of `title`, `artist` and `album`; `` for
-    nothing.
+    """What a file's path in the scanned folder says of `title`, `artist` and `album`; `` for nothing.
 
     >>> guess("Nina Simone/1965 - Pastel Blues/CD 1/08 Sinnerman.flac")
     {'title': 'Sinnerman', 'artist': 'Nina Simone', 'album': 'Pastel Blues'}

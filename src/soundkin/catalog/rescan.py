@@ -1,5 +1,4 @@
-"""What a new scan keeps of the catalog before it: track ids, columns of one's own, and cells that a person
-wrote.
+"""What a new scan keeps of the catalog before it: ids, columns of one's own, and cells that a person wrote.
 
 Beside `catalog.csv` stand two tables of ours. `catalog.scanned.csv` has, for each track, the tags as the last
 scan read them: a cell that differs was written by a person and stays, one that does not follows its file.
@@ -52,8 +51,7 @@ class ScannedFile:
 class EarlierRow:
     """A row of the catalog before this scan, or (`gone`) of a track whose file was gone by then.
 
-    `place` is the absolute path of its file, `scanned` its row in the table of the last scan; empty if there
-    is none.
+    `place` is the absolute path of its file, `scanned` its row in the table of the last scan, empty if none.
     """
 
     track_id: str
@@ -167,7 +165,7 @@ def _unchanged(files: Files, rows: list[EarlierRow]) -> Pairs:
 
 
 def _in_place(files: Files, rows: list[EarlierRow]) -> Pairs:
-    by_place = {row.place: row for row in reversed(rows)}  # of two rows the one in the catalog, which comes first
+    by_place = {row.place: row for row in reversed(rows)}  # of two rows the one in the catalog, which is first
     return [(place, by_place[place]) for place in files if place in by_place]
 
 
@@ -234,8 +232,7 @@ def _same_length(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 def merged(file: ScannedFile, row: EarlierRow | None, guess: bool) -> tuple[Cells, Cells]:
     """The cells of a track in the new catalog, and its row in the table for the next scan.
 
-    What a person wrote stays. Other cells follow the tags, and where these are silent the file's path, with
-    `guess`.
+    What a person wrote stays. Other cells follow the tags and, with `guess`, the path where these are silent.
     """
     guesses = fill_silent(file.tags, file.path) if guess else {}
     written = {**file.tags, **guesses}

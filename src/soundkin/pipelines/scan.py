@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -60,8 +61,7 @@ class ScanResult:
 
 
 def scan(folder: Path, output: Path, workers: int = 1, guess: bool = True) -> ScanResult:
-    """List the audio files of `folder` with their tags in a catalog at `output` (.csv or .parquet), sorted by
-    path.
+    """List the audio files of `folder` with their tags in a catalog at `output`, .csv or .parquet, by path.
 
     Where `output` holds an earlier catalog, each track keeps its `track_id` for as long as its file can be
     found, by its path or by its sound. Columns of other origin and cells that a person wrote stay; other
@@ -69,9 +69,11 @@ def scan(folder: Path, output: Path, workers: int = 1, guess: bool = True) -> Sc
     (docs/scan.md). Paths are relative to the catalog; where it lies neither in `folder` nor above it,
     `audio_folder` names the folder.
 
-    Args: folder: searched with all folders below it. output: the catalog to write. workers: files read at the
-        same time; more than 1 helps on a cold disk or over a network. guess: take title, artist and album
-        from the path where tags are silent; the column `guessed` says which.
+    Args:
+        folder: searched with all folders below it.
+        output: the catalog to write.
+        workers: files read at the same time; more than 1 helps on a cold disk or over a network.
+        guess: take title, artist and album from the path where tags are silent; column `guessed` says which.
 
     Raises:
         UsageError: `folder` is no folder, or holds no audio.
@@ -92,18 +94,18 @@ def scan(folder: Path, output: Path, workers: int = 1, guess: bool = True) -> Sc
         raise UsageError(f"none of the {len(found.audio)} audio files in {folder} can be opened. First: {reason}.")
     matched = match_rows(files, earlier)
     ids = new_ids((file.path for place, file in files.items() if place not in matched), {r.track_id for r in earlier})
-    rows, scanned = [], {}
+    rows: list[Cells] = []
+    scanned: dict[str, Mapping[str, str]] = {}
     for place, file in files.items():
         row = matched.get(place)
         track = row.track_id if row else ids[file.path]
         cells, scanned[track] = merged(file, row, guess)
         rows.append({"track_id": track, "path": file.path, **cells})
     gone = [row for row in earlier if row.track_id not in scanned]
-    scanned.update((row.track_id, dict(row.scanned)) for row in gone if row.scanned)
     # In this order a scan that is killed loses nothing, and the next one puts right what it left.
-    write_gone(output, [row for row in earlier if row.gone or row in gone])
+    write_gone(output, [row for row in earlier if row.gone or row.track_id not in scanned])
     catalog = _replace(_table(rows, earlier, folder, output), output)
-    write_scanned(output, scanned)
+    write_scanned(output, {row.track_id: row.scanned for row in gone if row.scanned} | scanned)
     write_gone(output, gone)
     changes = _changes(files, matched, gone) if earlier else None
     return ScanResult(catalog, found.skipped, found.passed_over, found.others, changes, len(gone))
@@ -119,7 +121,7 @@ def _no_audio(folder: Path, found: Found) -> str:
 def _read_files(folder: Path, found: Found, earlier: list[EarlierRow], workers: int) -> dict[str, ScannedFile]:
     """The files that could be read, by absolute path; `found` is told of the others."""
     top = from_disk(os.path.realpath(folder))
-    known = {row.place: row for row in earlier if row.scanned}
+    known = {row.place: row for row in reversed(earlier) if row.scanned}
 
     def read(path: str) -> ScannedFile | AudioError:
         try:
@@ -165,7 +167,9 @@ def _table(rows: list[Cells], earlier: list[EarlierRow], folder: Path, output: P
     left_out |= set() if frame[GUESSED].any() else {GUESSED}
     frame = frame.reindex(columns=[name for name in columns if name not in left_out]).replace("", pd.NA)
     if output.suffix.lower() == ".parquet":
-        frame = frame.astype({"year": "Int64", "duration": "float64"})
+        with suppress(ValueError):  # what is no number comes out when the table is read back
+            frame["year"] = pd.to_numeric(frame["year"]).astype("Int64")
+            frame["duration"] = pd.to_numeric(frame["duration"]).astype("Float64")
     return frame
 
 
