@@ -97,6 +97,7 @@ def test_links_into_a_hidden_store_are_listed(tmp_path: Path) -> None:
     (tmp_path / "Artist/04 Blob.mp3").symlink_to("../store/blob")
     (tmp_path / "Album").symlink_to(".albums/one")
     (tmp_path / "Album again").symlink_to("Album")
+    (tmp_path / "Artist/05 From the album.mp3").symlink_to("../.albums/one/01.mp3")
     (tmp_path / ".albums/one/up").symlink_to(tmp_path)
     (tmp_path / ".albums/one/in").symlink_to(".deep")
     found = find_audio(tmp_path)
@@ -112,6 +113,7 @@ def test_links_into_a_hidden_store_are_listed(tmp_path: Path) -> None:
         ".git": "a hidden folder, with 1 audio file",
         "Album again": "a link to what is listed anyway",
         "Album/up": "a link to what is listed anyway",
+        "Artist/05 From the album.mp3": "a link to what is listed anyway",
     }
 
 

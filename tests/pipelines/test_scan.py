@@ -425,6 +425,15 @@ def test_a_file_that_was_encoded_anew_in_its_place_keeps_its_row(
     assert rows(scan(library, library / "c.csv").catalog) == known
 
 
+def test_a_file_of_another_kind_in_its_place_keeps_its_row(library: Path, known: dict[str, tuple[str, str]]) -> None:
+    (library / "x/a.flac").unlink()
+    encode(library / "x/a.m4a", "aac", seed=0)
+    (library / "x/b.flac").unlink()
+    (library / "x/b.mp3").write_text("broken")
+    found = rows(scan(library, library / "c.csv").catalog)
+    assert found == {"x/a.m4a": known["x/a.flac"], "y/c.flac": known["y/c.flac"]}
+
+
 def test_equal_copies_keep_their_own_rows(library: Path) -> None:
     output = library / "c.csv"
     shutil.copy(library / "x/a.flac", library / "y/a.flac")

@@ -149,7 +149,7 @@ def match_rows(files: Files, earlier: Collection[EarlierRow]) -> dict[str, Earli
     """
     matched: dict[str, EarlierRow] = {}
     taken: set[str] = set()
-    for find in (_unchanged, _moved, _moved_while_gone, _in_place, _moved_with_the_folder):
+    for find in (_unchanged, _moved, _moved_while_gone, _in_place, _converted, _moved_with_the_folder):
         loose = {place: file for place, file in files.items() if place not in matched}
         for place, row in find(loose, [row for row in earlier if row.track_id not in taken]):
             matched[place] = row
@@ -175,6 +175,17 @@ def _moved(files: Files, rows: list[EarlierRow]) -> Pairs:
 
 def _moved_while_gone(files: Files, rows: list[EarlierRow]) -> Pairs:
     return _with_equal_sound(files, [row for row in rows if row.gone])
+
+
+def _converted(files: Files, rows: list[EarlierRow]) -> Pairs:
+    """By the place but for the suffix: `song.flac` instead of `song.mp3`."""
+    groups: dict[str, tuple[list[str], list[EarlierRow]]] = defaultdict(lambda: ([], []))
+    for place in files:
+        groups[place.rpartition(".")[0]][0].append(place)
+    for row in rows:
+        groups[row.place.rpartition(".")[0]][1].append(row)
+    single = [(ours[0], theirs[0]) for ours, theirs in groups.values() if len(ours) == len(theirs) == 1]
+    return [(place, row) for place, row in single if row.read and _same_length(files[place], row, seconds=1.0)]
 
 
 def _moved_with_the_folder(files: Files, rows: list[EarlierRow]) -> Pairs:
@@ -218,15 +229,15 @@ def _pair(places: list[str], rows: list[EarlierRow], files: Files) -> Pairs:
         for row in rows:
             groups[alike(row.place, row.read)][1].append(row)
         for ours, theirs in groups.values():
-            if len(ours) == len(theirs) == 1 and _same_length(files[ours[0]].tags, theirs[0].read):
+            if len(ours) == len(theirs) == 1 and _same_length(files[ours[0]], theirs[0]):
                 pairs.append((ours[0], theirs[0]))
                 places = [place for place in places if place != ours[0]]
                 rows = [row for row in rows if row is not theirs[0]]
     return pairs
 
 
-def _same_length(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    return abs(float(one["duration"] or 0) - float(other["duration"] or 0)) <= SAME_SECONDS
+def _same_length(file: ScannedFile, row: EarlierRow, seconds: float = SAME_SECONDS) -> bool:
+    return abs(float(file.tags["duration"] or 0) - float(row.read["duration"] or 0)) <= seconds
 
 
 def merged(file: ScannedFile, row: EarlierRow | None, guess: bool) -> tuple[Cells, Cells]:

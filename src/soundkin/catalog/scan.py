@@ -31,6 +31,7 @@ NO_AUDIO_SUFFIXES = _suffixes(
     "jpg jpeg png gif webp bmp txt lrc log cue m3u m3u8 pls nfo md pdf csv tsv json xml html parquet zip part tmp"
 )
 """Not worth a look inside, as files of an unknown suffix are."""
+LINKED_TWICE = "a link to what is listed anyway"
 BAD_NAME = "its name is not valid UTF-8; rename it"
 MAGIC = re.compile(
     rb"ID3|fLaC|OggS|MAC |wvpk|MPCK|MP\+|caff|TTA1|tBaK|#!AMR|DSD |FRM8|\x1aE\xdf\xa3|0&\xb2u|R(?:IFF|F64)....WAVE|FORM"
@@ -82,7 +83,8 @@ class _Search:
         self.found = Found()
         self.walked: set[str] = set()  # real paths of folders
         self.listed: set[str] = set()  # real paths of audio files
-        self.links: list[tuple[str, str, bool]] = []  # a path, the real one, and whether that is a folder
+        self.folder_links: list[tuple[str, str]] = []  # a path and the real one
+        self.file_links: list[tuple[str, str]] = []
         self.hidden_folders: list[str] = []
 
     def walk(self, start: str) -> None:
@@ -150,20 +152,24 @@ class _Search:
         elif not _is_utf8(entry.name):
             self._skip(path, BAD_NAME)
         else:
-            self.links.append((path, os.path.realpath(self.folder / path), is_folder))
+            links = self.folder_links if is_folder else self.file_links
+            links.append((path, os.path.realpath(self.folder / path)))
 
     def follow_links(self) -> None:
-        """List what links lead to, where it is not listed yet; a walk may find more links."""
-        plain = set(self.listed)
-        while self.links:
-            links, self.links = sorted(self.links), []
-            for path, real, is_folder in links:
-                if is_folder and real not in self.walked:
-                    self.walk(path)
-                elif is_folder or real in plain:
-                    self._pass_over(path, "a link to what is listed anyway")
+        """List what links lead to, where it is not listed yet; walking a folder may find more of them."""
+        while self.folder_links:
+            links, self.folder_links = sorted(self.folder_links), []
+            for path, real in links:
+                if real in self.walked:
+                    self._pass_over(path, LINKED_TWICE)
                 else:
-                    self._list(path, real)
+                    self.walk(path)
+        walked = set(self.listed)
+        for path, real in sorted(self.file_links):
+            if real in walked:
+                self._pass_over(path, LINKED_TWICE)
+            else:
+                self._list(path, real)
 
     def count_hidden(self) -> None:
         """Name the hidden folders that hold audio which no link has led to."""
