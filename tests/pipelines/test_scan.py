@@ -571,6 +571,21 @@ def test_linked_tracks_can_be_embedded_and_others_are_named(tmp_path: Path) -> N
         assert [item.reason for item in result.skipped] == ["a broken link"]
 
 
+def test_links_into_a_store_beside_the_music_are_listed_where_the_catalog_stands_above_both(tmp_path: Path) -> None:
+    music = tmp_path / "annex/music"
+    encode(music / "plain.mp3", "mp3")
+    encode(tmp_path / "annex/.git/annex/k.mp3", "mp3", seed=1)
+    encode(tmp_path / "annex/other/seen.mp3", "mp3", seed=2)
+    for name, target in {"song.mp3": ".git/annex/k.mp3", "seen.mp3": "other/seen.mp3", "up": "."}.items():
+        (music / name).symlink_to(tmp_path / "annex" / target)
+    result = scan(music, tmp_path / "annex/c.csv")
+    assert result.catalog.frame["path"].tolist() == ["music/plain.mp3", "music/song.mp3"]
+    assert {Path(item.path).name for item in result.skipped} == {"seen.mp3", "up"}
+    result = scan(music, music / "c.csv")
+    assert result.catalog.frame["path"].tolist() == ["plain.mp3"]
+    assert {Path(item.path).name for item in result.skipped} == {"song.mp3", "seen.mp3", "up"}
+
+
 @pytest.mark.slow
 def test_names_that_the_locale_cannot_spell(tmp_path: Path) -> None:
     encode(tmp_path / "lib/música.mp3", "mp3")

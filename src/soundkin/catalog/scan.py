@@ -55,13 +55,14 @@ class Found:
     others: int = 0
 
 
-def find_audio(folder: Path) -> Found:
+def find_audio(folder: Path, reachable: Path | None = None) -> Found:
     """Look for audio in `folder` and below: by suffix, and where that says nothing by how a file begins.
 
     Links are followed where they lead to something inside `folder` that is not listed anyway, such as a
-    hidden store; loops end. Links that lead out of it are named, as is audio that is hidden.
+    hidden store; loops end. Links that lead out of it are named, as is audio that is hidden. Only into a hidden
+    store may links to files lead further, if it lies in `reachable`: that of git-annex stands beside the music.
     """
-    search = _Search(folder)
+    search = _Search(folder, reachable or folder)
     search.walk("")
     search.follow_links()
     search.count_hidden()
@@ -78,8 +79,9 @@ def find_audio(folder: Path) -> Found:
 
 
 class _Search:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reachable: Path) -> None:
         self.folder = folder
+        self.reachable = os.path.realpath(reachable)
         self.found = Found()
         self.walked: set[str] = set()  # real paths of folders
         self.listed: set[str] = set()  # real paths of audio files
@@ -142,18 +144,19 @@ class _Search:
             mode = entry.stat().st_mode
         except OSError:
             mode = 0
-        is_folder = stat.S_ISDIR(mode)
+        is_folder, real = stat.S_ISDIR(mode), os.path.realpath(self.folder / path)
+        in_store = not is_folder and real.startswith(f"{self.reachable}/") and "/." in real[len(self.reachable) :]
         if entry.name.lower().endswith(NO_AUDIO_SUFFIXES) or (stat.S_ISREG(mode) and not _may_be_audio(entry)):
             self.found.others += 1
         elif not (is_folder or stat.S_ISREG(mode)):
             self._skip(path, "a broken link")
-        elif not is_inside(self.folder, self.folder / path):
+        elif not is_inside(self.folder, self.folder / path) and not in_store:
             self._skip(path, f"a link that leads out of {self.folder}; scan where it leads to")
         elif not _is_utf8(entry.name):
             self._skip(path, BAD_NAME)
         else:
             links = self.folder_links if is_folder else self.file_links
-            links.append((path, os.path.realpath(self.folder / path)))
+            links.append((path, real))
 
     def follow_links(self) -> None:
         """List what links lead to, where it is not listed yet; walking a folder may find more of them."""

@@ -85,7 +85,7 @@ def scan(folder: Path, output: Path, workers: int = 1, guess: bool = True) -> Sc
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder. Name the folder that holds the music.")
     earlier = read_earlier(output)
-    found = find_audio(folder)
+    found = find_audio(folder, _base(folder, output))
     if not found.audio:
         raise UsageError(_no_audio(folder, found) + (f" {output} stays as it is." if earlier else ""))
     files = _read_files(folder, found, earlier, workers)
@@ -153,11 +153,17 @@ def _read_files(folder: Path, found: Found, earlier: list[EarlierRow], workers: 
     return files
 
 
+def _base(folder: Path, output: Path) -> Path:
+    """What paths are relative to: the catalog's folder, if it holds the music, or else that of the music."""
+    music, own_folder = folder.resolve(), output.absolute().parent.resolve()
+    return own_folder if music.is_relative_to(own_folder) else music
+
+
 def _table(rows: list[Cells], earlier: list[EarlierRow], folder: Path, output: Path) -> pd.DataFrame:
     """One row per track, paths as seen from the catalog; columns in the order in which they stood."""
-    music, own_folder = folder.resolve(), output.absolute().parent.resolve()
-    above = music.is_relative_to(own_folder)
-    prefix = f"{from_disk(music.relative_to(own_folder))}/" if above and music != own_folder else ""
+    music, base = folder.resolve(), _base(folder, output)
+    above = base == output.absolute().parent.resolve()
+    prefix = f"{from_disk(music.relative_to(base))}/" if music != base else ""
     frame = pd.DataFrame(rows)
     frame["path"] = prefix + frame["path"]
     frame["audio_folder"] = from_disk(music)
