@@ -119,7 +119,7 @@ def _no_audio(folder: Path, found: Found) -> str:
 
 
 def _read_files(folder: Path, found: Found, earlier: list[EarlierRow], workers: int) -> dict[str, ScannedFile]:
-    """The files that could be read, by absolute path; `found` is told of the others."""
+    """The files that could be read, by absolute path; the others go into `found`."""
     top = from_disk(os.path.realpath(folder))
     known = {row.place: row for row in reversed(earlier) if row.scanned}
 
