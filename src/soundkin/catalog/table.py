@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from soundkin.catalog.artists import Artists
-from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere, with_slashes
+from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere, on_disk, with_slashes
 from soundkin.catalog.rows import number_of, numbers, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
 from soundkin.errors import CatalogError
 from soundkin.shapes import Bool
@@ -59,11 +59,11 @@ class Catalog:
         Raises:
             CatalogError: no such track.
         """
-        return self.folder / str(self.frame["path"].iloc[self.row(track_id)])
+        return self.folder / on_disk(str(self.frame["path"].iloc[self.row(track_id)]))
 
     def audio_paths(self) -> list[Path]:
         """Where the audio should be, in row order."""
-        return [self.folder / path for path in self.frame["path"].to_numpy(object)]
+        return [self.folder / on_disk(path) for path in self.frame["path"].to_numpy(object)]
 
     def row(self, track_id: str) -> int:
         """Position of one track, from 0.
@@ -150,7 +150,7 @@ def _audio_folder(frame: pd.DataFrame, source: str, own_folder: Path) -> Path:
     mend = "Write the same folder into every row, or delete the column to mean the catalog's own folder."
     differs = f"differs from row {frame.index[0]}"
     refuse(frame, source, "audio_folder", column != column.iloc[0], differs, mend)
-    return own_folder / str(with_slashes(own_folder, column[:1]).iloc[0])
+    return own_folder / on_disk(str(with_slashes(own_folder, column[:1]).iloc[0]))
 
 
 def _checked_paths(frame: pd.DataFrame, source: str, folder: Path) -> "pd.Series[str]":
