@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning.strategies import StrategyRegistry
 
 from soundkin.catalog.lyrics import lyrics_of
+from soundkin.catalog.splits import SplitConfig
 from soundkin.catalog.table import Catalog
 from soundkin.config import nearest
 from soundkin.errors import CatalogError, ConfigError
@@ -39,6 +40,7 @@ def check(plan: Plan) -> None:
             f"{plan.catalog.source}: no track is in the train split. Add tracks, or fill in the column split."
         )
     _check_files(config)
+    _check_columns(config.data.split, plan.catalog)
     for name, settings in chosen.items():
         TASKS[name].check(settings, plan.sources(train), config.model.embedding_size)
     if config.model.lyrics and not any(lyrics_of(train)):
@@ -96,6 +98,15 @@ def _check_files(config: TrainConfig) -> None:
         path: Path | None = getattr(config, file)
         if path is not None and not path.exists():
             raise CatalogError(f"{file} {path} does not exist. Check the name, or leave {file}=... out.")
+
+
+def _check_columns(split: SplitConfig, catalog: Catalog) -> None:
+    """The columns that tracks are divided by, where others than those by default are asked for."""
+    for key in ("group", "stratify"):
+        column = getattr(split, key)
+        if column != SplitConfig.model_fields[key].default and column not in catalog.frame:
+            close = nearest(column, map(str, catalog.frame.columns))
+            raise CatalogError(f"{catalog.source}: no column {column}, and data.split.{key} names it.{close}")
 
 
 def warn_of_unused_files(config: TrainConfig) -> None:

@@ -92,8 +92,7 @@ def _typed(config: DictConfig, given: Overrides) -> TrainConfig:
         values = given.restore(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     except MissingMandatoryValue as error:
         missing = str(error.full_key)
-        kind = {"catalog": "FILE", "run_dir": "FOLDER", "features.path": "FILE"}.get(missing, "VALUE")
-        raise ConfigError(f"config key {missing} is missing. Give it as {missing}={kind}.") from error
+        raise ConfigError(f"config key {missing} is missing. Give it as {missing}=VALUE.") from error
     except OmegaConfBaseException as error:
         raise ConfigError(
             f"config key {error.full_key}: its ${{...}} names no key of the config. Name one, or write a value."

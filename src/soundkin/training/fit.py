@@ -84,7 +84,7 @@ def _say_how_it_ended(trainer: pl.Trainer, config: TrainConfig, kept: int) -> No
     settings, done = config.trainer, trainer.current_epoch
     weights = f"the weights of epoch {kept + 1} are kept"
     if not stopper.out_of_patience or done >= settings.epochs:
-        logger.info("trained %d epochs; %s", done, weights)
+        logger.info("trained to the last of %d epoch(s); %s", done, weights)
         return
     logger.info(
         "stopped early after epoch %d of %d: no better held-out %s in %d epochs (best: %.3f); %s. Nothing is amiss; "

@@ -34,7 +34,7 @@ from soundkin.training.config import TrainConfig
 from soundkin.training.environment import environment
 from soundkin.training.plan import Plan, files_used
 
-FOUND_IN_THE_FILE = ("sha256", "size")  # of frozen features: an input, not a setting
+FOUND_IN_THE_FILE = ("features.sha256:", "features.size:")  # inputs rather than settings
 MEND = (
     "Choose another run_dir, or remove that folder; `soundkin train --again` trains anew in it, "
     "with tracks split as before."
@@ -118,7 +118,8 @@ class RunFolder:
         if not (path.exists() and holds_a_run(self.path)):
             return
         before = validate(TrainConfig, yaml.safe_load(path.read_text(encoding="utf-8")) or {}, str(path))
-        if differing := differences(_settings(before), _settings(self.config)):
+        differing = differences(before.model_dump(mode="json"), self.config.model_dump(mode="json"))
+        if any(not line.startswith(FOUND_IN_THE_FILE) for line in differing):
             raise ConfigError(f"run_dir={self.path} holds a run of another config ({in_short(differing)}). {MEND}")
         if changed := self._changed_inputs():
             raise ConfigError(f"run_dir={self.path} holds a run on other inputs: {'; '.join(changed)}. {MEND}")
@@ -142,6 +143,8 @@ class RunFolder:
         counts = [f"{len(ids)} {what}" for ids, what in ((now - then, "new"), (then - now, "gone")) if ids]
         if counts:
             return f"{self.catalog.source} has {len(now)} tracks instead of {len(then)} ({', '.join(counts)})"
+        if before["track_id"] != self.inputs.columns["track_id"]:
+            return f"{self.catalog.source} has its rows in another order"
         names = [name for name in dict.fromkeys([*before, *self.inputs.columns])
                  if before.get(name) != self.inputs.columns.get(name)]  # fmt: skip
         return f"{self.catalog.source} has other values in {', '.join(names)}"
@@ -184,14 +187,6 @@ def is_finished(folder: Path) -> bool:
 def holds_a_run(folder: Path) -> bool:
     """Whether there is anything in `folder` that a run went on from, or came to."""
     return any((folder / name).exists() for name in ("checkpoints/last.ckpt", "model/config.json", "finished.json"))
-
-
-def _settings(config: TrainConfig) -> dict[str, Any]:
-    """What was asked for, without what was found out of the files."""
-    values = config.model_dump(mode="json")
-    for name in FOUND_IN_THE_FILE:
-        values["features"].pop(name, None)
-    return values
 
 
 def differences(before: Any, after: Any, path: str = "") -> list[str]:
