@@ -1,5 +1,6 @@
 """Files are whole or absent."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -145,6 +146,18 @@ def test_another_writer_at_work_keeps_its_folder(tmp_path: Path) -> None:
         (one / "a").write_text("one")
     assert (tmp_path / "model" / "a").read_text() == "one"
     assert list(tmp_path.iterdir()) == [tmp_path / "model"]
+
+
+def test_a_file_system_without_locks_for_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")  # as NFS does
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    (tmp_path / ".model.x.tmp").mkdir()
+    with replacing_folder(tmp_path / "model") as new:
+        (new / "a").write_text("one")
+    assert (tmp_path / "model" / "a").read_text() == "one"
+    assert (tmp_path / ".model.x.tmp").is_dir(), "it may be another writer's, at work"
 
 
 def test_a_full_disk_says_so(tmp_path: Path) -> None:

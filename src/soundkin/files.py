@@ -124,35 +124,41 @@ def _clear_leftovers(path: Path) -> None:
         retired.rename(path)
     shutil.rmtree(retired, ignore_errors=True)
     for folder in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        with suppress(OutputError), locked(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OutputError), locked(folder) as is_dead:
+            if is_dead:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_whole(folder: Path, read: Callable[[Path], Result]) -> Result:
     """`read(folder)`, again where the folder was replaced meanwhile: its files are to be of one version."""
-    while True:
-        before = _identity(folder)
+    while folder.is_dir():
+        descriptor = os.open(folder, os.O_RDONLY)  # while it is open, no other folder gets its number
         try:
             found = read(folder)
         except (SoundkinError, OSError):
-            if _identity(folder) == before:
+            if _is_at(folder, descriptor):
                 raise
         else:
-            if _identity(folder) == before:
+            if _is_at(folder, descriptor):
                 return found
+        finally:
+            os.close(descriptor)
+    return read(folder)
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether `path` still leads to the open folder."""
     try:
-        found = folder.stat()
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
     except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        return False
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[bool]:
     """Keep other writers out of an existing `folder`; a killed process leaves no lock behind.
+
+    Yields whether there is a lock: a file system that cannot lock folders, as NFS, keeps nobody out.
 
     Raises:
         OutputError: another process holds the lock.
@@ -161,11 +167,14 @@ def locked(folder: Path) -> Iterator[None]:
         descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_locked = True
     except BlockingIOError as error:
         os.close(descriptor)
         raise OutputError(f"another run is writing {folder}. Wait for it, or choose another folder.") from error
+    except OSError:
+        is_locked = False
     try:
-        yield
+        yield is_locked
     finally:
         os.close(descriptor)
 

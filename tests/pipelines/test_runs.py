@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +182,7 @@ def test_other_files_are_inputs_too_where_a_task_reads_them(tables: Tables) -> N
     assert tables.train("task=[playlist]", *named).trained_before, "no task reads the ratings"
     lists = pd.read_csv(tables.folder / "playlists.csv")
     lists.head(40).to_csv(tables.folder / "playlists.csv", index=False)
-    with pytest.raises(ConfigError, match=r"other inputs: playlists=.*playlists.csv has other content"):
+    with pytest.raises(ConfigError, match=r"than these\. Now playlists=.*playlists.csv has other content"):
         tables.train("task=[playlist]", *named)
 
 
@@ -235,6 +236,13 @@ def test_another_config_is_refused_in_plain_words(tables: Tables) -> None:
     with pytest.raises(ConfigError) as raised:
         tables.train("trainer.steps_per_epoch=null", "data.cache_folder=null", "random_seed=3")
     assert "another config (random_seed: 0 -> 3; trainer.steps_per_epoch: 2 -> not set)" in str(raised.value)
+
+
+def test_a_model_that_was_removed_is_made_again(tables: Tables) -> None:
+    tables.train()
+    shutil.rmtree(tables.folder / "run/model")
+    assert not tables.train().trained_before
+    assert soundkin.load(tables.folder / "run/model").embedding_size == 8
 
 
 def test_two_runs_in_one_folder_do_not_meet(tables: Tables) -> None:

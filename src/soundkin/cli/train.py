@@ -52,7 +52,7 @@ def command(overrides: tuple[str, ...], multirun: bool, show: bool, again: bool,
 def _show(overrides: tuple[str, ...], multirun: bool) -> int:
     import yaml
 
-    from soundkin.training.compose import compose, compose_sweep
+    from soundkin.pipelines.train import compose, compose_sweep
 
     runs = [run.config for run in compose_sweep([*LEAST, *overrides])] if multirun else [compose([*LEAST, *overrides])]
     shown = []

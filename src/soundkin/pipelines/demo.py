@@ -10,6 +10,7 @@ from soundkin.corpus.config import CorpusConfig
 from soundkin.corpus.synthesise import is_synthesised, synthesise
 from soundkin.errors import CatalogError, Skipped, UsageError
 from soundkin.evaluation.protocol import Evaluation
+from soundkin.features.front_ends import identified
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.index import index_embeddings
@@ -17,7 +18,7 @@ from soundkin.pipelines.query import Answer, query
 from soundkin.pipelines.report import write_report
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose, train
-from soundkin.training.checks import check_machine
+from soundkin.training.checks import check_settings
 from soundkin.training.run_folder import is_finished
 
 LABELS = ("genre", "artist")  # each has a proxy task of its name
@@ -50,7 +51,8 @@ def demo(run_dir: Path, music: Path | None = None, workers: int = 2, overrides: 
     catalog = run_dir / "catalog.csv"
     experiment = "demo" if music in (None, run_dir / "music") else "own"
     places = [f"catalog={catalog}", f"run_dir={run_dir}", f"experiment={experiment}"]
-    check_machine(compose([*places, *overrides]).trainer)  # a mistake in them is told before anything is made
+    wanted = compose([*places, *overrides])  # what is wrong with it is told before anything is made
+    check_settings(wanted.model_copy(update={"features": identified(wanted.features)}))
     if music is None:
         if not is_synthesised(run_dir, CorpusConfig()):
             _say("synthesise", "a small corpus of audio files, tagged, with listeners and their plays")

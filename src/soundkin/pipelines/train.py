@@ -10,7 +10,7 @@ from soundkin.errors import Skipped
 from soundkin.features.front_ends import identified
 from soundkin.tasks.user_side import UserSide
 from soundkin.training.checks import check, warn_of_unused_files
-from soundkin.training.compose import compose
+from soundkin.training.compose import compose, compose_sweep
 from soundkin.training.config import TrainConfig
 from soundkin.training.data import PreparedData, prepare
 from soundkin.training.environment import environment
@@ -18,7 +18,7 @@ from soundkin.training.fit import fit
 from soundkin.training.module import TrainingModule
 from soundkin.training.run_folder import RunFolder
 
-__all__ = ["TrainConfig", "TrainResult", "compose", "environment", "train"]
+__all__ = ["TrainConfig", "TrainResult", "compose", "compose_sweep", "environment", "train"]
 
 PLACES = {"catalog", "run_dir", "ratings", "triplets", "playlists"}  # of this machine; a bundle goes elsewhere
 

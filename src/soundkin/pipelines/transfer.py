@@ -169,7 +169,8 @@ def _claim(run_dir: Path, plan: Mapping[str, Any]) -> None:
     path = run_dir / "plan.json"
     if path.exists() and any(map(holds_a_run, run_dir.glob("fold-*"))):
         before = read_json(path)
-        changed = differences(before, {key: plan[key] for key in before if key in plan})
+        known = [key for key in plan if key in before]  # an earlier soundkin noted fewer
+        changed = differences({key: before[key] for key in known}, {key: plan[key] for key in known})
         if changed:
             raise ConfigError(
                 f"run_dir={run_dir} holds a transfer of another plan ({'; '.join(changed)}). "

@@ -32,14 +32,12 @@ def check(plan: Plan) -> None:
         CatalogError: a file is missing or broken, or a task or the network lacks what it learns from.
     """
     config = plan.config
-    check_machine(config.trainer)
-    check_network(config)
+    check_settings(config)
     chosen, train = chosen_tasks(config), plan.tracks("train")
     if not len(train):
         raise CatalogError(
             f"{plan.catalog.source}: no track is in the train split. Add tracks, or fill in the column split."
         )
-    _check_files(config)
     _check_columns(config.data.split, plan.catalog)
     for name, settings in chosen.items():
         TASKS[name].check(settings, plan.sources(train), config.model.embedding_size)
@@ -50,7 +48,15 @@ def check(plan: Plan) -> None:
     _check_watched(config.trainer.watched, chosen, plan.tracks("valid"))
 
 
-def check_machine(settings: TrainerConfig) -> None:
+def check_settings(config: TrainConfig) -> None:
+    """What `check` can tell before there is a catalog; raises as it does. Frozen features are to be `identified`."""
+    chosen_tasks(config)
+    _check_machine(config.trainer)
+    _check_network(config)
+    _check_files(config)
+
+
+def _check_machine(settings: TrainerConfig) -> None:
     """Raise ConfigError where this machine cannot train as `settings` ask."""
     if settings.accelerator in ("gpu", "cuda"):
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -71,7 +77,7 @@ def check_machine(settings: TrainerConfig) -> None:
         raise ConfigError(f"config trainer.strategy={settings.strategy}: there is no such strategy.{close}")
 
 
-def check_network(config: TrainConfig) -> None:
+def _check_network(config: TrainConfig) -> None:
     """Raise ConfigError where the network cannot read the patches, or frozen features are to be changed as sound is."""
     if isinstance(config.features, ExternalFrontEnd):
         _refuse_changes_of_sound(config.data.augment)
@@ -125,9 +131,17 @@ def warn_of_unused_files(config: TrainConfig) -> None:
 def _check_watched(watched: str, chosen: Mapping[str, TaskConfig], valid: Catalog) -> None:
     """Which scores there are hangs on the held-out tracks; those that no track of theirs can give are told at once."""
     by_users = [name for name in chosen if issubclass(TASKS[name], UserSide)]
-    labels = [label for label in LABELS if label in valid.frame and valid.frame[label].notna().any()]
+    labels = [label for label in LABELS if _is_shared(valid, label)]
     if len(by_users) == len(chosen):
         labels = []  # a network that learns from users alone is judged by them alone
     scores = [TOGETHER, *(f"{label}_map" for label in labels), *(f"{name}_ndcg" for name in by_users)]
     if watched not in scores:
         raise ConfigError(f"config trainer.watched={watched}: no such score here.{nearest(watched, scores)}")
+
+
+def _is_shared(catalog: Catalog, label: str) -> bool:
+    """Whether two tracks have a value in common."""
+    if label not in catalog.frame:
+        return False
+    values = [value for values in catalog.values(label) for value in set(values)]
+    return len(set(values)) < len(values)

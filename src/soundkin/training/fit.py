@@ -80,7 +80,8 @@ def _scores_of_the_start(trainer: pl.Trainer, module: TrainingModule, batches: P
 
 def _say_how_it_ended(trainer: pl.Trainer, config: TrainConfig, kept: int) -> None:
     """Which epoch's weights are kept; where training stopped early, why, and what could be done about it."""
-    stopper = next(one for one in trainer.callbacks if isinstance(one, StopWhenNoBetter))
+    stopper = trainer.early_stopping_callback
+    assert isinstance(stopper, StopWhenNoBetter)
     settings, done = config.trainer, trainer.current_epoch
     weights = f"the weights of epoch {kept + 1} are kept"
     if not stopper.out_of_patience or done >= settings.epochs:
@@ -140,7 +141,7 @@ def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> tuple[pl.
         accelerator=settings.accelerator,
         devices=settings.devices,
         strategy=_strategy(config),
-        precision=settings.precision,  # type: ignore[arg-type]
+        precision=settings.precision,
         gradient_clip_val=settings.gradient_clip,
         callbacks=callbacks,
         plugins=[CrashSafeCheckpointIO()],

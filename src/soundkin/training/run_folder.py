@@ -34,6 +34,7 @@ from soundkin.training.config import TrainConfig
 from soundkin.training.environment import environment
 from soundkin.training.plan import Plan, files_used
 
+FINISHED = "finished.json"
 FOUND_IN_THE_FILE = ("features.sha256:", "features.size:")  # inputs rather than settings
 MEND = (
     "Choose another run_dir, or remove that folder; `soundkin train --again` trains anew in it, "
@@ -84,17 +85,15 @@ class RunFolder:
 
     def finished(self) -> dict[str, float] | None:
         """The model's figures, if it is whole."""
-        path = self.path / "finished.json"
-        if path.exists():
-            metrics: dict[str, float] = read_json(path)["metrics"]
-            return metrics
-        of_an_earlier_soundkin = not (self.path / "inputs.json").exists()
-        bundle = self.model / "config.json"
-        return read_json(bundle)["metrics"] if of_an_earlier_soundkin and bundle.exists() else None
+        bundle, is_of_an_earlier_soundkin = self.model / "config.json", not (self.path / "inputs.json").exists()
+        if not bundle.exists() or not (is_finished(self.path) or is_of_an_earlier_soundkin):
+            return None
+        metrics: dict[str, float] = read_json(bundle)["metrics"]
+        return metrics
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """Say that the model is whole."""
-        write_json(self.path / "finished.json", {"metrics": metrics})
+        write_json(self.path / FINISHED, {"metrics": metrics})
 
     def skipped(self) -> list[Skipped]:
         """The files that the run left out."""
@@ -122,7 +121,10 @@ class RunFolder:
         if any(not line.startswith(FOUND_IN_THE_FILE) for line in differing):
             raise ConfigError(f"run_dir={self.path} holds a run of another config ({in_short(differing)}). {MEND}")
         if changed := self._changed_inputs():
-            raise ConfigError(f"run_dir={self.path} holds a run on other inputs: {'; '.join(changed)}. {MEND}")
+            raise ConfigError(
+                f"run_dir={self.path}: its model was trained on other tracks or ratings than these. "
+                f"Now {'; '.join(changed)}. {MEND}"
+            )
 
     def _changed_inputs(self) -> list[str]:
         path = self.path / "inputs.json"
@@ -168,7 +170,7 @@ class RunFolder:
         if holds_a_run(self.path) and (self.path / "inputs.json").exists() and not again:
             return
         if again and (self.path / "config.yaml").exists():
-            for name in ("finished.json", "metrics.csv"):
+            for name in (FINISHED, "metrics.csv"):
                 (self.path / name).unlink(missing_ok=True)
             for name in ("checkpoints", "tensorboard"):
                 shutil.rmtree(self.path / name, ignore_errors=True)
@@ -181,12 +183,12 @@ class RunFolder:
 
 def is_finished(folder: Path) -> bool:
     """Whether the run in `folder` came to its end."""
-    return (folder / "finished.json").exists()
+    return (folder / FINISHED).exists()
 
 
 def holds_a_run(folder: Path) -> bool:
     """Whether there is anything in `folder` that a run went on from, or came to."""
-    return any((folder / name).exists() for name in ("checkpoints/last.ckpt", "model/config.json", "finished.json"))
+    return any((folder / name).exists() for name in ("checkpoints/last.ckpt", "model/config.json", FINISHED))
 
 
 def differences(before: Any, after: Any, path: str = "") -> list[str]:
