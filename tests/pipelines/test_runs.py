@@ -147,9 +147,20 @@ def test_a_grown_catalog_is_refused_with_what_changed(tables: Tables, finished: 
     tables.train()
     if not finished:
         (tables.folder / "run/finished.json").unlink()
+        shutil.rmtree(tables.folder / "run/model")
     (tables.folder / "all.csv").replace(tables.catalog)
     code, _, said = soundkin_says(capsys, "train", *tables.words())
     assert code == 2 and "has 100 tracks instead of 80 (20 new)" in said and "--again" in said
+
+
+def test_a_run_by_a_soundkin_that_kept_no_inputs(tables: Tables) -> None:
+    tables.train()
+    for name in ("inputs.json", "split.json", "finished.json"):
+        (tables.folder / "run" / name).unlink()
+    assert tables.train().trained_before
+    (tables.folder / "all.csv").replace(tables.catalog)
+    with pytest.raises(ConfigError, match=r"catalog\.csv has other content"):
+        tables.train()
 
 
 @pytest.mark.parametrize(

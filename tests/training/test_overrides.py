@@ -130,5 +130,7 @@ def test_a_sweep_names_its_runs_after_their_settings_and_keeps_those_that_are_ri
     assert [isinstance(run.config, ConfigError) for run in runs] == [True, False, True, False]
     assert runs[1].settings == {"trainer.watched": "x/y", "trainer.epochs": "3"} and "/" not in runs[1].name
     assert isinstance(runs[3].config, TrainConfig) and runs[3].config.run_dir == Path("r") / runs[3].name
+    [lists] = compose_sweep(["catalog=c", "run_dir=r", "task=[genre,artist],[gnre]"])[:1]
+    assert lists.name == "task=genre+artist"
     grown = compose_sweep(["catalog=c", "run_dir=r", "trainer.watched=a,z", "trainer.epochs=-1,3,4"])
     assert runs[-1].name in {run.name for run in grown}

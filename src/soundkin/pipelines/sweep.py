@@ -65,10 +65,13 @@ def sweep(overrides: Sequence[str], again: bool = False) -> Sweep:
     runs = compose_sweep(overrides)
     run_dir = next(run.config.run_dir.parent for run in runs if not isinstance(run.config, ConfigError))
     result = Sweep(run_dir)
+    for run in runs:
+        if isinstance(run.config, ConfigError):
+            logger.warning("%s will not be trained: %s", run.name, run.config)
     for number, run in enumerate(runs, 1):
         logger.info("[%d/%d] %s", number, len(runs), run.name)
         outcome = _train(run, again)
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, Exception) and outcome is not run.config:
             logger.warning("%s failed: %s", run.name, outcome)
         result.outcomes.append((run, outcome))
         result.write()

@@ -49,11 +49,17 @@ class SweptRun:
     @property
     def name(self) -> str:
         """Of the run's folder in the sweep's: the same settings have the same name in a sweep that has grown."""
-        text = ",".join(f"{key}={value}" for key, value in self.settings.items()) or "run"
+        text = ",".join(f"{key}={_without_brackets(value)}" for key, value in self.settings.items()) or "run"
         plain = re.sub(r"[^\w.,=+-]", "_", text)
         if plain == text and len(text) <= LONGEST_NAME:
             return text
         return f"{plain[:LONGEST_NAME]}-{sha256_of_text(text)[:8]}"
+
+
+def _without_brackets(value: str) -> str:
+    """`[genre,artist]` as `genre+artist`: brackets and commas are a nuisance in the names of folders."""
+    is_list = value.startswith("[") and value.endswith("]")
+    return value[1:-1].replace(",", "+") if is_list else value
 
 
 def compose_sweep(overrides: Sequence[str]) -> list[SweptRun]:

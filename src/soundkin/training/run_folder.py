@@ -129,7 +129,7 @@ class RunFolder:
     def _changed_inputs(self) -> list[str]:
         path = self.path / "inputs.json"
         if not path.exists():
-            return []
+            return [f"{self.catalog.source} has other content"] if self._is_of_another_catalog() else []
         before = Inputs(**read_json(path))
         changed = [] if before.columns == self.inputs.columns else [self._changes_of_the_catalog(before.columns)]
         for key in dict.fromkeys([*before.files, *self.inputs.files]):
@@ -138,6 +138,12 @@ class RunFolder:
                 named = f"{key}={files_used(self.config)[key]}" if key in files_used(self.config) else key
                 changed.append(f"{named} {'is gone' if now is None else 'has other content'}")
         return changed
+
+    def _is_of_another_catalog(self) -> bool:
+        """Whether a model says so, of a run by an earlier soundkin, which kept no inputs."""
+        bundle = self.model / "config.json"
+        known = read_json(bundle)["provenance"].get("training_data", {}) if bundle.exists() else {}
+        return known.get("catalog_sha256") not in (None, sha256_of(self.config.catalog))
 
     def _changes_of_the_catalog(self, before: Mapping[str, str]) -> str:
         known = pd.read_csv(self.path / "tracks.csv", usecols=["track_id"], dtype=str, keep_default_na=False)
