@@ -128,8 +128,14 @@ def test_a_start_that_fails_is_told_at_once_and_leaves_no_folder(
 
 def test_a_folder_is_held_from_its_first_checkpoint_on(tables: Tables) -> None:
     audio = [word for word in tables.words() if not word.startswith(("features", "patch"))]
-    with pytest.raises(SoundkinError, match="no training track can be heard"):
-        train(compose(audio))  # there is no audio
+    with pytest.raises(SoundkinError, match=r"no training track can be heard: none of the \d+ files is there"):
+        train(compose(audio))
+    assert not (tables.folder / "run").exists()
+    for path in pd.read_csv(tables.catalog)["path"]:
+        (tables.folder / path).write_text("this is no music")
+    with pytest.raises(SoundkinError, match=r"no training track can be heard \(\d+ of \d+ files were skipped"):
+        train(compose(audio))
+    assert (tables.folder / "run/config.yaml").exists()
     assert tables.train().metrics["valid/genre_map"] > 0  # another config, in the same folder
 
 
@@ -227,6 +233,18 @@ def test_again_trains_anew_under_the_same_split(tables: Tables) -> None:
     assert (after[before.index] == before).all() and len(after) == 100
     assert (tables.folder / "run/split.json").read_text() == rule
     assert tables.train().trained_before
+
+
+def test_a_start_that_came_to_nothing_leaves_its_split_rule(tables: Tables, monkeypatch) -> None:
+    monkeypatch.setattr("soundkin.pipelines.train.fit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        tables.train()
+    monkeypatch.undo()
+    rule = (tables.folder / "run/split.json").read_text()
+    (tables.folder / "all.csv").replace(tables.catalog)
+    tables.train()
+    assert (tables.folder / "run/split.json").read_text() == rule
+    assert len(pd.read_csv(tables.folder / "run/tracks.csv")) == 100
 
 
 def test_again_keeps_the_old_model_until_the_new_one_is_there(tables: Tables, monkeypatch) -> None:

@@ -49,7 +49,7 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
     folder = RunFolder(config, read_catalog(config.catalog))
     if not again:
         folder.refuse_another()
-        if metrics := folder.finished():
+        if (metrics := folder.finished()) is not None:
             return TrainResult(folder.model, metrics, folder.skipped(), trained_before=True)
     plan = folder.plan()
     check(plan)

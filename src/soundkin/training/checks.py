@@ -14,6 +14,7 @@ from soundkin.config import nearest
 from soundkin.errors import CatalogError, ConfigError
 from soundkin.features.augment import AugmentConfig
 from soundkin.features.external import ExternalFrontEnd
+from soundkin.features.front_ends import hears_audio
 from soundkin.models import build_network
 from soundkin.tasks import TASKS, TaskConfig
 from soundkin.tasks.user_side import UserSide
@@ -38,6 +39,7 @@ def check(plan: Plan) -> None:
         raise CatalogError(
             f"{plan.catalog.source}: no track is in the train split. Add tracks, or fill in the column split."
         )
+    _check_some_audio(config, train)
     _check_columns(config.data.split, plan.catalog)
     for name, settings in chosen.items():
         TASKS[name].check(settings, plan.sources(train), config.model.embedding_size)
@@ -104,6 +106,16 @@ def _check_files(config: TrainConfig) -> None:
         path: Path | None = getattr(config, file)
         if path is not None and not path.exists():
             raise CatalogError(f"{file} {path} does not exist. Check the name, or leave {file}=... out.")
+
+
+def _check_some_audio(config: TrainConfig, train: Catalog) -> None:
+    """A folder that is not mounted, or paths of another machine, are told at once; single files are skipped later."""
+    paths = train.audio_paths()
+    if hears_audio(config.features) and not any(path.is_file() for path in paths):
+        raise CatalogError(
+            f"{train.source}: no training track can be heard: none of the {len(paths)} files is there, such as "
+            f"{paths[0]}. Mend the paths, or put the files back."
+        )
 
 
 def _check_columns(split: SplitConfig, catalog: Catalog) -> None:

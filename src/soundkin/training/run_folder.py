@@ -104,11 +104,19 @@ class RunFolder:
         return [Skipped(path, reason) for path, reason in zip(rows["path"], rows["reason"], strict=True)]
 
     def plan(self) -> Plan:
-        """The tracks by the rule that the run was started under; by a new one for a new run or other split settings."""
+        """The tracks, divided by the rule of the folder's first start while the config's split settings are the same.
+
+        A rule that nothing was trained under yet is made anew where it leaves a split without tracks.
+        """
         path, wanted = self.path / "split.json", self.config.data.split
-        rule = validate(SplitRule, read_json(path), str(path)) if path.exists() and holds_a_run(self.path) else None
-        if rule is None or rule.config != wanted:
-            rule = make_split_rule(self.catalog, wanted)
+        if path.exists():
+            kept = self._plan(validate(SplitRule, read_json(path), str(path)))
+            is_whole = holds_a_run(self.path) or set(kept.splits) >= set(wanted.shares())
+            if kept.split_rule.config == wanted and is_whole:
+                return kept
+        return self._plan(make_split_rule(self.catalog, wanted))
+
+    def _plan(self, rule: SplitRule) -> Plan:
         return Plan(self.config, self.catalog, rule, np.array(rule.assign(self.catalog), dtype=object))
 
     def refuse_another(self) -> None:
