@@ -25,6 +25,7 @@ from soundkin.tasks import TASKS, ProxyTask
 from soundkin.training.config import TrainConfig
 from soundkin.training.data import PatchData, prepare
 from soundkin.training.fit import build_module
+from soundkin.training.run_folder import RunFolder
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
     steps = parser.parse_args().steps
     with tempfile.TemporaryDirectory() as folder:
         config = run_with_everything(Path(folder))
-        data = prepare(config)
+        data = prepare(RunFolder(config, read_catalog(config.catalog)).plan())
         module = build_module(config, data)
         drawing = replace(PatchData(data, config, list(module.proxy_tasks.values())).drawing, views=2)
         print(f"{'trunk, one step (ms)':<34}", end="", flush=True)

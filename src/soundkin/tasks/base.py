@@ -52,6 +52,16 @@ class ProxyTask(nn.Module, ABC):
             CatalogError: what it learns from is missing, or too little to learn from.
         """
 
+    @classmethod
+    def files_read(cls, config: TaskConfig) -> tuple[str, ...]:
+        """What it reads beside the catalog under `config`: ratings, triplets or playlists."""
+        return cls.files
+
+    @classmethod
+    def check(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> None:
+        """Raise what `from_sources` would: training asks before it decodes any audio."""
+        cls.from_sources(config, sources, embedding_size)
+
     @abstractmethod
     def targets(self, catalog: Catalog) -> Tensor:
         """What to predict for each track, first axis tracks, in a form that also says where a label is missing."""
