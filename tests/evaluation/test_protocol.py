@@ -63,6 +63,26 @@ def test_a_model_that_knows_nothing_is_not(ignorant):
     assert "chance: genre mAP@10" in ignorant.verdict
 
 
+@pytest.mark.parametrize(("artists", "unit"), [(6, "artists"), (7, "artists"), (None, "tracks")])
+def test_of_few_artists_there_is_no_verdict_and_no_interval(artists, unit):
+    tracks = catalog(artists or 1, 4 if artists else 6)
+    if artists is None:
+        tracks = catalog(artists=1, tracks=6, artist=[None] * 6, genre=["ambient", "folk"] * 3)
+    evaluation = evaluate_vectors(systems(tracks, 9.0), tracks, ["genre"], resamples=50)
+    assert evaluation.verdict.startswith(f"too few {unit} to say ({artists or 6}, at least 8 are needed): genre mAP")
+    for row in evaluation.rows:
+        assert all(interval.low is None for interval in (*row.scores, *row.gains))
+    assert any("there are no intervals, and nothing is concluded" in note for note in evaluation.notes)
+
+
+def test_every_row_of_the_table_says_of_how_many_it_is(learnt):
+    cells = [row["tracks (artists)"] for row in learnt.table(every_metric=True)]
+    assert cells[0] == cells[-1] == "60 (15)"
+    nobody = catalog(artist=[None] * 60)
+    rows = evaluate_vectors(systems(nobody, 2.0), nobody, ["genre"], resamples=20).table()
+    assert all("tracks (artists)" not in row and row["tracks"] == "60" for row in rows)
+
+
 def test_gains_are_ours_minus_the_others(learnt):
     for row in learnt.rows:
         for score, gain in zip(row.scores[1:], row.gains, strict=True):

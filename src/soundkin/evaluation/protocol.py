@@ -11,21 +11,21 @@ from soundkin.catalog.table import Catalog
 from soundkin.errors import ArtefactError, Skipped
 from soundkin.evaluation.asking import Answers, ask
 from soundkin.evaluation.assessors import Assessors
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Compared, Interval, intervals, paired_gains
+from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Compared, Interval, compare
 from soundkin.evaluation.cold_starts import ColdStarts
 from soundkin.evaluation.fairness import Fairness
 from soundkin.evaluation.geometry import Geometry
 from soundkin.evaluation.hubness import Hubness, hubness
 from soundkin.evaluation.judgements import ByHand
 from soundkin.evaluation.measure import CHANCE, Measure
-from soundkin.evaluation.questions import FILTERED_BY, artist_groups
+from soundkin.evaluation.questions import FILTERED_BY, artist_groups, unit_of
 from soundkin.evaluation.retrieval import Systems
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import SECTIONS, Section, UserFairness, section_json
 from soundkin.files import read_versioned_json
 from soundkin.shapes import Int
 
-FORMAT, FORMAT_VERSION = "soundkin evaluation", 2
+FORMAT, FORMAT_VERSION = "soundkin evaluation", 3
 RESAMPLES = 2000
 HEADLINES = ("mAP@10", "nDCG@10", "accuracy", "balanced accuracy")  # what `table` shows unless asked for all
 MAIN = (("retrieval", "mAP@10"), ("logistic probe", "balanced accuracy"))  # what is drawn, and split by groups
@@ -44,7 +44,6 @@ class Row(Compared, frozen=True):
     filtered_by: str | None
     trained: bool | None
     items: int
-    groups: int
 
     @property
     def least_gain(self) -> Interval:
@@ -68,7 +67,7 @@ class Row(Compared, frozen=True):
                 *([f"below {' and '.join(self.better)}"] if self.better else []),
             ]
         )
-        found = found or "what was learnt"
+        found = self.too_few or found or "what was learnt"
         against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
         left_out = self.filtered_by or FILTERED_BY.get(self.label) or "artist"
         return (
@@ -80,13 +79,15 @@ class Row(Compared, frozen=True):
 class Evaluation(BaseModel, frozen=True):
     """Systems side by side on the same tracks; the first one is ours, the one that others are compared with.
 
-    Of the sections those are there that somebody asked for, and gave what they need: `cold_start` takes users to offer
-    the tracks to, `assessors` and `by_hand` people's answers.
+    `artists` counts what is drawn for intervals: `unit` says whether it is artists, or tracks for want of them. Of the
+    sections those are there that somebody asked for, and gave what they need: `cold_start` takes users to offer the
+    tracks to, `assessors` and `by_hand` people's answers.
     """
 
     systems: tuple[str, ...]
     tracks: int
     artists: int
+    unit: str = "artists"
     rows: tuple[Row, ...]
     hubness: tuple[Hubness, ...]
     trained_labels: tuple[str, ...] = ()
@@ -126,7 +127,8 @@ class Evaluation(BaseModel, frozen=True):
         """Rows to print, cells by column: ours with its interval, the others' means, the gain over the best of them."""
         rows = [_table_row(row) for row in self.rows if every_metric or row.metric in HEADLINES]
         skewness = {of.system: f"{of.skewness:.2f}" for of in self.hubness}
-        return [*rows, {"label": "all tracks", "measure": "hubness: skewness", **skewness}]
+        hubs = {"label": "all tracks", "measure": "hubness: skewness", **_size(self.tracks, self.artists, self.unit)}
+        return [*rows, hubs | skewness]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -214,6 +216,7 @@ def summarised(
         systems=(*names, CHANCE),
         tracks=len(catalog),
         artists=len(np.unique(artist_groups(catalog))),
+        unit=unit_of(catalog),
         rows=rows,
         hubness=tuple(_mean_hubness(name, [of_fold[name] for of_fold in systems.values()]) for name in names),
         trained_labels=tuple(sorted(trained_labels or ())),
@@ -242,9 +245,7 @@ def _row(measure: Measure, trained: bool | None, resamples: int, random_seed: in
         filtered_by=measure.filtered_by,
         trained=trained,
         items=int(measure.asked.sum()),
-        groups=len(np.unique(measure.groups[measure.asked])),
-        scores=intervals(measure, resamples, random_seed),
-        gains=paired_gains(measure, resamples, random_seed),
+        **dict(compare(measure, resamples, random_seed)),
     )
 
 
@@ -255,18 +256,24 @@ def _table_row(row: Row) -> dict[str, str]:
         "trained on": {True: "yes", False: "no", None: "unknown"}[row.trained],
         "measure": f"{row.protocol.removesuffix(' probe')} {row.metric}",
         "filter": row.filtered_by or "off",
+        **_size(row.items, row.groups, row.unit),
         ours.system: str(ours),
         **{other.system: f"{other.mean:.2f}" for other in others},
         "gain over the best": row.gain_in_words,
     }
 
 
+def _size(tracks: int, groups: int, unit: str) -> dict[str, str]:
+    """What a figure is made of, as a cell of a table."""
+    return {"tracks": str(tracks)} if unit == "tracks" else {f"tracks ({unit})": f"{tracks} ({groups})"}
+
+
 def _notes(answers: Answers, rows: tuple[Row, ...], resamples: int) -> list[str]:
     """What a reader has to know before believing the table."""
     asked = answers.questions
-    groups = max((row.groups for row in rows), default=0)
+    groups, unit = max(((row.groups, row.unit) for row in rows), default=(0, "artists"))
     notes = [
-        f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole artists (at most {groups} here), since "
+        f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole {unit} (at most {groups} here), since "
         "tracks by one artist are not independent. The candidates stay fixed: an interval is about other queries, "
         "not about another collection.",
         "Chance is exact: for retrieval what a random order is expected to score, for probes the commonest label.",
@@ -279,7 +286,7 @@ def _notes(answers: Answers, rows: tuple[Row, ...], resamples: int) -> list[str]
         "The model was never trained on {}: there, scores say what else its vectors hold.": _labels(rows, False),
         "No probe was asked for {}: reading what was taught back off the vectors says nothing of what else they hold. "
         "--trained-too asks it.": answers.unprobed,
-        f"Fewer than {FEW_GROUPS} artists stand behind {{}}: those intervals are too narrow.": sorted(
+        f"Fewer than {FEW_GROUPS} {unit} stand behind {{}}: there are no intervals, and nothing is concluded.": sorted(
             {row.label for row in rows if row.groups < FEW_GROUPS}
         ),
         "The catalog names nothing to filter {} by: those scores flatter every system.": [

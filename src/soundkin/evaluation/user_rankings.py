@@ -88,7 +88,10 @@ def ask(
         for metric, (_, expected) in metrics.items():
             scores[metric][CHANCE][rows] = expected(offered[rows], relevant[rows])
     groups = _groups(users, random_seed)
-    return [Measure("recommendation", "plays", metric, None, by_system, groups) for metric, by_system in scores.items()]
+    return [
+        Measure("recommendation", "plays", metric, None, by_system, groups, unit="users")
+        for metric, by_system in scores.items()
+    ]
 
 
 def binary(plays: csr_matrix) -> csr_matrix:

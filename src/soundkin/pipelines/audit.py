@@ -21,6 +21,7 @@ from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.catalog.triplets import read_triplets
 from soundkin.errors import CatalogError, OutputError, Skipped, UsageError
+from soundkin.evaluation.questions import artist_groups
 from soundkin.evaluation.sections import Section
 from soundkin.explore.audit_page import AuditPage, AuditPart, Doubt, render_audit
 from soundkin.explore.report import Section as ShownSection
@@ -161,6 +162,7 @@ def _judges(
         read_ratings(Path(ratings), catalog) if ratings is not None else None,
         read_triplets(Path(gold), catalog) if gold is not None else None,
         random_seed=random_seed,
+        artists=dict(zip(catalog.track_ids, artist_groups(catalog).tolist(), strict=True)),
     )
 
 

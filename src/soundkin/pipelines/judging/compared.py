@@ -1,7 +1,7 @@
 """The systems that somebody wants compared: models, embeddings of ours, and anybody's vectors out of a table."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -47,8 +47,15 @@ class StoredVectors(Protocol):
     def vector(self, track_id: str) -> Float32[np.ndarray, " size"] | None:
         """The track's vector, None where there is none; raises AudioError where it is not made of numbers."""
 
+    @property
+    def has_patches(self) -> bool:
+        """Whether there are vectors of patches."""
+
     def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
-        """The patch vectors of these tracks, as far as there are any."""
+        """The patch vectors of these tracks, as far as there are several of one."""
+
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+        """The patch vectors of these tracks, all of which have a vector, in this order and one after the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,16 +128,25 @@ class OwnVectors:
     audio_hashes: Mapping[str, str]
     has_patches: bool
 
+    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
+        """The patch vectors of these tracks, if they were kept."""
+        known = [track_id for track_id in track_ids if track_id in self.vectors]
+        return dict(self.stream_patches(known)) if self.has_patches else {}
+
     def vector(self, track_id: str) -> Float32[np.ndarray, " size"] | None:
         """The track's vector, None where it was not embedded."""
         return self.vectors.get(track_id)
 
-    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
-        """The patch vectors of these tracks, if they were kept."""
-        if not self.has_patches:
-            return {}
-        found = read_patches(self.folder, set(track_ids))
-        return {track.track_id: PatchVectors(track.start_seconds, track.vectors) for track in found}
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+        """The patch vectors of these tracks; what the folder holds in another order waits in memory for its turn."""
+        early: dict[str, PatchVectors] = {}
+        wanted = iter(track_ids)
+        next_id = next(wanted, None)
+        for track in read_patches(self.folder, set(track_ids)):
+            early[track.track_id] = PatchVectors(track.start_seconds, track.vectors)
+            while next_id in early:
+                yield next_id, early.pop(next_id)
+                next_id = next(wanted, None)
 
 
 @dataclass(frozen=True)
@@ -140,6 +156,12 @@ class TableVectors:
     table: VectorTable
     track_ids: frozenset[str]
     audio_hashes: Mapping[str, str] = field(default_factory=dict)
+    has_patches: bool = True
+
+    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
+        """The rows of those tracks that have several."""
+        found = self.stream_patches(sorted(self.track_ids.intersection(track_ids)))
+        return {track_id: rows for track_id, rows in found if len(rows.vectors) > 1}
 
     def vector(self, track_id: str) -> Float32[np.ndarray, " size"] | None:
         """The mean of the track's rows, None where it has none; raises AudioError where one is not made of numbers."""
@@ -147,14 +169,11 @@ class TableVectors:
             return None
         return np.asarray(self.table.track(track_id).vectors.mean(axis=0), dtype=np.float32)
 
-    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
-        """The rows of those tracks that have several."""
-        found = {track_id: self.table.track(track_id) for track_id in self.track_ids.intersection(track_ids)}
-        return {
-            track_id: PatchVectors(rows.start_seconds.tolist(), rows.vectors)
-            for track_id, rows in found.items()
-            if len(rows.vectors) > 1
-        }
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+        """The rows of these tracks."""
+        for track_id in track_ids:
+            rows = self.table.track(track_id)
+            yield track_id, PatchVectors(rows.start_seconds.tolist(), rows.vectors)
 
 
 def _read_system(name: str, path: Path, vectors: Path | None) -> System:
