@@ -70,7 +70,7 @@ def train(config: TrainConfig) -> TrainResult:
     data = prepare(config)
     module, epoch = fit(config, data)
     metrics = _figures_of(epoch, config.run_dir / "metrics.csv")
-    save_bundle(_bundle(config, data, module, metrics), model)
+    save_bundle(_bundle(config, data, module, metrics, _epochs_run(config.run_dir / "metrics.csv")), model)
     return TrainResult(model, metrics, data.skipped)
 
 
@@ -120,12 +120,24 @@ def _differences(before: Any, after: Any, path: str = "") -> list[str]:
 
 def _figures_of(epoch: int, history: Path) -> dict[str, float]:
     """The row of `metrics.csv` of one epoch."""
+    return next(row for row in _rows_of(history) if row["epoch"] == epoch)
+
+
+def _epochs_run(history: Path) -> int:
+    return int(_rows_of(history)[-1]["epoch"]) + 1
+
+
+def _rows_of(history: Path) -> list[dict[str, float]]:
     with history.open(encoding="utf-8", newline="") as file:
-        rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-    return next(row for row in rows if row["epoch"] == epoch)
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
-def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, metrics: dict[str, float]) -> Bundle:
+def _bundle(
+    config: TrainConfig, data: PreparedData, module: TrainingModule, metrics: dict[str, float], epochs_run: int
+) -> Bundle:
+    kept_epoch = int(metrics["epoch"]) + 1
+    start_kept = module.start is not None and kept_epoch <= module.frozen_epochs
+    held_out = module.held_out.conclusion(config.trainer.watched, module.start is not None, start_kept)
     return Bundle(
         front_end=config.features,
         patch=config.patch,
@@ -137,7 +149,8 @@ def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, met
         metrics=metrics,
         users={name: task.users for name, task in module.proxy_tasks.items() if isinstance(task, UserSide)},
         provenance={
-            "training_data": training_data(data.train.catalog, config.catalog),
+            "training_data": training_data(data.train.catalog, config.catalog) | {"held_out": held_out},
+            "training": {"epochs_run": epochs_run, "kept_epoch": kept_epoch, "start_kept": start_kept},
             "split": data.split_rule.model_dump(mode="json"),
             "versions": environment()["packages"],
             "train_config": config.model_dump(mode="json", exclude=PLACES),

@@ -34,6 +34,8 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, int]:
     A network that learns from users alone is judged by them alone. Without held-out tracks that share a label or a
     listener there is nothing to watch: then all epochs run and the last weights win.
 
+    A run stops by the watched score; weights are kept by the same score, gated (`training.held_out`).
+
     Raises:
         CatalogError: a task lacks its labels.
         ConfigError: no task, a patch too short for the network, or no such score to watch.
@@ -46,6 +48,8 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, int]:
     watched = _has_something_to_watch(module, config.trainer.watched)
     if data.valid.keys and not watched:
         logger.warning("no held-out tracks share a label or have listeners: the last epoch's weights will be kept")
+    if watched:
+        _say_what_is_watched(module, config.trainer.watched)
     checkpoints = config.run_dir / "checkpoints"
     trainer = _trainer(config, checkpoints, watched)
     last = checkpoints / "last.ckpt"
@@ -105,13 +109,34 @@ def _has_something_to_watch(module: TrainingModule, watched: str) -> bool:
     return bool(scores)
 
 
+def _say_what_is_watched(module: TrainingModule, watched: str) -> None:
+    held_out = module.held_out
+    if len(held_out.queries) < len(held_out.artists):
+        sizes = len(held_out.queries), len(held_out.artists)
+        logger.info("held-out scores: %d of %d tracks ask, the same ones at every epoch", *sizes)
+    if few := held_out.too_few(watched):
+        kept = (
+            "the network is kept as it was before" if module.frozen_epochs else "the best score is kept, be it chance"
+        )
+        logger.warning(
+            "too few held-out tracks to tell whether training helps (%s): %s. Hold out more, as data.split.valid=0.2, "
+            "or add artists.",
+            few,
+            kept,
+        )
+
+
 def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Trainer:
     settings = config.trainer
     score = f"valid/{WATCHED}"
     kept: dict[str, Any] = dict(dirpath=checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks: list[Callback] = [History(config.run_dir / "metrics.csv"), EpochProgress(settings.watched)]
     if watched:
-        callbacks.append(StopWhenNoBetter(score, mode="max", patience=settings.patience, check_on_train_epoch_end=True))
+        # By the score as it is: what weights are kept by stands still until it is above the start beyond noise.
+        stopped_by = f"valid/{settings.watched}"
+        callbacks.append(
+            StopWhenNoBetter(stopped_by, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
+        )
         callbacks.append(KeepBest(filename="best", monitor=score, mode="max", **kept))
     callbacks.append(ModelCheckpoint(filename="last", **kept))  # after the best, whose state it holds
     return pl.Trainer(
