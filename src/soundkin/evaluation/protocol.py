@@ -81,7 +81,8 @@ class Evaluation(BaseModel, frozen=True):
 
     `artists` counts what is drawn for intervals: `unit` says whether it is artists, or tracks for want of them. Of the
     sections those are there that somebody asked for, and gave what they need: `cold_start` takes users to offer the
-    tracks to, `assessors` and `by_hand` people's answers.
+    tracks to, `assessors` and `by_hand` people's answers. `caveat` ends the verdict: what the tracks are to the
+    systems, unless they are held out from all training.
     """
 
     systems: tuple[str, ...]
@@ -98,6 +99,7 @@ class Evaluation(BaseModel, frozen=True):
     robustness: Robustness | None = None
     fairness: Fairness | None = None
     fairness_of_users: UserFairness | None = None
+    caveat: str = ""
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     provenance: dict[str, Any] = {}
@@ -116,7 +118,9 @@ class Evaluation(BaseModel, frozen=True):
     @property
     def verdict(self) -> str:
         """What the headline says."""
-        return self.headline.verdict if self.headline else NOTHING_MEASURED
+        if self.headline is None:
+            return NOTHING_MEASURED
+        return f"{self.headline.verdict}; {self.caveat}" if self.caveat else self.headline.verdict
 
     def verdict_on(self, label: str) -> str:
         """What retrieval says of one label, with the filter on where it has one; the verdict where it has no row."""

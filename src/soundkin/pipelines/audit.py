@@ -169,6 +169,7 @@ def _judges(
 def _read_vectors(path: Path, catalog: Catalog) -> TrackVectors:
     """From embeddings of ours or from a table of vectors; tracks of the catalog only, in its order."""
     [system] = read_systems(path)
+    system.refuse_lost("Put the model back, or embed the catalog again with one that is there.")
     if system.stored is None:
         raise UsageError(f"{path} is a model, and labels are judged by vectors: soundkin embed {path} CATALOG -o NEW")
     found, _ = vectors_of(system, catalog.track_ids)

@@ -141,13 +141,18 @@ def _facts(shown: Shown) -> list[tuple[str, str]]:
     model, split = provenance.get("model_hash"), provenance["split"]
     which = "" if split == "all" else f" ({split} split)"
     return [
-        ("Judged on", f"{evaluation.tracks} tracks by {evaluation.artists} artists{which}"),
+        ("Judged on", f"{_size(evaluation)}{which}"),
         ("Searched", f"{len(shown.catalog)} tracks"),
         ("Trained on", ", ".join(evaluation.trained_labels) or ("nothing" if model else "unknown")),
         ("Left out", f"{len(evaluation.skipped)} unreadable files"),
         *([("Model", str(model)[:12])] if model else []),
         ("soundkin", str(provenance["soundkin"])),
     ]
+
+
+def _size(evaluation: Evaluation) -> str:
+    by = f" by {evaluation.artists} artists" if evaluation.unit == "artists" else ""
+    return f"{evaluation.tracks} tracks{by}"
 
 
 def _hubs(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
