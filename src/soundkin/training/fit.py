@@ -79,7 +79,7 @@ def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
             f"config patch.frames={config.patch.frames}: this network needs {network.minimum_frames} frames or more."
         )
     tasks = _tasks(config, data)
-    targets: dict[str, Tensor] = {name: task.targets(data.train.catalog) for name, task in tasks.items()}
+    targets = {name: task.target_lookup(data.train.catalog) for name, task in tasks.items()}
     return TrainingModule(
         network,
         tasks,
