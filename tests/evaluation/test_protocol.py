@@ -83,6 +83,18 @@ def test_every_row_of_the_table_says_of_how_many_it_is(learnt):
     assert all("tracks (artists)" not in row and row["tracks"] == "60" for row in rows)
 
 
+def test_of_very_many_tracks_some_ask_and_the_notes_say_so(learnt, monkeypatch):
+    monkeypatch.setattr("soundkin.evaluation.retrieval.MOST_QUERIES", 40)
+    monkeypatch.setattr("soundkin.evaluation.protocol.MOST_QUERIES", 40)
+    tracks = catalog()
+    some = evaluate_vectors(systems(tracks, 2.0), tracks, ["genre"], resamples=50)
+    row, whole = (row_of(of, label="genre", metric="mAP@10", filtered_by="artist") for of in (some, learnt))
+    assert (row.items, whole.items) == (40, 60)
+    assert row.scores[0].mean == pytest.approx(whole.scores[0].mean, abs=0.1)
+    assert any("Of more than 40 tracks" in note for note in some.notes)
+    assert not any("drawn to ask" in note for note in learnt.notes)
+
+
 def test_gains_are_ours_minus_the_others(learnt):
     for row in learnt.rows:
         for score, gain in zip(row.scores[1:], row.gains, strict=True):

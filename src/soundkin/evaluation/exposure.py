@@ -21,6 +21,7 @@ from soundkin.evaluation.groupings import Groupings, members_of
 from soundkin.evaluation.hubness import k_occurrences
 from soundkin.evaluation.many_comparisons import confirmed, p_value
 from soundkin.evaluation.questions import Values
+from soundkin.evaluation.retrieval import sampled_queries
 from soundkin.shapes import Float, Int
 
 K = 10
@@ -63,14 +64,17 @@ def exposures(
 ) -> tuple[Exposure, ...]:
     """How every system shows every group; `artists` numbers each track's artist from 0. Empty for less than two tracks.
 
-    The groups of a system are one family of comparisons. `unit` is what `artists` numbers.
+    Of very many tracks the lists of a sample are looked at (`sampled_queries`). The groups of a system are one family
+    of comparisons. `unit` is what `artists` numbers.
     """
     k = min(k, len(artists) - 1)
     if k < 1:
         return ()
+    asking = sampled_queries(len(artists), random_seed)
     found = []
     for system, vectors in systems.items():
-        occurrences = k_occurrences(np.asarray(vectors, dtype=np.float32), k) / k
+        listed = k_occurrences(np.asarray(vectors, dtype=np.float32), k, asking)
+        occurrences = listed / k * (len(artists) / len(asking))
         of_groupings = (
             _of_grouping(system, occurrences, name, values, artists, resamples, random_seed, unit)
             for name, values in groupings.items()

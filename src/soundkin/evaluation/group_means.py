@@ -69,7 +69,7 @@ def means_within_and_without(
     by_unit = _by_unit(np.unique(units, return_inverse=True)[1])
     columns = np.stack([weights, *(weights * score for score in scores.T)], axis=1)
     parts = [members.multiply(column[:, None]) for column in columns.T]
-    sums = drawn_sums(csr_matrix(by_unit @ hstack([*parts, columns], format="csr")), resamples, random_seed)
+    sums = drawn_sums(csr_matrix(by_unit @ hstack([*parts, csr_matrix(columns)], format="csr")), resamples, random_seed)
     *within, whole = np.split(sums, members.shape[1] * np.arange(1, columns.shape[1] + 1), axis=1)
     without = [every[:, None] - inside for every, inside in zip(whole.T, within, strict=True)]
     return _ratios(within), _ratios(without)

@@ -19,7 +19,7 @@ from soundkin.evaluation.hubness import Hubness, hubness
 from soundkin.evaluation.judgements import ByHand
 from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.questions import FILTERED_BY, artist_groups, unit_of
-from soundkin.evaluation.retrieval import Systems
+from soundkin.evaluation.retrieval import MOST_QUERIES, Systems, sampled_queries
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import SECTIONS, Section, UserFairness, section_json
 from soundkin.files import read_versioned_json
@@ -222,16 +222,34 @@ def summarised(
         artists=len(np.unique(artist_groups(catalog))),
         unit=unit_of(catalog),
         rows=rows,
-        hubness=tuple(_mean_hubness(name, [of_fold[name] for of_fold in systems.values()]) for name in names),
+        hubness=tuple(
+            _mean_hubness(name, [of_fold[name] for of_fold in systems.values()], random_seed) for name in names
+        ),
         trained_labels=tuple(sorted(trained_labels or ())),
-        notes=tuple(_notes(answers, rows, resamples)),
+        notes=tuple([*_notes(answers, rows, resamples), *_sampled(systems)]),
         provenance={"random_seed": random_seed, "resamples": resamples},
     )
 
 
-def _mean_hubness(name: str, vectors_of_folds: Sequence[np.ndarray]) -> Hubness:
-    """Hubness within each fold, where alone there are neighbours; a fold counts by its tracks."""
-    found = [hubness(name, np.asarray(vectors, dtype=np.float32)) for vectors in vectors_of_folds]
+def _sampled(systems: Mapping[int, Systems]) -> list[str]:
+    """A note, where there are too many tracks for all of them to ask."""
+    tracks = max(len(next(iter(of_fold.values()), ())) for of_fold in systems.values())
+    if tracks <= MOST_QUERIES:
+        return []
+    return [
+        f"Of more than {MOST_QUERIES:,} tracks that may find each other ({tracks:,} here) so many are drawn to ask, "
+        "the same ones by every system; all are candidates. Hubs are those among the drawn ones: they tend to grow with "
+        "a collection, so the whole may have more."
+    ]
+
+
+def _mean_hubness(name: str, vectors_of_folds: Sequence[np.ndarray], random_seed: int) -> Hubness:
+    """Hubness within each fold, where alone there are neighbours; a fold counts by its tracks.
+
+    Of very many tracks a sample is looked at.
+    """
+    samples = [np.asarray(vectors[sampled_queries(len(vectors), random_seed)]) for vectors in vectors_of_folds]
+    found = [hubness(name, sample.astype(np.float32)) for sample in samples]
     tracks = np.array([len(vectors) for vectors in vectors_of_folds])
     shares = tracks / max(tracks.sum(), 1)
     means = {

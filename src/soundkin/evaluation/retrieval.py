@@ -13,22 +13,34 @@ from scipy.sparse import csr_matrix
 from soundkin.evaluation import chance, metrics
 from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.questions import Question, Values, memberships
-from soundkin.evaluation.similarity import CHUNK, unit_length
+from soundkin.evaluation.similarity import chunk_size, unit_length
 from soundkin.shapes import Bool, Float, Int
 
 K = 10
+MOST_QUERIES = 5_000  # of an evaluation: of more tracks so many ask, and all are candidates
 Marks = Bool[np.ndarray, "queries candidates"]
 Systems = Mapping[str, Float[np.ndarray, "tracks _"]]
 
 
 def ask_retrieval(systems: Systems, question: Question, random_seed: int) -> list[Measure]:
-    """Score the question's rankings with the filter, where there is one, then without."""
+    """Score the question's rankings with the filter, where there is one, then without.
+
+    Of more than `MOST_QUERIES` tracks so many ask, the same ones for every question and system.
+    """
+    asking = sampled_queries(len(question.values), random_seed)
     filtered_by = [(question.filtered_by, question.filter_values)] if question.filtered_by else []
     return [
         measure
         for left_out in [*filtered_by, None]
-        for measure in retrieval(systems, question.label, question.values, left_out, question.groups, random_seed)
+        for measure in retrieval(
+            systems, question.label, question.values, left_out, question.groups, random_seed, asking
+        )
     ]
+
+
+def sampled_queries(tracks: int, random_seed: int) -> Int[np.ndarray, " queries"]:
+    """The rows that ask: all, or `MOST_QUERIES` drawn evenly."""
+    return np.sort(np.random.default_rng(random_seed).permutation(tracks)[:MOST_QUERIES])
 
 
 def retrieval(
@@ -98,8 +110,9 @@ def _marked_chunks(
     candidates: Int[np.ndarray, " candidates"],
 ) -> Iterator[tuple[Int[np.ndarray, " queries"], Marks, Marks]]:
     """(query rows, which candidates are right, which are allowed), a bounded number of queries at a time."""
-    for start in range(0, len(queries), CHUNK):
-        rows = queries[start : start + CHUNK]
+    size = chunk_size(len(candidates))
+    for start in range(0, len(queries), size):
+        rows = queries[start : start + size]
         allowed = rows[:, None] != candidates
         if barred is not None:
             allowed &= ~_sharing(barred, rows, candidates)

@@ -10,14 +10,17 @@ import numpy as np
 from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.config import nearest
+from soundkin.embedding.bundle import Bundle
 from soundkin.errors import ArtefactError, UsageError
 from soundkin.evaluation.asking import Answers, ask, labels_to_ask
 from soundkin.evaluation.protocol import Evaluation, summarised
+from soundkin.evaluation.questions import column_values
 from soundkin.files import sha256_of, write_json
 from soundkin.pipelines.judging.compared import System, read_systems, split_rule
 from soundkin.pipelines.judging.pages import write_pages
 from soundkin.pipelines.judging.sections import SectionsAsked, read_evidence, sections_of
 from soundkin.pipelines.judging.side_by_side import SideBySide, gather
+from soundkin.tasks import TASKS
 
 SPLITS = ("train", "valid", "test", "all")
 SPLIT_NOTES = {
@@ -132,6 +135,7 @@ def evaluate(
             ),
             "provenance": {
                 **_provenance(systems, split, rule, asked),
+                **({"training": _training(systems[0].bundle, whole)} if systems[0].bundle else {}),
                 "catalog": str(catalog_path),
                 "catalog_sha256": catalog_sha256,
                 **evaluation.provenance,
@@ -277,6 +281,20 @@ def _provenance(systems: Sequence[System], split: str, rule: SplitRule, asked: S
         "split_rule": rule.model_dump(mode="json"),
         **_files(asked.files()),
     }
+
+
+def _training(bundle: Bundle, catalog: Catalog) -> dict[str, Any]:
+    """How our model was trained, as far as it says, and which labels of the catalog it was not trained on."""
+    saved = bundle.provenance
+    shown = {key: saved.get("training_data", {}).get(key) for key in ("tracks", "artists")}
+    epochs = saved.get("train_config", {}).get("trainer", {}).get("epochs")
+    unused = [
+        name
+        for name, task in TASKS.items()
+        if name not in bundle.tasks and task.columns and len(set(column_values(catalog, task.columns[0]))) > 2
+    ]
+    found = {**shown, "epochs": epochs, **saved.get("training", {}), "tasks": sorted(bundle.tasks)}
+    return {**{key: value for key, value in found.items() if value is not None}, "unused_labels": unused}
 
 
 def _files(files: Mapping[str, Path]) -> dict[str, str]:

@@ -252,5 +252,6 @@ def _commands(shown: Shown, folder: Path) -> list[tuple[str, str]]:
     asking = [
         ("Ask it yourself, by a track or by any audio file.", f"soundkin query {folder}/index --like {seed} -k 10")
     ]
-    own = [("Train on your own music.", "make demo MUSIC=path/to/your/music")]
+    synthesised = (folder / "truth").is_dir()
+    own = [("Train on your own music.", "make demo MUSIC=path/to/your/music")] if synthesised else []
     return (asking if seed and (folder / "index").is_dir() else []) + own
