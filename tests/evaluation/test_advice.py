@@ -7,7 +7,8 @@ import pytest
 from soundkin.evaluation.advice import advice
 from soundkin.evaluation.bootstrap import Interval
 from soundkin.evaluation.hubness import Hubness
-from soundkin.evaluation.protocol import Evaluation, Row
+from soundkin.evaluation.protocol import Evaluation
+from soundkin.evaluation.row import Row
 
 
 def evaluation(unbeaten: str | None = "MFCC", groups: int = 40, **training: Any) -> Evaluation:

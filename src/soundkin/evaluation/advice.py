@@ -7,8 +7,9 @@ no advice on training.
 from typing import Any
 
 from soundkin.evaluation.measure import CHANCE
-from soundkin.evaluation.protocol import Evaluation, Row
+from soundkin.evaluation.protocol import Evaluation
 from soundkin.evaluation.retrieval import MOST_QUERIES
+from soundkin.evaluation.row import Row
 
 WIDE = 0.2  # an interval this wide cannot tell a good model from a middling one
 HUBBY = 2.0  # skewness above which hubs are felt in answers

@@ -15,20 +15,18 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel
 
-from soundkin.errors import UsageError
-from soundkin.evaluation.bootstrap import Interval, compare, interval_note, too_few
+from soundkin.evaluation.bootstrap import interval_note, too_few
 from soundkin.evaluation.hub_reduction import COSINE, RESAMPLES, Neighbours, Retrieved, neighbours
 from soundkin.evaluation.hubness import Hubness
-from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.questions import Question
 from soundkin.evaluation.similarity import check_systems, unit_length
+from soundkin.evaluation.spread import BETWEEN, WITHIN, Spread, spread_of
 from soundkin.progress import progress
 from soundkin.shapes import Float, Int, typechecked
 
 MOST_TRACKS = 5000  # ranked in full, in 5 s a system and 150 MB; of more, a sample
 MOST_VARIANCE = 0.95
 ROWS_AT_ONCE = 4096
-WITHIN, BETWEEN = "within a track", "between tracks"
 
 
 class Dimensions(BaseModel, frozen=True):
@@ -43,29 +41,11 @@ class Dimensions(BaseModel, frozen=True):
     holding_most: int
 
 
-class Spread(BaseModel, frozen=True):
-    """Mean cosine distance, in [0, 2], of two patches of one track, and of two tracks, over the `tracks` of several.
-
-    `groups` counts their artists.
-    """
-
-    system: str
-    tracks: int
-    groups: int
-    within: Interval
-    between: Interval
-
-    @property
-    def ratio(self) -> float | None:
-        """Within over between: 0 where a track is a point, 1 where its patches lie anywhere; None where all is one."""
-        return self.within.mean / self.between.mean if self.between.mean > 1e-9 else None
-
-
 class Geometry(BaseModel, frozen=True):
     """The spaces of systems side by side; the first one is ours, and `spread` is of its patches.
 
-    `ranked` is how many tracks stand behind hubs and retrieval: all, or a sample of very many. They are by so
-    many artists (`groups`; `unit`), whom intervals draw.
+    `ranked` is how many tracks stand behind hubs and retrieval: all, or a sample of very many. They are by so many
+    artists (`groups`; `unit`), whom intervals draw.
     """
 
     title: ClassVar[str] = "geometry"
@@ -155,7 +135,7 @@ def geometry(
         for name, vectors in progress(systems.items(), "geometry", total=len(systems), unit="system")
     ]
     ours = next(iter(systems))
-    spread = None if patches is None else _spread(ours, patches, groups, resamples, random_seed)
+    spread = None if patches is None else spread_of(ours, patches, groups, resamples, random_seed)
     return Geometry(
         systems=tuple(systems),
         tracks=tracks,
@@ -186,36 +166,6 @@ def effective_dimensions(system: str, vectors: Float[np.ndarray, "tracks embeddi
     )
 
 
-@typechecked
-def patch_distances(
-    patches: Iterable[Float[np.ndarray, "_ embedding"]],
-) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
-    """Of each track: mean cosine distance of two of its patches, and of one of its patches and one of another track.
-
-    One track's patches are in memory at a time. All pairs are counted, by sums of unit vectors; other tracks count
-    alike, however many patches they have. Within is NaN for a track of fewer than two patches, between for one without
-    any or without company.
-
-    Raises:
-        UsageError: a patch vector holds a NaN or infinity.
-    """
-    found = []
-    for row, of_track in enumerate(patches):
-        if not np.isfinite(of_track).all():
-            raise UsageError(f"a patch vector of track {row} holds a NaN or infinity. Leave the track out.")
-        unit = _unit(of_track)
-        # Patches that are not all zero have a cosine of 1 with themselves.
-        found.append((len(unit), unit.sum(axis=0), np.square(unit).sum()))
-    if not found:
-        return np.zeros(0), np.zeros(0)
-    counts, sums, directed = (np.array(part) for part in zip(*found, strict=True))
-    within = 1 - _divide(np.square(sums).sum(axis=1) - directed, counts * (counts - 1))
-    means = sums / np.maximum(counts, 1)[:, None]
-    others = np.where(counts > 0, (counts > 0).sum() - 1, 0)
-    between = 1 - _divide(means @ means.sum(axis=0) - np.square(means).sum(axis=1), others)
-    return within, between
-
-
 def _variances(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndarray, " directions"]:
     """Eigenvalues of the covariance of unit vectors, the greatest first; rounding errors are 0."""
     tracks, size = vectors.shape
@@ -239,10 +189,6 @@ def _unit(vectors: Float[np.ndarray, "rows embedding"]) -> Float[np.ndarray, "ro
     return unit_length(np.asarray(vectors, dtype=np.float64))
 
 
-def _divide(part: np.ndarray, whole: np.ndarray) -> Float[np.ndarray, " tracks"]:
-    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
-
-
 def _picked(asked: Question, rows: Int[np.ndarray, " rows"]) -> Question:
     """The question put to some of the tracks, in this order."""
     return replace(
@@ -250,31 +196,6 @@ def _picked(asked: Question, rows: Int[np.ndarray, " rows"]) -> Question:
         values=[asked.values[row] for row in rows],
         filter_values=[asked.filter_values[row] for row in rows],
         groups=asked.groups[rows],
-    )
-
-
-def _spread(
-    system: str,
-    patches: Iterable[Float[np.ndarray, "patches _"]],
-    groups: Int[np.ndarray, " tracks"],
-    resamples: int,
-    random_seed: int,
-) -> Spread | None:
-    """None where no track has two patches, or none has company."""
-    within, between = patch_distances(patches)
-    if len(within) != len(groups):
-        raise UsageError(f"patches of {len(within)} tracks for {len(groups)} vectors. Give those of each track.")
-    measure = Measure("spread", "patches", "cosine distance", None, {WITHIN: within, BETWEEN: between}, groups)
-    if not measure.asked.any():
-        return None
-    found = compare(measure, resamples, random_seed)
-    within_one, between_two = found.scores
-    return Spread(
-        system=system,
-        tracks=int(measure.asked.sum()),
-        groups=found.groups,
-        within=within_one,
-        between=between_two,
     )
 
 

@@ -11,16 +11,17 @@ from soundkin.catalog.table import Catalog
 from soundkin.errors import ArtefactError, Skipped
 from soundkin.evaluation.asking import Answers, ask
 from soundkin.evaluation.assessors import Assessors
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Compared, Interval, compare
+from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL
 from soundkin.evaluation.cold_starts import ColdStarts
 from soundkin.evaluation.fairness import Fairness
 from soundkin.evaluation.geometry import Geometry
 from soundkin.evaluation.hubness import Hubness, hubness
 from soundkin.evaluation.judgements import ByHand
-from soundkin.evaluation.measure import CHANCE, Measure
-from soundkin.evaluation.questions import FILTERED_BY, artist_groups, unit_of
+from soundkin.evaluation.measure import CHANCE
+from soundkin.evaluation.questions import artist_groups, unit_of
 from soundkin.evaluation.retrieval import MOST_QUERIES, Systems, sampled_queries
 from soundkin.evaluation.robustness import Robustness
+from soundkin.evaluation.row import Row, make_row, size_cell, table_row
 from soundkin.evaluation.sections import SECTIONS, Section, UserFairness, section_json
 from soundkin.files import read_versioned_json
 from soundkin.shapes import Int
@@ -30,50 +31,6 @@ RESAMPLES = 2000
 HEADLINES = ("mAP@10", "nDCG@10", "accuracy", "balanced accuracy")  # what `table` shows unless asked for all
 MAIN = (("retrieval", "mAP@10"), ("logistic probe", "balanced accuracy"))  # what is drawn, and split by groups
 NOTHING_MEASURED = "nothing measured: no label is shared by two of these tracks."
-
-
-class Row(Compared, frozen=True):
-    """One measure of all systems, on draws of artists.
-
-    `trained` says whether a system was taught the label, None where nobody knows.
-    """
-
-    protocol: str
-    label: str
-    metric: str
-    filtered_by: str | None
-    trained: bool | None
-    items: int
-
-    @property
-    def least_gain(self) -> Interval:
-        """The gain over the best of the others."""
-        return min(self.gains, key=lambda gain: gain.mean)
-
-    @property
-    def gain_in_words(self) -> str:
-        """`+0.27 [+0.20, +0.33] over MFCC`: how far ours is above the best of the others, and which that is."""
-        gain = self.least_gain
-        return f"{gain:+.2f} over {gain.system}"
-
-    @property
-    def verdict(self) -> str:
-        """One line: what was learnt, or that it was not shown."""
-        ours, *others = self.scores
-        level = [system for system in self.unbeaten if system not in self.better]
-        found = ", ".join(
-            [
-                *([f"not shown to beat {' or '.join(level)}"] if level else []),
-                *([f"below {' and '.join(self.better)}"] if self.better else []),
-            ]
-        )
-        found = self.too_few or found or "what was learnt"
-        against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
-        left_out = self.filtered_by or FILTERED_BY.get(self.label) or "artist"
-        return (
-            f"{found}: {self.label} {self.metric} {ours} against {against}; "
-            f"{left_out} filter {'on' if self.filtered_by else 'off'}"
-        )
 
 
 class Evaluation(BaseModel, frozen=True):
@@ -111,6 +68,11 @@ class Evaluation(BaseModel, frozen=True):
         return {name: section for name, section in found.items() if section is not None}
 
     @property
+    def size(self) -> str:
+        """What it is made of: `112 tracks by 14 artists`."""
+        return f"{self.tracks} tracks" + (f" by {self.artists} artists" if self.unit == "artists" else "")
+
+    @property
     def headline(self) -> Row | None:
         """Retrieval mAP with the filter on, of the first label that has it; else the first row there is."""
         return _most_telling(self.rows)
@@ -129,9 +91,13 @@ class Evaluation(BaseModel, frozen=True):
 
     def table(self, every_metric: bool = False) -> list[dict[str, str]]:
         """Rows to print, cells by column: ours with its interval, the others' means, the gain over the best of them."""
-        rows = [_table_row(row) for row in self.rows if every_metric or row.metric in HEADLINES]
+        rows = [table_row(row) for row in self.rows if every_metric or row.metric in HEADLINES]
         skewness = {of.system: f"{of.skewness:.2f}" for of in self.hubness}
-        hubs = {"label": "all tracks", "measure": "hubness: skewness", **_size(self.tracks, self.artists, self.unit)}
+        hubs = {
+            "label": "all tracks",
+            "measure": "hubness: skewness",
+            **size_cell(self.tracks, self.artists, self.unit),
+        }
         return [*rows, hubs | skewness]
 
     def to_json(self) -> dict[str, Any]:
@@ -214,7 +180,7 @@ def summarised(
     `trained_labels` are None where nobody knows what the first system was trained on.
     """
     trained = {of.label: None if trained_labels is None else of.label in trained_labels for of in answers.measures}
-    rows = tuple(_row(measure, trained[measure.label], resamples, random_seed) for measure in answers.measures)
+    rows = tuple(make_row(measure, trained[measure.label], resamples, random_seed) for measure in answers.measures)
     names = list(dict.fromkeys(name for of_fold in systems.values() for name in of_fold))
     return Evaluation(
         systems=(*names, CHANCE),
@@ -257,37 +223,6 @@ def _mean_hubness(name: str, vectors_of_folds: Sequence[np.ndarray], random_seed
         for part in ("skewness", "largest_hub", "antihubs")
     }
     return Hubness(system=name, k=max(of_fold.k for of_fold in found), **means)
-
-
-def _row(measure: Measure, trained: bool | None, resamples: int, random_seed: int) -> Row:
-    return Row(
-        protocol=measure.protocol,
-        label=measure.label,
-        metric=measure.metric,
-        filtered_by=measure.filtered_by,
-        trained=trained,
-        items=int(measure.asked.sum()),
-        **dict(compare(measure, resamples, random_seed)),
-    )
-
-
-def _table_row(row: Row) -> dict[str, str]:
-    ours, *others = row.scores
-    return {
-        "label": row.label,
-        "trained on": {True: "yes", False: "no", None: "unknown"}[row.trained],
-        "measure": f"{row.protocol.removesuffix(' probe')} {row.metric}",
-        "filter": row.filtered_by or "off",
-        **_size(row.items, row.groups, row.unit),
-        ours.system: str(ours),
-        **{other.system: f"{other.mean:.2f}" for other in others},
-        "gain over the best": row.gain_in_words,
-    }
-
-
-def _size(tracks: int, groups: int, unit: str) -> dict[str, str]:
-    """What a figure is made of, as a cell of a table."""
-    return {"tracks": str(tracks)} if unit == "tracks" else {f"tracks ({unit})": f"{tracks} ({groups})"}
 
 
 def _notes(answers: Answers, rows: tuple[Row, ...], resamples: int) -> list[str]:

@@ -13,8 +13,9 @@ from soundkin.embedding.store import read_embeddings
 from soundkin.errors import ArtefactError
 from soundkin.evaluation.advice import advice
 from soundkin.evaluation.measure import CHANCE
-from soundkin.evaluation.protocol import MAIN, Evaluation, Row, read_evaluation
+from soundkin.evaluation.protocol import MAIN, Evaluation, read_evaluation
 from soundkin.evaluation.questions import column_values
+from soundkin.evaluation.row import Row
 from soundkin.explore.curves import draw_curves
 from soundkin.explore.examples import choose_queries, nearest_by_others
 from soundkin.explore.map import draw_map, map_points, sample_tracks
@@ -141,18 +142,13 @@ def _facts(shown: Shown) -> list[tuple[str, str]]:
     model, split = provenance.get("model_hash"), provenance["split"]
     which = "" if split == "all" else f" ({split} split)"
     return [
-        ("Judged on", f"{_size(evaluation)}{which}"),
+        ("Judged on", f"{evaluation.size}{which}"),
         ("Searched", f"{len(shown.catalog)} tracks"),
         ("Trained on", ", ".join(evaluation.trained_labels) or ("nothing" if model else "unknown")),
         ("Left out", f"{len(evaluation.skipped)} unreadable files"),
         *([("Model", str(model)[:12])] if model else []),
         ("soundkin", str(provenance["soundkin"])),
     ]
-
-
-def _size(evaluation: Evaluation) -> str:
-    by = f" by {evaluation.artists} artists" if evaluation.unit == "artists" else ""
-    return f"{evaluation.tracks} tracks{by}"
 
 
 def _hubs(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
