@@ -204,8 +204,8 @@ def _sampled(systems: Mapping[int, Systems]) -> list[str]:
         return []
     return [
         f"Of more than {MOST_QUERIES:,} tracks that may find each other ({tracks:,} here) so many are drawn to ask, "
-        "the same ones by every system; all are candidates. Hubs are those among the drawn ones: they tend to grow with "
-        "a collection, so the whole may have more."
+        "the same ones by every system; all are candidates. Hubs are those among the drawn ones: they tend to grow "
+        "with a collection, so the whole may have more."
     ]
 
 
