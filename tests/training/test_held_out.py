@@ -1,5 +1,7 @@
 """What training watches: figures worked out by hand, and which of them there are."""
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +257,23 @@ def test_training_watches_the_listeners_of_held_out_tracks(small_catalog: Path, 
     train(compose(alone))
     watched = [name for name in pd.read_csv(tmp_path / "alone" / "metrics.csv") if name.startswith("valid/")]
     assert watched == ["valid/latent_factors_ndcg", "valid/retrieval", "valid/watched"]
+
+
+@pytest.mark.slow
+def test_a_run_with_few_held_out_artists_keeps_the_start_and_says_so(
+    small_catalog: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = [f"catalog={small_catalog}", f"run_dir={tmp_path / 'run'}", *SMALLEST, "trainer.epochs=4"]
+    with caplog.at_level("WARNING"):
+        result = train(compose([*run, "task=[genre,artist]"]))
+    assert re.search(r"too few held-out tracks to tell whether training helps \(\d artists, at least 8", caplog.text)
+    assert result.metrics["epoch"] == 0.0, "the frozen epoch, in which the network is as it was"
+    rows = pd.read_csv(tmp_path / "run/metrics.csv")
+    assert (rows["valid/watched"] <= rows["valid/retrieval"].iloc[0] + 1e-9).all()
+    card = (result.model / "README.md").read_text()
+    assert re.search(r"Held out: too few to tell whether training helped \(\d artists.* as it was before is kept", card)
+    told = json.loads((result.model / "config.json").read_text())["provenance"]["training"]
+    assert told == {"epochs_run": len(rows), "kept_epoch": 1, "start_kept": True}
 
 
 @pytest.mark.slow
