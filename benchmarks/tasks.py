@@ -45,7 +45,7 @@ def main() -> None:
         print(f"{trunk:8.1f}")
         rows = torch.arange(drawing.tracks).repeat_interleave(2) % len(data.train.keys)
         for name, task in module.proxy_tasks.items():
-            targets = module.targets[name][rows]
+            targets = module.targets[name](rows)
             cost = milliseconds(partial(learn_a_step, task, targets, config.model.embedding_size), steps)
             print(f"{name + ', loss and metrics (ms)':<34}{cost:8.2f}{cost / trunk:8.1%} of the trunk's")
 

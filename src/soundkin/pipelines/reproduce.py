@@ -76,6 +76,7 @@ class Reproduction(BaseModel, frozen=True):
         row = next(row for row in self.comparison.rows if row.metric == METRICS[0])
         unbeaten = [gain.system for gain in row.gains if gain.system in REGRESSIONS and not (gain.low or 0) > 0]
         found = f"not shown to beat {' or '.join(unbeaten)}" if unbeaten else "beats both regressions, as in the paper"
+        found = row.too_few or found
         scores = {score.system: score for score in row.scores}
         ours = scores.pop(MSE)
         against = ", ".join(f"{name} {score.mean:.4f}" for name, score in scores.items())

@@ -1,5 +1,6 @@
 """Train: a catalog and a config become a model bundle in the run's folder (its files: `training/run_folder.py`)."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,12 +58,26 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
     with folder.claimed(plan.split_rule, again):
         data = prepare(plan)
         module, metrics = fit(config, data)
-        save_bundle(_bundle(config, data, module, metrics), folder.model)
+        save_bundle(_bundle(config, data, module, metrics, _epochs_run(folder.path / "metrics.csv")), folder.model)
         folder.finish(metrics)
     return TrainResult(folder.model, metrics, data.skipped)
 
 
-def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, metrics: dict[str, float]) -> Bundle:
+def _epochs_run(history: Path) -> int:
+    with history.open(encoding="utf-8", newline="") as file:
+        return sum(bool(row.get("epoch")) for row in csv.DictReader(file))
+
+
+def _bundle(
+    config: TrainConfig, data: PreparedData, module: TrainingModule, metrics: dict[str, float], epochs_run: int
+) -> Bundle:
+    kept_epoch = int(metrics.get("epoch", -1)) + 1
+    start_kept = module.start is not None and kept_epoch <= module.frozen_epochs
+    held_out = (
+        module.held_out.conclusion(config.trainer.watched, module.start is not None, start_kept)
+        if epochs_run
+        else "not trained: the network as it starts"
+    )
     return Bundle(
         front_end=config.features,
         patch=config.patch,
@@ -74,7 +89,8 @@ def _bundle(config: TrainConfig, data: PreparedData, module: TrainingModule, met
         metrics=metrics,
         users={name: task.users for name, task in module.proxy_tasks.items() if isinstance(task, UserSide)},
         provenance={
-            "training_data": training_data(data.train.catalog, config.catalog),
+            "training_data": training_data(data.train.catalog, config.catalog) | {"held_out": held_out},
+            "training": {"epochs_run": epochs_run, "kept_epoch": kept_epoch, "start_kept": start_kept},
             "split": data.split_rule.model_dump(mode="json"),
             "versions": environment()["packages"],
             "train_config": config.model_dump(mode="json", exclude=PLACES),

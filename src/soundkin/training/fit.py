@@ -10,7 +10,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch import Tensor
 
 from soundkin.config import nearest
 from soundkin.errors import ConfigError
@@ -35,6 +34,8 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
     A network that learns from users alone is judged by them alone. Without held-out tracks that share a label or a
     listener there is nothing to watch: then all epochs run and the last weights win. Of no epochs comes the start.
 
+    A run stops by the watched score; weights are kept by the same score, gated (`training.held_out`).
+
     Raises:
         CatalogError: a task lacks its labels.
         ConfigError: no task, a patch too short for the network, or no such score to watch.
@@ -45,6 +46,8 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
     torch.manual_seed(config.random_seed)
     module = build_module(config, data)
     watched = _has_something_to_watch(module, config.trainer.watched)
+    if watched:
+        _say_what_is_watched(module, config.trainer.watched)
     checkpoints = config.run_dir / "checkpoints"
     trainer, history = _trainer(config, checkpoints, watched)
     last = checkpoints / "last.ckpt"
@@ -99,7 +102,7 @@ def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
     """Network and tasks with fresh weights from torch's global generator."""
     network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
     tasks = _tasks(config, data)
-    targets: dict[str, Tensor] = {name: task.targets(data.train.catalog) for name, task in tasks.items()}
+    targets = {name: task.target_lookup(data.train.catalog) for name, task in tasks.items()}
     return TrainingModule(
         network,
         tasks,
@@ -126,6 +129,23 @@ def _has_something_to_watch(module: TrainingModule, watched: str) -> bool:
     return bool(scores)
 
 
+def _say_what_is_watched(module: TrainingModule, watched: str) -> None:
+    held_out = module.held_out
+    if len(held_out.queries) < len(held_out.artists):
+        sizes = len(held_out.queries), len(held_out.artists)
+        logger.info("held-out scores: %d of %d tracks ask, the same ones at every epoch", *sizes)
+    if few := held_out.too_few(watched):
+        kept = (
+            "the network is kept as it was before" if module.frozen_epochs else "the best score is kept, be it chance"
+        )
+        logger.warning(
+            "too few held-out tracks to tell whether training helps (%s): %s. Hold out more, as data.split.valid=0.2, "
+            "or add artists.",
+            few,
+            kept,
+        )
+
+
 def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> tuple[pl.Trainer, History]:
     settings = config.trainer
     score = f"valid/{WATCHED}"
@@ -133,7 +153,11 @@ def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> tuple[pl.
     history = History(config.run_dir / "metrics.csv")
     callbacks: list[Callback] = [history, EpochProgress(settings.watched)]
     if watched:
-        callbacks.append(StopWhenNoBetter(score, mode="max", patience=settings.patience, check_on_train_epoch_end=True))
+        # By the score as it is: what weights are kept by stands still until it is above the start beyond noise.
+        stopped_by = f"valid/{settings.watched}"
+        callbacks.append(
+            StopWhenNoBetter(stopped_by, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
+        )
         callbacks.append(KeepBest(filename="best", monitor=score, mode="max", **kept))
     callbacks.append(ModelCheckpoint(filename="last", **kept))  # after the best, whose state it holds
     trainer = pl.Trainer(
