@@ -70,6 +70,7 @@ def test_of_few_artists_there_are_no_intervals() -> None:
     genres = ["a", "b"] * 20
     found = cover(catalog(genre=genres, artist=[f"n{row % 7}" for row in range(40)]), "genre", {"a": 0.4, "b": 0.6})
     assert found.values[0].share.low is None and found.distance is not None and found.distance.low is None
+    assert "covers 100% of the stated population, how far from its shares: too few artists to say (7, " in found.verdict
     assert any("no intervals: too few artists to say (7, at least 8 are needed)" in note for note in found.notes)
 
 

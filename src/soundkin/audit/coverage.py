@@ -53,6 +53,7 @@ class Coverage(BaseModel, frozen=True):
     values: tuple[ValueShare, ...]  # missing ones too; the commonest first
     effective_values: float  # exp of the entropy of the shares
     distance: Interval | None = None  # total variation to the target, in [0, 1]
+    too_few: str = ""  # why nothing can be said beyond this catalog, where its artists are few
     covered: float | None = None  # what part of the target's population has any track here
     notes: tuple[str, ...] = ()
 
@@ -75,9 +76,10 @@ class Coverage(BaseModel, frozen=True):
                 "there"
             )
         else:
-            parts.append(
-                f"covers {self.covered:.0%} of the stated population, {self.distance:.2f} away from its shares"
-            )
+            far = f"{self.distance:.2f} away from its shares"
+            if self.too_few:
+                far = f"how far from its shares: {self.too_few}"
+            parts.append(f"covers {self.covered:.0%} of the stated population, {far}")
         parts += [
             f"{len(named)} {state} ({_few(named)})"
             for state in ("missing", "thin")
@@ -155,7 +157,8 @@ def cover(catalog: Catalog, column: str, target: Target | None = None, random_se
     weights = _weights([values for values in held if values], len(labels))
     shares = np.asarray(weights.sum(axis=0)).ravel() / max(1, known.sum())
     wanted = _wanted(labels, target)
-    draws = _draws(column, artist_groups(catalog)[known], weights, random_seed)
+    groups = artist_groups(catalog)[known]
+    draws = _draws(column, groups, weights, random_seed)
     artists = _artists_of(catalog, held, len(labels))
     counts = weights.getnnz(axis=0).tolist()
     order = np.argsort(-shares, kind="stable")
@@ -178,6 +181,7 @@ def cover(catalog: Catalog, column: str, target: Target | None = None, random_se
         values=values,
         effective_values=effective_number(shares),
         distance=_distance(shares, draws, wanted) if given and wanted is not None else None,
+        too_few=too_few(len(np.unique(groups)), "artists") if column not in MADE_BY_ONE else "",
         covered=float(wanted[shares > 0].sum()) if given and wanted is not None else None,
         notes=_notes(column, target, catalog),
     )

@@ -51,8 +51,8 @@ class TrainerConfig(Config):
     gradient_clip: float = Field(1.0, gt=0.0)
     watched: str = Field(
         "retrieval",
-        description="held-out score to keep the best weights by: retrieval, the mean of them all, or one of those that "
-        "metrics.csv has behind valid/, as genre_map or latent_factors_ndcg",
+        description="held-out score to stop by, and to keep weights by where they beat the start: retrieval, the mean "
+        "of them all, or one of those that metrics.csv has behind valid/, as genre_map or latent_factors_ndcg",
     )
     patience: PositiveInt = Field(10, description="epochs without a better held-out score before stopping")
     accelerator: Literal["cpu", "gpu", "cuda", "mps", "auto"] = "cpu"
