@@ -14,9 +14,11 @@ def keys(*credits: str | None) -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize(
     "credit",
-    ["Ann feat. Bob", "Ann ft Bob", "Ann feat.Bob", "Ann (with Bob)", "Ann w/ Bob", "Ann &Bob", "Ann& Bob", "Ann, feat. Bob",
-     "Ann // Bob", "Ann\0Bob", "Ann (feat Bob)", "Ann  X  Bob", "Ann;;Bob;", "Ann, and Bob", "Ann & Various Artists; Bob", "ANN (Featuring Bob)", "Ann [feat. Bob]", "Ann & Bob", "Ann; Bob", "Ann and Bob",
-     "ann vs. BOB", "Ann x Bob", "Ann × Bob", "Ann + Bob", "Ann / Bob", "Ánn with The Bob", "Ann&Bob"],
+    ["Ann feat. Bob", "Ann ft Bob", "Ann feat.Bob", "Ann (with Bob)", "Ann w/ Bob", "Ann &Bob", "Ann& Bob",
+     "Ann, feat. Bob", "Ann // Bob", "Ann\0Bob", "Ann (feat Bob)", "Ann  X  Bob", "Ann;;Bob;", "Ann, and Bob",
+     "Ann & Various Artists; Bob", "ANN (Featuring Bob)", "Ann [feat. Bob]", "Ann & Bob", "Ann; Bob",
+     "Ann and Bob", "ann vs. BOB", "Ann x Bob", "Ann × Bob", "Ann + Bob", "Ann / Bob", "Ánn with The Bob",
+     "Ann&Bob"],
 )  # fmt: skip
 def test_every_way_to_credit_two_artists_names_the_same_two(credit):
     assert keys(credit, "Ann", "Bob") == [("ann", "bob"), ("ann",), ("bob",)]
@@ -79,9 +81,12 @@ def test_a_single_comma_or_slash_separates_artists_who_stand_alone_elsewhere():
 @pytest.mark.parametrize(
     ("credit", "lead"),
     [("Lil Nas X feat. Ann", "Lil Nas X"), ("Lil Nas X & Ann", "Lil Nas X"), ("Lil Nas X  ft. Ann", "Lil Nas X"),
-     ("Little Feat & Ann", "Little Feat"), ("Malcolm X", "Malcolm X"), ("Tyler, The Creator & Ann", "Tyler, The Creator"),
-     ("Tyler, The Creator, Ann", "Tyler, The Creator"), ("Sammy Davis, Jr. & Ann", "Sammy Davis, Jr."),
-     ("Beatles, The feat. Ann", "The Beatles"), ("Ann (UK) feat. Bob", "Ann (UK)"), ("Various Artists feat. Ann", "Ann"),
+     ("Little Feat & Ann", "Little Feat"), ("Malcolm X", "Malcolm X"),
+     ("Tyler, The Creator & Ann", "Tyler, The Creator"),
+     ("Tyler, The Creator, Ann", "Tyler, The Creator"),
+     ("Sammy Davis, Jr. & Ann", "Sammy Davis, Jr."),
+     ("Beatles, The feat. Ann", "The Beatles"), ("Ann (UK) feat. Bob", "Ann (UK)"),
+     ("Various Artists feat. Ann", "Ann"),
      ("Bach, Andreas", "Bach, Andreas"), ("R&B Band", "R&B Band"), ("Ft. Worth Five", "Ft. Worth Five")],
 )  # fmt: skip
 def test_the_lead_is_the_whole_name(credit, lead):

@@ -16,7 +16,7 @@ from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty, refu
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
 from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, draw_groups
-from soundkin.evaluation.questions import artist_groups, column_values
+from soundkin.evaluation.questions import column_values
 from soundkin.shapes import Float, typechecked
 
 DEFAULT_COLUMNS = ("genre", "artist", "decade", "language")
@@ -155,7 +155,7 @@ def cover(catalog: Catalog, column: str, target: Target | None = None, random_se
     weights = _weights([values for values in held if values], len(labels))
     shares = np.asarray(weights.sum(axis=0)).ravel() / max(1, known.sum())
     wanted = _wanted(labels, target)
-    draws = _draws(column, artist_groups(catalog)[known], weights, random_seed)
+    draws = _draws(column, catalog.artists.groups[known], weights, random_seed)
     artists = _artists_of(catalog, held, len(labels))
     counts = weights.getnnz(axis=0).tolist()
     order = np.argsort(-shares, kind="stable")
@@ -264,8 +264,8 @@ def _distance(shares: np.ndarray, draws: np.ndarray, wanted: np.ndarray) -> Inte
 
 
 def _artists_of(catalog: Catalog, held: list[list[int]], count: int) -> list[int]:
-    """How many first artists each value has; a track that names none counts as one of its own."""
-    groups = artist_groups(catalog)
+    """How many lead artists each value has; a track that names none counts as one of its own."""
+    groups = catalog.artists.groups
     pairs = {(value, int(group)) for values, group in zip(held, groups, strict=True) for value in values}
     return np.bincount([value for value, _ in pairs], minlength=count).tolist() if pairs else [0] * count
 
@@ -284,7 +284,7 @@ def _notes(column: str, target: Target | None, catalog: Catalog) -> tuple[str, .
         notes.append(f"Thin: fewer than {FEW_TRACKS_BY_ONE} tracks.")
     else:
         notes.append(f"Thin: fewer than {FEW_TRACKS} tracks or {FEW_GROUPS} artists.")
-        if not any(column_values(catalog, "artist")):
+        if not any(catalog.artists.keys):
             notes.append("No artist is known: intervals take every track for independent, and are too narrow.")
     if column == "decade":
         notes.append("Decades without a track between the first and the last count as missing.")

@@ -148,6 +148,11 @@ class Artists:
         """The key of each track's lead artist, None where nobody is known."""
         return [keys[0] if keys else None for keys in self.keys]
 
+    @property
+    def labels(self) -> list[tuple[str, ...]]:
+        """The artists of each track by `names`, to be shown: one name for each artist, however spelled."""
+        return [tuple(self.names[key] for key in keys) for keys in self.keys]
+
     @cached_property
     def groups(self) -> Int[np.ndarray, " tracks"]:
         """A number from 0 for each track's lead artist: the unit of independence. A track by nobody is its own."""

@@ -17,9 +17,10 @@ def training_data(catalog: Catalog, catalog_path: Path) -> dict[str, Any]:
         "catalog_sha256": sha256_of(catalog_path),
         "tracks": len(catalog),
     }
-    for column in ("artist", "genre"):
-        if column in catalog.frame:
-            described[f"{column}s"] = len({value for values in catalog.values(column) for value in values})
+    if "artist" in catalog.frame:
+        described["artists"] = len({key for keys in catalog.artists.keys for key in keys})
+    if "genre" in catalog.frame:
+        described["genres"] = len({value for values in catalog.values("genre") for value in values})
     for column in ("licence_class", "licence"):
         if column in catalog.frame:
             counts = Counter("; ".join(values) or "not stated" for values in catalog.values(column))

@@ -86,7 +86,7 @@ def fairness(
 
     Items of measures are tracks in catalog order, or users in the order of user groupings. `systems`, ours first, are
     vectors in catalog order, for exposure; leave them out where groups are of users. `artists` numbers each track's
-    artist from 0 (`artist_groups`); without it every track counts as by an artist of its own.
+    artist from 0 (`Catalog.artists.groups`); without it every track counts as by an artist of its own.
 
     Raises:
         UsageError: a grouping is of more or fewer items than a measure, or than there are vectors.

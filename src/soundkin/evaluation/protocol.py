@@ -18,7 +18,7 @@ from soundkin.evaluation.geometry import Geometry
 from soundkin.evaluation.hubness import Hubness, hubness
 from soundkin.evaluation.judgements import ByHand
 from soundkin.evaluation.measure import CHANCE, Measure
-from soundkin.evaluation.questions import FILTERED_BY, artist_groups
+from soundkin.evaluation.questions import FILTERED_BY
 from soundkin.evaluation.retrieval import Systems
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import SECTIONS, Section, UserFairness, section_json
@@ -213,7 +213,7 @@ def summarised(
     return Evaluation(
         systems=(*names, CHANCE),
         tracks=len(catalog),
-        artists=len(np.unique(artist_groups(catalog))),
+        artists=len(np.unique(catalog.artists.groups)),
         rows=rows,
         hubness=tuple(_mean_hubness(name, [of_fold[name] for of_fold in systems.values()]) for name in names),
         trained_labels=tuple(sorted(trained_labels or ())),

@@ -56,6 +56,7 @@ def evaluate(
     robustness: bool = False,
     queries: Sequence[str] = (),
     query_count: int = 6,
+    no_artist: Sequence[str] = (),
 ) -> Evaluation:
     """Compare `ours` with others, an untrained network, MFCC statistics and chance, on the same tracks of a catalog.
 
@@ -68,7 +69,8 @@ def evaluate(
     users, and users folded in over every system from what they play of the train split; `truth` is the folder of the
     synthesised corpus where all this comes from one. `triplets` and `judgements` are people's answers. `by` names
     columns to split scores by, beside genre and decade. `robustness` distorts some tracks, which takes minutes.
-    `vectors` is for a model that learnt from a table of vectors, where that table is elsewhere now.
+    `vectors` is for a model that learnt from a table of vectors, where that table is elsewhere now. `no_artist` holds
+    names that are no artist's, beside the usual ones and those that the models were trained with.
 
     `output` is a folder for `report.json`, `report.html` and `judge.html`, in which `queries` (or `query_count` that a
     hash picks) can be listened to, and for what was heard, so that the next evaluation need not hear it again; or a
@@ -82,7 +84,9 @@ def evaluate(
     """
     if split not in (None, *SPLITS):
         raise UsageError(f"split={split} is unknown.{nearest(str(split), SPLITS)}")
-    systems, whole = read_systems(ours, against, vectors), read_catalog(Path(catalog_path))
+    systems = read_systems(ours, against, vectors)
+    no_artist = sorted({*no_artist, *(name for system in systems for name in system.no_artist)})
+    whole = read_catalog(Path(catalog_path), no_artist)
     rule = _rule(systems, whole)
     modelled = any(system.bundle for system in systems)
     split = split or ("test" if modelled else "all")
@@ -112,6 +116,7 @@ def evaluate(
             ),
             "provenance": {
                 **_provenance(systems, split, rule, asked),
+                **({"no_artist": no_artist} if no_artist else {}),
                 "catalog": str(catalog_path),
                 "catalog_sha256": catalog_sha256,
                 **evaluation.provenance,

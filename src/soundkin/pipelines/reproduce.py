@@ -119,9 +119,10 @@ def reproduce(
     """
     if paper not in PAPERS:
         raise UsageError(f"{paper} is not among the papers that can be reproduced.{nearest(paper, PAPERS)}")
-    run_dir, catalog = Path(run_dir), read_catalog(Path(catalog_path))
+    run_dir = Path(run_dir)
     configs = _configs(paper, Path(ratings), run_dir, overrides)
     config = configs[MSE]
+    catalog = read_catalog(Path(catalog_path), config.data.no_artist)
     valid, tested = _part(catalog, config.data.split, run_dir)
     listeners = listeners_of(ratings, catalog, _factorisation(config))
     models = {name: train(config).model for name, config in configs.items()}

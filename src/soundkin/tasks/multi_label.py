@@ -21,7 +21,7 @@ class MultiLabelTask(LabelTask):
 
     def targets(self, catalog: Catalog) -> Tensor:
         """Float [tracks, classes] of 0 and 1; a row of NaN where no label is known."""
-        multi_hot, known = self.vocabulary.multi_hot(catalog.values(self.columns[0]))
+        multi_hot, known = self.vocabulary.multi_hot(self.labels(catalog))
         targets = torch.from_numpy(multi_hot)
         targets[~torch.from_numpy(known)] = torch.nan
         return targets

@@ -9,6 +9,7 @@ import pandas as pd
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
+from soundkin.audit.leaks import warn_of_leaks
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.splits import SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog, read_catalog
@@ -54,9 +55,10 @@ def prepare(config: TrainConfig) -> PreparedData:
     """
     if isinstance(config.features, ExternalFrontEnd):
         _refuse_changes_of_sound(config.data.augment)
-    catalog = read_catalog(config.catalog)
+    catalog = read_catalog(config.catalog, config.data.no_artist)
     rule = make_split_rule(catalog, config.data.split)
     splits = pd.Series(rule.assign(catalog))
+    warn_of_leaks(catalog, splits.tolist())
     _check_early(config, _sources(config, catalog.select(splits.eq("train").to_numpy()), catalog))
     used = splits.isin(["train", "valid"]).to_numpy()
     folder = config.data.cache_folder or config.run_dir.parent / "cache"
@@ -124,7 +126,7 @@ class PatchData(pl.LightningDataModule):
         batches = PatchBatches(
             self.data.cache,
             tracks.keys,
-            _artists(tracks),
+            tracks.catalog.artists.groups,
             self.config.patch.frames,
             self.drawing,
             self.config.random_seed,
@@ -151,15 +153,6 @@ def _refuse_changes_of_sound(augment: AugmentConfig) -> None:
                 f"config data.augment.{name}={getattr(augment, name)} changes log-mels, and frozen features are none. "
                 f"Leave it out, or set it to 0; model.dropout and masks still serve."
             )
-
-
-def _artists(tracks: SplitTracks) -> list[str]:
-    """The first artist of each track; one without is its own."""
-    catalog = tracks.catalog
-    if "artist" not in catalog.frame.columns:
-        return catalog.track_ids
-    pairs = zip(catalog.values("artist"), catalog.track_ids, strict=True)
-    return [names[0] if names else f"\0{track_id}" for names, track_id in pairs]
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:

@@ -22,7 +22,7 @@ from soundkin.evaluation.geometry import Geometry, geometry
 from soundkin.evaluation.groupings import COLUMNS, groups_of
 from soundkin.evaluation.judgements import ByHand, judge_by_hand
 from soundkin.evaluation.protocol import MAIN
-from soundkin.evaluation.questions import artist_groups, column_values
+from soundkin.evaluation.questions import column_values
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import UserFairness
 from soundkin.evaluation.systems import TrackListener
@@ -205,7 +205,7 @@ def _fairness(by: Sequence[str], evidence: Evidence, found: SideBySide, answers:
     }
     measures = list(strictest.values())
     groupings = groups_of(catalog, _columns(catalog, by), plays)
-    return fairness(measures, groupings, found.vectors, artist_groups(catalog), random_seed=random_seed)
+    return fairness(measures, groupings, found.vectors, catalog.artists.groups, random_seed=random_seed)
 
 
 def _columns(catalog: Catalog, by: Sequence[str]) -> list[str]:
