@@ -65,10 +65,13 @@ class Leaks(BaseModel, frozen=True):
         known = sum(self.tainted.values())
         inside = sum(not kin.leaks and kin.kind != SPELLINGS for kin in self.kin)
         guests = len(set(self.known_by(GUEST)) - set(self.known_by(*RECORDINGS, TWO_NAMES, TORN)))
-        rest = f"; {guests} more share an artist with it, as guest" if guests else ""
+        rest = f"; {guests} more share an artist with it, as guest" if guests and known else ""
         rest += f"; {inside} more groups stand within one split" if inside else ""
         if not tested:
             return f"no track is held out, so nothing can leak{rest}"
+        if not known and guests:
+            part = f"{guests} of {tested} held-out tracks ({guests / tested:.0%})"
+            return f"{part} share an artist with training as guest, and nothing else is known from training{rest}"
         if not known:
             return f"nothing leaks: none of the {tested} held-out tracks is known from training{rest}"
         return f"{known} of {tested} held-out tracks ({known / tested:.0%}) are known from training{rest}"
