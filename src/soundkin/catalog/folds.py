@@ -71,7 +71,7 @@ def _by_artists_of(catalog: Catalog, chosen: Bool[np.ndarray, " tracks"]) -> Boo
     """The chosen tracks, and all others that a lead or guest of theirs has a part in."""
     keys = catalog.artists.keys
     known = {key for row in np.flatnonzero(chosen) for key in keys[row]}
-    return chosen | np.array([not known.isdisjoint(of_track) for of_track in keys], dtype=bool)
+    return np.asarray(chosen | [not known.isdisjoint(of_track) for of_track in keys])
 
 
 def _to_watch(sources: np.ndarray, artists: np.ndarray, share: float, random_seed: int) -> Bool[np.ndarray, " tracks"]:

@@ -98,8 +98,8 @@ def _mask(tracks: pa.RecordBatch, condition: Condition) -> Bool[np.ndarray, " tr
         return _compared(column, condition)
     if condition.column == "artist" and (wanted := _wanted_artists(tracks, condition.value)):
         keys = artist_keys(tracks)
-        return np.logical_and.reduce([mask_any(keys, [key]) for key in wanted])
-    return mask_any(column, [condition.value]) | _same_number(column, condition.value)
+        return np.asarray(np.logical_and.reduce([mask_any(keys, [key]) for key in wanted]))
+    return np.asarray(mask_any(column, [condition.value]) | _same_number(column, condition.value))
 
 
 def _wanted_artists(tracks: pa.RecordBatch, credit: str) -> list[str]:
@@ -142,7 +142,7 @@ class _Cells:
 
     def where(self, test: Callable[[str], object]) -> Bool[np.ndarray, " tracks"]:
         """The tracks of which a value passes."""
-        return np.array([any(map(test, values)) for values in self.values], dtype=bool)[self.places]
+        return np.asarray(np.array([any(map(test, values)) for values in self.values], dtype=bool)[self.places])
 
     def count(self, test: Callable[[str], object] = bool) -> int:
         """How many tracks have a value that passes."""
@@ -168,7 +168,8 @@ def _compared(column: pa.Array, condition: Condition) -> Bool[np.ndarray, " trac
     compare, value = COMPARE[condition.operator], condition.value
     kind = _kind(found, condition)
     if kind is None:
-        return np.array([bool(cell) and compare(cell, value) for cell in found.cells], dtype=bool)[found.places]
+        passes = np.array([bool(cell) and compare(cell, value) for cell in found.cells], dtype=bool)
+        return np.asarray(passes[found.places])
     odd = [
         cell
         for cell, values in zip(found.cells, found.values, strict=True)
