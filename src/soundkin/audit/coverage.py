@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
+from soundkin.catalog.artists import artist_key
 from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty, refuse_repeats
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
@@ -148,13 +149,13 @@ def read_target(path: Path) -> dict[str, dict[str, float]]:
 def cover(catalog: Catalog, column: str, target: Target | None = None, random_seed: int = 0) -> Coverage:
     """What the column (`decade` is made from `year`) holds, beside what it should hold.
 
-    Values are compared without case and surrounding space.
+    Values are compared without case and surrounding space, artists as everywhere (`catalog/artists.py`).
     """
     held, labels = _values(catalog, column, target or {})
     known = np.array([bool(values) for values in held])
     weights = _weights([values for values in held if values], len(labels))
     shares = np.asarray(weights.sum(axis=0)).ravel() / max(1, known.sum())
-    wanted = _wanted(labels, target)
+    wanted = _wanted(column, labels, target)
     draws = _draws(column, catalog.artists.groups[known], weights, random_seed)
     artists = _artists_of(catalog, held, len(labels))
     counts = weights.getnnz(axis=0).tolist()
@@ -204,7 +205,7 @@ def _values(catalog: Catalog, column: str, target: Target) -> tuple[list[list[in
     labels: list[str] = []
 
     def number(value: str) -> int:
-        key = " ".join(value.casefold().split())
+        key = _same(column, value)
         if key not in numbers_of:
             numbers_of[key] = len(labels)
             labels.append(value)
@@ -251,12 +252,17 @@ def _interval(value: str, share: float, draws: np.ndarray | None) -> Interval:
     return Interval(system=value, mean=float(share), low=float(low), high=float(high))
 
 
-def _wanted(labels: list[str], target: Target | None) -> Float[np.ndarray, " values"] | None:
+def _same(column: str, value: str) -> str:
+    """What all ways to write a value share."""
+    return artist_key(value) if column == "artist" else " ".join(value.casefold().split())
+
+
+def _wanted(column: str, labels: list[str], target: Target | None) -> Float[np.ndarray, " values"] | None:
     """The target's share of each label."""
     if target is None:
         return None
-    folded = {" ".join(value.casefold().split()): share for value, share in target.items()}
-    return np.array([folded.get(" ".join(label.casefold().split()), 0.0) for label in labels], dtype=np.float64)
+    folded = {_same(column, value): share for value, share in target.items()}
+    return np.array([folded.get(_same(column, label), 0.0) for label in labels], dtype=np.float64)
 
 
 def _distance(shares: np.ndarray, draws: np.ndarray, wanted: np.ndarray) -> Interval:
