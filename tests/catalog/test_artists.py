@@ -18,7 +18,8 @@ def keys(*credits: str | None) -> list[tuple[str, ...]]:
      "Ann, feat. Bob", "Ann // Bob", "Ann\0Bob", "Ann (feat Bob)", "Ann  X  Bob", "Ann;;Bob;", "Ann, and Bob",
      "Ann & Various Artists; Bob", "ANN (Featuring Bob)", "Ann [feat. Bob]", "Ann & Bob", "Ann; Bob",
      "Ann and Bob", "ann vs. BOB", "Ann x Bob", "Ann × Bob", "Ann + Bob", "Ann / Bob", "Ánn with The Bob",
-     "Ann&Bob"],
+     "Ann&Bob", "Ann ＆ Bob", "Ann；Bob", "Ann、Bob", "Ann · Bob", "Ann • Bob", "Ann | Bob", "Ann,Bob", "Ann y Bob",
+     "Ann und Bob", "Ann，Bob"],
 )  # fmt: skip
 def test_every_way_to_credit_two_artists_names_the_same_two(credit):
     assert keys(credit, "Ann", "Bob") == [("ann", "bob"), ("ann",), ("bob",)]
@@ -27,13 +28,19 @@ def test_every_way_to_credit_two_artists_names_the_same_two(credit):
 @pytest.mark.parametrize(
     ("one", "other"),
     [("Björk", "BJO\u0308RK"), ("The Beatles", "beatles, the"), ("Sigur Rós", "sigur  ros"), ("MØ", "Mo"),
-     ("Guns N’ Roses", "Guns N' Roses"), ("Ｂｊｏｒｋ", "Bjork")],
+     ("Guns N’ Roses", "Guns N' Roses"),
+     ("Ｂｊｏｒｋ", "Bjork"), ("R.E.M.", "REM"), ("J.S. Bach", "J. S. Bach"), ("N.W.A", "NWA"),
+     ("Bj\u200bör\u00adk\ufeff", "Björk"),
+     ("(The) Beatles", "The Beatles"), ("ABBA ", "abba"), ("Guns ‘N’ Roses", "Guns N Roses")],
 )  # fmt: skip
 def test_spellings_share_a_key(one, other):
     assert artist_key(one) == artist_key(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("!!!", "???"), ("ば", "は"), ("Blur", "Blue"), ("The The", "Them")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("!!!", "???"), ("ば", "は"), ("Blur", "Blue"), ("The The", "Them"), ("Ann B", "Ann C"), ("X Y", "X Z")],
+)
 def test_different_names_have_different_keys(one, other):
     assert artist_key(one) != artist_key(other)
 
@@ -48,6 +55,8 @@ def test_different_names_have_different_keys(one, other):
         "anonymous",
         "Traditional",
         "[unknown]",
+        "V/A",
+        "n/a",
         " - ",
         "?",
         None,

@@ -2,8 +2,9 @@
 
 A *credit* is what a catalog's cell holds: `Ann feat. Bob`. It names one artist or several, the lead first, and each is
 compared by a *key*, which has no case, accents, punctuation or `The`. What is split depends on the credit alone (so
-that a growing catalog moves nobody between splits) but for a single comma or a slash without spaces: `Drake, Rihanna`
-names two artists where both stand elsewhere in the same catalog; `Bach, Johann Sebastian` and `AC/DC` name one.
+that a growing catalog moves nobody between splits) but for a single comma, a slash without spaces, and words such as
+`y` and `und`: `Drake, Rihanna` names two artists where both stand elsewhere in the same catalog; `Bach, Johann
+Sebastian` and `AC/DC` name one.
 
 `Simon & Garfunkel` comes out as two artists who always stand together, which compares as one. Names such as `Various
 Artists` (no_artist.txt) are nobody: no class, no group, nobody's namesake.
@@ -26,24 +27,26 @@ from soundkin.shapes import Int
 
 ARTICLE_FIRST = re.compile(r"^(?:the )+(?=.)")  # of a folded name
 ARTICLE_LAST = re.compile(r",\s*the\s*$", re.IGNORECASE)
-APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc")
+INITIALS = re.compile(r"\b[^\W\d](?: [^\W\d]\b)+")  # of a folded name: `J. S. Bach` is J.S. Bach, R.E.M. is REM
+# Apostrophes, and signs that are not seen: soft hyphens, joiners, marks of direction.
+DROPPED = re.compile("['\u2018\u2019\u02bc\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 STROKES = str.maketrans({"ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d", "Đ": "d", "æ": "ae", "Æ": "ae",
                          "œ": "oe", "Œ": "oe", "ı": "i", "ð": "d", "Ð": "d"})  # fmt: skip
-LISTED = re.compile(r"\s*(?:;|\0|\s//\s)\s*")  # separates names whatever stands around it
-JOINERS = r"feat\.?|ft\.?|featuring|&|\+|and|with|w/|vs\.?|versus|x|×|/|presents|pres\."
+LISTED = re.compile(r"\s*(?:[;；、\0]|\s//\s)\s*")  # separates names whatever stands around it
+JOINERS = r"feat\.?|ft\.?|featuring|[&＆]|\+|and|with|w/|vs\.?|versus|x|×|/|\||·|•|presents|pres\."
 JOINER = re.compile(
-    rf"(?<=\w\w)\s*&\s*(?=\w\w)|(?:\s++[(\[]?|[(\[])(?:(?:feat|ft)\.\s*+|(?:{JOINERS})\s++)"
+    rf"(?<=\w\w)\s*[&＆]\s*(?=\w\w)|(?:\s++[(\[]?|[(\[])(?:(?:feat|ft)\.\s*+|(?:{JOINERS})\s++)"
     rf"(?!(?:{JOINERS})(?:\s|$))",  # the X of `Lil Nas X feat. Ann` and the Feat of `Little Feat & Ann` join nobody
     re.IGNORECASE,
 )
-COMMA = re.compile(r",\s+(?!(?:the|[js]r|i{2,3}|iv|md|phd|inc|ltd)\b)", re.IGNORECASE)
+COMMA = re.compile(r"[,，]\s+(?!(?:the|[js]r|i{2,3}|iv|md|phd|inc|ltd)\b)", re.IGNORECASE)
 LAST_OF_LIST = re.compile(r"\s(?:&|\+|and)\s|\w\w&\w\w", re.IGNORECASE)  # `A, B & C`: its commas separate too
-SOFT = re.compile(rf"\s*{COMMA.pattern}|(?<=\S)/(?=\S)", re.IGNORECASE)
+SOFT = re.compile(r"\s*[,，]\s*|(?<=\S)[/／](?=\S)|\s(?:y|e|et|und|con|och|og|en)(?=\s)", re.IGNORECASE)
 BACKING = re.compile(
     r"(?:his|her|their|my)\b.*|(?:the )?(?:orchestra|band|choir|chorus|friends?|sons?|co|company|family|ensemble|trio|"
     r"quartet|group|strings|others)"
 )
-PLACEHOLDER = re.compile(r"[\s\-\u2013\u2014_.,:;|*/\\<>()\[\]]*")
+PLACEHOLDER = re.compile(r"[\s\-\u2013\u2014_.,:;|*/\\<>()\[\]]*|\s*n/a\s*", re.IGNORECASE)
 
 
 def fold_name(name: str) -> str:
@@ -52,8 +55,8 @@ def fold_name(name: str) -> str:
     >>> fold_name("Björk  & Co.")
     'bjork and co'
     """
-    bare = _without_accents(name).translate(STROKES).casefold().replace("&", " and ").translate(APOSTROPHES)
-    words = " ".join(re.sub(r"[\W_]+", " ", bare).split())
+    bare = _without_accents(name).translate(STROKES).casefold().replace("&", " and ")
+    words = " ".join(re.sub(r"[\W_]+", " ", DROPPED.sub("", bare)).split())
     return words or " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
@@ -65,9 +68,10 @@ def artist_key(name: str) -> str:
     >>> artist_key("The Beatles") == artist_key("Beatles, The") == artist_key("BEATLES")
     True
     """
+    name = ARTICLE_LAST.sub("", name) or name
     if PLACEHOLDER.fullmatch(name):
         return ""
-    return ARTICLE_FIRST.sub("", fold_name(ARTICLE_LAST.sub("", name) or name))
+    return INITIALS.sub(lambda initials: initials[0].replace(" ", ""), ARTICLE_FIRST.sub("", fold_name(name)))
 
 
 @cache
