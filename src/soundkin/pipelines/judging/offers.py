@@ -165,9 +165,9 @@ def _parts(
             "says nothing. (Seen is an artist, or guest, of a track that users are known by.)"
         )
     return {**everything, UNSEEN: ~seen, SEEN: seen}, (
-        f"{(~seen).sum()} held-out tracks are by unseen artists, {seen.sum()} by artists or guests of tracks that "
-        "users are known by. Each kind is also offered alone: compare it with its own chance. A track that names no "
-        "artist is unseen."
+        f"{(~seen).sum()} held-out tracks are by unseen artists, {seen.sum()} by artists of tracks that users "
+        "are known by, leads or guests. Each kind is also offered alone: compare it with its own chance. A track that "
+        "names no artist is unseen."
     )
 
 
