@@ -154,3 +154,21 @@ def test_a_target_is_read(tmp_path: Path) -> None:
 def test_a_broken_target_says_where(tmp_path: Path, rows: str, expected: str) -> None:
     with pytest.raises(CatalogError, match=expected):
         read_target(target(tmp_path, "column,value,share\n" + rows))
+
+
+def test_artists_are_covered_however_spelled_and_nobody_is_no_value() -> None:
+    credits: list[object] = ["Björk", "Björk", "BJORK feat. Ann", "Various Artists", "The Beatles"]
+    found = cover(catalog(artist=credits), "artist", {"bjork": 0.5, "Beatles, The": 0.25, "Bob": 0.25})
+    assert by_value(found) == {
+        "Björk": (3, 1, 0.625),
+        "The Beatles": (1, 1, 0.25),
+        "Ann": (1, 1, 0.125),
+        "Bob": (0, 0, 0.0),
+    }
+    assert found.without_value == 1
+    assert {one.value: one.target for one in found.values} == {
+        "Björk": 0.5,
+        "The Beatles": 0.25,
+        "Ann": 0.0,
+        "Bob": 0.25,
+    }

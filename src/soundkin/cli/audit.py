@@ -29,6 +29,7 @@ Examples:
 @click.option("--target", type=click.Path(path_type=Path), help="What should be there: CSV of column, value, share.")
 @click.option("--column", "columns", multiple=True, metavar="COLUMN", help="Tell what this column covers too.")
 @click.option("--label", "labels", multiple=True, metavar="COLUMN", help="Doubt these; default: genre and artist.")
+@click.option("--no-artist", multiple=True, metavar="NAME", help="A name that is no artist's, as Various Artists is.")
 @click.option("--without-audio", is_flag=True, help="Open no audio file: no near-duplicates, no players.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that decode.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.")
@@ -42,6 +43,7 @@ def command(
     target: Path | None,
     columns: tuple[str, ...],
     labels: tuple[str, ...],
+    no_artist: tuple[str, ...],
     without_audio: bool,
     workers: int,
     output: Path | None,
@@ -59,6 +61,7 @@ def command(
         target=target,
         columns=columns,
         labels=labels or DEFAULT_LABELS,
+        no_artist=no_artist,
         audio=not without_audio,
         workers=workers,
     )

@@ -43,6 +43,7 @@ LONG = 24  # rows; longer tables are for the page, or for --every-metric
     "--judgements", type=click.Path(path_type=Path), help="Neighbours marked good or bad, as judge.html saves."
 )
 @click.option("--by", multiple=True, metavar="COLUMN", help="Split scores by this column, beside genre and decade.")
+@click.option("--no-artist", multiple=True, metavar="NAME", help="A name that is no artist's, as Various Artists is.")
 @click.option("--robustness", is_flag=True, help="Distort some tracks and see what is still found. Takes minutes.")
 @click.option("--query", "queries", multiple=True, metavar="TRACK", help="A track_id to listen to in the pages.")
 @click.option("--queries", "query_count", type=click.IntRange(min=1), default=6, show_default=True,
@@ -72,6 +73,7 @@ def command(
     triplets: Path | None,
     judgements: Path | None,
     by: tuple[str, ...],
+    no_artist: tuple[str, ...],
     robustness: bool,
     queries: tuple[str, ...],
     query_count: int,
@@ -99,6 +101,7 @@ def command(
         triplets=triplets,
         judgements=judgements,
         by=by,
+        no_artist=no_artist,
         robustness=robustness,
         queries=queries,
         query_count=query_count,

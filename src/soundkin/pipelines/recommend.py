@@ -76,7 +76,7 @@ def recommend(
         factors = users.track_vectors(np.array([index.vector(row) for row in range(len(index))]))
         rated = _read_ratings(ratings, index, Path(tracks)) if ratings else None
         wanted = _user_vector(users, user, factors, rated, index)
-        artists = _artists(index) if artist_cap else None
+        artists = [index.tracks.artists(row) for row in range(len(index))] if artist_cap else None
         found = rank(wanted, factors, k, _rows_rated(rated, user, index), allowed, artists, artist_cap)
         return [_recommendation(index, place, row, score) for place, (row, score) in enumerate(found, start=1)]
 
@@ -170,12 +170,6 @@ def _similar(user: str, ids: Sequence[str]) -> str:
 
 def _rows_rated(rated: _Rated | None, user: str, index: Index) -> list[int]:
     return [] if rated is None else [index.row(track_id) for track_id in rated.of(user)["track_id"].unique()]
-
-
-def _artists(index: Index) -> list[tuple[str, ...]]:
-    """The artists of each track, whatever the case of their letters."""
-    cells = (index.tracks.label(row).artist.casefold().split(";") for row in range(len(index)))
-    return [tuple(filter(None, map(str.strip, names))) for names in cells]
 
 
 def _recommendation(index: Index, place: int, row: int, score: float) -> Recommendation:

@@ -2,7 +2,7 @@
 
     vN/vectors.faiss   unit vectors [tracks, embedding], mapped into memory
     vN/lists.faiss     with kind=ivf
-    vN/tracks.arrow    the catalog's columns but for lyrics
+    vN/tracks.arrow    the catalog's columns but for lyrics, and whom `artist` credits (catalog/artists.py)
     vN/manifest.json   what it is, and the SHA-256 of the others
 
 Rows are in order of track_id, so the same embeddings give the same index in whatever order they come. The similarity of

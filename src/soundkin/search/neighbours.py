@@ -28,8 +28,8 @@ def find_neighbours(
 ) -> list[Neighbour]:
     """The `k` tracks nearest to all seeds together, best first: rows and cosines with the seeds' mean direction.
 
-    They are among `allowed`, not among the rows `without`, and at most `artist_cap` are by any one artist; a track
-    without an artist counts for none. There are `k` whenever `k` such tracks exist.
+    They are among `allowed`, not among the rows `without`, and at most `artist_cap` are by any one artist, lead or
+    guest; a track by nobody known counts for none. There are `k` whenever `k` such tracks exist.
 
     Raises:
         UsageError: the seeds cancel each other out, or the only one is a vector of zeros.
@@ -39,6 +39,27 @@ def find_neighbours(
         return _capped(index, query, k, allowed, without, _ArtistCap(index.tracks, artist_cap))
     scores, rows = index.search(query, k + len(without), allowed)
     return [found for found in _pairs(rows, scores) if found[0] not in without][:k]
+
+
+def count_candidates(
+    index: Index, allowed: Bool[np.ndarray, " tracks"] | None = None, without: Collection[int] = ()
+) -> int:
+    """How many tracks `find_neighbours` may answer with, whatever the artist cap."""
+    mask = np.ones(len(index), dtype=bool) if allowed is None else allowed.copy()
+    mask[list(without)] = False
+    return int(mask.sum())
+
+
+def why_fewer(k: int, found: int, candidates: int, artist_cap: int | None = None) -> str:
+    """One sentence on why there are fewer answers than the `k` asked for; nothing where there are as many."""
+    if found >= k:
+        return ""
+    if not candidates:
+        return "No track meets the conditions."
+    if found == candidates:
+        return f"Only {found} of the {k} answers asked for: no other track meets the conditions."
+    capped = f"artist_cap={artist_cap} turns down the rest" if artist_cap else "the index finds no more"
+    return f"Only {found} of the {k} answers asked for: {candidates} tracks meet the conditions, and {capped}."
 
 
 def _mean_direction(seeds: Float32[np.ndarray, "seeds embedding"]) -> Float32[np.ndarray, "1 embedding"]:
@@ -76,7 +97,7 @@ def _pairs(rows: np.ndarray, scores: np.ndarray) -> list[Neighbour]:
 
 
 class _ArtistCap:
-    """Counts the admitted tracks of each artist. A track by two artists counts for both."""
+    """Counts the admitted tracks of each artist, however spelled. A track counts for its lead and for its guests."""
 
     def __init__(self, tracks: Tracks, most: int) -> None:
         self._tracks = tracks
@@ -86,15 +107,15 @@ class _ArtistCap:
 
     def admits(self, row: int) -> bool:
         """Whether one more track of its artists may come in; counts it if so."""
-        artists = {artist.strip() for artist in self._tracks.label(row).artist.split(";")} - {""}
-        if any(self._counts[artist.casefold()] >= self._most for artist in artists):
+        artists = self._tracks.artists(row)
+        if any(self._counts[artist] >= self._most for artist in artists):
             return False
-        self._counts.update(artist.casefold() for artist in artists)
-        self._full |= {artist for artist in artists if self._counts[artist.casefold()] >= self._most}
+        self._counts.update(artists)
+        self._full |= {artist for artist in artists if self._counts[artist] >= self._most}
         return True
 
     def mask_of_full(self) -> Bool[np.ndarray, " tracks"]:
         """All tracks of the artists that have no room left."""
         if not self._full:
             return np.zeros(len(self._tracks), dtype=bool)
-        return mask_any(self._tracks.batch.column("artist"), self._full)
+        return mask_any(self._tracks.artist_keys, self._full)
