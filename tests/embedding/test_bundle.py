@@ -124,8 +124,8 @@ def test_code_that_hears_differently_is_refused(saved: Path, monkeypatch) -> Non
     """As after an upgrade that changed how log-mels are made."""
     from soundkin.features.log_mel import LogMel
 
-    original = LogMel._log_mel
-    monkeypatch.setattr(LogMel, "_log_mel", lambda self, held: original(self, held) * 1.01)
+    original = LogMel.frames
+    monkeypatch.setattr(LogMel, "frames", lambda self, powers, gain=1.0: original(self, powers, gain) * 1.01)
     assert "hears differently" in refusal(saved)
 
 
