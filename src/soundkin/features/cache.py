@@ -201,13 +201,16 @@ def _build_shard(folder: Path, front_end: AnyFrontEnd, seconds: float, batch: Ba
         for key, sound in batch:
             start = written
             try:
-                for frames in stream_frames(sound, front_end, seconds):
+                stream = stream_frames(sound, front_end, seconds)
+                for frames in stream:
                     file.write(frames.half().numpy().tobytes())
                     written += len(frames)
             except AudioError as error:
                 failures[key] = str(error)
             else:
                 places[key] = (start, written - start)
+                if stream.warnings:
+                    logger.warning("%s: %s", stream.name, "; ".join(stream.warnings))
     if places:
         write_json(data.with_suffix(".json"), places)
     else:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -104,7 +104,7 @@ def open_with_libsndfile(path: Path) -> LibsndfileSource:
     )
 
 
-def open_part_with_libsndfile(part: IO[bytes], **layout: Any) -> Source:
+def open_part_with_libsndfile(part: io.RawIOBase, **layout: Any) -> Source:
     """Open a part of a file as if it were a file; `layout` describes raw samples, as `soundfile.SoundFile` takes it.
 
     Raises:
@@ -243,7 +243,8 @@ def _ffmpeg_frames(container: Any, reading: Reading) -> Iterator[Any]:
         if stream is None:
             return
         stream.codec_context.thread_count = 1
-        resampler, described, target = None, None, {}
+        resampler, described = None, None
+        target: dict[str, Any] = {}
         try:
             for packet in container.demux(stream):
                 for frame in _frames_of(packet, reading):

@@ -52,9 +52,12 @@ class Downmix:
         for channel in block.T[2:]:
             mean += channel
         mean *= np.float32(1 / channels)
-        gains = np.sqrt(_share(_kept(_powers(mean[:, None]), _powers(block), channels), FADED_IN))
-        before = np.concatenate([gains[:1] if self._gain is None else self._gain, gains[:-1]])
-        self._gain = gains[-1:]
+        of_channels = _powers(block)
+        gains = np.sqrt(_share(_kept(_powers(mean[:, None]), of_channels, channels), FADED_IN))
+        before = np.concatenate([[np.nan] if self._gain is None else self._gain, gains[:-1]]).astype(np.float32)
+        silent = np.concatenate([np.isnan(before[:1]), of_channels[:-1] == 0])
+        before = np.where(silent, gains, before)  # nothing to lead on from
+        self._gain = gains[-1:] if of_channels[-1] else None
         needed = (gains > 0) | (before > 0)
         bounds = [0, *(1 + np.flatnonzero(needed[1:] != needed[:-1])), len(needed)]
         return [
@@ -104,7 +107,7 @@ def without_cancelling(blocks: Iterable[Parts]) -> Iterator[Float32[np.ndarray, 
     for parts in blocks:
         mixed = parts[0].copy()
         if len(parts) == 1:
-            gains = None if gains is None else np.zeros_like(gains)
+            gains = np.zeros_like(gains) if gains is not None and mixed.any() else None
             yield mixed
             continue
         for start in range(0, len(mixed), SEGMENT_SAMPLES):
@@ -140,9 +143,13 @@ def _powers(block: Channels) -> PerSegment:
 
 def _kept(of_mean: np.ndarray, of_channels: np.ndarray, channels: int) -> np.ndarray:
     """How much louder the mean is than it would be if the channels were independent; all of it in silence."""
-    return np.divide(channels * of_mean, of_channels, out=np.full_like(of_mean, channels), where=of_channels > 0)
+    kept: np.ndarray = np.divide(
+        channels * of_mean, of_channels, out=np.full_like(of_mean, channels), where=of_channels > 0
+    )
+    return kept
 
 
 def _share(kept: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     first, second = bounds
-    return np.clip((first - kept) / (first - second), 0, 1)
+    share: np.ndarray = np.clip((first - kept) / (first - second), 0, 1)
+    return share

@@ -117,7 +117,7 @@ def _is_chunk(head: bytes, left: int, source: LibsndfileSource) -> bool:
     size_format = CHUNK_SIZES[source.format]
     if size_format is None or not all(32 <= byte < 127 for byte in head[:4]):
         return False
-    (size,) = struct.unpack_from(size_format, head, 4)
+    size: int = struct.unpack_from(size_format, head, 4)[0]
     return 0 <= size <= left - 4 - struct.calcsize(size_format)
 
 

@@ -1,5 +1,6 @@
 """Embed a catalog: every track of it becomes a vector in an embeddings folder."""
 
+import logging
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from soundkin.features.front_ends import AnyFrontEnd, Sound, sound_hash, sounds_
 from soundkin.files import sha256_of_text
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
+
+WARNINGS_LOGGED = 20
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ def embed_catalog(
     if isinstance(front_end, ExternalFrontEnd):
         front_end.warn_of_another_table()
     counts: Counter[type[Outcome]] = Counter()
+    warned = 0
     with Export(output_folder, catalog.track_ids, embedder.hash, embedder.embedding_size, patches) as export:
         embed = partial(_embed_unless_known, model_folder, vectors, embedder.hash, export.known, front_end)
         words = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
@@ -65,6 +71,16 @@ def embed_catalog(
             for row, outcome in progress(outcomes, "embed", total=len(catalog)):
                 export.record(row, outcome)
                 counts[type(outcome)] += 1
+                if isinstance(outcome, TrackEmbedding) and outcome.warnings:
+                    warned += 1
+                    if warned <= WARNINGS_LOGGED:
+                        logger.warning("%s: %s", tracks[row][1], "; ".join(outcome.warnings))
+        if warned > WARNINGS_LOGGED:
+            logger.warning(
+                "and %d more files with warnings: see the column warnings of %s",
+                warned - WARNINGS_LOGGED,
+                output_folder,
+            )
         export.finish(model_folder, catalog_path)
     return EmbedResult(output_folder, counts[TrackEmbedding], counts[Known], export.skipped)
 
