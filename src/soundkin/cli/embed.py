@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soundkin.cli.output import end, list_files
+from soundkin.cli.output import end
 from soundkin.errors import OtherModelError
 
 if TYPE_CHECKING:
@@ -61,5 +61,4 @@ def command(
         click.confirm("Replace them?", abort=True, err=True)
         result = embed(replace=True)
     click.echo(f"{output}: {result.embedded} tracks embedded, {result.reused} unchanged and kept")
-    list_files("warning", result.warnings)
     return end(result.skipped, allow_skipped)
