@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import end
+from soundkin.cli.output import end, say
 
 HELP = """Give every track of CATALOG a vector by the model bundle MODEL.
 
@@ -31,5 +31,5 @@ def command(model: Path, catalog: Path, output: Path, workers: int, vectors: Pat
     from soundkin.pipelines.embed import embed_catalog
 
     result = embed_catalog(model, catalog, output, workers=workers, patches=patches, vectors=vectors)
-    click.echo(f"{output}: {result.embedded} tracks embedded, {result.reused} unchanged and kept")
+    say(f"{output}: {result.embedded} tracks embedded, {result.reused} unchanged and kept")
     return end(result.skipped)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import end
+from soundkin.cli.output import end, say
 
 HELP = """Read the tags of every audio file under FOLDER into a catalog.
 
@@ -29,5 +29,5 @@ def command(folder: Path, output: Path, workers: int) -> int:
     from soundkin.pipelines.scan import scan
 
     result = scan(folder, output, workers)
-    click.echo(f"{output}: {len(result.catalog)} tracks")
+    say(f"{output}: {len(result.catalog)} tracks")
     return end(result.skipped)

@@ -2,7 +2,7 @@
 
 import click
 
-from soundkin.cli.output import end, print_table
+from soundkin.cli.output import end, print_table, say
 
 HELP = """Train a network from a config: any KEY=VALUE, any group choice, -m for a sweep.
 
@@ -34,7 +34,7 @@ def command(overrides: tuple[str, ...], multirun: bool, show: bool) -> int:
     if show:
         import yaml
 
-        click.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False).rstrip())
+        say(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False).rstrip())
         return 0
     result = train(config)
     rows = [[name, f"{value:.4g}"] for name, value in result.metrics.items()]
