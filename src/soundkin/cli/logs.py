@@ -65,14 +65,10 @@ class _ToStderr(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
-    @property
-    def stream(self) -> TextIO:
-        """Where the next record goes."""
-        return sys.stderr
-
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record`, if there is anywhere to write to."""
         if sys.stderr is not None:
+            self.stream = sys.stderr
             super().emit(record)
 
 
