@@ -18,7 +18,7 @@ def printable(text: str, stream: TextIO | None = None) -> str:
     encoding lacks are escaped: `\x1b`, `\u266b`.
     """
     encoding = encoding_of(stream or sys.stdout)
-    shown = "".join(map(_shown, text))
+    shown = "".join(map(_shown, _decoded(text)))
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
@@ -41,6 +41,14 @@ def encoding_of(stream: TextIO | None) -> str:
 def speaks_unicode(stream: TextIO | None) -> bool:
     """Whether every character can be written to `stream`."""
     return encoding_of(stream).lower().replace("-", "").replace("_", "").startswith("utf")
+
+
+def _decoded(text: str) -> str:
+    r"""Bytes of file names that the locale did not know: UTF-8 where they are, else shown as `\xff`."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text
 
 
 def _shown(char: str) -> str:

@@ -135,7 +135,10 @@ class TestNamesAsTheyAre:
 
     def test_joiners_of_scripts_and_emoji_stay(self) -> None:
         assert printable("می‌خواهم 👩‍🎤\u2028x") == "می‌خواهم 👩‍🎤 x"
-        assert printable("caf\udce9") == r"caf\udce9"
+
+    def test_names_that_the_locale_could_not_decode(self) -> None:
+        assert printable("caf\udce9 caf\udcc3\udca9") == r"caf\xe9 café"
+        assert printable("lone \ud800") == r"lone \ud800"
 
 
 LEGACY = [

@@ -62,9 +62,6 @@ def prepare_streams() -> None:
 class _ToStderr(logging.StreamHandler[TextIO]):
     """Writes to what `sys.stderr` is at the time."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record`, if there is anywhere to write to."""
         if sys.stderr is not None:
