@@ -42,7 +42,8 @@ def progress_bar(
 ) -> "tqdm[Any]":
     """The bar of `progress`, to be moved by hand with `update` where there is no loop; close it at the end."""
     at_terminal = sys.stderr is not None and sys.stderr.isatty() and not _as_log_lines
-    return (_LogLines if _as_log_lines else tqdm)(
+    kind: type[tqdm[Any]] = _LogLines if _as_log_lines else tqdm
+    return kind(
         items,
         desc=printable(description, sys.stderr),
         total=total,
@@ -58,11 +59,10 @@ def progress_bar(
 class _LogLines(tqdm):  # type: ignore[type-arg]
     """A bar that is a log line each time it would be drawn."""
 
-    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Log how far we are."""
         state = self.format_dict
         fields = {"done": state["n"], "total": state["total"], "unit": state["unit"]}
         seconds = {"seconds": round(state["elapsed"], 1)}
         postfix = {"figures": state["postfix"]} if state["postfix"] else {}
         log.info("%s", state["prefix"], extra={"fields": fields | seconds | postfix})
-        return True

@@ -4,8 +4,10 @@ Names come from tags and tables of anybody's making, and may hold line breaks, e
 """
 
 import json
+import math
 import sys
 import unicodedata
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 JOINERS = ("\u200c", "\u200d")  # without width, but scripts and emoji are spelt with them
@@ -28,8 +30,8 @@ def printable_lines(text: str, stream: TextIO | None = None) -> str:
 
 
 def printable_json(value: Any, stream: TextIO | None = None) -> str:
-    """`value` as indented JSON that every terminal shows safely; read back, it is `value` again."""
-    text = json.dumps(value, indent=2, ensure_ascii=not speaks_unicode(stream or sys.stdout))
+    """`value` as indented JSON that every terminal shows safely; read back, it is `value` again, NaN being null."""
+    text = json.dumps(_without_nan(value), indent=2, ensure_ascii=not speaks_unicode(stream or sys.stdout))
     return "".join(char if char == "\n" or char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
@@ -41,6 +43,14 @@ def encoding_of(stream: TextIO | None) -> str:
 def speaks_unicode(stream: TextIO | None) -> bool:
     """Whether every character can be written to `stream`."""
     return encoding_of(stream).lower().replace("-", "").replace("_", "").startswith("utf")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _decoded(text: str) -> str:

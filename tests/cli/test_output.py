@@ -15,7 +15,7 @@ import pytest
 from soundkin.embedding.store import Embeddings
 from soundkin.errors import Skipped
 from soundkin.search.index import build_index
-from soundkin.terminal import printable
+from soundkin.terminal import printable, printable_json
 
 ODD = {
     "seed": ("seed", "x"),
@@ -117,6 +117,10 @@ class TestNamesAsTheyAre:
         assert {(one["title"], one["artist"]) for one in json.loads(said.out)} == set(ODD.values()) - {ODD["seed"]}
         assert not set(said.out) & {"\x1b", "\x07", "\x9b", "\u202e", "\u2066", "\ufeff"}
         assert "日本" in said.out
+
+    def test_json_has_null_for_what_is_no_number(self) -> None:
+        value = {"a": [float("nan"), 1.5, (float("inf"),)], "b": "NaN"}
+        assert json.loads(printable_json(value), parse_constant=pytest.fail) == {"a": [None, 1.5, [None]], "b": "NaN"}
 
     def test_a_heading_and_an_error_show_what_was_given(self, index: Path) -> None:
         assert "sounds like seed" in soundkin(*ask(index)).out

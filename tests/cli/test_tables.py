@@ -1,7 +1,7 @@
 """Tables that fit, whatever is in them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -48,6 +48,7 @@ def test_answers_are_shortened_to_one_line_each() -> None:
     assert "..." in plain[2] and "…" not in plain[2] and "─" not in plain[1]
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=st.lists(st.lists(st.text("ab 語9.[]-", max_size=60), min_size=3, max_size=3), max_size=4),
     width=st.integers(40, 120),
