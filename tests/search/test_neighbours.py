@@ -12,7 +12,7 @@ from soundkin.embedding.store import Embeddings
 from soundkin.errors import UsageError
 from soundkin.search.index import build_index, open_index, unit
 from soundkin.search.kinds import KINDS
-from soundkin.search.neighbours import count_candidates, find_neighbours, why_fewer
+from soundkin.search.neighbours import find_neighbours
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 
@@ -103,14 +103,3 @@ def test_the_cap_knows_every_spelling_and_guests_and_caps_nobody(tmp_path, earli
     found = [row for row, _ in find_neighbours(index, index.vector(0)[None], 9, without=[0], artist_cap=2)]
     assert found == [1, 2, 4, 5, 6, 7]
     assert index.tracks.artists(3) == ("bob", "ann") and index.tracks.artists(5) == ()
-
-
-def test_fewer_answers_than_asked_for_are_explained(tmp_path):
-    index = spelled_index(tmp_path)
-    allowed = np.arange(len(index)) < 4
-    assert count_candidates(index) == 9 and count_candidates(index, allowed, [0, 8]) == 3
-    assert allowed.sum() == 4, "the mask is left as it was"
-    assert why_fewer(3, 3, 9) == ""
-    assert why_fewer(5, 0, 0) == "No track meets the conditions."
-    assert why_fewer(5, 3, 3, 1) == "Only 3 of the 5 answers asked for: no other track meets the conditions."
-    assert "4 tracks meet the conditions, and artist_cap=1 turns down the rest" in why_fewer(5, 2, 4, 1)

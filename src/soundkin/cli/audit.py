@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import end, print_json, print_rows
+from soundkin.cli.output import end, note, print_json, print_rows, say
 
 HELP = """Ask whether CATALOG can be trusted: what it covers, what leaks between splits, which labels are wrong.
 
@@ -71,11 +71,9 @@ def command(
         for section in result.sections:
             if rows := section.table():
                 print_rows(section.title, rows)
-            click.echo(f"{section.title}: {section.verdict}\n")
-        for note in result.notes:
-            click.echo(note, err=True)
+            say(f"{section.title}: {section.verdict}\n")
+        for line in result.notes:
+            note(line)
     if output is not None:
-        click.echo(
-            f"{output}: audit.html, audit.json, and {len(result.review)} labels to review in review.csv", err=True
-        )
+        note(f"{output}: audit.html, audit.json, and {len(result.review)} labels to review in review.csv")
     return end(result.skipped)

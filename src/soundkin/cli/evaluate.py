@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import end, print_json, print_rows
+from soundkin.cli.output import end, print_json, print_rows, say
 
 HELP = """Measure MODEL on unheard tracks of CATALOG, beside an untrained network, MFCC statistics and chance.
 
@@ -111,12 +111,12 @@ def command(
         print_json(result.to_json())
         return end(result.skipped)
     print_rows(f"{model} on the {result.provenance['split']} tracks of {catalog}", result.table(every_metric))
-    click.echo(result.verdict)
+    say(f"{result.verdict}\n")
     for section in result.sections.values():
         rows = section.table()
         if len(rows) <= LONG or every_metric:
             print_rows(section.title, rows)
-        click.echo(f"{section.title}: {section.verdict}")
+        say(f"{section.title}: {section.verdict}\n")
     if output is not None and output.suffix != ".json":
-        click.echo(f"Read it: {output}/report.html. Judge by ear: {output}/judge.html")
+        say(f"Read it: {output}/report.html. Judge by ear: {output}/judge.html")
     return end(result.skipped)

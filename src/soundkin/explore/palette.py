@@ -34,7 +34,8 @@ STYLE: dict[Any, Any] = {
 
 
 def shorten(name: str) -> str:
-    """A name that fits into a legend."""
+    """A name that fits into a legend, where matplotlib would leave out one that begins with an underscore."""
+    name = f" {name}" if name.startswith("_") else name
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 

@@ -80,12 +80,10 @@ class Index:
 
     @cached_property
     def _audio_prefix(self) -> str:
-        inside = self.audio_folder.is_relative_to(Path.cwd())
-        shown = self.audio_folder.relative_to(Path.cwd()) if inside else self.audio_folder
-        return "" if shown == Path() else f"{shown}/"
+        return f"{self.audio_folder}/"
 
     def audio_path(self, path: str) -> str:
-        """Where the audio of a track with this `path` should be; relative to the working directory if inside it."""
+        """The absolute path at which the audio of a track with this `path` should be."""
         return path if path.startswith("/") else self._audio_prefix + path
 
     def row_of_file(self, path: Path) -> int | None:

@@ -41,27 +41,6 @@ def find_neighbours(
     return [found for found in _pairs(rows, scores) if found[0] not in without][:k]
 
 
-def count_candidates(
-    index: Index, allowed: Bool[np.ndarray, " tracks"] | None = None, without: Collection[int] = ()
-) -> int:
-    """How many tracks `find_neighbours` may answer with, whatever the artist cap."""
-    mask = np.ones(len(index), dtype=bool) if allowed is None else allowed.copy()
-    mask[list(without)] = False
-    return int(mask.sum())
-
-
-def why_fewer(k: int, found: int, candidates: int, artist_cap: int | None = None) -> str:
-    """One sentence on why there are fewer answers than the `k` asked for; nothing where there are as many."""
-    if found >= k:
-        return ""
-    if not candidates:
-        return "No track meets the conditions."
-    if found == candidates:
-        return f"Only {found} of the {k} answers asked for: no other track meets the conditions."
-    capped = f"artist_cap={artist_cap} turns down the rest" if artist_cap else "the index finds no more"
-    return f"Only {found} of the {k} answers asked for: {candidates} tracks meet the conditions, and {capped}."
-
-
 def _mean_direction(seeds: Float32[np.ndarray, "seeds embedding"]) -> Float32[np.ndarray, "1 embedding"]:
     mean: np.ndarray = seeds if len(seeds) == 1 else unit(seeds).mean(axis=0, keepdims=True)
     if np.abs(mean).max() < 1e-6:
