@@ -35,6 +35,7 @@ function walkByKeys(selector, keys) {
   function go(step) {
     const here = items.indexOf(focused());
     const next = items[here < 0 ? 0 : Math.min(Math.max(here + step, 0), items.length - 1)];
+    next?.closest("details")?.setAttribute("open", "");
     next?.focus();
     next?.scrollIntoView({ block: "center" });
   }

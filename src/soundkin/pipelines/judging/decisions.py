@@ -64,8 +64,8 @@ def things_to_do(sections: Sequence[Section], catalog: Catalog) -> list[Task]:
             tasks.append(Task(count, advice, cases[:EXAMPLES]))
         if isinstance(section, LabelErrors) and section.doubted:
             count = f"{len(section.doubted)} of {section.judged} {section.label} labels are doubted"
-            cases = [f"{_named(catalog, one.track_id)}: {one.given}" for one in section.doubted]
-            tasks.append(Task(count, "Listen, and decide below.", cases[:EXAMPLES]))
+            checked = f" How often that is right: {section.check.in_words}." if section.check else ""
+            tasks.append(Task(count, f"Listen, and decide below.{checked}"))
     return tasks
 
 
