@@ -6,7 +6,7 @@ MUSIC ?=
 RUN ?= runs/$(if $(MUSIC),own,demo)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench lock clean
+.PHONY: help install demo test check lint format bench lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,8 +26,10 @@ demo: $(INSTALLED)  ## The whole job on a synthesised corpus; MUSIC=folder takes
 test: $(INSTALLED)  ## Every test
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(INSTALLED)  ## Format, lint, types, import contracts and the fast tests
+lint: $(INSTALLED)  ## Format, lint, types and import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
+
+check: lint  ## Lint and the fast tests
 	@$(BIN)/python -m pytest -n 2 -m 'not slow'
 
 format: $(INSTALLED)  ## Let ruff format and fix what it can

@@ -25,6 +25,7 @@ from soundkin.tasks import TASKS, ProxyTask
 from soundkin.training.config import TrainConfig
 from soundkin.training.data import PatchData, prepare
 from soundkin.training.fit import build_module
+from soundkin.training.run_folder import RunFolder
 
 
 def main() -> None:
@@ -34,7 +35,7 @@ def main() -> None:
     steps = parser.parse_args().steps
     with tempfile.TemporaryDirectory() as folder:
         config = run_with_everything(Path(folder))
-        data = prepare(config)
+        data = prepare(RunFolder(config, read_catalog(config.catalog)).plan())
         module = build_module(config, data)
         drawing = replace(PatchData(data, config, list(module.proxy_tasks.values())).drawing, views=2)
         print(f"{'trunk, one step (ms)':<34}", end="", flush=True)
@@ -44,7 +45,7 @@ def main() -> None:
         print(f"{trunk:8.1f}")
         rows = torch.arange(drawing.tracks).repeat_interleave(2) % len(data.train.keys)
         for name, task in module.proxy_tasks.items():
-            targets = module.targets[name][rows]
+            targets = module.targets[name](rows)
             cost = milliseconds(partial(learn_a_step, task, targets, config.model.embedding_size), steps)
             print(f"{name + ', loss and metrics (ms)':<34}{cost:8.2f}{cost / trunk:8.1%} of the trunk's")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from soundkin.catalog.table import read_catalog
 from soundkin.corpus.config import CorpusConfig
 from soundkin.corpus.synthesise import synthesise
 from soundkin.pipelines.scan import scan
@@ -20,6 +21,7 @@ from soundkin.pipelines.train import compose
 from soundkin.training.config import TrainConfig
 from soundkin.training.data import prepare
 from soundkin.training.fit import fit
+from soundkin.training.run_folder import RunFolder
 
 
 def main() -> None:
@@ -30,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         config = small_run(Path(folder), arguments.steps, arguments.precision)
-        data = prepare(config)
+        data = prepare(RunFolder(config, read_catalog(config.catalog)).plan())
         flops = flops_of_a_step(config)
         before = matmul_flops_per_second()
         fit(config, data)

@@ -5,10 +5,19 @@ import os
 os.environ["SOUNDKIN_TYPECHECK"] = "1"  # before soundkin is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is: several test processes share few cores
 
+import atexit
+import shutil
 import signal
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+os.environ["SOUNDKIN_CACHE"] = tempfile.mkdtemp(prefix="soundkin-tests-")  # not the user's own; gone with the tests
+atexit.register(shutil.rmtree, os.environ["SOUNDKIN_CACHE"], ignore_errors=True)
 
 # A shell makes what it starts in the background deaf to Ctrl-C, children included; tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -22,6 +31,44 @@ def music() -> Path:
     if not (MUSIC / "tracks.csv").exists():
         pytest.skip(f"needs the real music at {MUSIC}")
     return MUSIC
+
+
+NEEDS_CHROMIUM = "needs Chromium: apt-get install chromium, or put a browser of that name on the PATH"
+CHROMIUM_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, in which tests open pages; they skip where it is absent."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install soundkin[dev]")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip(NEEDS_CHROMIUM)
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say last how many tests were skipped, for want of what, and how to get it."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} test{'s' * (count > 1)} skipped: {reason}", yellow=True)
+        if reason == NEEDS_CHROMIUM:
+            files = sorted({report.nodeid.partition("::")[0] for report in reports if reason in report.longrepr[2]})
+            terminalreporter.write_line(f"    in {', '.join(files)}")
 
 
 @pytest.fixture(scope="session")

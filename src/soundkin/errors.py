@@ -40,6 +40,10 @@ class ArtefactError(SoundkinError):
     exit_code = 4
 
 
+class OtherModelError(UsageError):
+    """Vectors of one model are about to take the place of another's, and nobody said that they may."""
+
+
 @dataclass(frozen=True)
 class Skipped:
     """One input that a batch job left out, and why."""

@@ -1,18 +1,24 @@
 """Files that are whole or absent: everything is written beside its place, synced, and renamed into it."""
 
+import ctypes
 import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from soundkin.errors import ArtefactError, OutputError
+from soundkin.errors import ArtefactError, OutputError, SoundkinError
+
+Result = TypeVar("Result")
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux: linux/fcntl.h, linux/fs.h
 
 
 @contextmanager
@@ -52,29 +58,107 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Fill a temporary folder beside `path`; on success it takes the place of `path`, on failure nothing changes.
 
+    A reader finds the old folder or the new one at every moment, after a kill or an error too: the two names are
+    exchanged in one step. A file system without that step (NFS, for one) needs two renames; an error between them is
+    undone at once, and after a kill exactly there the next writer puts the old folder back. What killed writers left
+    beside `path` is removed.
+
     Raises:
-        OutputError: the folder cannot be written, or the disk is full.
+        OutputError: the folder cannot be written, a file is in its place, or the disk is full.
     """
     path = Path(path)
     with explaining_output(path):
+        if path.is_symlink():
+            path = path.resolve()  # the link stays, and what it leads to is replaced
+        if path.exists() and not path.is_dir():
+            raise FileExistsError(errno.EEXIST, "a file is in the way", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(path)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     try:
-        with explaining_output(path):
+        with explaining_output(path), locked(temporary):
             temporary.chmod(0o755)
             yield temporary
-            retired = temporary.with_suffix(".old")
-            if path.exists():
-                path.replace(retired)
-            temporary.replace(path)
-            shutil.rmtree(retired, ignore_errors=True)
+            if not path.exists():
+                temporary.rename(path)
+            elif not _exchange(temporary, path):
+                _rename_twice(temporary, path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)  # by now the old folder, if all went well
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two names change places in one step; False where the system or the file system has no such step."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:
+        return False
+    if renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+def _rename_twice(new: Path, path: Path) -> None:
+    """The way without an exchange: between the two renames there is nothing under the name."""
+    retired = _retired(path)
+    path.rename(retired)
+    try:
+        new.rename(path)
+    except BaseException:
+        retired.rename(path)
+        raise
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def _retired(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Put back what a kill between two renames took away, and remove what killed writers left; live ones hold locks."""
+    retired = _retired(path)
+    if retired.exists() and not path.exists():
+        retired.rename(path)
+    shutil.rmtree(retired, ignore_errors=True)
+    for folder in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with suppress(OutputError), locked(folder) as is_dead:
+            if is_dead:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_whole(folder: Path, read: Callable[[Path], Result]) -> Result:
+    """`read(folder)`, again where the folder was replaced meanwhile: its files are to be of one version."""
+    while folder.is_dir():
+        descriptor = os.open(folder, os.O_RDONLY)  # while it is open, no other folder gets its number
+        try:
+            found = read(folder)
+        except (SoundkinError, OSError):
+            if _is_at(folder, descriptor):
+                raise
+        else:
+            if _is_at(folder, descriptor):
+                return found
+        finally:
+            os.close(descriptor)
+    return read(folder)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether `path` still leads to the open folder."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[bool]:
     """Keep other writers out of an existing `folder`; a killed process leaves no lock behind.
+
+    Yields whether there is a lock: a file system that cannot lock folders, as NFS, keeps nobody out.
 
     Raises:
         OutputError: another process holds the lock.
@@ -83,11 +167,14 @@ def locked(folder: Path) -> Iterator[None]:
         descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_locked = True
     except BlockingIOError as error:
         os.close(descriptor)
         raise OutputError(f"another run is writing {folder}. Wait for it, or choose another folder.") from error
+    except OSError:
+        is_locked = False
     try:
-        yield
+        yield is_locked
     finally:
         os.close(descriptor)
 
@@ -120,8 +207,9 @@ def read_json(path: Path) -> Any:
         raise ArtefactError(f"{path} cannot be read ({error}). Make the artefact again.") from error
 
 
-def read_versioned_json(path: Path, kind: str, version: int) -> dict[str, Any]:
-    """Read the JSON of one of our artefacts, whose `format` is `kind` and whose `format_version` is `version`.
+def read_versioned_json(path: Path, kind: str, version: int, oldest: int | None = None) -> dict[str, Any]:
+    """Read the JSON of one of our artefacts, whose `format` is `kind` and whose `format_version` is `version`,
+    or one from `oldest` on.
 
     Raises:
         ArtefactError: the file is missing, is not JSON, or is of another kind or version; says what to do.
@@ -130,7 +218,7 @@ def read_versioned_json(path: Path, kind: str, version: int) -> dict[str, Any]:
     if not isinstance(value, dict) or value.get("format") != kind:
         raise ArtefactError(f"{path} does not describe {kind}. Name another folder, or make the artefact again.")
     found = value.get("format_version")
-    if found != version:
+    if found not in range(version if oldest is None else oldest, version + 1):
         newer = isinstance(found, int) and found > version
         mend = "Update soundkin" if newer else "Make the artefact again with this soundkin"
         raise ArtefactError(f"{path} has format version {found}; this soundkin reads version {version}. {mend}.")

@@ -110,7 +110,7 @@ def test_neither_the_order_of_rows_nor_who_is_who_changes_anything(
 
 
 @settings(max_examples=40)
-@given(truth=st.lists(st.integers(-3, 3), min_size=2, max_size=8), level=st.sampled_from(LEVELS))
+@given(truth=st.lists(st.integers(-3, 3), min_size=7, max_size=12), level=st.sampled_from(LEVELS))
 def test_perfect_agreement_is_one(truth: list[int], level: Level) -> None:
     table = [(rater, unit, float(value)) for rater in "abc" for unit, value in enumerate([*truth, 4])]
     found = alpha_of(table, level, resamples=20)
@@ -147,6 +147,40 @@ def test_raters_without_a_name_are_different_people() -> None:
     named = alpha_of([("a", 0, 1.0), ("b", 0, 1.0), ("a", 1, 2.0), ("b", 1, 1.0)], "nominal")
     unnamed = alpha_of([(None, 0, 1.0), (None, 0, 1.0), (None, 1, 2.0), (None, 1, 1.0)], "nominal")
     assert named.alpha == unnamed.alpha and (named.raters, unnamed.raters) == (2, 4)
+
+
+def test_few_units_have_an_alpha_and_neither_interval_nor_conclusion() -> None:
+    few = alpha_of([(who, unit, float(unit % 2)) for who in "ab" for unit in range(7)], "nominal", resamples=100)
+    assert few.alpha is not None and (few.alpha.mean, few.alpha.low) == (1.0, None)
+    assert few.in_words("questions") == "too few questions to say (7, at least 8 are needed)"
+    enough = alpha_of([(who, unit, float(unit % 2)) for who in "ab" for unit in range(8)], "nominal", resamples=100)
+    assert enough.alpha is not None and enough.alpha.low is not None
+    assert enough.in_words("questions") == "single values can be relied on"
+
+
+def test_questions_about_one_anchor_are_drawn_together() -> None:
+    """Whether an anchor is easy is the same for its ten questions: intervals over questions are far too narrow."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for anchor, easy in enumerate(rng.random(20) < 0.5):
+        for number in range(10):
+            for who in "xyz":
+                pair = ["0", f"{number + 1}"] if easy or rng.random() < 0.5 else [f"{number + 1}", "0"]
+                rows.append((f"anchor {anchor}", *pair, who))
+    triplets = pd.DataFrame(rows, columns=["anchor_id", "closer_id", "farther_id", "annotator_id"])
+    over_anchors = triplet_agreement(triplets)
+    over_questions = krippendorff(
+        triplets["annotator_id"],
+        triplets["anchor_id"] + triplets[["closer_id", "farther_id"]].max(axis=1),
+        triplets["closer_id"] == "0",
+    )
+    assert over_anchors.alpha is not None and over_questions.alpha is not None
+    assert over_anchors.alpha.mean == pytest.approx(over_questions.alpha.mean)
+    assert (over_anchors.groups, over_questions.groups) == (20, 200)
+    widths = [found.alpha.high - found.alpha.low for found in (over_anchors, over_questions)]  # type: ignore
+    assert widths[0] > 1.3 * widths[1]
+    artists = {f"anchor {number}": number // 4 for number in range(20)}
+    assert triplet_agreement(triplets, artists=artists).groups == 5
 
 
 def test_one_unit_has_an_alpha_and_no_interval() -> None:

@@ -58,12 +58,19 @@ def test_a_perfect_match_has_no_distance() -> None:
 def test_intervals_draw_artists_and_not_tracks() -> None:
     genres = ["a", "b"] * 100
     alone = cover(catalog(genre=genres, artist=[f"n{row}" for row in range(200)]), "genre").values[0].share
-    few = cover(catalog(genre=genres, artist=[f"{genre}{row % 6}" for row, genre in enumerate(genres)]), "genre")
+    few = cover(catalog(genre=genres, artist=[f"{genre}{row % 12}" for row, genre in enumerate(genres)]), "genre")
     assert alone.low is not None and alone.high is not None
     wide = few.values[0].share
     assert wide.low is not None and wide.high is not None
     assert wide.high - wide.low > 2.5 * (alone.high - alone.low), "the same shares, from few artists"
     assert alone.low < 0.5 < alone.high and wide.low < 0.5 < wide.high
+
+
+def test_of_few_artists_there_are_no_intervals() -> None:
+    genres = ["a", "b"] * 20
+    found = cover(catalog(genre=genres, artist=[f"n{row % 7}" for row in range(40)]), "genre", {"a": 0.4, "b": 0.6})
+    assert found.values[0].share.low is None and found.distance is not None and found.distance.low is None
+    assert any("no intervals: too few artists to say (7, at least 8 are needed)" in note for note in found.notes)
 
 
 def test_few_tracks_or_few_artists_are_thin() -> None:

@@ -1,8 +1,12 @@
 """Corrections: an overlay that fits one catalog, made from reviews, applied to copies."""
 
+import csv
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -198,3 +202,128 @@ def test_the_source_is_never_overwritten(tmp_path: Path, catalog: Catalog) -> No
         with pytest.raises(CatalogError, match="is the source, which stays as it is"):
             write_corrected(catalog, tmp_path / "catalog.csv", output)
     assert (tmp_path / "catalog.csv").read_text() == ROWS
+
+
+MESSY = (
+    '\ufeff"track_id";path;genre ;"year";007;note\r\n'
+    "\r\n"
+    '"a";"a b.mp3"; jazz;1985.0;007;"say ""hi""; twice"\r\n'
+    "b;b.mp3;'rock';1985,00;1e5; spaced \r\n"
+    ";;;;;\r\n"
+    'c;c.mp3;"pop";;TRUE;"two\r\nlines"'
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+@pytest.mark.parametrize("preamble", ["", "sep=;\r\n"])
+def test_untouched_cells_stay_byte_for_byte(tmp_path: Path, encoding: str, preamble: str) -> None:
+    messy = MESSY.replace("\ufeff", f"\ufeff{preamble}").encode(encoding)
+    source, output = tmp_path / "catalog.csv", tmp_path / "corrected.csv"
+    source.write_bytes(messy)
+    catalog = read_catalog(source)
+    write_corrected(catalog, source, output)
+    assert output.read_bytes() == messy, "no correction changes no byte"
+    corrections = [
+        Correction("a", "genre", "jazz", "folk; soul"),
+        Correction("c", "genre", "pop", "rock"),
+        Correction("c", "year", "", "1999"),
+        Correction("b", "note", "spaced", ""),
+    ]
+    write_corrected(apply_corrections(catalog, corrections), source, output)
+    expected = messy.decode(encoding).replace("; jazz;", ';"folk; soul";').replace('"pop";;', '"rock";1999;')
+    assert output.read_bytes().decode(encoding) == expected.replace("; spaced ", ";")
+    assert source.read_bytes() == messy
+
+
+def test_a_new_column_comes_last_and_is_all_that_changes(tmp_path: Path) -> None:
+    source, output = tmp_path / "catalog.csv", tmp_path / "corrected.csv"
+    source.write_bytes(MESSY.encode())
+    write_corrected(apply_corrections(read_catalog(source), [Correction("b", "mood", "", "calm")]), source, output)
+    lines = MESSY.replace("note\r", "note;mood\r").replace('twice"', 'twice";').replace(" spaced ", " spaced ;calm")
+    assert output.read_bytes().decode() == lines.replace(";;;;;\r", ";;;;;;\r").replace('lines"', 'lines";')
+
+
+def test_numbers_keep_the_decimal_mark_of_their_column(tmp_path: Path) -> None:
+    source = written(tmp_path, "track_id;path;duration\na;a.mp3;13,230\nb;b.mp3;12,5\n")
+    catalog = apply_corrections(read_catalog(source), [Correction("b", "duration", "12.5", "14,25")])
+    write_corrected(catalog, source, tmp_path / "corrected.csv")
+    assert (tmp_path / "corrected.csv").read_text() == "track_id;path;duration\na;a.mp3;13,230\nb;b.mp3;14,25\n"
+
+
+def test_untouched_columns_of_parquet_keep_types_and_metadata(tmp_path: Path) -> None:
+    columns = {
+        "track_id": pa.array(["a", "b", "c"], pa.large_string()),
+        "path": pa.array(["a", "b", "c"]),
+        "genre": pa.array([["jazz"], None, ["pop", "rock"]]),
+        "year": pa.array([1985.0, float("nan"), None]),
+        "artist": pa.array(["Ann", "Ann", "Bob"]).dictionary_encode(),
+        "plays": pa.array([7, None, 9], pa.int16()),
+        "info": pa.array([b"1", b"2", None]),
+    }
+    schema = pa.table(columns).schema.with_metadata({"who": "ann"})
+    schema = schema.set(5, schema.field(5).with_metadata({"unit": "plays"}))
+    table = pa.table(columns, schema=schema)
+    source, output = tmp_path / "catalog.parquet", tmp_path / "corrected.parquet"
+    pa.parquet.write_table(table, source, compression="zstd")
+    corrections = [
+        Correction("b", "genre", "", "folk; soul"),
+        Correction("c", "year", "", "1999"),
+        Correction("b", "artist", "Ann", "Cid"),
+        Correction("a", "mood", "", "calm"),
+    ]
+    write_corrected(apply_corrections(read_catalog(source), corrections), source, output)
+    again = pa.parquet.read_table(output)
+    assert again.schema.remove(7).equals(pa.parquet.read_schema(source), check_metadata=True)
+    assert again["genre"].to_pylist() == [["jazz"], ["folk", "soul"], ["pop", "rock"]]
+    assert again["artist"].to_pylist() == ["Ann", "Cid", "Bob"] and again["mood"].to_pylist() == ["calm", None, None]
+    assert again["year"].to_pylist()[::2] == [1985.0, 1999.0] and np.isnan(again["year"].to_pylist()[1])
+    for name in ("track_id", "path", "plays", "info"):
+        assert again[name].equals(table[name])
+    assert pa.parquet.read_metadata(output).row_group(0).column(0).compression == "ZSTD"
+    wrong = apply_corrections(read_catalog(source), [Correction("a", "plays", "7", "many")])
+    with pytest.raises(CatalogError, match=r"column plays holds int16, and no such text\. Name an output"):
+        write_corrected(wrong, source, output)
+
+
+def test_a_review_that_a_spreadsheet_saved(tmp_path: Path) -> None:
+    source = written(tmp_path, "track_id,path,genre,year,duration,live\n007,a.mp3,jazz,1965,12.5,true\n8,b.mp3,,,,\n")
+    rows = "8;genre;;folk;;funk;\r\n8;year;;1999,0;ACCEPT;;\r\n"
+    content = f"track_id;column;given;suggested;decision;value;reason\r\n{rows}".encode("utf-8-sig")
+    (tmp_path / "review.csv").write_bytes(content)
+    found = read_review(tmp_path / "review.csv", "ann", "now").corrections
+    corrected = apply_corrections(read_catalog(source), found)
+    assert corrected.values("genre") == [("jazz",), ("funk",)] and corrected.values("year") == [("1965",), ("1999",)]
+    saved = [
+        Correction("007", "year", "1965.0", "1966.0"),
+        Correction("007", "duration", "12,5", "13,5"),
+        Correction("007", "live", "TRUE", "FALSE"),
+    ]
+    corrected = apply_corrections(read_catalog(source), saved)
+    assert corrected.values("year")[0] == ("1966",) and corrected.frame["duration"].iloc[0] == 13.5
+    assert corrected.values("live")[0] == ("FALSE",)
+    with pytest.raises(CatalogError, match=r"track_id=7 is not in .*; a spreadsheet may have made it of 007: import"):
+        apply_corrections(read_catalog(source), [Correction("7", "genre", "jazz", "soul")])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.text("ab,;\"' \t\r\n", max_size=6), min_size=3, max_size=3), min_size=1, max_size=5),
+    st.sampled_from(",;\t"),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+def test_any_table_that_can_be_read_is_rewritten_alike(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], delimiter: str, end: str, quoted: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("cells")
+    with (folder / "catalog.csv").open("w", newline="") as file:
+        quoting = csv.QUOTE_ALL if quoted or end == "\n" else csv.QUOTE_MINIMAL
+        writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting)
+        writer.writerows([["track_id", "path", "x", "y", "z"], *([f"t{n}", "p", *row] for n, row in enumerate(rows))])
+    source, output = folder / "catalog.csv", folder / "corrected.csv"
+    catalog = read_catalog(source)
+    write_corrected(catalog, source, output)
+    assert output.read_bytes() == source.read_bytes()
+    corrected = apply_corrections(catalog, [Correction("t0", "y", cell_text(catalog, "t0", "y"), 'new; "one",')])
+    write_corrected(corrected, source, output)
+    pd.testing.assert_frame_equal(read_catalog(output).frame, corrected.frame, check_dtype=False)

@@ -32,6 +32,8 @@ def fma(folder: Path) -> None:
         "track_id,,,,,,,,,",
         '2,2009-01-05 00:00:00,AWOL,AWOL,training,small,Hip-Hop,"[21, 10]",CC,Food',
         "3,,AWOL,AWOL,validation,medium,,[],,Electric Ave",
+        "5,2008-01-01 00:00:00,null,None,test,small,,[21],NA,nan",
+        "6,,,NA,test,small,,[],,",
     )
     put(
         folder,
@@ -40,7 +42,8 @@ def fma(folder: Path) -> None:
         "21,9,0,Hip-Hop,21",
         "10,9,0,Pop,10",
     )
-    put(folder, "fma_small/000/000002.mp3")
+    for number in (2, 5, 6):
+        put(folder, f"fma_small/000/00000{number}.mp3")
 
 
 def jamendo(folder: Path) -> None:
@@ -58,7 +61,8 @@ def mtat(folder: Path) -> None:
         folder,
         "clip_info_final.csv",
         '"clip_id"\t"track_number"\t"title"\t"artist"\t"album"\t"url"\t"segmentStart"\t"segmentEnd"\t"original_url"\t"mp3_path"',
-        *(f'"{n}"\t"1"\t"T{n}"\t"A"\t"B"\t"u"\t"0"\t"29"\t"o"\t"f/{n}.mp3"' for n in (2, 6, 10)),
+        *(f'"{n}"\t"1"\t"T{n}"\t"A"\t"B"\t"u"\t"0"\t"29"\t"o"\t"f/{n}.mp3"' for n in (2, 6)),
+        '"10"\t"1"\t"nan"\t"None"\t"NA"\t"u"\t"0"\t"29"\t"o"\t"f/10.mp3"',
         '"11"\t"1"\t"T"\t"A"\t"B"\t"u"\t"0"\t"29"\t"o"\t""',
     )
     put(folder, "annotations_final.csv", '"clip_id"\t"no voice"\t"rock"\t"mp3_path"', '"2"\t"1"\t"1"\t"f/2.mp3"')
@@ -85,11 +89,11 @@ def msd(folder: Path) -> None:
             ("TRAAABD128F429CF47", "SOB"),
             ("TRAAAZZ128F429CF47", "SOC"),
         ):
-            row = (track, "Title", song, "Album", "AR", "Artist", 9.5, 0)
+            row = (track, "nan", song, "NA", "AR", "None", 9.5, 0)
             database.execute(f"INSERT INTO songs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             put(folder, f"audio/A/A/A/{track}.mp3")
     put(folder, "sid_mismatches.txt", "ERROR: <SOC TRAAAZZ128F429CF47> Artist  -  Title  !=  Other  -  Title")
-    put(folder, "train_triplets.txt", "u1\tSOA\t3", "u1\tSOZ\t1", "u2\tSOB\t1")
+    put(folder, "train_triplets.txt", "u1\tSOA\t3", "u1\tSOZ\t1", "NA\tSOB\t1")
 
 
 def converted(folder: Path, name: str, imitate: Callable[[Path], None]) -> Catalog:
@@ -118,9 +122,12 @@ def test_every_set_has_a_test_here() -> None:
 @pytest.mark.slow
 def test_fma(tmp_path: Path) -> None:
     catalog = converted(tmp_path, "fma", fma)
-    assert catalog.track_ids == ["fma-000002"] and catalog.audio_paths()[0].exists()
-    assert catalog.values("genre") == [("Hip-Hop", "Pop")] and catalog.values("year") == [("2009",)]
-    assert catalog.values("split") == [("train",)] and catalog.values("title") == [("Food",)]
+    assert catalog.track_ids == ["fma-000002", "fma-000005", "fma-000006"] and catalog.audio_paths()[0].exists()
+    assert catalog.values("genre") == [("Hip-Hop", "Pop"), ("Hip-Hop",), ()]
+    assert catalog.values("year") == [("2009",), ("2008",), ()]
+    assert catalog.values("split")[0] == ("train",) and catalog.values("title") == [("Food",), ("nan",), ()]
+    assert catalog.values("artist") == [("AWOL",), ("None",), ("NA",)]
+    assert catalog.values("album") == [("AWOL",), ("null",), ()] and catalog.values("licence")[1] == ("NA",)
 
 
 @pytest.mark.slow
@@ -135,6 +142,7 @@ def test_jamendo(tmp_path: Path) -> None:
 def test_mtat(tmp_path: Path) -> None:
     catalog = converted(tmp_path, "mtat", mtat)
     assert catalog.track_ids == ["2", "6", "10"] and catalog.values("tags") == [("no voice", "rock"), (), ()]
+    assert [catalog.values(column)[2] for column in ("title", "artist", "album")] == [("nan",), ("None",), ("NA",)]
     triplets = read_triplets(tmp_path / "triplets.csv", catalog)
     assert triplets.values.tolist() == [["2", "10", "6"], ["10", "2", "6"]]
 
@@ -149,14 +157,15 @@ def test_gtzan(tmp_path: Path) -> None:
 def test_msd(tmp_path: Path) -> None:
     catalog = converted(tmp_path, "msd", msd)
     assert catalog.values("song_id") == [("SOA",), ("SOB",)] and catalog.values("year") == [(), ()]
+    assert [catalog.values(column)[0] for column in ("title", "artist", "album")] == [("nan",), ("None",), ("NA",)]
     ratings = read_ratings(tmp_path / "ratings.csv", catalog)
-    assert ratings[["user_id", "rating"]].values.tolist() == [["u1", 3.0], ["u2", 1.0]]
+    assert ratings[["user_id", "rating"]].values.tolist() == [["u1", 3.0], ["NA", 1.0]]
 
 
 def played(folder: Path) -> None:
     """One song more than the subset holds, and a listener who knows that one alone."""
-    put(folder, "catalog.csv", "track_id,path,artist", *(f"T{n},{n}.mp3,A" for n in range(9331)))
-    plays = [f"u{user},T{n},1" for user in (1, 2) for n in range(9330)]
+    put(folder, "catalog.csv", "track_id,path,artist", *(f"T{n},{n}.mp3,NA" for n in range(9331)))
+    plays = [f"{user},T{n},1" for user in ("u1", "null") for n in range(9330)]
     put(folder, "ratings.csv", "user_id,track_id,rating", "u3,T9330,9", *plays)
 
 
@@ -164,6 +173,6 @@ def played(folder: Path) -> None:
 def test_msd2013(tmp_path: Path) -> None:
     converted(tmp_path, "msd2013", played)
     catalog = read_catalog(tmp_path / "catalog-2013.csv")
-    assert len(catalog) == 9330 and "T9330" not in catalog.track_ids
+    assert len(catalog) == 9330 and "T9330" not in catalog.track_ids and catalog.values("artist")[0] == ("NA",)
     ratings = read_ratings(tmp_path / "ratings-2013.csv", catalog)
-    assert set(ratings["user_id"]) == {"u1", "u2"} and len(ratings) == 2 * 9330
+    assert set(ratings["user_id"]) == {"u1", "null"} and len(ratings) == 2 * 9330

@@ -41,7 +41,7 @@ def test_two_ids_and_a_verdict_are_enough(tmp_path: Path) -> None:
         ("a,b,Good,,\n", "row 2: verdict=Good is neither good nor bad"),
         ("a,b,,,\n", "row 2: verdict is empty"),
         ("a,,bad,,\n", "row 2: neighbour_id is empty"),
-        ("a,b,bad,,yesterday\n", "row 2: timestamp=yesterday is not a number of seconds"),
+        ("a,b,bad,,yesterday\n", "row 2: timestamp=yesterday is not a time"),
         ("a,z,bad,,\n", "no row is about tracks of catalog tracks.csv; row 2 has query_id=a, neighbour_id=z"),
     ],
 )

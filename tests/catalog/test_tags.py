@@ -10,10 +10,11 @@ import pytest
 import soundfile
 from mutagen.apev2 import APEv2
 from mutagen.flac import Picture
-from mutagen.id3 import ID3, TALB, TCON, TDOR, TDRC, TIT2, TPE1, USLT, WCOP
-from mutagen.mp4 import MP4
+from mutagen.id3 import ID3, SYLT, TALB, TCON, TDOR, TDRC, TIT2, TPE1, TXXX, USLT, WCOP, Frame
+from mutagen.mp4 import MP4, AtomDataType, MP4FreeForm
 
-from soundkin.catalog.tags import Tags, read_tags
+from containers import encode, silent_film
+from soundkin.catalog.tags import NoAudioError, Tags, read_tags
 from soundkin.errors import AudioError
 
 SECONDS = 1.5
@@ -117,6 +118,15 @@ def test_every_container(tmp_path: Path, suffix: str, tag: Callable[[Path], None
         (["(17)(8)"], "Rock;Jazz"),
         (["(4)Eurodisco"], "Disco;Eurodisco"),
         (["Rock; Pop", "Pop"], "Rock;Pop"),
+        (["Rock, Pop"], "Rock;Pop"),
+        (["Rock/Pop"], "Rock;Pop"),
+        (["Rock\\Pop|Jazz"], "Rock;Pop;Jazz"),
+        (["17/8"], "Rock;Jazz"),
+        (
+            ["Hip Hop / Rap, Folk, World, & Country, Singer/Songwriter/AC/DC"],
+            "Hip Hop / Rap;Folk, World, & Country;Singer/Songwriter;AC/DC",
+        ),
+        (["R&B", "Drum & Bass"], "R&B;Drum & Bass"),
         (["Folk, World, & Country"], "Folk, World, & Country"),
         ([" R&B/Soul\n"], "R&B/Soul"),
         ([""], ""),
@@ -192,7 +202,122 @@ def test_ape_tags_and_the_artist_of_the_album(tmp_path: Path) -> None:
     texts["Title"], texts["Genre"] = "Sinnerman", ["Jazz", "Soul"]
     from soundkin.catalog.tags import _strings
 
-    assert {key: _strings(value) for key, value in texts.items()} == {"Title": ["Sinnerman"], "Genre": ["Jazz", "Soul"]}
+    assert {key: list(_strings(value)) for key, value in texts.items()} == {
+        "Title": ["Sinnerman"],
+        "Genre": ["Jazz", "Soul"],
+    }
+
+
+def test_ape_tags_beside_id3_fill_its_gaps(tmp_path: Path) -> None:
+    path = written(tmp_path / "song.mp3")
+    ape = APEv2()
+    ape["Title"], ape["Artist"], ape["Genre"], ape["Year"] = "Ape title", "Ape artist", ["Jazz", "Soul"], "1973"
+    ape.save(path)
+    tags = read_tags(path)
+    assert (tags.title, tags.artist, tags.genre, tags.year) == ("Ape title", "Ape artist", "Jazz;Soul", 1973)
+    tags_id3 = ID3()
+    tags_id3.add(TIT2(text="ID3 title"))
+    tags_id3.save(path)
+    tags = read_tags(path)
+    assert (tags.title, tags.artist, tags.year) == ("ID3 title", "Ape artist", 1973)
+
+
+def test_ape_tags_go_before_id3v1_which_cuts_titles(tmp_path: Path) -> None:
+    path = written(tmp_path / "song.mp3")
+    ape = APEv2()
+    ape["Title"] = "A title of more than thirty letters"
+    ape.save(path)
+    old = b"TAG" + ape["Title"][0].encode()[:30] + b"Nina Simone".ljust(60, b"\0") + b"1965".ljust(34, b"\0") + b"\x11"
+    path.write_bytes(path.read_bytes() + old)
+    tags = read_tags(path)
+    assert (tags.title, tags.artist, tags.genre) == ("A title of more than thirty letters", "Nina Simone", "Rock")
+
+
+@pytest.mark.parametrize("suffix", [".aac", ".tta", ".wv"])
+def test_ape_and_id3_tags_in_what_else_holds_them(tmp_path: Path, suffix: str) -> None:
+    path = encode(tmp_path / f"song{suffix}", {".aac": "aac", ".tta": "tta", ".wv": "wavpack"}[suffix])
+    ape = APEv2()
+    ape["Title"], ape["Genre"] = "Ape title", "Jazz"
+    ape.save(path)
+    assert (read_tags(path).title, read_tags(path).genre) == ("Ape title", "Jazz")
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ([SYLT(lang="eng", format=2, type=1, text=[("Hello ", 0), ("world", 500)])], "Hello world"),
+        ([SYLT(lang="eng", format=2, type=1, text=[("Hello", 0), ("\nwor", 500), ("ld", 700)])], "Hello\nworld"),
+        ([SYLT(lang="eng", format=2, type=1, text=[("First line", 0), ("Second", 500)])], "First line\nSecond"),
+        ([SYLT(lang="eng", format=2, type=5, text=[("C", 0), ("Am", 500)])], ""),
+        ([TXXX(desc="LYRICS", text="some words")], "some words"),
+        ([TXXX(desc="Unsynced lyrics", text="some words")], "some words"),
+        ([USLT(lang="deu", desc="x", text="Worte"), TXXX(desc="LYRICS", text="words")], "Worte"),
+        ([USLT(lang="eng", text=" "), USLT(lang="XXX", desc="y", text="words")], "words"),
+        ([USLT(lang="eng", text="[ar: Nina]"), USLT(lang="deu", text="Worte")], "Worte"),
+    ],
+)
+def test_where_id3_keeps_lyrics(tmp_path: Path, frames: list[Frame], expected: str) -> None:
+    path = written(tmp_path / "song.mp3")
+    tags = ID3()
+    for frame in frames:
+        tags.add(frame)
+    tags.save(path)
+    assert read_tags(path).lyrics == expected
+
+
+def test_free_atoms_of_mp4(tmp_path: Path) -> None:
+    path = written(tmp_path / "song.m4a")
+    file = MP4(path)
+    file["\xa9day"], file["\xa9ART"] = "2009", "Ann feat. Bob"
+    for name, values in {
+        "ORIGINALYEAR": ["1969"],
+        "LYRICS": ["words"],
+        "ARTISTS": ["Ann", "Bob"],
+        "LABEL": ["X"],
+    }.items():
+        file[f"----:com.apple.iTunes:{name}"] = [MP4FreeForm(value.encode()) for value in values]
+    file["----:com.apple.iTunes:TITLE"] = MP4FreeForm(b"\x89PNG", AtomDataType.PNG)
+    file.save()
+    tags = read_tags(path)
+    assert (tags.year, tags.lyrics, tags.artist, tags.title) == (1969, "words", "Ann;Bob", "")
+
+
+def test_several_artist_frames(tmp_path: Path) -> None:
+    path = written(tmp_path / "song.mp3")
+    tags = ID3()
+    tags.add(TPE1(text=["Simon", "Garfunkel"]))
+    tags.save(path)
+    assert read_tags(path).artist == "Simon;Garfunkel"
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mka", "aac"), (".webm", "libopus"), (".mkv", "ac3")])
+def test_tags_of_matroska(tmp_path: Path, suffix: str, codec: str) -> None:
+    said = {"TITLE": "Sinnerman", "ARTIST": "Nina Simone", "ALBUM": "Pastel Blues", "GENRE": "Jazz, Soul"}
+    said |= {"DATE_RECORDED": "1965-10-01", "LYRICS-eng": "Oh sinnerman"}
+    encode(tmp_path / f"song{suffix}", codec, **said)
+    tags = read_tags(tmp_path / f"song{suffix}")
+    assert (tags.title, tags.artist, tags.album) == ("Sinnerman", "Nina Simone", "Pastel Blues")
+    assert (tags.genre, tags.year, tags.lyrics) == ("Jazz;Soul", 1965, "Oh sinnerman")
+
+
+def test_a_film_without_sound(tmp_path: Path) -> None:
+    silent_film(tmp_path / "film.mp4")
+    with pytest.raises(NoAudioError):
+        read_tags(tmp_path / "film.mp4")
+
+
+def test_audio_of_an_unknown_kind_is_no_silent_film(tmp_path: Path) -> None:
+    path = encode(tmp_path / "song.mkv", "aac")
+    path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_XYZ"))
+    with pytest.raises(AudioError, match="no decoder") as caught:
+        read_tags(path)
+    assert not isinstance(caught.value, NoAudioError)
+
+
+def test_a_name_that_looks_like_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path / "song.wav").rename("http:song.wav")
+    assert read_tags(Path(path.name)).duration == SECONDS
 
 
 def test_riff_info_in_a_wav(tmp_path: Path) -> None:

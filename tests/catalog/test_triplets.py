@@ -45,13 +45,27 @@ def test_a_parquet_table_of_answers_reads_alike(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_triplets(tmp_path / "triplets.parquet", TRACKS), text)
 
 
+def test_an_answer_that_was_exported_twice_counts_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    answer, later = "a,b,c,anna,1700000000,s1,4.5\n", "a,b,c,anna,1700009999,s1,4.5\n"
+    untimed, nobody = "a,b,c,anna,,s1,\n", "a,b,c,,1700000000,s1,\n"
+    with caplog.at_level(logging.WARNING):
+        frame = read_timed(tmp_path, answer + later + answer + 2 * untimed + 2 * nobody)
+    assert len(frame) == 6, "who says it again later, or is not known to be the same person, is counted again"
+    assert "merged 1 of 7 rows, which repeat an earlier one, the first of them row 4" in caplog.text
+
+
+def test_times_may_be_dates(tmp_path: Path) -> None:
+    frame = read_timed(tmp_path, "a,b,c,anna,2023-11-14T22:13:20Z,s1,4.5\n")
+    assert frame["timestamp"].tolist() == [1_700_000_000.0]
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ("a,b,c,x,1,s,1\na,b,c,x,noon,s,1\n", "row 3: timestamp=noon is not a number. Write a number of Unix seconds"),
+        ("a,b,c,x,1,s,1\na,b,c,x,noon,s,1\n", "row 3: timestamp=noon is not a time. Write Unix seconds, or a date"),
         ("a,b,c,x,1,s,fast\n", "row 2: seconds_taken=fast is not a number. Write a number of seconds from 0 on"),
-        ("a,b,c,x,inf,s,1\n", "row 2: timestamp=inf is not a number"),
-        ("a,b,c,x,-5,s,1\n", "row 2: timestamp=-5 is below 0"),
+        ("a,b,c,x,inf,s,1\n", "row 2: timestamp=inf is not a time"),
+        ("a,b,c,x,-5,s,1\n", "row 2: timestamp=-5 is before 1970"),
         ("a,b,c,x,1,s,-0.5\n", "row 2: seconds_taken=-0.5 is below 0. Write a number of seconds from 0 on, or leave"),
     ],
 )

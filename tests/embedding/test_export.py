@@ -1,15 +1,20 @@
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from soundkin import __version__
 from soundkin.embedding.embedder import TrackEmbedding
-from soundkin.embedding.export import Export, Known, Outcome
+from soundkin.embedding.export import Content, Export, Known, Outcome, Unusable
+from soundkin.embedding.parts import _content_name
 from soundkin.embedding.store import read_embeddings, read_patches
 from soundkin.errors import OutputError, Skipped
+from soundkin.files import read_json, sha256_of, write_json
 
 SIZE = 4
 
@@ -45,11 +50,11 @@ def run(folder: Path, audio: Audio, order: list[int] | None = None, stop_after: 
     return computed
 
 
-def outcome_of(audio: int | None, known: frozenset[str]) -> Outcome:
+def outcome_of(audio: int | None, known: frozenset[Content]) -> Outcome:
     if audio is None:
-        return Skipped("bad.mp3", "cannot be decoded")
+        return Unusable(Skipped("bad.mp3", "cannot be decoded"), "b4d")
     found = track(audio)
-    return Known(found.audio_hash) if found.audio_hash in known else found
+    return Known(Content(found.audio_hash)) if Content(found.audio_hash) in known else found
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -140,7 +145,46 @@ def test_what_a_kill_leaves_half_written_is_cleared_away(tmp_path: Path) -> None
 def test_skipped_files_are_listed_in_catalog_order(tmp_path: Path) -> None:
     run(tmp_path / "out", [None, 1, None, None], order=[3, 1, 2, 0])
     lines = (tmp_path / "out" / "skipped.csv").read_text().splitlines()
-    assert lines == ["track_id,path,reason", *(f"track-{row},bad.mp3,cannot be decoded" for row in (0, 2, 3))]
+    rows = [f"track-{row},bad.mp3,cannot be decoded,b4d,{__version__}" for row in (0, 2, 3)]
+    assert lines == ["track_id,path,reason,audio_hash,soundkin", *rows]
+
+
+def test_files_that_could_not_be_used_are_known_until_they_or_soundkin_change(tmp_path: Path) -> None:
+    run(tmp_path / "out", [None, 1])
+    again = Export(tmp_path / "out", ["track-0", "track-1"], "m", SIZE, patches=True)
+    assert again.known_unusable() == {"b4d": "cannot be decoded"}
+    listed = tmp_path / "out" / "skipped.csv"
+    listed.write_text(listed.read_text().replace(f"b4d,{__version__}", "b4d,0.0.0"))
+    assert again.known_unusable() == {}
+
+
+def test_the_same_audio_with_other_words_is_another_content(tmp_path: Path) -> None:
+    spoken = replace(track(1), lyrics_hash="w0rds")
+    with Export(tmp_path / "out", ["a", "b"], "m", SIZE, patches=False) as export:
+        export.record(0, track(1))
+        export.record(1, spoken)
+        export.finish(tmp_path / "model", tmp_path / "catalog.csv")
+    with Export(tmp_path / "out", ["a", "b"], "m", SIZE, patches=False) as export:
+        assert export.known == {Content(spoken.audio_hash), Content(spoken.audio_hash, "w0rds")}
+    assert read_embeddings(tmp_path / "out").audio_hashes == [spoken.audio_hash] * 2
+
+
+def test_embeddings_of_format_version_1_are_read_and_kept(tmp_path: Path) -> None:
+    run(tmp_path / "out", [0, 1], patches=False)
+    before = read_embeddings(tmp_path / "out").vectors
+    manifest = read_json(tmp_path / "out" / "manifest.json")
+    [path] = (tmp_path / "out" / "tracks").glob("*.parquet")
+    old = pq.read_table(path).drop_columns(["lyrics_hash"])
+    path.unlink()
+    pq.write_table(old, tmp_path / "old.parquet")
+    sha256 = sha256_of(tmp_path / "old.parquet")
+    name = _content_name(0, sha256, None)
+    (tmp_path / "old.parquet").rename(path.with_name(f"{name}.parquet"))
+    part = {"name": name, "count": 2, "tracks_sha256": sha256, "patches_sha256": None}
+    write_json(tmp_path / "out" / "manifest.json", manifest | {"format_version": 1, "parts": [part]})
+    np.testing.assert_array_equal(read_embeddings(tmp_path / "out").vectors, before)
+    assert run(tmp_path / "out", [0, 1], patches=False) == 0, "nothing is embedded anew"
+    np.testing.assert_array_equal(read_embeddings(tmp_path / "out").vectors, before)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pyarrow.dataset
 import pytest
 
 from soundkin.embedding.embedder import TrackEmbedding
-from soundkin.embedding.export import Export
+from soundkin.embedding.export import Export, Unusable
 from soundkin.embedding.parts import Part
 from soundkin.embedding.store import read_embeddings, read_manifest, read_patches, write_manifest
 from soundkin.errors import ArtefactError, Skipped, UsageError
@@ -88,7 +88,15 @@ def test_patches_that_were_not_kept_are_not_there(tmp_path: Path) -> None:
 
 def test_other_tools_read_the_parts(folder: Path) -> None:
     frame = pd.read_parquet(folder / "tracks")
-    assert list(frame.columns) == ["track_id", "vector", "duration_seconds", "model_hash", "audio_hash", "warnings"]
+    assert list(frame.columns) == [
+        "track_id",
+        "vector",
+        "duration_seconds",
+        "model_hash",
+        "audio_hash",
+        "lyrics_hash",
+        "warnings",
+    ]
     assert np.array_equal(np.stack(frame["vector"]), read_embeddings(folder).vectors)
     assert [list(warnings) for warnings in frame["warnings"]] == [[], ["silent from start to end"], [], [], []]
     schema = pyarrow.dataset.dataset(folder / "tracks").schema
@@ -99,7 +107,7 @@ def test_other_tools_read_the_parts(folder: Path) -> None:
 def test_no_tracks_are_no_mistake(tmp_path: Path) -> None:
     folder = tmp_path / "embeddings"
     with Export(folder, ["gone"], "m", SIZE, patches=False) as writer:
-        writer.record(0, Skipped("gone.mp3", "cannot be read"))
+        writer.record(0, Unusable(Skipped("gone.mp3", "cannot be read")))
         writer.finish(tmp_path / "model", tmp_path / "catalog.csv")
     embeddings = read_embeddings(folder)
     assert embeddings.track_ids == []

@@ -86,10 +86,32 @@ def test_every_question_counts_once_however_often_it_was_judged():
 
 def test_full_agreement_is_all_ones():
     found = judge([f"{anchor} {closer} {farther} {who}" for who in ("ann", "ben") for anchor, closer, farther in
-                   ("abc", "bcd", "hga", "def")])  # fmt: skip
+                   ("abc", "bcd", "cde", "def", "efg", "fgh", "gfe", "hga")])  # fmt: skip
     for system in ("ours", MAJORITY_OF_OTHERS, ONE_OTHER, BEST_FIXED):
         assert found.repeated.of(system).mean == 1.0
     assert found.verdict.startswith("above chance")
+
+
+def test_of_few_anchors_there_is_no_verdict():
+    found = judge([f"{' '.join(triple)} {who}" for who in ("ann", "ben") for triple in ("abc", "bcd", "hga", "def")])
+    assert found.verdict.startswith("too few anchors to say (4, at least 8 are needed): ours agrees with 1.00 of")
+    assert found.overall.of("ours").low is None
+    assert found.table()[0]["judgements: all questions"] == "8 (4 anchors)"
+
+
+def test_anchors_by_one_artist_are_drawn_together():
+    rng = np.random.default_rng(0)
+    truth, ids, frame = planted(people=5, care=1.0, questions=400, tracks=120)
+    artists = np.arange(120) // 10
+    good = rng.random(12) < 0.5  # what an artist's tracks are about is known, or is not
+    heard = np.where(good[artists][:, None], truth, rng.normal(size=truth.shape))
+    widths = {}
+    for unit, of_tracks in (("artists", artists), ("anchors", None)):
+        score = judge_triplets({"ours": heard}, ids, frame, artists=of_tracks).overall.of("ours")
+        widths[unit] = score.high - score.low
+    assert widths["artists"] > 1.3 * widths["anchors"]
+    few = judge_triplets({"ours": heard}, ids, frame, artists=artists // 2).overall
+    assert (few.groups, few.unit) == (6, "artists") and few.of("ours").low is None
 
 
 def test_without_judgements_about_known_tracks_nothing_is_measured():

@@ -4,10 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.geometry import effective_dimensions, geometry, patch_distances
+from soundkin.evaluation.geometry import effective_dimensions, geometry
 from soundkin.evaluation.hub_reduction import REDUCTIONS
 from soundkin.evaluation.hubness import hubness
 from soundkin.evaluation.questions import Question, group_numbers
+from soundkin.evaluation.spread import patch_distances
 
 
 def space(tracks=60, dimensions=8, random_seed=0):
@@ -135,10 +136,10 @@ def test_the_order_of_the_catalog_does_not_matter():
 
 
 def test_intervals_of_spread_draw_artists_where_questions_name_them():
-    vectors = space(20)
+    vectors = space(100)
     rng = np.random.default_rng(0)
-    noise = np.repeat([0.1, 1.0], 10)  # artist by artist, of two
-    artists = [(f"artist {row // 10}",) for row in range(20)]
+    noise = np.repeat([0.1, 1.0] * 5, 10)  # artist by artist, of ten
+    artists = [(f"artist {row // 10}",) for row in range(100)]
     question = Question("genre", artists, "artist", artists, group_numbers(artists))
     patches = [vector + size * rng.normal(size=(5, 8)) for vector, size in zip(vectors, noise, strict=True)]
     of_tracks = geometry({"ours": vectors}, patches).spread.within

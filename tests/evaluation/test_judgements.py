@@ -25,8 +25,8 @@ def verdicts(rows):
     return frame
 
 
-def judge(rows, systems=None, k=3):
-    return judge_by_hand(systems or {"ours": ALONG}, IDS, verdicts(rows), k=k, resamples=200)
+def judge(rows, systems=None, k=3, artists=None):
+    return judge_by_hand(systems or {"ours": ALONG}, IDS, verdicts(rows), k=k, resamples=200, artists=artists)
 
 
 def test_a_hand_made_case():
@@ -74,9 +74,24 @@ def test_systems_are_compared_on_the_same_pairs_and_offered_their_own_lists():
     assert found.preference[1].mean == 1.0
     assert found.gains[0].high < 0
     assert "not shown to beat along" in found.verdict
-    table = {row["system"]: row for row in found.table()}
+    assert table_of(found)["along"]["queries with both (queries)"] == "8 (8)"
+    table = table_of(found)
     assert table["along"]["judged of the 3 nearest"] == "24 of 24"
     assert set(table[CHANCE]) == {"system", "good before bad", "mixed above it"}
+
+
+def test_queries_by_one_artist_are_drawn_together_and_few_artists_are_not_drawn():
+    rows = [f"{query} {other} {'good' if abs(ord(query) - ord(other)) < 2 else 'bad'}"
+            for query in IDS for other in IDS if other != query]  # fmt: skip
+    found = judge(rows, {"mixed": ALONG[[3, 6, 0, 5, 1, 7, 2, 4]], "along": ALONG}, artists=np.arange(8) // 2)
+    assert (found.groups, found.unit) == (4, "artists")
+    assert [score.low for score in found.preference] == [None] * 3
+    assert "too few artists to say (4, at least 8 are needed)" in found.verdict
+    assert "not shown to beat" not in found.verdict
+
+
+def table_of(found):
+    return {row["system"]: row for row in found.table()}
 
 
 def test_lists_that_nobody_judged_say_so():
@@ -110,7 +125,7 @@ def test_an_empty_file_is_nothing_measured():
 def test_notes_warn_of_lists_that_one_system_made():
     notes = " ".join(judge(["a b good", "a c bad"]).notes)
     assert "favours the system that made the list" in notes
-    assert "Fewer than 10 queries" in notes
+    assert "no intervals: too few queries to say (1, at least 8 are needed)" in notes
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,7 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
-from soundkin.evaluation.probes import FOLDS, PROBES, Probe, ask_probes, balance, deal_folds, predicted, teachable
+from soundkin.evaluation.probes import FOLDS, PROBES, Probe, ask_probes, balance, deal_folds, hits, predicted, teachable
 from soundkin.evaluation.questions import Question, group_numbers
 
 
@@ -30,6 +33,36 @@ def test_folds_never_part_an_artist_and_spread_each_class():
 def test_a_class_of_one_artist_cannot_be_taught_and_tested():
     classes = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype=bool)
     assert teachable(classes, np.array([0, 0, 1, 2])).tolist() == [[False], [False], [True], [True]]
+
+
+def test_sparse_and_dense_classes_come_to_the_same():
+    rng = np.random.default_rng(0)
+    classes = rng.random((80, 5)) < 0.3
+    classes[np.arange(80), np.arange(80) % 5] = True
+    groups, vectors = np.arange(80) // 4, rng.normal(size=(80, 3)) + 2 * np.eye(5)[np.arange(80) % 5, :3]
+    sparse = csr_matrix(classes)
+    assert (teachable(sparse, groups).toarray() > 0).tolist() == teachable(classes, groups).tolist()
+    folds = deal_folds(classes, groups, random_seed=0)
+    assert deal_folds(sparse, groups, random_seed=0).tolist() == folds.tolist()
+    assert balance(sparse) == pytest.approx((classes / classes.sum(axis=0)).sum(axis=1) / classes.sum(axis=1))
+    for probe in PROBES.values():
+        guesses = predicted(probe, vectors, classes, folds)
+        assert predicted(probe, vectors, sparse, folds).tolist() == guesses.tolist()
+        assert hits(guesses, sparse).tolist() == classes[np.arange(80), guesses].astype(float).tolist()
+
+
+def test_a_label_of_very_many_values_is_no_dense_table():
+    """20,000 tracks of 10,000 artists, each with two albums: 191 MiB where each cell is a byte."""
+    names = np.arange(20_000) // 2
+    classes = csr_matrix((np.ones(20_000, np.float32), (np.arange(20_000), names)))
+    tracemalloc.start()
+    kept = teachable(classes, np.arange(20_000))
+    folds = deal_folds(kept, np.arange(20_000), random_seed=0)
+    balance(kept)
+    most = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    assert kept.shape == (20_000, 10_000) and len(folds) == 20_000
+    assert most < 20
 
 
 def test_balance_gives_every_class_the_same_say():

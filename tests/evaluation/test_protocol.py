@@ -63,6 +63,38 @@ def test_a_model_that_knows_nothing_is_not(ignorant):
     assert "chance: genre mAP@10" in ignorant.verdict
 
 
+@pytest.mark.parametrize(("artists", "unit"), [(6, "artists"), (7, "artists"), (None, "tracks")])
+def test_of_few_artists_there_is_no_verdict_and_no_interval(artists, unit):
+    tracks = catalog(artists or 1, 4 if artists else 6)
+    if artists is None:
+        tracks = catalog(artists=1, tracks=6, artist=[None] * 6, genre=["ambient", "folk"] * 3)
+    evaluation = evaluate_vectors(systems(tracks, 9.0), tracks, ["genre"], resamples=50)
+    assert evaluation.verdict.startswith(f"too few {unit} to say ({artists or 6}, at least 8 are needed): genre mAP")
+    for row in evaluation.rows:
+        assert all(interval.low is None for interval in (*row.scores, *row.gains))
+    assert any("there are no intervals, and nothing is concluded" in note for note in evaluation.notes)
+
+
+def test_every_row_of_the_table_says_of_how_many_it_is(learnt):
+    cells = [row["tracks (artists)"] for row in learnt.table(every_metric=True)]
+    assert cells[0] == cells[-1] == "60 (15)"
+    nobody = catalog(artist=[None] * 60)
+    rows = evaluate_vectors(systems(nobody, 2.0), nobody, ["genre"], resamples=20).table()
+    assert all("tracks (artists)" not in row and row["tracks"] == "60" for row in rows)
+
+
+def test_of_very_many_tracks_some_ask_and_the_notes_say_so(learnt, monkeypatch):
+    monkeypatch.setattr("soundkin.evaluation.retrieval.MOST_QUERIES", 40)
+    monkeypatch.setattr("soundkin.evaluation.protocol.MOST_QUERIES", 40)
+    tracks = catalog()
+    some = evaluate_vectors(systems(tracks, 2.0), tracks, ["genre"], resamples=50)
+    row, whole = (row_of(of, label="genre", metric="mAP@10", filtered_by="artist") for of in (some, learnt))
+    assert (row.items, whole.items) == (40, 60)
+    assert row.scores[0].mean == pytest.approx(whole.scores[0].mean, abs=0.1)
+    assert any("Of more than 40 tracks" in note for note in some.notes)
+    assert not any("drawn to ask" in note for note in learnt.notes)
+
+
 def test_gains_are_ours_minus_the_others(learnt):
     for row in learnt.rows:
         for score, gain in zip(row.scores[1:], row.gains, strict=True):

@@ -98,7 +98,8 @@ class TestByHand:
                 assert means[metric, system] == pytest.approx(sum(of_users) / 3, abs=1e-5)
         # recall@2: ours (0.5 + 1 + 0.33333) / 3 = 0.61111; the bound (1 + 1 + 0.66667) / 3 = 0.88889; 0.6875 of it
         assert result.shares[0].mean == pytest.approx(0.6875)
-        assert result.verdict.startswith("ours: recall@2 0.611")
+        assert result.verdict.startswith("too few users to say (3, at least 8 are needed): ours: recall@2 0.611")
+        assert result.table()[0]["users"] == "3"
         assert result.table()[0]["recall@2 of the bound"].startswith("69%")
 
     def test_shuffled_is_the_mean_over_orders_of_its_tracks(self):
@@ -172,10 +173,10 @@ def test_the_share_of_the_bound_is_a_ratio_of_means_with_a_paired_interval(resul
 
 
 def test_there_is_no_share_of_a_bound_that_finds_nothing():
-    plays = np.zeros((3, 40))
+    plays = np.zeros((8, 40))
     plays[:, 0] = 1
-    backwards = np.ones((3, 1)), np.arange(40.0)[:, None]
-    result = cold_start({"content": (np.ones((3, 1)), -backwards[1])}, backwards, csr_matrix(plays), resamples=20)
+    backwards = np.ones((8, 1)), np.arange(40.0)[:, None]
+    result = cold_start({"content": (np.ones((8, 1)), -backwards[1])}, backwards, csr_matrix(plays), resamples=20)
     assert result.shares == ()
     assert result.verdict.startswith("content: recall@20 1.000 [1.000, 1.000]; ")
 

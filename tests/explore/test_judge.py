@@ -1,7 +1,5 @@
 """The judge page as text, and in a real browser that clicks, types, reloads and saves."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +12,6 @@ from soundkin.explore.judge import Candidate, JudgedQuery, JudgePage, Opinion, r
 from soundkin.explore.report import Listing
 from soundkin.explore.snippets import data_uri, encode_mp3
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-FLAGS += ["--autoplay-policy=no-user-gesture-required"]
 SCRIPT = "<script>alert('x')</script>"
 IDS = ('a "quoted", one', "b\nline", "c", "день", "e", "f")
 TRACKS = Catalog(pd.DataFrame({"track_id": IDS, "path": "x.ogg"}), Path())
@@ -78,18 +72,6 @@ def test_nobody_can_write_into_the_page(place: str) -> None:
     queries = [JudgedQuery("d", Listing("Day Bus", "Bob", "jazz"), [odd])]
     given = (row("d", "c", "good", SCRIPT),) if place == "judgements" else ()
     assert SCRIPT not in page(queries=queries, judgements=given)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    """A real Chromium, or a reason why there is none."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install soundkin[dev]")
-    if CHROMIUM is None:
-        pytest.skip("needs a Chromium on the PATH, to open the page in")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

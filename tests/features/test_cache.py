@@ -115,7 +115,8 @@ def test_damaged_shards_are_told(tmp_path: Path) -> None:
     (shard,) = build.cache.folder.glob("*.f16")
     key = str(build.keys[0])
     content = shard.read_bytes()
-    for damage in (content[:-192], content[:-1], b""):
+    flipped = content[:400] + bytes([content[400] ^ 1]) + content[401:]
+    for damage in (content[:-192], content[:-1], b"", flipped):
         shard.write_bytes(damage)
         with pytest.raises(ArtefactError, match="Delete"):
             MelCache(tmp_path / "cache", FRONT_END).log_mel(key)

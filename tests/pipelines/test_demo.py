@@ -1,6 +1,7 @@
 """The whole job in one go, on a folder of someone's own music."""
 
 import json
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,10 @@ SMALL = ("trainer.epochs=2", "trainer.steps_per_epoch=4", "data.batch_patches=8"
 
 
 @pytest.mark.slow
-def test_it_leaves_all_that_it_promises_and_runs_again(small_catalog: Path, tmp_path: Path) -> None:
+def test_it_leaves_all_that_it_promises_and_runs_again(
+    small_catalog: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     music = small_catalog.parent / "music"
     result = demo(tmp_path, music, workers=1, overrides=SMALL)
     for name in ("catalog.csv", "model/config.json", "embeddings/manifest.json", "index/CURRENT", "metrics.json"):
@@ -23,7 +27,10 @@ def test_it_leaves_all_that_it_promises_and_runs_again(small_catalog: Path, tmp_
     assert json.loads((tmp_path / "metrics.json").read_text())["verdict"] == result.evaluation.verdict
     assert {"model", "MFCC", "untrained", "chance"} <= set(result.evaluation.systems)
     assert len(result.answers) == 5 and not result.skipped
+    assert "train: the network hears" in caplog.text
+    caplog.clear()
     assert demo(tmp_path, music, workers=1, overrides=SMALL).evaluation.rows == result.evaluation.rows
+    assert "train: the network hears" not in caplog.text and "train: not needed" in caplog.text
 
 
 @pytest.mark.slow
@@ -43,6 +50,22 @@ def test_nothing_to_learn_from(small_catalog: Path, tmp_path: Path) -> None:
     catalog.to_csv(tmp_path / "catalog.csv", index=False)
     with pytest.raises(CatalogError, match=r"no labels to learn from\. Fill in genre or artist"):
         demo(tmp_path / "run", tmp_path, workers=1, overrides=SMALL)
+
+
+def test_a_wrong_setting_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for wrong, answer in (
+        ("trainer.epoch=3", r"Did you mean trainer\.epochs"),
+        ("task=[gnre]", "Did you mean genre"),
+        ("trainer=gpu", "no GPU"),
+        ("ratings=(", "does not exist"),
+    ):
+        with pytest.raises(UsageError, match=answer):
+            demo(tmp_path / "run", overrides=(wrong,))
+    assert not (tmp_path / "run").exists() and not caplog.text
 
 
 def test_no_folder(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import soundfile
 import torch
 
 from soundkin.embedding.bundle import Bundle, save_bundle
-from soundkin.embedding.embedder import load
+from soundkin.embedding.embedder import Embedder, load
 from soundkin.embedding.store import read_embeddings, read_patches
-from soundkin.errors import CatalogError, OutputError, SoundkinError, UsageError
+from soundkin.errors import AudioError, CatalogError, OtherModelError, OutputError, SoundkinError, UsageError
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
@@ -123,8 +123,45 @@ def test_a_catalog_may_grow_files_may_move_and_be_mended(model: Path, catalog: P
 def test_another_model_computes_all_again(model: Path, catalog: Path, tmp_path: Path) -> None:
     embed_catalog(model, catalog, tmp_path / "out")
     other = save_model(tmp_path / "other", random_seed=1)
-    assert counts(embed_catalog(other, catalog, tmp_path / "out")) == (4, 0, 1)
+    before = content(tmp_path / "out")
+    with pytest.raises(OtherModelError, match=r"holds 4 vectors of model .* --replace"):
+        embed_catalog(other, catalog, tmp_path / "out")
+    assert content(tmp_path / "out") == before
+    assert counts(embed_catalog(other, catalog, tmp_path / "out", replace=True)) == (4, 0, 1)
     assert read_embeddings(tmp_path / "out").model_hash == load(other).hash
+
+
+def test_a_bad_file_is_decoded_again_only_when_it_changes(
+    model: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed_catalog(model, catalog, tmp_path / "out")
+    decoded = []
+    monkeypatch.setattr(Embedder, "embed_file", lambda self, path, *_: decoded.append(path.name) or _refuse())
+    again = embed_catalog(model, catalog, tmp_path / "out")
+    assert decoded == [] and counts(again) == (0, 4, 1)
+    (tmp_path / "audio" / "c.mp3").write_text("still no audio")
+    embed_catalog(model, catalog, tmp_path / "out")
+    assert decoded == ["c.mp3"]
+
+
+def _refuse() -> None:
+    raise AudioError("it cannot be decoded")
+
+
+@pytest.mark.slow
+def test_the_command_asks_before_it_replaces_and_may_allow_skipped(model: Path, catalog: Path, tmp_path: Path) -> None:
+    call = ["embed", str(model), str(catalog), "-o", str(tmp_path / "out")]
+    assert _exit_code(call) == 3
+    assert _exit_code([*call, "--allow-skipped"]) == 0
+    other = save_model(tmp_path / "other", random_seed=1)
+    call[1] = str(other)
+    assert _exit_code([*call, "--allow-skipped"]) == 2, "nobody at the terminal to ask"
+    assert _exit_code([*call, "--allow-skipped", "--replace"]) == 0
+
+
+def _exit_code(arguments: list[str]) -> int:
+    command = [sys.executable, "-m", "soundkin", *arguments]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode
 
 
 def test_calls_that_make_no_sense_are_refused(model: Path, catalog: Path, tmp_path: Path) -> None:
@@ -182,7 +219,7 @@ def test_real_music_embeds_alike_with_one_worker_and_two(music: Path, tmp_path: 
     rows = [f"track-{number},{path},{music}" for number, path in enumerate(paths)]
     (tmp_path / "catalog.csv").write_text("\n".join(["track_id,path,audio_folder", *rows]))
     one = embed_catalog(tmp_path / "model", tmp_path / "catalog.csv", tmp_path / "one", workers=1)
-    assert counts(one) == (14, 0, 0)
+    assert counts(one) == (len(rows), 0, 0)
     embed_catalog(tmp_path / "model", tmp_path / "catalog.csv", tmp_path / "two", workers=2)
     assert content(tmp_path / "one") == content(tmp_path / "two")
 

@@ -294,14 +294,55 @@ def test_embeddings_are_judged_as_the_model_that_made_them(run, model, planted):
     assert theirs.provenance["model_hash"] == ours.provenance["model_hash"]
 
 
-@pytest.mark.slow
-def test_embeddings_whose_model_is_gone_are_anybodys(model, planted, tmp_path):
+def lose(model: Path, how: str) -> None:
+    if how == "missing":
+        shutil.rmtree(model)
+    elif how == "corrupt":
+        (model / "model.safetensors").write_bytes(b"nothing")
+    elif how == "older":
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps(config | {"format_version": 0}))
+    else:
+        shutil.rmtree(model)
+        save_bundle(small_bundle(SplitRule(), 7), model)
+
+
+@pytest.mark.parametrize("how", ["missing", "corrupt", "older", "another"])
+def test_embeddings_whose_model_is_lost_are_judged_on_all_tracks_only_where_somebody_says_so(
+    how, model, planted, tmp_path
+):
     shutil.copytree(model, tmp_path / "model")
     embed_catalog(tmp_path / "model", planted, tmp_path / "embeddings")
-    shutil.rmtree(tmp_path / "model")
-    evaluation = evaluate(tmp_path / "embeddings", planted)
-    assert evaluation.provenance["split"] == "all" and evaluation.trained_labels == ()
-    assert any("Nothing is known of what embeddings learnt from" in note for note in evaluation.notes)
+    lose(tmp_path / "model", how)
+    for split in (None, "test", "valid", "train"):
+        with pytest.raises(
+            ArtefactError, match=r"nobody knows what its vectors were trained on\. .*--model.*--split all"
+        ):
+            evaluate(tmp_path / "embeddings", planted, split=split)
+    told = evaluate(tmp_path / "embeddings", planted, model=model, labels=["artist"])
+    assert told.provenance["split"] == "test" and told.trained_labels == ("genre",) and not told.caveat
+    with pytest.raises(ArtefactError, match="Name the model that made these embeddings"):
+        evaluate(tmp_path / "embeddings", planted, model=tmp_path / "model")
+    if how == "missing":
+        evaluation = evaluate(tmp_path / "embeddings", planted, split="all", labels=["genre"])
+        assert evaluation.trained_labels == () and evaluation.tracks == 32
+        assert evaluation.verdict.endswith("nobody knows whether these tracks were trained on")
+        assert any("the model that made them cannot be read" in note for note in evaluation.notes)
+
+
+def test_a_model_that_does_not_say_what_was_held_out_is_no_judge_of_it(planted, tmp_path):
+    bundle = small_bundle(SplitRule())
+    bundle.provenance = {}
+    save_bundle(bundle, tmp_path / "model")
+    with pytest.raises(ArtefactError, match=r"does not say which tracks were held out.*--split all"):
+        evaluate(tmp_path / "model", planted)
+    assert evaluate(tmp_path / "model", planted, "all", labels=["artist"]).verdict.endswith("those of training too")
+
+
+def test_a_split_of_vectors_from_elsewhere_is_not_called_held_out(oracle, planted):
+    evaluation = evaluate(oracle, planted, split="train", labels=["genre"])
+    assert evaluation.verdict.endswith("nobody knows whether these tracks were trained on")
+    assert any("the train split is one made now" in note for note in evaluation.notes)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from soundkin.cli.main import main
 from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.known_users import known_users
-from soundkin.errors import ArtefactError, ConfigError, UsageError
+from soundkin.errors import ArtefactError, CatalogError, ConfigError, UsageError
 from soundkin.evaluation.recommendation import BOUND, POPULARITY, SHUFFLED
 from soundkin.files import sha256_of
 from soundkin.pipelines.reproduce import Reproduction, reproduce
@@ -153,6 +153,10 @@ def test_what_cannot_be_done_is_said_before_anything_is(asked, tmp_path: Path) -
     for overrides in (["task=[artist]", "~task.latent_factors"], ["task=[artist]"]):
         with pytest.raises(ConfigError, match="is about latent factors"):
             reproduce(**asked | {"overrides": overrides})
+    with pytest.raises(CatalogError, match=r"ratings nöne\.csv does not exist"):
+        reproduce(**asked | {"ratings": Path("nöne.csv")})
+    with pytest.raises(ConfigError, match="no such score here"):
+        reproduce(**asked | {"overrides": [*SMALL, "trainer.watched=nonsense"]})
     for shares, missing in (("{train:0.7,valid:0,test:0.3}", "valid"), ("{train:0.7,valid:0.3,test:0}", "test")):
         with pytest.raises(UsageError, match=f"no track is in the {missing} split"):
             reproduce(**asked | {"overrides": [*SMALL, f"data.split={shares}"]})

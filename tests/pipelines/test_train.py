@@ -187,8 +187,7 @@ def test_a_missing_file_is_told_before_anything_is_heard(small_catalog: Path, tm
         config = compose(overrides(small_catalog, tmp_path / "run", "task=[ratings]", wrong))
         with pytest.raises(CatalogError, match=message):
             train(config)
-        assert not (tmp_path / "cache").exists()
-        (tmp_path / "run" / "config.yaml").unlink()
+        assert not (tmp_path / "cache").exists() and not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ def test_another_plan_or_config_is_refused(result: Transfer, catalog: Path, run_
     with pytest.raises(ConfigError, match=r"fold-1 holds a run of another config \(random_seed: 0 -> 1\)"):
         transfer(catalog, run_dir, **ASKED | {"overrides": [*SMALL, "random_seed=1"]})
     write_catalog(pd.read_csv(catalog).iloc[1:], tmp_path / "catalog.csv")
-    with pytest.raises(ConfigError, match=r"another plan \(catalog_sha256: "):
+    with pytest.raises(ConfigError, match=r"another plan \(catalog_sha256: .*tracks: 32 -> 31"):
         transfer(tmp_path / "catalog.csv", run_dir, **ASKED)
 
 
@@ -129,6 +129,13 @@ def test_what_cannot_be_done_is_said_before_anything_is(catalog: Path, tmp_path:
             ConfigError,
             "config catalog=mine.csv: each fold has a catalog of its own",
         ),
+        ({"overrides": ["ratings=músic (2).csv"]}, CatalogError, r"ratings músic \(2\)\.csv does not exist"),
+        ({"overrides": ["task=[playlist]"]}, CatalogError, "no file of them was named"),
+        ({"overrides": ["task=[tags]"]}, CatalogError, "no column tags"),
+        ({"overrides": ["trainer.watched=nonsense"]}, ConfigError, "no such score here"),
+        ({"overrides": ["trainer.strategy=dpp"]}, ConfigError, "Did you mean ddp"),
+        ({"overrides": ["features=external", "features.path=nowhere.npz"]}, UsageError, r"nowhere\.npz does not exist"),
+        ({"overrides": ["trainer.epochs=(3"]}, ConfigError, "cannot be read"),
         ({"overrides": ["+run_dir=here"]}, ConfigError, "each fold has a run_dir of its own"),
     ]
     for change, kind, answer in wrong:

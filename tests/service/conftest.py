@@ -1,6 +1,5 @@
 """A page that is really served, and a browser that really opens it."""
 
-import shutil
 import socket
 import threading
 import time
@@ -18,16 +17,6 @@ from soundkin.pipelines.assess import Assessment, open_assessment
 from soundkin.service.assess import make_app
 
 RATE_HZ, SECONDS = 22_050, 5
-CHROMIUM_ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 QUICK = {
     "tutorial": 2,
     "qualifier": 3,
@@ -104,19 +93,6 @@ def serve() -> Iterator[Callable[..., Served]]:
     yield start
     for served in running:
         served.stop()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Headless Chromium."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("needs Chromium on the PATH")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

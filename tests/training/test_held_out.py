@@ -1,10 +1,13 @@
 """What training watches: figures worked out by hand, and which of them there are."""
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
@@ -15,10 +18,13 @@ from soundkin.errors import ConfigError
 from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.user_rankings import Factors
 from soundkin.pipelines.train import compose, train
+from soundkin.training import fit
+from soundkin.training.callbacks import KeepBest, StopWhenNoBetter
 from soundkin.training.held_out import (
     MOST_USERS,
     SYSTEM,
     HeldOut,
+    error_of_mean,
     held_out_scores,
     measure_held_out,
     standard_error,
@@ -88,6 +94,123 @@ def test_the_standard_error_is_that_of_independent_groups() -> None:
     assert standard_error(values, np.zeros(50, int)) == np.inf
 
 
+def tracks_by(artists: int, tracks: int, **columns: list[str]) -> Catalog:
+    count = artists * tracks
+    frame = {"track_id": [f"t{row}" for row in range(count)], "path": ["x.ogg"] * count}
+    frame |= {"artist": [f"Artist {row // tracks}" for row in range(count)]} | columns
+    return Catalog(pd.DataFrame(frame), Path())
+
+
+def test_held_out_tracks_by_one_artist_are_no_independent_evidence() -> None:
+    """12 artists with 10 tracks each, of whom the artist alone decides whether a track finds its genre."""
+    rng = np.random.default_rng(1)
+    genres = [f"genre {row // 10 % 3}" for row in range(120)]
+    vectors = np.eye(3, dtype=np.float32)[[row // 10 % 3 for row in range(120)]]
+    lost = np.repeat(np.arange(12) % 4 == 0, 10)
+    vectors[lost] = rng.normal(size=(30, 3))
+    measure = measure_held_out(vectors, HeldOut.of(tracks_by(12, 10, genre=genres)))["genre_map"]
+    scores = measure.scores[SYSTEM]
+    of_artists = scores.reshape(12, 10).mean(axis=1)
+    assert scores.std(ddof=1) / np.sqrt(120) == pytest.approx(0.035, abs=0.01), "as if tracks were independent"
+    assert standard_error(scores, measure.groups) == pytest.approx(of_artists.std(ddof=1) / np.sqrt(12))
+    assert standard_error(scores, measure.groups) == pytest.approx(0.091, abs=0.03)
+
+
+def test_two_spellings_are_one_artist() -> None:
+    names = ["Björk", "bjork", "BJÖRK feat. Tricky", "Other"]
+    catalog = tracks_by(4, 1, genre=["pop"] * 4)
+    catalog.frame["artist"] = names
+    asked = HeldOut.of(catalog)
+    assert asked.groups.tolist() == [0, 0, 0, 1]
+    vectors = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float32)
+    found = measure_held_out(vectors, asked)
+    assert found["artist_map"].scores[SYSTEM][:3].tolist() == [1.0] * 3
+    assert found["genre_map"].scores[SYSTEM].tolist() == [1.0] * 4, "only the other artist can be found"
+
+
+def test_what_is_measured_on_the_same_artists_is_combined_on_them() -> None:
+    """A second measure that says the same adds no evidence; one that says the contrary takes the noise away."""
+    rng = np.random.default_rng(0)
+    groups, values = np.repeat(np.arange(12), 10), rng.normal(size=12).repeat(10)
+    alone = standard_error(values, groups)
+    assert error_of_mean([(values, groups)] * 2) == pytest.approx(alone)
+    assert error_of_mean([(values, groups), (-values, groups)]) == pytest.approx(0, abs=1e-12)
+    other = rng.normal(size=12).repeat(10)
+    both = (values + other).reshape(12, 10)[:, 0] / 2
+    assert error_of_mean([(values, groups), (other, groups)]) == pytest.approx(both.std(ddof=1) / np.sqrt(12))
+
+
+def test_a_repeated_measure_does_not_pass_the_gate() -> None:
+    rng = np.random.default_rng(1)
+    start, noise = rng.random(40), rng.normal(0, 0.3, 40)
+    noise += 0.9 * noise.std(ddof=1) / np.sqrt(40) - noise.mean()  # nine tenths of a standard error
+    once, twice = {"a_map": measured(start + noise)}, {name: measured(start + noise) for name in ("a_map", "b_map")}
+    for measures in (once, twice):
+        assert watched_score(measures, "retrieval", dict.fromkeys(measures, start)) == pytest.approx(start.mean())
+
+
+def test_users_of_several_tasks_are_the_same_users() -> None:
+    asked = HeldOut({}, [()] * 3, {"one": LIKED, "other": LIKED}, {"one": ["u", "v", "w"], "other": ["w", "x", "u"]})
+    assert asked.user_groups("one").tolist() == [0, 1, 2]
+    assert asked.user_groups("other").tolist() == [2, 3, 0]
+    unknown = HeldOut({}, [()] * 3, {"one": LIKED, "other": LIKED})
+    assert set(unknown.user_groups("one")).isdisjoint(unknown.user_groups("other"))
+
+
+@pytest.mark.parametrize(("artists", "passes"), [(4, False), (7, False), (8, True)])
+def test_few_held_out_artists_cannot_say_that_training_helped(artists: int, passes: bool) -> None:
+    groups = np.arange(5 * artists) % artists
+    start = np.random.default_rng(0).random(len(groups)) / 2
+    now = {"genre_map": Measure("retrieval", "genre", "mAP@10", None, {SYSTEM: start + 0.4}, groups)}
+    kept_by = watched_score(now, "retrieval", {"genre_map": start})
+    assert kept_by == pytest.approx(start.mean() + 0.4 * passes)
+    assert watched_score(now, "retrieval", None) == pytest.approx(start.mean() + 0.4)
+
+
+def test_a_measure_of_few_artists_is_no_evidence_beside_one_of_many() -> None:
+    start = {"genre_map": np.full(40, 0.5), "artist_map": np.full(40, 0.5)}
+    noise = np.random.default_rng(0).normal(0, 0.1, 40)
+    few = Measure("retrieval", "artist", "mAP@10", None, {SYSTEM: start["artist_map"] + 0.5}, np.arange(40) % 3)
+    assert watched_score(
+        {"genre_map": measured(0.5 + noise - noise.mean()), "artist_map": few}, "retrieval", start
+    ) == (pytest.approx(0.5))
+
+
+def test_what_is_too_few_is_known_before_training() -> None:
+    few = HeldOut.of(tracks_by(4, 3, genre=["a", "b"] * 6))
+    assert few.too_few("retrieval") == "4 artists, at least 8 are needed" and few.in_words() == "4 artists"
+    assert few.conclusion("retrieval", had_start=True, start_kept=True) == (
+        "too few to tell whether training helped (4 artists, at least 8 are needed): the network as it was before is "
+        "kept"
+    )
+    enough = HeldOut.of(tracks_by(8, 3, genre=["a", "b"] * 12))
+    assert not enough.too_few("retrieval") and not enough.too_few("artist_map")
+    assert enough.conclusion("retrieval", had_start=True, start_kept=False).startswith("8 artists: better than")
+
+
+def test_of_many_tracks_a_sample_asks_always_the_same_and_all_are_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = tracks_by(30, 4, genre=["a", "b", "c"] * 40)
+    vectors = np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32)
+    whole = measure_held_out(vectors, HeldOut.of(catalog))
+    monkeypatch.setattr("soundkin.training.held_out.MOST_QUERIES", 50)
+    some, again = (measure_held_out(vectors, HeldOut.of(catalog)) for _ in range(2))
+    for name, measure in some.items():
+        asked = np.isfinite(measure.scores[SYSTEM])
+        assert asked.sum() == 50
+        np.testing.assert_array_equal(measure.scores[SYSTEM][asked], whole[name].scores[SYSTEM][asked])
+        np.testing.assert_array_equal(measure.scores[SYSTEM], again[name].scores[SYSTEM])
+
+
+def test_a_run_stops_by_the_score_as_it_is_and_keeps_weights_by_the_gate(tmp_path: Path) -> None:
+    config = compose([f"catalog={tmp_path}", f"run_dir={tmp_path}", "logger=csv", "trainer.patience=2"])
+    callbacks = fit._trainer(config, tmp_path / "checkpoints", True).callbacks
+    [stop] = [one for one in callbacks if isinstance(one, StopWhenNoBetter)]
+    [keep] = [one for one in callbacks if isinstance(one, KeepBest)]
+    assert (stop.monitor, keep.monitor) == ("valid/retrieval", "valid/watched")
+    climbing = [stop._evaluate_stopping_criteria(torch.tensor(score))[0] for score in (0.537, 0.55, 0.58, 0.603)]
+    assert not any(climbing)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 999), st.floats(-0.5, 0.5))
 def test_weights_beat_the_start_by_more_than_noise_or_not_at_all(seed: int, gain: float) -> None:
@@ -134,6 +257,23 @@ def test_training_watches_the_listeners_of_held_out_tracks(small_catalog: Path, 
     train(compose(alone))
     watched = [name for name in pd.read_csv(tmp_path / "alone" / "metrics.csv") if name.startswith("valid/")]
     assert watched == ["valid/latent_factors_ndcg", "valid/retrieval", "valid/watched"]
+
+
+@pytest.mark.slow
+def test_a_run_with_few_held_out_artists_keeps_the_start_and_says_so(
+    small_catalog: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = [f"catalog={small_catalog}", f"run_dir={tmp_path / 'run'}", *SMALLEST, "trainer.epochs=4"]
+    with caplog.at_level("WARNING"):
+        result = train(compose([*run, "task=[genre,artist]"]))
+    assert re.search(r"too few held-out tracks to tell whether training helps \(\d artists, at least 8", caplog.text)
+    assert result.metrics["epoch"] == 0.0, "the frozen epoch, in which the network is as it was"
+    rows = pd.read_csv(tmp_path / "run/metrics.csv")
+    assert (rows["valid/watched"] <= rows["valid/retrieval"].iloc[0] + 1e-9).all()
+    card = (result.model / "README.md").read_text()
+    assert re.search(r"Held out: too few to tell whether training helped \(\d artists.* as it was before is kept", card)
+    told = json.loads((result.model / "config.json").read_text())["provenance"]["training"]
+    assert told == {"epochs_run": len(rows), "kept_epoch": 1, "start_kept": True}
 
 
 @pytest.mark.slow

@@ -9,10 +9,11 @@ deviations, so no table of all pairs of values is made. Ordinal distances are in
 nominal ones are what is left of all pairs once those of a kind are taken off.
 
 Intervals draw units anew, with all their values (A. Zapf et al., "Measuring inter-rater reliability for nominal data",
-2016): they say what other units would give with the same raters.
+2016): they say what other units would give with the same raters. Units that depend on each other, such as tracks by one
+artist, are drawn together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel
 
 from soundkin.catalog.annotators import UNKNOWN, make_judgements
-from soundkin.evaluation.bootstrap import LEVEL, Interval
+from soundkin.evaluation.bootstrap import Interval, draw_blocks, interval_of, too_few
 from soundkin.shapes import Float, Int, typechecked
 
 Level = Literal["nominal", "ordinal", "interval"]
@@ -33,7 +34,8 @@ ROUNDING = 1e-12  # a spread smaller than this, beside the values themselves, is
 class Agreement(BaseModel, frozen=True):
     """Alpha over the units that at least two raters valued; None where it means nothing, for the `reason` given.
 
-    `alike` is the share of pairs of values of one unit that are equal.
+    `alike` is the share of pairs of values of one unit that are equal. `groups` counts what is drawn for the interval:
+    units, or groups of them.
     """
 
     level: Level
@@ -43,6 +45,12 @@ class Agreement(BaseModel, frozen=True):
     units: int
     raters: int
     values: int
+    groups: int
+
+    def in_words(self, unit: str) -> str:
+        """What Krippendorff would have one conclude from alpha, if there are enough groups (`unit`, in the plural)."""
+        assert self.alpha is not None
+        return too_few(self.groups, unit) or in_words(self.alpha.mean)
 
 
 def krippendorff(
@@ -52,19 +60,24 @@ def krippendorff(
     level: Level = "nominal",
     resamples: int = 1000,
     random_seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> Agreement:
     """Alpha of a long table: who (`raters`), about what (`units`), said what (`values`), one row for each value.
 
     Rows without a value or unit do not count; a rater who is not named (missing) is somebody else in every row. Of
     several values that a rater gave a unit the first counts. Values are numbers for ordinal and interval, and anything
-    that can be told apart for nominal. The interval has no ends with fewer than two units.
+    that can be told apart for nominal. `groups` says for each row which units are drawn together: the artist of a
+    track, the anchor of a question. The interval has no ends with fewer than `FEW_GROUPS` of them.
     """
-    table = _pairable(pd.DataFrame({"rater": raters, "unit": units, "value": values}, dtype=object))
+    drawn = units if groups is None else groups
+    table = _pairable(pd.DataFrame({"rater": raters, "unit": units, "value": values, "group": drawn}, dtype=object))
     unit = pd.factorize(table["unit"])[0].astype(np.int64)
     kinds, code = np.unique(_comparable(table["value"], level), return_inverse=True)
     units_kept, named = len(np.unique(unit)), table["rater"].notna()
     raters_kept = int(table["rater"][named].nunique() + (~named).sum())
-    counted = {"level": level, "units": units_kept, "raters": raters_kept, "values": len(table)}
+    of_units = pd.factorize(table["group"][~table["unit"].duplicated()])[0]
+    group_count = int(of_units.max(initial=-1)) + 1
+    counted = {"level": level, "units": units_kept, "raters": raters_kept, "values": len(table), "groups": group_count}
     if not len(table):
         return Agreement(alpha=None, alike=None, reason="no unit was valued by two raters", **counted)
     disagreement = _disagreements(unit, code.reshape(-1), kinds, level)
@@ -72,21 +85,30 @@ def krippendorff(
     if len(kinds) == 1:
         reason = "everybody always gave the same value, which chance would explain as well"
         return Agreement(alpha=None, alike=alike, reason=reason, **counted)
-    alpha = _interval(disagreement, units_kept, resamples, random_seed)
+    alpha = _interval(disagreement, of_units, resamples, random_seed)
     return Agreement(alpha=alpha, alike=alike, **counted)
 
 
-def triplet_agreement(triplets: pd.DataFrame, resamples: int = 1000, random_seed: int = 0) -> Agreement:
+def triplet_agreement(
+    triplets: pd.DataFrame, resamples: int = 1000, random_seed: int = 0, artists: Mapping[str, int] | None = None
+) -> Agreement:
     """Nominal alpha of judgements: the unit is a question (anchor and two tracks), the value which was the closer one.
 
     The two values are the question's tracks in the order of their ids, which has nothing to do with the answer; where
-    people agree in `alike` of the cases, alpha is therefore about 2 alike - 1.
+    people agree in `alike` of the cases, alpha is therefore about 2 alike - 1. Questions about one anchor are drawn
+    together, or those about the anchors of one artist, where `artists` numbers these by track.
     """
     judgements = make_judgements(triplets)
     ids = np.array([*judgements.annotator_ids, None], dtype=object)
     assert UNKNOWN == -1  # the last of `ids`
     return krippendorff(
-        ids[judgements.annotators], judgements.questions, judgements.answers, "nominal", resamples, random_seed
+        ids[judgements.annotators],
+        judgements.questions,
+        judgements.answers,
+        "nominal",
+        resamples,
+        random_seed,
+        triplets["anchor_id"].map(artists) if artists else triplets["anchor_id"],
     )
 
 
@@ -170,18 +192,15 @@ def _squared(unit: Int[np.ndarray, " values"], values: Float[np.ndarray, " value
 
 
 @typechecked
-def _interval(disagreement: _Disagreements, units: int, resamples: int, random_seed: int) -> Interval:
-    """Alpha, and percentiles of the draws in which not all values are the same."""
-    observed, expected = disagreement(np.ones(units))
-    alpha = 1.0 - observed / expected
-    rng = np.random.default_rng(random_seed)
-    draws = []
-    for _ in range(resamples if units > 1 else 0):
-        drawn = np.bincount(rng.integers(units, size=units), minlength=units).astype(np.float64)
-        observed, expected = disagreement(drawn)
-        if expected > 0:
-            draws.append(1.0 - observed / expected)
-    if not draws:
-        return Interval(system="people", mean=alpha)
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(system="people", mean=alpha, low=float(low), high=float(high))
+def _interval(
+    disagreement: _Disagreements, groups: Int[np.ndarray, " units"], resamples: int, random_seed: int
+) -> Interval:
+    """Alpha, and percentiles of the draws of groups in which not all values are the same."""
+
+    def alpha(weights: Float[np.ndarray, " units"]) -> float:
+        observed, expected = disagreement(weights)
+        return 1.0 - observed / expected if expected > 0 else np.nan
+
+    blocks = draw_blocks(int(groups.max()) + 1, resamples, random_seed)
+    alphas = np.array([alpha(drawn[groups]) for block in blocks for drawn in block])
+    return interval_of("people", alphas[np.isfinite(alphas)])

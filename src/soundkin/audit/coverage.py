@@ -15,14 +15,14 @@ from scipy.sparse import csr_matrix
 from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty, refuse_repeats
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, draw_groups
+from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, drawn_sums, too_few
 from soundkin.evaluation.questions import artist_groups, column_values
 from soundkin.shapes import Float, typechecked
 
 DEFAULT_COLUMNS = ("genre", "artist", "decade", "language")
 ADDS_UP_WITHIN = 0.01
 RESAMPLES, FEWEST_RESAMPLES = 1000, 200
-MOST_DRAWN = 20_000_000  # numbers in memory: draws x artists, draws x values
+MOST_DRAWN = 20_000_000  # numbers in memory: draws x values
 FEW_TRACKS = 20
 FEW_TRACKS_BY_ONE = 3  # of an artist or an album: a label with fewer cannot be taught, kept from overfitting and tested
 MADE_BY_ONE = ("artist", "album")
@@ -235,12 +235,11 @@ def _weights(held: list[list[int]], count: int) -> csr_matrix:
 def _draws(column: str, groups: np.ndarray, weights: csr_matrix, random_seed: int) -> np.ndarray:
     """Shares in draws of whole artists, [draws, values]; none where the artists themselves are what is counted."""
     names, group = np.unique(groups, return_inverse=True)
-    resamples = min(RESAMPLES, MOST_DRAWN // max(1, len(names), weights.shape[1]))
-    if column in MADE_BY_ONE or len(names) < 2 or resamples < FEWEST_RESAMPLES:
+    resamples = min(RESAMPLES, MOST_DRAWN // max(1, weights.shape[1]))
+    if column in MADE_BY_ONE or len(names) < FEW_GROUPS or resamples < FEWEST_RESAMPLES:
         return np.empty((0, weights.shape[1]))
     member = csr_matrix((np.ones(len(group)), (group, np.arange(len(group)))), shape=(len(names), len(group)))
-    totals = draw_groups(len(names), resamples, random_seed)[1:] @ (member @ weights)
-    totals = np.asarray(totals)
+    totals = drawn_sums(csr_matrix(member @ weights), resamples, random_seed)[1:]
     return np.asarray(totals / totals.sum(axis=1, keepdims=True))
 
 
@@ -286,6 +285,8 @@ def _notes(column: str, target: Target | None, catalog: Catalog) -> tuple[str, .
         notes.append(f"Thin: fewer than {FEW_TRACKS} tracks or {FEW_GROUPS} artists.")
         if not any(column_values(catalog, "artist")):
             notes.append("No artist is known: intervals take every track for independent, and are too narrow.")
+        elif len(np.unique(artist_groups(catalog))) < FEW_GROUPS:
+            notes.append(f"There are no intervals: {too_few(len(np.unique(artist_groups(catalog))), 'artists')}.")
     if column == "decade":
         notes.append("Decades without a track between the first and the last count as missing.")
     return tuple(notes)

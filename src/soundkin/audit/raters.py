@@ -1,12 +1,13 @@
 """Raters: whether people agree, whom of them to believe, and how much each one's judgements weigh in training."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
 from pydantic import BaseModel
 
-from soundkin.audit.agreement import Agreement, in_words, triplet_agreement
+from soundkin.audit.agreement import Agreement, triplet_agreement
 from soundkin.audit.rating_scales import Feedback, RatingScales, audit_rating_scales
 from soundkin.audit.reliability import AnnotatorReliability, annotator_reliabilities
 from soundkin.catalog.annotators import PRIOR_RELIABILITY
@@ -43,6 +44,7 @@ class JudgementAgreement(BaseModel, frozen=True):
                 "Krippendorff's alpha": "" if found.alpha is None else str(found.alpha),
                 "alike": "" if found.alike is None else f"{found.alike:.0%}",
                 "questions": str(found.units),
+                "drawn": str(found.groups),
                 "annotators": str(found.raters),
                 "judgements": str(found.values),
             }
@@ -55,13 +57,14 @@ class JudgementAgreement(BaseModel, frozen=True):
             return ()
         return (
             "Only questions that two people answered count, and of several answers of a person the first.",
-            "Alpha is 1 where all agree and 0 where they agree as by chance; its interval is over questions.",
+            "Alpha is 1 where all agree and 0 where they agree as by chance; its interval "
+            "draws anchors (or their artists), with all questions about them.",
             "People differ where two tracks are about as close, so a low alpha may be due to hard questions.",
         )
 
     def _words(self) -> str:
         assert self.agreement is not None and self.agreement.alpha is not None
-        return in_words(self.agreement.alpha.mean)
+        return self.agreement.in_words("anchors or their artists")
 
 
 class AnnotatorAudit(BaseModel, frozen=True):
@@ -146,20 +149,21 @@ def audit_raters(
     feedback: Feedback | None = None,
     resamples: int = 1000,
     random_seed: int = 0,
+    artists: Mapping[str, int] | None = None,
 ) -> tuple[Section, ...]:
     """Agreement and reliability of annotators, and the use of rating scales; what is not given is said to be missing.
 
     `triplets` and `ratings` are tables as `read_triplets` and `read_ratings` return them; `gold` and `expected` those
     of `catalog.annotators.find_consensus`, which raises where gold questions contradict each other. Where `feedback`
-    is not said, it is guessed from the ratings.
+    is not said, it is guessed from the ratings. `artists` numbers the artist of each track: the unit of intervals.
     """
     agreement = None
     if triplets is not None and len(triplets):
-        agreement = triplet_agreement(triplets, resamples, random_seed)
+        agreement = triplet_agreement(triplets, resamples, random_seed, artists)
     return (
         JudgementAgreement(agreement=agreement),
         audit_annotators(triplets, gold, expected),
-        audit_rating_scales(ratings, feedback, resamples, random_seed),
+        audit_rating_scales(ratings, feedback, resamples, random_seed, artists),
     )
 
 

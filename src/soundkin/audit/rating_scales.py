@@ -9,7 +9,7 @@ somebody is called contrary or drifting only where an interval says so that hold
 Welch's of the drift, both with Bonferroni's correction).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ import pandas as pd
 from pydantic import BaseModel
 from scipy.special import ndtri, stdtrit
 
-from soundkin.audit.agreement import Agreement, in_words, krippendorff
+from soundkin.audit.agreement import Agreement, krippendorff
 from soundkin.evaluation.bootstrap import LEVEL
 
 Feedback = Literal["implicit", "explicit"]
@@ -100,9 +100,16 @@ class RatingScales(BaseModel, frozen=True):
 
 
 def audit_rating_scales(
-    ratings: pd.DataFrame | None, feedback: Feedback | None = None, resamples: int = 1000, random_seed: int = 0
+    ratings: pd.DataFrame | None,
+    feedback: Feedback | None = None,
+    resamples: int = 1000,
+    random_seed: int = 0,
+    artists: Mapping[str, int] | None = None,
 ) -> RatingScales:
-    """Audit `ratings` (user_id, track_id, rating[, timestamp]); where `feedback` is not said, it is guessed."""
+    """Audit `ratings` (user_id, track_id, rating[, timestamp]); where `feedback` is not said, it is guessed.
+
+    Intervals of agreement draw tracks, or whole artists where `artists` numbers these by track.
+    """
     if ratings is None or not len(ratings):
         return RatingScales(feedback=None, reason="No ratings were given.", ratings=0, user_count=0)
     guessed, reason = guess_feedback(ratings["rating"])
@@ -124,8 +131,8 @@ def audit_rating_scales(
         medians={name: float(users[name].median()) for name in USER_COLUMNS[1:9] if users[name].notna().any()},
         flagged={flag: int(users["flags"].map(lambda flags, flag=flag: flag in flags).sum()) for flag in FLAGS},
         users=tuple(_rows(standing_out.head(MOST_SHOWN))),
-        agreement=_agreement(sample, sample["rating"], resamples, random_seed),
-        freed_agreement=_agreement(sample, freed, resamples, random_seed),
+        agreement=_agreement(sample, sample["rating"], resamples, random_seed, artists),
+        freed_agreement=_agreement(sample, freed, resamples, random_seed, artists),
         sampled=len(sample) if len(sample) < len(co_rated) else None,
     )
 
@@ -268,20 +275,29 @@ def _sample(co_rated: pd.DataFrame, random_seed: int) -> pd.DataFrame:
     return co_rated[co_rated["track_id"].isin(raters.index[order[:kept]])]
 
 
-def _agreement(sample: pd.DataFrame, values: "pd.Series[float]", resamples: int, random_seed: int) -> Agreement:
-    return krippendorff(sample["user_id"], sample["track_id"], values, "interval", resamples, random_seed)
+def _agreement(
+    sample: pd.DataFrame,
+    values: "pd.Series[float]",
+    resamples: int,
+    random_seed: int,
+    artists: Mapping[str, int] | None,
+) -> Agreement:
+    tracks = sample["track_id"]
+    groups = tracks.map(artists) if artists else tracks
+    return krippendorff(sample["user_id"], tracks, values, "interval", resamples, random_seed, groups)
 
 
 def _about_agreement(agreement: Agreement | None) -> str:
     if agreement is None or agreement.alpha is None:
         return f"Whether users agree cannot be told: {agreement.reason if agreement else 'no ratings'}."
-    return f"Agreement on tracks is {agreement.alpha}: {in_words(agreement.alpha.mean)}."
+    size = f"{agreement.units} tracks that several rated"
+    return f"Agreement on {size} is {agreement.alpha}: {agreement.in_words('tracks or artists')}."
 
 
 def _rows(users: pd.DataFrame) -> Iterator[dict[str, str]]:
     """Cells to print."""
     for row in users.to_dict("records"):
-        yield {name: _cell(value) for name, value in row.items()}
+        yield {str(name): _cell(value) for name, value in row.items()}
 
 
 def _cell(value: object) -> str:

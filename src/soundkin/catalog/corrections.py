@@ -9,12 +9,14 @@ A correction fits one catalog only: where a cell is no longer what it was, someb
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from soundkin.catalog.rows import read_rows, refuse, refuse_empty, refuse_repeats, write_rows
-from soundkin.catalog.table import SPLITS, Catalog, write_catalog
+from soundkin.catalog.cells import Changes, write_changed
+from soundkin.catalog.rows import number_of, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
+from soundkin.catalog.table import SPLITS, Catalog, read_catalog, write_catalog, years_of
 from soundkin.errors import CatalogError
 
 COLUMNS = ("track_id", "column", "was", "value", "reason", "by", "timestamp")
@@ -22,7 +24,6 @@ FIXED = ("track_id", "path", "audio_folder")
 REVIEW_COLUMNS = ("track_id", "column", "given", "suggested", "decision", "value")
 KEEP, ACCEPT, REMOVE = "keep", "accept", "remove"
 DECISIONS = (KEEP, ACCEPT, REMOVE)
-FIRST_YEAR, LAST_YEAR = 1000, 2999
 EXPECTED = {"split": "train, valid or test", "year": "a year such as 1999", "duration": "a number of seconds"}
 
 
@@ -102,6 +103,8 @@ def apply_corrections(catalog: Catalog, corrections: Iterable[Correction], sourc
 def write_corrected(catalog: Catalog, source: Path, output: Path) -> None:
     """Write a corrected catalog that was read from `source` to `output`; its paths lead to the same audio.
 
+    Where both have the same suffix, only the cells that were corrected are written anew; the others stay as they are.
+
     Raises:
         CatalogError: `output` is the source itself, or has another suffix than .csv or .parquet.
         OutputError: the folder cannot be written, or the disk is full.
@@ -109,10 +112,13 @@ def write_corrected(catalog: Catalog, source: Path, output: Path) -> None:
     source, output = Path(source), Path(output)
     if output.resolve() == source.resolve():
         raise CatalogError(f"catalog {output} is the source, which stays as it is. Name another file with -o.")
-    frame = catalog.frame.copy()
-    if output.absolute().parent.resolve() != source.absolute().parent.resolve():
-        frame["audio_folder"] = str(catalog.folder.absolute())
-    write_catalog(frame, output)
+    elsewhere = output.absolute().parent.resolve() != source.absolute().parent.resolve()
+    frame = catalog.frame.assign(audio_folder=str(catalog.folder.absolute())) if elsewhere else catalog.frame
+    if source.suffix.lower() != output.suffix.lower():
+        write_catalog(frame, output)
+        return
+    rows = read_rows(source, f"catalog {source}", required=("track_id", "path")).index
+    write_changed(source, output, _changes(read_catalog(source).frame, frame, rows))
 
 
 def read_review(path: Path, by: str, timestamp: str) -> Review:
@@ -149,8 +155,8 @@ def read_review(path: Path, by: str, timestamp: str) -> Review:
         }
     )[decided]
     corrections = [
-        Correction(*map(str, row), by=by, timestamp=timestamp)
-        for row in cells.astype(object).fillna("").itertuples(index=False)
+        Correction(track_id, column, was, value, reason, by, timestamp)
+        for track_id, column, was, value, reason in cells.astype(object).fillna("").astype(str).to_numpy().tolist()
     ]
     changed = tuple(one for one in corrections if one.was != one.value)
     kept = int((decision == KEEP).sum()) + len(corrections) - len(changed)
@@ -179,10 +185,25 @@ def cell_text(catalog: Catalog, track_id: str, column: str) -> str:
     """What a cell holds, as the file has it; `` where it is empty or the catalog has no such column."""
     if column not in catalog.frame:
         return ""
-    cell = catalog.frame[column].iloc[catalog.row(track_id)]
+    return _cell_text(catalog.frame[column].iloc[catalog.row(track_id)])
+
+
+def _cell_text(cell: Any) -> str:
     if pd.isna(cell):
         return ""
     return f"{cell:.15g}" if isinstance(cell, float) else str(cell)
+
+
+def _changes(before: pd.DataFrame, after: pd.DataFrame, rows: pd.Index) -> Changes:
+    """The cells that differ, by column and row number, as text."""
+    changes = {}
+    for column in after:
+        was = before[column] if column in before else pd.Series(pd.NA, before.index, dtype=object)
+        differs = ~((was == after[column]).fillna(False).astype(bool) | (was.isna() & after[column].isna()))
+        if differs.any():
+            cells = map(_cell_text, after[column][differs])
+            changes[str(column)] = dict(zip(rows[differs].tolist(), cells, strict=True))
+    return changes
 
 
 def _refuse_fixed(frame: pd.DataFrame, source: str) -> None:
@@ -193,30 +214,39 @@ def _refuse_fixed(frame: pd.DataFrame, source: str) -> None:
 def _complaint(catalog: Catalog, known: frozenset[str], one: Correction) -> str:
     """Why a correction cannot be applied; `` if it can."""
     if one.track_id not in known:
-        return f"track_id={one.track_id} is not in {catalog.source}"
+        return f"track_id={one.track_id} is not in {catalog.source}{catalog.id_hint(one.track_id)}"
     found = cell_text(catalog, one.track_id, one.column)
-    if found != one.was:
+    if not _same_cell(found, one.was):
         return f"track_id={one.track_id}: {one.column} was {_shown(one.was)}, and is now {_shown(found)}"
     if one.value and not _fits(one.column, one.value):
         return f"track_id={one.track_id}: {one.column}={one.value} is not {EXPECTED[one.column]}"
     return ""
 
 
+def _same_cell(found: str, was: str) -> bool:
+    """Whether both are the same, or were before a spreadsheet saved one as `1965.0`, `12,5` or `TRUE`."""
+    if found == was or {found.casefold(), was.casefold()} in ({"true"}, {"false"}):
+        return True
+    number = number_of(was)
+    return number is not None and number == number_of(found)
+
+
 def _fits(column: str, value: str) -> bool:
     if column == "split":
         return value in SPLITS
     if column == "year":
-        return value.isdecimal() and FIRST_YEAR <= int(value) <= LAST_YEAR
+        return bool(years_of(pd.Series([value])).notna().all())
     if column == "duration":
-        return bool(np.isfinite(pd.to_numeric(value, errors="coerce")))
+        number = number_of(value)
+        return number is not None and np.isfinite(number)
     return True
 
 
 def _typed(cells: pd.Series, column: str) -> pd.Series:
     if column == "year":
-        return pd.to_numeric(cells).astype("Int64")
+        return years_of(cells.astype("str"))
     if column == "duration":
-        return pd.to_numeric(cells).astype("float64")
+        return cells.map(lambda cell: number_of(str(cell)), na_action="ignore").astype("float64")
     return cells
 
 

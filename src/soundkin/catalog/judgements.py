@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from soundkin.catalog.ratings import keep_known
-from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty
+from soundkin.catalog.rows import read_rows, refuse, refuse_empty
 from soundkin.catalog.table import Catalog
+from soundkin.catalog.times import read_unix_seconds
 
 COLUMNS = ["query_id", "neighbour_id"]
 GOOD, BAD = "good", "bad"
@@ -15,9 +16,9 @@ GOOD, BAD = "good", "bad"
 def read_judgements(path: Path, catalog: Catalog) -> pd.DataFrame:
     """Read and check `query_id, neighbour_id, verdict[, annotator_id[, timestamp]]`, CSV or Parquet, in file order.
 
-    `verdict` is `good` or `bad`. `timestamp` (Unix seconds) becomes float64, NaN where empty. Several people may judge
-    the same pair, and disagree; one person may judge it again: `last_words` keeps what they said last. Rows about
-    tracks that the catalog lacks are left out, with a warning in the log.
+    `verdict` is `good` or `bad`. `timestamp` (as in ratings) becomes float64 Unix seconds, NaN where empty.
+    Several people may judge the same pair, and disagree; one person may judge it again: `last_words` keeps what they
+    said last. Rows about tracks that the catalog lacks are left out, with a warning in the log.
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
@@ -32,8 +33,7 @@ def read_judgements(path: Path, catalog: Catalog) -> pd.DataFrame:
     odd = ~frame["verdict"].isin([GOOD, BAD])
     refuse(frame, source, "verdict", odd, f"is neither {GOOD} nor {BAD}", "Write one of these, or delete the row.")
     if "timestamp" in frame:
-        mend = "Write Unix seconds, or leave the cell empty."
-        frame["timestamp"] = numbers(frame, source, "timestamp", "is not a number of seconds", mend)
+        frame["timestamp"] = read_unix_seconds(frame, source, "timestamp")
     return keep_known(frame, source, COLUMNS, catalog)
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from soundkin.shapes import Bool, Float32, typechecked
 
@@ -41,13 +42,15 @@ class Vocabulary:
 
         A track without labels, or with only labels that the vocabulary left out, is unknown rather than negative.
         """
-        multi_hot = np.zeros((len(values), len(self.names)), dtype=np.float32)
-        known = np.zeros(len(values), dtype=bool)
-        for row, labels in enumerate(values):
-            classes = [self._classes[label] for label in labels if label in self._classes]
-            multi_hot[row, classes] = 1.0
-            known[row] = bool(classes)
-        return multi_hot, known
+        table = self.sparse(values)
+        return table.toarray(), np.diff(table.indptr) > 0
+
+    def sparse(self, values: Labels) -> csr_matrix:
+        """The same as sparse ones, [tracks, classes]: the rows of unknown tracks are empty."""
+        classes = [sorted({self._classes[label] for label in labels if label in self._classes}) for labels in values]
+        starts = np.cumsum([0, *map(len, classes)])
+        columns = np.fromiter((number for of_track in classes for number in of_track), dtype=int, count=starts[-1])
+        return csr_matrix((np.ones(len(columns), np.float32), columns, starts), shape=(len(values), len(self.names)))
 
     def to_json(self) -> list[str]:
         """Plain values for a JSON file."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere
+from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere, on_disk, with_slashes
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
 
@@ -30,11 +30,12 @@ def lyrics_of(catalog: Catalog) -> list[str]:
         return [""] * len(catalog)
     cells = catalog.frame["lyrics"].fillna("").astype("str")
     named = cells.str.fullmatch(r"[^\r\n]+\.(?:txt|lrc)", case=False).to_numpy(bool)
+    cells[named] = with_slashes(catalog.folder, cells[named])
     _check_inside(catalog, cells[named])
     texts = [plain_lyrics(cell) for cell in cells.where(~named, "")]
     unread = []
     for row in np.flatnonzero(named):
-        text, problem = _read(catalog.folder / cells.iloc[row])
+        text, problem = _read(catalog.folder / on_disk(cells.iloc[row]))
         texts[row] = text
         if problem:
             unread.append(f"track_id={catalog.track_ids[row]}: lyrics={cells.iloc[row]} {problem}")

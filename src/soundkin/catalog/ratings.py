@@ -3,11 +3,11 @@
 import logging
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty, refuse_repeats
+from soundkin.catalog.rows import merge_repeats, numbers, read_rows, refuse_empty, refuse_repeats
 from soundkin.catalog.table import Catalog
+from soundkin.catalog.times import read_times
 from soundkin.errors import CatalogError
 
 log = logging.getLogger(__name__)
@@ -16,24 +16,54 @@ log = logging.getLogger(__name__)
 def read_ratings(path: Path, catalog: Catalog) -> pd.DataFrame:
     """Read and check `user_id, track_id, rating[, timestamp]`, CSV or Parquet, in the order of the file.
 
-    `rating` is float64. `timestamp` (Unix seconds or ISO 8601; UTC where no zone is given) becomes datetime64 in UTC,
-    NaT where empty. Rows about tracks that the catalog lacks are left out, with a warning in the log: listening data
-    usually covers more than the audio at hand. A user may rate a track again only at another time.
+    `rating` is float64; a log of plays, `user_id, track_id, timestamp`, has 1 in each row. `timestamp` (`times` says in
+    what forms) becomes datetime64 in UTC, NaT where empty. A row that repeats another is merged with it, and counted in
+    the log: it counts once, or, where no moment is known and all ratings of the file are 1, as a play more. Rows about
+    tracks that the catalog lacks are left out, with a warning in the log: listening data usually covers more than the
+    audio at hand.
 
     Raises:
-        CatalogError: names the file, the row, the column, the value, and the mend.
+        CatalogError: names the file, the row, the column, the value, and the mend; also where a user rates a track
+            twice, and differently, at one time or at no known one.
     """
     path = Path(path)
     source = f"ratings {path}"
-    frame = read_rows(path, source, required=("user_id", "track_id", "rating"))
+    frame = read_rows(path, source, required=("user_id", "track_id"))
+    if "rating" not in frame:
+        if "timestamp" not in frame:
+            found = ", ".join(map(repr, frame.columns))
+            mend = "name it so there, or add a timestamp if each row is a play"
+            raise CatalogError(f"{source}: no column rating. Its header row has {found}: {mend}.")
+        log.warning("%s: there is no column rating, so each of %d rows counts as a play", source, len(frame))
+        frame["rating"] = "1"
     for column in ("user_id", "track_id", "rating"):
         refuse_empty(frame, source, column)
     frame["rating"] = numbers(frame, source, "rating", "is not a number", "Write a number, or delete the row.")
     if "timestamp" in frame:
-        frame["timestamp"] = _times(frame, source)
+        frame["timestamp"] = read_times(frame, source, "timestamp")
+    return keep_known(_merged(frame, source), source, ["track_id"], catalog)
+
+
+def _merged(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """One row for each user, track and time."""
     keys = [column for column in ("user_id", "track_id", "timestamp") if column in frame]
-    refuse_repeats(frame, source, keys, "Sum plays up in one row, or tell them apart in a column timestamp.")
-    return keep_known(frame, source, ["track_id"], catalog)
+    repeated = frame.duplicated(keys, keep=False)
+    if not repeated.any():
+        return frame
+    refuse_repeats(
+        frame.drop_duplicates([*keys, "rating"]),
+        source,
+        keys,
+        "They differ in rating: keep the row that is right, sum plays up in one, or tell them apart by timestamp.",
+    )
+    if (frame["rating"] == 1).all():
+        moments = pd.Series(False, frame.index)
+        if "timestamp" in frame and (frame["timestamp"].dt.normalize() != frame["timestamp"]).any():
+            moments = frame["timestamp"].notna()  # else they are days, on which a track may be played more than once
+        counted = repeated & ~moments
+        plays = frame[counted].groupby(keys, dropna=False)["rating"].transform("size")
+        frame.loc[counted, "rating"] = plays.astype("float64")
+    return merge_repeats(frame, source, keys)
 
 
 def keep_known(frame: pd.DataFrame, source: str, columns: list[str], catalog: Catalog) -> pd.DataFrame:
@@ -45,22 +75,10 @@ def keep_known(frame: pd.DataFrame, source: str, columns: list[str], catalog: Ca
     known = frame[columns].isin(set(catalog.track_ids)).all(axis="columns").to_numpy(bool)
     if not known.any():
         cells = ", ".join(f"{column}={frame[column].iloc[0]}" for column in columns)
-        raise CatalogError(
-            f"{source}: no row is about tracks of {catalog.source}; row 2 has {cells}. Use its track_id."
-        )
+        hint = catalog.id_hint(str(frame[columns[0]].iloc[0])) or ". Use its track_id"
+        row = frame.index[0]
+        raise CatalogError(f"{source}: no row is about tracks of {catalog.source}; row {row} has {cells}{hint}.")
     if not known.all():
-        first = int(np.flatnonzero(~known)[0])
         message = "%s: left out %d of %d rows, about tracks that %s lacks, the first in row %d"
-        log.warning(message, source, (~known).sum(), len(frame), catalog.source, first + 2)
+        log.warning(message, source, (~known).sum(), len(frame), catalog.source, frame.index[~known][0])
     return frame[known].reset_index(drop=True)
-
-
-def _times(frame: pd.DataFrame, source: str) -> "pd.Series[pd.Timestamp]":
-    text = frame["timestamp"]
-    seconds = pd.to_numeric(text, errors="coerce")
-    times = pd.to_datetime(seconds, unit="s", utc=True, errors="coerce").astype("datetime64[ns, UTC]")
-    iso = text.notna() & seconds.isna()
-    times[iso] = pd.to_datetime(text[iso], format="ISO8601", utc=True, errors="coerce").astype("datetime64[ns, UTC]")
-    mend = "Write Unix seconds, or a date such as 2021-05-01T18:30:00Z, or leave the cell empty."
-    refuse(frame, source, "timestamp", text.notna() & times.isna(), "is not a time", mend)
-    return times

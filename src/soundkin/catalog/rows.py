@@ -1,31 +1,38 @@
 """Tables of text cells, read from CSV or Parquet, and errors that point at the cell that is off.
 
 A cell is a string without surrounding white space, or missing (NaN) where it is empty; only `path` keeps its spaces,
-since file names may have some. Rows count as in a spreadsheet: the header is row 1, and blank lines do not count.
+since file names may have some. Tables are indexed by the row number that a spreadsheet shows: the header is row 1, and
+blank rows, which hold nothing and are left out, count.
 """
 
 import csv
-import re
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import ArrayLike
 
+from soundkin.catalog.csv_table import find_format, no_rows, read_csv
 from soundkin.errors import CatalogError
 from soundkin.files import replacing
 
+log = logging.getLogger(__name__)
+
 SUFFIXES = (".csv", ".parquet")
+LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
+DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
 
 
 def read_rows(path: Path, source: str, required: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV (UTF-8, with or without a byte order mark) or Parquet file as text, list columns joined by `;`.
+    """Read a CSV (as spreadsheets save it: `csv_table`) or Parquet file as text, list columns joined by `;`.
 
+    In a CSV whose cells are not separated by commas, `3,5` is the number 3.5 where a whole column is numbers.
     `source` opens every message: `catalog music/tracks.csv`.
 
     Raises:
@@ -33,19 +40,29 @@ def read_rows(path: Path, source: str, required: Sequence[str]) -> pd.DataFrame:
     """
     _check_is_file(path, source)
     check_suffix(path, source)
-    table = _read_csv(path, source) if path.suffix.lower() == ".csv" else _read_parquet(path, source)
-    twice = [name for name in table.column_names if table.column_names.count(name) > 1]
-    if twice:
-        raise CatalogError(f"{source}, row 1: column {twice[0]} stands there twice. Rename or delete one.")
-    missing = [column for column in required if column not in table.column_names]
-    if missing:
-        found = ", ".join(map(repr, table.column_names))
-        raise CatalogError(f"{source}: no column {', '.join(missing)}. Its header row has {found}: name it so there.")
-    columns = [_text(table[name], name, source) for name in table.column_names]
-    frame: pd.DataFrame = pa.table(columns, names=table.column_names).to_pandas(ignore_metadata=True)
+    decimal_comma, first_row = False, 2
+    if path.suffix.lower() == ".csv":
+        form = find_format(path, source, required)
+        names = [name.strip() for name in form.names]
+        _check_names(names, source, required)
+        table = read_csv(path, source, form)
+        decimal_comma, first_row = form.delimiter != ",", form.header_row + 1
+    else:
+        table = _read_parquet(path, source)
+        names = table.column_names
+        _check_names(names, source, required)
+    columns = [_text(*named, source, first_row) for named in zip(table.columns, names, strict=True)]
+    frame: pd.DataFrame = pa.table(columns, names=list(map(str, range(len(names))))).to_pandas(ignore_metadata=True)
+    frame.index = pd.RangeIndex(first_row, first_row + len(frame))
+    # Spreadsheets save rows and columns that were emptied as separators.
+    emptied = [not name and bool(frame.iloc[:, place].isna().all()) for place, name in enumerate(names)]
+    blank = frame.isna().all(axis="columns").to_numpy(bool)
+    frame.columns = names
+    if blank.any() or any(emptied):
+        frame = frame.loc[~blank, [not empty for empty in emptied]]
     if frame.empty:
-        raise _no_rows(source)
-    return frame
+        raise no_rows(source)
+    return _with_decimal_points(frame) if decimal_comma else frame
 
 
 def write_rows(frame: pd.DataFrame, path: Path) -> None:
@@ -58,7 +75,11 @@ def write_rows(frame: pd.DataFrame, path: Path) -> None:
     check_suffix(path, "table")
     if path.suffix.lower() == ".csv":
         with replacing(path, "w") as file:
-            frame.to_csv(file, index=False, lineterminator="\n")
+            # A lone carriage return ends a row for most readers, and csv leaves it bare.
+            texts = frame.select_dtypes(["object", "string", "category"])
+            returns = any(texts[name].astype("str").str.contains("\r").any() for name in texts)
+            quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+            frame.to_csv(file, index=False, lineterminator="\n", quoting=quoting)
     else:
         with replacing(path) as file:
             pa.parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), file)
@@ -71,14 +92,14 @@ def check_suffix(path: Path, source: str) -> None:
 
 
 def refuse(frame: pd.DataFrame, source: str, column: str, bad: ArrayLike, problem: str, mend: str) -> None:
-    """Raise CatalogError about the first row marked in `bad` ([rows]), if any; `{}` in `problem` is the cell."""
+    """Raise CatalogError about the first row marked in `bad` ([rows]), if any; `frame` is indexed by row number."""
     rows = np.flatnonzero(np.asarray(bad, dtype=bool))
     if not len(rows):
         return
     cell = frame[column].iloc[rows[0]]
     shown = column if pd.isna(cell) else f"{column}={_shown(cell)}"
     more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
-    raise CatalogError(f"{source}, row {rows[0] + 2}: {shown} {problem}{more}. {mend}")
+    raise CatalogError(f"{source}, row {frame.index[rows[0]]}: {shown} {problem}{more}. {mend}")
 
 
 def refuse_empty(frame: pd.DataFrame, source: str, column: str) -> None:
@@ -91,12 +112,21 @@ def refuse_repeats(frame: pd.DataFrame, source: str, columns: list[str], mend: s
     repeats = np.flatnonzero(frame.duplicated(columns))
     if not len(repeats):
         return
-    again = repeats[0]
-    cells_again = frame[columns].iloc[again]
+    cells_again = frame[columns].iloc[repeats[0]]
     same = frame[columns].eq(cells_again) | (frame[columns].isna() & cells_again.isna())
-    first = int(np.flatnonzero(same.all(axis="columns"))[0])
+    first = frame.index[same.all(axis="columns")][0]
     cells = ", ".join(f"{column}={_shown(cells_again[column])}" for column in columns)
-    raise CatalogError(f"{source}, row {again + 2}: {cells} stands in row {first + 2} already. {mend}")
+    again = frame.index[repeats[0]]
+    raise CatalogError(f"{source}, row {again}: {cells} stands in row {first} already. {mend}")
+
+
+def merge_repeats(frame: pd.DataFrame, source: str, columns: list[str], among: ArrayLike = True) -> pd.DataFrame:
+    """The rows without those marked in `among` ([rows]) that repeat `columns` of an earlier one, counted in the log."""
+    repeats = frame.duplicated(columns).to_numpy(bool) & among
+    if repeats.any():
+        message = "%s: merged %d of %d rows, which repeat an earlier one, the first of them row %d"
+        log.warning(message, source, repeats.sum(), len(frame), frame.index[repeats][0])
+    return frame[~repeats]
 
 
 def numbers(frame: pd.DataFrame, source: str, column: str, problem: str, mend: str) -> "pd.Series[float]":
@@ -105,9 +135,20 @@ def numbers(frame: pd.DataFrame, source: str, column: str, problem: str, mend: s
     Raises:
         CatalogError: a cell is not a finite number.
     """
-    values = pd.to_numeric(frame[column], errors="coerce").astype("float64")
+    text = frame[column]
+    if frame.attrs.get("decimal_comma"):
+        text = text.str.replace(DECIMAL_COMMA, r"\1.\2", regex=True)
+    values = pd.to_numeric(text, errors="coerce").astype("float64")
     refuse(frame, source, column, frame[column].notna() & ~np.isfinite(values), problem, mend)
     return values
+
+
+def number_of(text: str) -> float | None:
+    """The number that one cell holds, with a decimal point or comma; None if it holds none."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return None
 
 
 def _shown(cell: object) -> str:
@@ -130,71 +171,24 @@ def _check_is_file(path: Path, source: str) -> None:
         raise CatalogError(f"{source} is empty. It needs a header row and rows below it.")
 
 
-def _read_csv(path: Path, source: str, encoding_checked: bool = True) -> pa.Table:
-    """All columns as text; as bytes when the encoding is not to be checked."""
-    kind = pa.string() if encoding_checked else pa.binary()
-    try:
-        names = _header(path, source)
-        table = pa.csv.read_csv(
-            path,
-            # One thread reads a million rows in half a second, and knows the number of a ragged row.
-            pa.csv.ReadOptions(use_threads=False),
-            pa.csv.ParseOptions(newlines_in_values=True),
-            pa.csv.ConvertOptions(column_types=dict.fromkeys(names, kind), strings_can_be_null=True, null_values=[""]),
-        )
-    except OSError as error:
-        raise CatalogError(f"{source} cannot be read: {error.strerror or error}.") from error
-    except pa.ArrowInvalid as error:
-        raise _explain_parsing(path, source, str(error)) from error
-    return table.rename_columns([name.strip() for name in names])
+def _check_names(names: Sequence[str], source: str, required: Sequence[str]) -> None:
+    twice = [name for name in names if name and names.count(name) > 1]
+    if twice:
+        raise CatalogError(f"{source}, row 1: column {twice[0]} stands there twice. Rename or delete one.")
+    missing = [column for column in required if column not in names]
+    if missing:
+        found = ", ".join(map(repr, names))
+        raise CatalogError(f"{source}: no column {', '.join(missing)}. Its header row has {found}: name it so there.")
 
 
-def _header(path: Path, source: str) -> list[str]:
-    """The names in the first row that is not blank."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            names = next((row for row in csv.reader(file) if row), [])
-        "".join(names).encode()
-    except (UnicodeEncodeError, csv.Error) as error:
-        raise _not_text(source) from error
-    if any("\0" in name for name in names):
-        raise _not_text(source)
-    return names
-
-
-def _explain_parsing(path: Path, source: str, complaint: str) -> CatalogError:
-    """What pyarrow's complaint means to the person who wrote the table."""
-    if "UTF8" in complaint:
-        return _explain_encoding(path, source)
-    if "Empty CSV" in complaint:
-        return _no_rows(source)
-    ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", complaint)
-    if ragged:
-        row, expected, got = ragged.groups()
-        mend = "Put cells that hold commas or line ends in double quotes, and close every quote"
-        return CatalogError(f"{source}, row {row}: {got} cells, and the header has {expected}. {mend}.")
-    return CatalogError(f"{source} cannot be read as CSV: {complaint.splitlines()[0]}.")
-
-
-def _no_rows(source: str) -> CatalogError:
-    return CatalogError(f"{source} has no rows below its header. Add at least one.")
-
-
-def _not_text(source: str) -> CatalogError:
-    return CatalogError(f"{source} is not a text table in UTF-8. Save it from the spreadsheet as `CSV UTF-8`.")
-
-
-def _explain_encoding(path: Path, source: str) -> CatalogError:
-    """Read again as bytes, to find the cell that is not UTF-8."""
-    table = _read_csv(path, source, encoding_checked=False)
-    for name in table.column_names:
-        for row, cell in enumerate(table[name].to_pylist()):
-            try:
-                (cell or b"").decode()
-            except UnicodeDecodeError:
-                place = f"{source}, row {row + 2}: {name}={cell.decode(errors='replace')!r}"
-                return CatalogError(f"{place} is not UTF-8. Save it from the spreadsheet as `CSV UTF-8`.")
-    return _not_text(source)
+def _with_decimal_points(frame: pd.DataFrame) -> pd.DataFrame:
+    """Decimal commas become points in columns of numbers alone; `numbers` reads those beside other cells."""
+    frame.attrs["decimal_comma"] = True
+    for column in frame:
+        cells = frame[column].dropna()
+        if cells.str.fullmatch(r"[+-]?\d*,\d+|[+-]?\d+").all() and cells.str.contains(",").any():
+            frame[column] = frame[column].str.replace(DECIMAL_COMMA, r"\1.\2", regex=True)
+    return frame
 
 
 def _read_parquet(path: Path, source: str) -> pa.Table:
@@ -204,16 +198,27 @@ def _read_parquet(path: Path, source: str) -> pa.Table:
         raise CatalogError(f"{source} is not a Parquet file that can be read: {str(error).splitlines()[0]}") from error
 
 
-def _text(column: pa.ChunkedArray, name: str, source: str) -> pa.ChunkedArray:
-    """One column as trimmed strings, null where nothing but white space is left."""
+def _text(column: pa.ChunkedArray, name: str, source: str, first_row: int) -> pa.ChunkedArray:
+    """One column as trimmed strings, null where nothing but white space, or no number (NaN), is left."""
+    kind = column.type
     try:
-        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-            column = pc.binary_join(column.cast(pa.list_(pa.string())), ";")
+        if pa.types.is_dictionary(kind):
+            column = column.cast(kind.value_type)
+        if any(is_kind(kind) for is_kind in LISTS):
+            rows = [None if cell is None else [one for one in cell if _known(one)] for cell in column.to_pylist()]
+            lists = pa.array(rows, pa.list_(kind.value_type)).cast(pa.list_(pa.string()))
+            column = pa.chunked_array([pc.binary_join(lists, ";")])
+        elif pa.types.is_floating(column.type):
+            column = pc.if_else(pc.is_nan(column.cast(pa.float64())), None, column)
         column = column.cast(pa.string())
     except pa.ArrowException as error:
-        raise CatalogError(f"{source}: column {name} holds {column.type}. Turn it into text or numbers.") from error
+        raise CatalogError(f"{source}: column {name} holds {kind}. Turn it into text or numbers.") from error
     nul = pc.index(pc.match_substring(column, "\0"), pa.scalar(True)).as_py()
     if nul >= 0:
-        raise CatalogError(f"{source}, row {nul + 2}: {name} holds a NUL character. Delete it.")
+        raise CatalogError(f"{source}, row {nul + first_row}: {name} holds a NUL character. Delete it.")
     trimmed = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.equal(trimmed, ""), None, column if name == "path" else trimmed)
+
+
+def _known(value: object) -> bool:
+    return value is not None and value == value  # NaN is not itself

@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 
 from soundkin.catalog.artists import Artists
-from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere
-from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
+from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere, on_disk, with_slashes
+from soundkin.catalog.rows import number_of, numbers, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
 from soundkin.errors import CatalogError
 from soundkin.shapes import Bool
 
 SPLITS = ("train", "valid", "test")
+YEAR = r"^([12]\d{3})(?:[.,]0*)?$"
+ISO_DATE = r"[12]\d{3}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:[T ]\d{2}:.*)?)?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +59,11 @@ class Catalog:
         Raises:
             CatalogError: no such track.
         """
-        return self.folder / str(self.frame["path"].iloc[self.row(track_id)])
+        return self.folder / on_disk(str(self.frame["path"].iloc[self.row(track_id)]))
 
     def audio_paths(self) -> list[Path]:
         """Where the audio should be, in row order."""
-        return [self.folder / path for path in self.frame["path"].to_numpy(object)]
+        return [self.folder / on_disk(path) for path in self.frame["path"].to_numpy(object)]
 
     def row(self, track_id: str) -> int:
         """Position of one track, from 0.
@@ -72,6 +74,12 @@ class Catalog:
         if track_id not in self._rows:
             raise CatalogError(f"{self.source}: no track has track_id={track_id}. Check its spelling in the catalog.")
         return self._rows[track_id]
+
+    def id_hint(self, track_id: str) -> str:
+        """The end of a sentence about an id that is not here: whether a spreadsheet may have made it of one that is."""
+        number = number_of(track_id)
+        alike = [] if number is None else [one for one in self.track_ids if number_of(one) == number]
+        return f"; a spreadsheet may have made it of {alike[0]}: import that column as text" if alike else ""
 
     def values(self, column: str) -> list[tuple[str, ...]]:
         """The labels of each track in `column`, in row order: `rock; pop` is ("rock", "pop"), nothing is ().
@@ -120,8 +128,8 @@ def read_catalog(path: Path) -> Catalog:
         refuse_empty(frame, source, column)
     refuse_repeats(frame, source, ["track_id"], "Give every track an id of its own.")
     folder = _audio_folder(frame, source, path.absolute().parent)
-    _check_paths(frame, source, folder)
-    return Catalog(_typed(frame, source), folder, source)
+    frame["path"] = _checked_paths(frame, source, folder)
+    return Catalog(_typed(frame, source).reset_index(drop=True), folder, source)
 
 
 def write_catalog(frame: pd.DataFrame, path: Path) -> None:
@@ -140,27 +148,32 @@ def _audio_folder(frame: pd.DataFrame, source: str, own_folder: Path) -> Path:
     column = frame["audio_folder"]
     refuse_empty(frame, source, "audio_folder")
     mend = "Write the same folder into every row, or delete the column to mean the catalog's own folder."
-    refuse(frame, source, "audio_folder", column != column.iloc[0], "differs from row 2", mend)
-    return own_folder / str(column.iloc[0])
+    differs = f"differs from row {frame.index[0]}"
+    refuse(frame, source, "audio_folder", column != column.iloc[0], differs, mend)
+    return own_folder / on_disk(str(with_slashes(own_folder, column[:1]).iloc[0]))
 
 
-def _check_paths(frame: pd.DataFrame, source: str, folder: Path) -> None:
+def _checked_paths(frame: pd.DataFrame, source: str, folder: Path) -> "pd.Series[str]":
+    """`path` with Windows separators turned, once none of it leads out of `folder`."""
     paths = frame["path"]
+    turned = with_slashes(folder, paths)
+    outside = absolute_elsewhere(folder, paths) | absolute_elsewhere(folder, turned)
     mend = f"Write it relative to {folder}, or put that folder into a column audio_folder."
-    refuse(frame, source, "path", absolute_elsewhere(folder, paths), f"lies outside {folder}", mend)
+    refuse(frame, source, "path", outside, f"lies outside {folder}", mend)
     refuse(frame, source, "path", climbing(paths), "holds `..`, which may leave the folder of the audio", mend)
-    inside = paths.str.removeprefix(f"{folder}/")
+    inside = turned.str.removeprefix(f"{folder}/")
     mend = "Copy the audio there, or name the folder that the link leads to in a column audio_folder."
     refuse(frame, source, "path", linked_elsewhere(folder, inside), f"is a link that leads out of {folder}", mend)
+    return turned
 
 
 def _typed(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     """`year` and `duration` as numbers, `split` one of ours."""
     if "year" in frame:
-        year = frame["year"]
-        odd = year.notna() & ~year.str.fullmatch(r"[12]\d{3}(\.0+)?").fillna(False).astype(bool)
+        years = years_of(frame["year"])
+        odd = frame["year"].notna() & years.isna()
         refuse(frame, source, "year", odd, "is not a year such as 1999", "Correct it, or leave the cell empty.")
-        frame["year"] = pd.to_numeric(year).astype("Int64")
+        frame["year"] = years
     if "duration" in frame:
         mend = "Correct it, or leave the cell empty."
         frame["duration"] = numbers(frame, source, "duration", "is not a number of seconds", mend)
@@ -169,3 +182,12 @@ def _typed(frame: pd.DataFrame, source: str) -> pd.DataFrame:
         mend = "Write one of these, or leave the cell empty to have it chosen."
         refuse(frame, source, "split", odd, "is not train, valid or test", mend)
     return frame
+
+
+def years_of(cells: "pd.Series[str]") -> "pd.Series[int]":
+    """The years (1000 to 2999) that text cells hold, as Int64: `1999`, `1999.0` or an ISO date; else missing."""
+    text = cells.astype("str")
+    years = text.str.extract(YEAR, expand=False)
+    dated = text.str.fullmatch(ISO_DATE).fillna(False).astype(bool)
+    years[dated] = text[dated].str[:4]
+    return pd.to_numeric(years).astype("Int64")

@@ -1,18 +1,26 @@
 """`soundkin embed`."""
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from soundkin.cli.output import end
+from soundkin.cli.output import end, list_files
+from soundkin.errors import OtherModelError
+
+if TYPE_CHECKING:
+    from soundkin.pipelines.embed import EmbedResult
 
 HELP = """Give every track of CATALOG a vector by the model bundle MODEL.
 
-Run it again after a kill or after adding tracks: files that have not changed are not computed again.
+Run it again after a kill or after adding tracks: files that have not changed are not computed again, and those that
+could not be used (skipped.csv) are tried again when they change.
 
 \b
-Example:
+Examples:
   soundkin embed runs/first/model catalog.csv -o embeddings --workers 2
+  soundkin embed runs/second/model catalog.csv -o embeddings --replace
 """
 
 
@@ -27,9 +35,31 @@ Example:
     "--vectors", type=click.Path(path_type=Path), help="Table of frozen vectors, where it has moved or grown."
 )
 @click.option("--patches", is_flag=True, help="Also write each patch's vector and the second at which it starts.")
-def command(model: Path, catalog: Path, output: Path, workers: int, vectors: Path | None, patches: bool) -> int:
+@click.option("--replace", is_flag=True, help="Replace vectors of another model in the output folder without asking.")
+@click.option("--allow-skipped", is_flag=True, help="Exit with 0 although files were skipped; they are still listed.")
+def command(
+    model: Path,
+    catalog: Path,
+    output: Path,
+    workers: int,
+    vectors: Path | None,
+    patches: bool,
+    replace: bool,
+    allow_skipped: bool,
+) -> int:
     from soundkin.pipelines.embed import embed_catalog
 
-    result = embed_catalog(model, catalog, output, workers=workers, patches=patches, vectors=vectors)
+    def embed(replace: bool) -> "EmbedResult":
+        return embed_catalog(model, catalog, output, workers=workers, patches=patches, vectors=vectors, replace=replace)
+
+    try:
+        result = embed(replace)
+    except OtherModelError as error:
+        if not sys.stdin.isatty():
+            raise
+        click.echo(f"soundkin: {error}", err=True)
+        click.confirm("Replace them?", abort=True, err=True)
+        result = embed(replace=True)
     click.echo(f"{output}: {result.embedded} tracks embedded, {result.reused} unchanged and kept")
-    return end(result.skipped)
+    list_files("warning", result.warnings)
+    return end(result.skipped, allow_skipped)

@@ -50,6 +50,7 @@ LONG = 24  # rows; longer tables are for the page, or for --every-metric
 @click.option(
     "--vectors", type=click.Path(path_type=Path), help="Table of frozen vectors, where it has moved or grown."
 )
+@click.option("--model", "made_by", type=click.Path(path_type=Path), help="Model that made the embeddings, if moved.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that decode.")
 @click.option(
     "-o",
@@ -75,6 +76,7 @@ def command(
     queries: tuple[str, ...],
     query_count: int,
     vectors: Path | None,
+    made_by: Path | None,
     workers: int,
     output: Path | None,
     as_json: bool,
@@ -100,6 +102,7 @@ def command(
         robustness=robustness,
         queries=queries,
         query_count=query_count,
+        model=made_by,
     )
     if as_json:
         print_json(result.to_json())

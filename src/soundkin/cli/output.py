@@ -40,15 +40,20 @@ def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
     print_table(title, columns, [[row.get(column, "") for column in columns] for row in rows])
 
 
-def end(skipped: Sequence[Skipped]) -> int:
-    """List skipped files on stderr and give the exit code: 0, or 3 when there are any."""
-    for item in skipped[:SHOWN]:
-        click.echo(f"skipped {item.path}: {item.reason}", err=True)
-    if len(skipped) > SHOWN:
-        click.echo(f"... and {len(skipped) - SHOWN} more", err=True)
+def list_files(what: str, items: Sequence[Skipped]) -> None:
+    """Say on stderr what is off with files, the first `SHOWN` of them by name."""
+    for item in items[:SHOWN]:
+        click.echo(f"{what} {item.path}: {item.reason}", err=True)
+    if len(items) > SHOWN:
+        click.echo(f"... and {len(items) - SHOWN} more", err=True)
+
+
+def end(skipped: Sequence[Skipped], allow_skipped: bool = False) -> int:
+    """List skipped files on stderr and give the exit code: 3 when there are any, unless that is allowed, else 0."""
+    list_files("skipped", skipped)
     if skipped:
         click.echo(f"soundkin: done, but {len(skipped)} file(s) were skipped", err=True)
-    return SOME_SKIPPED if skipped else 0
+    return SOME_SKIPPED if skipped and not allow_skipped else 0
 
 
 def _is_number(text: str) -> bool:

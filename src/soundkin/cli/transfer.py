@@ -50,6 +50,6 @@ def command(
         print_json(result.to_json())
     else:
         for name, part in result.parts.items():
-            print_rows(f"{name}: {part.tracks} tracks by {part.artists} artists", part.table(every_metric))
+            print_rows(f"{name}: {part.size}", part.table(every_metric))
             click.echo(f"{name}: {result.verdicts[name]}")
     return end(result.skipped)

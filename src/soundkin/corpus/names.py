@@ -1,14 +1,18 @@
 """Made-up names of artists, albums and tracks, in several scripts."""
 
-import numpy as np
+from importlib import resources
+from typing import Any
 
-SYLLABLES = {
-    "en": "ash bel cor dan el fen gra hol is jun ka lor mer nor o pel quin ros sel tam ul ven wil yar",
-    "es": "al ber ca do es flo gar her i ju lu mar no oña pe que ro san ti var zu ñi ción lá",
-    "de": "alt berg burg dorf ei feld grün hof jäg kel licht mühl nacht öl rhein stein tal über wald zeit",
-    "ru": "ба ве го да жи зо ка ле ми но ос пе ра се та ур фё хо ча шу эль ян",
-    "ja": "あ い う か き く さ し そ た つ と な の は ひ ふ ま み や ゆ ら り わ ん",
-}
+import numpy as np
+import yaml
+
+
+def load_words(kind: str) -> Any:
+    """A part of words.yaml: `syllables` or `links` by language, `themes` or `moods` by name and language."""
+    return yaml.safe_load(resources.files(__package__).joinpath("words.yaml").read_text(encoding="utf-8"))[kind]
+
+
+SYLLABLES: dict[str, str] = load_words("syllables")
 LANGUAGES = tuple(SYLLABLES)
 LANGUAGE_SHARES = (0.6, 0.12, 0.1, 0.1, 0.08)
 

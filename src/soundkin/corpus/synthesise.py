@@ -72,6 +72,12 @@ class Truth:
     tracks: dict[str, dict[str, Any]]  # the fields of `TrackTruth` by track id
 
 
+def is_synthesised(folder: Path, config: CorpusConfig) -> bool:
+    """Whether the whole corpus of `config` is in `folder`; raises UsageError as `synthesise` does."""
+    state = _state(config)
+    return _earlier_state(Path(folder), state) == state
+
+
 def synthesise(folder: Path, config: CorpusConfig, workers: int = 1) -> Corpus:
     """Make the corpus of `config` in `folder`, going on where an earlier run stopped, or doing nothing if it is whole.
 
@@ -79,9 +85,8 @@ def synthesise(folder: Path, config: CorpusConfig, workers: int = 1) -> Corpus:
         UsageError: the folder holds something else.
         OutputError: the folder cannot be written, or the disk is full.
     """
-    corpus = Corpus(Path(folder))
-    state = {"recipe": RECIPE, "config": config.model_dump(mode="json"), "complete": True}
-    if _earlier_state(corpus.folder, state) == state:
+    corpus, state = Corpus(Path(folder)), _state(config)
+    if is_synthesised(folder, config):
         return corpus
     write_json(corpus.folder / "corpus.json", {**state, "complete": False})
     plans = plan_tracks(config)
@@ -111,6 +116,11 @@ def read_truth(folder: Path) -> Truth:
             popularity=stored["popularity"],
             tracks=tracks,
         )
+
+
+def _state(config: CorpusConfig) -> dict[str, Any]:
+    """What corpus.json says of a whole corpus."""
+    return {"recipe": RECIPE, "config": config.model_dump(mode="json"), "complete": True}
 
 
 def _earlier_state(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,15 @@ from soundkin.features.log_mel import FrontEnd
 from soundkin.features.lyric_tokens import LyricTokenizer
 from soundkin.features.patches import PatchConfig
 from soundkin.features.vector_table import SUFFIXES
-from soundkin.files import read_versioned_json, replacing, replacing_folder, sha256_of, sha256_of_text, write_json
+from soundkin.files import (
+    read_versioned_json,
+    read_whole,
+    replacing,
+    replacing_folder,
+    sha256_of,
+    sha256_of_text,
+    write_json,
+)
 from soundkin.models import NetworkConfig, TrackNetwork, build_network
 
 FORMAT = "soundkin model bundle"
@@ -171,7 +180,10 @@ def load_bundle(folder: Path, vectors: Path | None = None) -> Bundle:
         UsageError: there is no such folder.
         ArtefactError: a file is missing, corrupt or edited, or the bundle is of another version.
     """
-    folder = Path(folder)
+    return read_whole(Path(folder), partial(_load_bundle, vectors=vectors))
+
+
+def _load_bundle(folder: Path, vectors: Path | None) -> Bundle:
     if not folder.is_dir():
         raise UsageError(f"model bundle {folder} does not exist. Give the `model` folder that a training run wrote.")
     path = folder / "config.json"

@@ -19,6 +19,7 @@ from soundkin.features.decoders import Source
 from soundkin.features.front_ends import FrameStream, Sound, frames_of_audio, sound_hash, stream_frames
 from soundkin.features.lyric_tokens import pad
 from soundkin.features.patches import stream_patches
+from soundkin.files import sha256_of_text
 from soundkin.models import LyricTokens
 from soundkin.parallel import one_torch_thread
 from soundkin.shapes import Float32, typechecked
@@ -31,7 +32,10 @@ Waveform = tuple[np.ndarray, int]
 
 @dataclass(frozen=True)
 class TrackEmbedding:
-    """What embedding one file gives. `audio_hash` tells the file's content, `warnings` what is off with it."""
+    """What embedding one file gives. `audio_hash` and `lyrics_hash` (empty without lyrics) tell what it was made of.
+
+    `warnings` say what is off with the audio.
+    """
 
     vector: Float32[np.ndarray, " embedding"]
     patch_vectors: Float32[np.ndarray, "patches embedding"]
@@ -39,6 +43,7 @@ class TrackEmbedding:
     duration_seconds: float
     audio_hash: str
     warnings: tuple[str, ...]
+    lyrics_hash: str = ""
 
 
 class Embedder:
@@ -66,8 +71,8 @@ class Embedder:
         """Patch vectors in order of time, and the second at which each patch starts."""
         return self._embed_stream(self._open(audio))
 
-    def embed_file(self, path: Sound, content_hash: str | None = None, lyrics: str = "") -> TrackEmbedding:
-        """All there is to know of one file, in bounded memory; `content_hash` is its audio hash where that is known.
+    def embed_file(self, path: Sound, audio_hash: str | None = None, lyrics: str = "") -> TrackEmbedding:
+        """All there is to know of one file, in bounded memory; `audio_hash` is given where it is known.
 
         For a model that learnt from a table of vectors, it is a track of the table instead of a file.
         """
@@ -78,8 +83,9 @@ class Embedder:
             patch_vectors=patch_vectors,
             start_seconds=start_seconds,
             duration_seconds=stream.duration_seconds,
-            audio_hash=content_hash or sound_hash(path, self.bundle.front_end),
+            audio_hash=audio_hash or sound_hash(path, self.bundle.front_end),
             warnings=stream.warnings,
+            lyrics_hash=hash_of_lyrics(lyrics) if self.reads_lyrics else "",
         )
 
     def _open(self, audio: Path | str | Waveform) -> FrameStream:
@@ -122,6 +128,11 @@ class Embedder:
             return None
         padded, lengths = pad(tokenizer.encode([lyrics], config.most_tokens))
         return LyricTokens(torch.from_numpy(padded), torch.from_numpy(lengths))
+
+
+def hash_of_lyrics(lyrics: str) -> str:
+    """32 hex digits that tell words apart; empty where there are none."""
+    return sha256_of_text(lyrics)[:32] if lyrics else ""
 
 
 def load(folder: Path | str, vectors: Path | None = None) -> Embedder:

@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 
 import pyarrow as pa
 
+from soundkin import __version__
 from soundkin.embedding.embedder import TrackEmbedding
 from soundkin.embedding.parts import (
     Part,
@@ -40,13 +41,29 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Known:
-    """The outcome of a track whose audio an earlier run embedded."""
+class Content:
+    """What a vector is made of: audio, and lyrics where the model reads them."""
 
     audio_hash: str
+    lyrics_hash: str = ""
 
 
-Outcome = TrackEmbedding | Known | Skipped
+@dataclass(frozen=True)
+class Known:
+    """The outcome of a track whose content an earlier run embedded."""
+
+    content: Content
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """The outcome of a track that cannot be embedded; `audio_hash` is empty where the file could not even be read."""
+
+    skipped: Skipped
+    audio_hash: str = ""
+
+
+Outcome = TrackEmbedding | Known | Unusable
 
 
 class _Place(NamedTuple):
@@ -80,9 +97,9 @@ class Export:
         self.tracks_per_part = tracks_per_part
         self._track_ids = track_ids
         self._unfinished = self.folder / "unfinished"
-        self._outcomes: dict[int, dict[int, Known | Skipped]] = defaultdict(dict)
+        self._outcomes: dict[int, dict[int, Known | Unusable]] = defaultdict(dict)
         self._parts: dict[int, Part] = {}
-        self._skipped: dict[int, Skipped] = {}
+        self._unusable: dict[int, Unusable] = {}
         self._reader = PartReader(patches)
         self._lock = ExitStack()
 
@@ -103,21 +120,32 @@ class Export:
         self._lock.close()
 
     @property
-    def known(self) -> frozenset[str]:
-        """Hashes of the audio that need not be embedded again."""
+    def known(self) -> frozenset[Content]:
+        """What need not be embedded again."""
         return frozenset(self._places)
+
+    def known_unusable(self) -> dict[str, str]:
+        """By audio hash, why an earlier run could not use a file: it is decoded again when it, or soundkin, changes."""
+        try:
+            with (self.folder / "skipped.csv").open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+        except (OSError, ValueError):
+            return {}
+        ours = (row for row in rows if row.get("audio_hash") and row.get("soundkin") == __version__)
+        return {row["audio_hash"]: row["reason"] for row in ours}
 
     @property
     def skipped(self) -> list[Skipped]:
         """What was left out, in catalog order."""
-        return [self._skipped[row] for row in sorted(self._skipped)]
+        return [self._unusable[row].skipped for row in sorted(self._unusable)]
 
     def record(self, row: int, outcome: Outcome) -> None:
         """Put the outcome of track number `row` on disk; the last one of a part completes the part."""
         if isinstance(outcome, TrackEmbedding):
             part = write_part(self._unfinished, row, [self._tables(outcome)], self.embedding_size, self.patches, False)
-            self._places[outcome.audio_hash] = _Place(self._unfinished, part.name, 0)
-            outcome = Known(outcome.audio_hash)
+            content = Content(outcome.audio_hash, outcome.lyrics_hash)
+            self._places[content] = _Place(self._unfinished, part.name, 0)
+            outcome = Known(content)
         number = row // self.tracks_per_part
         outcomes = self._outcomes[number]
         outcomes[row] = outcome
@@ -133,7 +161,7 @@ class Export:
             catalog_path=path_from(self.folder, catalog_path),
             embedding_size=self.embedding_size,
             count=sum(part.count for part in parts),
-            skipped=len(self._skipped),
+            skipped=len(self._unusable),
             parts=parts,
         )
         self._write_skipped()
@@ -141,21 +169,24 @@ class Export:
         self._clear({part.name for part in parts})
         return manifest
 
-    def _find_known(self) -> Iterator[tuple[str, _Place]]:
+    def _find_known(self) -> Iterator[tuple[Content, _Place]]:
         for folder in (self._unfinished, self.folder):
             for path in sorted((folder / "tracks").glob("[!.]*.parquet")):
-                for row, audio_hash in enumerate(self._hashes_in(folder, path.stem)):
-                    yield audio_hash, _Place(folder, path.stem, row)
+                for row, content in enumerate(self._contents_of(folder, path.stem)):
+                    yield content, _Place(folder, path.stem, row)
 
-    def _hashes_in(self, folder: Path, name: str) -> list[str]:
-        """Audio hashes of a part's rows; none where it is damaged, of another model, or lacks patches that we want."""
+    def _contents_of(self, folder: Path, name: str) -> list[Content]:
+        """What a part's rows are made of; none where it is damaged, of another model, or lacks patches that we want."""
         if not is_whole(folder, name):
             log.warning("%s is damaged; its tracks are embedded again", part_path(folder, "tracks", name))
             return []
-        table = read_tracks(folder, name, ["model_hash", "audio_hash"])
+        table = read_tracks(folder, name, ["model_hash", "audio_hash", "lyrics_hash"])
         of_this_model = set(table["model_hash"].to_pylist()) == {self.model_hash}
         has_patches = not self.patches or part_path(folder, "patches", name).exists()
-        return table["audio_hash"].to_pylist() if of_this_model and has_patches else []
+        if not (of_this_model and has_patches):
+            return []
+        pairs = zip(table["audio_hash"].to_pylist(), table["lyrics_hash"].to_pylist(), strict=True)
+        return [Content(*pair) for pair in pairs]
 
     def _tables(self, embedding: TrackEmbedding) -> TrackTables:
         """A fresh embedding as tables. The track_id comes when its part is written: audio may move to another."""
@@ -165,6 +196,7 @@ class Export:
             [embedding.duration_seconds],
             [self.model_hash],
             [embedding.audio_hash],
+            [embedding.lyrics_hash],
             [embedding.warnings],
         ]
         track = pa.table(columns, schema=track_schema(self.embedding_size))
@@ -174,29 +206,29 @@ class Export:
         patch_columns = [[""] * len(starts), starts, vector_column(embedding.patch_vectors)]
         return TrackTables(track, pa.table(patch_columns, schema=patch_schema(self.embedding_size)))
 
-    def _complete(self, number: int, outcomes: dict[int, Known | Skipped]) -> None:
+    def _complete(self, number: int, outcomes: dict[int, Known | Unusable]) -> None:
         """Write part `number`, now that all its tracks have an outcome."""
         known = []
         for row, outcome in sorted(outcomes.items()):
-            if isinstance(outcome, Skipped):
-                self._skipped[row] = outcome
+            if isinstance(outcome, Unusable):
+                self._unusable[row] = outcome
             else:
-                known.append((self._track_ids[row], outcome.audio_hash))
+                known.append((self._track_ids[row], outcome.content))
         if not known:
             return
-        tables = (self._read(track_id, audio_hash) for track_id, audio_hash in known)
+        tables = (self._read(track_id, content) for track_id, content in known)
         part = write_part(self.folder, number, tables, self.embedding_size, self.patches)
         self._parts[number] = part
-        for row, (_, audio_hash) in enumerate(known):
-            self._move(audio_hash, _Place(self.folder, part.name, row))
+        for row, (_, content) in enumerate(known):
+            self._move(content, _Place(self.folder, part.name, row))
 
-    def _read(self, track_id: str, audio_hash: str) -> TrackTables:
-        track, patches = self._reader.read(*self._places[audio_hash])
+    def _read(self, track_id: str, content: Content) -> TrackTables:
+        track, patches = self._reader.read(*self._places[content])
         return TrackTables(_renamed(track, track_id), None if patches is None else _renamed(patches, track_id))
 
-    def _move(self, audio_hash: str, place: _Place) -> None:
-        before = self._places[audio_hash]
-        self._places[audio_hash] = place
+    def _move(self, content: Content, place: _Place) -> None:
+        before = self._places[content]
+        self._places[content] = place
         if before.folder == self._unfinished:
             for kind in ("tracks", "patches"):
                 part_path(before.folder, kind, before.part).unlink(missing_ok=True)
@@ -204,9 +236,10 @@ class Export:
     def _write_skipped(self) -> None:
         with replacing(self.folder / "skipped.csv", "w") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["track_id", "path", "reason"])
-            for row, skipped in sorted(self._skipped.items()):
-                writer.writerow([self._track_ids[row], skipped.path, skipped.reason])
+            writer.writerow(["track_id", "path", "reason", "audio_hash", "soundkin"])
+            for row, unusable in sorted(self._unusable.items()):
+                skipped = unusable.skipped
+                writer.writerow([self._track_ids[row], skipped.path, skipped.reason, unusable.audio_hash, __version__])
 
     def _clear(self, names: set[str]) -> None:
         """Remove what the manifest does not name: parts of earlier runs, and what kills left."""

@@ -49,6 +49,7 @@ def track_schema(embedding_size: int) -> pa.Schema:
             ("duration_seconds", pa.float64()),
             ("model_hash", pa.string()),
             ("audio_hash", pa.string()),
+            ("lyrics_hash", pa.string()),
             ("warnings", pa.list_(pa.string())),
         ]
     )
@@ -95,9 +96,13 @@ def write_part(
 
 
 def read_tracks(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """The tracks of a part, as one table."""
+    """The tracks of a part, as one table; parts of format version 1 get the column `lyrics_hash`, empty."""
     with pq.ParquetFile(part_path(folder, "tracks", name)) as file:
-        return file.read(columns)
+        table = file.read(columns)
+    if "lyrics_hash" in table.column_names or (columns is not None and "lyrics_hash" not in columns):
+        return table
+    empty = pa.array([""] * len(table), pa.string())
+    return table.add_column(table.column_names.index("audio_hash") + 1, "lyrics_hash", empty)
 
 
 def is_whole(folder: Path, name: str) -> bool:

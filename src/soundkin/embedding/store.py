@@ -3,7 +3,7 @@
     manifest.json             format version, model hash, where the model and the catalog are, the parts
     tracks/PART.parquet       one row a track, in catalog order
     patches/PART.parquet      optional; row group i holds the patches of row i in the tracks part of the same name
-    skipped.csv               track_id, path and reason of each file that could not be embedded
+    skipped.csv               files that could not be embedded: track_id, path, reason, what of, by which soundkin
 
 No part is ever overwritten (`parts` says why): until a new manifest takes the place of the old one, the folder holds
 the old embeddings whole. Reading needs neither torch nor pandas.
@@ -25,7 +25,7 @@ from soundkin.files import read_versioned_json, sha256_of, write_json
 from soundkin.shapes import Float32
 
 FORMAT = "soundkin embeddings"
-FORMAT_VERSION = 1
+FORMAT_VERSION, OLDEST_READ = 2, 1  # 1 had no lyrics_hash: its audio_hash covered the lyrics too
 
 
 class Manifest(Config):
@@ -124,7 +124,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"embeddings folder {folder} does not exist. Make it: soundkin embed MODEL CATALOG -o {folder}"
         )
     path = folder / "manifest.json"
-    values = read_versioned_json(path, FORMAT, FORMAT_VERSION)
+    values = read_versioned_json(path, FORMAT, FORMAT_VERSION, OLDEST_READ)
     del values["format"], values["format_version"]
     try:
         manifest = validate(Manifest, values)

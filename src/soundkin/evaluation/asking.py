@@ -8,7 +8,7 @@ import numpy as np
 from soundkin.catalog.table import Catalog
 from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.probes import ask_probes
-from soundkin.evaluation.questions import DEFAULT_LABELS, Question, column_values, question
+from soundkin.evaluation.questions import DEFAULT_LABELS, Question, column_values, question, unit_of
 from soundkin.evaluation.retrieval import Systems, ask_retrieval
 from soundkin.evaluation.similarity import check_systems
 from soundkin.shapes import Int
@@ -52,7 +52,7 @@ def ask(
         measures += _joined_measures(systems, asked, protocols, rows_of, random_seed)
     return Answers(
         questions=questions,
-        measures=[measure for measure in measures if measure.asked.any()],
+        measures=[replace(measure, unit=unit_of(catalog)) for measure in measures if measure.asked.any()],
         unprobed=[asked.label for asked in questions if asked.label in unprobed],
     )
 

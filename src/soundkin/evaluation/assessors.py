@@ -21,7 +21,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from soundkin.catalog.triplets import COLUMNS
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, intervals, paired_gains
+from soundkin.evaluation.bootstrap import FEW_GROUPS, Compared, Interval, compare, interval_note
 from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.similarity import check_systems, unit_length
 from soundkin.shapes import Float, Int, typechecked
@@ -35,10 +35,11 @@ LEVEL_BELOW = 1e-9  # a difference of cosines
 Scores = Float[np.ndarray, " judgements"]
 
 
-class Agreement(BaseModel, frozen=True):
+class Agreement(Compared, frozen=True):
     """Agreement of systems, and of people, with judgements; `gains` are the first system minus each other one.
 
-    `questions` says of which judgements; `annotators` is None where nobody is named.
+    `questions` says of which judgements; `annotators` is None where nobody is named. `groups` counts the anchors'
+    artists (or the anchors, where these are not known).
     """
 
     questions: str
@@ -46,8 +47,6 @@ class Agreement(BaseModel, frozen=True):
     asked: int
     anchors: int
     annotators: int | None
-    scores: tuple[Interval, ...]
-    gains: tuple[Interval, ...]
 
     def of(self, system: str) -> Interval:
         """The agreement of one system, or of people."""
@@ -83,6 +82,7 @@ class Assessors(BaseModel, frozen=True):
             gain.system for gain in self.overall.gains if gain.system in rivals and (gain.low is None or gain.low <= 0)
         ]
         found = f"not shown to beat {' or '.join(unbeaten)}" if unbeaten else f"above {' and '.join(rivals)}"
+        found = self.overall.too_few or found
         against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
         return f"{found}: {ours.system} agrees with {ours} of judgements against {against}; {self._ceiling()}"
 
@@ -92,7 +92,9 @@ class Assessors(BaseModel, frozen=True):
         rows = {score.system: {"system": score.system} for agreement in agreements[-1:] for score in agreement.scores}
         for agreement in agreements:
             for score in agreement.scores:
+                made_of = f"{agreement.judgements} ({agreement.groups} {agreement.unit})"
                 rows[score.system][agreement.questions] = str(score)
+                rows[score.system][f"judgements: {agreement.questions}"] = made_of
             for gain in agreement.gains:
                 rows[gain.system][f"{self.systems[0]} above it: {agreement.questions}"] = f"{gain:+.2f}"
         return list(rows.values())
@@ -119,6 +121,8 @@ class Judged:
     annotator: Int[np.ndarray, " judgements"]
     named: int
     unnamed: int
+    groups: Int[np.ndarray, " judgements"]
+    unit: str
 
     @property
     def weights(self) -> Scores:
@@ -132,19 +136,21 @@ def judge_triplets(
     triplets: pd.DataFrame,
     random_seed: int = 0,
     resamples: int = RESAMPLES,
+    artists: Int[np.ndarray, " tracks"] | None = None,
 ) -> Assessors:
     """Hold systems and people to the judgements in `triplets`: `anchor_id, closer_id, farther_id[, annotator_id]`.
 
     Row i of every system is the vector of `track_ids[i]`; only cosines count. Judgements about other tracks are left
-    out. Intervals draw whole anchors, since questions about one anchor rise and fall together. With ten or more
-    annotators, and all of them named, they draw whole annotators too, and the wider interval is given: other people
-    would answer otherwise.
+    out. `artists` numbers each track's artist. Intervals draw the anchors' artists, with all questions about anchors by
+    them, since these rise and fall together; whole anchors where nobody says by whom these are. With `FEW_GROUPS`
+    annotators or more, and all of them named, they draw whole annotators too, and the wider interval is given: other
+    people would answer otherwise.
 
     Raises:
         UsageError: vectors and ids do not match, or vectors hold a NaN or infinity.
     """
     check_systems(systems, track_ids)
-    judged = _judged(track_ids, triplets)
+    judged = _judged(track_ids, triplets, artists)
     left_out = len(triplets) - len(judged.tracks)
     overall = repeated = None
     if len(judged.tracks):
@@ -196,7 +202,7 @@ def agreement_of_people(judged: Judged) -> dict[str, Scores]:
     }
 
 
-def _judged(track_ids: Sequence[str], triplets: pd.DataFrame) -> Judged:
+def _judged(track_ids: Sequence[str], triplets: pd.DataFrame, artists: Int[np.ndarray, " tracks"] | None) -> Judged:
     places = pd.Index(track_ids)
     tracks = np.stack([places.get_indexer(pd.Index(triplets[column])) for column in COLUMNS], axis=1).astype(int)
     known = (tracks >= 0).all(axis=1)
@@ -208,7 +214,8 @@ def _judged(track_ids: Sequence[str], triplets: pd.DataFrame) -> Judged:
     annotator, names = pd.factorize(people[known])
     unnamed = annotator < 0
     annotator[unnamed] = len(names) + np.arange(unnamed.sum())
-    return Judged(tracks, question, annotator.astype(int), len(names), int(unnamed.sum()))
+    groups, unit = (tracks[:, 0], "anchors") if artists is None else (artists[tracks[:, 0]], "artists")
+    return Judged(tracks, question, annotator.astype(int), len(names), int(unnamed.sum()), groups, unit)
 
 
 def _counts(votes: pd.DataFrame, columns: list[str]) -> Int[np.ndarray, " judgements"]:
@@ -229,19 +236,21 @@ def _compared(
     resamples: int,
 ) -> Agreement:
     anchors = judged.tracks[:, 0]
-    measure = Measure("assessors", questions, "agreement", None, scores, anchors, judged.weights)
-    groupings = [measure]
-    if _draws_annotators(judged):
-        groupings.append(replace(measure, groups=judged.annotator))
+    measure = Measure("assessors", questions, "agreement", None, scores, judged.groups, judged.weights, judged.unit)
     asked = measure.asked
+    found = [compare(measure, resamples, random_seed)]
+    if _draws_annotators(judged) and not found[0].too_few:
+        found.append(compare(replace(measure, groups=judged.annotator), resamples, random_seed))
     return Agreement(
         questions=questions,
         judgements=int(asked.sum()),
         asked=len(np.unique(judged.question[asked])),
         anchors=len(np.unique(anchors[asked])),
         annotators=len(np.unique(judged.annotator[asked])) if judged.named and not judged.unnamed else None,
-        scores=_widest([intervals(grouped, resamples, random_seed) for grouped in groupings]),
-        gains=_widest([paired_gains(grouped, resamples, random_seed) for grouped in groupings]),
+        scores=_widest([of.scores for of in found]),
+        gains=_widest([of.gains for of in found]),
+        groups=found[0].groups,
+        unit=judged.unit,
     )
 
 
@@ -267,19 +276,19 @@ def _notes(
         notes.append(f"{left_out} judgements are about tracks that have no vector here, and were left out.")
     if overall is None:
         return notes
-    drawn = "whole anchors, and of whole annotators where those make it wider" if _draws_annotators(judged) else (
-        "whole anchors, and say nothing about other people: that needs ten named annotators"
-    )  # fmt: skip
+    drawn = (
+        "Where draws of whole annotators make one wider, it is theirs."
+        if _draws_annotators(judged) and not overall.too_few
+        else f"They say nothing about other people: that needs {FEW_GROUPS} named annotators."
+    )
     notes += [
         f"{overall.judgements} judgements of {overall.asked} questions about {overall.anchors} anchors; every question "
-        f"counts once. Intervals are {LEVEL:.0%} percentiles of {resamples} draws of {drawn}.",
+        f"counts once. {interval_note(overall.groups, overall.unit, resamples)} {drawn}",
         f"{BEST_FIXED}: the majority's, the most that anything which answers a question in one way can agree with. "
         "Where a question was judged once it is that answer, so the bound means something where several were asked.",
         "Whoever picked the questions had a hand in the scores: a system does worse where it was asked because it was "
         "unsure.",
     ]
-    if overall.anchors < FEW_GROUPS:
-        notes.append(f"Fewer than {FEW_GROUPS} anchors stand behind the scores: the intervals are too narrow.")
     if repeated is None:
         return [*notes, "No question was put to two people: how far people agree, the ceiling, is not known."]
     notes.append(
@@ -288,8 +297,8 @@ def _notes(
         f"counting a half; {ONE_OTHER}: against one of them. With few people to a question both lie below what a "
         f"perfect listener would reach, and {BEST_FIXED} lies above it."
     )
-    if repeated.anchors < FEW_GROUPS <= overall.anchors:
-        notes.append(f"Fewer than {FEW_GROUPS} anchors were judged by several: those intervals are too narrow.")
+    if repeated.too_few and not overall.too_few:
+        notes.append(f"Of questions put to several people there are no intervals: {repeated.too_few}.")
     if judged.unnamed:
         notes.append(f"{judged.unnamed} judgements name no annotator: each counts as another person's.")
     return notes

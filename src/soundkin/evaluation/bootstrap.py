@@ -3,23 +3,28 @@
 Queries by one artist rise and fall together, so drawing tracks anew would pretend to more evidence than there is.
 We draw whole *artists* with replacement (the cluster bootstrap: Field & Welsh 2007) and take percentiles. The
 candidates stay as they are: an interval says what other artists' queries would score against this collection.
-Every system is drawn with the same artists, so that the interval of a difference is a paired one.
+Every system and measure is drawn with the same artists, so that the interval of a difference is a paired one. Draws
+are made anew, block by block, wherever they are needed: kept, they would fill memory with draws x artists.
+
+Of fewer than `FEW_GROUPS` groups there is no interval and no verdict: the percentiles would be far too narrow.
 """
 
-from functools import lru_cache
+from collections.abc import Iterator
 
 import numpy as np
 from pydantic import BaseModel
+from scipy.sparse import csr_matrix
 
 from soundkin.evaluation.measure import Measure
 from soundkin.shapes import Float, Int, typechecked
 
 LEVEL = 0.95
-FEW_GROUPS = 10  # below this, percentiles of the cluster bootstrap are known to be too narrow
+FEW_GROUPS = 8  # artists, users, annotators: of fewer, nothing is said beyond the mean
+NUMBERS_AT_ONCE = 1 << 20  # in a block of draws: 8 MB
 
 
 class Interval(BaseModel, frozen=True):
-    """A system's mean with its 95% interval; no ends where there are fewer than two groups to draw from."""
+    """A system's mean with its 95% interval; no ends where there are fewer than `FEW_GROUPS` groups to draw from."""
 
     system: str
     mean: float
@@ -37,10 +42,20 @@ class Interval(BaseModel, frozen=True):
 
 
 class Compared(BaseModel, frozen=True):
-    """A score of each system, ours first; `gains` are ours minus each other one, on the same draws."""
+    """A score of each system, ours first; `gains` are ours minus each other one, on the same draws.
+
+    `groups` is how many independent units (`unit`: artists, users ...) stand behind them.
+    """
 
     scores: tuple[Interval, ...]
     gains: tuple[Interval, ...]
+    groups: int
+    unit: str = "artists"
+
+    @property
+    def too_few(self) -> str:
+        """Why nothing can be concluded; empty where something can."""
+        return too_few(self.groups, self.unit)
 
     @property
     def unbeaten(self) -> list[str]:
@@ -53,47 +68,89 @@ class Compared(BaseModel, frozen=True):
         return [gain.system for gain in self.gains if gain.high is not None and gain.high < 0]
 
 
+def too_few(groups: int, unit: str) -> str:
+    """What stands in place of a verdict where fewer than `FEW_GROUPS` artists (users ...) were measured; else empty.
+
+    >>> too_few(5, "artists")
+    'too few artists to say (5, at least 8 are needed)'
+    """
+    return f"too few {unit} to say ({groups}, at least {FEW_GROUPS} are needed)" if groups < FEW_GROUPS else ""
+
+
+def interval_note(groups: int, unit: str, resamples: int) -> str:
+    """What intervals were drawn over, or why there are none."""
+    if groups < FEW_GROUPS:
+        return f"There are no intervals: {too_few(groups, unit)}."
+    return f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole {unit} ({groups} here)."
+
+
+def compare(measure: Measure, resamples: int, random_seed: int) -> Compared:
+    """Each system's mean score, and how far the first one is above each other one, on the same draws."""
+    asked = measure.asked
+    weights = np.ones(asked.sum()) if measure.weights is None else np.asarray(measure.weights[asked], dtype=float)
+    scores = np.stack([np.asarray(score[asked], dtype=float) for score in measure.scores.values()], axis=1)
+    both = np.concatenate([scores, scores[:, :1] - scores[:, 1:]], axis=1)
+    means = drawn_means(both, weights, measure.groups[asked], resamples, random_seed)
+    first, *others = measure.scores
+    found = [interval_of(system, column) for system, column in zip([first, *others, *others], means.T, strict=True)]
+    return Compared(
+        scores=tuple(found[: len(others) + 1]),
+        gains=tuple(found[len(others) + 1 :]),
+        groups=len(np.unique(measure.groups[asked])),
+        unit=measure.unit,
+    )
+
+
 def intervals(measure: Measure, resamples: int, random_seed: int) -> tuple[Interval, ...]:
     """Each system's mean score and its interval, in the order of the measure."""
-    means = _means(measure, resamples, random_seed)
-    return tuple(interval_of(system, values) for system, values in means.items())
+    return compare(measure, resamples, random_seed).scores
 
 
 def paired_gains(measure: Measure, resamples: int, random_seed: int) -> tuple[Interval, ...]:
     """How far the first system is above each other one, on the same draws."""
-    (_, ours), *others = _means(measure, resamples, random_seed).items()
-    return tuple(interval_of(system, ours - values) for system, values in others)
-
-
-def _means(measure: Measure, resamples: int, random_seed: int) -> dict[str, Float[np.ndarray, " draws"]]:
-    """Mean score of each system: as it is in place 0, then in every draw of groups."""
-    asked = measure.asked
-    names, groups = np.unique(measure.groups[asked], return_inverse=True)
-    weights = np.ones(asked.sum()) if measure.weights is None else measure.weights[asked]
-    draws = draw_groups(len(names), resamples, random_seed)
-    return {name: grouped_means(score[asked], weights, groups, draws) for name, score in measure.scores.items()}
-
-
-@lru_cache(maxsize=16)  # measures of one label share their draws
-def draw_groups(groups: int, resamples: int, random_seed: int) -> Int[np.ndarray, "draws groups"]:
-    """How often each group is drawn: once each in row 0, then `resamples` rows of draws with replacement."""
-    if groups < 2:
-        return np.ones((1, groups), dtype=int)
-    drawn = np.random.default_rng(random_seed).multinomial(groups, np.full(groups, 1 / groups), size=resamples)
-    return np.concatenate([np.ones((1, groups), dtype=int), drawn])
+    return compare(measure, resamples, random_seed).gains
 
 
 @typechecked
-def grouped_means(
-    scores: Float[np.ndarray, " items"],
+def drawn_means(
+    scores: Float[np.ndarray, "items systems"],
     weights: Float[np.ndarray, " items"],
     groups: Int[np.ndarray, " items"],
-    draws: Int[np.ndarray, "draws groups"],
-) -> Float[np.ndarray, " draws"]:
-    """Weighted mean of the scores in each draw of groups."""
-    count = draws.shape[1]
-    totals = draws @ np.bincount(groups, scores * weights, minlength=count)
-    return totals / np.maximum(draws @ np.bincount(groups, weights, minlength=count), np.finfo(float).tiny)
+    resamples: int,
+    random_seed: int,
+) -> Float[np.ndarray, "draws systems"]:
+    """Weighted means of the scores: as they are in row 0, whatever the groups, then in every draw of these."""
+    names, places = np.unique(groups, return_inverse=True)
+    columns = [weights, *(score * weights for score in scores.T)]
+    by_group = np.stack([np.bincount(places, column, minlength=len(names)) for column in columns], axis=1)
+    sums = drawn_sums(by_group, resamples, random_seed)
+    means = sums[:, 1:] / np.maximum(sums[:, :1], np.finfo(float).tiny)
+    means[0] = np.stack(columns[1:]).sum(axis=1) / max(weights.sum(), np.finfo(float).tiny)
+    return np.asarray(means)
+
+
+def drawn_sums(
+    by_group: Float[np.ndarray, "groups columns"] | csr_matrix, resamples: int, random_seed: int
+) -> Float[np.ndarray, "draws columns"]:
+    """Sums over the groups: all of them in row 0, then those of every draw with replacement.
+
+    For few groups there is row 0 alone. The same number of groups, of `resamples` and seed have the same draws.
+    """
+    blocks = draw_blocks(by_group.shape[0], resamples, random_seed)
+    return np.concatenate([np.asarray(block @ by_group) for block in blocks])
+
+
+def draw_blocks(groups: int, resamples: int, random_seed: int) -> Iterator[Float[np.ndarray, "draws groups"]]:
+    """How often each group is drawn: once each, and then, unless they are few, draws with replacement in blocks."""
+    yield np.ones((1, groups))
+    if groups < FEW_GROUPS:
+        return
+    rows = max(1, NUMBERS_AT_ONCE // groups)
+    for start in range(0, resamples, rows):
+        count = min(rows, resamples - start)
+        drawn = np.random.default_rng([random_seed, start]).integers(groups, size=(count, groups))
+        drawn += groups * np.arange(count)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=count * groups).reshape(count, groups).astype(float)
 
 
 @typechecked

@@ -22,13 +22,11 @@ class ColdStarts(BaseModel, frozen=True):
         if not self.parts:
             return NOTHING
         first = self.parts[0]
-        unbeaten = f"not shown to beat {' or '.join(first.unbeaten)}: " if first.unbeaten else ""
+        unbeaten = ""
+        if first.unbeaten and not first.headline.too_few:
+            unbeaten = f"not shown to beat {' or '.join(first.unbeaten)}: "
         return f"{first.offered}: {unbeaten}{first.verdict}"
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print: those of each part, with what was offered to how many users."""
-        return [
-            {"offered": f"{part.offered} ({part.tracks})", "users": str(part.users), **row}
-            for part in self.parts
-            for row in part.table()
-        ]
+        return [{"offered": f"{part.offered} ({part.tracks})", **row} for part in self.parts for row in part.table()]

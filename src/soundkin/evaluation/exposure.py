@@ -15,12 +15,13 @@ import numpy as np
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix, hstack
 
-from soundkin.evaluation.bootstrap import Interval, draw_groups, interval_of
+from soundkin.evaluation.bootstrap import Interval, interval_of
 from soundkin.evaluation.group_means import means_within_and_without, sizes, too_small
 from soundkin.evaluation.groupings import Groupings, members_of
 from soundkin.evaluation.hubness import k_occurrences
 from soundkin.evaluation.many_comparisons import confirmed, p_value
 from soundkin.evaluation.questions import Values
+from soundkin.evaluation.retrieval import sampled_queries
 from soundkin.shapes import Float, Int
 
 K = 10
@@ -38,6 +39,7 @@ class Exposure(BaseModel, frozen=True):
     group: str
     tracks: int
     artists: int
+    unit: str = "artists"
     share_of_places: float
     share_of_tracks: float
     ratio: Interval | None = None
@@ -58,20 +60,24 @@ def exposures(
     k: int,
     resamples: int,
     random_seed: int,
+    unit: str = "artists",
 ) -> tuple[Exposure, ...]:
     """How every system shows every group; `artists` numbers each track's artist from 0. Empty for less than two tracks.
 
-    The groups of a system are one family of comparisons.
+    Of very many tracks the lists of a sample are looked at (`sampled_queries`). The groups of a system are one family
+    of comparisons. `unit` is what `artists` numbers.
     """
     k = min(k, len(artists) - 1)
     if k < 1:
         return ()
-    draws = draw_groups(int(artists.max()) + 1, resamples, random_seed)
+    asking = sampled_queries(len(artists), random_seed)
     found = []
     for system, vectors in systems.items():
-        occurrences = k_occurrences(np.asarray(vectors, dtype=np.float32), k) / k
+        listed = k_occurrences(np.asarray(vectors, dtype=np.float32), k, asking)
+        occurrences = listed / k * (len(artists) / len(asking))
         of_groupings = (
-            _of_grouping(system, occurrences, name, values, artists, draws) for name, values in groupings.items()
+            _of_grouping(system, occurrences, name, values, artists, resamples, random_seed, unit)
+            for name, values in groupings.items()
         )
         found += _confirmed(list(chain.from_iterable(of_groupings)))
     return tuple(found)
@@ -83,19 +89,20 @@ def _of_grouping(
     grouping: str,
     values: Values,
     artists: Int[np.ndarray, " tracks"],
-    draws: Int[np.ndarray, "draws artists"],
+    resamples: int,
+    random_seed: int,
+    unit: str,
 ) -> list[Exposure]:
     names, members = members_of(values)
     places = (members.T @ occurrences) / len(occurrences)
     everybody = csr_matrix(np.ones((len(occurrences), 1)))
     weights = np.ones(len(occurrences))
-    means, _ = means_within_and_without(
-        occurrences[:, None], weights, hstack([members, everybody], format="csr"), artists, draws
-    )
+    both = hstack([members, everybody], format="csr")
+    means, _ = means_within_and_without(occurrences[:, None], weights, both, artists, resamples, random_seed)
     ratios = means[:, :-1, 0] / means[:, -1:, 0]
     found = []
     for place, (name, size) in enumerate(zip(names, sizes(members, artists), strict=True)):
-        flag = too_small(size.items, size.units, "tracks", "artists")
+        flag = too_small(size.items, size.units, "tracks", unit)
         shown = Exposure(
             system=system,
             grouping=grouping,
@@ -105,6 +112,7 @@ def _of_grouping(
             share_of_places=float(places[place]),
             share_of_tracks=size.items / len(occurrences),
             flag=flag,
+            unit=unit,
         )
         ratio = ratios[:, place]
         measured = {

@@ -13,9 +13,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.bootstrap import LEVEL
+from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL
 from soundkin.evaluation.exposure import Exposure, K, exposures
-from soundkin.evaluation.group_means import FEW_ITEMS, FEW_UNITS
+from soundkin.evaluation.group_means import FEW_ITEMS
 from soundkin.evaluation.group_scores import GroupScore, group_scores
 from soundkin.evaluation.groupings import DECILE_NOTE, Groupings
 from soundkin.evaluation.many_comparisons import FALSE_DISCOVERIES
@@ -81,12 +81,14 @@ def fairness(
     k: int = K,
     resamples: int = RESAMPLES,
     random_seed: int = 0,
+    unit: str = "artists",
 ) -> Fairness:
     """Split `measures` by `groupings`, and see how often each group stands among the `k` nearest by `systems`.
 
     Items of measures are tracks in catalog order, or users in the order of user groupings. `systems`, ours first, are
     vectors in catalog order, for exposure; leave them out where groups are of users. `artists` numbers each track's
-    artist from 0 (`artist_groups`); without it every track counts as by an artist of its own.
+    artist from 0 (`artist_groups`), and `unit` is what it numbers (`unit_of`); without it every track is drawn by
+    itself, and the table says that it is tracks which are counted.
 
     Raises:
         UsageError: a grouping is of more or fewer items than a measure, or than there are vectors.
@@ -98,8 +100,8 @@ def fairness(
         _check(groupings, len(vectors), f"the vectors of {name}")
     scores = group_scores(measures, groupings, resamples, random_seed)
     if artists is None:
-        artists = np.arange(max((len(vectors) for vectors in systems.values()), default=0))
-    shown = exposures(systems, groupings, artists, k, resamples, random_seed) if groupings else ()
+        artists, unit = np.arange(max((len(vectors) for vectors in systems.values()), default=0)), "tracks"
+    shown = exposures(systems, groupings, artists, k, resamples, random_seed, unit) if groupings else ()
     names = list(dict.fromkeys(chain(*(measure.scores for measure in measures), systems)))
     return Fairness(
         systems=tuple(names),
@@ -124,7 +126,12 @@ def _some(names: list[str]) -> str:
 
 
 def _score_row(score: GroupScore) -> dict[str, str]:
-    named = {"split by": score.grouping, "group": score.group, "items": str(score.items), "measure": score.measure}
+    named = {
+        "split by": score.grouping,
+        "group": score.group,
+        "items": f"{score.items} ({score.units} {score.unit})",
+        "measure": score.measure,
+    }
     if not score.gaps:
         return {**named, "found": score.flag}
     (ours, gap), *others = zip(score.means, score.gaps, strict=True)
@@ -139,7 +146,12 @@ def _score_row(score: GroupScore) -> dict[str, str]:
 
 def _exposure_row(of_systems: list[Exposure]) -> dict[str, str]:
     ours, *others = of_systems
-    named = {"split by": ours.grouping, "group": ours.group, "items": str(ours.tracks), "measure": "places over share"}
+    named = {
+        "split by": ours.grouping,
+        "group": ours.group,
+        "items": f"{ours.tracks} ({ours.artists} {ours.unit})",
+        "measure": "places over share",
+    }
     if ours.ratio is None:
         return {**named, "found": ours.flag}
     return {
@@ -181,7 +193,7 @@ def _notes(scores: Sequence[GroupScore], shown: Sequence[Exposure], k: int) -> l
             "by chance."
         )
     if any(score.flag for score in scores) or len(ratios) < len(shown):
-        notes.append(f"Groups of fewer than {FEW_ITEMS} items or {FEW_UNITS} artists (users) are named, not scored.")
+        notes.append(f"Groups of fewer than {FEW_ITEMS} items or {FEW_GROUPS} artists (users) are named, not scored.")
     if any("decile" in group for group in [*(one.group for one in scores), *(one.group for one in shown)]):
         notes.append(DECILE_NOTE)
     if scores or shown:

@@ -8,27 +8,25 @@
   of the variance. Vectors have unit length there, since cosine is what queries compare by.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel
 
-from soundkin.errors import UsageError
-from soundkin.evaluation.bootstrap import LEVEL, Interval, intervals
+from soundkin.evaluation.bootstrap import interval_note, too_few
 from soundkin.evaluation.hub_reduction import COSINE, RESAMPLES, Neighbours, Retrieved, neighbours
 from soundkin.evaluation.hubness import Hubness
-from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.questions import Question
 from soundkin.evaluation.similarity import check_systems, unit_length
+from soundkin.evaluation.spread import BETWEEN, WITHIN, Spread, spread_of
 from soundkin.progress import progress
 from soundkin.shapes import Float, Int, typechecked
 
 MOST_TRACKS = 5000  # ranked in full, in 5 s a system and 150 MB; of more, a sample
 MOST_VARIANCE = 0.95
 ROWS_AT_ONCE = 4096
-WITHIN, BETWEEN = "within a track", "between tracks"
 
 
 class Dimensions(BaseModel, frozen=True):
@@ -43,24 +41,11 @@ class Dimensions(BaseModel, frozen=True):
     holding_most: int
 
 
-class Spread(BaseModel, frozen=True):
-    """Mean cosine distance, in [0, 2], of two patches of one track, and of two tracks, over the `tracks` of several."""
-
-    system: str
-    tracks: int
-    within: Interval
-    between: Interval
-
-    @property
-    def ratio(self) -> float | None:
-        """Within over between: 0 where a track is a point, 1 where its patches lie anywhere; None where all is one."""
-        return self.within.mean / self.between.mean if self.between.mean > 1e-9 else None
-
-
 class Geometry(BaseModel, frozen=True):
     """The spaces of systems side by side; the first one is ours, and `spread` is of its patches.
 
-    `ranked` is how many tracks stand behind hubs and retrieval: all, or a sample of very many.
+    `ranked` is how many tracks stand behind hubs and retrieval: all, or a sample of very many. They are by so many
+    artists (`groups`; `unit`), whom intervals draw.
     """
 
     title: ClassVar[str] = "geometry"
@@ -70,6 +55,8 @@ class Geometry(BaseModel, frozen=True):
     neighbours: tuple[Neighbours, ...]
     dimensions: tuple[Dimensions, ...]
     spread: Spread | None
+    groups: int
+    unit: str = "artists"
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = {}
 
@@ -96,6 +83,7 @@ class Geometry(BaseModel, frozen=True):
             {
                 "system": of.hubness.system,
                 "similarity": of.similarity,
+                f"tracks ({self.unit})": f"{self.ranked} ({self.groups})",
                 "hubness: skewness": f"{of.hubness.skewness:.2f}",
                 "antihubs": f"{of.hubness.antihubs:.0%}",
                 "largest hub": f"{of.hubness.largest_hub:.1%}",
@@ -117,18 +105,21 @@ class Geometry(BaseModel, frozen=True):
 
 def geometry(
     systems: Mapping[str, Float[np.ndarray, "tracks _"]],
-    patches: Sequence[Float[np.ndarray, "patches _"]] | None = None,
+    patches: Iterable[Float[np.ndarray, "patches _"]] | None = None,
     questions: Sequence[Question] = (),
     k: int = 10,
     random_seed: int = 0,
     resamples: int = RESAMPLES,
     most_tracks: int = MOST_TRACKS,
+    artists: Int[np.ndarray, " tracks"] | None = None,
 ) -> Geometry:
     """Measure the spaces of `systems`, row i of each the vector of track i.
 
-    `patches` are the patch vectors that the first system has of each track, in the same order. `questions` are about
-    the same tracks; intervals draw whole artists, or whole tracks where there is no question to know artists by. Of
-    more than `most_tracks` tracks a sample is ranked; memory is bounded by it, and time grows with its square.
+    `patches` are the patch vectors that the first system has of each track, in the same order: they are looked at one
+    track at a time, and may be read from a file meanwhile. `questions` are about the same tracks. Intervals draw whole
+    `artists`, numbers of the tracks' artists (those of the questions by default), or whole tracks where nobody says by
+    whom they are. Of more than `most_tracks` tracks a sample is ranked; memory is bounded by it, and time grows with
+    its square.
 
     Raises:
         UsageError: vectors or patches do not match the tracks, or hold a NaN or infinity.
@@ -136,14 +127,15 @@ def geometry(
     tracks = len(next(iter(systems.values()), ()))
     check_systems(systems, [f"in row {row}" for row in range(tracks)])
     sample = np.random.default_rng(random_seed).permutation(tracks)[:most_tracks]
+    artists = questions[0].groups if artists is None and questions else artists
+    groups, unit = (np.arange(tracks), "tracks") if artists is None else (artists, "artists")
     picked = [_picked(asked, sample) for asked in questions]
     found = [
-        neighbours(name, vectors[sample], picked, k, random_seed, resamples)
+        neighbours(name, vectors[sample], picked, k, random_seed, resamples, unit)
         for name, vectors in progress(systems.items(), "geometry", total=len(systems), unit="system")
     ]
-    groups = questions[0].groups if questions else np.arange(tracks)
     ours = next(iter(systems))
-    spread = None if patches is None else _spread(ours, patches, groups, resamples, random_seed)
+    spread = None if patches is None else spread_of(ours, patches, groups, resamples, random_seed)
     return Geometry(
         systems=tuple(systems),
         tracks=tracks,
@@ -151,7 +143,9 @@ def geometry(
         neighbours=tuple(of for of_system in found for of in of_system),
         dimensions=tuple(effective_dimensions(name, vectors) for name, vectors in systems.items()),
         spread=spread,
-        notes=tuple(_notes(systems, patches, questions, spread, len(sample), tracks, resamples)),
+        groups=len(np.unique(groups[sample])),
+        unit=unit,
+        notes=tuple(_notes(systems, patches is not None, found[0], spread, len(sample), groups, unit, resamples)),
         provenance={"random_seed": random_seed, "resamples": resamples, "k": k},
     )
 
@@ -170,30 +164,6 @@ def effective_dimensions(system: str, vectors: Float[np.ndarray, "tracks embeddi
         effective=float(total**2 / np.sum(variances**2)),
         holding_most=int(np.searchsorted(held, MOST_VARIANCE * (1 - 1e-9)) + 1),
     )
-
-
-@typechecked
-def patch_distances(
-    patches: Sequence[Float[np.ndarray, "_ embedding"]],
-) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
-    """Of each track: mean cosine distance of two of its patches, and of one of its patches and one of another track.
-
-    All pairs are counted, by sums of unit vectors; other tracks count alike, however many patches they have. Within is
-    NaN for a track of fewer than two patches, between for one without any or without company.
-    """
-    if not len(patches):
-        return np.zeros(0), np.zeros(0)
-    counts = np.array([len(of_track) for of_track in patches])
-    sums = np.zeros((len(patches), patches[0].shape[1]))
-    directed = np.zeros(len(patches))  # patches that are not all zero, and so have a cosine of 1 with themselves
-    for row, of_track in enumerate(patches):
-        unit = _unit(of_track)
-        sums[row], directed[row] = unit.sum(axis=0), np.square(unit).sum()
-    within = 1 - _divide(np.square(sums).sum(axis=1) - directed, counts * (counts - 1))
-    means = sums / np.maximum(counts, 1)[:, None]
-    others = np.where(counts > 0, (counts > 0).sum() - 1, 0)
-    between = 1 - _divide(means @ means.sum(axis=0) - np.square(means).sum(axis=1), others)
-    return within, between
 
 
 def _variances(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndarray, " directions"]:
@@ -219,10 +189,6 @@ def _unit(vectors: Float[np.ndarray, "rows embedding"]) -> Float[np.ndarray, "ro
     return unit_length(np.asarray(vectors, dtype=np.float64))
 
 
-def _divide(part: np.ndarray, whole: np.ndarray) -> Float[np.ndarray, " tracks"]:
-    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
-
-
 def _picked(asked: Question, rows: Int[np.ndarray, " rows"]) -> Question:
     """The question put to some of the tracks, in this order."""
     return replace(
@@ -231,27 +197,6 @@ def _picked(asked: Question, rows: Int[np.ndarray, " rows"]) -> Question:
         filter_values=[asked.filter_values[row] for row in rows],
         groups=asked.groups[rows],
     )
-
-
-def _spread(
-    system: str,
-    patches: Sequence[Float[np.ndarray, "patches _"]],
-    groups: Int[np.ndarray, " tracks"],
-    resamples: int,
-    random_seed: int,
-) -> Spread | None:
-    """None where no track has two patches, or none has company."""
-    if len(patches) != len(groups):
-        raise UsageError(f"patches of {len(patches)} tracks for {len(groups)} vectors. Give those of each track.")
-    for row, of_track in enumerate(patches):
-        if not np.isfinite(of_track).all():
-            raise UsageError(f"a patch vector of track {row} holds a NaN or infinity. Leave the track out.")
-    within, between = patch_distances(patches)
-    measure = Measure("spread", "patches", "cosine distance", None, {WITHIN: within, BETWEEN: between}, groups)
-    if not measure.asked.any():
-        return None
-    inside, apart = intervals(measure, resamples, random_seed)
-    return Spread(system=system, tracks=int(measure.asked.sum()), within=inside, between=apart)
 
 
 def _score_in_words(found: Retrieved) -> str:
@@ -264,21 +209,26 @@ def _hubs_in_words(found: Hubness) -> str:
 
 def _gains_in_words(found: Neighbours) -> str:
     """What the first question gains, of several."""
-    gains = [f"{of.label} {of.metric} by {of.gain:+.2f}" for of in found.retrieval[:1] if of.gain is not None]
+    gains = [
+        f"{of.label} {of.metric} by {of.gain:+.2f}{f' ({few})' if (few := too_few(of.groups, of.unit)) else ''}"
+        for of in found.retrieval[:1]
+        if of.gain is not None
+    ]
     return f", changing {gains[0]}" if gains else ""
 
 
 def _notes(
     systems: Mapping[str, np.ndarray],
-    patches: Sequence[np.ndarray] | None,
-    questions: Sequence[Question],
+    patches_given: bool,
+    of_ours: Sequence[Neighbours],
     spread: Spread | None,
     ranked: int,
-    tracks: int,
+    groups: Int[np.ndarray, " tracks"],
+    unit: str,
     resamples: int,
 ) -> list[str]:
     """What a reader has to know before believing the table."""
-    drawn = "artists" if questions else "tracks"
+    tracks = len(groups)
     notes = [
         "Skewness is 0 for an even spread and above 2 for a space with clear hubs; antihubs stand in no list. Mutual "
         "proximity is the Gaussian version, which leaves more hubs than the empirical one where cosines are not "
@@ -289,23 +239,24 @@ def _notes(
             f"Hubs and retrieval are those of {ranked} tracks drawn from {tracks}: hubs tend to grow with a "
             "collection, so the whole may have more."
         )
-    if questions:
+    if of_ours[0].retrieval:
+        asked = ", ".join(f"{of.label} of {of.tracks} tracks ({of.groups} {of.unit})" for of in of_ours[0].retrieval)
         notes.append(
-            f"Retrieval is with the filter on, where there is one; in brackets, how far each similarity is above the "
-            f"cosine. Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole {drawn}."
+            f"Retrieval is with the filter on, where there is one: {asked}; in brackets, how far each similarity is "
+            f"above the cosine. {interval_note(len(np.unique(groups)), unit, resamples)}"
         )
     narrow = [name for name, vectors in systems.items() if tracks <= vectors.shape[1]]
     if narrow:
         notes.append(
             f"{tracks} tracks cannot show more than {max(tracks - 1, 0)} dimensions of {' and '.join(narrow)}."
         )
-    if patches is None:
+    if not patches_given:
         notes.append("No patch vectors were given: how far a track's patches lie apart is not known.")
     elif spread is None:
         notes.append("No track has two patches, or there is no second track: nothing to compare patches with.")
     else:
         notes.append(
-            f"Patches are those of {spread.tracks} tracks that have two or more. Patches that share sound, by overlap "
-            f"or repetition, lie close for that alone. Intervals draw whole {drawn}."
+            f"Patches are those of {spread.tracks} tracks ({spread.groups} {unit}) that have two or more. Patches that "
+            f"share sound, by overlap or repetition, lie close for that alone. Intervals draw whole {unit}."
         )
     return notes

@@ -6,11 +6,12 @@ As in `bootstrap`, an artist is drawn with all their tracks, whatever groups the
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 
+from soundkin.evaluation.bootstrap import FEW_GROUPS, drawn_sums
 from soundkin.shapes import Float, Int, typechecked
 
-FEW_ITEMS, FEW_UNITS = 20, 10  # with fewer, a group is flagged rather than scored
+FEW_ITEMS = 20  # with fewer, or of fewer artists (users) than FEW_GROUPS, a group is flagged rather than scored
 
 Means = Float[np.ndarray, "draws groups systems"]
 
@@ -48,7 +49,7 @@ def sizes(members: csr_matrix, units: Int[np.ndarray, " items"]) -> list[Sizes]:
 def too_small(items: int, units: int, of_what: str, of_whom: str) -> str:
     """Why a group is not scored, in words; nothing where it is large enough."""
     few = [f"{of_what}: {items}"] if items < FEW_ITEMS else []
-    few += [f"{of_whom}: {units}"] if units < FEW_UNITS else []
+    few += [f"{of_whom}: {units}"] if units < FEW_GROUPS else []
     return f"too few to tell ({', '.join(few)})" if few else ""
 
 
@@ -58,17 +59,19 @@ def means_within_and_without(
     weights: Float[np.ndarray, " items"],
     members: csr_matrix,
     units: Int[np.ndarray, " items"],
-    draws: Int[np.ndarray, "draws units"],
+    resamples: int,
+    random_seed: int,
 ) -> tuple[Means, Means]:
-    """Weighted mean scores of each group's items, and of all the others, in each draw of units (`draw_groups`).
+    """Weighted mean scores of each group's items, and of all the others, in each draw of units (`drawn_sums`).
 
     NaN in a draw that leaves nothing of a group, or of the others.
     """
-    by_unit = _by_unit(units)
-    columns = [weights, *(weights * score for score in scores.T)]
-    within = [draws @ (by_unit @ members.multiply(column[:, None]).tocsr()).toarray() for column in columns]
-    all_of_it = [(draws @ (by_unit @ column))[:, None] for column in columns]
-    without = [every - inside for every, inside in zip(all_of_it, within, strict=True)]
+    by_unit = _by_unit(np.unique(units, return_inverse=True)[1])
+    columns = np.stack([weights, *(weights * score for score in scores.T)], axis=1)
+    parts = [members.multiply(column[:, None]) for column in columns.T]
+    sums = drawn_sums(csr_matrix(by_unit @ hstack([*parts, csr_matrix(columns)], format="csr")), resamples, random_seed)
+    *within, whole = np.split(sums, members.shape[1] * np.arange(1, columns.shape[1] + 1), axis=1)
+    without = [every[:, None] - inside for every, inside in zip(whole.T, within, strict=True)]
     return _ratios(within), _ratios(without)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydantic import BaseModel
 
-from soundkin.evaluation.bootstrap import Interval, draw_groups, interval_of
+from soundkin.evaluation.bootstrap import Interval, interval_of
 from soundkin.evaluation.group_means import Sizes, means_within_and_without, sizes, too_small
 from soundkin.evaluation.groupings import Groupings, members_of
 from soundkin.evaluation.many_comparisons import confirmed, p_value
@@ -36,6 +36,7 @@ class GroupScore(BaseModel, frozen=True):
     group: str
     items: int
     units: int
+    unit: str = "artists"
     means: tuple[Interval, ...] = ()
     gaps: tuple[Interval, ...] = ()
     p_values: tuple[float, ...] = ()
@@ -67,14 +68,13 @@ def _split(measure: Measure, grouping: str, values: Values, resamples: int, rand
     """One measure's scores, group by group."""
     asked = np.flatnonzero(measure.asked)
     names, members = members_of([values[row] for row in asked.tolist()])
-    numbers, units = np.unique(measure.groups[asked], return_inverse=True)
-    draws = draw_groups(len(numbers), resamples, random_seed)
+    units = np.unique(measure.groups[asked], return_inverse=True)[1]
     weights = np.ones(len(asked)) if measure.weights is None else np.asarray(measure.weights[asked], dtype=float)
     scores = np.stack([np.asarray(score[asked], dtype=float) for score in measure.scores.values()], axis=1)
     size_of = sizes(members, units)
     rows = [_uncompared(measure, grouping, name, size) for name, size in zip(names, size_of, strict=True)]
     kept = [place for place, row in enumerate(rows) if not row.flag]
-    within, without = means_within_and_without(scores, weights, members[:, kept], units, draws)
+    within, without = means_within_and_without(scores, weights, members[:, kept], units, resamples, random_seed)
     for column, place in enumerate(kept):
         compared = _compared(list(measure.scores), within[:, column], without[:, column], size_of[place].smaller_side)
         rows[place] = rows[place].model_copy(update=compared)
@@ -83,8 +83,8 @@ def _split(measure: Measure, grouping: str, values: Values, resamples: int, rand
 
 def _uncompared(measure: Measure, grouping: str, group: str, size: Sizes) -> GroupScore:
     """A group with its size, and whether that is too small."""
-    few = too_small(size.items, size.units, "items", "artists or users")
-    few_others = too_small(size.other_items, size.other_units, "other items", "other artists or users")
+    few = too_small(size.items, size.units, "items", measure.unit)
+    few_others = too_small(size.other_items, size.other_units, "other items", f"other {measure.unit}")
     return GroupScore(
         protocol=measure.protocol,
         label=measure.label,
@@ -94,6 +94,7 @@ def _uncompared(measure: Measure, grouping: str, group: str, size: Sizes) -> Gro
         group=group,
         items=size.items,
         units=size.units,
+        unit=measure.unit,
         flag=few or (few_others if size.other_items else NOBODY_ELSE),
     )
 

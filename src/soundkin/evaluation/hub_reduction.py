@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import BaseModel
 from scipy.special import log_ndtr
 
-from soundkin.evaluation.bootstrap import Interval, intervals, paired_gains
+from soundkin.evaluation.bootstrap import Interval, compare
 from soundkin.evaluation.hubness import Hubness, hubness_of
 from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.metrics import average_precision
@@ -39,13 +39,19 @@ Similarity = Float[np.ndarray, "queries tracks"]
 
 
 class Retrieved(BaseModel, frozen=True):
-    """Retrieval by one similarity; `gain` is how far it is above the plain cosine, None for the cosine itself."""
+    """Retrieval by one similarity; `gain` is how far it is above the plain cosine, None for the cosine itself.
+
+    `tracks` were asked, by so many artists (`groups`; `unit`).
+    """
 
     label: str
     metric: str
     filtered_by: str | None
     score: Interval
     gain: Interval | None
+    tracks: int
+    groups: int
+    unit: str = "artists"
 
 
 class Neighbours(BaseModel, frozen=True):
@@ -131,6 +137,7 @@ def neighbours(
     k: int = 10,
     random_seed: int = 0,
     resamples: int = RESAMPLES,
+    unit: str = "artists",
 ) -> tuple[Neighbours, ...]:
     """A system's hubs by each similarity, and what it finds of `questions`, which are about the same tracks.
 
@@ -142,7 +149,7 @@ def neighbours(
             similarity=name,
             hubness=hubness_of(system, ranked[name].occurrences, k),
             retrieval=tuple(
-                _retrieved(name, ranked, asked, k, random_seed, resamples)
+                _retrieved(name, ranked, asked, k, random_seed, resamples, unit)
                 for asked in questions
                 if np.isfinite(ranked[name].precision[asked.label]).any()
             ),
@@ -204,15 +211,19 @@ def _answers(asked: Question) -> Callable[[Rows], tuple[np.ndarray, np.ndarray]]
 
 
 def _retrieved(
-    name: str, ranked: Mapping[str, Ranked], asked: Question, k: int, random_seed: int, resamples: int
+    name: str, ranked: Mapping[str, Ranked], asked: Question, k: int, random_seed: int, resamples: int, unit: str
 ) -> Retrieved:
     """One similarity's answers to a question, and how far they are above the cosine's on the same draws."""
     scores = {name: ranked[name].precision[asked.label], COSINE: ranked[COSINE].precision[asked.label]}
-    measure = Measure("retrieval", asked.label, f"mAP@{k}", asked.filtered_by, scores, asked.groups)
+    measure = Measure("retrieval", asked.label, f"mAP@{k}", asked.filtered_by, scores, asked.groups, unit=unit)
+    found = compare(measure, resamples, random_seed)
     return Retrieved(
         label=asked.label,
         metric=measure.metric,
         filtered_by=asked.filtered_by,
-        score=intervals(measure, resamples, random_seed)[0],
-        gain=next(iter(paired_gains(measure, resamples, random_seed)), None),
+        score=found.scores[0],
+        gain=next(iter(found.gains), None),
+        tracks=int(measure.asked.sum()),
+        groups=found.groups,
+        unit=unit,
     )

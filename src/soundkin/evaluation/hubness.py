@@ -39,13 +39,15 @@ def hubness_of(system: str, occurrences: Int[np.ndarray, " tracks"], k: int) -> 
 
 
 @typechecked
-def k_occurrences(vectors: Float[np.ndarray, "tracks embedding"], k: int = 10) -> Int[np.ndarray, " tracks"]:
-    """In how many other tracks' `k` nearest each track stands."""
+def k_occurrences(
+    vectors: Float[np.ndarray, "tracks embedding"], k: int = 10, queries: Int[np.ndarray, " asking"] | None = None
+) -> Int[np.ndarray, " tracks"]:
+    """In how many other tracks' `k` nearest each track stands, or in those of the rows `queries`."""
     k = min(k, len(vectors) - 1)
     counts = np.zeros(len(vectors), dtype=int)
     if k < 1:
         return counts
-    for rows, similarity in similarity_chunks(vectors, np.arange(len(vectors))):
+    for rows, similarity in similarity_chunks(vectors, np.arange(len(vectors)), queries):
         similarity[np.arange(len(rows)), rows] = -np.inf
         nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
         counts += np.bincount(nearest.ravel(), minlength=len(vectors))

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from scipy.stats import rankdata
 
 from soundkin.catalog.judgements import COLUMNS, GOOD, last_words
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, intervals, paired_gains
+from soundkin.evaluation.bootstrap import Interval, compare, interval_note, intervals, too_few
 from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.similarity import CHUNK, check_systems, unit_length
 from soundkin.shapes import Bool, Float, Int, typechecked
@@ -54,7 +54,7 @@ class ByHand(BaseModel, frozen=True):
 
     `preference` is how often good stands before bad, over the `compared` queries that have both; `gains` are the first
     system minus each other one, to be believed of `comparable` systems only: those whose lists were judged about as
-    much. `base_rate` is the share of good among all verdicts.
+    much. `base_rate` is the share of good among all verdicts. `groups` counts the artists (`unit`) of the `compared`.
     """
 
     title: ClassVar[str] = "by hand"
@@ -69,6 +69,8 @@ class ByHand(BaseModel, frozen=True):
     gains: tuple[Interval, ...]
     comparable: tuple[str, ...]
     left_out: int
+    groups: int
+    unit: str = "artists"
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = {}
 
@@ -85,6 +87,8 @@ class ByHand(BaseModel, frozen=True):
     def table(self) -> list[dict[str, str]]:
         """Rows to print, one a system: what was judged of its lists, how much of that is good, good before bad."""
         rows = {offered.system: self._offered_cells(offered) for offered in self.offered}
+        for offered in self.offered if self.preference else ():
+            rows[offered.system][f"queries with both ({self.unit})"] = f"{self.compared} ({self.groups})"
         for score in self.preference:
             rows.setdefault(score.system, {"system": score.system})["good before bad"] = str(score)
         for gain in self.gains:
@@ -95,6 +99,7 @@ class ByHand(BaseModel, frozen=True):
     def _offered_cells(self, offered: Offered) -> dict[str, str]:
         return {
             "system": offered.system,
+            "queries": str(self.queries),
             f"judged of the {self.k} nearest": f"{offered.judged} of {offered.neighbours}",
             "good among the judged": str(offered.good) if offered.good else "",
             f"precision@{self.k} is within": f"{offered.at_least:.2f} to {offered.at_most:.2f}",
@@ -108,6 +113,7 @@ class ByHand(BaseModel, frozen=True):
         unbeaten = [gain.system for gain in gains if gain.low is None or gain.low <= 0]
         against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
         found = f", not shown to beat {' or '.join(unbeaten)}" if unbeaten else ""
+        found = f", {few}" if (few := too_few(self.groups, self.unit)) else found
         unlike = [name for name in self.systems[1:] if name not in self.comparable]
         unjudged = f"; not comparable, judge the lists of all: {', '.join(unlike)}" if unlike else ""
         return f"good before bad in {ours} against {against}{found}{unjudged}"
@@ -135,28 +141,31 @@ def judge_by_hand(
     k: int = 10,
     random_seed: int = 0,
     resamples: int = RESAMPLES,
+    artists: Int[np.ndarray, " tracks"] | None = None,
 ) -> ByHand:
     """Hold systems to the verdicts in `judgements`: `query_id, neighbour_id, verdict[, annotator_id[, timestamp]]`.
 
     Row i of every system is the vector of `track_ids[i]`; a track's neighbours are the `k` others of highest cosine.
-    Of a person who judged a pair again the last word counts. Judgements about other tracks are left out. Intervals
-    draw whole queries.
+    Of a person who judged a pair again the last word counts. Judgements about other tracks are left out. `artists`
+    numbers each track's artist: intervals draw the queries' artists, or whole queries where nobody says by whom they
+    are.
 
     Raises:
         UsageError: vectors and ids do not match, or vectors hold a NaN or infinity.
     """
     check_systems(systems, track_ids)
     verdicts, left_out = _verdicts(track_ids, judgements)
+    groups, unit = (verdicts.queries, "queries") if artists is None else (artists[verdicts.queries], "artists")
     pairs = verdicts.share_of_good()
     offered = []
     for name, vectors in systems.items():
         nearest = nearest_neighbours(vectors, verdicts.queries, k, random_seed)
-        offered.append(_offered(name, nearest, pairs, resamples, random_seed))
+        offered.append(_offered(name, nearest, pairs, groups, resamples, random_seed))
     scores = {name: good_before_bad(vectors, verdicts) for name, vectors in systems.items()}
     chance = np.where(np.isfinite(next(iter(scores.values()))), 0.5, np.nan)
-    groups = np.arange(len(verdicts.queries))
-    measure = Measure("by hand", "verdicts", "good before bad", None, {**scores, CHANCE: chance}, groups)
+    measure = Measure("by hand", "verdicts", "good before bad", None, {**scores, CHANCE: chance}, groups, unit=unit)
     compared = int(measure.asked.sum())
+    preferred = compare(measure, resamples, random_seed) if compared else None
     return ByHand(
         systems=tuple(systems),
         k=k,
@@ -165,11 +174,13 @@ def judge_by_hand(
         base_rate=float(verdicts.good.mean()) if len(verdicts.good) else None,
         offered=tuple(offered) if len(verdicts.queries) else (),
         compared=compared,
-        preference=intervals(measure, resamples, random_seed) if compared else (),
-        gains=paired_gains(measure, resamples, random_seed) if compared else (),
+        preference=preferred.scores if preferred else (),
+        gains=preferred.gains if preferred else (),
         comparable=(*_comparable(offered), CHANCE),
         left_out=left_out,
-        notes=tuple(_notes(verdicts, compared, left_out, resamples)),
+        groups=preferred.groups if preferred else 0,
+        unit=unit,
+        notes=tuple(_notes(verdicts, compared, left_out, interval_note(len(np.unique(groups)), unit, resamples))),
         provenance={"random_seed": random_seed, "resamples": resamples},
     )
 
@@ -226,7 +237,12 @@ def _verdicts(track_ids: Sequence[str], judgements: pd.DataFrame) -> tuple[Verdi
 
 
 def _offered(
-    system: str, nearest: Int[np.ndarray, "queries neighbours"], pairs: pd.Series, resamples: int, random_seed: int
+    system: str,
+    nearest: Int[np.ndarray, "queries neighbours"],
+    pairs: pd.Series,
+    groups: Int[np.ndarray, " queries"],
+    resamples: int,
+    random_seed: int,
 ) -> Offered:
     """How much of a system's lists was judged, and how much of that is good: every judged neighbour counts alike."""
     queries, k = nearest.shape
@@ -235,7 +251,7 @@ def _offered(
     judged = np.isfinite(good).sum(axis=1)
     found = np.nansum(good, axis=1)
     share = np.divide(found, judged, out=np.full(queries, np.nan), where=judged > 0)
-    measure = Measure("by hand", "neighbours", "good", None, {system: share}, np.arange(queries), judged.astype(float))
+    measure = Measure("by hand", "neighbours", "good", None, {system: share}, groups, judged.astype(float))
     return Offered(
         system=system,
         neighbours=nearest.size,
@@ -254,7 +270,7 @@ def _comparable(offered: Sequence[Offered]) -> list[str]:
     ]
 
 
-def _notes(verdicts: Verdicts, compared: int, left_out: int, resamples: int) -> list[str]:
+def _notes(verdicts: Verdicts, compared: int, left_out: int, drawn: str) -> list[str]:
     """What a reader has to know before believing the table."""
     notes = []
     if left_out:
@@ -263,8 +279,8 @@ def _notes(verdicts: Verdicts, compared: int, left_out: int, resamples: int) -> 
         return notes
     queries = len(verdicts.queries)
     notes += [
-        f"{len(verdicts.good)} verdicts on {queries} queries, {verdicts.good.mean():.0%} of them good. Intervals are "
-        f"{LEVEL:.0%} percentiles of {resamples} draws of whole queries.",
+        f"{len(verdicts.good)} verdicts on {queries} queries, {verdicts.good.mean():.0%} of them good. {drawn} "
+        "They say nothing about what other people would find good.",
         "Only tracks that some list offered were judged, which favours the system that made the list: good tracks that "
         "another one alone would find count for nothing.",
         "Yet a list holds the very mistakes that its maker did not see: a system that errs elsewhere looks better on "
@@ -273,6 +289,4 @@ def _notes(verdicts: Verdicts, compared: int, left_out: int, resamples: int) -> 
     ]
     if 0 < compared < queries:
         notes.append(f"Good before bad is over the {compared} queries that have both verdicts.")
-    if 0 < compared < FEW_GROUPS or queries < FEW_GROUPS:
-        notes.append(f"Fewer than {FEW_GROUPS} queries stand behind some scores: their intervals are too narrow.")
     return notes

@@ -15,7 +15,8 @@ class Measure:
     """A score per item (a track, later a user or a triplet) and system; NaN where the item could not be asked.
 
     `scores` holds the same items in the same order for every system, so that differences are paired.
-    `groups` numbers what items share beyond themselves (their artist): items of a group are not independent.
+    `groups` numbers what items share beyond themselves (their artist): items of a group are not independent. `unit`
+    is what a group is called, in the plural.
     `weights` say how much an item counts in the mean; None means all the same.
     """
 
@@ -26,6 +27,7 @@ class Measure:
     scores: Mapping[str, Float[np.ndarray, " items"]]
     groups: Int[np.ndarray, " items"]
     weights: Float[np.ndarray, " items"] | None = None
+    unit: str = "artists"
 
     @property
     def asked(self) -> np.ndarray:

@@ -11,82 +11,41 @@ from soundkin.catalog.table import Catalog
 from soundkin.errors import ArtefactError, Skipped
 from soundkin.evaluation.asking import Answers, ask
 from soundkin.evaluation.assessors import Assessors
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Compared, Interval, intervals, paired_gains
+from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL
 from soundkin.evaluation.cold_starts import ColdStarts
 from soundkin.evaluation.fairness import Fairness
 from soundkin.evaluation.geometry import Geometry
 from soundkin.evaluation.hubness import Hubness, hubness
 from soundkin.evaluation.judgements import ByHand
-from soundkin.evaluation.measure import CHANCE, Measure
-from soundkin.evaluation.questions import FILTERED_BY, artist_groups
-from soundkin.evaluation.retrieval import Systems
+from soundkin.evaluation.measure import CHANCE
+from soundkin.evaluation.questions import artist_groups, unit_of
+from soundkin.evaluation.retrieval import MOST_QUERIES, Systems, sampled_queries
 from soundkin.evaluation.robustness import Robustness
+from soundkin.evaluation.row import Row, make_row, size_cell, table_row
 from soundkin.evaluation.sections import SECTIONS, Section, UserFairness, section_json
 from soundkin.files import read_versioned_json
 from soundkin.shapes import Int
 
-FORMAT, FORMAT_VERSION = "soundkin evaluation", 2
+FORMAT, FORMAT_VERSION = "soundkin evaluation", 3
 RESAMPLES = 2000
 HEADLINES = ("mAP@10", "nDCG@10", "accuracy", "balanced accuracy")  # what `table` shows unless asked for all
 MAIN = (("retrieval", "mAP@10"), ("logistic probe", "balanced accuracy"))  # what is drawn, and split by groups
 NOTHING_MEASURED = "nothing measured: no label is shared by two of these tracks."
 
 
-class Row(Compared, frozen=True):
-    """One measure of all systems, on draws of artists.
-
-    `trained` says whether a system was taught the label, None where nobody knows.
-    """
-
-    protocol: str
-    label: str
-    metric: str
-    filtered_by: str | None
-    trained: bool | None
-    items: int
-    groups: int
-
-    @property
-    def least_gain(self) -> Interval:
-        """The gain over the best of the others."""
-        return min(self.gains, key=lambda gain: gain.mean)
-
-    @property
-    def gain_in_words(self) -> str:
-        """`+0.27 [+0.20, +0.33] over MFCC`: how far ours is above the best of the others, and which that is."""
-        gain = self.least_gain
-        return f"{gain:+.2f} over {gain.system}"
-
-    @property
-    def verdict(self) -> str:
-        """One line: what was learnt, or that it was not shown."""
-        ours, *others = self.scores
-        level = [system for system in self.unbeaten if system not in self.better]
-        found = ", ".join(
-            [
-                *([f"not shown to beat {' or '.join(level)}"] if level else []),
-                *([f"below {' and '.join(self.better)}"] if self.better else []),
-            ]
-        )
-        found = found or "what was learnt"
-        against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
-        left_out = self.filtered_by or FILTERED_BY.get(self.label) or "artist"
-        return (
-            f"{found}: {self.label} {self.metric} {ours} against {against}; "
-            f"{left_out} filter {'on' if self.filtered_by else 'off'}"
-        )
-
-
 class Evaluation(BaseModel, frozen=True):
     """Systems side by side on the same tracks; the first one is ours, the one that others are compared with.
 
-    Of the sections those are there that somebody asked for, and gave what they need: `cold_start` takes users to offer
-    the tracks to, `assessors` and `by_hand` people's answers.
+    `artists` counts what is drawn for intervals: `unit` says whether it is artists, or tracks for want of them. Of the
+    sections those are there that somebody asked for, and gave what they need: `cold_start` takes users to offer the
+    tracks to, `assessors` and `by_hand` people's answers. `caveat` ends the verdict: what the tracks are to the
+    systems, unless they are held out from all training.
     """
 
     systems: tuple[str, ...]
     tracks: int
     artists: int
+    unit: str = "artists"
     rows: tuple[Row, ...]
     hubness: tuple[Hubness, ...]
     trained_labels: tuple[str, ...] = ()
@@ -97,6 +56,7 @@ class Evaluation(BaseModel, frozen=True):
     robustness: Robustness | None = None
     fairness: Fairness | None = None
     fairness_of_users: UserFairness | None = None
+    caveat: str = ""
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     provenance: dict[str, Any] = {}
@@ -108,6 +68,11 @@ class Evaluation(BaseModel, frozen=True):
         return {name: section for name, section in found.items() if section is not None}
 
     @property
+    def size(self) -> str:
+        """What it is made of: `112 tracks by 14 artists`."""
+        return f"{self.tracks} tracks" + (f" by {self.artists} artists" if self.unit == "artists" else "")
+
+    @property
     def headline(self) -> Row | None:
         """Retrieval mAP with the filter on, of the first label that has it; else the first row there is."""
         return _most_telling(self.rows)
@@ -115,7 +80,9 @@ class Evaluation(BaseModel, frozen=True):
     @property
     def verdict(self) -> str:
         """What the headline says."""
-        return self.headline.verdict if self.headline else NOTHING_MEASURED
+        if self.headline is None:
+            return NOTHING_MEASURED
+        return f"{self.headline.verdict}; {self.caveat}" if self.caveat else self.headline.verdict
 
     def verdict_on(self, label: str) -> str:
         """What retrieval says of one label, with the filter on where it has one; the verdict where it has no row."""
@@ -124,9 +91,14 @@ class Evaluation(BaseModel, frozen=True):
 
     def table(self, every_metric: bool = False) -> list[dict[str, str]]:
         """Rows to print, cells by column: ours with its interval, the others' means, the gain over the best of them."""
-        rows = [_table_row(row) for row in self.rows if every_metric or row.metric in HEADLINES]
+        rows = [table_row(row) for row in self.rows if every_metric or row.metric in HEADLINES]
         skewness = {of.system: f"{of.skewness:.2f}" for of in self.hubness}
-        return [*rows, {"label": "all tracks", "measure": "hubness: skewness", **skewness}]
+        hubs = {
+            "label": "all tracks",
+            "measure": "hubness: skewness",
+            **size_cell(self.tracks, self.artists, self.unit),
+        }
+        return [*rows, hubs | skewness]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -208,23 +180,42 @@ def summarised(
     `trained_labels` are None where nobody knows what the first system was trained on.
     """
     trained = {of.label: None if trained_labels is None else of.label in trained_labels for of in answers.measures}
-    rows = tuple(_row(measure, trained[measure.label], resamples, random_seed) for measure in answers.measures)
+    rows = tuple(make_row(measure, trained[measure.label], resamples, random_seed) for measure in answers.measures)
     names = list(dict.fromkeys(name for of_fold in systems.values() for name in of_fold))
     return Evaluation(
         systems=(*names, CHANCE),
         tracks=len(catalog),
         artists=len(np.unique(artist_groups(catalog))),
+        unit=unit_of(catalog),
         rows=rows,
-        hubness=tuple(_mean_hubness(name, [of_fold[name] for of_fold in systems.values()]) for name in names),
+        hubness=tuple(
+            _mean_hubness(name, [of_fold[name] for of_fold in systems.values()], random_seed) for name in names
+        ),
         trained_labels=tuple(sorted(trained_labels or ())),
-        notes=tuple(_notes(answers, rows, resamples)),
+        notes=tuple([*_notes(answers, rows, resamples), *_sampled(systems)]),
         provenance={"random_seed": random_seed, "resamples": resamples},
     )
 
 
-def _mean_hubness(name: str, vectors_of_folds: Sequence[np.ndarray]) -> Hubness:
-    """Hubness within each fold, where alone there are neighbours; a fold counts by its tracks."""
-    found = [hubness(name, np.asarray(vectors, dtype=np.float32)) for vectors in vectors_of_folds]
+def _sampled(systems: Mapping[int, Systems]) -> list[str]:
+    """A note, where there are too many tracks for all of them to ask."""
+    tracks = max(len(next(iter(of_fold.values()), ())) for of_fold in systems.values())
+    if tracks <= MOST_QUERIES:
+        return []
+    return [
+        f"Of more than {MOST_QUERIES:,} tracks that may find each other ({tracks:,} here) so many are drawn to ask, "
+        "the same ones by every system; all are candidates. Hubs are those among the drawn ones: they tend to grow "
+        "with a collection, so the whole may have more."
+    ]
+
+
+def _mean_hubness(name: str, vectors_of_folds: Sequence[np.ndarray], random_seed: int) -> Hubness:
+    """Hubness within each fold, where alone there are neighbours; a fold counts by its tracks.
+
+    Of very many tracks a sample is looked at.
+    """
+    samples = [np.asarray(vectors[sampled_queries(len(vectors), random_seed)]) for vectors in vectors_of_folds]
+    found = [hubness(name, sample.astype(np.float32)) for sample in samples]
     tracks = np.array([len(vectors) for vectors in vectors_of_folds])
     shares = tracks / max(tracks.sum(), 1)
     means = {
@@ -234,39 +225,12 @@ def _mean_hubness(name: str, vectors_of_folds: Sequence[np.ndarray]) -> Hubness:
     return Hubness(system=name, k=max(of_fold.k for of_fold in found), **means)
 
 
-def _row(measure: Measure, trained: bool | None, resamples: int, random_seed: int) -> Row:
-    return Row(
-        protocol=measure.protocol,
-        label=measure.label,
-        metric=measure.metric,
-        filtered_by=measure.filtered_by,
-        trained=trained,
-        items=int(measure.asked.sum()),
-        groups=len(np.unique(measure.groups[measure.asked])),
-        scores=intervals(measure, resamples, random_seed),
-        gains=paired_gains(measure, resamples, random_seed),
-    )
-
-
-def _table_row(row: Row) -> dict[str, str]:
-    ours, *others = row.scores
-    return {
-        "label": row.label,
-        "trained on": {True: "yes", False: "no", None: "unknown"}[row.trained],
-        "measure": f"{row.protocol.removesuffix(' probe')} {row.metric}",
-        "filter": row.filtered_by or "off",
-        ours.system: str(ours),
-        **{other.system: f"{other.mean:.2f}" for other in others},
-        "gain over the best": row.gain_in_words,
-    }
-
-
 def _notes(answers: Answers, rows: tuple[Row, ...], resamples: int) -> list[str]:
     """What a reader has to know before believing the table."""
     asked = answers.questions
-    groups = max((row.groups for row in rows), default=0)
+    groups, unit = max(((row.groups, row.unit) for row in rows), default=(0, "artists"))
     notes = [
-        f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole artists (at most {groups} here), since "
+        f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole {unit} (at most {groups} here), since "
         "tracks by one artist are not independent. The candidates stay fixed: an interval is about other queries, "
         "not about another collection.",
         "Chance is exact: for retrieval what a random order is expected to score, for probes the commonest label.",
@@ -279,7 +243,7 @@ def _notes(answers: Answers, rows: tuple[Row, ...], resamples: int) -> list[str]
         "The model was never trained on {}: there, scores say what else its vectors hold.": _labels(rows, False),
         "No probe was asked for {}: reading what was taught back off the vectors says nothing of what else they hold. "
         "--trained-too asks it.": answers.unprobed,
-        f"Fewer than {FEW_GROUPS} artists stand behind {{}}: those intervals are too narrow.": sorted(
+        f"Fewer than {FEW_GROUPS} {unit} stand behind {{}}: there are no intervals, and nothing is concluded.": sorted(
             {row.label for row in rows if row.groups < FEW_GROUPS}
         ),
         "The catalog names nothing to filter {} by: those scores flatter every system.": [

@@ -62,6 +62,11 @@ def artist_groups(catalog: Catalog) -> Int[np.ndarray, " tracks"]:
     return group_numbers(column_values(catalog, "artist"))
 
 
+def unit_of(catalog: Catalog) -> str:
+    """What `artist_groups` numbers: artists, or single tracks where no artist is known."""
+    return "artists" if any(column_values(catalog, "artist")) else "tracks"
+
+
 def group_numbers(values: Values) -> Int[np.ndarray, " tracks"]:
     """Number the first value of each track; a track without one is a group of its own."""
     numbers: dict[object, int] = {}

@@ -14,16 +14,7 @@ from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.bootstrap import (
-    LEVEL,
-    Compared,
-    Interval,
-    draw_groups,
-    grouped_means,
-    interval_of,
-    intervals,
-    paired_gains,
-)
+from soundkin.evaluation.bootstrap import LEVEL, Compared, Interval, compare, drawn_means, interval_of
 from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.user_rankings import LONG as LONG
 from soundkin.evaluation.user_rankings import METRICS, Metric, System, ask, binary, without_known
@@ -82,11 +73,12 @@ class ColdStart(BaseModel, frozen=True):
         ours, *others = self.headline.scores
         share = next((f", {share:.0%} of the {BOUND}" for share in self.shares), "")
         against = ", ".join(f"{other.system} {other.mean:.3f}" for other in others)
-        return f"{ours.system}: {self.headline.metric} {ours:.3f}{share}; {against}"
+        few = f"{self.headline.too_few}: " if self.headline.too_few else ""
+        return f"{few}{ours.system}: {self.headline.metric} {ours:.3f}{share}; {against}"
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print, one a system: each metric with its interval, and the share of the upper bound."""
-        cells = {name: {"system": name} for name in self.systems}
+        cells = {name: {"system": name, "users": str(self.users)} for name in self.systems}
         for row in self.rows:
             for score in row.scores:
                 cells[score.system][row.metric] = f"{score:.3f}"  # mAP of a cold start is small
@@ -184,11 +176,8 @@ def summarised(
 def share_of_bound(measure: Measure, system: str, resamples: int, random_seed: int) -> Interval | None:
     """A system's mean score over the upper bound's, with its interval on paired draws of users; None if that is 0."""
     asked = measure.asked
-    names, groups = np.unique(measure.groups[asked], return_inverse=True)
-    draws = draw_groups(len(names), resamples, random_seed)
-    ours, bound = (
-        grouped_means(measure.scores[name][asked], np.ones(len(groups)), groups, draws) for name in (system, BOUND)
-    )
+    scores = np.stack([measure.scores[name][asked] for name in (system, BOUND)], axis=1)
+    ours, bound = drawn_means(scores, np.ones(len(scores)), measure.groups[asked], resamples, random_seed).T
     if not bound[:1].any():
         return None
     return interval_of(system, ours[bound > 0] / bound[bound > 0])
@@ -212,6 +201,5 @@ def _row(measure: Measure, resamples: int, random_seed: int) -> RecommendationRo
     return RecommendationRow(
         metric=measure.metric,
         users=int(measure.asked.sum()),
-        scores=intervals(measure, resamples, random_seed),
-        gains=paired_gains(measure, resamples, random_seed),
+        **dict(compare(measure, resamples, random_seed)),
     )

@@ -5,7 +5,7 @@ otherwise a system that only knows a voice, a studio or an encoder looks as if i
 artist is asked for, the album takes the artist's part. Scores without the filter stand beside those with it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -13,22 +13,34 @@ from scipy.sparse import csr_matrix
 from soundkin.evaluation import chance, metrics
 from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.questions import Question, Values, memberships
-from soundkin.evaluation.similarity import CHUNK, unit_length
+from soundkin.evaluation.similarity import chunk_size, unit_length
 from soundkin.shapes import Bool, Float, Int
 
 K = 10
+MOST_QUERIES = 5_000  # of an evaluation: of more tracks so many ask, and all are candidates
 Marks = Bool[np.ndarray, "queries candidates"]
 Systems = Mapping[str, Float[np.ndarray, "tracks _"]]
 
 
 def ask_retrieval(systems: Systems, question: Question, random_seed: int) -> list[Measure]:
-    """Score the question's rankings with the filter, where there is one, then without."""
+    """Score the question's rankings with the filter, where there is one, then without.
+
+    Of more than `MOST_QUERIES` tracks so many ask, the same ones for every question and system.
+    """
+    asking = sampled_queries(len(question.values), random_seed)
     filtered_by = [(question.filtered_by, question.filter_values)] if question.filtered_by else []
     return [
         measure
         for left_out in [*filtered_by, None]
-        for measure in retrieval(systems, question.label, question.values, left_out, question.groups, random_seed)
+        for measure in retrieval(
+            systems, question.label, question.values, left_out, question.groups, random_seed, asking
+        )
     ]
+
+
+def sampled_queries(tracks: int, random_seed: int) -> Int[np.ndarray, " queries"]:
+    """The rows that ask: all, or `MOST_QUERIES` drawn evenly."""
+    return np.sort(np.random.default_rng(random_seed).permutation(tracks)[:MOST_QUERIES])
 
 
 def retrieval(
@@ -38,25 +50,31 @@ def retrieval(
     filtered_by: tuple[str, Values] | None,
     groups: Int[np.ndarray, " tracks"],
     random_seed: int,
+    queries: Int[np.ndarray, " queries"] | None = None,
+    metrics: Collection[str] | None = None,
 ) -> list[Measure]:
-    """Score every track's cosine ranking of the others by whether they share one of its `values`.
+    """Score tracks' cosine rankings of the others by whether they share one of the query's `values`.
 
     `filtered_by` names a column and its values: candidates that share one with the query are left out. Tracks without
     a label neither ask nor stand among the candidates: they might be right. Ties are broken by `random_seed`, since
-    the order of a catalog gives away its artists.
+    the order of a catalog gives away its artists. `queries` are the rows that ask, all by default; time grows with
+    their number times that of the tracks. `metrics` are some of METRICS; `TOP` ones need no whole ranking.
     """
+    wanted = {name: both for name, both in METRICS.items() if metrics is None or name in metrics}
+    ranks = K if TOP.issuperset(wanted) else None
     labelled = np.array([bool(names) for names in values], dtype=bool)
     candidates = np.random.default_rng(random_seed).permutation(np.flatnonzero(labelled))
     barred = memberships(filtered_by[1]) if filtered_by else None
-    scores = {metric: {name: np.full(len(labelled), np.nan) for name in [*systems, CHANCE]} for metric in METRICS}
+    asking = np.sort(candidates if queries is None else queries[labelled[queries]])
+    scores = {metric: {name: np.full(len(labelled), np.nan) for name in [*systems, CHANCE]} for metric in wanted}
     units = {name: unit_length(np.asarray(vectors, dtype=np.float32)) for name, vectors in systems.items()}
-    for rows, right, allowed in _marked_chunks(memberships(values), barred, candidates):
+    for rows, right, allowed in _marked_chunks(memberships(values), barred, asking, candidates):
         relevant, allowed_count = right.sum(axis=1), allowed.sum(axis=1)
         for name, unit in units.items():
-            ranked = _ranked(unit[rows] @ unit[candidates].T, right, allowed)
-            for metric, (score, _) in METRICS.items():
+            ranked = _ranked(unit[rows] @ unit[candidates].T, right, allowed, ranks)
+            for metric, (score, _) in wanted.items():
                 scores[metric][name][rows] = score(ranked, relevant, allowed_count)
-        for metric, (_, expected) in METRICS.items():
+        for metric, (_, expected) in wanted.items():
             scores[metric][CHANCE][rows] = expected(allowed_count, relevant)
     column = filtered_by[0] if filtered_by else None
     return [Measure("retrieval", label, metric, column, by_system, groups) for metric, by_system in scores.items()]
@@ -82,13 +100,19 @@ METRICS: dict[str, tuple[Callable[..., metrics.Scores], Callable[..., metrics.Sc
 }
 
 
+TOP = frozenset({f"mAP@{K}", f"nDCG@{K}", f"recall@{K}"})  # the metrics that look at the first K alone
+
+
 def _marked_chunks(
-    labels: csr_matrix, barred: csr_matrix | None, candidates: Int[np.ndarray, " candidates"]
+    labels: csr_matrix,
+    barred: csr_matrix | None,
+    queries: Int[np.ndarray, " queries"],
+    candidates: Int[np.ndarray, " candidates"],
 ) -> Iterator[tuple[Int[np.ndarray, " queries"], Marks, Marks]]:
     """(query rows, which candidates are right, which are allowed), a bounded number of queries at a time."""
-    queries = np.sort(candidates)
-    for start in range(0, len(queries), CHUNK):
-        rows = queries[start : start + CHUNK]
+    size = chunk_size(len(candidates))
+    for start in range(0, len(queries), size):
+        rows = queries[start : start + size]
         allowed = rows[:, None] != candidates
         if barred is not None:
             allowed &= ~_sharing(barred, rows, candidates)
@@ -101,7 +125,13 @@ def _sharing(
     return np.asarray((members[rows] @ members[candidates].T).toarray() > 0)
 
 
-def _ranked(similarity: Float[np.ndarray, "queries candidates"], right: Marks, allowed: Marks) -> Marks:
-    """Whether each rank holds a right candidate; those not allowed come last."""
-    order = np.argsort(np.where(allowed, -similarity, np.inf), axis=1, kind="stable")
-    return np.take_along_axis(right, order, axis=1)
+def _ranked(
+    similarity: Float[np.ndarray, "queries candidates"], right: Marks, allowed: Marks, ranks: int | None
+) -> Marks:
+    """Whether each rank, or each of the first `ranks`, holds a right candidate; those not allowed come last."""
+    distance = np.where(allowed, -similarity, np.inf)
+    if ranks is None or ranks >= distance.shape[1]:
+        return np.take_along_axis(right, np.argsort(distance, axis=1, kind="stable"), axis=1)
+    nearest = np.argpartition(distance, ranks - 1, axis=1)[:, :ranks]
+    order = np.argsort(np.take_along_axis(distance, nearest, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(right, np.take_along_axis(nearest, order, axis=1), axis=1)

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from soundkin.errors import Skipped, UsageError
 from soundkin.evaluation import ranking
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Compared, intervals, paired_gains
+from soundkin.evaluation.bootstrap import Compared, compare, interval_note
 from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.similarity import unit_length
 from soundkin.shapes import Bool, Float, Int, typechecked
@@ -79,6 +79,7 @@ class Robustness(BaseModel, frozen=True):
         ours, *others = whole.scores
         against = ", ".join(f"{other.system} {other.mean:.0%}" for other in others)
         unbeaten = f", not shown to beat {' or '.join(whole.unbeaten)}" if whole.unbeaten else ""
+        unbeaten = f"; {whole.too_few}" if whole.too_few else unbeaten
         return (
             f"{ours.system} keeps {ours:.0%} of {self.k} neighbours on average{f' ({against})' if others else ''}"
             f"{unbeaten}; weakest under {least.distortion}: {least.scores[0]:.0%}, and {itself}"
@@ -98,6 +99,7 @@ class Robustness(BaseModel, frozen=True):
         kept = self.row(distortion, KEPT)
         return {
             "distortion": distortion,
+            f"tracks ({measured[0].unit})": f"{self.sampled} ({measured[0].groups})",
             **{f"{self.systems[0]}: {row.metric}": str(row.scores[0]) for row in measured},
             **{f"{other.system}: {KEPT}": f"{other.mean:.2f}" for other in (kept.scores[1:] if kept else ())},
         }
@@ -111,12 +113,14 @@ def robustness(
     k: int = 10,
     resamples: int = RESAMPLES,
     random_seed: int = 0,
+    unit: str = "artists",
 ) -> Robustness:
     """Compare the vectors of distorted tracks with those of all originals.
 
     `originals` are by system and in catalog order, the first system ours. `systems` holds, by system and by
-    distortion, the vectors of the tracks that stand in `rows` of the catalog. `groups` number the tracks' artists. Of
-    few tracks, at most half of the others are looked at as neighbours: lists that hold every track lose nothing.
+    distortion, the vectors of the tracks that stand in `rows` of the catalog. `groups` number the tracks' artists
+    (`unit`). Of few tracks, at most half of the others are looked at as neighbours: lists that hold every track lose
+    nothing.
 
     Raises:
         UsageError: a system has other tracks, or was asked about other distortions, than the first.
@@ -128,10 +132,9 @@ def robustness(
         RobustnessRow(
             distortion=measure.label,
             metric=measure.metric,
-            scores=intervals(measure, resamples, random_seed),
-            gains=paired_gains(measure, resamples, random_seed),
+            **dict(compare(measure, resamples, random_seed)),
         )
-        for measure in _measures(scores, groups[rows])
+        for measure in _measures(scores, groups[rows], unit)
         if measure.asked.any()
     )
     return Robustness(
@@ -140,16 +143,18 @@ def robustness(
         tracks=len(groups),
         k=k,
         rows=found,
-        notes=tuple(_notes(found, len(groups), k, len(np.unique(groups[rows])), resamples)) if found else (),
+        notes=tuple(_notes(found, len(groups), k, resamples)) if found else (),
     )
 
 
-def _measures(scores: Mapping[str, Mapping[str, Scores]], groups: Int[np.ndarray, " sampled"]) -> Iterator[Measure]:
+def _measures(
+    scores: Mapping[str, Mapping[str, Scores]], groups: Int[np.ndarray, " sampled"], unit: str
+) -> Iterator[Measure]:
     """Scores by system, distortion and metric, turned so that those of all systems stand together."""
     for label, metrics in next(iter(scores.values()), {}).items():
         for metric in metrics:
             of_systems = {name: labels[label][metric] for name, labels in scores.items()}
-            yield Measure("robustness", label, metric, None, of_systems, groups)
+            yield Measure("robustness", label, metric, None, of_systems, groups, unit=unit)
 
 
 def _scores(
@@ -230,7 +235,7 @@ def _check(
                 )
 
 
-def _notes(rows: tuple[RobustnessRow, ...], tracks: int, k: int, groups: int, resamples: int) -> Iterator[str]:
+def _notes(rows: tuple[RobustnessRow, ...], tracks: int, k: int, resamples: int) -> Iterator[str]:
     """What a reader has to know before believing the table."""
     kept = f"; of {k} neighbours {k / (tracks - 1):.1%} are kept" if k else ""
     yield f"By chance a track finds itself, first of all {tracks} originals, in {1 / tracks:.1%} of cases{kept}."
@@ -241,6 +246,4 @@ def _notes(rows: tuple[RobustnessRow, ...], tracks: int, k: int, groups: int, re
     beaten = [f"{row.distortion} ({', '.join(row.better)})" for row in rows if row.metric == KEPT and row.better]
     if beaten:
         yield f"Other systems keep more of their neighbours than {rows[0].scores[0].system} under {'; '.join(beaten)}."
-    yield f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole artists ({groups} here)."
-    if groups < FEW_GROUPS:
-        yield f"Fewer than {FEW_GROUPS} artists stand behind them: they are too narrow."
+    yield interval_note(rows[0].groups, rows[0].unit, resamples)

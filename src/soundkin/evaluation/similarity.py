@@ -7,7 +7,13 @@ import numpy as np
 from soundkin.errors import UsageError
 from soundkin.shapes import Float, Int, typechecked
 
-CHUNK = 512  # queries; 512 x 100,000 similarities are 200 MB
+CHUNK = 512  # queries at once, or fewer where there are very many candidates
+SIMILARITIES_AT_ONCE = 1 << 26  # 256 MB
+
+
+def chunk_size(candidates: int) -> int:
+    """How many queries to compare with so many candidates at once."""
+    return min(CHUNK, max(1, SIMILARITIES_AT_ONCE // max(candidates, 1)))
 
 
 def check_systems(systems: Mapping[str, Float[np.ndarray, "tracks _"]], track_ids: Sequence[str]) -> None:
@@ -34,10 +40,14 @@ def unit_length(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndar
 
 
 def similarity_chunks(
-    vectors: Float[np.ndarray, "tracks embedding"], candidates: Int[np.ndarray, " candidates"]
+    vectors: Float[np.ndarray, "tracks embedding"],
+    candidates: Int[np.ndarray, " candidates"],
+    queries: Int[np.ndarray, " asking"] | None = None,
 ) -> Iterator[tuple[Int[np.ndarray, " queries"], Float[np.ndarray, "queries candidates"]]]:
-    """For every track as a query: (query rows, their cosine similarity to each of `candidates`)."""
+    """For every track as a query, or those in the rows `queries`: (rows, their cosines to each of `candidates`)."""
     unit = unit_length(vectors)
-    for start in range(0, len(unit), CHUNK):
-        rows = np.arange(start, min(start + CHUNK, len(unit)))
+    rows_of_all = np.arange(len(unit)) if queries is None else queries
+    size = chunk_size(len(candidates))
+    for start in range(0, len(rows_of_all), size):
+        rows = rows_of_all[start : start + size]
         yield rows, unit[rows] @ unit[candidates].T

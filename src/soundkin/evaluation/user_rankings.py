@@ -21,7 +21,7 @@ from soundkin.shapes import Float, Int
 
 SHORT, LONG = 20, 500  # how many recommendations somebody looks at; how many the Million Song Dataset Challenge did
 SCORES_AT_ONCE = 1 << 22
-MOST_GROUPS = 2000  # that intervals are drawn over
+MOST_GROUPS = 50_000  # that intervals are drawn over
 
 Factors = tuple[Float[np.ndarray, "users factors"], Float[np.ndarray, "tracks factors"]]
 System = Factors | Float[np.ndarray, " tracks"]  # one score a track is the same for all users
@@ -88,7 +88,11 @@ def ask(
         for metric, (_, expected) in metrics.items():
             scores[metric][CHANCE][rows] = expected(offered[rows], relevant[rows])
     groups = _groups(users, random_seed)
-    return [Measure("recommendation", "plays", metric, None, by_system, groups) for metric, by_system in scores.items()]
+    unit = "users" if users <= MOST_GROUPS else "crowds of users"
+    return [
+        Measure("recommendation", "plays", metric, None, by_system, groups, unit=unit)
+        for metric, by_system in scores.items()
+    ]
 
 
 def binary(plays: csr_matrix) -> csr_matrix:

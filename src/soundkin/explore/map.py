@@ -74,7 +74,8 @@ def _scatter(axes: Axes, points: Float[np.ndarray, "tracks 2"], shown: Sequence[
     for name, colour, marker in legend_order(shown, theme):
         rows = [row for row, own in enumerate(shown) if own == name]
         axes.scatter(
-            *points[rows].T,
+            points[rows, 0],
+            points[rows, 1],
             s=42,
             c=colour,
             marker=marker,

@@ -1,8 +1,9 @@
 """Frames on disk, so that training reads them at the speed of memory instead of decoding audio in every epoch.
 
 A cache folder holds one folder per front end and length; in it, shards: the float16 frames of many tracks in one run
-(`*.f16`), with an index beside (`*.json`: audio hash -> first frame and frame count). A shard counts only once its
-index stands, which is written last; so a build may be killed at any point, and the next one goes on from there. Tracks
+(`*.f16`), with an index beside (`*.json`: audio hash -> first frame, frame count and CRC-32). A shard counts only once
+its index stands, which is written last; so a build may be killed at any point, and the next one goes on from there. A
+track's frames are checked when a process first reads them. Tracks
 are known by the hash of their bytes: catalogs may share a cache folder, and renamed files keep their frames. Frozen
 features from elsewhere are kept alike, in place of log-mels.
 """
@@ -10,6 +11,7 @@ features from elsewhere are kept alike, in place of log-mels.
 import fcntl
 import logging
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -57,10 +59,12 @@ class MelCache:
     def __init__(self, folder: Path, front_end: AnyFrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
         self.folder = _folder_of(folder, front_end, seconds_per_track)
         self.mel_bands, self.bands = front_end.mel_bands, front_end.bands
-        self._places: dict[str, tuple[str, int, int]] = {}
+        self._places: dict[str, tuple[str, int, int, int]] = {}
+        self._checked: set[str] = set()
         for index in sorted(self.folder.glob("shard-*.json")):
-            for key, (start, frames) in read_json(index).items():
-                self._places[key] = (index.stem, start, frames)
+            for key, place in read_json(index).items():
+                if len(place) == 3:  # earlier versions wrote no checksum: such tracks are computed again
+                    self._places[key] = (index.stem, *place)
         self._open = lru_cache(OPEN_SHARDS)(self._map_shard)
 
     def __len__(self) -> int:
@@ -77,12 +81,16 @@ class MelCache:
         """A track's float16 frames, read-only, mapped from disk: a slice reads only what it covers.
 
         Raises:
-            ArtefactError: the shard is missing or too short.
+            ArtefactError: the shard is missing or too short, or the frames are not those that were written.
         """
-        shard, start, frames = self._places[key]
+        shard, start, frames, checksum = self._places[key]
         found = self._open(shard)[start : start + frames]
         if len(found) < frames:
             raise self._damaged(shard, "too short")
+        if key not in self._checked:
+            if zlib.crc32(np.ascontiguousarray(found).data) != checksum:
+                raise self._damaged(shard, "its checksum is another")
+            self._checked.add(key)
         return found
 
     def _map_shard(self, shard: str) -> Float[np.ndarray, "frames mels"]:
@@ -193,21 +201,23 @@ def _batches(missing: Batch, workers: int) -> Iterator[Batch]:
 
 def _build_shard(folder: Path, front_end: AnyFrontEnd, seconds: float, batch: Batch) -> tuple[int, dict[str, str]]:
     """Write one shard; returns how many tracks it was to hold, and the reasons for those that it does not."""
-    places: dict[str, tuple[int, int]] = {}
+    places: dict[str, tuple[int, int, int]] = {}
     failures: dict[str, str] = {}
     data = folder / f"shard-{uuid.uuid4().hex}.f16"
     with replacing(data) as file:
         written = 0
         for key, sound in batch:
-            start = written
+            start, checksum = written, 0
             try:
                 for frames in stream_frames(sound, front_end, seconds):
-                    file.write(frames.half().numpy().tobytes())
+                    content = frames.half().numpy().tobytes()
+                    file.write(content)
                     written += len(frames)
+                    checksum = zlib.crc32(content, checksum)
             except AudioError as error:
                 failures[key] = str(error)
             else:
-                places[key] = (start, written - start)
+                places[key] = (start, written - start, checksum)
     if places:
         write_json(data.with_suffix(".json"), places)
     else:

@@ -19,7 +19,7 @@ import soxr
 
 from soundkin.errors import AudioError
 from soundkin.features.decoders import Blocks, CannotDecodeError, Source, open_with_ffmpeg, open_with_libsndfile
-from soundkin.files import sha256_of
+from soundkin.features.file_hashes import file_hash
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import samples_to_seconds, seconds_to_samples
 
@@ -197,7 +197,7 @@ def audio_hash(path: Path) -> str:
     """
     require_regular_file(path)
     try:
-        return sha256_of(path)[:32]
+        return file_hash(path)
     except OSError as error:
         raise AudioError(f"{path} cannot be read: {error.strerror}.") from error
 

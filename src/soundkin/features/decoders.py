@@ -62,7 +62,7 @@ def open_with_libsndfile(path: Path) -> Source:
     return Source("libsndfile", file.samplerate, file.channels, _claimed_samples(file, path), _libsndfile_blocks(file))
 
 
-class _ForwardSoundFile(soundfile.SoundFile):
+class _ForwardSoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
     """Reads from start to end only: otherwise soundfile seeks after each read, which can double the time of an mp3."""
 
     def seekable(self) -> bool:

@@ -21,6 +21,7 @@ from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.catalog.triplets import read_triplets
 from soundkin.errors import CatalogError, OutputError, Skipped, UsageError
+from soundkin.evaluation.questions import artist_groups
 from soundkin.evaluation.sections import Section
 from soundkin.explore.audit_page import AuditPage, render_audit
 from soundkin.explore.report import Section as ShownSection
@@ -161,12 +162,14 @@ def _judges(
         read_ratings(Path(ratings), catalog) if ratings is not None else None,
         read_triplets(Path(gold), catalog) if gold is not None else None,
         random_seed=random_seed,
+        artists=dict(zip(catalog.track_ids, artist_groups(catalog).tolist(), strict=True)),
     )
 
 
 def _read_vectors(path: Path, catalog: Catalog) -> TrackVectors:
     """From embeddings of ours or from a table of vectors; tracks of the catalog only, in its order."""
     [system] = read_systems(path)
+    system.refuse_lost("Put the model back, or embed the catalog again with one that is there.")
     if system.stored is None:
         raise UsageError(f"{path} is a model, and labels are judged by vectors: soundkin embed {path} CATALOG -o NEW")
     found, _ = vectors_of(system, catalog.track_ids)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.corpus.config import CorpusConfig
-from soundkin.corpus.synthesise import synthesise
+from soundkin.corpus.synthesise import is_synthesised, synthesise
 from soundkin.errors import CatalogError, Skipped, UsageError
 from soundkin.evaluation.protocol import Evaluation
+from soundkin.features.front_ends import identified
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.index import index_embeddings
@@ -17,6 +18,8 @@ from soundkin.pipelines.query import Answer, query
 from soundkin.pipelines.report import write_report
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose, train
+from soundkin.training.checks import check_settings
+from soundkin.training.run_folder import is_finished
 
 LABELS = ("genre", "artist")  # each has a proxy task of its name
 TABLES = ("catalog.csv", "tracks.csv")
@@ -46,17 +49,22 @@ def demo(run_dir: Path, music: Path | None = None, workers: int = 2, overrides: 
         UsageError: `music` is no folder of audio. Whatever the single steps raise.
     """
     catalog = run_dir / "catalog.csv"
+    experiment = "demo" if music in (None, run_dir / "music") else "own"
+    places = [f"catalog={catalog}", f"run_dir={run_dir}", f"experiment={experiment}"]
+    wanted = compose([*places, *overrides])  # what is wrong with it is told before anything is made
+    check_settings(wanted.model_copy(update={"features": identified(wanted.features)}))
     if music is None:
-        _say("synthesise", "a small corpus of audio files, tagged, with listeners and their plays")
+        if not is_synthesised(run_dir, CorpusConfig()):
+            _say("synthesise", "a small corpus of audio files, tagged, with listeners and their plays")
         music = synthesise(run_dir, CorpusConfig(), workers).music
-    _say("scan", f"{music}")
     skipped = _make_catalog(music, catalog, workers)
-    _say("train", "the network hears patches of the training artists' tracks")
-    experiment = "demo" if music == run_dir / "music" else "own"
-    chosen = [f"experiment={experiment}", f"task=[{','.join(_teachable(catalog))}]", *overrides]
-    trained = train(compose([f"catalog={catalog}", f"run_dir={run_dir}", *chosen]))
+    if not is_finished(run_dir):
+        _say("train", "the network hears patches of the training artists' tracks")
+    trained = train(compose([*places, f"task=[{','.join(_teachable(catalog))}]", *overrides]))
+    if trained.trained_before:
+        _say("train", "not needed: it is trained already, on these tracks")
     _say("embed", "a vector for every track")
-    embedded = embed_catalog(trained.model, catalog, run_dir / "embeddings", workers=workers)
+    embedded = embed_catalog(trained.model, catalog, run_dir / "embeddings", workers=workers, replace=True)
     _say("index", "the vectors, to be searched")
     index_embeddings(run_dir / "embeddings", run_dir / "index", catalog=catalog)
     seed = read_catalog(catalog).track_ids[0]
@@ -78,7 +86,9 @@ def _make_catalog(music: Path, catalog: Path, workers: int) -> list[Skipped]:
         shutil.copyfile(music / "ratings.csv", catalog.parent / "ratings.csv")
     own = next((music / name for name in TABLES if (music / name).is_file()), None)
     if own is None:
+        _say("scan", f"{music}")
         return scan(music, catalog, workers).skipped
+    _say("scan", f"not needed: {own} has the tracks")
     theirs = read_catalog(own)
     write_catalog(theirs.frame.assign(audio_folder=str(theirs.folder.resolve())), catalog)
     return []

@@ -2,18 +2,18 @@
 
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
 from soundkin.catalog.lyrics import lyrics_of
 from soundkin.catalog.table import read_catalog
-from soundkin.embedding.embedder import Embedder, TrackEmbedding, load
-from soundkin.embedding.export import Export, Known, Outcome
-from soundkin.errors import ArtefactError, AudioError, Skipped, UsageError
+from soundkin.embedding.embedder import Embedder, TrackEmbedding, hash_of_lyrics, load
+from soundkin.embedding.export import Content, Export, Known, Outcome, Unusable
+from soundkin.embedding.store import read_manifest
+from soundkin.errors import ArtefactError, AudioError, OtherModelError, Skipped, UsageError
 from soundkin.features.external import ExternalFrontEnd
 from soundkin.features.front_ends import AnyFrontEnd, Sound, sound_hash, sounds_of
-from soundkin.files import sha256_of_text
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 
@@ -26,6 +26,8 @@ class EmbedResult:
     embedded: int
     reused: int
     skipped: list[Skipped]
+    warnings: list[Skipped] = field(default_factory=list)
+    """What is off with files that were embedded now, by path: a part of them that is lost, for example."""
 
 
 def embed_catalog(
@@ -35,11 +37,13 @@ def embed_catalog(
     workers: int = 1,
     patches: bool = False,
     vectors: Path | None = None,
+    replace: bool = False,
 ) -> EmbedResult:
     """Embed all tracks of a catalog with `workers` processes; with `patches`, the vector of each patch is kept too.
 
     Killed and run again, it goes on where it stopped and ends with the same bytes. Run again on a catalog that has
-    grown, it embeds what is new. Files that cannot be used are listed in `skipped.csv`. With more than one worker, a
+    grown, it embeds what is new. Files that cannot be used are listed in `skipped.csv`, and looked at again when they
+    change. Vectors of another model in `output_folder` are kept unless `replace` is true. With more than one worker, a
     script that calls this needs the usual `if __name__ == "__main__":`. A model that learnt from a table of vectors
     looks the tracks up where that table was, or in `vectors`: no audio is needed.
 
@@ -47,6 +51,7 @@ def embed_catalog(
         CatalogError: the catalog cannot be used.
         ArtefactError: the model bundle is corrupt, or of another version.
         OutputError: the output folder cannot be written, or holds other files.
+        OtherModelError: the output folder holds vectors of another model, and `replace` is false.
     """
     model_folder, catalog_path, output_folder = Path(model_folder), Path(catalog_path), Path(output_folder)
     if workers < 1:
@@ -55,9 +60,13 @@ def embed_catalog(
     front_end = embedder.bundle.front_end
     if isinstance(front_end, ExternalFrontEnd):
         front_end.warn_of_another_table()
+    if not replace:
+        _keep_vectors_of_another_model(output_folder, embedder.hash)
     counts: Counter[type[Outcome]] = Counter()
+    warnings: list[Skipped] = []
     with Export(output_folder, catalog.track_ids, embedder.hash, embedder.embedding_size, patches) as export:
-        embed = partial(_embed_unless_known, model_folder, vectors, embedder.hash, export.known, front_end)
+        known = _Earlier(export.known, export.known_unusable())
+        embed = partial(_embed_unless_known, model_folder, vectors, embedder.hash, known, front_end)
         words = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
         sounds = sounds_of(front_end, catalog.audio_paths(), catalog.track_ids)
         tracks = list(zip(catalog.frame["path"], sounds, words, strict=True))
@@ -65,29 +74,55 @@ def embed_catalog(
             for row, outcome in progress(outcomes, "embed", total=len(catalog)):
                 export.record(row, outcome)
                 counts[type(outcome)] += 1
+                if isinstance(outcome, TrackEmbedding):
+                    warnings += [Skipped(tracks[row][0], reason) for reason in outcome.warnings]
         export.finish(model_folder, catalog_path)
-    return EmbedResult(output_folder, counts[TrackEmbedding], counts[Known], export.skipped)
+    return EmbedResult(output_folder, counts[TrackEmbedding], counts[Known], export.skipped, warnings)
+
+
+def _keep_vectors_of_another_model(folder: Path, model_hash: str) -> None:
+    if not (folder / "manifest.json").exists():
+        return
+    try:
+        manifest = read_manifest(folder)
+    except ArtefactError:
+        return  # nothing that anybody can read is lost
+    if manifest.count and manifest.model_hash != model_hash:
+        raise OtherModelError(
+            f"{folder} holds {manifest.count} vectors of model {manifest.model_hash}, and this is model {model_hash}. "
+            "Name another folder with -o, or give --replace to embed all tracks anew there."
+        )
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What earlier runs found out: content with a vector, and by audio hash why a file cannot be used."""
+
+    embedded: frozenset[Content]
+    unusable: dict[str, str]
 
 
 def _embed_unless_known(
     model_folder: Path,
     vectors: Path | None,
     model_hash: str,
-    known: frozenset[str],
+    earlier: _Earlier,
     front_end: AnyFrontEnd,
     track: tuple[str, Sound, str],
 ) -> Outcome:
-    """Embed a track, its file's name, its sound and its lyrics, unless what is heard is known or cannot be used."""
+    """Embed a track (its file's name, its sound, its lyrics) unless its content is known or cannot be used."""
     name, sound, lyrics = track
+    audio_hash = ""
     try:
-        content_hash = sound_hash(sound, front_end)
-        if lyrics:  # the same audio with other words has another vector
-            content_hash = sha256_of_text(f"{content_hash}\n{lyrics}")
-        if content_hash in known:
-            return Known(content_hash)
-        return _embedder(model_folder, vectors, model_hash).embed_file(sound, content_hash, lyrics)
+        audio_hash = sound_hash(sound, front_end)
+        if audio_hash in earlier.unusable:
+            return Unusable(Skipped(name, earlier.unusable[audio_hash]), audio_hash)
+        content = Content(audio_hash, hash_of_lyrics(lyrics))
+        if content in earlier.embedded:
+            return Known(content)
+        return _embedder(model_folder, vectors, model_hash).embed_file(sound, audio_hash, lyrics)
     except AudioError as error:
-        return Skipped.because(sound, error, name)
+        return Unusable(Skipped.because(sound, error, name), audio_hash)
 
 
 @cache

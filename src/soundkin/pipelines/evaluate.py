@@ -10,14 +10,17 @@ import numpy as np
 from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.config import nearest
-from soundkin.errors import UsageError
+from soundkin.embedding.bundle import Bundle
+from soundkin.errors import ArtefactError, UsageError
 from soundkin.evaluation.asking import Answers, ask, labels_to_ask
 from soundkin.evaluation.protocol import Evaluation, summarised
+from soundkin.evaluation.questions import column_values
 from soundkin.files import sha256_of, write_json
 from soundkin.pipelines.judging.compared import System, read_systems, split_rule
 from soundkin.pipelines.judging.pages import write_pages
 from soundkin.pipelines.judging.sections import SectionsAsked, read_evidence, sections_of
 from soundkin.pipelines.judging.side_by_side import SideBySide, gather
+from soundkin.tasks import TASKS
 
 SPLITS = ("train", "valid", "test", "all")
 SPLIT_NOTES = {
@@ -35,6 +38,20 @@ UNKNOWN_NOTE = (
     "too good for that. The vectors are compared as they are, by cosine."
 )
 NO_RULE_NOTE = "No model says which tracks it has not heard, so all tracks are judged on."
+OWN_RULE_NOTE = (
+    "No model says which tracks it has not heard: the {split} split is one made now, and these vectors may have been "
+    "trained on any of it."
+)
+CAVEATS = {
+    "all": "on all tracks, those of training too",
+    "train": "on the tracks that it was trained on",
+    "valid": "on the tracks that its weights were chosen by",
+}
+UNKNOWN_CAVEAT = "nobody knows whether these tracks were trained on"
+WAY_OUT = (
+    "Put the model back or say where it is (--model), or give --split all to judge on all tracks, those of training "
+    "too."
+)
 
 
 def evaluate(
@@ -56,6 +73,7 @@ def evaluate(
     robustness: bool = False,
     queries: Sequence[str] = (),
     query_count: int = 6,
+    model: Path | None = None,
 ) -> Evaluation:
     """Compare `ours` with others, an untrained network, MFCC statistics and chance, on the same tracks of a catalog.
 
@@ -68,7 +86,8 @@ def evaluate(
     users, and users folded in over every system from what they play of the train split; `truth` is the folder of the
     synthesised corpus where all this comes from one. `triplets` and `judgements` are people's answers. `by` names
     columns to split scores by, beside genre and decade. `robustness` distorts some tracks, which takes minutes.
-    `vectors` is for a model that learnt from a table of vectors, where that table is elsewhere now.
+    `vectors` is for a model that learnt from a table of vectors, where that table is elsewhere now; `model` for
+    embeddings whose model is.
 
     `output` is a folder for `report.json`, `report.html` and `judge.html`, in which `queries` (or `query_count` that a
     hash picks) can be listened to, and for what was heard, so that the next evaluation need not hear it again; or a
@@ -78,18 +97,21 @@ def evaluate(
         UsageError: no such split, or it has no tracks that all systems have; a label that a model was taught is named;
             or what a section needs is not there.
         CatalogError: the catalog or a file of answers cannot be used, or lacks a label asked for.
-        ArtefactError: a model bundle or embeddings are corrupt, or of another version.
+        ArtefactError: a model bundle or embeddings are corrupt, or of another version; or which tracks were held out
+            from training has to be known, and the model that would say it is lost.
     """
     if split not in (None, *SPLITS):
         raise UsageError(f"split={split} is unknown.{nearest(str(split), SPLITS)}")
-    systems, whole = read_systems(ours, against, vectors), read_catalog(Path(catalog_path))
+    systems, whole = read_systems(ours, against, vectors, model), read_catalog(Path(catalog_path))
+    catalog_sha256 = sha256_of(Path(catalog_path))
+    if split != "all":
+        _refuse_unknown_split(systems, catalog_sha256)
     rule = _rule(systems, whole)
     modelled = any(system.bundle for system in systems)
     split = split or ("test" if modelled else "all")
     needed = modelled or split != "all" or ratings is not None
     places = dict(zip(whole.track_ids, rule.assign(whole), strict=True)) if needed else {}
     catalog = tracks_of(whole, places, split)
-    catalog_sha256 = sha256_of(Path(catalog_path))
     asked = SectionsAsked(ratings, truth, triplets, judgements, tuple(by), robustness)
     _refuse_strangers(queries, catalog, split)
     unprobed = _unprobed(systems, labels_to_ask(catalog, labels), labels is not None, trained_too)
@@ -104,6 +126,7 @@ def evaluate(
     evaluation = evaluation.model_copy(
         update={
             **sections_of(asked, evidence, systems, found, answers, everything, workers, random_seed),
+            "caveat": _caveat(systems, split, catalog_sha256),
             "skipped": tuple(found.skipped),
             "notes": (
                 *_split_notes(systems, whole, found.catalog, split, catalog_sha256),
@@ -112,6 +135,7 @@ def evaluate(
             ),
             "provenance": {
                 **_provenance(systems, split, rule, asked),
+                **({"training": _training(systems[0].bundle, whole)} if systems[0].bundle else {}),
                 "catalog": str(catalog_path),
                 "catalog_sha256": catalog_sha256,
                 **evaluation.provenance,
@@ -150,6 +174,27 @@ def _refuse_strangers(queries: Sequence[str], catalog: Catalog, split: str) -> N
             f"query={strangers[0]} is not among the {len(catalog)} tracks of the {split} split, such as "
             f"{catalog.track_ids[0]}. Name one of these, or judge on another --split."
         )
+
+
+def _refuse_unknown_split(systems: Sequence[System], catalog_sha256: str) -> None:
+    """Raise ArtefactError where the first system that should say what was held out cannot."""
+    first = next((system for system in systems if system.bundle is not None or system.lost), None)
+    if first is None:
+        return
+    first.refuse_lost(WAY_OUT)
+    if not first.knows_split(catalog_sha256):
+        raise ArtefactError(
+            f"{first.path}: this model does not say which tracks were held out from its training. Train it again, or "
+            "give --split all to judge on all tracks, those of training too."
+        )
+
+
+def _caveat(systems: Sequence[System], split: str, catalog_sha256: str) -> str:
+    """What the headline has to say of tracks that were not held out."""
+    first = next((system for system in systems if system.bundle), None)
+    if first is None or (split == "all" and not first.may_know(catalog_sha256)):
+        return UNKNOWN_CAVEAT
+    return CAVEATS.get(split, "")
 
 
 def _rule(systems: Sequence[System], catalog: Catalog) -> SplitRule:
@@ -198,7 +243,8 @@ def _split_notes(
     """What the tracks are to each system: unheard, or what it was trained on."""
     modelled = [system for system in systems if system.bundle is not None]
     unknown = [system.name for system in systems if system.bundle is None]
-    notes = [] if modelled else [NO_RULE_NOTE]
+    notes = [] if modelled else [NO_RULE_NOTE if split == "all" else OWN_RULE_NOTE.format(split=split)]
+    notes += [f"{system.name}: {system.lost}." for system in systems if system.lost]
     for system in modelled[:1]:
         told = split in ("test", "valid") or system.may_know(catalog_sha256)
         notes.append((SPLIT_NOTES[split] if told else ELSEWHERE_NOTE).format(name=system.name))
@@ -235,6 +281,20 @@ def _provenance(systems: Sequence[System], split: str, rule: SplitRule, asked: S
         "split_rule": rule.model_dump(mode="json"),
         **_files(asked.files()),
     }
+
+
+def _training(bundle: Bundle, catalog: Catalog) -> dict[str, Any]:
+    """How our model was trained, as far as it says, and which labels of the catalog it was not trained on."""
+    saved = bundle.provenance
+    shown = {key: saved.get("training_data", {}).get(key) for key in ("tracks", "artists")}
+    epochs = saved.get("train_config", {}).get("trainer", {}).get("epochs")
+    unused = [
+        name
+        for name, task in TASKS.items()
+        if name not in bundle.tasks and task.columns and len(set(column_values(catalog, task.columns[0]))) > 2
+    ]
+    found = {**shown, "epochs": epochs, **saved.get("training", {}), "tasks": sorted(bundle.tasks)}
+    return {**{key: value for key, value in found.items() if value is not None}, "unused_labels": unused}
 
 
 def _files(files: Mapping[str, Path]) -> dict[str, str]:

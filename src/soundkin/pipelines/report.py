@@ -16,8 +16,9 @@ from soundkin.errors import ArtefactError, SoundkinError
 from soundkin.evaluation.advice import advice
 from soundkin.evaluation.headline import headline_sentence
 from soundkin.evaluation.measure import CHANCE
-from soundkin.evaluation.protocol import MAIN, Evaluation, Row, read_evaluation
+from soundkin.evaluation.protocol import MAIN, Evaluation, read_evaluation
 from soundkin.evaluation.questions import column_values
+from soundkin.evaluation.row import Row
 from soundkin.explore.curves import draw_curves
 from soundkin.explore.examples import choose_queries, nearest_by_others
 from soundkin.explore.map import draw_map, map_points, sample_tracks
@@ -147,7 +148,7 @@ def _facts(shown: Shown) -> list[tuple[str, str]]:
     model, split = provenance.get("model_hash"), provenance["split"]
     which = "" if split == "all" else f" ({split} split)"
     return [
-        ("Judged on", f"{evaluation.tracks} tracks by {evaluation.artists} artists{which}"),
+        ("Judged on", f"{evaluation.size}{which}"),
         ("Searched", f"{len(shown.catalog)} tracks"),
         ("Trained on", ", ".join(evaluation.trained_labels) or ("nothing" if model else "unknown")),
         ("Left out", f"{len(evaluation.skipped)} unreadable files"),
@@ -273,5 +274,6 @@ def _commands(shown: Shown, folder: Path) -> list[tuple[str, str]]:
     asking = [
         ("Ask it yourself, by a track or by any audio file.", f"soundkin query {folder}/index --like {seed} -k 10")
     ]
-    own = [("Train on your own music.", "make demo MUSIC=path/to/your/music")]
+    synthesised = (folder / "truth").is_dir()
+    own = [("Train on your own music.", "make demo MUSIC=path/to/your/music")] if synthesised else []
     return (asking if seed and (folder / "index").is_dir() else []) + own

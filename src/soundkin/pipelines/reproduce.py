@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from soundkin.catalog.splits import SplitConfig, make_split_rule
+from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import SPLITS, Catalog, read_catalog, write_catalog
 from soundkin.config import nearest
 from soundkin.embedding.bundle import load_bundle
@@ -38,7 +38,10 @@ from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.judging.listeners import FACTORISED_NOTE, Listeners, listeners_of
 from soundkin.pipelines.train import TrainConfig, compose, train
 from soundkin.tasks.latent_factors import LatentFactorsConfig, LatentFactorsTask
+from soundkin.training.checks import check
 from soundkin.training.data import prepare
+from soundkin.training.plan import Plan
+from soundkin.training.run_folder import RunFolder, holds_a_run
 
 FORMAT, FORMAT_VERSION = "soundkin reproduction", 1
 PAPERS = ("vandenoord2013",)
@@ -73,6 +76,7 @@ class Reproduction(BaseModel, frozen=True):
         row = next(row for row in self.comparison.rows if row.metric == METRICS[0])
         unbeaten = [gain.system for gain in row.gains if gain.system in REGRESSIONS and not (gain.low or 0) > 0]
         found = f"not shown to beat {' or '.join(unbeaten)}" if unbeaten else "beats both regressions, as in the paper"
+        found = row.too_few or found
         scores = {score.system: score for score in row.scores}
         ours = scores.pop(MSE)
         against = ", ".join(f"{name} {score.mean:.4f}" for name, score in scores.items())
@@ -122,10 +126,13 @@ def reproduce(
     run_dir, catalog = Path(run_dir), read_catalog(Path(catalog_path))
     configs = _configs(paper, Path(ratings), run_dir, overrides)
     config = configs[MSE]
-    valid, tested = _part(catalog, config.data.split, run_dir)
+    train_tracks, valid, tested = _parts(catalog, config.data.split)
+    for one in configs.values():
+        check(Plan(one, train_tracks, SplitRule(config=config.data.split), np.full(len(train_tracks), "train")))
     listeners = listeners_of(ratings, catalog, _factorisation(config))
+    _write_parts(train_tracks, tested, catalog.folder, run_dir)
     models = {name: train(config).model for name, config in configs.items()}
-    data = prepare(config)
+    data = prepare(RunFolder(config, read_catalog(config.catalog)).plan())
     task = LatentFactorsTask.from_sources(_factorisation(config), data.sources, config.model.embedding_size)
     lesson = make_lesson(config, data, task, listeners.listening, valid, tested, codewords)
     by_regressions = foretell(lesson, run_dir / "regressions.npz", random_seed)
@@ -186,23 +193,26 @@ def _factorisation(config: TrainConfig) -> LatentFactorsConfig:
     return found
 
 
-def _part(catalog: Catalog, split: SplitConfig, run_dir: Path) -> tuple[Catalog, Catalog]:
-    """The validation and the test tracks; those to train on, and to test on, are written as catalogs of their own."""
+def _parts(catalog: Catalog, split: SplitConfig) -> tuple[Catalog, Catalog, Catalog]:
+    """The tracks to train on, those that judge settings, and those to test on."""
     splits = np.array(make_split_rule(catalog, split).assign(catalog))
     train, valid, tested = (catalog.select(splits == name) for name in SPLITS)
     for part, name in ((train, "train"), (valid, "valid"), (tested, "test")):
         if not len(part):
             raise UsageError(f"{catalog.source}: no track is in the {name} split. Add artists, or a column split.")
-    path = run_dir / TRAINING
-    if path.exists() and read_catalog(path).track_ids != train.track_ids:
+    return train, valid, tested
+
+
+def _write_parts(train: Catalog, tested: Catalog, folder: Path, run_dir: Path) -> None:
+    """Write the tracks to train on, and to test on, as catalogs of their own; their audio is in `folder`."""
+    path, begun = run_dir / TRAINING, any(map(holds_a_run, run_dir.glob("cnn-*")))
+    if begun and path.exists() and read_catalog(path).track_ids != train.track_ids:
         raise ConfigError(
             f"run_dir={run_dir} holds a comparison with other training tracks. Choose another run_dir, or remove that "
             "folder."
         )
     for part, name in ((train, TRAINING), (tested, TESTED)):
-        frame = part.frame.assign(split=Path(name).stem, audio_folder=str(catalog.folder))
-        write_catalog(frame, run_dir / name)
-    return valid, tested
+        write_catalog(part.frame.assign(split=Path(name).stem, audio_folder=str(folder)), run_dir / name)
 
 
 def _foretold(
@@ -218,7 +228,7 @@ def _foretold(
                 f"{model} was trained on other tracks or ratings than these. Choose another run_dir, or remove that "
                 "folder."
             )
-        skipped = embed_catalog(model, tested, model.parent / "embeddings", workers).skipped
+        skipped = embed_catalog(model, tested, model.parent / "embeddings", workers, replace=True).skipped
         embeddings = read_embeddings(model.parent / "embeddings")
         found[name] = pd.DataFrame(users.track_vectors(embeddings.vectors), index=embeddings.track_ids)
     return found, skipped

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from soundkin.catalog.folds import LEFT_OUT, fold_splits, leave_source_out, sources_of
+from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import SPLITS, Catalog, read_catalog, write_catalog
 from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.errors import ArtefactError, ConfigError, Skipped
@@ -23,10 +24,14 @@ from soundkin.evaluation.asking import labels_to_ask
 from soundkin.evaluation.protocol import Evaluation, evaluate_folds
 from soundkin.evaluation.questions import column_values
 from soundkin.evaluation.systems import BASELINE_NOTE, EXTERNAL_NOTE, MFCC, TrackListener, as_systems
+from soundkin.features.front_ends import identified
 from soundkin.files import read_json, replacing, sha256_of, write_json
 from soundkin.pipelines.judging.compared import trained_labels
 from soundkin.pipelines.judging.hearing import hear
 from soundkin.pipelines.train import TrainConfig, TrainResult, compose, train
+from soundkin.training.checks import check
+from soundkin.training.plan import Plan
+from soundkin.training.run_folder import differences, holds_a_run
 
 FORMAT, FORMAT_VERSION = "soundkin transfer", 1
 LABELS = ("artist", "genre", "decade")  # the first is what the verdict is about
@@ -97,8 +102,16 @@ def transfer(
         catalog.require(apart, "tracks were to be judged apart by it. Name another column, or judge all together.")
     asked = labels_to_ask(catalog, labels) if labels else list(LABELS)
     numbers = leave_source_out(catalog, source, folds, random_seed)
+    by_fold = [
+        fold_splits(catalog, source, numbers == fold, _valid_share(config), config.data.split.group, random_seed)
+        for fold in range(folds)
+    ]
+    for splits in by_fold:
+        used = splits != LEFT_OUT
+        check(Plan(config, catalog.select(used), SplitRule(config=config.data.split), splits[used]))
     plan = {
         "catalog_sha256": sha256_of(Path(catalog_path)),
+        "tracks": len(catalog),
         "audio_folder": str(catalog.folder),
         "source": source,
         "folds": folds,
@@ -109,7 +122,7 @@ def transfer(
     for fold in range(folds):
         logger.info("fold %d of %d", fold + 1, folds)
         folder, tested = run_dir / f"fold-{fold + 1}", numbers == fold
-        splits = fold_splits(catalog, source, tested, _valid_share(config), config.data.split.group, random_seed)
+        splits = by_fold[fold]
         trained = _train(config, catalog, splits, folder)
         bundle = load_bundle(trained.model)
         heard[fold] = _hear_once(bundle, catalog.select(tested), folder / "vectors.npz", workers, random_seed)
@@ -147,21 +160,23 @@ def _training_config(overrides: Sequence[str], run_dir: Path) -> TrainConfig:
             )
     config = compose([*overrides, "catalog=catalog.csv", "run_dir=."])
     cache = config.data.cache_folder or run_dir.parent / "cache"
-    return config.model_copy(update={"data": config.data.model_copy(update={"cache_folder": cache})})
+    data = config.data.model_copy(update={"cache_folder": cache})
+    return config.model_copy(update={"data": data, "features": identified(config.features)})
 
 
 def _claim(run_dir: Path, plan: Mapping[str, Any]) -> None:
-    """Write the plan; refuse a folder that holds a transfer of another one."""
+    """Write the plan; refuse a folder that holds a transfer of another one, from its first trained epoch on."""
     path = run_dir / "plan.json"
-    before = read_json(path) if path.exists() else plan
-    changed = [f"{key}: {before.get(key)} -> {value}" for key, value in plan.items() if before.get(key) != value]
-    if changed:
-        raise ConfigError(
-            f"run_dir={run_dir} holds a transfer of another plan ({'; '.join(changed)}). "
-            f"Choose another run_dir, or remove that folder."
-        )
-    if not path.exists():
-        write_json(path, plan)
+    if path.exists() and any(map(holds_a_run, run_dir.glob("fold-*"))):
+        before = read_json(path)
+        known = [key for key in plan if key in before]  # an earlier soundkin noted fewer
+        changed = differences({key: before[key] for key in known}, {key: plan[key] for key in known})
+        if changed:
+            raise ConfigError(
+                f"run_dir={run_dir} holds a transfer of another plan ({'; '.join(changed)}). "
+                f"Choose another run_dir, or remove that folder."
+            )
+    write_json(path, plan)
 
 
 def _valid_share(config: TrainConfig) -> float:
@@ -173,9 +188,8 @@ def _valid_share(config: TrainConfig) -> float:
 def _train(config: TrainConfig, catalog: Catalog, splits: np.ndarray, folder: Path) -> TrainResult:
     """Train on the other folds; what is done already is read instead."""
     used = splits != LEFT_OUT
-    if not (folder / "catalog.csv").exists():
-        frame = catalog.select(used).frame.assign(split=splits[used], audio_folder=str(catalog.folder))
-        write_catalog(frame, folder / "catalog.csv")
+    frame = catalog.select(used).frame.assign(split=splits[used], audio_folder=str(catalog.folder))
+    write_catalog(frame, folder / "catalog.csv")
     return train(config.model_copy(update={"catalog": folder / "catalog.csv", "run_dir": folder}))
 
 

@@ -4,7 +4,7 @@ Heads see the vector scaled to unit length, because cosine is what queries compa
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import torch
@@ -52,9 +52,24 @@ class ProxyTask(nn.Module, ABC):
             CatalogError: what it learns from is missing, or too little to learn from.
         """
 
+    @classmethod
+    def files_read(cls, config: TaskConfig) -> tuple[str, ...]:
+        """What it reads beside the catalog under `config`: ratings, triplets or playlists."""
+        return cls.files
+
+    @classmethod
+    def check(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> None:
+        """Raise what `from_sources` would: training asks before it decodes any audio."""
+        cls.from_sources(config, sources, embedding_size)
+
     @abstractmethod
     def targets(self, catalog: Catalog) -> Tensor:
         """What to predict for each track, first axis tracks, in a form that also says where a label is missing."""
+
+    def target_lookup(self, catalog: Catalog) -> Callable[[Tensor], Tensor]:
+        """A function of rows of the catalog, Int [batch], that gives their targets: what training keeps of tracks."""
+        targets = self.targets(catalog)
+        return lambda rows: targets[rows]
 
     @abstractmethod
     def labelled(self, targets: Tensor) -> Tensor:

@@ -71,6 +71,12 @@ class ContrastiveTask(ProxyTask):
             )
         return cls(config, embedding_size, kin)
 
+    @classmethod
+    def files_read(cls, config: TaskConfig) -> tuple[str, ...]:
+        """Playlists, where these are what makes tracks alike."""
+        assert isinstance(config, ContrastiveConfig)
+        return ("playlists",) if config.positives == "playlist" else ()
+
     def targets(self, catalog: Catalog) -> Tensor:
         """Integer [tracks]: rows of the training catalog; -1 where a track is none of it."""
         return self.kin.rows(catalog)

@@ -74,6 +74,28 @@ class LatentFactorsTask(UserSide):
             ConfigError: the regularisation leaves nothing of the factors.
         """
         assert isinstance(config, LatentFactorsConfig)
+        listening, enough = cls._listening(config, sources)
+        factors = factorise(
+            listening.confidence, config.factors, config.iterations, config.regularisation, config.random_seed
+        )
+        if np.linalg.norm(factors.tracks[enough], axis=1).max() < VANISHED:
+            raise ConfigError(
+                f"config task.{cls.name}.regularisation={config.regularisation:g} is too strong for ratings "
+                f"{sources.ratings}: nothing is left of the factors. Set it lower, or listening.alpha higher."
+            )
+        task = cls(config, len(listening.users), embedding_size)
+        task._teach(listening, factors, enough)
+        return task
+
+    @classmethod
+    def check(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> None:
+        """As `from_sources`, but for the factorisation, which takes long where there are many plays."""
+        assert isinstance(config, LatentFactorsConfig)
+        cls._listening(config, sources)
+
+    @classmethod
+    def _listening(cls, config: LatentFactorsConfig, sources: Sources) -> tuple[Listening, np.ndarray]:
+        """Who likes what, and which tracks have enough listeners."""
         source = f"ratings {sources.ratings}"
         listening = make_listening(sources.read_ratings(cls.name), config.listening, source)
         enough = listening.listeners() >= config.minimum_listeners
@@ -83,17 +105,7 @@ class LatentFactorsTask(UserSide):
                 f"{listening.listeners().max()}. Set task.{cls.name}.minimum_listeners lower, or train without: "
                 f"task.{cls.name}=null"
             )
-        factors = factorise(
-            listening.confidence, config.factors, config.iterations, config.regularisation, config.random_seed
-        )
-        if np.linalg.norm(factors.tracks[enough], axis=1).max() < VANISHED:
-            raise ConfigError(
-                f"config task.{cls.name}.regularisation={config.regularisation:g} is too strong for {source}: nothing "
-                "is left of the factors. Set it lower, or listening.alpha higher."
-            )
-        task = cls(config, len(listening.users), embedding_size)
-        task._teach(listening, factors, enough)
-        return task
+        return listening, enough
 
     @typechecked
     def track_vectors(self, vectors: Float[Tensor, "batch embedding"]) -> Float[Tensor, "batch factors"]:

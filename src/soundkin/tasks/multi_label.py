@@ -1,7 +1,9 @@
 """Several labels a track: each label is a yes or no of its own, by the cosine to its direction."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,10 +23,19 @@ class MultiLabelTask(LabelTask):
 
     def targets(self, catalog: Catalog) -> Tensor:
         """Float [tracks, classes] of 0 and 1; a row of NaN where no label is known."""
-        multi_hot, known = self.vocabulary.multi_hot(catalog.values(self.columns[0]))
-        targets = torch.from_numpy(multi_hot)
-        targets[~torch.from_numpy(known)] = torch.nan
-        return targets
+        return self.target_lookup(catalog)(torch.arange(len(catalog)))
+
+    def target_lookup(self, catalog: Catalog) -> Callable[[Tensor], Tensor]:
+        """Targets of rows, out of sparse labels: a million tracks times five thousand labels would be 19 GB."""
+        labels = self.vocabulary.sparse(catalog.values(self.columns[0]))
+
+        def targets_of(rows: Tensor) -> Tensor:
+            chosen = labels[rows.numpy()]
+            targets = torch.from_numpy(chosen.toarray())
+            targets[torch.from_numpy(np.diff(chosen.indptr) == 0)] = torch.nan
+            return targets
+
+        return targets_of
 
     def labelled(self, targets: Tensor) -> Tensor:
         """Rows with a known label."""

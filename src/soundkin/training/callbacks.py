@@ -44,11 +44,20 @@ class History(Callback):
         row |= {"seconds": seconds, "data_wait_share": self._waiting_seconds / max(seconds, 1e-9)}
         self.rows.append(row)
         if trainer.is_global_zero:
-            columns = list(dict.fromkeys(name for row in self.rows for name in row))
-            with replacing(self.path, "w") as file:
-                writer = csv.DictWriter(file, columns)
-                writer.writeheader()
-                writer.writerows(self.rows)
+            self._write()
+
+    def write_start(self, scores: dict[str, float]) -> dict[str, float]:
+        """The one row of a run without epochs: step 0."""
+        self.rows = [{"step": 0.0, **scores}]
+        self._write()
+        return self.rows[0]
+
+    def _write(self) -> None:
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        with replacing(self.path, "w") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(self.rows)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -76,9 +85,14 @@ class KeepBest(ModelCheckpoint):
 class StopWhenNoBetter(EarlyStopping):
     """Early stopping on held-out tracks that stays stopped when a finished run is resumed."""
 
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether it is this that stopped the run."""
+        return self.wait_count >= self.patience
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Do not train another epoch after a resume if patience had run out."""
-        if self.wait_count >= self.patience:
+        if self.out_of_patience:
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -122,6 +136,9 @@ class EpochProgress(Callback):
             self._bar.set_postfix(shown, refresh=False)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Close the bar."""
+        """Close the bar, full: of a run that stopped early, no more steps were left to do."""
         if self._bar is not None:
+            if self._bar.total and self._bar.n < self._bar.total:
+                self._bar.set_description("training, stopped early", refresh=False)
+                self._bar.total = self._bar.n
             self._bar.close()

@@ -3,71 +3,106 @@
 `configs/` at the top of the project travels in the wheel as `soundkin/configs`.
 """
 
-import difflib
-import os
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.config_store import ConfigStore
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from soundkin.config import nearest, validate
+from soundkin.config import validate
 from soundkin.errors import ConfigError
 from soundkin.features.external import ExternalFrontEnd
+from soundkin.files import sha256_of_text
 from soundkin.tasks import TASKS
 from soundkin.training.config import TrainConfig
+from soundkin.training.overrides import SEE_HELP, Overrides, config_folder, unknown_choice, unknown_key
 
-
-def config_folder() -> Path:
-    """Where the config groups are: beside the package in a wheel, at the project's top in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    shipped = package / "configs"
-    return shipped if shipped.is_dir() else package.parents[1] / "configs"
+LONGEST_NAME = 100
 
 
 def compose(overrides: Sequence[str]) -> TrainConfig:
-    """The typed config that Hydra's `overrides` describe, as `["experiment=demo", "catalog=catalog.csv"]`.
+    """The typed config that `overrides` describe, as `["experiment=demo", "catalog=catalog.csv"]`.
+
+    Paths and texts are taken as they stand, whatever signs they hold.
 
     Raises:
         ConfigError: an unknown key, group or choice, a wrong type or range; names the nearest right one.
     """
+    given = Overrides(overrides)
+    return _composed(given, given.words)
+
+
+@dataclass(frozen=True)
+class SweptRun:
+    """One run of a sweep: the settings that are its own, and its config, or what is wrong with it."""
+
+    settings: dict[str, str]
+    config: TrainConfig | ConfigError
+
+    @property
+    def name(self) -> str:
+        """Of the run's folder in the sweep's: the same settings have the same name in a sweep that has grown."""
+        text = ",".join(f"{key}={_without_brackets(value)}" for key, value in self.settings.items()) or "run"
+        plain = re.sub(r"[^\w.,=+-]", "_", text)
+        if plain == text and len(text) <= LONGEST_NAME:
+            return text
+        return f"{plain[:LONGEST_NAME]}-{sha256_of_text(text)[:8]}"
+
+
+def _without_brackets(value: str) -> str:
+    """`[genre,artist]` as `genre+artist`: brackets and commas are a nuisance in the names of folders."""
+    is_list = value.startswith("[") and value.endswith("]")
+    return value[1:-1].replace(",", "+") if is_list else value
+
+
+def compose_sweep(overrides: Sequence[str]) -> list[SweptRun]:
+    """A run for each combination of the comma-separated values in `overrides`, each in a folder of its own.
+
+    Paths are taken as they stand, commas too: they are not swept.
+
+    Raises:
+        ConfigError: something is wrong with the config of every run.
+    """
+    given = Overrides(overrides, several=True)
+    runs = []
+    for words in given.combinations:
+        settings = dict(given.restore(words[place]).split("=", 1) for place in given.swept)
+        try:
+            config = _composed(given, words)
+            folder = config.run_dir / SweptRun(settings, config).name
+            runs.append(SweptRun(settings, config.model_copy(update={"run_dir": folder})))
+        except ConfigError as error:
+            runs.append(SweptRun(settings, error))
+    if all(isinstance(run.config, ConfigError) for run in runs):
+        raise cast(ConfigError, runs[0].config)
+    return runs
+
+
+def _composed(given: Overrides, words: Sequence[str]) -> TrainConfig:
     _register_defaults()
-    with _explaining(), hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return typed(hydra.compose("train", list(overrides)))
+    with _explaining(given), hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+        config = hydra.compose("train", list(words))
+    return _typed(config, given)
 
 
-def sweep(overrides: Sequence[str], job: Callable[[TrainConfig], Any]) -> None:
-    """Run `job` as Hydra does: once for each combination of comma-separated overrides, each in its own folder."""
-    _register_defaults()
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, to be explained, instead of being printed
-
-    def one(config: DictConfig) -> None:
-        OmegaConf.update(config, "run_dir", HydraConfig.get().runtime.output_dir)
-        job(typed(config))
-
-    run = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="train")(one)
-    arguments, sys.argv = sys.argv, ["soundkin train", "--multirun", *overrides]
-    try:
-        with _explaining():
-            run()
-    finally:
-        sys.argv = arguments
-
-
-def typed(config: DictConfig) -> TrainConfig:
+def _typed(config: DictConfig, given: Overrides) -> TrainConfig:
     """Check a composed config and give it its types."""
     try:
-        values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
+        values = given.restore(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+    except MissingMandatoryValue as error:
         missing = str(error.full_key)
         raise ConfigError(f"config key {missing} is missing. Give it as {missing}=VALUE.") from error
+    except OmegaConfBaseException as error:
+        raise ConfigError(
+            f"config key {error.full_key}: its ${{...}} names no key of the config. Name one, or write a value."
+        ) from error
     values["task"] = {name: task for name, task in values["task"].items() if _is_chosen(name, task)}
     return validate(TrainConfig, values)
 
@@ -90,41 +125,20 @@ def _register_defaults() -> None:
         store.store(f"{name}_defaults", {name: task.config_kind().model_dump(mode="json")}, group="task")
 
 
-_SEE_HELP = " See soundkin train --help for the config groups, and configs/ for what they hold."
-
-
-class _explaining:  # noqa: N801 - reads as a phrase: with _explaining()
+@contextmanager
+def _explaining(given: Overrides) -> Iterator[None]:
     """Turn Hydra's complaints into ours, with the nearest right key or choice."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, HydraException | OmegaConfBaseException):
-            raise ConfigError(_explain(str(error))) from error
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_explain(str(error), given)) from error
 
 
-def _explain(complaint: str) -> str:
-    if choice := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", complaint):
-        group, name = choice.groups()
-        choices = [path.stem for path in (config_folder() / group).glob("*.yaml")]
-        return f"config {group}={name}: there is no such choice.{nearest(name, choices)}"
-    if key := re.search(r"Could not override '([^']+)'", complaint):
-        close = difflib.get_close_matches(key.group(1), _known_keys(), n=1, cutoff=0.5)
-        return f"config key {key.group(1)} is unknown." + (f" Did you mean {close[0]}?" if close else _SEE_HELP)
-    return complaint.splitlines()[0].rstrip(".") + "." + _SEE_HELP
-
-
-def _known_keys() -> list[str]:
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-        composed = OmegaConf.to_container(hydra.compose("train"), throw_on_missing=False)
-    keys: list[str] = []
-
-    def walk(node: Any, path: str) -> None:
-        if isinstance(node, dict):
-            for name, below in node.items():
-                walk(below, f"{path}.{name}" if path else str(name))
-        if path:
-            keys.append(path)
-
-    walk(composed, "")
-    return keys
+def _explain(complaint: str, given: Overrides) -> str:
+    if choice := re.search(r"Could not (?:find|load) '([^'/]+)/([^']+)'", complaint):
+        return unknown_choice(*choice.groups())
+    if key := re.search(r"Could not (?:override|delete from config\.) '([^']+)'", complaint):
+        return unknown_key(key.group(1))
+    if key := re.search(r"Could not append to config\. An item is already at '([^']+)'", complaint):
+        return f"config +{key.group(1)}: this key is there already. Give it without the +."
+    return f"config {' '.join(given.given)}: this does not go together. Try it with less.{SEE_HELP}"

@@ -1,7 +1,7 @@
 """What a training run is made of, in one typed tree. Each part's defaults stand with its owner."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, create_model
 
@@ -35,7 +35,7 @@ class DataConfig(Config):
 class TrainerConfig(Config):
     """How long and on what."""
 
-    epochs: PositiveInt = 30
+    epochs: NonNegativeInt = Field(30, description="0 keeps the start, untrained, as the model")
     steps_per_epoch: PositiveInt | None = Field(None, description="default: as many as hear each track once")
     learning_rate: float = Field(2e-3, gt=0.0)
     network_rate: float = Field(0.3, gt=0.0, description="factor of the learning rate for the network below the heads")
@@ -55,10 +55,10 @@ class TrainerConfig(Config):
         "metrics.csv has behind valid/, as genre_map or latent_factors_ndcg",
     )
     patience: PositiveInt = Field(10, description="epochs without a better held-out score before stopping")
-    accelerator: str = Field("cpu", description="cpu, gpu or auto")
+    accelerator: Literal["cpu", "gpu", "cuda", "mps", "auto"] = "cpu"
     devices: PositiveInt = 1
     strategy: str = Field("auto", description="how several devices share the work, as ddp")
-    precision: str = Field("32-true", description="32-true, bf16-mixed or 16-mixed")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: PositiveInt | None = Field(None, description="CPU threads of a process; default: torch's own choice")
 
 
@@ -86,7 +86,7 @@ class TrainConfig(Config):
     run_dir: Path
     ratings: Path | None = Field(None, description="user_id, track_id, rating: data/README.md")
     triplets: Path | None = Field(None, description="anchor_id, closer_id, farther_id[, annotator_id]")
-    playlists: Path | None = Field(None, description="playlist_id, track_id")
+    playlists: Path | None = Field(None, description="playlist_id, track_id; or an .m3u, or a folder of them")
     random_seed: NonNegativeInt = 0
     features: AnyFrontEnd = FrontEnd()
     patch: PatchConfig = PatchConfig()

@@ -1,6 +1,5 @@
 """The LightningDataModule: splits and log-mel cache prepared once, batches on every process."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +9,16 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from soundkin.catalog.sources import Sources
-from soundkin.catalog.splits import SplitRule, make_split_rule
-from soundkin.catalog.table import Catalog, read_catalog
+from soundkin.catalog.splits import SplitRule
+from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError, ConfigError, Skipped
-from soundkin.features.augment import AugmentConfig
 from soundkin.features.cache import MelCache, build_cache
-from soundkin.features.external import ExternalFrontEnd
 from soundkin.features.front_ends import sounds_of
 from soundkin.files import replacing
-from soundkin.tasks import TASKS, ProxyTask
+from soundkin.tasks import ProxyTask
 from soundkin.training.batches import Batch, Drawing, EpochSteps, HeldOutTracks, PatchBatches
 from soundkin.training.config import TrainConfig
-
-logger = logging.getLogger(__name__)
+from soundkin.training.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -45,19 +41,14 @@ class PreparedData:
     skipped: list[Skipped]
 
 
-def prepare(config: TrainConfig) -> PreparedData:
-    """Assign splits, fill the log-mel cache, and note both in `tracks.csv` and `skipped.csv` of the run's folder.
+def prepare(plan: Plan) -> PreparedData:
+    """Fill the log-mel cache with the tracks of `plan`; writes `tracks.csv` and `skipped.csv` into the run's folder.
 
     Raises:
-        CatalogError: no training track can be heard.
-        ConfigError: frozen features are to be augmented as if they were log-mels.
+        CatalogError: no training track can be decoded.
+        ConfigError: a run that goes on here began with other audio.
     """
-    if isinstance(config.features, ExternalFrontEnd):
-        _refuse_changes_of_sound(config.data.augment)
-    catalog = read_catalog(config.catalog)
-    rule = make_split_rule(catalog, config.data.split)
-    splits = pd.Series(rule.assign(catalog))
-    _check_early(config, _sources(config, catalog.select(splits.eq("train").to_numpy()), catalog))
+    config, catalog, splits = plan.config, plan.catalog, pd.Series(plan.splits)
     used = splits.isin(["train", "valid"]).to_numpy()
     folder = config.data.cache_folder or config.run_dir.parent / "cache"
     wanted = catalog.select(used)
@@ -65,10 +56,9 @@ def prepare(config: TrainConfig) -> PreparedData:
     build = build_cache(sounds, config.features, folder, config.data.cache_workers, config.data.cache_seconds)
     key_of = dict(zip(wanted.track_ids, build.keys, strict=True))
     keys = pd.Series([key_of.get(track_id) for track_id in catalog.track_ids], dtype=object)
-    _write_table(
-        pd.DataFrame({"track_id": catalog.track_ids, "split": splits, "audio_hash": keys}),
-        config.run_dir / "tracks.csv",
-    )
+    tracks = pd.DataFrame({"track_id": catalog.track_ids, "split": splits, "audio_hash": keys})
+    _refuse_other_audio(tracks, config.run_dir)
+    _write_table(tracks, config.run_dir / "tracks.csv")
     _write_table(pd.DataFrame(build.skipped, columns=["path", "reason"]), config.run_dir / "skipped.csv")
 
     def tracks_of(split: str) -> SplitTracks:
@@ -81,23 +71,21 @@ def prepare(config: TrainConfig) -> PreparedData:
             f"catalog {config.catalog}: no training track can be heard ({len(build.skipped)} of {len(wanted)} files "
             f"were skipped: see {config.run_dir / 'skipped.csv'}). Mend the files or the paths, and run again."
         )
-    return PreparedData(train, valid, _sources(config, train.catalog, catalog), rule, build.cache, build.skipped)
+    return PreparedData(train, valid, plan.sources(train.catalog), plan.split_rule, build.cache, build.skipped)
 
 
-def _sources(config: TrainConfig, train: Catalog, all_tracks: Catalog) -> Sources:
-    return Sources(train, config.ratings, config.triplets, config.playlists, all_tracks)
-
-
-def _check_early(config: TrainConfig, sources: Sources) -> None:
-    """Complain about what tasks would complain about later: hearing the tracks may take hours."""
-    chosen = [TASKS[name] for name, settings in config.task if settings is not None]
-    for task in chosen:
-        for file in task.files:
-            getattr(sources, f"read_{file}")(task.name)
-    for file in ("ratings", "triplets"):
-        if getattr(sources, file) and not any(file in task.files for task in chosen):
-            able = [name for name, task in TASKS.items() if file in task.files]
-            logger.warning("%s=%s is not used: add a task that learns from it (%s)", file, getattr(sources, file), able)
+def _refuse_other_audio(tracks: pd.DataFrame, run_dir: Path) -> None:
+    """A run that goes on from a checkpoint goes on with the tracks it began with."""
+    if not ((run_dir / "checkpoints" / "last.ckpt").exists() and (run_dir / "tracks.csv").exists()):
+        return
+    before = pd.read_csv(run_dir / "tracks.csv", dtype=str, keep_default_na=False)
+    both = before.merge(tracks.fillna(""), on="track_id", suffixes=("_before", ""))
+    changed = both["track_id"][both["audio_hash_before"] != both["audio_hash"]]
+    if len(changed):
+        raise ConfigError(
+            f"run_dir={run_dir} holds a run on other audio: {len(changed)} track(s) have changed, such as "
+            f"{changed.iloc[0]}. Choose another run_dir, or remove that folder."
+        )
 
 
 class PatchData(pl.LightningDataModule):
@@ -141,16 +129,6 @@ class PatchData(pl.LightningDataModule):
             self.data.cache, self.data.valid.keys, self.config.patch, self.config.data.validation_patches
         )
         return [DataLoader(held_out, batch_size=None, shuffle=False)]
-
-
-def _refuse_changes_of_sound(augment: AugmentConfig) -> None:
-    """What a change does to log-mels it does not do to another encoder's numbers; masks hide either."""
-    for name in ("gain_db", "tilt_db", "stretch", "shift_bands"):
-        if getattr(augment, name):
-            raise ConfigError(
-                f"config data.augment.{name}={getattr(augment, name)} changes log-mels, and frozen features are none. "
-                f"Leave it out, or set it to 0; model.dropout and masks still serve."
-            )
 
 
 def _artists(tracks: SplitTracks) -> list[str]:

@@ -10,7 +10,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch import Tensor
 
 from soundkin.config import nearest
 from soundkin.errors import ConfigError
@@ -23,16 +22,19 @@ from soundkin.training.data import PatchData, PreparedData
 from soundkin.training.held_out import held_out_of
 from soundkin.training.lyrics import LyricTable
 from soundkin.training.module import WATCHED, TrainingModule
+from soundkin.training.plan import chosen_tasks
 from soundkin.training.start import whitened_start
 
 logger = logging.getLogger(__name__)
 
 
-def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, int]:
-    """Train, or go on from `checkpoints/last.ckpt`: the weights that did best on held-out tracks, and their epoch.
+def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[str, float]]:
+    """Train, or go on from `checkpoints/last.ckpt`: the weights that did best on held-out tracks, and their figures.
 
     A network that learns from users alone is judged by them alone. Without held-out tracks that share a label or a
-    listener there is nothing to watch: then all epochs run and the last weights win.
+    listener there is nothing to watch: then all epochs run and the last weights win. Of no epochs comes the start.
+
+    A run stops by the watched score; weights are kept by the same score, gated (`training.held_out`).
 
     Raises:
         CatalogError: a task lacks its labels.
@@ -44,19 +46,20 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, int]:
     torch.manual_seed(config.random_seed)
     module = build_module(config, data)
     watched = _has_something_to_watch(module, config.trainer.watched)
-    if data.valid.keys and not watched:
-        logger.warning("no held-out tracks share a label or have listeners: the last epoch's weights will be kept")
+    if watched:
+        _say_what_is_watched(module, config.trainer.watched)
     checkpoints = config.run_dir / "checkpoints"
-    trainer = _trainer(config, checkpoints, watched)
+    trainer, history = _trainer(config, checkpoints, watched)
     last = checkpoints / "last.ckpt"
     if config.model.shortcut and not last.exists():
         whitened_start(module.network, data, config)
+    batches = PatchData(data, config, list(module.proxy_tasks.values()))
+    if not config.trainer.epochs:
+        return module.cpu().eval(), history.write_start(_scores_of_the_start(trainer, module, batches))
+    if data.valid.keys and not watched:
+        logger.warning("no held-out tracks share a label or have listeners: the last epoch's weights will be kept")
     try:
-        trainer.fit(
-            module,
-            datamodule=PatchData(data, config, list(module.proxy_tasks.values())),
-            ckpt_path=last if last.exists() else None,
-        )
+        trainer.fit(module, datamodule=batches, ckpt_path=last if last.exists() else None)
     except SystemExit:  # Lightning's way of answering Ctrl-C
         raise KeyboardInterrupt from None
     if not trainer.is_global_zero:
@@ -64,18 +67,42 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, int]:
     best = checkpoints / ("best.ckpt" if watched else "last.ckpt")
     checkpoint = read_checkpoint(best)
     module.load_state_dict(checkpoint["state_dict"])
-    return module.cpu().eval(), int(checkpoint["epoch"])
+    epoch = int(checkpoint["epoch"])
+    if watched:
+        _say_how_it_ended(trainer, config, kept=epoch)
+    return module.cpu().eval(), next(row for row in history.rows if row["epoch"] == epoch)
+
+
+def _scores_of_the_start(trainer: pl.Trainer, module: TrainingModule, batches: PatchData) -> dict[str, float]:
+    """What the untrained network scores on held-out tracks; nothing where there are none."""
+    if not batches.data.valid.keys:
+        return {}
+    [scores] = trainer.validate(module, datamodule=batches, verbose=False) or [{}]
+    return dict(scores)
+
+
+def _say_how_it_ended(trainer: pl.Trainer, config: TrainConfig, kept: int) -> None:
+    """Which epoch's weights are kept; where training stopped early, why, and what could be done about it."""
+    stopper = trainer.early_stopping_callback
+    assert isinstance(stopper, StopWhenNoBetter)
+    settings, done = config.trainer, trainer.current_epoch
+    weights = f"the weights of epoch {kept + 1} are kept"
+    if not stopper.out_of_patience or done >= settings.epochs:
+        logger.info("trained to the last of %d epoch(s); %s", done, weights)
+        return
+    logger.info(
+        "stopped early after epoch %d of %d: no better held-out %s in %d epochs (best: %.3f); %s. Nothing is amiss; "
+        "to give it longer, set trainer.patience above %d and train with --again, or in another run_dir",
+        done, settings.epochs, settings.watched, settings.patience, float(stopper.best_score), weights,
+        settings.patience,
+    )  # fmt: skip
 
 
 def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
     """Network and tasks with fresh weights from torch's global generator."""
     network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
-    if config.patch.frames < network.minimum_frames:
-        raise ConfigError(
-            f"config patch.frames={config.patch.frames}: this network needs {network.minimum_frames} frames or more."
-        )
     tasks = _tasks(config, data)
-    targets: dict[str, Tensor] = {name: task.targets(data.train.catalog) for name, task in tasks.items()}
+    targets = {name: task.target_lookup(data.train.catalog) for name, task in tasks.items()}
     return TrainingModule(
         network,
         tasks,
@@ -89,12 +116,9 @@ def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
 
 
 def _tasks(config: TrainConfig, data: PreparedData) -> dict[str, ProxyTask]:
-    chosen = {name: settings for name in TASKS if (settings := getattr(config.task, name)) is not None}
-    if not chosen:
-        raise ConfigError(f"no proxy task is chosen, so there is nothing to learn. Give task=[{','.join(TASKS)}]")
     return {
         name: TASKS[name].from_sources(settings, data.sources, config.model.embedding_size)
-        for name, settings in chosen.items()
+        for name, settings in chosen_tasks(config).items()
     }
 
 
@@ -105,21 +129,43 @@ def _has_something_to_watch(module: TrainingModule, watched: str) -> bool:
     return bool(scores)
 
 
-def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Trainer:
+def _say_what_is_watched(module: TrainingModule, watched: str) -> None:
+    held_out = module.held_out
+    if len(held_out.queries) < len(held_out.artists):
+        sizes = len(held_out.queries), len(held_out.artists)
+        logger.info("held-out scores: %d of %d tracks ask, the same ones at every epoch", *sizes)
+    if few := held_out.too_few(watched):
+        kept = (
+            "the network is kept as it was before" if module.frozen_epochs else "the best score is kept, be it chance"
+        )
+        logger.warning(
+            "too few held-out tracks to tell whether training helps (%s): %s. Hold out more, as data.split.valid=0.2, "
+            "or add artists.",
+            few,
+            kept,
+        )
+
+
+def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> tuple[pl.Trainer, History]:
     settings = config.trainer
     score = f"valid/{WATCHED}"
     kept: dict[str, Any] = dict(dirpath=checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
-    callbacks: list[Callback] = [History(config.run_dir / "metrics.csv"), EpochProgress(settings.watched)]
+    history = History(config.run_dir / "metrics.csv")
+    callbacks: list[Callback] = [history, EpochProgress(settings.watched)]
     if watched:
-        callbacks.append(StopWhenNoBetter(score, mode="max", patience=settings.patience, check_on_train_epoch_end=True))
+        # By the score as it is: what weights are kept by stands still until it is above the start beyond noise.
+        stopped_by = f"valid/{settings.watched}"
+        callbacks.append(
+            StopWhenNoBetter(stopped_by, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
+        )
         callbacks.append(KeepBest(filename="best", monitor=score, mode="max", **kept))
     callbacks.append(ModelCheckpoint(filename="last", **kept))  # after the best, whose state it holds
-    return pl.Trainer(
+    trainer = pl.Trainer(
         max_epochs=settings.epochs,
         accelerator=settings.accelerator,
         devices=settings.devices,
         strategy=_strategy(config),
-        precision=settings.precision,  # type: ignore[arg-type]
+        precision=settings.precision,
         gradient_clip_val=settings.gradient_clip,
         callbacks=callbacks,
         plugins=[CrashSafeCheckpointIO()],
@@ -134,6 +180,7 @@ def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> pl.Traine
         enable_model_summary=False,
         deterministic=True,
     )
+    return trainer, history
 
 
 def _strategy(config: TrainConfig) -> str:

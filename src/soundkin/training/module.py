@@ -32,7 +32,7 @@ class TrainingModule(pl.LightningModule):
         self,
         network: TrackNetwork,
         tasks: dict[str, ProxyTask],
-        targets: dict[str, Tensor],
+        targets: dict[str, Callable[[Tensor], Tensor]],
         held_out: HeldOut,
         lyrics: LyricTable | None,
         augment_config: AugmentConfig,
@@ -88,7 +88,7 @@ class TrainingModule(pl.LightningModule):
     def _loss(self, vectors: Tensor, rows: Tensor, batch_idx: int) -> Tensor:
         losses = {}
         for name, task in self.proxy_tasks.items():
-            targets = self.targets[name][rows].to(vectors.device)
+            targets = self.targets[name](rows).to(vectors.device)
             losses[name] = task.loss(vectors, targets)
             self._note(f"train/{name}_loss", losses[name])
             self._note(f"train/{name}_weight", self.weighting.factor(name))

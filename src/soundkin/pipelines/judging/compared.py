@@ -1,7 +1,7 @@
 """The systems that somebody wants compared: models, embeddings of ours, and anybody's vectors out of a table."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from soundkin.catalog.table import Catalog
 from soundkin.config import validate
 from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.embedding.store import read_embeddings, read_manifest, read_patches
-from soundkin.errors import AudioError, SoundkinError, UsageError
+from soundkin.errors import ArtefactError, AudioError, SoundkinError, UsageError
 from soundkin.evaluation.measure import CHANCE
 from soundkin.evaluation.systems import BASELINES, MODEL
 from soundkin.features.external import ExternalFrontEnd
@@ -47,8 +47,15 @@ class StoredVectors(Protocol):
     def vector(self, track_id: str) -> Float32[np.ndarray, " size"] | None:
         """The track's vector, None where there is none; raises AudioError where it is not made of numbers."""
 
+    @property
+    def has_patches(self) -> bool:
+        """Whether there are vectors of patches."""
+
     def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
-        """The patch vectors of these tracks, as far as there are any."""
+        """The patch vectors of these tracks, as far as there are several of one."""
+
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+        """The patch vectors of these tracks, all of which have a vector, in this order and one after the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +63,8 @@ class System:
     """One of the systems to compare.
 
     `bundle` is its model: None where nothing is known of what made its vectors. `stored` are vectors made before; None
-    for a model that has yet to hear.
+    for a model that has yet to hear. `lost` says why the model of embeddings of ours cannot be asked; empty where it
+    can, or where there is none.
     """
 
     name: str
@@ -64,6 +72,19 @@ class System:
     bundle: Bundle | None
     stored: StoredVectors | None
     content_hash: str
+    lost: str = ""
+
+    def refuse_lost(self, way_out: str) -> None:
+        """Raise ArtefactError where the model that made its vectors cannot be asked what it was trained on."""
+        if self.lost:
+            raise ArtefactError(
+                f"{self.path}: {self.lost}, so nobody knows what its vectors were trained on. {way_out}"
+            )
+
+    def knows_split(self, catalog_sha256: str) -> bool:
+        """Whether its model says which tracks of this catalog were kept from training."""
+        saved = self.bundle.provenance.get("split", {}) if self.bundle else {}
+        return "exceptions" in saved or (bool(saved) and self.may_know(catalog_sha256))
 
     @property
     def trained_labels(self) -> set[str]:
@@ -80,21 +101,27 @@ class System:
         return split_rule(self.bundle.provenance.get("split", {}), catalog) if self.bundle else None
 
 
-def read_systems(ours: Path | str, against: Sequence[Path | str] = (), vectors: Path | None = None) -> list[System]:
+def read_systems(
+    ours: Path | str,
+    against: Sequence[Path | str] = (),
+    vectors: Path | None = None,
+    model: Path | None = None,
+) -> list[System]:
     """The systems that `NAME=PATH`, or PATH alone, stand for, ours first; `vectors` is for ours as in `load_bundle`.
 
-    Without a name, a system goes by the end of its path; a single model is simply the model.
+    Without a name, a system goes by the end of its path; a single model is simply the model. `model` is the one that
+    made our embeddings, where it is not in its old place.
 
     Raises:
         UsageError: a path is none of what can be compared, or two systems would have one name.
-        ArtefactError: what stands there is corrupt, or of another version.
+        ArtefactError: what stands there is corrupt, or of another version, or `model` did not make our embeddings.
     """
     named = [_name_and_path(str(words)) for words in (ours, *against)]
     if not against and not named[0][0] and _is_model(named[0][1]):
         named[0] = MODEL, named[0][1]
     names = _names(named)
     return [
-        _read_system(name, path, vectors if place == 0 else None)
+        _read_system(name, path, vectors if place == 0 else None, model if place == 0 else None)
         for place, (name, (_, path)) in enumerate(zip(names, named, strict=True))
     ]
 
@@ -121,16 +148,25 @@ class OwnVectors:
     audio_hashes: Mapping[str, str]
     has_patches: bool
 
+    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
+        """The patch vectors of these tracks, if they were kept."""
+        known = [track_id for track_id in track_ids if track_id in self.vectors]
+        return dict(self.stream_patches(known)) if self.has_patches else {}
+
     def vector(self, track_id: str) -> Float32[np.ndarray, " size"] | None:
         """The track's vector, None where it was not embedded."""
         return self.vectors.get(track_id)
 
-    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
-        """The patch vectors of these tracks, if they were kept."""
-        if not self.has_patches:
-            return {}
-        found = read_patches(self.folder, set(track_ids))
-        return {track.track_id: PatchVectors(track.start_seconds, track.vectors) for track in found}
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+        """The patch vectors of these tracks; what the folder holds in another order waits in memory for its turn."""
+        early: dict[str, PatchVectors] = {}
+        wanted = iter(track_ids)
+        next_id = next(wanted, None)
+        for track in read_patches(self.folder, set(track_ids)):
+            early[track.track_id] = PatchVectors(track.start_seconds, track.vectors)
+            while next_id in early:
+                yield next_id, early.pop(next_id)
+                next_id = next(wanted, None)
 
 
 @dataclass(frozen=True)
@@ -140,6 +176,12 @@ class TableVectors:
     table: VectorTable
     track_ids: frozenset[str]
     audio_hashes: Mapping[str, str] = field(default_factory=dict)
+    has_patches: bool = True
+
+    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
+        """The rows of those tracks that have several."""
+        found = self.stream_patches(sorted(self.track_ids.intersection(track_ids)))
+        return {track_id: rows for track_id, rows in found if len(rows.vectors) > 1}
 
     def vector(self, track_id: str) -> Float32[np.ndarray, " size"] | None:
         """The mean of the track's rows, None where it has none; raises AudioError where one is not made of numbers."""
@@ -147,17 +189,16 @@ class TableVectors:
             return None
         return np.asarray(self.table.track(track_id).vectors.mean(axis=0), dtype=np.float32)
 
-    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
-        """The rows of those tracks that have several."""
-        found = {track_id: self.table.track(track_id) for track_id in self.track_ids.intersection(track_ids)}
-        return {
-            track_id: PatchVectors(rows.start_seconds.tolist(), rows.vectors)
-            for track_id, rows in found.items()
-            if len(rows.vectors) > 1
-        }
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+        """The rows of these tracks."""
+        for track_id in track_ids:
+            rows = self.table.track(track_id)
+            yield track_id, PatchVectors(rows.start_seconds.tolist(), rows.vectors)
 
 
-def _read_system(name: str, path: Path, vectors: Path | None) -> System:
+def _read_system(name: str, path: Path, vectors: Path | None, model: Path | None) -> System:
+    if model is not None and not (path / "manifest.json").is_file():
+        raise UsageError(f"model={model} is for embeddings whose model has moved, and {path} is none. Leave it out.")
     if _is_model(path):
         bundle = load_bundle(path, vectors)
         if isinstance(bundle.front_end, ExternalFrontEnd):
@@ -168,7 +209,7 @@ def _read_system(name: str, path: Path, vectors: Path | None) -> System:
             f"vectors={vectors} is for a model that looks tracks up, and {path} is no model. Leave it out."
         )
     if (path / "manifest.json").is_file():
-        return _read_embeddings(name, path)
+        return _read_embeddings(name, path, model)
     if path.suffix in TABLES or (path.is_dir() and any(path.glob("[!.]*.parquet"))):
         table = read_table(path)
         return System(name, path, None, TableVectors(table, frozenset(table.track_ids)), sha256_of_table(path))
@@ -181,7 +222,7 @@ def _is_model(path: Path) -> bool:
     return (path / "config.json").is_file()
 
 
-def _read_embeddings(name: str, folder: Path) -> System:
+def _read_embeddings(name: str, folder: Path, model: Path | None) -> System:
     manifest, found = read_manifest(folder), read_embeddings(folder)
     stored = OwnVectors(
         folder,
@@ -189,18 +230,21 @@ def _read_embeddings(name: str, folder: Path) -> System:
         dict(zip(found.track_ids, found.audio_hashes, strict=True)),
         has_patches=all(part.patches_sha256 is not None for part in manifest.parts),
     )
-    return System(
-        name, folder, _model_of(found.model_path, found.model_hash), stored, sha256_of(folder / "manifest.json")
-    )
+    bundle, lost = _model_of(model or found.model_path, found.model_hash)
+    if model is not None and lost:
+        raise ArtefactError(f"{folder}: {lost}. Name the model that made these embeddings.")
+    return System(name, folder, bundle, stored, sha256_of(folder / "manifest.json"), lost)
 
 
-def _model_of(path: Path, model_hash: str) -> Bundle | None:
-    """The model of an embeddings folder, where it still stands in its place."""
+def _model_of(path: Path, model_hash: str) -> tuple[Bundle | None, str]:
+    """The model of an embeddings folder, or why there is none."""
     try:
         bundle = load_bundle(path)
-    except SoundkinError:
-        return None
-    return bundle if bundle.hash == model_hash else None
+    except SoundkinError as error:
+        return None, f"the model that made them cannot be read ({str(error).rstrip('.')})"
+    if bundle.hash != model_hash:
+        return None, f"{path} is another model ({bundle.hash[:12]}) than the one that made them ({model_hash[:12]})"
+    return bundle, ""
 
 
 def _name_and_path(words: str) -> tuple[str, Path]:

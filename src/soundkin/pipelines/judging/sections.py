@@ -22,7 +22,7 @@ from soundkin.evaluation.geometry import Geometry, geometry
 from soundkin.evaluation.groupings import COLUMNS, groups_of
 from soundkin.evaluation.judgements import ByHand, judge_by_hand
 from soundkin.evaluation.protocol import MAIN
-from soundkin.evaluation.questions import artist_groups, column_values
+from soundkin.evaluation.questions import artist_groups, column_values, unit_of
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import UserFairness
 from soundkin.evaluation.systems import TrackListener
@@ -32,6 +32,7 @@ from soundkin.pipelines.judging.compared import System
 from soundkin.pipelines.judging.offers import Offers, offers_of
 from soundkin.pipelines.judging.robustness import robustness_of
 from soundkin.pipelines.judging.side_by_side import SideBySide
+from soundkin.shapes import Int
 
 OFFERED_NOTE = (
     "Offered: the tracks of the {split} split, to users who are known by the tracks of the train split. Training saw "
@@ -161,21 +162,31 @@ def _fairness_of_users(offered: Judged, random_seed: int) -> UserFairness:
 def _assessors(evidence: Evidence, found: SideBySide, random_seed: int) -> Assessors | None:
     if evidence.triplets is None:
         return None
-    return judge_triplets(found.vectors, found.catalog.track_ids, evidence.triplets, random_seed)
+    return judge_triplets(
+        found.vectors, found.catalog.track_ids, evidence.triplets, random_seed, artists=_known_artists(found)
+    )
 
 
 def _by_hand(evidence: Evidence, found: SideBySide, random_seed: int) -> ByHand | None:
     if evidence.judgements is None:
         return None
     track_ids = found.catalog.track_ids
-    return judge_by_hand(found.vectors, track_ids, evidence.judgements, JUDGED_NEIGHBOURS, random_seed)
+    artists = _known_artists(found)
+    return judge_by_hand(found.vectors, track_ids, evidence.judgements, JUDGED_NEIGHBOURS, random_seed, artists=artists)
+
+
+def _known_artists(found: SideBySide) -> Int[np.ndarray, " tracks"] | None:
+    """A number for each track's artist; None where the catalog names none."""
+    return artist_groups(found.catalog) if unit_of(found.catalog) == "artists" else None
 
 
 def _geometry(ours: System, found: SideBySide, answers: Answers, random_seed: int) -> Geometry:
-    patches = ours.stored.patches(found.catalog.track_ids) if ours.stored else {}
-    kept = [patches[track_id].vectors for track_id in found.catalog.track_ids if track_id in patches]
-    complete = len(kept) == len(found.catalog)
-    return geometry(found.vectors, kept if complete else None, answers.questions, random_seed=random_seed)
+    patches = None
+    if ours.stored is not None and ours.stored.has_patches:
+        streamed = ours.stored.stream_patches(found.catalog.track_ids)
+        patches = (of_track.vectors for _, of_track in streamed)
+    artists = _known_artists(found)
+    return geometry(found.vectors, patches, answers.questions, random_seed=random_seed, artists=artists)
 
 
 def _hearing(systems: Sequence[System]) -> System | None:
@@ -205,7 +216,9 @@ def _fairness(by: Sequence[str], evidence: Evidence, found: SideBySide, answers:
     }
     measures = list(strictest.values())
     groupings = groups_of(catalog, _columns(catalog, by), plays)
-    return fairness(measures, groupings, found.vectors, artist_groups(catalog), random_seed=random_seed)
+    return fairness(
+        measures, groupings, found.vectors, artist_groups(catalog), random_seed=random_seed, unit=unit_of(catalog)
+    )
 
 
 def _columns(catalog: Catalog, by: Sequence[str]) -> list[str]:

@@ -1,0 +1,118 @@
+"""Single cells of a table are rewritten, and all else stays as somebody left it.
+
+In a CSV every other byte: order, quotes, separators, line ends, byte order mark, `1985.0` and `007`. In a Parquet file
+every other value, and all types and metadata.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from soundkin.catalog.csv_table import CsvFormat, find_format
+from soundkin.errors import CatalogError
+from soundkin.files import replacing
+
+Changes = Mapping[str, Mapping[int, str]]  # by column and row number, as `read_rows` counts; `` empties a cell
+
+
+def write_changed(source: Path, output: Path, changes: Changes) -> None:
+    """Copy the table `source` to `output`, of the same suffix, with some cells changed; new columns come last.
+
+    Raises:
+        CatalogError: a value does not fit the type of its Parquet column.
+        OutputError: `output` cannot be written.
+    """
+    if source.suffix.lower() == ".csv":
+        content = _changed_csv(source, changes)
+        with replacing(output) as file:
+            file.write(content)
+    else:
+        table = _changed_parquet(source, changes)
+        stored = pa.parquet.read_metadata(source)
+        codec = stored.row_group(0).column(0).compression if stored.num_row_groups else "SNAPPY"
+        with replacing(output) as file:
+            pa.parquet.write_table(table, file, compression="NONE" if codec == "UNCOMPRESSED" else codec)
+
+
+def _changed_csv(path: Path, changes: Changes) -> bytes:
+    form = find_format(path, f"table {path}", tuple(changes))
+    text = path.read_bytes().decode(form.encoding)
+    names = [name.strip() for name in form.names]
+    added = [column for column in changes if column not in names]
+    in_row: dict[int, dict[int, str]] = {}
+    for column, cells in changes.items():
+        place = (names + added).index(column)
+        for row, value in cells.items():
+            in_row.setdefault(row, {})[place] = value
+    in_row.setdefault(form.header_row, {}).update({len(names) + place: name for place, name in enumerate(added)})
+    pieces = [form.preamble]
+    for number, (row_cells, end) in enumerate(_rows(text[len(form.preamble) :], form.delimiter), start=1):
+        if row_cells != [""]:  # not a blank line
+            row_cells += [""] * len(added)
+            for place, value in in_row.get(number, {}).items():
+                row_cells[place] = _quoted(value, row_cells[place], form)
+        pieces += [form.delimiter.join(row_cells), end]
+    return "".join(pieces).encode(form.encoding)
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[list[str], str]]:
+    """The cells of each row as they are written, quotes and all, and the line end behind them."""
+    mark = re.escape(delimiter)
+    cell = re.compile(rf'((?:"(?:[^"]|"")*")?[^{mark}\r\n]*)({mark}|\r\n|\r|\n|\Z)')
+    place = 0
+    cells: list[str] = []
+    while place < len(text) or cells:
+        found = cell.match(text, place)
+        assert found is not None  # whatever a cell holds, the pattern fits
+        cells.append(found[1])
+        place = found.end()
+        if found[2] != delimiter:
+            yield cells, found[2]
+            cells = []
+
+
+def _quoted(value: str, before: str, form: CsvFormat) -> str:
+    """A value as a cell, in quotes or with a decimal comma if it needs them or the cell before it had some."""
+    if form.delimiter != "," and re.fullmatch(r'"?[+-]?\d+,\d+"?', before):
+        value = re.sub(r"^([+-]?\d+)\.(\d+)$", r"\1,\2", value)
+    if value and (before.startswith('"') or re.search(rf'[{re.escape(form.delimiter)}"\r\n]', value)):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+def _changed_parquet(path: Path, changes: Changes) -> pa.Table:
+    table = pa.parquet.read_table(path)
+    for column, cells in changes.items():
+        if column not in table.column_names:
+            table = table.append_column(column, pa.nulls(len(table), pa.string()))
+        place = table.column_names.index(column)
+        field, before = table.schema.field(place), table[column]
+        try:
+            news = pa.array([_value(value, field.type) for value in cells.values()], field.type)
+        except pa.ArrowException as error:
+            mend = f"Name an output that ends in .csv ({str(error).splitlines()[0]})"
+            raise CatalogError(
+                f"table {path}: column {column} holds {field.type}, and no such text. {mend}."
+            ) from error
+        picked = list(range(len(table)))
+        for number, row in enumerate(cells):
+            picked[row - 2] = len(table) + number
+        both = pa.chunked_array([*before.chunks, news], field.type)
+        if pa.types.is_dictionary(field.type):
+            both = both.unify_dictionaries()
+        table = table.set_column(place, field, both.take(pa.array(picked, pa.int64())))
+    return table
+
+
+def _value(text: str, kind: pa.DataType) -> object:
+    """A cell's text as a value of a Parquet column."""
+    if not text:
+        return None
+    if pa.types.is_dictionary(kind):
+        return _value(text, kind.value_type)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [_value(one.strip(), kind.value_type) for one in text.split(";") if one.strip()]
+    return pa.scalar(text).cast(kind).as_py()
