@@ -99,16 +99,26 @@ def _mark(axes: Axes, step: int | None, what: str, theme: Theme) -> None:
     if step is None:
         return
     axes.axvline(step, color=theme.ink, lw=1, ls="-" if what == "kept" else ":", zorder=1)
-    foot = {"xycoords": axes.get_xaxis_transform(), "xytext": (-3, 3), "textcoords": "offset points"}
-    axes.annotate(what, (step, 0), rotation=90, ha="right", va="bottom", fontsize=9, color=theme.ink, **foot)
+    axes.annotate(
+        what,
+        (step, 0),
+        xycoords=axes.get_xaxis_transform(),
+        xytext=(-3, 3),
+        textcoords="offset points",
+        rotation=90,
+        ha="right",
+        va="bottom",
+        fontsize=9,
+        color=theme.ink,
+    )
 
 
 def _draw_panel(axes: Axes, title: str, curves: Mapping[str, Curve], theme: Theme) -> None:
     for place, (name, (steps, values)) in enumerate(curves.items()):
         look = place % len(MARKERS)
         marker = MARKERS[look] if len(steps) <= FEW_POINTS else ""
-        look_like = {"color": theme.colours[look], "linestyle": LINES[look], "marker": marker}
-        axes.plot(steps, values, label=readable(name, curves), lw=1.8, ms=4, **look_like)
+        label, colour = readable(name, curves), theme.colours[look]
+        axes.plot(steps, values, label=label, color=colour, linestyle=LINES[look], lw=1.8, marker=marker, ms=4)
     axes.set(title=title, xlabel="training step")
     axes.grid(axis="y", alpha=0.3)
     if len(curves) > 1 or title == TITLES[4]:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.config import validate
 from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.store import read_embeddings
-from soundkin.errors import ArtefactError, SoundkinError
+from soundkin.errors import ArtefactError
 from soundkin.evaluation.advice import advice
 from soundkin.evaluation.headline import headline_sentence
 from soundkin.evaluation.measure import CHANCE
@@ -61,6 +60,8 @@ class Shown:
 
 def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0) -> Path:
     """Write `report.html`, `map.png` and `curves.png` into `run_dir` (or the page to `output`); returns where it is.
+
+    Each picture has a twin on a dark ground beside it, `map-dark.png`.
 
     Reads what `soundkin demo` leaves there: `metrics.json`, `embeddings/` and, if training was logged, `metrics.csv`.
 
@@ -234,14 +235,18 @@ def _curves(folder: Path) -> list[Picture]:
 
 
 def _kept_step(folder: Path) -> tuple[int | None, bool]:
-    """The step whose weights the model has, and whether training ended before its last epoch; None where not known."""
+    """The step whose weights the model has, None where not known; and whether training stopped early."""
     try:
         bundle = load_bundle(folder / "model")
-        rows = pd.read_csv(folder / "metrics.csv")
-        last = int(bundle.provenance["train_config"]["trainer"]["epochs"]) - 1
-        return int(bundle.metrics["step"]), int(rows["epoch"].max()) < last
-    except (SoundkinError, OSError, KeyError, ValueError):
+    except ArtefactError:
         return None, False
+    settings, training = (bundle.provenance.get(name, {}) for name in ("train_config", "training"))
+    planned, run, step = (
+        settings.get("trainer", {}).get("epochs"),
+        training.get("epochs_run"),
+        bundle.metrics.get("step"),
+    )
+    return None if step is None else int(step), bool(run and planned and run < planned)
 
 
 def _picture(path: Path, alternative: str, caption: str) -> Picture:
