@@ -61,6 +61,20 @@ def test_a_picture_is_written(metrics_csv, tmp_path):
         assert picture.format == "PNG"
 
 
+def marks(metrics_csv, tmp_path, monkeypatch, **settings):
+    """What vertical lines say, and where they stand, in each panel of a picture."""
+    drawn = []
+    monkeypatch.setattr("soundkin.explore.curves.save_png", lambda figure, output: drawn.append(figure))
+    assert draw_curves(metrics_csv, tmp_path / "curves.png", **settings)
+    return [[(text.get_text(), text.xy[0]) for text in axes.texts] for axes in drawn[0].axes]
+
+
+def test_the_epoch_that_was_kept_and_an_early_stop_are_marked_in_every_panel(metrics_csv, tmp_path, monkeypatch):
+    assert set(map(tuple, marks(metrics_csv, tmp_path, monkeypatch))) == {()}
+    found = marks(metrics_csv, tmp_path, monkeypatch, kept_step=10, stopped=True)
+    assert len(found) == 4 and all(panel == [("kept", 10), ("stopped early", 20)] for panel in found)
+
+
 @pytest.mark.parametrize("content", [None, "", "epoch,step\n", "epoch,step,train/loss\n0,1,\n"])
 def test_nothing_logged_is_no_picture(content, tmp_path):
     path = tmp_path / "metrics.csv"

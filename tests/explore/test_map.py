@@ -6,7 +6,7 @@ from sklearn.metrics import silhouette_score
 from soundkin.errors import OutputError
 from soundkin.explore import map as map_module
 from soundkin.explore.map import MOST_TRACKS, draw_map, group_names, legend_order, map_points, sample_tracks
-from soundkin.explore.palette import COLOURS, LINES, MARKERS, save_png
+from soundkin.explore.palette import DARK, LIGHT, LINES, MARKERS, dark_twin, save_png, shorten
 
 
 def test_tracks_that_are_alike_lie_together_and_the_random_seed_decides_where():
@@ -40,7 +40,7 @@ def test_more_tracks_than_print_well_are_sampled():
 def test_the_commonest_names_are_told_apart_and_the_rest_are_other():
     names = [f"genre {rank}" for rank in range(9) for _ in range(9 - rank)] + [None]
     shown = group_names(names)
-    assert len(set(shown)) == len(COLOURS) + 2
+    assert len(set(shown)) == len(MARKERS) + 2
     assert shown[-1] == "unknown"
     assert shown[-2] == "other"
     entries = legend_order(shown)
@@ -50,7 +50,33 @@ def test_the_commonest_names_are_told_apart_and_the_rest_are_other():
 
 
 def test_every_colour_has_a_shape_and_a_line_of_its_own():
-    assert len(set(COLOURS)) == len(set(MARKERS)) == len(set(LINES)) == len(COLOURS)
+    for theme in (LIGHT, DARK):
+        assert len(set(theme.colours)) == len(set(MARKERS)) == len(set(LINES)) == len(theme.colours)
+
+
+def luminance(colour):
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize(("theme", "least"), [(LIGHT, 2.0), (DARK, 5.0)])
+def test_every_colour_stands_out_from_its_ground(theme, least):
+    for colour in (*theme.colours, theme.ink, theme.quiet):
+        light, dark = sorted((luminance(colour), luminance(theme.paper)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= least
+
+
+def test_the_dark_twin_is_dark_and_stands_beside_the_picture(tmp_path):
+    points = np.random.default_rng(0).normal(size=(5, 2))
+    draw_map(points, ["a"] * 5, "five", "genre", tmp_path / "map.png")
+    draw_map(points, ["a"] * 5, "five", "genre", dark_twin(tmp_path / "map.png"), DARK)
+    means = [np.asarray(Image.open(tmp_path / name).convert("L")).mean() for name in ("map.png", "map-dark.png")]
+    assert means[0] > 200 and means[1] < 60
+
+
+def test_a_name_that_begins_with_an_underscore_stays_in_the_legend():
+    assert shorten("_private").strip() == "_private" and not shorten("_private").startswith("_")
 
 
 def test_a_picture_is_written_whatever_the_names_are(tmp_path, recwarn):

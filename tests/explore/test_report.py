@@ -1,9 +1,11 @@
 import base64
 import hashlib
+import io
 import itertools
 from html.parser import HTMLParser
 
 import pytest
+from PIL import Image
 
 from soundkin.explore.report import (
     Listing,
@@ -16,6 +18,7 @@ from soundkin.explore.report import (
     Step,
     render_report,
 )
+from soundkin.explore.snippets import data_uri
 
 SCRIPT = "<script>alert('x')</script>"
 SYSTEMS = ("model", "MFCC", "chance")
@@ -144,6 +147,46 @@ def test_a_section_cannot_write_into_the_page():
 def test_nobody_says_never_trained_on_where_nobody_knows():
     assert "never trained on" in Page(report(lines=[line(trained=False)])).text
     assert "never trained on" not in Page(report(lines=[line(trained=None)])).text
+
+
+def test_a_sentence_for_everybody_stands_above_the_figures():
+    text = Page(report(headline="Of ten neighbours, six share its genre.")).text
+    assert text.index("Of ten neighbours") < text.index("genre mAP@10 0.70")
+
+
+def test_pictures_have_a_twin_for_a_dark_ground():
+    page = Page(
+        report(pictures=[Picture("data:image/png;base64,AAAA", "a map", "The map.", "data:image/png;base64,BBBB")])
+    )
+    assert page.all("source") == [{"media": "(prefers-color-scheme: dark)", "srcset": "data:image/png;base64,BBBB"}]
+    assert not Page(report()).all("source")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1200, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_its_tables_scroll_and_pictures_suit_the_ground(browser, tmp_path, width, scheme):
+    white, black = (data_uri(png(colour), "image/png") for colour in ("white", "black"))
+    rows = [{"system": "ours"} | {f"column {number}": "0.71 [0.60, 0.80]" for number in range(15)}]
+    pictures = [Picture(white, "a map", "The map.", black)]
+    (tmp_path / "report.html").write_text(report(sections=[Section("fairness", "found", rows)], pictures=pictures))
+    tab = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True).new_page()
+    tab.goto((tmp_path / "report.html").as_uri())
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    table = tab.query_selector("#section-fairness ~ .scroll")
+    assert table.evaluate("(one) => one.scrollWidth > one.clientWidth")
+    last = table.query_selector("td:last-child")
+    last.scroll_into_view_if_needed()
+    assert last.evaluate("(one) => one.getBoundingClientRect().right") <= width
+    first = table.query_selector("tbody th").evaluate("(one) => one.getBoundingClientRect().left")
+    assert 0 <= first < width / 2, "the row's name stays in view"
+    assert tab.evaluate("document.querySelector('img').currentSrc") == (white if scheme == "light" else black)
+
+
+def png(colour):
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(file, "PNG")
+    return file.getvalue()
 
 
 def test_the_way_to_the_judge_page_is_shown_only_where_there_is_one():

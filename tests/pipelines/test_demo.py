@@ -2,13 +2,16 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from soundkin.embedding.bundle import load_bundle, save_bundle
 from soundkin.errors import CatalogError, UsageError
 from soundkin.pipelines.demo import demo
+from soundkin.pipelines.report import write_report
 
 SMALL = ("trainer.epochs=2", "trainer.steps_per_epoch=4", "data.batch_patches=8", "patch.frames=64", "logger=csv")
 
@@ -25,12 +28,18 @@ def test_it_leaves_all_that_it_promises_and_runs_again(
     page = result.report.read_text()
     assert "<audio" in page and 'src="http' not in page and 'href="http' not in page
     assert json.loads((tmp_path / "metrics.json").read_text())["verdict"] == result.evaluation.verdict
+    assert "The line marks the epoch whose weights were kept." in page and "Training stopped early" not in page
+    assert page.count('(prefers-color-scheme: dark)" srcset=') == 2 and (tmp_path / "curves-dark.png").is_file()
     assert {"model", "MFCC", "untrained", "chance"} <= set(result.evaluation.systems)
     assert len(result.answers) == 5 and not result.skipped
     assert "train: the network hears" in caplog.text
     caplog.clear()
     assert demo(tmp_path, music, workers=1, overrides=SMALL).evaluation.rows == result.evaluation.rows
     assert "train: the network hears" not in caplog.text and "train: not needed" in caplog.text
+    bundle = load_bundle(tmp_path / "model")
+    cut_short = bundle.provenance | {"training": bundle.provenance["training"] | {"epochs_run": 1}}
+    save_bundle(replace(bundle, provenance=cut_short), tmp_path / "model")
+    assert "Training stopped early" in write_report(tmp_path).read_text()
 
 
 @pytest.mark.slow

@@ -1,12 +1,8 @@
-"""Labels that are probably wrong: confident learning (Northcutt, Jiang & Chuang 2021) over out-of-fold predictions.
+"""Labels to doubt: those that a classifier which never met the track's artist finds unlikely, for people to listen to.
 
-A track is believed as far as a classifier that never heard its artist (its album, where the artist is the question)
-believes its labels. The least believed come first, for people to listen to.
-
-How many are wrong is harder to say than which. Confident learning counts too many where the vectors tell classes apart
-badly. So we swap some labels on purpose, watch where these land, and ask how many of the others can stand as low: no
-share of wrong labels above `share of the others below a score / share of swapped ones below it` is possible, whatever
-the score (the bound of mixture proportion estimation: Blanchard, Lee & Scott 2010). The smaller figure counts.
+A track is believed as far as a classifier fitted on other artists (other albums, where the artist is the question)
+believes its labels. What a low belief means depends on the catalog and the vectors, so it is measured on errors that
+are planted in the catalog's own labels (`planted_errors.py`), and the section says how often doubts of these are right.
 """
 
 from typing import Any
@@ -14,93 +10,87 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix
-from scipy.stats import rankdata
 
-from soundkin.audit.out_of_fold import fit_temperature, out_of_fold_scores, probabilities
+from soundkin.audit.out_of_fold import fit_temperature, out_of_fold_scores
+from soundkin.audit.planted_errors import (
+    LEAST_CHANCE,
+    Calibration,
+    PlantedErrors,
+    beliefs,
+    plant_errors,
+)
 from soundkin.catalog.table import Catalog
+from soundkin.evaluation.bootstrap import FEW_GROUPS
 from soundkin.evaluation.probes import deal_folds
 from soundkin.evaluation.questions import Question, group_numbers, memberships, question
-from soundkin.progress import progress
-from soundkin.shapes import Bool, Float, Int, typechecked
+from soundkin.shapes import Float
 
-SWAPPED_SHARE, SWAPPED = 0.05, 120  # so many labels are swapped at a time, and in all, in at most so many rounds
-MOST_ROUNDS = 20
-LEAST_FOUND = 0.5  # where fewer of the swapped ones have been found, their share is too uncertain to divide by
-LEAST_TELLING = 0.85  # below it, of swapped labels among classes made up, three of four suspects were right
-LEAST_SHOWN = 10
 SHOWN = 15
 MOST_CELLS = 50_000_000  # tracks x classes: 400 MB as float64
 LEAST_TRACKS = 20
 
 
-class Suspect(BaseModel, frozen=True):
-    """A track whose label is doubted. Probabilities are the classifier's, in [0, 1]."""
+class DoubtedLabel(BaseModel, frozen=True):
+    """A track whose label is doubted; chances are calibrated on errors planted in one label of twenty, in [0, 1]."""
 
-    rank: int  # from 1, the least believed first
+    rank: int  # from 1, the most doubted first
     track_id: str
     given: str  # as the catalog has it: `jazz;soul`
-    suggested: str
-    belief: float  # that any of the given labels is right
-    confidence: float  # that the suggested one is
-    likely: bool  # among the number that is estimated wrong; the others are borderline
+    doubt: float  # chance that none of the given labels is right
+    suggested: str = ""  # only where it is likely to be right
+    belief: float | None = None  # chance that it is
 
 
 class LabelErrors(BaseModel, frozen=True):
-    """Which labels of one column to look at, and about how many are wrong."""
+    """Which labels of one column to look at, and how often such doubts are right."""
 
     label: str
     judged: int
+    groups: int = 0
     classes: int
     agreeing: float | None = None  # share of tracks whose likeliest class is one of their own
-    estimated: int = 0
-    confident_count: int = 0  # what confident learning alone would say
-    telling: float | None = None  # chance that a label swapped on purpose is believed less than another; 0.5 is none
-    found: float | None = None  # share of the labels swapped on purpose that landed among the suspects
-    swapped: int = 0
-    suspects: tuple[Suspect, ...] = ()
+    doubted: tuple[DoubtedLabel, ...] = ()
+    check: PlantedErrors | None = None
     missing: str = ""
     notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """The heading of the section."""
-        return f"Likely wrong labels: {self.label}"
+        return f"Doubted labels: {self.label}"
 
     @property
     def verdict(self) -> str:
         """One line."""
-        if self.missing:
+        if self.missing or self.check is None:
             return self.missing
-        check = f"{self.found or 0:.0%} of {self.swapped} labels swapped on purpose landed in this list"
-        if not self.estimated:
-            return f"no {self.label} label stands out as wrong among {self.judged}; {check}"
-        share = self.estimated / self.judged
-        return (
-            f"about {self.estimated} of {self.judged} {self.label} labels ({share:.1%}) are probably wrong: listen to "
-            f"the {len(self.suspects)} least believed; {check}"
-        )
+        judged = f"{self.judged} {self.label} labels ({self.groups} artists)"
+        found = f"{len(self.doubted)} of {judged} are doubted" if self.doubted else f"none of {judged} is doubted"
+        return f"{found}; {self.check.in_words}"
 
     def table(self) -> list[dict[str, str]]:
-        """The first suspects."""
+        """The first doubts."""
         return [
             {
                 "rank": str(one.rank),
                 "track_id": one.track_id,
                 f"given {self.label}": one.given,
+                "doubt": f"{one.doubt:.2f}",
                 "suggested": one.suggested,
-                "belief in given": f"{one.belief:.2f}",
-                "in suggested": f"{one.confidence:.2f}",
-                "likely wrong": "yes" if one.likely else "borderline",
+                "belief": "" if one.belief is None else f"{one.belief:.2f}",
             }
-            for one in self.suspects[:SHOWN]
+            for one in self.doubted[:SHOWN]
         ]
 
 
 NOTES = (
-    "A label is doubted because it sounds unlike the others of that name: a rare side of an artist looks the same as "
-    "an error. Only ears settle it.",
-    "The number is as many as can be wrong if labels went wrong at random; vectors that tell classes apart badly leave "
-    "it too high. People confuse what sounds alike: such errors are harder to find, and it may be too low for them.",
+    "A doubt is no verdict: the track sounds unlike the others of that name, and a rare side of an artist or a genre "
+    "does so too. Only ears settle it.",
+    "Doubt and belief are chances if one label in twenty were wrong at random. In a cleaner catalog fewer doubts are "
+    "right; people confuse what sounds alike, and such errors are harder to find than planted ones.",
+    f"A label is doubted, and a correction offered, above a chance of {LEAST_CHANCE:.2f} that is calibrated on planted "
+    "errors; other planted errors are those counted above. Where more than about one label in "
+    "ten is wrong, real errors hide each other, and few are doubted.",
     "A track of several labels is doubted only if all of them together are unlikely: one wrong among right ones is "
     "not found.",
 )
@@ -109,7 +99,7 @@ NOTES = (
 def find_label_errors(
     catalog: Catalog, label: str, vectors: Float[np.ndarray, "tracks embedding"], random_seed: int = 0
 ) -> LabelErrors:
-    """Rank the labels of a column by how little out-of-fold predictions believe them.
+    """Doubt the labels of a column that out-of-fold predictions hardly believe.
 
     `vectors` are in catalog order. Tracks without the label are not judged. Folds keep an artist's tracks together,
     and an album's where `label` is the artist. Where there is too little to learn from, `missing` says what.
@@ -121,13 +111,15 @@ def find_label_errors(
     taught = _taught(given, apart)
     known, judged = given.getnnz(axis=1) > 0, given[:, taught].getnnz(axis=1) > 0
     notes = [_apart_note(asked, label), *NOTES, *_left_out_notes(label, len(names) - len(taught), known, judged)]
-    if judged.sum() < LEAST_TRACKS or len(taught) < 2:
+    groups = len(np.unique(asked.groups[judged]))
+    if judged.sum() < LEAST_TRACKS or len(taught) < 2 or groups < FEW_GROUPS:
         return LabelErrors(
             label=label,
             judged=int(judged.sum()),
+            groups=groups,
             classes=len(taught),
             missing=f"too little to learn from: {len(taught)} values of {label} that several "
-            f"{asked.filtered_by or 'track'}s share, on {judged.sum()} tracks",
+            f"{asked.filtered_by or 'track'}s share, on {judged.sum()} tracks by {groups} artists",
         )
     rows = np.flatnonzero(judged)
     classes = given[rows][:, taught].toarray() > 0
@@ -150,125 +142,37 @@ def _judge(
     fair = np.isfinite(np.where(classes, scores, -np.inf)).any(axis=1)  # the other folds taught one of its labels
     rows, classes, vectors, folds, scores = rows[fair], classes[fair], vectors[fair], folds[fair], scores[fair]
     temperature = fit_temperature(scores, classes)
-    believed = probabilities(scores / temperature)
-    answers, chances = as_single(classes, believed)
-    beliefs = _quality(answers, chances)
-    swapped, others = _swap_on_purpose(vectors, classes, folds, temperature, random_seed)
+    calibrating, checking = plant_errors(vectors, classes, folds, temperature, random_seed)
+    calibration = Calibration.from_planted(calibrating)
+    check = calibration.check(checking)
     known: dict[str, Any] = {
         "label": asked.label,
         "judged": len(rows),
+        "groups": len(np.unique(asked.groups[rows])),
         "classes": len(names),
-        "agreeing": float(classes[np.arange(len(rows)), believed.argmax(axis=1)].mean()),
-        "telling": stands_out(swapped, others),
-        "swapped": len(swapped),
+        "agreeing": float(classes[np.arange(len(rows)), scores.argmax(axis=1)].mean()),
+        "check": check,
         "notes": notes,
     }
-    if known["telling"] < LEAST_TELLING:
+    if not check.found:
         return LabelErrors(**known, missing=_too_dull(known))
-    suggested = np.where(classes, -1.0, believed).argmax(axis=1)
-    confidence = believed[np.arange(len(rows)), suggested]
-    doubted = np.flatnonzero(confidence > beliefs)
-    doubted = doubted[np.argsort(beliefs[doubted], kind="stable")]
-    confident_count = _confident_count(answers, chances)
-    ceiling = round(most_wrong(swapped, others) * len(rows))
-    estimated = min(confident_count, ceiling, len(doubted))
-    shown = doubted[: max(2 * estimated, LEAST_SHOWN)]
+    found = beliefs(scores / temperature, classes)
+    doubts, offers = calibration.chances(found)
+    listed = [row for row in np.lexsort((found.given, -doubts)).tolist() if doubts[row] >= LEAST_CHANCE]
     return LabelErrors(
         **known,
-        estimated=estimated,
-        confident_count=confident_count,
-        found=float((swapped <= beliefs[shown].max()).mean()) if len(shown) else 0.0,
-        suspects=tuple(
-            Suspect(
-                rank=place + 1,
+        doubted=tuple(
+            DoubtedLabel(
+                rank=place,
                 track_id=catalog.track_ids[rows[row]],
                 given=";".join(asked.values[rows[row]]),
-                suggested=str(names[suggested[row]]),
-                belief=float(beliefs[row]),
-                confidence=float(confidence[row]),
-                likely=place < estimated,
+                doubt=float(doubts[row]),
+                suggested=str(names[found.suggested[row]]) if offers[row] >= LEAST_CHANCE else "",
+                belief=float(offers[row]) if offers[row] >= LEAST_CHANCE else None,
             )
-            for place, row in enumerate(shown.tolist())
+            for place, row in enumerate(listed, start=1)
         ),
     )
-
-
-@typechecked
-def as_single(
-    classes: Bool[np.ndarray, "tracks classes"], believed: Float[np.ndarray, "tracks classes"]
-) -> tuple[Int[np.ndarray, " tracks"], Float[np.ndarray, "tracks classes"]]:
-    """One label a track, as confident learning wants it: the likeliest of its own, with the probability of them all."""
-    own = np.where(classes, believed, 0.0)
-    answers = np.where(classes, believed, -1.0).argmax(axis=1)
-    chances = np.where(classes, 0.0, believed)
-    chances[np.arange(len(classes)), answers] = own.sum(axis=1)
-    return answers, chances
-
-
-@typechecked
-def stands_out(swapped: Float[np.ndarray, " swapped"], others: Float[np.ndarray, " others"]) -> float:
-    """Chance that a label swapped on purpose is believed less than another one, ties counting half."""
-    ranks = rankdata(np.concatenate([swapped, others]))[: len(swapped)]
-    less = ranks.sum() - len(swapped) * (len(swapped) + 1) / 2  # pairs in which the other is believed less
-    return float(1.0 - less / (len(swapped) * len(others)))
-
-
-@typechecked
-def most_wrong(swapped: Float[np.ndarray, " swapped"], others: Float[np.ndarray, " others"]) -> float:
-    """The largest share of wrong labels among `others` that is possible, in [0, 1].
-
-    Both are beliefs in labels: in those swapped on purpose, and in the given ones beside them.
-    """
-    cuts = np.sort(swapped)
-    found = np.arange(1, len(cuts) + 1) / len(cuts)
-    below = np.searchsorted(np.sort(others), cuts, side="right") / len(others)
-    certain = found >= LEAST_FOUND
-    return float(np.clip(below[certain] / found[certain], 0.0, 1.0).min())
-
-
-def _swap_on_purpose(
-    vectors: np.ndarray, classes: np.ndarray, folds: np.ndarray, temperature: float, random_seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Beliefs in labels drawn at random from those that a track does not have, and in all other labels beside them."""
-    rng = np.random.default_rng(random_seed)
-    count = max(1, round(SWAPPED_SHARE * len(classes)))
-    of_swapped, of_others = [], []
-    for _ in progress(range(min(MOST_ROUNDS, -(-SWAPPED // count))), "swapping labels", unit="round"):
-        wrong, chosen = swap_labels(classes, count, rng)
-        scores = out_of_fold_scores(vectors, wrong, folds)
-        beliefs = _quality(*as_single(wrong, probabilities(scores / temperature)))
-        of_swapped.append(beliefs[chosen])
-        of_others.append(np.delete(beliefs, chosen))
-    return np.concatenate(of_swapped), np.concatenate(of_others)
-
-
-@typechecked
-def swap_labels(
-    classes: Bool[np.ndarray, "tracks classes"], count: int, rng: np.random.Generator
-) -> tuple[Bool[np.ndarray, "tracks classes"], Int[np.ndarray, " swapped"]]:
-    """`count` tracks get one class that is not theirs in place of their own; also which tracks these are."""
-    wrong = classes.copy()
-    able = np.flatnonzero(~classes.all(axis=1))
-    chosen = rng.choice(able, min(count, len(able)), replace=False)
-    for row in chosen:
-        wrong[row] = False
-        wrong[row, rng.choice(np.flatnonzero(~classes[row]))] = True
-    return wrong, chosen
-
-
-def _quality(answers: np.ndarray, chances: np.ndarray) -> Float[np.ndarray, " tracks"]:
-    """How far each label is believed, in [0, 1]: cleanlab's self-confidence."""
-    from cleanlab.rank import get_label_quality_scores
-
-    scores: Any = get_label_quality_scores(answers, chances, method="self_confidence")
-    return np.asarray(scores, dtype=np.float64)
-
-
-def _confident_count(answers: np.ndarray, chances: np.ndarray) -> int:
-    """How many labels the confident joint puts off its diagonal."""
-    from cleanlab.count import num_label_issues
-
-    return int(num_label_issues(answers, chances))
 
 
 def _taught(given: csr_matrix, apart: np.ndarray) -> np.ndarray:
@@ -282,16 +186,16 @@ def _taught(given: csr_matrix, apart: np.ndarray) -> np.ndarray:
 
 def _too_dull(known: dict[str, Any]) -> str:
     return (
-        f"these vectors do not tell {known['label']}s apart well enough to doubt a label: they would place "
-        f"{known['agreeing']:.0%} of {known['judged']} tracks right, and labels swapped on purpose hardly stand out "
-        f"({known['telling']:.2f}; 0.5 is not at all, {LEAST_TELLING} is enough)"
+        f"these vectors do not tell {known['label']}s apart well enough to doubt a label, or far more than one in "
+        f"twenty is wrong: they place {known['agreeing']:.0%} of {known['judged']} tracks right, and none of "
+        f"{known['check'].planted} labels swapped on purpose stands out"
     )
 
 
 def _apart_note(asked: Question, label: str) -> str:
     if asked.filtered_by is None:
         return f"No {'album' if label == 'artist' else 'artist'} is known, so folds are dealt track by track."
-    return f"Each track is judged by a classifier that was taught on tracks of other {asked.filtered_by}s only."
+    return f"Each track is judged by a classifier fitted on tracks of other {asked.filtered_by}s only."
 
 
 def _left_out_notes(label: str, untaught: int, known: np.ndarray, judged: np.ndarray) -> list[str]:

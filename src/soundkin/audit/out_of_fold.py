@@ -1,9 +1,9 @@
 """How much a classifier believes each label of each track, when it was taught on other tracks only.
 
 Gaussian classes with one covariance (linear discriminant analysis: Fisher 1936), shrunk as Ledoit & Wolf (2004) say:
-closed form, so that a thousand artists cost no more than ten genres, and nothing to choose. It is too sure of itself,
-since tracks of one artist are no independent samples; one temperature, for all tracks and classes, mends that (Guo,
-Pleiss, Sun & Weinberger 2017).
+closed form, so that a thousand artists cost no more than ten genres. The mean of a class of few tracks is drawn
+towards the mean of all. It is too sure of itself, since tracks of one artist are no independent samples; one
+temperature, for all tracks and classes, mends that (Guo, Pleiss, Sun & Weinberger 2017).
 """
 
 import numpy as np
@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from soundkin.shapes import Bool, Float, Int, typechecked
 
 RIDGE = 1e-6  # of a standardised dimension: keeps vectors that fill fewer dimensions than they have invertible
+PRIOR_TRACKS = 2.0  # a class mean of n tracks counts n / (n + 2)
 UNTAUGHT = -np.inf
 HOTTEST = 100.0
 
@@ -50,7 +51,9 @@ def class_scores(
     taught = scaler.transform(vectors.astype(np.float64))[rows]
     sizes = np.bincount(answers)
     means = np.stack([np.bincount(answers, column) for column in taught.T], axis=1) / sizes[:, None]
-    directions = np.linalg.solve(_covariance(taught - means[answers], len(sizes)), means.T)
+    covariance = _covariance(taught - means[answers], len(sizes))
+    means *= (sizes / (sizes + PRIOR_TRACKS))[:, None]  # standardised: the mean of all is 0
+    directions = np.linalg.solve(covariance, means.T)
     offsets = np.log(sizes / sizes.sum()) - 0.5 * np.einsum("cd,dc->c", means, directions)
     return np.asarray(scaler.transform(others.astype(np.float64)) @ directions + offsets)
 

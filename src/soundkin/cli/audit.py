@@ -6,16 +6,17 @@ import click
 
 from soundkin.cli.output import end, note, print_json, print_rows, say
 
-HELP = """Ask whether CATALOG can be trusted: what it covers, what leaks between splits, which labels are wrong.
+HELP = """Ask whether CATALOG can be trusted: what it covers, what leaks between splits, which labels to doubt.
 
-With --embeddings, labels that do not sound right are listed, and audio that stands there twice; with --triplets or
---ratings, the people behind them are judged. -o writes audit.html with players, audit.json, and review.csv to fill in
-and hand to soundkin correct.
+With --embeddings, labels that do not sound right are doubted, and audio that stands there twice is found; with
+--triplets or --ratings, the people behind them are judged. -o writes audit.html (players, and buttons to decide with),
+audit.json, and review.csv, which soundkin correct reads once it is filled in.
 
 \b
 Examples:
   soundkin audit catalog.csv
   soundkin audit catalog.csv --embeddings embeddings -o audit
+  soundkin audit catalog.csv --embeddings embeddings --labels genre --labels artist -o audit
   soundkin audit catalog.csv --target population.csv --column country --triplets triplets.csv
 """
 
@@ -28,7 +29,7 @@ Examples:
 @click.option("--gold", type=click.Path(path_type=Path), help="Triplets whose answer is known, to judge annotators by.")
 @click.option("--target", type=click.Path(path_type=Path), help="What should be there: CSV of column, value, share.")
 @click.option("--column", "columns", multiple=True, metavar="COLUMN", help="Tell what this column covers too.")
-@click.option("--label", "labels", multiple=True, metavar="COLUMN", help="Doubt these; default: genre and artist.")
+@click.option("--labels", "--label", "labels", multiple=True, metavar="COLUMN", help="Doubt these; default: genre.")
 @click.option("--no-artist", multiple=True, metavar="NAME", help="A name that is no artist's, as Various Artists is.")
 @click.option("--without-audio", is_flag=True, help="Open no audio file: no near-duplicates, no players.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that decode.")
@@ -75,5 +76,5 @@ def command(
         for line in result.notes:
             note(line)
     if output is not None:
-        note(f"{output}: audit.html, audit.json, and {len(result.review)} labels to review in review.csv")
+        note(f"{output}: audit.html, audit.json, and {len(result.review)} labels to decide on in review.csv")
     return end(result.skipped)

@@ -1,9 +1,10 @@
-"""One HTML page about a catalog: what an audit found, with the doubtful tracks to listen to. Opens offline.
+"""One HTML page about a catalog: what to do about it, buttons to decide with, and all that an audit found, folded.
 
-Plain values in; the page lives in `audit.html.jinja` beside this file.
+Plain values in; the page lives in `audit.html.jinja` and `audit.js` beside this file. It opens offline; decisions stay
+in the browser, and a button saves them as the table that `soundkin correct` reads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from soundkin.explore.pages import render_page
@@ -11,37 +12,36 @@ from soundkin.explore.report import Section, Step
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """A track whose label is doubted. `audio` is a data URI; without one, `silence` says why."""
+class Task:
+    """Something to do about the catalog: how much of it there is, how it is done, and the first few cases."""
 
-    title: str
-    artist: str
-    given: str
-    suggested: str
-    belief: str
-    likely: bool
+    count: str
+    advice: str
+    examples: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A label to decide on: its row of the review table. `audio` is a data URI; without one, `silence` says why."""
+
+    row: Mapping[str, str]
     audio: str | None = None
     silence: str = ""
 
 
 @dataclass(frozen=True)
-class AuditPart:
-    """A section, and the tracks to listen to under it."""
-
-    section: Section
-    doubts: Sequence[Doubt] = ()
-
-
-@dataclass(frozen=True)
 class AuditPage:
-    """All that the page shows."""
+    """All that the page shows; `collection` tells this catalog from others in the browser's memory."""
 
     title: str
+    collection: str
     facts: Sequence[tuple[str, str]]
-    parts: Sequence[AuditPart]
+    tasks: Sequence[Task]
+    decisions: Sequence[Decision]
+    sections: Sequence[Section]
     steps: Sequence[Step]
 
 
 def render_audit(page: AuditPage) -> str:
     """The page as HTML text. Everything that comes from a catalog is escaped."""
-    return render_page("audit.html.jinja", "report.js", page=page)
+    return render_page("audit.html.jinja", "audit.js", page=page, rows=[dict(one.row) for one in page.decisions])

@@ -13,7 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from soundkin.explore.palette import COLOURS, LINES, MARKERS, STYLE, save_png
+from soundkin.explore.palette import LIGHT, LINES, MARKERS, Theme, save_png
 
 Curve = tuple[list[int], list[float]]  # steps and values
 FEW_POINTS = 25
@@ -70,28 +70,55 @@ def panels(curves: Mapping[str, Curve]) -> dict[str, list[str]]:
     return {title: members for title, members in drawn.items() if members}
 
 
-def draw_curves(metrics_csv: Path, output: Path) -> bool:
-    """Write a PNG of the learning curves; False, and no file, where nothing was logged."""
+def draw_curves(
+    metrics_csv: Path, output: Path, kept_step: int | None = None, stopped: bool = False, theme: Theme = LIGHT
+) -> bool:
+    """Write a PNG of the learning curves; False, and no file, where nothing was logged.
+
+    A line marks `kept_step`, whose weights the model has; `stopped` says that training ended before its last epoch.
+    """
     curves = read_curves(metrics_csv)
     drawn = panels(curves)
     if not drawn:
         return False
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(theme.style):
         columns = min(2, len(drawn))
         rows = math.ceil(len(drawn) / columns)
         figure = Figure(figsize=(5.2 * columns + 0.8, 3.4 * rows), layout="constrained")
         for place, (title, members) in enumerate(drawn.items(), start=1):
-            _draw_panel(figure.add_subplot(rows, columns, place), title, {name: curves[name] for name in members})
+            axes = figure.add_subplot(rows, columns, place)
+            _draw_panel(axes, title, {name: curves[name] for name in members}, theme)
+            _mark(axes, kept_step, "kept", theme)
+            _mark(axes, max(max(steps) for steps, _ in curves.values()) if stopped else None, "stopped early", theme)
         save_png(figure, output)
     return True
 
 
-def _draw_panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
+def _mark(axes: Axes, step: int | None, what: str, theme: Theme) -> None:
+    """A vertical line over a step, named at its foot."""
+    if step is None:
+        return
+    axes.axvline(step, color=theme.ink, lw=1, ls="-" if what == "kept" else ":", zorder=1)
+    axes.annotate(
+        what,
+        (step, 0),
+        xycoords=axes.get_xaxis_transform(),
+        xytext=(-3, 3),
+        textcoords="offset points",
+        rotation=90,
+        ha="right",
+        va="bottom",
+        fontsize=9,
+        color=theme.ink,
+    )
+
+
+def _draw_panel(axes: Axes, title: str, curves: Mapping[str, Curve], theme: Theme) -> None:
     for place, (name, (steps, values)) in enumerate(curves.items()):
-        look = place % len(COLOURS)
+        look = place % len(MARKERS)
         marker = MARKERS[look] if len(steps) <= FEW_POINTS else ""
-        label = readable(name, curves)
-        axes.plot(steps, values, label=label, color=COLOURS[look], linestyle=LINES[look], lw=1.8, marker=marker, ms=4)
+        label, colour = readable(name, curves), theme.colours[look]
+        axes.plot(steps, values, label=label, color=colour, linestyle=LINES[look], lw=1.8, marker=marker, ms=4)
     axes.set(title=title, xlabel="training step")
     axes.grid(axis="y", alpha=0.3)
     if len(curves) > 1 or title == TITLES[4]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from soundkin.explore.palette import COLOURS, FAINT, MARKERS, QUIET, STYLE, save_png, shorten
+from soundkin.explore.palette import LIGHT, MARKERS, Theme, save_png, shorten
 from soundkin.shapes import Float, Int, typechecked
 
 FEWEST_FOR_TSNE = 10
@@ -47,26 +47,31 @@ def principal_components(vectors: Float[np.ndarray, "tracks embedding"]) -> Floa
 
 
 def draw_map(
-    points: Float[np.ndarray, "tracks 2"], names: Sequence[str | None], title: str, what: str, output: Path
+    points: Float[np.ndarray, "tracks 2"],
+    names: Sequence[str | None],
+    title: str,
+    what: str,
+    output: Path,
+    theme: Theme = LIGHT,
 ) -> None:
     """Write a PNG of `points`, coloured and shaped by `names` (None: not known), the commonest seven told apart.
 
     `what` is what the names are, for the legend: "genre".
     """
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(theme.style):
         figure = Figure(figsize=(9.5, 6), layout="constrained")
         axes = figure.add_subplot()
-        _scatter(axes, points, group_names(names))
+        _scatter(axes, points, group_names(names), theme)
         axes.set(xticks=[], yticks=[], title=title)
-        axes.set_xlabel("near means alike to the model; the axes mean nothing, nor do wide gaps", color=QUIET)
+        axes.set_xlabel("near means alike to the model; the axes mean nothing, nor do wide gaps", color=theme.quiet)
         axes.spines[:].set_visible(False)
         if len(points):
             axes.legend(title=f"{what} (tracks)", loc="center left", bbox_to_anchor=(1.01, 0.5), alignment="left")
         save_png(figure, output)
 
 
-def _scatter(axes: Axes, points: Float[np.ndarray, "tracks 2"], shown: Sequence[str]) -> None:
-    for name, colour, marker in legend_order(shown):
+def _scatter(axes: Axes, points: Float[np.ndarray, "tracks 2"], shown: Sequence[str], theme: Theme) -> None:
+    for name, colour, marker in legend_order(shown, theme):
         rows = [row for row, own in enumerate(shown) if own == name]
         axes.scatter(
             points[rows, 0],
@@ -75,22 +80,22 @@ def _scatter(axes: Axes, points: Float[np.ndarray, "tracks 2"], shown: Sequence[
             c=colour,
             marker=marker,
             label=f"{shorten(name)} ({len(rows)})",
-            edgecolors="white",
+            edgecolors=theme.paper,
             linewidths=0.6,
-            zorder=1 if colour == FAINT else 2,
+            zorder=1 if colour == theme.faint else 2,
         )
 
 
 def group_names(names: Sequence[str | None]) -> list[str]:
     """Each track's name, with all but the seven commonest called `other` and missing ones `unknown`."""
     counts = Counter(name for name in names if name)
-    common = {name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[: len(COLOURS)]}
+    common = {name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[: len(MARKERS)]}
     return [UNKNOWN if not name else name if name in common else OTHER for name in names]
 
 
-def legend_order(shown: Sequence[str]) -> list[tuple[str, str, str]]:
+def legend_order(shown: Sequence[str], theme: Theme = LIGHT) -> list[tuple[str, str, str]]:
     """(name, colour, marker): the commonest first, then `other` and `unknown`, which are drawn faint."""
     counts = Counter(shown)
     named = sorted((name for name in counts if name not in (OTHER, UNKNOWN)), key=lambda name: (-counts[name], name))
-    faint = [(OTHER, FAINT, "*"), (UNKNOWN, FAINT, ".")]
-    return list(zip(named, COLOURS, MARKERS, strict=False)) + [entry for entry in faint if entry[0] in counts]
+    faint = [(OTHER, theme.faint, "*"), (UNKNOWN, theme.faint, ".")]
+    return list(zip(named, theme.colours, MARKERS, strict=False)) + [entry for entry in faint if entry[0] in counts]

@@ -13,8 +13,8 @@ import jinja2
 HERE = Path(__file__).parent
 
 
-def render_page(template: str, script: str, **values: Any) -> str:
-    """The HTML text of `template`, with `page.css` and the script of that file name inside it."""
+def render_page(template: str, script: str = "", **values: Any) -> str:
+    """The HTML text of `template`, with `page.css`, `page.js` and the script of that file name inside it."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -22,7 +22,7 @@ def render_page(template: str, script: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    source = (HERE / script).read_text(encoding="utf-8")
+    source = "".join((HERE / name).read_text(encoding="utf-8") for name in ("page.js", script) if name)
     return environment.get_template(template).render(script=source, script_digest=_digest(source), **values)
 
 

@@ -1,9 +1,11 @@
 """How our pictures look: colours that colour-blind readers can tell apart, each with a shape for those who see none.
 
-Okabe & Ito, "Color Universal Design" (2008), less its yellow, which is too faint on white.
+Okabe & Ito, "Color Universal Design" (2008), less its yellow, which is too faint on white. Each picture has a twin for
+pages that are read on a dark ground: the same hues, lighter.
 """
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +13,60 @@ from matplotlib.figure import Figure
 
 from soundkin.files import replacing
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
-FAINT = "#9A9A9A"
-INK = "#222222"
-QUIET = "#555555"
 LONGEST_NAME = 28
-STYLE: dict[Any, Any] = {
-    "font.size": 11,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "text.parse_math": False,  # an artist may well write A$AP $TAR
-}
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a picture: the ground, text, what stays in the background, and curves or kinds of points."""
+
+    paper: str
+    ink: str
+    quiet: str
+    faint: str
+    colours: tuple[str, ...]
+
+    @property
+    def style(self) -> dict[Any, Any]:
+        """Settings of matplotlib."""
+        return {
+            "font.size": 11,
+            "figure.facecolor": self.paper,
+            "axes.facecolor": self.paper,
+            "axes.edgecolor": self.faint,
+            "axes.labelcolor": self.ink,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlelocation": "left",
+            "text.color": self.ink,
+            "xtick.color": self.ink,
+            "ytick.color": self.ink,
+            "grid.color": self.faint,
+            "legend.frameon": False,
+            "text.parse_math": False,  # an artist may well write A$AP $TAR
+        }
+
+
+LIGHT = Theme(
+    "#FFFFFF",
+    "#222222",
+    "#555555",
+    "#9A9A9A",
+    ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000"),
+)
+DARK = Theme(  # the ground of page.css
+    "#16181C",
+    "#ECECEE",
+    "#A9ADB6",
+    "#70757F",
+    ("#4FA3E0", "#E69F00", "#2BC79A", "#F0703A", "#E59AC4", "#F0E442", "#F5F5F5"),
+)
 
 
 def shorten(name: str) -> str:
-    """A name that fits into a legend, where matplotlib would leave out one that begins with an underscore."""
+    """A name that fits into a legend, which would leave out one that begins with an underscore."""
     name = f" {name}" if name.startswith("_") else name
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
@@ -48,3 +80,8 @@ def save_png(figure: Figure, output: Path) -> None:
     with replacing(output) as file, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(file, format="png", dpi=150)
+
+
+def dark_twin(path: Path) -> Path:
+    """Where the picture for a dark ground stands: `map-dark.png` beside `map.png`."""
+    return path.with_stem(f"{path.stem}-dark")

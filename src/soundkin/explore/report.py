@@ -62,11 +62,12 @@ class QueryListing:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG as a data URI, and in words for those who do not see it."""
+    """A PNG as a data URI, in words for those who do not see it, and on a dark ground."""
 
     source: str
     alternative: str
     caption: str
+    dark: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,11 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows; `judge_page` is the name of the page beside it, where neighbours are judged by hand."""
+    """All that the page shows.
+
+    `headline` says in a sentence what the `verdict` says in figures. `judge_page` is the name of the page beside it,
+    where neighbours are judged by hand.
+    """
 
     title: str
     verdict: str
@@ -119,6 +124,7 @@ class Report:
     notes: Sequence[str]
     sections: Sequence[Section] = ()
     judge_page: str = ""
+    headline: str = ""
 
 
 def _begins_with_number(cell: str) -> bool:
@@ -127,4 +133,4 @@ def _begins_with_number(cell: str) -> bool:
 
 def render_report(report: Report) -> str:
     """The page as HTML text. Everything that comes from a catalog is escaped."""
-    return render_page("report.html.jinja", "report.js", report=report)
+    return render_page("report.html.jinja", page=report)

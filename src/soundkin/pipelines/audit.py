@@ -1,5 +1,6 @@
 """Audit: whether labels, audio and judges of a catalog can be trusted, section by section."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -11,10 +12,9 @@ import pandas as pd
 
 from soundkin.audit.coverage import DEFAULT_COLUMNS, cover, read_target
 from soundkin.audit.duplicates import Duplicates, find_duplicates
-from soundkin.audit.label_errors import LabelErrors, Suspect, find_label_errors
+from soundkin.audit.label_errors import LabelErrors, find_label_errors
 from soundkin.audit.leaks import Leaks, find_leaks
 from soundkin.audit.raters import AnnotatorAudit, audit_raters, write_annotators
-from soundkin.catalog.corrections import cell_text
 from soundkin.catalog.ratings import read_ratings
 from soundkin.catalog.rows import read_rows, write_rows
 from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
@@ -22,18 +22,17 @@ from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.catalog.triplets import read_triplets
 from soundkin.errors import CatalogError, OutputError, Skipped, UsageError
 from soundkin.evaluation.sections import Section
-from soundkin.explore.audit_page import AuditPage, AuditPart, Doubt, render_audit
+from soundkin.explore.audit_page import AuditPage, render_audit
 from soundkin.explore.report import Section as ShownSection
 from soundkin.explore.report import Step
 from soundkin.files import replacing, sha256_of, write_json
 from soundkin.pipelines.judging.compared import read_systems, vectors_of
-from soundkin.pipelines.judging.listings import snippet
+from soundkin.pipelines.judging.decisions import review_table, things_to_do, to_decide
 from soundkin.progress import progress
 from soundkin.shapes import Float32
 
-DEFAULT_LABELS = ("genre", "artist")
+DEFAULT_LABELS = ("genre",)
 REVIEW, PAGE, RESULT, ANNOTATORS = "review.csv", "audit.html", "audit.json", "annotators.csv"
-LISTENED = 24  # doubted tracks of a label that the page has players for
 NO_VECTORS = (
     "Labels and near-duplicates are judged by sound, which takes vectors: soundkin embed MODEL CATALOG -o embeddings, "
     "then soundkin audit CATALOG --embeddings embeddings."
@@ -94,7 +93,8 @@ def audit(
     """Look at a catalog from all sides that the files at hand allow.
 
     Coverage and leaks need the catalog alone. With `embeddings` (a folder that `embed` wrote, or a table of vectors),
-    `labels` are doubted where they do not sound right, and near-duplicate audio is looked for. With `ratings` or
+    `labels` are doubted where they do not sound right (artists only if named: most sound alike for good reasons), and
+    near-duplicate audio is looked for. With `ratings` or
     `triplets`, the people behind them are judged; `gold` are triplets whose answer is known. `target` states the
     population that the catalog should be like, `columns` are looked at beyond the usual ones. `no_artist` holds names
     that are no artist's, beside the usual ones and those that the model of the embeddings was trained with. Without
@@ -131,7 +131,7 @@ def audit(
     sections += _judges(catalog, ratings, triplets, gold, random_seed)
     result = Audit(
         sections=tuple(sections),
-        review=_review(catalog, doubted, leaks),
+        review=review_table(catalog, doubted, leaks),
         skipped=duplicates.skipped if duplicates else (),
         notes=() if vectors else (NO_VECTORS,),
         provenance={
@@ -149,7 +149,7 @@ def audit(
         },
     )
     if output is not None:
-        _write(result, catalog, Path(output), doubted, audio)
+        _write(result, catalog, Path(output), audio)
     return result
 
 
@@ -193,7 +193,7 @@ def _read_vectors(path: Path, catalog: Catalog) -> TrackVectors:
 
 def _check_labels(catalog: Catalog, labels: Sequence[str]) -> None:
     for label in labels:
-        if label not in DEFAULT_LABELS and label != "decade":
+        if label not in (*DEFAULT_LABELS, "decade"):
             catalog.require(label, "its labels were to be doubted. Name another column with --label.")
 
 
@@ -247,34 +247,6 @@ def _taught_note(label: str, vectors: TrackVectors) -> list[str]:
     ]
 
 
-def _review(catalog: Catalog, doubted: Sequence[LabelErrors], leaks: Leaks) -> pd.DataFrame:
-    """A row for each label to look at; `decision` and `value` are for people to fill."""
-    rows = [_review_row(catalog, one.label, found) for one in doubted for found in one.suspects]
-    for track_id, name, common in leaks.renamed():
-        given = cell_text(catalog, track_id, "artist")
-        suggested = given.replace(name, common, 1)
-        rows.append({"track_id": track_id, "column": "artist", "given": given, "suggested": suggested})
-        rows[-1]["reason"] = "the same artist, mostly written otherwise"
-    columns = ["track_id", "column", "given", "suggested", "decision", "value", "likely_wrong", "belief", "reason"]
-    frame = pd.DataFrame(rows, columns=columns, dtype=object).drop_duplicates(["track_id", "column"])
-    for place, name in enumerate(("title", "artist", "album", "path")):
-        cells = [cell_text(catalog, track_id, name) for track_id in frame["track_id"]]
-        frame.insert(len(columns) + place, name, cells)
-    return frame
-
-
-def _review_row(catalog: Catalog, label: str, found: Suspect) -> dict[str, str]:
-    return {
-        "track_id": found.track_id,
-        "column": label,
-        "given": cell_text(catalog, found.track_id, label),
-        "suggested": found.suggested,
-        "likely_wrong": "yes" if found.likely else "borderline",
-        "belief": f"{found.belief:.3f}",
-        "reason": f"sounds like {found.suggested}",
-    }
-
-
 def _refuse_to_lose_decisions(path: Path) -> None:
     if not path.exists():
         return
@@ -292,25 +264,22 @@ def _refuse_to_lose_decisions(path: Path) -> None:
         )
 
 
-def _write(result: Audit, catalog: Catalog, folder: Path, doubted: Sequence[LabelErrors], audio: bool) -> None:
-    parts = []
-    for section in result.sections:
-        listened = section.suspects[:LISTENED] if isinstance(section, LabelErrors) else ()
-        named = section.title.removeprefix("Likely wrong labels: ")
-        doubts = [_doubt(catalog, one, audio) for one in progress(listened, f"players, {named}", total=len(listened))]
-        shown = ShownSection(section.title, section.verdict, section.table(), section.notes)
-        parts.append(AuditPart(shown, doubts))
+def _write(result: Audit, catalog: Catalog, folder: Path, audio: bool) -> None:
     write_rows(result.review, folder / REVIEW)
     write_json(folder / RESULT, result.to_json())
     for section in result.sections:
         if isinstance(section, AnnotatorAudit) and section.annotators:
             write_annotators(section, folder / ANNOTATORS)
+    name = Path(result.provenance["catalog"]).name
     page = render_audit(
         AuditPage(
-            title=f"soundkin audit: {Path(result.provenance['catalog']).name}",
+            title=f"soundkin audit: {name}",
+            collection=str(result.provenance["catalog_sha256"])[:16],
             facts=_facts(result),
-            parts=parts,
-            steps=_steps(result, folder),
+            tasks=things_to_do(result.sections, catalog),
+            decisions=to_decide(result.review, catalog, audio),
+            sections=[ShownSection(one.title, one.verdict, one.table(), one.notes) for one in result.sections],
+            steps=_steps(result),
         )
     )
     with replacing(folder / PAGE, "w") as file:
@@ -322,30 +291,15 @@ def _facts(result: Audit) -> list[tuple[str, str]]:
     return [(name, str(result.provenance[key])) for name, key in shown if key in result.provenance]
 
 
-def _steps(result: Audit, folder: Path) -> list[Step]:
-    catalog = result.provenance["catalog"]
+def _steps(result: Audit) -> list[Step]:
+    catalog = shlex.quote(result.provenance["catalog"])
     steps = [Step(note) for note in result.notes]
     if len(result.review):
-        advice = (
-            f"Listen to the {len(result.review)} labels in {REVIEW}, and write keep, accept or remove under decision, "
-            "or the right label under value. Then:"
-        )
         steps += [
-            Step(advice, f"soundkin correct {catalog} {folder / REVIEW} -o corrections.csv"),
+            Step(
+                "Turn the decisions you saved into corrections.",
+                f"soundkin correct {catalog} {REVIEW} -o corrections.csv",
+            ),
             Step("Apply them to a copy.", f"soundkin correct {catalog} --apply corrections.csv -o corrected.csv"),
         ]
     return steps
-
-
-def _doubt(catalog: Catalog, found: Suspect, audio: bool) -> Doubt:
-    listing, silence = snippet(catalog.audio_path(found.track_id)) if audio else (None, "audio was not opened")
-    return Doubt(
-        title=cell_text(catalog, found.track_id, "title") or found.track_id,
-        artist=cell_text(catalog, found.track_id, "artist") or "unknown artist",
-        given=found.given,
-        suggested=found.suggested,
-        belief=f"believed {found.belief:.0%}, the other {found.confidence:.0%}",
-        likely=found.likely,
-        audio=listing,
-        silence=silence,
-    )

@@ -9,9 +9,11 @@ import numpy as np
 from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.config import validate
+from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.store import read_embeddings
 from soundkin.errors import ArtefactError
 from soundkin.evaluation.advice import advice
+from soundkin.evaluation.headline import headline_sentence
 from soundkin.evaluation.measure import CHANCE
 from soundkin.evaluation.protocol import MAIN, Evaluation, read_evaluation
 from soundkin.evaluation.questions import column_values
@@ -19,6 +21,7 @@ from soundkin.evaluation.row import Row
 from soundkin.explore.curves import draw_curves
 from soundkin.explore.examples import choose_queries, nearest_by_others
 from soundkin.explore.map import draw_map, map_points, sample_tracks
+from soundkin.explore.palette import DARK, dark_twin
 from soundkin.explore.report import Picture, QueryListing, Report, Score, ScoreLine, Section, Step, render_report
 from soundkin.explore.snippets import data_uri
 from soundkin.files import replacing
@@ -58,6 +61,8 @@ class Shown:
 def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0) -> Path:
     """Write `report.html`, `map.png` and `curves.png` into `run_dir` (or the page to `output`); returns where it is.
 
+    Each picture has a twin on a dark ground beside it, `map-dark.png`.
+
     Reads what `soundkin demo` leaves there: `metrics.json`, `embeddings/` and, if training was logged, `metrics.csv`.
 
     Raises:
@@ -93,6 +98,7 @@ def write_page(
         OutputError: the folder cannot be written.
     """
     evaluation = shown.evaluation
+    judged = [id_ for id_, judged in zip(shown.catalog.track_ids, shown.judged, strict=True) if judged]
     sections = [
         Section(section.title, section.verdict, section.table(), section.notes)
         for section in evaluation.sections.values()
@@ -101,6 +107,7 @@ def write_page(
         Report(
             title=title,
             verdict=evaluation.verdict,
+            headline=headline_sentence(evaluation, shown.catalog.select(judged), shown.vectors[shown.judged]),
             facts=_facts(shown),
             systems=evaluation.systems,
             lines=[_line(row) for row in evaluation.rows],
@@ -217,15 +224,38 @@ def listen(
 
 def _curves(folder: Path) -> list[Picture]:
     path = folder / "curves.png"
-    if not draw_curves(folder / "metrics.csv", path):
+    kept, stopped = _kept_step(folder)
+    history = folder / "metrics.csv"
+    if not draw_curves(history, path, kept, stopped) or not draw_curves(history, dark_twin(path), kept, stopped, DARK):
         return []
     caption = "Learning curves. Held-out scores that still rise at the end ask for longer training."
-    alternative = "Line charts of losses and held-out scores over training steps."
-    return [Picture(data_uri(path.read_bytes(), "image/png"), alternative, caption)]
+    caption += " The line marks the epoch whose weights were kept." if kept is not None else ""
+    caption += " Training stopped early: the held-out score rose no more." if stopped else ""
+    return [_picture(path, "Line charts of losses and held-out scores over training steps.", caption)]
+
+
+def _kept_step(folder: Path) -> tuple[int | None, bool]:
+    """The step whose weights the model has, None where not known; and whether training stopped early."""
+    try:
+        bundle = load_bundle(folder / "model")
+    except ArtefactError:
+        return None, False
+    settings, training = (bundle.provenance.get(name, {}) for name in ("train_config", "training"))
+    planned, run, step = (
+        settings.get("trainer", {}).get("epochs"),
+        training.get("epochs_run"),
+        bundle.metrics.get("step"),
+    )
+    return None if step is None else int(step), bool(run and planned and run < planned)
+
+
+def _picture(path: Path, alternative: str, caption: str) -> Picture:
+    light, dark = (data_uri(one.read_bytes(), "image/png") for one in (path, dark_twin(path)))
+    return Picture(light, alternative, caption, dark)
 
 
 def map_picture(shown: Shown, path: Path, random_seed: int) -> Picture:
-    """A map of the tracks that were judged, drawn to `path`."""
+    """A map of the tracks that were judged, drawn to `path` and, on a dark ground, beside it."""
     rows = np.flatnonzero(shown.judged) if shown.judged.sum() > 2 else np.arange(len(shown.catalog))
     rows = rows[sample_tracks(len(rows), random_seed)]
     what = next((name for name in ("genre", "artist", "decade") if any(column_values(shown.catalog, name))), "genre")
@@ -235,11 +265,12 @@ def map_picture(shown: Shown, path: Path, random_seed: int) -> Picture:
     held_out = "held-out " if {shown.splits[row] for row in rows} <= {"valid", "test"} else ""
     title = f"{len(rows)} {held_out}tracks as the model hears them"
     draw_map(points, names, title, what, path)
+    draw_map(points, names, title, what, dark_twin(path), DARK)
     caption = (
         "Tracks that the model finds alike lie near each other. It placed them by sound alone; colour and shape show "
         f"the {what} in the catalog."
     )
-    return Picture(data_uri(path.read_bytes(), "image/png"), f"Scatter plot: {title}, marked by {what}.", caption)
+    return _picture(path, f"Scatter plot: {title}, marked by {what}.", caption)
 
 
 def _commands(shown: Shown, folder: Path) -> list[tuple[str, str]]:
