@@ -356,3 +356,18 @@ def test_a_long_file_streams_in_little_memory(tmp_path: Path) -> None:
     frames, grown_kib = map(int, answer.stdout.split())
     assert frames == (1_200 * 44_100 - 2_048) // 1_470 + 1
     assert grown_kib < 100 * 1024  # the decoded file alone would be 423 MB, its mean over channels 212
+
+
+@pytest.mark.parametrize("cuts", [(3_000, 9_000), (1, 2), (5_000, 5_001)])
+def test_a_part_that_comes_late_or_goes_is_silent_elsewhere_when_resampled(cuts: tuple[int, int]) -> None:
+    samples = np.random.default_rng(0).standard_normal((2, 12_000)).astype(np.float32)
+    first, second = cuts
+    samples[1, :first] = samples[1, second:] = 0
+    blocks = [samples[:1, :first], samples[:, first:second], samples[:1, second:]]
+    found = list(resample(iter(blocks), 48_000, 22_050))
+    whole = list(resample(iter([samples]), 48_000, 22_050))
+    mean = np.concatenate([block[0] for block in found])
+    late = np.concatenate([block[1] if len(block) > 1 else np.zeros(block.shape[1], np.float32) for block in found])
+    np.testing.assert_array_equal(mean, np.concatenate([block[0] for block in whole]))
+    np.testing.assert_allclose(late, np.concatenate([block[1] for block in whole]), atol=0.05)
+    np.testing.assert_array_equal(late[-3_000:], np.concatenate([block[1] for block in whole])[-3_000:])

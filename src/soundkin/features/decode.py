@@ -26,9 +26,17 @@ from soundkin.features.decoders import (
     open_with_ffmpeg,
     open_with_libsndfile,
 )
-from soundkin.features.downmix import Channels, Downmix, Parts, in_segments, mean_square, without_cancelling
+from soundkin.features.downmix import (
+    SEGMENT_SAMPLES,
+    Channels,
+    Downmix,
+    Parts,
+    PerSegment,
+    in_segments,
+    segment_powers,
+    without_cancelling,
+)
 from soundkin.features.file_hashes import file_hash
-from soundkin.features.memory import borrowed
 from soundkin.features.unread import bytes_left, unread_blocks
 from soundkin.shapes import Float32
 from soundkin.units import samples_to_seconds, seconds_to_samples
@@ -84,32 +92,32 @@ class AudioStream:
     def parts(self) -> Iterator[Parts]:
         """Yield the file in order as blocks [parts, samples]: the mean over the channels, then what that loses.
 
-        A block is valid until the next one is asked for: all are in the same memory.
+        A block is valid until the next one is asked for: the means of a turn are in the same memory.
 
         Raises:
             AudioError: there is at most one sample in it.
         """
         self._energy, self._bad_samples, self._silent = 0.0, 0, True
         downmix = Downmix()
-        blocks = in_segments(map(self._clean, self._up_to_limit(chain(self._decoded(), self._unread()))))
-        with borrowed(BLOCKS_A_TURN * BLOCK_SAMPLES) as memory:
-            while turn := list(_in_turn(blocks, downmix, memory)):
-                yield from turn
+        blocks = map(self._clean, in_segments(self._up_to_limit(chain(self._decoded(), self._unread()))))
+        # One array, and large: small ones are handed back to the system and fetched again, which takes a fifth longer.
+        memory = np.empty(BLOCKS_A_TURN * BLOCK_SAMPLES, np.float32)
+        while turn := list(_in_turn(blocks, downmix, memory)):
+            yield from turn
         self._warn()
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _clean(self, block: Channels) -> Channels:
-        """Silence the samples that are no number or beyond any sense; count them, and what is left."""
-        power = mean_square(block)
-        if not power * block.size < LOUDEST**2:  # at almost no cost: of nearly every block, all is well
+    def _clean(self, block: Channels) -> tuple[Channels, PerSegment]:
+        """Silence the samples that are no number or beyond any sense; with the powers of the segments then."""
+        powers = segment_powers(block)
+        if not powers.max() < LOUDEST**2 / SEGMENT_SAMPLES / MOST_CHANNELS:  # at almost no cost: most are well
             bad = ~(np.abs(block) <= LOUDEST).all(axis=1)
             block = np.where(bad[:, None], np.float32(0), block)
-            power = mean_square(block)
+            powers = segment_powers(block)
             self._bad_samples += int(bad.sum())
-        self._energy += power * len(block)
-        self._silent = self._silent and power < SILENT_POWER
-        self.samples_read += len(block)
-        return block
+        self._energy += float(powers.mean()) * len(block)
+        self._silent = self._silent and powers.max() < SILENT_POWER
+        return block, powers
 
     def _warn(self) -> None:
         if self.samples_read < 2:
@@ -145,8 +153,10 @@ class AudioStream:
     def _up_to_limit(self, blocks: Blocks) -> Blocks:
         limit = None if self.seconds is None else seconds_to_samples(self.seconds, self.sample_rate_hz)
         for block in blocks:
+            block = block if limit is None else block[: limit - self.samples_read]
+            self.samples_read += len(block)
             if len(block):
-                yield block if limit is None else block[: limit - self.samples_read]
+                yield block
             if self.samples_read == limit:
                 return
 
@@ -218,32 +228,41 @@ def read_waveform(path: Path, sample_rate_hz: int, seconds: float | None = None)
 
 
 def resample(blocks: Iterator[Samples], from_hz: int, to_hz: int) -> Iterator[Samples]:
-    """Resample a stream of blocks [samples] or [parts, samples]; whatever their sizes, the same samples come out."""
+    """Resample a stream of blocks [samples] or [parts, samples]; whatever their sizes, the same samples come out.
+
+    A part that some blocks lack is silent there.
+    """
     if from_hz == to_hz:
         yield from blocks
         return
     resamplers: list[soxr.ResampleStream] = []  # one a part: together, they take longer
-    last = np.empty(0, np.float32)
-    for block in chain(blocks, [None]):
-        parts = [last] * len(resamplers) if block is None else np.atleast_2d(block)
-        if not resamplers:
-            mono = block is None or block.ndim == 1
-            resamplers = [soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ") for _ in parts]
-        resampled = [
-            resampler.resample_chunk(part, last=block is None)
-            for resampler, part in zip(resamplers, parts, strict=True)
-        ]
-        if resampled:
-            yield resampled[0] if mono else np.stack(resampled)
+    lengths: list[int] = []
+    for block in blocks:
+        parts = np.atleast_2d(block)
+        while len(resamplers) < len(parts):  # a part that comes later was silent until now
+            resamplers.append(soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ"))
+            for length in lengths:
+                resamplers[-1].resample_chunk(np.zeros(length, np.float32))
+        lengths.append(parts.shape[1])
+        silence = np.zeros(parts.shape[1], np.float32)
+        given = [*parts, *[silence] * (len(resamplers) - len(parts))]
+        resampled = [one.resample_chunk(part) for one, part in zip(resamplers, given, strict=True)]
+        yield resampled[0] if block.ndim == 1 else np.stack(resampled)
+    rest = [one.resample_chunk(np.empty(0, np.float32), last=True) for one in resamplers]
+    if rest:
+        yield rest[0] if block.ndim == 1 else np.stack(rest)
 
 
-def _in_turn(blocks: Iterator[Channels], downmix: Downmix, memory: Float32[np.ndarray, " most"]) -> Iterator[Parts]:
+def _in_turn(
+    blocks: Iterator[tuple[Channels, PerSegment]], downmix: Downmix, memory: Float32[np.ndarray, " most"]
+) -> Iterator[Parts]:
     """The parts of as many blocks as `memory` has room for the means of."""
     filled = 0
-    while len(memory) - filled >= BLOCK_SAMPLES and (block := next(blocks, None)) is not None:
+    while len(memory) - filled >= BLOCK_SAMPLES and (found := next(blocks, None)) is not None:
+        block, powers = found
         if len(block) > len(memory) - filled:
             memory, filled = np.empty(len(block), np.float32), 0
-        yield from downmix(block, memory[filled : filled + len(block)])
+        yield from downmix(block, powers, memory[filled : filled + len(block)])
         filled += len(block)
 
 

@@ -41,9 +41,12 @@ class Downmix:
 
     @typechecked
     def __call__(
-        self, block: Channels, mean: Float32[np.ndarray, " samples"]
+        self, block: Channels, powers: PerSegment, mean: Float32[np.ndarray, " samples"]
     ) -> list[Float32[np.ndarray, "_parts _samples"]]:
-        """The parts in runs of segments with and without others; the mean is written into `mean` and seen there."""
+        """The parts, in runs of segments with and without others; `powers` are those of the segments.
+
+        The mean is written into `mean`, which the parts show.
+        """
         channels = block.shape[1]
         if channels == 1:
             mean[:] = block[:, 0]
@@ -52,12 +55,11 @@ class Downmix:
         for channel in block.T[2:]:
             mean += channel
         mean *= np.float32(1 / channels)
-        of_channels = _powers(block)
-        gains = np.sqrt(_share(_kept(_powers(mean[:, None]), of_channels, channels), FADED_IN))
+        gains = np.sqrt(_share(_kept(segment_powers(mean[:, None]), powers, channels), FADED_IN))
         before = np.concatenate([[np.nan] if self._gain is None else self._gain, gains[:-1]]).astype(np.float32)
-        silent = np.concatenate([np.isnan(before[:1]), of_channels[:-1] == 0])
+        silent = np.concatenate([np.isnan(before[:1]), powers[:-1] == 0])
         before = np.where(silent, gains, before)  # nothing to lead on from
-        self._gain = gains[-1:] if of_channels[-1] else None
+        self._gain = gains[-1:] if powers[-1] else None
         needed = (gains > 0) | (before > 0)
         bounds = [0, *(1 + np.flatnonzero(needed[1:] != needed[:-1])), len(needed)]
         return [
@@ -95,6 +97,16 @@ def in_segments(blocks: Iterable[Channels]) -> Iterator[Channels]:
         yield rest
 
 
+def segment_powers(block: Channels) -> PerSegment:
+    """Mean square of each segment of a block, over time and channels."""
+    whole = len(block) // SEGMENT_SAMPLES
+    size = SEGMENT_SAMPLES * block.shape[1]
+    segments = np.ascontiguousarray(block[: whole * SEGMENT_SAMPLES]).reshape(whole, 1, size)
+    powers = np.matmul(segments, segments.transpose(0, 2, 1))[:, 0, 0] / np.float32(size)
+    rest = block[whole * SEGMENT_SAMPLES :]
+    return np.append(powers, np.float32(mean_square(rest))) if len(rest) else powers
+
+
 def mean_square(block: Float32[np.ndarray, "*any"]) -> float:
     """Mean power of samples."""
     flat = np.ravel(block, order="K")
@@ -130,15 +142,6 @@ def _take_over(mean: np.ndarray, others: Parts, before: np.ndarray | None) -> np
         if first or last:
             mean += (first + (last - first) * slope) * difference
     return after
-
-
-def _powers(block: Channels) -> PerSegment:
-    """Mean square of each segment."""
-    whole = len(block) // SEGMENT_SAMPLES
-    segments = np.ascontiguousarray(block[: whole * SEGMENT_SAMPLES]).reshape(whole, SEGMENT_SAMPLES * block.shape[1])
-    powers = np.einsum("ij,ij->i", segments, segments) / np.float32(max(1, segments.shape[1]))
-    rest = block[whole * SEGMENT_SAMPLES :]
-    return np.append(powers, np.float32(mean_square(rest))) if len(rest) else powers
 
 
 def _kept(of_mean: np.ndarray, of_channels: np.ndarray, channels: int) -> np.ndarray:
