@@ -23,6 +23,7 @@ from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.index import index_embeddings
 from soundkin.pipelines.judging.pages import JUDGEMENT_COLUMNS
 from soundkin.pipelines.train import train
+from soundkin.search.tracks import ARTIST_KEYS
 from soundkin.training.compose import compose
 
 DOC = Path(__file__).parents[1] / "docs/files.md"
@@ -92,7 +93,7 @@ def test_files_are_as_documented(small_catalog: Path, tmp_path: Path) -> None:
     with pa.ipc.open_file(tmp_path / "index/v1/tracks.arrow") as file:
         columns = file.schema.names
     catalog = read_catalog(small_catalog)
-    assert columns == ["label", *catalog.frame.columns.drop("lyrics")]
+    assert columns == ["label", *catalog.frame.columns.drop("lyrics"), ARTIST_KEYS]
     check("index/v1/tracks.arrow", columns)
     check_json("index/v1/manifest.json", tmp_path / "index/v1/manifest.json")
 
