@@ -67,7 +67,7 @@ def halves(run: Path, embedder: Embedder, folder: Path) -> list[Music]:
     vector_of = dict(zip(embeddings.track_ids, embeddings.vectors, strict=True))
     path_of = dict(zip(catalog.track_ids, catalog.audio_paths(), strict=True))
     tracks_of: dict[str, list[str]] = {}
-    for track_id, names in zip(catalog.track_ids, catalog.values("artist"), strict=True):
+    for track_id, names in zip(catalog.track_ids, catalog.artists.keys, strict=True):
         tracks_of.setdefault(names[0], []).append(track_id)
     artists = sorted(tracks_of)
     made = []

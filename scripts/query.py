@@ -11,6 +11,7 @@ from pathlib import Path
 
 from soundkin.errors import SoundkinError
 from soundkin.pipelines.query import query
+from soundkin.terminal import printable
 
 
 def main() -> int:
@@ -25,10 +26,11 @@ def main() -> int:
     try:
         answers = query(given.index, given.like, given.k, given.where, given.artist_cap)
     except SoundkinError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error), sys.stderr), file=sys.stderr)
         return error.exit_code
     for answer in answers:
-        print(f"{answer.rank:3}  {answer.score:.3f}  {answer.title} - {answer.artist}  {answer.path}")
+        text = f"{answer.rank:3}  {answer.score:.3f}  {answer.title} - {answer.artist}  {answer.path}"
+        print(printable(text))  # names come from tags: nothing in them steers the terminal
     return 0
 
 

@@ -1,27 +1,79 @@
 """Train content-based music embeddings, and ask: what sounds like this?
 
-model = soundkin.load("runs/demo/model")
-vector = model.embed("song.mp3")
+    model = soundkin.load("runs/demo/model")
+    vector = model.embed("song.mp3")
+
+    index = soundkin.open_index("runs/demo/index")
+    answers = soundkin.query(index, vector=vector, k=5)
+
+`dir(soundkin)` lists what there is; each has a docstring. Names are imported when they are asked for.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from soundkin.embedding.embedder import load as load
+    from soundkin.errors import SoundkinError as SoundkinError
+    from soundkin.pipelines.audit import audit as audit_catalog
+    from soundkin.pipelines.embed import embed_catalog as embed
+    from soundkin.pipelines.evaluate import evaluate as evaluate
+    from soundkin.pipelines.index import index_embeddings as build_index
+    from soundkin.pipelines.query import open_index as open_index
+    from soundkin.pipelines.query import query as query
+    from soundkin.pipelines.recommend import recommend as recommend
+    from soundkin.pipelines.scan import scan as scan
+    from soundkin.pipelines.train import compose as compose
+    from soundkin.pipelines.train import train as train
+    from soundkin.pipelines.transfer import transfer as transfer
 
     __version__: str
 
-__all__ = ["__version__", "load"]
+__all__ = [
+    "SoundkinError",
+    "__version__",
+    "audit_catalog",
+    "build_index",
+    "compose",
+    "embed",
+    "evaluate",
+    "load",
+    "open_index",
+    "query",
+    "recommend",
+    "scan",
+    "train",
+    "transfer",
+]
+
+_HOMES = {
+    "SoundkinError": "errors.SoundkinError",
+    "audit_catalog": "pipelines.audit.audit",
+    "build_index": "pipelines.index.index_embeddings",
+    "compose": "pipelines.train.compose",
+    "embed": "pipelines.embed.embed_catalog",
+    "evaluate": "pipelines.evaluate.evaluate",
+    "load": "embedding.embedder.load",
+    "open_index": "pipelines.query.open_index",
+    "query": "pipelines.query.query",
+    "recommend": "pipelines.recommend.recommend",
+    "scan": "pipelines.scan.scan",
+    "train": "pipelines.train.train",
+    "transfer": "pipelines.transfer.transfer",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for only now: `import soundkin` costs nothing, and `load` needs torch."""
-    if name == "load":
-        from soundkin.embedding.embedder import load
-
-        return load
+    if name in _HOMES:
+        module, attribute = _HOMES[name].rsplit(".", 1)
+        return getattr(importlib.import_module(f"soundkin.{module}"), attribute)
     if name == "__version__":
         from importlib.metadata import version
 
         return version("soundkin")
     raise AttributeError(f"module soundkin has no attribute {name}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -70,6 +70,7 @@ def test_of_few_artists_there_are_no_intervals() -> None:
     genres = ["a", "b"] * 20
     found = cover(catalog(genre=genres, artist=[f"n{row % 7}" for row in range(40)]), "genre", {"a": 0.4, "b": 0.6})
     assert found.values[0].share.low is None and found.distance is not None and found.distance.low is None
+    assert "covers 100% of the stated population, how far from its shares: too few artists to say (7, " in found.verdict
     assert any("no intervals: too few artists to say (7, at least 8 are needed)" in note for note in found.notes)
 
 
@@ -153,3 +154,21 @@ def test_a_target_is_read(tmp_path: Path) -> None:
 def test_a_broken_target_says_where(tmp_path: Path, rows: str, expected: str) -> None:
     with pytest.raises(CatalogError, match=expected):
         read_target(target(tmp_path, "column,value,share\n" + rows))
+
+
+def test_artists_are_covered_however_spelled_and_nobody_is_no_value() -> None:
+    credits: list[object] = ["Björk", "Björk", "BJORK feat. Ann", "Various Artists", "The Beatles"]
+    found = cover(catalog(artist=credits), "artist", {"bjork": 0.5, "Beatles, The": 0.25, "Bob": 0.25})
+    assert by_value(found) == {
+        "Björk": (3, 1, 0.625),
+        "The Beatles": (1, 1, 0.25),
+        "Ann": (1, 1, 0.125),
+        "Bob": (0, 0, 0.0),
+    }
+    assert found.without_value == 1
+    assert {one.value: one.target for one in found.values} == {
+        "Björk": 0.5,
+        "The Beatles": 0.25,
+        "Ann": 0.0,
+        "Bob": 0.25,
+    }

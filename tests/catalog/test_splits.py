@@ -20,6 +20,7 @@ few = settings(max_examples=20, deadline=None)
 tracks = st.tuples(
     st.one_of(st.none(), st.integers(0, 30).map("Artist {}".format)), st.sampled_from([None, "rock", "jazz;pop", "pop"])
 )
+SPELLINGS = ("{}", "{} feat. Guest", "THE {}", "{}; Guest", "{} & Guest", "{}, The")
 seeds = st.integers(0, 5).map(lambda seed: SplitConfig(random_seed=seed))
 
 
@@ -121,7 +122,57 @@ def test_golden_positions() -> None:
 def test_spelling_of_one_name() -> None:
     rows: list[Track] = [("Sigur Rós", None), ("sigur  rós ", None), ("Sigur Ro\u0301s;Guest", None), ("Other", None)]
     names = group_names(catalog(rows), SplitConfig())
-    assert names[:3] == ["artist=sigur rós"] * 3 and names[3] == "artist=other"
+    assert names[:3] == ["artist=sigur ros"] * 3 and names[3] == "artist=other"
+
+
+def test_groups_are_leads_and_tracks_by_nobody_are_alone() -> None:
+    credits = ["The Ann", "ann feat. Bob", "Ann & Bob", "Various Artists", "VA", "[unknown]", None, "Bob; Ann"]
+    names = group_names(catalog([(credit, None) for credit in credits]), SplitConfig())
+    assert names[:3] == ["artist=ann"] * 3 and names[7] == "artist=bob"
+    assert names[3:7] == ["track_id=t3", "track_id=t4", "track_id=t5", "track_id=t6"]
+
+
+def test_a_compilation_of_many_is_spread_and_no_group(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert set(assign_splits(catalog([("Various Artists", None)] * 60), SplitConfig())) == set(SPLITS)
+    assert "no artist is known" in caplog.text
+
+
+@few
+@given(st.lists(st.tuples(st.sampled_from(SPELLINGS), st.integers(0, 9)), min_size=1, max_size=60), seeds)
+def test_no_lead_is_torn_by_spelling_or_guests(credits: list[tuple[str, int]], config: SplitConfig) -> None:
+    rows: list[Track] = [(spelling.format(f"Ártist {lead}"), None) for spelling, lead in credits]
+    found = defaultdict(set)
+    for (_, lead), split in zip(credits, assign_splits(catalog(rows), config), strict=True):
+        found[lead].add(split)
+    assert all(len(splits) == 1 for splits in found.values())
+
+
+def earlier_rule(tracks: Catalog, exceptions: dict[str, str]) -> SplitRule:
+    """A rule as versions before 0.5 saved it."""
+    return validate(SplitRule, {"config": SplitConfig().model_dump(mode="json"), "exceptions": exceptions})
+
+
+@pytest.mark.parametrize("now", ["Sigur Rós", "SIGUR ROS", "Sigur Rós feat. Ann"])
+def test_a_rule_of_an_earlier_version_places_its_exceptions(now: str) -> None:
+    tracks = catalog([(now, None), ("Ann", None)])
+    for split in SPLITS:
+        assert earlier_rule(tracks, {"artist=sigur rós": split}).assign(tracks)[0] == split
+
+
+def test_under_a_rule_of_an_earlier_version_what_was_trained_on_stays_in_training() -> None:
+    names = [f"Ártist {number}" for number in range(60)]
+    tracks = catalog([(name, None) for name in names] + [(name.replace("Á", "A"), None) for name in names])
+    rule = earlier_rule(tracks, {"artist=ártist 1": "test", "artist=ártist 2": "train"})
+    were = [rule.split_of(f"artist={name.casefold()}") for name in tracks.frame["artist"]]
+    are = rule.assign(tracks)
+    assert all(now == "train" for old, now in zip(were, are, strict=True) if old == "train")
+    assert are[:60] == are[60:] and set(are) == set(SPLITS)
+
+
+def test_a_new_rule_says_that_it_goes_by_keys() -> None:
+    rule = make_split_rule(catalog(artists(2, 12)), SplitConfig())
+    assert rule.artists_by == "key" and validate(SplitRule, rule.model_dump(mode="json")) == rule
 
 
 @pytest.mark.parametrize("rows", [[("A", "rock")], [("A", "rock")] * 5, [(None, None)]])
@@ -181,7 +232,7 @@ def test_shares_that_do_not_add_up() -> None:
 
 def test_splits_of_the_real_music(music: Path) -> None:
     tracks = read_catalog(music / "tracks.csv")
-    rows = list(zip(tracks.values("artist"), tracks.values("genre"), strict=True))
+    rows: list[Track] = [(lead, None) for lead in tracks.artists.leads]
     splits = assign_splits(tracks, SplitConfig())
-    assert all(len(found) == 1 for found in splits_of_artists(rows, splits).values())
+    assert all(len(found) == 1 for lead, found in splits_of_artists(rows, splits).items() if lead)
     assert set(splits) == set(SPLITS)

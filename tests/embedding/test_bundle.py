@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundkin.embedding.bundle import COMPUTING, Bundle, load_bundle, save_bundle
+from soundkin.embedding.bundle import COMPUTING, Bundle, load_bundle, model_hash, save_bundle
 from soundkin.embedding.embedder import Embedder
 from soundkin.errors import ArtefactError, OutputError, SoundkinError, UsageError
 from soundkin.models import ConvConfig, NetworkConfig
@@ -124,8 +124,8 @@ def test_code_that_hears_differently_is_refused(saved: Path, monkeypatch) -> Non
     """As after an upgrade that changed how log-mels are made."""
     from soundkin.features.log_mel import LogMel
 
-    original = LogMel._log_mel
-    monkeypatch.setattr(LogMel, "_log_mel", lambda self, held: original(self, held) * 1.01)
+    original = LogMel.frames
+    monkeypatch.setattr(LogMel, "frames", lambda self, powers, gain=1.0: original(self, powers, gain) * 1.01)
     assert "hears differently" in refusal(saved)
 
 
@@ -176,3 +176,26 @@ def test_saving_replaces_a_bundle_and_nothing_else(bundle: Bundle, saved: Path, 
     with pytest.raises(OutputError, match="holds other files"):
         save_bundle(bundle, tmp_path / "music")
     assert (tmp_path / "music" / "song.mp3").read_bytes() == b"precious"
+
+
+def test_a_bundle_from_before_a_setting_keeps_what_it_was_trained_with(make, tmp_path: Path) -> None:
+    """What it does not state is as it was: the mean over the channels, the level as it is, silence and all."""
+    front_end = make.bundle().front_end.model_copy(update={"downmix": "mean", "level_db": None, "silence_db": None})
+    save_bundle(make.bundle(front_end=front_end), tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    for setting in ("downmix", "level_db", "silence_db"):
+        del config["front_end"][setting]
+    computing = {key: config[key] for key in COMPUTING}
+    config["hash"] = model_hash(computing, make.bundle(front_end=front_end).tensors())
+    path.write_text(json.dumps(config))
+    bundle = load_bundle(tmp_path / "model")
+    assert bundle.front_end == front_end
+    assert bundle.hash == config["hash"]
+
+
+def test_how_channels_levels_and_silence_are_treated_is_part_of_the_model(make) -> None:
+    changes: list[dict[str, object]] = [{}, {"downmix": "mean"}, {"level_db": None}, {"silence_db": -50.0}]
+    front_end = make.bundle().front_end
+    bundles = [make.bundle(front_end=front_end.model_copy(update=change)) for change in changes]
+    assert len({bundle.hash for bundle in bundles}) == len(changes)

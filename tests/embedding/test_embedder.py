@@ -129,15 +129,66 @@ def test_an_array_is_as_good_as_a_file(embedder: Embedder, make, tmp_path: Path,
     assert np.array_equal(embedder.embed((decoded.astype(np.float64), rate_hz)), embedder.embed(str(path)))
 
 
-def test_arrays_that_make_no_sense_are_refused(embedder: Embedder) -> None:
-    samples = np.zeros(22_050, np.float32)
-    for wrong in (samples.astype(np.int16), samples.reshape(1, -1), samples.reshape(2, -1, 5)):
-        with pytest.raises(UsageError, match="give floats"):
-            embedder.embed((wrong, 22_050))
-    with pytest.raises(UsageError, match="sample_rate_hz=0"):
-        embedder.embed((samples, 0))
+def test_channels_may_come_first_or_last(embedder: Embedder, make) -> None:
+    stereo = np.stack([make.noise(3.0, 1), make.noise(3.0, 2)])
+    first = embedder.embed(stereo, sample_rate_hz=44_100)
+    assert np.array_equal(first, embedder.embed(stereo.T, sample_rate_hz=44_100))
+    assert np.array_equal(first, embedder.embed((stereo, 44_100))), "the pair is the same as the keyword"
+    mono = make.noise(3.0, 1)
+    assert np.array_equal(embedder.embed((mono, 44_100)), embedder.embed((mono[np.newaxis], np.int64(44_100))))
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "uint8", "uint16"])
+def test_integers_are_scaled_by_their_type(embedder: Embedder, make, kind: str) -> None:
+    samples, limits = make.noise(3.0), np.iinfo(kind)
+    half_scale = 2.0 ** (limits.bits - 1)
+    centre = half_scale if limits.min == 0 else 0.0
+    integers = np.round(samples * half_scale + centre).astype(kind)
+    floats = ((integers - np.float64(centre)) / half_scale).astype(np.float32)
+    assert np.array_equal(embedder.embed((integers, 22_050)), embedder.embed((floats, 22_050)))
+    assert embedder.embed((integers, 22_050)) == pytest.approx(embedder.embed((samples, 22_050)), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros((2, 9, 5), np.float32), r"samples of shape \(2, 9, 5\): Give floats"),
+        (np.zeros((900, 900), np.float32), "samples of shape"),
+        (np.float32(0.5), r"samples of shape \(\)"),
+        (np.zeros(22_050, np.int64), "samples of type int64: Give floats"),
+        (np.zeros(22_050, bool), "samples of type bool"),
+        (np.zeros(22_050, complex), "samples of type complex128"),
+        (np.array([0.0, np.nan, np.inf] * 99), "198 samples are not finite as 32 bit floats, the first at 1: nan"),
+        (np.array([0.0, 1e300] * 99), "99 samples are not finite as 32 bit floats, the first at 1: 1e"),
+    ],
+)
+def test_arrays_that_make_no_sense_are_refused(embedder: Embedder, samples: np.ndarray, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        embedder.embed((samples, 22_050))
+
+
+@pytest.mark.parametrize("rate", [0, -1, 10**9, 22_050.5, float("nan"), float("inf"), "22050", None, True])
+def test_rates_that_make_no_sense_are_refused(embedder: Embedder, rate: object) -> None:
+    with pytest.raises(UsageError, match=r"sample_rate_hz=.*give a whole number"):
+        embedder.embed((np.zeros(22_050, np.float32), rate))
+
+
+def test_what_is_no_audio_is_refused(embedder: Embedder, song: Path) -> None:
     with pytest.raises(AudioError, match="the waveform holds 0 samples"):
-        embedder.embed((samples[:0], 22_050))
+        embedder.embed((np.zeros(0, np.float32), 22_050))
+    with pytest.raises(UsageError, match="needs its rate"):
+        embedder.embed(np.zeros(22_050, np.float32))
+    with pytest.raises(UsageError, match="a file says its own rate"):
+        embedder.embed(song, sample_rate_hz=22_050)
+    for odd in ([0.1, 0.2], [song, None], 5, (song, 22_050)):
+        with pytest.raises(UsageError, match="Give a path, several paths, or an array"):
+            embedder.embed(odd)
+
+
+def test_normalised_vectors_have_length_1(embedder: Embedder, song: Path) -> None:
+    raw, unit = embedder.embed(song), embedder.embed(song, normalise=True)
+    assert np.linalg.norm(unit) == pytest.approx(1) and unit.dtype == np.float32
+    np.testing.assert_allclose(unit * np.linalg.norm(raw), raw, rtol=1e-5)
 
 
 def test_silence_has_a_vector_and_a_warning(embedder: Embedder, tmp_path: Path) -> None:

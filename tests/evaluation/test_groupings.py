@@ -72,3 +72,9 @@ def test_names_are_in_order_of_the_numbers_in_them_and_the_unknown_is_last():
     names, members = members_of([("10+ tracks",), ("unknown",), ("2-4 tracks", "1 track"), ("zydeco",), ()])
     assert names == ["1 track", "2-4 tracks", "10+ tracks", "zydeco", "unknown"]
     assert members.toarray().tolist() == [[0, 0, 1, 0, 0], [0, 0, 0, 0, 1], [1, 1, 0, 0, 0], [0, 0, 0, 1, 0], [0] * 5]
+
+
+def test_a_catalogue_counts_every_spelling_and_nobody_has_none():
+    artists = ["Björk", "bjork", "BJÖRK feat. Ann", "Various Artists", "VA", "Ann"]
+    found = groups_of(catalog(artist=artists))["artist's catalogue"]
+    assert found == [("2-4 tracks",)] * 3 + [("unknown",)] * 2 + [("1 track",)]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from soundkin.catalog.table import Catalog
-from soundkin.evaluation.questions import artist_groups, column_values, group_numbers, memberships, question
+from soundkin.evaluation.questions import column_values, group_numbers, memberships, question
 
 
 def catalog(**columns):
@@ -42,7 +42,7 @@ def test_there_is_no_filter_by_what_the_catalog_does_not_know():
 
 
 def test_tracks_without_an_artist_are_groups_of_their_own():
-    groups = artist_groups(catalog(artist=["ann", None, "ann; bob", None, "bob"]))
+    groups = catalog(artist=["ann", None, "ann; bob", None, "bob"]).artists.groups
     assert len(np.unique(groups)) == 4
     assert groups[0] == groups[2]
     assert group_numbers([(), ("0",), ()]).tolist() == [0, 1, 2]  # a name is never taken for a row's number
@@ -52,3 +52,25 @@ def test_memberships_name_each_value_once():
     found = memberships([("b", "a"), (), ("a", "a")]).toarray()
     assert found.tolist() == [[1, 1], [0, 0], [1, 0]]
     assert memberships([(), ()]).shape == (2, 0)
+
+
+def test_the_artist_filter_knows_every_spelling_and_guests_and_nobody():
+    credits = ["Ann", "ÁNN feat. Bob", "Bob", "Various Artists", "VA", "[unknown]"]
+    asked = question(catalog(artist=credits, genre=["rock"] * 6), "genre")
+    shared = (memberships(asked.filter_values) @ memberships(asked.filter_values).T).toarray() > 0
+    assert shared[0].tolist() == [True, True, False, False, False, False]
+    assert shared[1].tolist() == [True, True, True, False, False, False]
+    assert not shared[3:].any()
+    assert asked.groups.tolist() == [0, 0, 1, 2, 3, 4]
+
+
+def test_an_artist_is_one_label_by_its_commonest_spelling_and_nobody_is_none():
+    found = column_values(catalog(artist=["Björk", "bjork", "Björk & Ann", "Various", None]), "artist")
+    assert found == [("Björk",), ("Björk",), ("Björk", "Ann"), (), ()]
+
+
+def test_albums_go_by_the_lead_however_spelled():
+    albums = column_values(
+        catalog(artist=["Björk", "BJORK feat. Ann", "VA", "VA"], album=["Debut", "Debut", "Hits", "Hits"]), "album"
+    )
+    assert albums[0] == albums[1] and albums[2] == albums[3] == ("Hits",)

@@ -4,8 +4,9 @@ from PIL import Image
 from sklearn.metrics import silhouette_score
 
 from soundkin.errors import OutputError
+from soundkin.explore import map as map_module
 from soundkin.explore.map import MOST_TRACKS, draw_map, group_names, legend_order, map_points, sample_tracks
-from soundkin.explore.palette import DARK, LIGHT, LINES, MARKERS, dark_twin, shorten
+from soundkin.explore.palette import DARK, LIGHT, LINES, MARKERS, dark_twin, save_png, shorten
 
 
 def test_tracks_that_are_alike_lie_together_and_the_random_seed_decides_where():
@@ -96,3 +97,17 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"map\.png"):
         draw_map(np.zeros((1, 2)), ["a"], "one", "genre", tmp_path / "file" / "map.png")
+
+
+def test_names_are_drawn_as_they_are(tmp_path, monkeypatch):
+    """Neither as formulas nor left out, whatever matplotlib makes of `$` and `_`."""
+    drawn = []
+    monkeypatch.setattr(map_module, "save_png", lambda figure, output: drawn.append(figure))
+    names = ["$A$AP", "_underground", r"50% {\frac}", "$unclosed"] * 3
+    draw_map(np.random.default_rng(0).normal(size=(12, 2)), names, "who is $who$?", "genre", tmp_path / "map.png")
+    (axes,) = drawn[0].axes
+    legend = axes.get_legend().get_texts()
+    assert {text.get_text().strip() for text in legend} == {f"{name} (3)" for name in names}
+    assert not any(text.get_parse_math() for text in [*legend, axes.title])
+    save_png(drawn[0], tmp_path / "map.png")
+    assert (tmp_path / "map.png").stat().st_size > 1000

@@ -19,6 +19,7 @@ from soundkin.features.chroma import FRAMES_A_WINDOW, LOWEST_HZ, pitch_filterban
 from soundkin.features.log_mel import FrontEnd, LogMel, log_mel_of_file
 
 FRONT_END = FrontEnd(chroma_bands=24)
+AS_IT_IS = FrontEnd(chroma_bands=24, level_db=None, silence_db=None)
 SMALL = FrontEnd(sample_rate_hz=8_000, window_samples=64, hop_samples=24, mel_bands=8, high_hz=4_000, chroma_bands=12)
 NOISE = torch.randn(40_000, generator=torch.Generator().manual_seed(0))
 
@@ -65,7 +66,7 @@ def test_silence_is_zero_and_mels_stay_as_they_are() -> None:
 def test_blocks_of_any_size_give_the_same_frames(sizes: list[int]) -> None:
     log_mel = LogMel(SMALL)
     waveform = torch.cat([NOISE, NOISE])[: sum(sizes) + 1]
-    assert torch.equal(torch.cat(list(log_mel.stream(waveform.split([*sizes, 1])))), log_mel(waveform))
+    assert torch.equal(torch.cat(list(log_mel.stream(waveform[None].split([*sizes, 1], dim=1)))), log_mel(waveform))
 
 
 @settings(max_examples=20, deadline=None)
@@ -90,7 +91,7 @@ def test_other_rates_give_the_same_chroma(tmp_path: Path, sample_rate_hz: int, l
         tmp_path / "a.wav", soxr.resample(low, 22_050, sample_rate_hz, quality="VHQ"), sample_rate_hz, "FLOAT"
     )
     expected = chroma_of(torch.from_numpy(np.asarray(low)))
-    found = log_mel_of_file(tmp_path / "a.wav", FRONT_END).log_mel[:, 96:]
+    found = log_mel_of_file(tmp_path / "a.wav", AS_IT_IS).log_mel[:, 96:]
     assert (found[10:120] - expected[10:120]).abs().max() < largest
 
 

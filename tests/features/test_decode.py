@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundkin.errors import AudioError
-from soundkin.features.decode import audio_hash, downmix, open_audio, read_waveform, resample, stream_waveform
+from soundkin.features.decode import audio_hash, open_audio, read_waveform, resample, stream_waveform
 
 Audio = Callable[[str], Path]
 
@@ -56,12 +56,6 @@ def test_samples_of_a_wav_come_back_unchanged(tmp_path: Path) -> None:
     whole = (np.random.default_rng(0).integers(-(2**15), 2**15, size=200_000) / 2**15).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", whole, 44_100, "PCM_16")
     np.testing.assert_array_equal(read_waveform(tmp_path / "a.wav", 44_100).samples, whole)
-
-
-@given(st.integers(1, 32), st.integers(1, 50))
-def test_downmix_is_the_mean_over_channels(channels: int, samples: int) -> None:
-    block = np.random.default_rng(channels).normal(size=(samples, channels)).astype(np.float32)
-    np.testing.assert_allclose(downmix(block), block.mean(1), atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8, 32])

@@ -19,7 +19,7 @@ from soundkin.errors import AudioError, ConfigError, UsageError
 from soundkin.features.cache import build_cache
 from soundkin.features.decode import audio_hash, read_waveform
 from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.front_ends import settings_of, sound_hash, sounds_of, stream_frames
+from soundkin.features.front_ends import settings_of, sound_hash, sounds_of, stored_front_end, stream_frames
 from soundkin.features.log_mel import FrontEnd, log_mel_of_file
 from soundkin.features.onnx_model import OnnxEncoder, OnnxInput
 from soundkin.features.patches import PatchConfig, patch_starts
@@ -304,6 +304,36 @@ def test_log_mels_go_through_the_model(tmp_path: Path, audio: Callable[[str], Pa
     stream = stream_frames(audio("flac"), front_end)
     np.testing.assert_allclose(torch.cat(list(stream)), expected, rtol=1e-5, atol=1e-5)
     assert stream.start_seconds(1) == pytest.approx(1.0)
+
+
+def test_opposite_channels_and_silence_are_no_frames_of_their_own(tmp_path: Path) -> None:
+    front_end = onnx_front_end(waveform_model(tmp_path / "m.onnx"), hop_seconds=0.25)
+    before = onnx_front_end(waveform_model(tmp_path / "n.onnx"), hop_seconds=0.25, **OnnxInput.BEFORE_STATED)
+    mono, silence = tune(RATE_HZ, 2.0, 1)[:, 0], np.zeros(3 * RATE_HZ, np.float32)
+    track = np.concatenate([silence, mono, silence])
+    soundfile.write(tmp_path / "mono.wav", mono, RATE_HZ, subtype="FLOAT")
+    soundfile.write(tmp_path / "track.wav", np.stack([track, -track], axis=1), RATE_HZ, subtype="FLOAT")
+    soundfile.write(tmp_path / "silence.wav", silence, RATE_HZ, subtype="FLOAT")
+    stream = stream_frames(tmp_path / "track.wav", front_end)
+    found = torch.cat(list(stream)).numpy()
+    np.testing.assert_allclose(found, frames(front_end, tmp_path / "mono.wav"), rtol=1e-3, atol=1e-4)
+    assert [stream.start_seconds(frame) for frame in range(len(found))] == [3 + frame / 4 for frame in range(8)]
+    assert len(frames(front_end, tmp_path / "silence.wav")) == 1
+    assert len(frames(before, tmp_path / "track.wav")) == 32
+    assert not frames(before, tmp_path / "track.wav").any()
+    assert front_end.content_hash() != before.content_hash()
+
+
+def test_an_encoder_from_before_these_settings_is_used_as_it_was(tmp_path: Path) -> None:
+    settings = onnx_front_end(waveform_model(tmp_path / "m.onnx")).settings()
+    for name in OnnxInput.BEFORE_STATED:
+        del settings["onnx"][name]
+    for name in FrontEnd.BEFORE_STATED:
+        del settings["onnx"]["log_mel"][name]
+    found = stored_front_end(settings)
+    assert isinstance(found, ExternalFrontEnd)
+    assert (found.onnx.downmix, found.onnx.keep_silence) == ("mean", True)
+    assert found.onnx.log_mel == FrontEnd(downmix="mean", level_db=None, silence_db=None)
 
 
 def test_models_that_take_something_else_are_refused(tmp_path: Path) -> None:

@@ -241,3 +241,23 @@ def test_the_commands(planted: tuple[Path, Path], tmp_path: Path, capsys: pytest
     capsys.readouterr()
     assert run("audit", tmp_path / "nowhere.csv") == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_names_that_are_no_artist_and_spellings_to_correct(tmp_path: Path) -> None:
+    artists = ["House Band", "HOUSE BAND", "Björk", "Björk", "BJORK feat. Ann", "Ann"]
+    ids = [f"t{row}" for row in range(len(artists))]
+    splits = ["train", "test", "train", "train", "train", "test"]
+    frame = pd.DataFrame({"track_id": ids, "path": "x.mp3", "artist": artists, "split": splits})
+    frame.to_csv(tmp_path / "catalog.csv", index=False)
+
+    def leaks_and_review(**options: Any) -> tuple[Any, pd.DataFrame]:
+        found = audit(tmp_path / "catalog.csv", audio=False, **options)
+        return next(section for section in found.sections if isinstance(section, Leaks)), found.review
+
+    torn, _ = leaks_and_review()
+    assert torn.tainted["test"] == 1 and [kin.what for kin in torn.kin if kin.leaks] == ["HOUSE BAND", "Ann"]
+    found, review = leaks_and_review(no_artist=["the house band"])
+    assert found.tainted["test"] == 0 and [kin.kind for kin in found.kin if kin.leaks] == ["guest of another artist"]
+    assert review[["track_id", "given", "suggested"]].to_numpy().tolist() == [
+        ["t4", "BJORK feat. Ann", "Björk feat. Ann"]
+    ]

@@ -100,6 +100,16 @@ def test_bad_files_are_listed_with_their_reason(model: Path, tmp_path: Path) -> 
         assert str(tmp_path) not in line, "the list is the same wherever the music lies"
 
 
+def test_what_is_off_with_a_file_is_said(model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_audio(tmp_path / "audio" / "whole.wav", 2.0, 0)
+    content = (tmp_path / "audio" / "whole.wav").read_bytes()
+    (tmp_path / "audio" / "cut.wav").write_bytes(content[: len(content) // 2])
+    catalog = write_catalog(tmp_path, ["audio/whole.wav", "audio/cut.wav"])
+    embed_catalog(model, catalog, tmp_path / "out")
+    [message] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert message.endswith("cut.wav: cut short: 1.0 of the 2.0 s that its header claims")
+
+
 def test_unchanged_files_are_not_computed_again(model: Path, catalog: Path, tmp_path: Path) -> None:
     embed_catalog(model, catalog, tmp_path / "out")
     before = content(tmp_path / "out")

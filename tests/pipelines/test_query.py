@@ -124,6 +124,60 @@ def test_an_open_index_answers_often(library):
     assert query(index, ["song-5"]) == query(index, ["song-5"]) == query(library / "index", ["song-5"])
 
 
+def test_by_vector(library):
+    embeddings = read_embeddings(library / "embeddings")
+    vector = embeddings.vectors[embeddings.track_ids.index("song-5")]
+    index = open_index(library / "index")
+    assert ids(query(index, vector=vector, k=4)) == ["song-5", *ids(query(index, "song-5", k=3))]
+    assert ids(query(index, vector=vector * 9, k=4)) == ids(query(index, vector=vector.tolist(), k=4))
+    both = embeddings.vectors[[embeddings.track_ids.index(name) for name in ("song-1", "song-9")]]
+    either = [name for name in ids(query(index, vector=both, k=SONGS)) if name not in ("song-1", "song-9")]
+    assert either == ids(query(index, ["song-1", "song-9"], k=SONGS))
+    assert "song-9" not in ids(query(index, ["song-9"], vector=vector, k=SONGS))
+
+
+@pytest.mark.parametrize("vector", [np.zeros(7), np.zeros((2, 2, 8)), np.full(8, np.nan), ["a"] * 8, np.zeros(8)])
+def test_a_vector_that_makes_no_sense(library, vector):
+    with pytest.raises(UsageError, match="vector"):
+        query(library / "index", vector=vector)
+
+
+def test_an_open_index_reads_nothing_again(library):
+    """By a file too: the model is loaded once. Python says of each file that it opens."""
+    code = """
+import sys, numpy as np, soundkin
+index, song, vector = soundkin.open_index(sys.argv[1]), sys.argv[2], np.ones(8, np.float32)
+ask = lambda: (soundkin.query(index, like=[song]), soundkin.query(index, "song-3", vector=vector, where=["year>1992"]))
+first, opened = ask(), []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+assert ask() == first
+print(*{name for name in opened if not name.endswith((".py", ".pyc"))}, sep="\\n")
+"""
+    words = [sys.executable, "-c", code, str(library / "index"), str(library / "music/5.wav")]
+    opened = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split("\n")
+    assert {name for name in opened if name} <= {str(library / "music/5.wav")}
+
+
+def test_cells_of_the_catalog_come_with_the_answers(library):
+    (answer,) = query(library / "index", "song-5", k=1, columns=["year", "path"])
+    n = int(answer.track_id.removeprefix("song-"))
+    assert answer.catalog == {"year": 1990 + n, "path": f"music/{n}.wav"}
+    assert answer.path == str(library / "music" / f"{n}.wav")
+    (answer,) = query(library / "index", "song-5", k=1, columns=None)
+    assert set(answer.catalog) == {"track_id", "path", "title", "artist", "genre", "year"}
+    with pytest.raises(UsageError, match=r"no column gnere. Did you mean genre\?"):
+        query(library / "index", "song-5", columns=["gnere"])
+
+
+def test_fewer_answers_are_explained(library, caplog):
+    query(library / "index", "song-5", k=9, where=["genre=rock"], artist_cap=1)
+    assert "3 of 9 answers: 6 of 12 tracks match genre=rock, 1 of them left out" in caplog.text
+    assert "artist_cap=1 admits no more" in caplog.text
+    caplog.clear()
+    query(library / "index", "song-5", k=3)
+    assert not caplog.text
+
+
 def test_a_file_needs_the_model_that_made_the_index(library, tmp_path):
     other = save_model(tmp_path / "other", random_seed=1)
     song = str(library / "music" / "5.wav")

@@ -88,6 +88,17 @@ def test_what_the_user_has_rated_is_left_out(library: Path) -> None:
     assert rated and found == [track_id for track_id in all_tracks if track_id not in rated]
 
 
+def test_fewer_than_asked_for_are_explained_and_cells_come_along(
+    library: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = {"k": TRACKS, "where": ["year>=1900"], "ratings": library / "ratings.csv", "columns": ["year"]}
+    found = recommend(library / "index", "user-0002", **asked)
+    assert found and all(one.catalog["year"] >= 1900 for one in found)
+    assert f"{len(found)} of {TRACKS} answers: " in caplog.text and "user-0002 has rated them" in caplog.text
+    assert recommend(library / "index", "user-0002", where=["genre=no such genre"]) == []
+    assert f"no answer: none of {TRACKS} tracks match genre=no such genre. Values of genre are" in caplog.text
+
+
 def test_conditions_and_artist_cap(library: Path, small_catalog: Path) -> None:
     catalog = read_catalog(small_catalog).frame.set_index("track_id")
     genre = catalog["genre"].iloc[0].split(";")[0]

@@ -15,7 +15,8 @@ import torch
 import yaml
 
 import soundkin
-from soundkin.catalog.table import read_catalog
+from soundkin.catalog.table import read_catalog, write_catalog
+from soundkin.embedding.bundle import load_bundle
 from soundkin.errors import CatalogError, ConfigError
 from soundkin.files import sha256_of
 from soundkin.pipelines.evaluate import evaluate
@@ -213,3 +214,23 @@ def test_a_model_hears_harmony_from_training_to_evaluation(small_catalog: Path, 
     assert not np.allclose(vector, model.embed(path))
     rows = evaluate(run.model, small_catalog, split="all", labels=["artist"], trained_too=True).rows
     assert {score.system for score in rows[0].scores} == {"model", "MFCC", "untrained", "chance"}
+
+
+@pytest.mark.slow
+def test_training_warns_of_guests_and_its_model_remembers_who_is_no_artist(
+    small_catalog: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracks = read_catalog(small_catalog)
+    names = sorted(set(tracks.frame["artist"]))
+    credits = [f"{lead} feat. {names[(names.index(lead) + 3) % len(names)]}" for lead in tracks.frame["artist"]]
+    credits[:2] = ["House Band", "HOUSE BAND"]
+    home = str(tracks.folder.resolve())
+    write_catalog(tracks.frame.assign(artist=credits, audio_folder=home), tmp_path / "catalog.csv")
+    choices = ["task=[artist]", "trainer.epochs=1", "data.no_artist=[house band]"]
+    model = train(compose(overrides(tmp_path / "catalog.csv", tmp_path / "run", *choices))).model
+    assert "held-out tracks are by an artist who is also in training, as lead or guest" in caplog.text
+    classes = load_bundle(model).tasks["artist"]["vocabulary"]
+    assert set(classes) <= set(names) and not any("feat" in name or "ouse" in name for name in classes)
+    found = evaluate(model, tmp_path / "catalog.csv", split="all", no_artist=["Nobody at All"])
+    assert found.provenance["no_artist"] == ["Nobody at All", "house band"]
+    assert found.artists == len({credit.split(" feat.")[0] for credit in credits[2:]}) + 2

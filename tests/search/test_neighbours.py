@@ -3,12 +3,14 @@
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from soundkin.embedding.store import Embeddings
 from soundkin.errors import UsageError
-from soundkin.search.index import unit
+from soundkin.search.index import build_index, open_index, unit
 from soundkin.search.kinds import KINDS
 from soundkin.search.neighbours import find_neighbours
 
@@ -71,3 +73,33 @@ def test_seeds_that_point_nowhere(make_index, seeds):
     index = make_index(vectors=np.eye(2, dtype=np.float32))
     with pytest.raises(UsageError, match="so nothing is near"):
         find_neighbours(index, np.array(seeds, np.float32), 1)
+
+
+SPELLED = ["Ann", "ÁNN", "ann feat. Bob", "Bob; Ann", "Bob", "Various Artists", "VA", None, "The Ann"]
+
+
+def spelled_index(folder, earlier=False):
+    """Nine tracks ever farther from the first; `earlier`: as versions that stored no keys built it."""
+    count = len(SPELLED)
+    angles = np.arange(count) * 0.1
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    ids = [f"t{row}" for row in range(count)]
+    table = pa.table({"track_id": ids, "path": ids, "title": ids, "artist": SPELLED})
+    embeddings = Embeddings(ids, vectors, [1.0] * count, ["0"] * count, "model", folder / "model", folder / "c.csv")
+    build_index(embeddings, table, folder, folder / "index", "exact")
+    index = open_index(folder / "index")
+    if earlier:
+        batch = index.tracks.batch
+        index.tracks.batch = batch.select(index.tracks.columns)
+    return index
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_the_cap_knows_every_spelling_and_guests_and_caps_nobody(tmp_path, earlier):
+    index = spelled_index(tmp_path, earlier)
+    assert index.tracks.columns == ["track_id", "path", "title", "artist"]
+    found = [row for row, _ in find_neighbours(index, index.vector(0)[None], 9, artist_cap=1)]
+    assert found == [0, 4, 5, 6, 7]
+    found = [row for row, _ in find_neighbours(index, index.vector(0)[None], 9, without=[0], artist_cap=2)]
+    assert found == [1, 2, 4, 5, 6, 7]
+    assert index.tracks.artists(3) == ("bob", "ann") and index.tracks.artists(5) == ()

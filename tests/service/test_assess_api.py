@@ -18,7 +18,8 @@ from starlette.testclient import TestClient
 from soundkin.assessment.standing import SessionConfig
 from soundkin.errors import OutputError, UsageError
 from soundkin.pipelines.assess import Assessment, open_assessment
-from soundkin.service.assess import OWN_HOSTS, make_app, serve
+from soundkin.service.assess import make_app, serve
+from soundkin.service.hosts import url_of
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def test_a_full_disk_is_said_and_the_answer_can_be_given_again(
 
 
 def test_a_foreign_name_of_the_host_is_refused_where_only_we_are_meant(assessment: Assessment) -> None:
-    app = make_app(assessment, OWN_HOSTS)
+    app = make_app(assessment, "127.0.0.1")
     assert TestClient(app, base_url="http://127.0.0.1:8000").get("/").status_code == 200
     assert TestClient(app, base_url="http://localhost").get("/").status_code == 200
     assert TestClient(app, base_url="http://evil.example").get("/").status_code == 400
@@ -290,8 +291,8 @@ def test_an_address_that_is_taken_is_a_usage_error(assessment: Assessment) -> No
 class Command:
     """`soundkin assess` as a process of its own."""
 
-    def __init__(self, catalog: Path, output: Path) -> None:
-        words = ["assess", catalog, "-o", output, "--port", "0"]
+    def __init__(self, catalog: Path, output: Path, host: str = "127.0.0.1") -> None:
+        words = ["assess", catalog, "-o", output, "--port", "0", "--host", host]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "soundkin", *map(str, words)],
             stdout=subprocess.PIPE,
@@ -300,7 +301,7 @@ class Command:
         )
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
-        assert said.startswith("Open http://127.0.0.1:"), self.process.communicate()
+        assert said.startswith(f"Open {url_of(host, 0).removesuffix('0/')}"), self.process.communicate()
         self.address = said.split()[1].rstrip("/")
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -316,17 +317,25 @@ class Command:
 
 
 @pytest.fixture
-def run_command(music_catalog: Path, tmp_path: Path) -> Iterator[Callable[[], Command]]:
+def run_command(music_catalog: Path, tmp_path: Path) -> Iterator[Callable[..., Command]]:
     started: list[Command] = []
 
-    def run() -> Command:
-        started.append(Command(music_catalog, tmp_path / "triplets.csv"))
+    def run(host: str = "127.0.0.1") -> Command:
+        started.append(Command(music_catalog, tmp_path / "triplets.csv", host))
         return started[-1]
 
     yield run
     for command in started:
         command.process.kill()
         command.process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
+def test_the_command_answers_at_an_ipv6_address(run_command: Callable[..., Command]) -> None:
+    command = run_command("::1")
+    assert command.address.startswith("http://[::1]:") and "listen_seconds" in command.ask("/api/rules")
+    assert command.end(signal.SIGINT)[0] == 0
 
 
 @pytest.mark.slow

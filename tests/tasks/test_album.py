@@ -41,3 +41,8 @@ def test_tracks_of_a_compilation_are_no_album_unless_an_artist_has_several_there
 
 def test_whoever_is_taught_albums_is_taught_artists() -> None:
     assert AlbumTask.columns == ("album", "artist")
+
+
+def test_an_album_goes_by_its_lead_however_spelled_and_by_nobody() -> None:
+    artists = ["Björk", "BJORK feat. Ann", "Ann", "Various Artists", "VA", "Ann"]
+    assert targets(catalog(["Debut"] * 3 + ["Mix"] * 2 + ["Debut"], artists)) == [1, 1, 0, 2, 2, 0]

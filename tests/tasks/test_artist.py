@@ -1,10 +1,14 @@
 """The margin softmax against its formula, and many artists by a sample of them."""
 
 import math
+from pathlib import Path
 
+import pandas as pd
 import torch
 
 from soundkin.catalog.labels import Vocabulary
+from soundkin.catalog.sources import Sources
+from soundkin.catalog.table import Catalog
 from soundkin.tasks.artist import ArtistConfig, ArtistTask
 
 
@@ -38,3 +42,22 @@ def test_a_sampled_softmax_of_all_artists_is_the_full_one() -> None:
     widest = ArtistTask(ArtistConfig(sampled_labels=6), Vocabulary(names), 4)
     widest.load_state_dict(full.state_dict())
     torch.testing.assert_close(widest.loss(vectors, targets), full.loss(vectors, targets))
+
+
+def test_one_class_an_artist_by_its_commonest_spelling_and_nobody_is_no_class() -> None:
+    credits = ["Björk", "Björk", "BJORK feat. Ann", "Ann", "Various Artists", "VA", None, "Solo"]
+    tracks = Catalog(pd.DataFrame({"track_id": [str(row) for row in range(8)], "path": "", "artist": credits}), Path())
+    task = ArtistTask.from_sources(ArtistConfig(), Sources(tracks), 4)
+    assert task.vocabulary.names == ("Ann", "Björk")
+    assert task.targets(tracks).tolist() == [1, 1, 1, 0, -1, -1, -1, -1]
+    later = Catalog(tracks.frame.assign(artist=["bjork", "ann; x", "björk & y", "?", "b", "c", "d", "e"]), Path())
+    assert task.targets(later).tolist()[:4] == [1, 0, 1, -1]
+
+
+def test_a_task_of_an_earlier_version_keeps_its_classes() -> None:
+    saved = {
+        "config": ArtistConfig().model_dump(mode="json"),
+        "vocabulary": ["Ann feat. Bob", "Björk", "Various Artists"],
+    }
+    task = ArtistTask.from_json(saved, 4)
+    assert len(task.vocabulary) == 3 and task.directions.shape == (3, 4)

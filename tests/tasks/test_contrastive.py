@@ -113,3 +113,14 @@ def test_what_is_missing_is_said() -> None:
     ):
         with pytest.raises(CatalogError, match=rf"{expected}.*task\.contrastive=null"):
             build(positives, tracks)
+
+
+def test_positives_share_an_artist_however_spelled_and_nobody_is_none() -> None:
+    credits = ["Björk", "Ann feat. BJORK", "ann", "Various Artists", "VA"]
+    catalog = Catalog(CATALOG.frame.assign(artist=credits), Path())
+    task = ContrastiveTask.from_sources(ContrastiveConfig(positives="artist"), Sources(catalog), 4)
+    alike = task.kin.shared(task.targets(catalog)) > 0
+    expected = torch.zeros(5, 5, dtype=torch.bool)
+    for one, other in ((0, 1), (1, 0), (1, 2), (2, 1)):
+        expected[one, other] = True
+    assert torch.equal(alike & ~torch.eye(5, dtype=torch.bool), expected)

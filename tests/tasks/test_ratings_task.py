@@ -163,6 +163,13 @@ def test_artists_share_their_frequency_among_their_tracks() -> None:
     assert not log_artist_frequency(Catalog(CATALOG.frame.drop(columns="artist"), Path())).any()
 
 
+def test_an_artist_spelled_in_two_ways_is_drawn_as_one_and_nobody_is_not() -> None:
+    credits = ["Björk", "BJORK feat. Ann", "Various Artists", "VA", None]
+    spelled = Catalog(CATALOG.frame.assign(artist=credits), Path())
+    half = -math.log(2)
+    torch.testing.assert_close(log_artist_frequency(spelled), torch.tensor([half, half, 0.0, 0.0, 0.0]))
+
+
 def test_one_liked_track_is_too_little(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text("user_id,track_id,rating\nu,a,1\nv,a,2\n")
     with pytest.raises(CatalogError, match=r"only track_id=a is liked by anybody.*task.ratings=null"):

@@ -17,7 +17,7 @@ from soundkin.assessment.questions import Clip, Key, question_key
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.triplets import read_triplets
 from soundkin.errors import UsageError
-from soundkin.evaluation.questions import artist_groups, column_values
+from soundkin.evaluation.questions import column_values
 from soundkin.evaluation.similarity import unit_length
 from soundkin.shapes import Float
 
@@ -76,7 +76,7 @@ def gold_from_halves(
         UsageError: all tracks are by one artist.
     """
     random = np.random.default_rng([random_seed, len(catalog)])
-    artists = artist_groups(catalog)
+    artists = catalog.artists.groups
     genres = [frozenset(values) for values in column_values(catalog, "genre")]
     unit = None if vectors is None else unit_length(vectors.astype(np.float64))
     found = []

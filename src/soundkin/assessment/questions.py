@@ -23,7 +23,7 @@ from pydantic import Field
 from soundkin.catalog.table import Catalog
 from soundkin.config import Config
 from soundkin.errors import UsageError
-from soundkin.evaluation.questions import Values, artist_groups, column_values
+from soundkin.evaluation.questions import Values, column_values
 from soundkin.evaluation.similarity import unit_length
 from soundkin.shapes import Float, Int, typechecked
 
@@ -90,7 +90,7 @@ def plan_questions(
     Raises:
         UsageError: there are not three tracks by three artists.
     """
-    artists = artist_groups(catalog)
+    artists = catalog.artists.groups
     if len(np.unique(artists)) < 3:
         raise UsageError(
             f"{catalog.source}: a question needs tracks by three artists, and there are {len(np.unique(artists))}. "

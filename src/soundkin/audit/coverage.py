@@ -12,11 +12,12 @@ import numpy as np
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
+from soundkin.catalog.artists import artist_key
 from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty, refuse_repeats
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
 from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, drawn_sums, too_few
-from soundkin.evaluation.questions import artist_groups, column_values
+from soundkin.evaluation.questions import column_values
 from soundkin.shapes import Float, typechecked
 
 DEFAULT_COLUMNS = ("genre", "artist", "decade", "language")
@@ -53,6 +54,7 @@ class Coverage(BaseModel, frozen=True):
     values: tuple[ValueShare, ...]  # missing ones too; the commonest first
     effective_values: float  # exp of the entropy of the shares
     distance: Interval | None = None  # total variation to the target, in [0, 1]
+    too_few: str = ""  # why nothing can be said beyond this catalog, where its artists are few
     covered: float | None = None  # what part of the target's population has any track here
     notes: tuple[str, ...] = ()
 
@@ -75,9 +77,10 @@ class Coverage(BaseModel, frozen=True):
                 "there"
             )
         else:
-            parts.append(
-                f"covers {self.covered:.0%} of the stated population, {self.distance:.2f} away from its shares"
-            )
+            far = f"{self.distance:.2f} away from its shares"
+            if self.too_few:
+                far = f"how far from its shares: {self.too_few}"
+            parts.append(f"covers {self.covered:.0%} of the stated population, {far}")
         parts += [
             f"{len(named)} {state} ({_few(named)})"
             for state in ("missing", "thin")
@@ -148,14 +151,15 @@ def read_target(path: Path) -> dict[str, dict[str, float]]:
 def cover(catalog: Catalog, column: str, target: Target | None = None, random_seed: int = 0) -> Coverage:
     """What the column (`decade` is made from `year`) holds, beside what it should hold.
 
-    Values are compared without case and surrounding space.
+    Values are compared without case and surrounding space, artists as everywhere (`catalog/artists.py`).
     """
     held, labels = _values(catalog, column, target or {})
     known = np.array([bool(values) for values in held])
     weights = _weights([values for values in held if values], len(labels))
     shares = np.asarray(weights.sum(axis=0)).ravel() / max(1, known.sum())
-    wanted = _wanted(labels, target)
-    draws = _draws(column, artist_groups(catalog)[known], weights, random_seed)
+    wanted = _wanted(column, labels, target)
+    groups = catalog.artists.groups[known]
+    draws = _draws(column, groups, weights, random_seed)
     artists = _artists_of(catalog, held, len(labels))
     counts = weights.getnnz(axis=0).tolist()
     order = np.argsort(-shares, kind="stable")
@@ -178,6 +182,7 @@ def cover(catalog: Catalog, column: str, target: Target | None = None, random_se
         values=values,
         effective_values=effective_number(shares),
         distance=_distance(shares, draws, wanted) if given and wanted is not None else None,
+        too_few=too_few(len(np.unique(groups)), "artists") if column not in MADE_BY_ONE else "",
         covered=float(wanted[shares > 0].sum()) if given and wanted is not None else None,
         notes=_notes(column, target, catalog),
     )
@@ -204,7 +209,7 @@ def _values(catalog: Catalog, column: str, target: Target) -> tuple[list[list[in
     labels: list[str] = []
 
     def number(value: str) -> int:
-        key = " ".join(value.casefold().split())
+        key = _same(column, value)
         if key not in numbers_of:
             numbers_of[key] = len(labels)
             labels.append(value)
@@ -250,12 +255,17 @@ def _interval(value: str, share: float, draws: np.ndarray | None) -> Interval:
     return Interval(system=value, mean=float(share), low=float(low), high=float(high))
 
 
-def _wanted(labels: list[str], target: Target | None) -> Float[np.ndarray, " values"] | None:
+def _same(column: str, value: str) -> str:
+    """What all ways to write a value share."""
+    return artist_key(value) if column == "artist" else " ".join(value.casefold().split())
+
+
+def _wanted(column: str, labels: list[str], target: Target | None) -> Float[np.ndarray, " values"] | None:
     """The target's share of each label."""
     if target is None:
         return None
-    folded = {" ".join(value.casefold().split()): share for value, share in target.items()}
-    return np.array([folded.get(" ".join(label.casefold().split()), 0.0) for label in labels], dtype=np.float64)
+    folded = {_same(column, value): share for value, share in target.items()}
+    return np.array([folded.get(_same(column, label), 0.0) for label in labels], dtype=np.float64)
 
 
 def _distance(shares: np.ndarray, draws: np.ndarray, wanted: np.ndarray) -> Interval:
@@ -263,8 +273,8 @@ def _distance(shares: np.ndarray, draws: np.ndarray, wanted: np.ndarray) -> Inte
 
 
 def _artists_of(catalog: Catalog, held: list[list[int]], count: int) -> list[int]:
-    """How many first artists each value has; a track that names none counts as one of its own."""
-    groups = artist_groups(catalog)
+    """How many lead artists each value has; a track that names none counts as one of its own."""
+    groups = catalog.artists.groups
     pairs = {(value, int(group)) for values, group in zip(held, groups, strict=True) for value in values}
     return np.bincount([value for value, _ in pairs], minlength=count).tolist() if pairs else [0] * count
 
@@ -283,10 +293,10 @@ def _notes(column: str, target: Target | None, catalog: Catalog) -> tuple[str, .
         notes.append(f"Thin: fewer than {FEW_TRACKS_BY_ONE} tracks.")
     else:
         notes.append(f"Thin: fewer than {FEW_TRACKS} tracks or {FEW_GROUPS} artists.")
-        if not any(column_values(catalog, "artist")):
+        if not any(catalog.artists.keys):
             notes.append("No artist is known: intervals take every track for independent, and are too narrow.")
-        elif len(np.unique(artist_groups(catalog))) < FEW_GROUPS:
-            notes.append(f"There are no intervals: {too_few(len(np.unique(artist_groups(catalog))), 'artists')}.")
+        elif len(np.unique(catalog.artists.groups)) < FEW_GROUPS:
+            notes.append(f"There are no intervals: {too_few(len(np.unique(catalog.artists.groups)), 'artists')}.")
     if column == "decade":
         notes.append("Decades without a track between the first and the last count as missing.")
     return tuple(notes)

@@ -2,13 +2,15 @@
 
 A *credit* is what a catalog's cell holds: `Ann feat. Bob`. It names one artist or several, the lead first, and each is
 compared by a *key*, which has no case, accents, punctuation or `The`. What is split depends on the credit alone (so
-that a growing catalog moves nobody between splits) but for a single comma or a slash without spaces: `Drake, Rihanna`
-names two artists where both stand alone elsewhere in the same catalog; `Bach, Johann Sebastian` and `AC/DC` name one.
+that a growing catalog moves nobody between splits) but for a single comma, a slash without spaces, and words such as
+`y` and `und`: `Drake, Rihanna` names two artists where both stand elsewhere in the same catalog; `Bach, Johann
+Sebastian` and `AC/DC` name one.
 
 `Simon & Garfunkel` comes out as two artists who always stand together, which compares as one. Names such as `Various
 Artists` (no_artist.txt) are nobody: no class, no group, nobody's namesake.
 
-Accents are taken off Latin and Greek letters only: in other scripts the marks tell letters apart.
+Accents are taken off Latin and Greek letters only: in other scripts the marks tell letters apart. Nothing here imports
+pandas: a query by artist has to start quickly.
 """
 
 import re
@@ -20,26 +22,31 @@ from functools import cache, cached_property
 from importlib import resources
 
 import numpy as np
-import pandas as pd
 
 from soundkin.shapes import Int
 
-ARTICLE = re.compile(r"^the\s+|,\s*the$")
-APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc")
+ARTICLE_FIRST = re.compile(r"^(?:the )+(?=.)")  # of a folded name
+ARTICLE_LAST = re.compile(r",\s*the\s*$", re.IGNORECASE)
+INITIALS = re.compile(r"\b[^\W\d](?: [^\W\d]\b)+")  # of a folded name: `J. S. Bach` is J.S. Bach, R.E.M. is REM
+# Apostrophes, and signs that are not seen: soft hyphens, joiners, marks of direction.
+DROPPED = re.compile("['\u2018\u2019\u02bc\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 STROKES = str.maketrans({"ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d", "Đ": "d", "æ": "ae", "Æ": "ae",
                          "œ": "oe", "Œ": "oe", "ı": "i", "ð": "d", "Ð": "d"})  # fmt: skip
-SEPARATOR = re.compile(
-    r"\s*(?:;|\0|[(\[]?\b(?:feat|ft|featuring)\b\.?(?=[\s)\]])|(?<=\w\w)&(?=\w\w)"
-    r"|\s(?:&|\+|and|with|vs\.?|versus|x|×|/|presents|pres\.)(?=\s))\s*",
+LISTED = re.compile(r"\s*(?:[;；、\0]|\s//\s)\s*")  # separates names whatever stands around it
+JOINERS = r"feat\.?|ft\.?|featuring|[&＆]|\+|and|with|w/|vs\.?|versus|x|×|/|\||·|•|presents|pres\."
+JOINER = re.compile(
+    rf"(?<=\w\w)\s*[&＆]\s*(?=\w\w)|(?:\s++[(\[]?|[(\[])(?:(?:feat|ft)\.\s*+|(?:{JOINERS})\s++)"
+    rf"(?!(?:{JOINERS})(?:\s|$))",  # the X of `Lil Nas X feat. Ann` and the Feat of `Little Feat & Ann` join nobody
     re.IGNORECASE,
 )
-LISTING = re.compile(r"\s*(?:&|\band)\s*", re.IGNORECASE)  # `A, B & C`: its commas separate too
-SOFT = re.compile(r"\s*,\s+|(?<=\S)/(?=\S)")
+COMMA = re.compile(r"[,，]\s+(?!(?:the|[js]r|i{2,3}|iv|md|phd|inc|ltd)\b)", re.IGNORECASE)
+LAST_OF_LIST = re.compile(r"\s(?:&|\+|and)\s|\w\w&\w\w", re.IGNORECASE)  # `A, B & C`: its commas separate too
+SOFT = re.compile(r"\s*[,，]\s*|(?<=\S)[/／](?=\S)|\s(?:y|e|et|und|con|och|og|en)(?=\s)", re.IGNORECASE)
 BACKING = re.compile(
     r"(?:his|her|their|my)\b.*|(?:the )?(?:orchestra|band|choir|chorus|friends?|sons?|co|company|family|ensemble|trio|"
     r"quartet|group|strings|others)"
 )
-PLACEHOLDER = re.compile(r"[\s\-\u2013\u2014_.*/\\<>()\[\]]*")
+PLACEHOLDER = re.compile(r"[\s\-\u2013\u2014_.,:;|*/\\<>()\[\]]*|\s*n/a\s*", re.IGNORECASE)
 
 
 def fold_name(name: str) -> str:
@@ -48,89 +55,107 @@ def fold_name(name: str) -> str:
     >>> fold_name("Björk  & Co.")
     'bjork and co'
     """
-    bare = _without_accents(name).translate(STROKES).casefold().replace("&", " and ").translate(APOSTROPHES)
-    words = " ".join(re.sub(r"[\W_]+", " ", bare).split())
+    bare = _without_accents(name).translate(STROKES).casefold().replace("&", " and ")
+    words = " ".join(re.sub(r"[\W_]+", " ", DROPPED.sub("", bare)).split())
     return words or " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def artist_key(name: str) -> str:
     """What all spellings of one artist share; nothing for a name without letters, digits or signs of its own.
 
+    The key of a key is that key.
+
     >>> artist_key("The Beatles") == artist_key("Beatles, The") == artist_key("BEATLES")
     True
     """
+    name = ARTICLE_LAST.sub("", name) or name
     if PLACEHOLDER.fullmatch(name):
         return ""
-    alone = unicodedata.normalize("NFKC", name).casefold().strip()
-    return fold_name(ARTICLE.sub("", alone) or alone)
+    return INITIALS.sub(lambda initials: initials[0].replace(" ", ""), ARTICLE_FIRST.sub("", fold_name(name)))
 
 
 @cache
 def no_artist_keys(more: tuple[str, ...] = ()) -> frozenset[str]:
     """Keys of names that are nobody's: those of no_artist.txt, and of `more`."""
     lines = resources.files(__package__).joinpath("no_artist.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(artist_key(name) for name in [*lines, *more] if not name.startswith("#")) | {""}
+    names = [*(line for line in lines if not line.startswith("#")), *more]
+    return frozenset(artist_key(name) for name in names) | {""}
 
 
 def split_credit(credit: str, known: Collection[str] = ()) -> tuple[str, ...]:
-    """The names in a credit as written, the lead first. `known` are keys of artists credited alone elsewhere.
+    """The names in a credit as written, the lead first. `known` are keys of artists who stand elsewhere.
 
     >>> split_credit("Ann & Bob (feat. The Cats)")
     ('Ann', 'Bob', 'The Cats')
     """
+    parts = [part for piece in LISTED.split(credit) for part in _joined(piece, known)] or [credit.strip()]
+    lead, *guests = parts
+    return (lead, *(guest for guest in guests if not BACKING.fullmatch(fold_name(guest)) or artist_key(guest) in known))
+
+
+def _joined(credit: str, known: Collection[str]) -> list[str]:
+    """The names of a credit without `;`."""
+    pieces = JOINER.split(credit)
+    apart = COMMA.split(credit)
+    listed = len(apart) > 1 and (credit.count(", ") > 1 or LAST_OF_LIST.search(apart[1]))
+    if listed and not (
+        "," in pieces[0] and artist_key(pieces[0]) in known
+    ):  # `Bach, Johann Sebastian & Ann` is no list of three
+        pieces = [part for piece in apart for part in JOINER.split(f" {piece}")]
     parts: list[str] = []
-    for piece in SEPARATOR.split(_lists_apart(credit)):
-        name = (
-            piece.strip(" ,")
-            if piece.count(")") + piece.count("]") == piece.count("(") + piece.count("[")
-            else (piece.strip(" ,)]"))
-        )  # the bracket that `(feat.` opened
+    for piece in pieces:
+        closed = piece.count(")") + piece.count("]") > piece.count("(") + piece.count("[")
+        name = piece.strip(" ,)]" if closed else " ,")  # the bracket that `(feat.` opened
         soft = [part.strip() for part in SOFT.split(name)]
         parts += soft if len(soft) > 1 and all(artist_key(part) in known for part in soft) else [name]
-    lead, *guests = [part for part in parts if part] or [credit.strip()]
-    return (lead, *(guest for guest in guests if not BACKING.fullmatch(fold_name(guest))))
-
-
-def _lists_apart(credit: str) -> str:
-    """The credit with `;` for the commas of a list: three names or more, or two before `&` or `and`."""
-    if ARTICLE.search(credit.casefold()) and credit.count(",") == 1 and credit.casefold().rstrip().endswith("the"):
-        return credit
-    commas = len(re.findall(r",\s", credit))
-    return re.sub(r",\s", ";", credit) if commas > 1 or (commas and LISTING.search(credit.split(",", 1)[1])) else credit
+    return [part for part in parts if part]
 
 
 @dataclass(frozen=True, eq=False)
 class Artists:
     """The artists of each track, in row order.
 
-    `keys` holds the keys of a track's artists, the lead first; () where none is known. `names` gives for each key the
-    commonest way to write it.
+    `keys` holds the keys of a track's artists, the lead first; () where none is known. `written` holds the same names
+    as the track's credit writes them, and `names` for each key the commonest way to write it.
     """
 
     keys: list[tuple[str, ...]]
+    written: list[tuple[str, ...]]
     names: Mapping[str, str]
 
     @classmethod
     def from_credits(cls, credits: Iterable[str | None], no_artist: Sequence[str] = ()) -> "Artists":
         """Read the credits of all tracks; empty or missing ones name nobody. `no_artist`: more names that are none."""
-        codes, cells = pd.factorize(pd.Series(list(credits), dtype=object))
-        counts = np.bincount(codes[codes >= 0], minlength=len(cells))
+        cells = [credit or "" for credit in credits]
+        counts = Counter(cells)
         nobody = no_artist_keys(tuple(no_artist))
-        known = {artist_key(parts[0]) for cell in cells if len(parts := split_credit(str(cell))) == 1} - nobody
+        alone = {cell: split_credit(cell) for cell in counts}
+        known = {artist_key(name) for cell, names in alone.items() if "," not in cell or len(names) == 1
+                 for name in names} - nobody  # fmt: skip
         spellings: dict[str, Counter[str]] = {}
-        per_cell: list[tuple[str, ...]] = []
-        for cell, count in zip(cells, counts.tolist(), strict=True):
-            named = {key: name for name in split_credit(str(cell), known) if (key := artist_key(name)) not in nobody}
-            for key, name in named.items():
+        named: dict[str, dict[str, str]] = {}
+        for cell, count in counts.items():
+            named[cell] = {key: name for name in split_credit(cell, known) if (key := artist_key(name)) not in nobody}
+            for key, name in named[cell].items():
                 spellings.setdefault(key, Counter())[name] += count
-            per_cell.append(tuple(named))
         names = {key: min(found, key=lambda name: (-found[name], name)) for key, found in spellings.items()}
-        return cls([per_cell[code] if code >= 0 else () for code in codes.tolist()], names)
+        pairs = {cell: (tuple(found), tuple(found.values())) for cell, found in named.items()}
+        return cls([pairs[cell][0] for cell in cells], [pairs[cell][1] for cell in cells], names)
+
+    def take(self, rows: Iterable[int]) -> "Artists":
+        """The artists of some of the tracks, told apart as they are among all of them."""
+        chosen = list(rows)
+        return Artists([self.keys[row] for row in chosen], [self.written[row] for row in chosen], self.names)
 
     @property
     def leads(self) -> list[str | None]:
         """The key of each track's lead artist, None where nobody is known."""
         return [keys[0] if keys else None for keys in self.keys]
+
+    @property
+    def labels(self) -> list[tuple[str, ...]]:
+        """The artists of each track by `names`, to be shown: one name for each artist, however spelled."""
+        return [tuple(self.names[key] for key in keys) for keys in self.keys]
 
     @cached_property
     def groups(self) -> Int[np.ndarray, " tracks"]:
@@ -141,6 +166,8 @@ class Artists:
 
 
 def _without_accents(text: str) -> str:
+    if text.isascii():
+        return text
     kept: list[str] = []
     for sign in unicodedata.normalize("NFKD", text):
         if unicodedata.combining(sign) and kept and unicodedata.name(kept[-1], "").startswith(("LATIN", "GREEK")):

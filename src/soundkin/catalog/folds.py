@@ -36,7 +36,10 @@ def leave_source_out(catalog: Catalog, column: str, folds: int, random_seed: int
 
 
 def sources_of(catalog: Catalog, column: str) -> np.ndarray:
-    """The source of each track, [tracks] of str, whatever its case and spacing: the first where a cell names two."""
+    """The source of each track, [tracks] of str, whatever its case and spacing: the first where a cell names two.
+
+    Of `artist` it is the lead, however spelled.
+    """
     return np.array(group_names(catalog, SplitConfig(group=column)))
 
 
@@ -50,17 +53,25 @@ def fold_splits(
 ) -> np.ndarray:
     """`test` where `tested`, else `train`, `valid` or LEFT_OUT, for each track: [tracks] of str.
 
-    Artists of tested tracks teach nothing: their tracks in other sources are left out. About `valid_share` in [0, 1)
+    Artists of tested tracks teach nothing: their tracks in other sources are left out, those on which they are guests
+    too. About `valid_share` in [0, 1)
     of what teaches is held out for early stopping, by whole sources too, together with all else that their artists
     made. Where there is but one source to learn from, whole artists are held out.
     """
     sources, artists = sources_of(catalog, column), sources_of(catalog, artist_column)
-    teaching = ~np.isin(artists, artists[tested])
+    teaching = ~_by_artists_of(catalog, tested) if artist_column == "artist" else ~np.isin(artists, artists[tested])
     splits = np.where(tested, "test", np.where(teaching, "train", LEFT_OUT))
     splits[teaching] = np.where(
         _to_watch(sources[teaching], artists[teaching], valid_share, random_seed), "valid", "train"
     )
     return splits
+
+
+def _by_artists_of(catalog: Catalog, chosen: Bool[np.ndarray, " tracks"]) -> Bool[np.ndarray, " tracks"]:
+    """The chosen tracks, and all others that a lead or guest of theirs has a part in."""
+    keys = catalog.artists.keys
+    known = {key for row in np.flatnonzero(chosen) for key in keys[row]}
+    return np.asarray(chosen | [not known.isdisjoint(of_track) for of_track in keys])
 
 
 def _to_watch(sources: np.ndarray, artists: np.ndarray, share: float, random_seed: int) -> Bool[np.ndarray, " tracks"]:

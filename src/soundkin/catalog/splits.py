@@ -1,7 +1,7 @@
 """Train, valid and test tracks, with no artist in two of them, and no artist ever changing sides.
 
-A *group* is what must not be torn apart: the tracks of one artist (the first named, whatever the case and spacing), or
-a single track that names none. Three wishes pull at each other:
+A *group* is what must not be torn apart: the tracks of one lead artist, however spelled (`catalog/artists.py`), or a
+single track by nobody known. Three wishes pull at each other:
 
 1. Stable: a group stays where it is when tracks, artists or genres are added. Holding this for every catalog at once,
    with nothing remembered, leaves only one kind of rule: the split is a function of the group's name alone.
@@ -23,8 +23,11 @@ What stays, then:
 - A `split` cell in the catalog goes before both, for its track, and for its group's tracks without one. A rule made
   from such a catalog holds what the cells say of each group, for later catalogs that lack the column.
 
-A track by several artists goes with the first: a guest on it may be heard in two splits. A track whose artist is filled
-in or corrected goes where that artist is.
+A track by several artists goes with the first: a guest on it may be heard in two splits. Training says how many such
+tracks there are. A track whose artist is filled in or corrected goes where that artist is.
+
+Rules of earlier versions told artists apart by their spelling. Under such a rule an artist is in training where any of
+its spellings was, so that what a model was trained on is never tested.
 """
 
 import hashlib
@@ -37,6 +40,7 @@ from typing import Literal, Self
 import pandas as pd
 from pydantic import Field, model_validator
 
+from soundkin.catalog.artists import artist_key
 from soundkin.catalog.table import SPLITS, Catalog
 from soundkin.config import Config
 
@@ -75,6 +79,9 @@ class SplitRule(Config):
 
     config: SplitConfig = SplitConfig()
     exceptions: dict[str, Split] = Field({}, description="groups that are not where their hash puts them")
+    artists_by: Literal["spelling", "key"] = Field(
+        "spelling", description="what names an artist's group; rules of earlier versions do not say, and mean spelling"
+    )
 
     def split_of(self, group: str) -> Split:
         """The split of a group, named as `group_names` does."""
@@ -88,13 +95,31 @@ class SplitRule(Config):
         """
         groups = group_names(catalog, self.config)
         given = _given(catalog, groups)
-        places: dict[str, str] = {group: given.get(group) or self.split_of(group) for group in dict.fromkeys(groups)}
+        places: dict[str, str] = {**self._places(catalog, groups), **given}
         splits = [places[group] for group in groups]
         if "split" in catalog.frame:
             stated = catalog.frame["split"]
             splits = stated.where(stated.notna(), pd.Series(splits, index=stated.index)).tolist()
         _warn(catalog, self.config, groups, splits)
         return splits
+
+    def _places(self, catalog: Catalog, groups: list[str]) -> dict[str, Split]:
+        """The split of each group, whatever the catalog's own cells say."""
+        if self.artists_by == "key" or self.config.group != "artist":
+            return {group: self.split_of(group) for group in dict.fromkeys(groups)}
+        renamed: dict[str, Split] = {}
+        for name, split in self.exceptions.items():
+            key = f"artist={artist_key(name.removeprefix('artist='))}"
+            renamed[key] = _first_split(split, renamed.get(key, split))
+        spelled = list(dict.fromkeys(zip(groups, _names_as_spelled(catalog, "artist"), strict=True)))
+        excepted = {group for group, name in spelled if name in self.exceptions}
+        places: dict[str, Split] = {}
+        for group, name in spelled:
+            # An exception is found under another spelling too, where the one that it was made for is gone.
+            moved = None if group in excepted else renamed.get(group)
+            split = moved or self.split_of(name)
+            places[group] = _first_split(split, places.get(group, split))
+        return places
 
 
 def assign_splits(catalog: Catalog, config: SplitConfig) -> list[str]:
@@ -115,17 +140,31 @@ def make_split_rule(catalog: Catalog, config: SplitConfig) -> SplitRule:
     return SplitRule(
         config=config,
         exceptions={group: place for group, place in places.items() if place != homes[group]},
+        artists_by="key",
     )
 
 
 def group_names(catalog: Catalog, config: SplitConfig) -> list[str]:
     """The group of each track, in row order: `artist=nina simone`, or `track_id=...` for a track that names none."""
-    if config.group not in catalog.frame:
+    if config.group != "artist":
+        return _names_as_spelled(catalog, config.group)
+    pairs = zip(catalog.artists.leads, catalog.track_ids, strict=True)
+    return [f"artist={lead}" if lead is not None else f"track_id={track_id}" for lead, track_id in pairs]
+
+
+def _names_as_spelled(catalog: Catalog, column: str) -> list[str]:
+    """As `group_names`, by the first value of a column without differences of case, spacing and Unicode form."""
+    if column not in catalog.frame:
         return [f"track_id={track_id}" for track_id in catalog.track_ids]
-    labels = catalog.values(config.group)
-    names = {label: f"{config.group}={_folded(label[0])}" for label in set(labels) if label}
+    labels = catalog.values(column)
+    names = {label: f"{column}={_folded(label[0])}" for label in set(labels) if label}
     pairs = zip(labels, catalog.track_ids, strict=True)
     return [names.get(label) or f"track_id={track_id}" for label, track_id in pairs]
+
+
+def _first_split(one: Split, other: Split) -> Split:
+    """Training before validation before test."""
+    return one if SPLITS.index(one) < SPLITS.index(other) else other
 
 
 def _folded(name: str) -> str:
@@ -218,7 +257,7 @@ def _distance(group: str, split: Split, config: SplitConfig) -> float:
 
 def _warn(catalog: Catalog, config: SplitConfig, groups: list[str], splits: list[str]) -> None:
     """Say what makes scores on held-out tracks untrue or impossible."""
-    if config.group not in catalog.frame or catalog.frame[config.group].isna().all():
+    if not any(group.startswith(f"{config.group}=") for group in groups):
         message = "%s: no %s is known, so tracks by one may stand in train and in test, and scores look too good"
         log.warning(message, catalog.source, config.group)
     places = set(zip(groups, splits, strict=True))

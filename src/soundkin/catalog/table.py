@@ -51,7 +51,7 @@ class Catalog:
     def artists(self) -> Artists:
         """Who plays on each track, in row order; nobody is known where there is no column `artist`."""
         cells = self.frame["artist"].to_numpy(object) if "artist" in self.frame else [None] * len(self)
-        return Artists.from_credits((cell if isinstance(cell, str) else None for cell in cells), self.no_artist)
+        return Artists.from_credits((None if pd.isna(cell) else str(cell) for cell in cells), self.no_artist)
 
     def audio_path(self, track_id: str) -> Path:
         """Where the audio of one track should be.
@@ -96,12 +96,16 @@ class Catalog:
     def select(self, tracks: Sequence[str] | Bool[np.ndarray, " tracks"]) -> "Catalog":
         """The catalog of some tracks: those with these ids, in this order, or those where a mask [tracks] is true.
 
+        Its artists are told apart as they are in the whole.
+
         Raises:
             CatalogError: no track has one of the ids.
         """
         chosen = np.asarray(tracks)
         rows = np.flatnonzero(chosen) if chosen.dtype == bool else [self.row(str(track_id)) for track_id in tracks]
-        return replace(self, frame=self.frame.iloc[rows].reset_index(drop=True))
+        part = replace(self, frame=self.frame.iloc[rows].reset_index(drop=True))
+        part.__dict__["artists"] = self.artists.take(rows)
+        return part
 
     def require(self, column: str, why: str) -> None:
         """Raise CatalogError unless some track has a label in `column`; `why` ends the sentence and says the mend."""
@@ -115,8 +119,8 @@ class Catalog:
         return {track_id: row for row, track_id in enumerate(self.track_ids)}
 
 
-def read_catalog(path: Path) -> Catalog:
-    """Read and check a catalog, CSV (UTF-8) or Parquet.
+def read_catalog(path: Path, no_artist: Sequence[str] = ()) -> Catalog:
+    """Read and check a catalog, CSV (UTF-8) or Parquet. `no_artist`: names that are no artist's, beside the usual ones.
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
@@ -129,7 +133,7 @@ def read_catalog(path: Path) -> Catalog:
     refuse_repeats(frame, source, ["track_id"], "Give every track an id of its own.")
     folder = _audio_folder(frame, source, path.absolute().parent)
     frame["path"] = _checked_paths(frame, source, folder)
-    return Catalog(_typed(frame, source).reset_index(drop=True), folder, source)
+    return Catalog(_typed(frame, source).reset_index(drop=True), folder, source, tuple(no_artist))
 
 
 def write_catalog(frame: pd.DataFrame, path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import print_rows
+from soundkin.cli.output import print_rows, say
 
 HELP = """Ask people on a page: which of these two sounds more like this one?
 
@@ -62,10 +62,10 @@ def command(
         random_seed,
     )
     try:
-        serve(assessment, host, port, announce=lambda address: click.echo(f"Open {address} (Ctrl-C ends)"))
+        serve(assessment, host, port, announce=lambda address: say(f"Open {address} (Ctrl-C ends)"))
         found = assessment.summary()
     finally:
         assessment.close()
     if found.annotators:
         print_rows("annotators", found.annotators)
-    click.echo(f"{output} has {found.answers} answers to learn from; {found.checks} others are in {assessment.checks}")
+    say(f"{output} has {found.answers} answers to learn from; {found.checks} others are in {assessment.checks}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import end, print_json, print_rows
+from soundkin.cli.output import end, note, print_json, print_rows, say
 
 HELP = """Ask whether CATALOG can be trusted: what it covers, what leaks between splits, which labels to doubt.
 
@@ -30,6 +30,7 @@ Examples:
 @click.option("--target", type=click.Path(path_type=Path), help="What should be there: CSV of column, value, share.")
 @click.option("--column", "columns", multiple=True, metavar="COLUMN", help="Tell what this column covers too.")
 @click.option("--labels", "--label", "labels", multiple=True, metavar="COLUMN", help="Doubt these; default: genre.")
+@click.option("--no-artist", multiple=True, metavar="NAME", help="A name that is no artist's, as Various Artists is.")
 @click.option("--without-audio", is_flag=True, help="Open no audio file: no near-duplicates, no players.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that decode.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.")
@@ -43,6 +44,7 @@ def command(
     target: Path | None,
     columns: tuple[str, ...],
     labels: tuple[str, ...],
+    no_artist: tuple[str, ...],
     without_audio: bool,
     workers: int,
     output: Path | None,
@@ -60,6 +62,7 @@ def command(
         target=target,
         columns=columns,
         labels=labels or DEFAULT_LABELS,
+        no_artist=no_artist,
         audio=not without_audio,
         workers=workers,
     )
@@ -69,11 +72,9 @@ def command(
         for section in result.sections:
             if rows := section.table():
                 print_rows(section.title, rows)
-            click.echo(f"{section.title}: {section.verdict}\n")
-        for note in result.notes:
-            click.echo(note, err=True)
+            say(f"{section.title}: {section.verdict}\n")
+        for line in result.notes:
+            note(line)
     if output is not None:
-        click.echo(
-            f"{output}: audit.html, audit.json, and {len(result.review)} labels to decide on in review.csv", err=True
-        )
+        note(f"{output}: audit.html, audit.json, and {len(result.review)} labels to decide on in review.csv")
     return end(result.skipped)

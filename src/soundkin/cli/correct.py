@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from soundkin.cli.output import say
+
 HELP = """Turn decisions about doubtful labels into corrections of CATALOG, and apply them.
 
 REVIEW is the review.csv of `soundkin audit`, filled in: `decision` is keep, accept (the suggestion) or remove; or
@@ -32,14 +34,14 @@ def command(catalog: Path, review: Path | None, corrections: Path | None, output
         raise click.UsageError("Give either a REVIEW to turn into corrections, or --apply FILE.")
     if corrections is not None:
         done = apply_to_catalog(catalog, corrections, output)
-        click.echo(f"{output}: {done.cells} labels of {done.tracks} tracks corrected; {catalog} is as it was")
+        say(f"{output}: {done.cells} labels of {done.tracks} tracks corrected; {catalog} is as it was")
     elif review is not None:
         decided = corrections_of_review(catalog, review, output, by or _own_name(), datetime.now(UTC))
         found = decided.review
         if not decided.in_all:
-            click.echo(f"nothing to correct: {found.kept} labels kept, {found.undecided} undecided")
+            say(f"nothing to correct: {found.kept} labels kept, {found.undecided} undecided")
             return
-        click.echo(
+        say(
             f"{output}: {decided.in_all} corrections, {len(found.corrections)} of them from {review}; "
             f"{found.kept} labels kept, {found.undecided} undecided"
         )

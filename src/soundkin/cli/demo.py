@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import end, print_rows, print_table
+from soundkin.cli.answers import print_answers
+from soundkin.cli.output import end, print_rows, say
 
 HELP = """The whole job in one go, from music to a report.
 
@@ -28,11 +29,8 @@ def command(music: Path | None, run_dir: Path, workers: int, overrides: tuple[st
     from soundkin.pipelines.demo import demo
 
     result = demo(run_dir, music, workers, overrides)
-    rows = [
-        [str(answer.rank), f"{answer.score:.3f}", answer.title, answer.artist, answer.path] for answer in result.answers
-    ]
-    print_table(f"sounds like {result.seed}", ["rank", "score", "title", "artist", "path"], rows)
+    print_answers(f"sounds like {result.seed}", result.answers)
     print_rows("on tracks by artists never heard in training", result.evaluation.table())
-    click.echo(result.evaluation.verdict)
-    click.echo(f"See and hear it: {result.report}")
+    say(result.evaluation.verdict)
+    say(f"See and hear it: {result.report}")
     return end(result.skipped)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soundkin.cli.output import end, list_files
+from soundkin.cli.output import end, note, say
 from soundkin.errors import OtherModelError
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ def command(
     except OtherModelError as error:
         if not sys.stdin.isatty():
             raise
-        click.echo(f"soundkin: {error}", err=True)
+        note(f"soundkin: {error}")
         click.confirm("Replace them?", abort=True, err=True)
         result = embed(replace=True)
-    click.echo(f"{output}: {result.embedded} tracks embedded, {result.reused} unchanged and kept")
-    list_files("warning", result.warnings)
+    say(f"{output}: {result.embedded} tracks embedded, {result.reused} unchanged and kept")
     return end(result.skipped, allow_skipped)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import end, print_json, print_rows
+from soundkin.cli.output import end, print_json, print_rows, say
 
 HELP = """Measure MODEL on unheard tracks of CATALOG, beside an untrained network, MFCC statistics and chance.
 
@@ -43,6 +43,7 @@ LONG = 24  # rows; longer tables are for the page, or for --every-metric
     "--judgements", type=click.Path(path_type=Path), help="Neighbours marked good or bad, as judge.html saves."
 )
 @click.option("--by", multiple=True, metavar="COLUMN", help="Split scores by this column, beside genre and decade.")
+@click.option("--no-artist", multiple=True, metavar="NAME", help="A name that is no artist's, as Various Artists is.")
 @click.option("--robustness", is_flag=True, help="Distort some tracks and see what is still found. Takes minutes.")
 @click.option("--query", "queries", multiple=True, metavar="TRACK", help="A track_id to listen to in the pages.")
 @click.option("--queries", "query_count", type=click.IntRange(min=1), default=6, show_default=True,
@@ -72,6 +73,7 @@ def command(
     triplets: Path | None,
     judgements: Path | None,
     by: tuple[str, ...],
+    no_artist: tuple[str, ...],
     robustness: bool,
     queries: tuple[str, ...],
     query_count: int,
@@ -99,6 +101,7 @@ def command(
         triplets=triplets,
         judgements=judgements,
         by=by,
+        no_artist=no_artist,
         robustness=robustness,
         queries=queries,
         query_count=query_count,
@@ -108,12 +111,12 @@ def command(
         print_json(result.to_json())
         return end(result.skipped)
     print_rows(f"{model} on the {result.provenance['split']} tracks of {catalog}", result.table(every_metric))
-    click.echo(result.verdict)
+    say(f"{result.verdict}\n")
     for section in result.sections.values():
         rows = section.table()
         if len(rows) <= LONG or every_metric:
             print_rows(section.title, rows)
-        click.echo(f"{section.title}: {section.verdict}")
+        say(f"{section.title}: {section.verdict}\n")
     if output is not None and output.suffix != ".json":
-        click.echo(f"Read it: {output}/report.html. Judge by ear: {output}/judge.html")
+        say(f"Read it: {output}/report.html. Judge by ear: {output}/judge.html")
     return end(result.skipped)

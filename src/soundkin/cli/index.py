@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from soundkin.cli.output import say
+
 HELP = """Build a search index over EMBEDDINGS.
 
 \b
@@ -21,4 +23,4 @@ def command(embeddings: Path, output: Path, catalog: Path | None, kind: str) -> 
     from soundkin.pipelines.index import index_embeddings
 
     result = index_embeddings(embeddings, output, catalog=catalog, kind=kind)
-    click.echo(f"{output}: {result.count} tracks, {result.kind}: {result.reason}")
+    say(f"{output}: {result.count} tracks, {result.kind}: {result.reason}")

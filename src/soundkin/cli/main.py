@@ -1,12 +1,15 @@
 """`soundkin`: one command a verb, each in its own file and imported only when it is called."""
 
+import errno
 import importlib
-import logging
+import io
 import sys
 from collections.abc import Sequence
 
 import click
 
+from soundkin.cli.logs import OPTIONS, logs_json, prepare_streams, set_up_logging
+from soundkin.cli.output import discard_stdout, flush_stdout, log
 from soundkin.errors import SoundkinError
 
 COMMANDS = (
@@ -24,7 +27,7 @@ COMMANDS = (
     "reproduce",
     "demo",
 )
-DONE, INTERRUPTED = 0, 130
+DONE, BUG, INTERRUPTED = 0, 1, 130
 
 
 class LazyCommands(click.Group):
@@ -40,6 +43,7 @@ class LazyCommands(click.Group):
             return None
         module = importlib.import_module(f"soundkin.cli.{cmd_name}")
         command: click.Command = module.command
+        command.params += [option for option in OPTIONS if option not in command.params]
         return command
 
     def resolve_command(
@@ -56,6 +60,7 @@ class LazyCommands(click.Group):
 
 @click.group(
     cls=LazyCommands,
+    params=list(OPTIONS),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 done, 2 usage or config, 3 done but some files were skipped, 4 an artefact is corrupt or of "
     "another model, 130 interrupted, 1 anything else. Results go to stdout, progress and logs to stderr.",
@@ -76,20 +81,35 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code; a person's mistake ends in one line, never in a traceback."""
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("soundkin").setLevel(logging.INFO)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    prepare_streams()
+    set_up_logging(words)
     try:
-        code = cli.main(list(arguments) if arguments is not None else None, standalone_mode=False)
+        code = cli.main(words, standalone_mode=False)
+        flush_stdout()
     except click.ClickException as error:
-        error.show()
+        log.error("%s", error.format_message() if logs_json() else _shown(error))
         code = error.exit_code
     except SoundkinError as error:
-        click.echo(f"soundkin: {error}", err=True)
+        log.error("soundkin: %s", error, extra={"fields": {"kind": type(error).__name__}})
         code = error.exit_code
     except (KeyboardInterrupt, click.exceptions.Abort):
-        click.echo("soundkin: interrupted. Run the same command again to go on.", err=True)
+        log.error("soundkin: interrupted. Run the same command again to go on.")
         code = INTERRUPTED
-    except BrokenPipeError:  # `soundkin query ... | head`
-        sys.stderr.close()
-        code = DONE
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # help is printed by click, not by us
+            discard_stdout()
+            log.error("soundkin: cannot write: %s. Free some space, and run the same command again.", error.strerror)
+            sys.exit(BUG)
+        if not logs_json():
+            raise
+        log.critical("%s", error, exc_info=True)
+        code = BUG
     sys.exit(code if isinstance(code, int) else DONE)
+
+
+def _shown(error: click.ClickException) -> str:
+    """What click says of a mistake: usage, where to find help, and what is wrong."""
+    shown = io.StringIO()
+    error.show(shown)
+    return shown.getvalue().rstrip("\n")

@@ -1,37 +1,53 @@
-"""How results look: a table or JSON on stdout; what was skipped, on stderr and in the exit code."""
+"""How results look: tables, lines or JSON on stdout; notes, errors and what was skipped on stderr, by logging.
 
-import json
+All that came from a file or a person goes through `printable`, and nothing in it is read as markup.
+"""
+
+import logging
+import os
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
-
-from soundkin.errors import Skipped
+from soundkin.cli.tables import lay_out
+from soundkin.errors import OutputError, Skipped
+from soundkin.terminal import printable, printable_json, printable_lines, speaks_unicode
 
 SOME_SKIPPED = 3
 SHOWN = 10
+PIPE_COLUMNS = 80  # where neither a terminal nor COLUMNS says how wide we may write
+
+log = logging.getLogger(__name__)
+
+
+def say(text: str) -> None:
+    """Print a line of results.
+
+    Raises:
+        OutputError: stdout is closed, or full.
+    """
+    _write(printable_lines(text))
+
+
+def note(text: str, **fields: object) -> None:
+    """Say something about the results on stderr; `fields` are for programs that read the log."""
+    log.info("%s", text, extra={"fields": fields})
 
 
 def print_json(value: Any) -> None:
     """Print plain values as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    _write(printable_json(value))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; numbers are aligned to the right."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for place, column in enumerate(columns):
-        numeric = bool(rows) and all(_is_number(row[place]) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    if not console.is_terminal:
-        console.width = 160  # a pipe has no width; do not fold what a program reads
-    console.print(table)
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], shorten: bool = False) -> None:
+    """Print a table that fits the terminal, or COLUMNS; with `shorten`, long text ends in an ellipsis."""
+    shown = [[printable(cell) for cell in row] for row in rows]
+    width = shutil.get_terminal_size((PIPE_COLUMNS, 24)).columns
+    tables = lay_out([printable(c) for c in columns], shown, width, shorten, speaks_unicode(sys.stdout))
+    for place, lines in enumerate(tables):
+        heading = f"\n{_bold(printable(title))}, continued" if place else _bold(printable(title))
+        _write("\n".join([heading, *lines]))
 
 
 def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
@@ -43,22 +59,43 @@ def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
 def list_files(what: str, items: Sequence[Skipped]) -> None:
     """Say on stderr what is off with files, the first `SHOWN` of them by name."""
     for item in items[:SHOWN]:
-        click.echo(f"{what} {item.path}: {item.reason}", err=True)
+        fields = {"path": item.path, "reason": item.reason}
+        log.error("%s %s: %s", what, item.path, item.reason, extra={"fields": fields})
     if len(items) > SHOWN:
-        click.echo(f"... and {len(items) - SHOWN} more", err=True)
+        log.error("... and %d more %s", len(items) - SHOWN, what)
 
 
 def end(skipped: Sequence[Skipped], allow_skipped: bool = False) -> int:
     """List skipped files on stderr and give the exit code: 3 when there are any, unless that is allowed, else 0."""
     list_files("skipped", skipped)
     if skipped:
-        click.echo(f"soundkin: done, but {len(skipped)} file(s) were skipped", err=True)
+        message = "soundkin: done, but %d file(s) were skipped"
+        log.error(message, len(skipped), extra={"fields": {"skipped": len(skipped)}})
     return SOME_SKIPPED if skipped and not allow_skipped else 0
 
 
-def _is_number(text: str) -> bool:
+def flush_stdout() -> None:
+    """Write what is still buffered, so that a full disk is told of while we can."""
+    if sys.stdout is not None:
+        _write("", end="")
+
+
+def _write(text: str, end: str = "\n") -> None:
+    if sys.stdout is None:
+        raise OutputError("stdout is closed, so the results cannot be shown. Send them somewhere: > FILE")
     try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        print(text, end=end, flush=True)
+    except BrokenPipeError:  # `soundkin query ... | head`: nobody reads on, and the work goes on
+        discard_stdout()
+    except OSError as error:
+        discard_stdout()
+        raise OutputError(f"cannot write to stdout: {error.strerror}. Nothing but the printed text is lost.") from error
+
+
+def discard_stdout() -> None:
+    """What is printed from now on goes nowhere, the rest of Python's buffer included."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _bold(text: str) -> str:
+    return f"\x1b[1m{text}\x1b[0m" if sys.stdout is not None and sys.stdout.isatty() else text

@@ -1,11 +1,10 @@
 """`soundkin query`."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from soundkin.cli.output import print_json, print_table
+from soundkin.cli.answers import cells_to_read, chosen, columns_option, print_answers
 
 HELP = """What sounds like this? Ask by a track's id, by an audio file, or by several at once.
 
@@ -24,7 +23,8 @@ Examples:
 @click.option("--where", multiple=True, metavar="FILTER", help="genre=rock, genre!=rock, 'year>=1990'; all must hold.")
 @click.option("--artist-cap", type=click.IntRange(min=1), help="At most this many answers of one artist.")
 @click.option("--model", type=click.Path(path_type=Path), help="Model bundle for files; default: where embed found it.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@columns_option
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table, with all columns.")
 def command(
     index: Path,
     like: tuple[str, ...],
@@ -32,16 +32,13 @@ def command(
     where: tuple[str, ...],
     artist_cap: int | None,
     model: Path | None,
+    columns: str | None,
     as_json: bool,
 ) -> None:
     from soundkin.pipelines.query import query
 
-    answers = query(index, list(like), k=k, where=list(where), artist_cap=artist_cap, model=model)
-    if as_json:
-        print_json([asdict(answer) for answer in answers])
-        return
-    rows = [
-        [str(answer.rank), f"{answer.score:.3f}", answer.title, answer.artist, answer.track_id, answer.path]
-        for answer in answers
-    ]
-    print_table(f"sounds like {', '.join(like)}", ["rank", "score", "title", "artist", "track_id", "path"], rows)
+    names = chosen(columns)
+    answers = query(
+        index, like, k, where=where, artist_cap=artist_cap, model=model, columns=cells_to_read(names, as_json)
+    )
+    print_answers(f"sounds like {', '.join(like)}", answers, names, as_json)

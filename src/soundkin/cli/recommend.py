@@ -1,11 +1,10 @@
 """`soundkin recommend`."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from soundkin.cli.output import print_json, print_table
+from soundkin.cli.answers import cells_to_read, chosen, columns_option, print_answers
 
 HELP = """What would USER like to hear? Ranks all tracks of an index or an embeddings folder, never played ones too.
 
@@ -28,7 +27,8 @@ Examples:
 @click.option("--artist-cap", type=click.IntRange(min=1), help="At most this many tracks of one artist.")
 @click.option("--model", type=click.Path(path_type=Path), help="Model bundle; default: where embed found it.")
 @click.option("--task", metavar="TASK", help="ratings or latent_factors; default: the first that the model has.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@columns_option
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table, with all columns.")
 def command(
     tracks: Path,
     user: str,
@@ -38,15 +38,21 @@ def command(
     artist_cap: int | None,
     model: Path | None,
     task: str | None,
+    columns: str | None,
     as_json: bool,
 ) -> None:
     from soundkin.pipelines.recommend import recommend
 
+    names = chosen(columns)
     found = recommend(
-        tracks, user, k=k, where=list(where), artist_cap=artist_cap, ratings=ratings, model=model, task=task
+        tracks,
+        user,
+        k=k,
+        where=where,
+        artist_cap=artist_cap,
+        ratings=ratings,
+        model=model,
+        task=task,
+        columns=cells_to_read(names, as_json),
     )
-    if as_json:
-        print_json([asdict(one) for one in found])
-        return
-    rows = [[str(one.rank), f"{one.score:.3f}", one.title, one.artist, one.track_id, one.path] for one in found]
-    print_table(f"for {user}", ["rank", "score", "title", "artist", "track_id", "path"], rows)
+    print_answers(f"for {user}", found, names, as_json)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import end, print_json, print_rows
+from soundkin.cli.output import end, note, print_json, print_rows, say
 
 HELP = """Compare what PAPER compares, by its protocol, on the tracks and ratings at hand.
 
@@ -47,7 +47,7 @@ def command(
     else:
         title = f"{paper}: {result.tracks['test']} test tracks offered to {result.comparison.users} users"
         print_rows(title, result.table())
-        click.echo(result.verdict)
-        for note in result.notes:
-            click.echo(note, err=True)
+        say(result.verdict)
+        for line in result.notes:
+            note(line)
     return end(result.skipped)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soundkin.cli.output import SHOWN, end
+from soundkin.cli.output import SHOWN, end, note, say
 
 if TYPE_CHECKING:
     from soundkin.pipelines.scan import ScanResult
@@ -49,17 +49,17 @@ def command(folder: Path, output: Path, workers: int, guess: bool) -> int:
         _name("gone", result.changes.gone)
     _name("passed over", [f"{item.path}: {item.reason}" for item in result.passed_over])
     if result.waiting:
-        click.echo(f"{result.waiting} row(s) of files that are gone wait in {gone_table(output)}", err=True)
+        note(f"{result.waiting} row(s) of files that are gone wait in {gone_table(output)}")
     code = end(result.skipped)
-    click.echo(f"{output}: {_summary(result)}")
+    say(f"{output}: {_summary(result)}")
     return code
 
 
 def _name(kind: str, items: Sequence[str]) -> None:
     for item in items[:SHOWN]:
-        click.echo(f"{kind} {item!r}" if not item.isprintable() else f"{kind} {item}", err=True)
+        note(f"{kind} {item}")
     if len(items) > SHOWN:
-        click.echo(f"... and {len(items) - SHOWN} more {kind}", err=True)
+        note(f"... and {len(items) - SHOWN} more {kind}")
 
 
 def _summary(result: "ScanResult") -> str:

@@ -2,7 +2,7 @@
 
 import click
 
-from soundkin.cli.output import end, print_rows, print_table
+from soundkin.cli.output import end, note, print_rows, print_table, say
 from soundkin.errors import ConfigError
 
 HELP = """Train a network from a config: any KEY=VALUE, any group choice, -m for a sweep.
@@ -43,7 +43,7 @@ def command(overrides: tuple[str, ...], multirun: bool, show: bool, again: bool,
 
     result = train(compose(overrides), again)
     if result.trained_before:
-        click.echo("soundkin: trained already, on the same config and inputs; --again trains anew", err=True)
+        note("soundkin: trained already, on the same config and inputs; --again trains anew")
     rows = [[name, f"{value:.4g}"] for name, value in result.metrics.items()]
     print_table(f"model: {result.model}", ["at its best epoch", "value"], rows)
     return end(result.skipped, allow_skipped)
@@ -60,7 +60,7 @@ def _show(overrides: tuple[str, ...], multirun: bool) -> int:
         if isinstance(config, ConfigError):
             raise config
         shown.append(config.model_dump(mode="json"))
-    click.echo(yaml.safe_dump_all(shown, sort_keys=False, allow_unicode=True).rstrip())
+    say(yaml.safe_dump_all(shown, sort_keys=False, allow_unicode=True).rstrip())
     return 0
 
 
@@ -72,6 +72,6 @@ def _sweep(overrides: tuple[str, ...], again: bool, allow_skipped: bool) -> int:
     code = end(result.skipped, allow_skipped)
     if result.failures:
         failed = f"{len(result.failures)} of {len(result.outcomes)} runs failed"
-        click.echo(f"soundkin: {failed}. Run the same command again to train what is not trained yet.", err=True)
+        note(f"soundkin: {failed}. Run the same command again to train what is not trained yet.")
         return getattr(result.failures[0], "exit_code", 1)
     return code

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundkin.cli.output import end, print_json, print_rows
+from soundkin.cli.output import end, print_json, print_rows, say
 
 HELP = """Train on some sources of CATALOG and test on the others, every source once: does what is learnt carry over?
 
@@ -51,5 +51,5 @@ def command(
     else:
         for name, part in result.parts.items():
             print_rows(f"{name}: {part.size}", part.table(every_metric))
-            click.echo(f"{name}: {result.verdicts[name]}")
+            say(f"{name}: {result.verdicts[name]}\n")
     return end(result.skipped)

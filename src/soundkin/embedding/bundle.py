@@ -31,7 +31,7 @@ from soundkin.embedding.reference_sound import hears_alike, reference_vector
 from soundkin.embedding.users import read_users, write_users
 from soundkin.errors import ArtefactError, ConfigError, OutputError, SoundkinError, UsageError
 from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.front_ends import AnyFrontEnd, settings_of, validate_front_end
+from soundkin.features.front_ends import AnyFrontEnd, settings_of, stored_front_end
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.lyric_tokens import LyricTokenizer
 from soundkin.features.patches import PatchConfig
@@ -243,7 +243,7 @@ def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) ->
             values["path"] = folder / "external.onnx"
             if not values["path"].is_file() or sha256_of(values["path"]) != values["sha256"]:
                 raise ArtefactError(f"{values['path']} is missing or corrupt. Copy the model again.")
-    front_end = validate_front_end(values, "front_end")
+    front_end = stored_front_end(values, "front_end")
     if vectors is None:
         return front_end
     if not isinstance(front_end, ExternalFrontEnd) or not front_end.is_table:

@@ -4,24 +4,30 @@ Kernels round differently for another number of threads or another batch shape. 
 holds patches of one track only, cut in the same places whenever that track is embedded.
 """
 
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from soundkin.embedding.bundle import Bundle, load_bundle
-from soundkin.errors import AudioError, UsageError
-from soundkin.features.decode import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MOST_CHANNELS, AudioStream
+from soundkin.embedding.waveforms import rate_hz, samples_by_channels
+from soundkin.errors import AudioError, Skipped, UsageError
+from soundkin.features.decode import AudioStream
 from soundkin.features.decoders import Source
 from soundkin.features.front_ends import FrameStream, Sound, frames_of_audio, sound_hash, stream_frames
 from soundkin.features.lyric_tokens import pad
 from soundkin.features.patches import stream_patches
 from soundkin.files import sha256_of_text
 from soundkin.models import LyricTokens
-from soundkin.parallel import one_torch_thread
+from soundkin.parallel import in_processes, one_torch_thread
+from soundkin.progress import progress
 from soundkin.shapes import Float32, typechecked
 
 # Measured for the default network: 8 patches at once take 0.4 to 0.6 of the time of one by one; more gain nothing.
@@ -46,6 +52,15 @@ class TrackEmbedding:
     lyrics_hash: str = ""
 
 
+@dataclass(frozen=True)
+class FileEmbedding:
+    """What embedding one of several files gave: its vector, or None and the error that says why there is none."""
+
+    path: Path
+    vector: Float32[np.ndarray, " embedding"] | None
+    error: str = ""
+
+
 class Embedder:
     """Computes vectors with one model bundle, on the CPU."""
 
@@ -55,15 +70,75 @@ class Embedder:
         self.embedding_size = bundle.network_config.embedding_size
         self.reads_lyrics = bundle.tokenizer is not None
 
-    def embed(self, audio: Path | str | Waveform, lyrics: str = "") -> Float32[np.ndarray, " embedding"]:
-        """Vector of a file, or of `(samples, sample_rate_hz)`: floats [samples] or [samples, channels], full scale 1.0.
+    @overload
+    def embed(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path
+        self,
+        audio: Path | str | np.ndarray | Waveform,
+        lyrics: str = "",
+        *,
+        sample_rate_hz: int | None = None,
+        normalise: bool = False,
+    ) -> Float32[np.ndarray, " embedding"]: ...
 
-        `lyrics` are the words as plain text, for a model that reads them; others do not look at them.
+    @overload
+    def embed(
+        self,
+        audio: Sequence[Path | str],
+        lyrics: Sequence[str] = "",
+        *,
+        normalise: bool = False,
+        workers: int = 1,
+        show_progress: bool = True,
+    ) -> list[FileEmbedding]: ...
+
+    def embed(
+        self,
+        audio: Any,
+        lyrics: Any = "",
+        *,
+        sample_rate_hz: int | None = None,
+        normalise: bool = False,
+        workers: int = 1,
+        show_progress: bool = True,
+    ) -> Any:
+        """The vector of a file or of an array of samples; of several files, a `FileEmbedding` each, in their order.
+
+        An array is [samples], [channels, samples] or [samples, channels], floats with full scale 1.0 or integers that
+        are scaled by their type; it comes with `sample_rate_hz`, or as the pair (samples, rate). `lyrics` are the
+        words as plain text, for a model that reads them, one text a file; other models do not look at them. With
+        `normalise`, vectors have length 1.
+
+        Of several files, one that cannot be used has an error in place of its vector, and the others go on, in
+        `workers` processes (then a script needs `if __name__ == "__main__":`) and with a bar on stderr.
 
         Raises:
-            AudioError: the audio cannot be used; says why.
+            AudioError: a single file or an array cannot be used; says why.
+            UsageError: what is given is no audio: an array without rate, of an impossible shape, or not finite.
         """
-        return self.pool(self.embed_patches(audio)[0], lyrics)
+        if _is_several(audio):
+            return self._embed_files(_as_paths(audio), lyrics, normalise, workers, show_progress)
+        if isinstance(audio, str | Path):
+            if sample_rate_hz is not None:
+                raise UsageError("sample_rate_hz is for arrays: a file says its own rate. Leave it out.")
+        elif not isinstance(audio, tuple):
+            if sample_rate_hz is None:
+                raise UsageError("an array of samples needs its rate: embed(samples, sample_rate_hz=44100).")
+            audio = (audio, sample_rate_hz)
+        vector = self.pool(self.embed_patches(audio)[0], lyrics)
+        return unit_length(vector) if normalise else vector
+
+    def _embed_files(
+        self, paths: Sequence[Path], lyrics: Sequence[str], normalise: bool, workers: int, show_progress: bool
+    ) -> list[FileEmbedding]:
+        if workers < 1:
+            raise UsageError(f"workers={workers}: give at least 1.")
+        if lyrics and (isinstance(lyrics, str) or len(lyrics) != len(paths)):
+            raise UsageError(f"lyrics of {len(paths)} files are {len(paths)} texts, in their order. Give as many.")
+        jobs = list(zip(paths, lyrics or [""] * len(paths), strict=True))
+        found: dict[int, FileEmbedding] = {}
+        with closing(in_processes(partial(_embed_one, self, normalise), jobs, min(workers, len(jobs)))) as outcomes:
+            found |= progress(outcomes, "embed", total=len(jobs)) if show_progress else outcomes
+        return [found[number] for number in range(len(jobs))]
 
     def embed_patches(
         self, audio: Path | str | Waveform
@@ -135,6 +210,21 @@ def hash_of_lyrics(lyrics: str) -> str:
     return sha256_of_text(lyrics)[:32] if lyrics else ""
 
 
+def unit_length(vector: Float32[np.ndarray, " embedding"]) -> Float32[np.ndarray, " embedding"]:
+    """`vector` scaled to length 1; zeros stay."""
+    length = np.linalg.norm(vector)
+    return vector if length == 0 else np.asarray(vector / length, dtype=np.float32)
+
+
+def _is_several(audio: Any) -> bool:
+    """Whether `audio` is several files, in a list, a tuple, an array of names or a column of a table."""
+    if isinstance(audio, tuple):
+        return not (len(audio) == 2 and not isinstance(audio[0], str | Path))
+    if hasattr(audio, "__array__"):
+        return np.asarray(audio).dtype.kind in "OUT"
+    return not isinstance(audio, str | Path)
+
+
 def load(folder: Path | str, vectors: Path | None = None) -> Embedder:
     """Load the model bundle in `folder`, ready to embed; `vectors` as in `load_bundle`.
 
@@ -146,16 +236,29 @@ def load(folder: Path | str, vectors: Path | None = None) -> Embedder:
 
 
 def stream_array(samples: np.ndarray, sample_rate_hz: int) -> AudioStream:
-    """An array as if it were an open file, so that the same guards apply."""
-    if samples.ndim == 1:
-        samples = samples[:, np.newaxis]
-    if samples.ndim != 2 or samples.shape[1] > MOST_CHANNELS or samples.dtype.kind != "f":
+    """An array as if it were an open file, so that the same guards apply.
+
+    Raises:
+        UsageError: the samples or the rate are of no sound.
+    """
+    block, rate = samples_by_channels(samples), rate_hz(sample_rate_hz)
+    return AudioStream(Path("the waveform"), rate, Source("none", rate, block.shape[1], len(block), iter([block])))
+
+
+def _embed_one(embedder: Embedder, normalise: bool, job: tuple[Path, str]) -> FileEmbedding:
+    path, lyrics = job
+    try:
+        return FileEmbedding(path, embedder.embed(path, lyrics, normalise=normalise))
+    except AudioError as error:
+        return FileEmbedding(path, None, Skipped.because(path, error).reason)
+
+
+def _as_paths(audio: Any) -> list[Path]:
+    names = list(audio) if isinstance(audio, Iterable) else [audio]
+    odd = [name for name in names if not isinstance(name, str | Path)]
+    if odd:
         raise UsageError(
-            f"samples of shape {samples.shape} and type {samples.dtype}: "
-            "give floats [samples] or [samples, channels] with full scale at 1.0."
+            f"{type(odd[0]).__name__} among the files to embed. Give a path, several paths, or an array of samples "
+            "with its rate: embed(samples, sample_rate_hz=44100)."
         )
-    if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
-        raise UsageError(f"sample_rate_hz={sample_rate_hz}: give {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ}.")
-    blocks = iter([samples.astype(np.float32, copy=False)])
-    source = Source("none", sample_rate_hz, samples.shape[1], len(samples), blocks)
-    return AudioStream(Path("the waveform"), sample_rate_hz, source)
+    return [Path(name) for name in names]

@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import pyarrow as pa
 
-from soundkin import __version__
 from soundkin.embedding.embedder import TrackEmbedding
 from soundkin.embedding.parts import (
     Part,
@@ -36,6 +36,7 @@ from soundkin.errors import OutputError, Skipped
 from soundkin.files import explaining_output, locked, path_from, replacing
 
 TRACKS_PER_PART = 1000
+OURS = version("soundkin")
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ class Export:
                 rows = list(csv.DictReader(file))
         except (OSError, ValueError):
             return {}
-        ours = (row for row in rows if row.get("audio_hash") and row.get("soundkin") == __version__)
+        ours = (row for row in rows if row.get("audio_hash") and row.get("soundkin") == OURS)
         return {row["audio_hash"]: row["reason"] for row in ours}
 
     @property
@@ -239,7 +240,7 @@ class Export:
             writer.writerow(["track_id", "path", "reason", "audio_hash", "soundkin"])
             for row, unusable in sorted(self._unusable.items()):
                 skipped = unusable.skipped
-                writer.writerow([self._track_ids[row], skipped.path, skipped.reason, unusable.audio_hash, __version__])
+                writer.writerow([self._track_ids[row], skipped.path, skipped.reason, unusable.audio_hash, OURS])
 
     def _clear(self, names: set[str]) -> None:
         """Remove what the manifest does not name: parts of earlier runs, and what kills left."""

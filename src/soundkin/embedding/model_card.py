@@ -23,7 +23,7 @@ def training_data(catalog: Catalog, catalog_path: Path) -> dict[str, Any]:
         "tracks": len(catalog),
     }
     if "artist" in catalog.frame:
-        described["artists"] = len(catalog.artists.names)
+        described["artists"] = len({key for keys in catalog.artists.keys for key in keys})
     if "genre" in catalog.frame:
         described["genres"] = len({genre for genres in catalog.values("genre") for genre in genres})
     for column in ("licence_class", "licence"):

@@ -4,14 +4,17 @@ Hashes tell that weights and settings are the same; only listening tells that wh
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from soundkin.features.decode import AudioStream
+from soundkin.features.decoders import Source
 from soundkin.features.external import ExternalFrontEnd, encode
 from soundkin.features.front_ends import AnyFrontEnd
-from soundkin.features.log_mel import FrontEnd, LogMel
+from soundkin.features.log_mel import FrontEnd, LogMelStream
 from soundkin.features.patches import PatchConfig, tile
 from soundkin.models import TrackNetwork
 from soundkin.shapes import Float32
@@ -33,7 +36,8 @@ def reference_vector(
 def _reference_frames(front_end: AnyFrontEnd) -> Float32[Tensor, "frames mels"]:
     """Frames of the sweep; of a table, which holds no sound, numbers that look random and never change."""
     if isinstance(front_end, FrontEnd):
-        return LogMel(front_end)(_sweep(front_end.sample_rate_hz, front_end.low_hz, front_end.high_hz))
+        sweep = _sweep(front_end.sample_rate_hz, front_end.low_hz, front_end.high_hz)
+        return torch.cat(list(LogMelStream(_as_audio(sweep, front_end.sample_rate_hz), front_end)))
     if front_end.is_table:
         numbers = np.random.RandomState(0).standard_normal((8, front_end.bands))  # numpy never changes this one
         return torch.from_numpy(numbers.astype(np.float32))
@@ -47,6 +51,11 @@ def _encoded_sweep(front_end: ExternalFrontEnd) -> Float32[Tensor, "frames size"
     else:
         heard = _sweep(onnx.sample_rate_hz, 30.0, onnx.sample_rate_hz * 0.45)[:, None]
     return torch.stack([vector for _, vector in encode([heard], front_end)])
+
+
+def _as_audio(samples: Float32[Tensor, " samples"], sample_rate_hz: int) -> AudioStream:
+    source = Source("none", sample_rate_hz, 1, len(samples), iter([samples[:, None].numpy()]))
+    return AudioStream(Path("the reference sound"), sample_rate_hz, source)
 
 
 def _sweep(sample_rate_hz: int, low_hz: float, high_hz: float) -> Float32[Tensor, " samples"]:

@@ -87,8 +87,8 @@ def fairness(
 
     Items of measures are tracks in catalog order, or users in the order of user groupings. `systems`, ours first, are
     vectors in catalog order, for exposure; leave them out where groups are of users. `artists` numbers each track's
-    artist from 0 (`artist_groups`), and `unit` is what it numbers (`unit_of`); without it every track is drawn by
-    itself, and the table says that it is tracks which are counted.
+    artist from 0 (`Catalog.artists.groups`), and `unit` is what it numbers (`unit_of`); without it every track is
+    drawn by itself, and the table says that it is tracks which are counted.
 
     Raises:
         UsageError: a grouping is of more or fewer items than a measure, or than there are vectors.

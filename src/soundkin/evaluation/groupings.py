@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
 
 from soundkin.catalog.table import Catalog
-from soundkin.evaluation.questions import Values, artist_groups, column_values, memberships
+from soundkin.evaluation.questions import Values, column_values, memberships
 from soundkin.shapes import Float, Int, typechecked
 
 UNKNOWN = "unknown"
@@ -30,7 +30,7 @@ Counts = Float[np.ndarray, " items"] | Int[np.ndarray, " items"]
 def groups_of(
     catalog: Catalog, columns: Sequence[str] | None = None, plays_per_track: Counts | None = None
 ) -> dict[str, Values]:
-    """Group tracks by columns, by the size of their first artist's catalogue, and by how often they are played.
+    """Group tracks by columns, by the size of their lead artist's catalogue, and by how often they are played.
 
     `columns` default to genre and decade, as far as the catalog has them. `plays_per_track` [tracks] is in catalog
     order, NaN where it is not known; without it there is no popularity.
@@ -44,7 +44,7 @@ def groups_of(
         for column in columns:
             catalog.require("year" if column == "decade" else column, "it was named as a column to split scores by.")
     found = {column: _named(column_values(catalog, column)) for column in columns}
-    if any(column_values(catalog, "artist")):
+    if any(catalog.artists.keys):
         found[CATALOGUE] = _catalogue_sizes(catalog)
     if plays_per_track is not None:
         found[POPULARITY] = deciles(plays_per_track)
@@ -95,10 +95,10 @@ def _named(values: Values) -> Values:
 
 
 def _catalogue_sizes(catalog: Catalog) -> Values:
-    numbers = artist_groups(catalog)
-    sizes = np.bincount(numbers)[numbers]
-    known = column_values(catalog, "artist")
-    return [(_size_in_words(size),) if names else (UNKNOWN,) for size, names in zip(sizes, known, strict=True)]
+    sizes = np.bincount(catalog.artists.groups)[catalog.artists.groups]
+    return [
+        (_size_in_words(size),) if lead else (UNKNOWN,) for size, lead in zip(sizes, catalog.artists.leads, strict=True)
+    ]
 
 
 def _size_in_words(tracks: int) -> str:

@@ -18,7 +18,7 @@ from soundkin.evaluation.geometry import Geometry
 from soundkin.evaluation.hubness import Hubness, hubness
 from soundkin.evaluation.judgements import ByHand
 from soundkin.evaluation.measure import CHANCE
-from soundkin.evaluation.questions import artist_groups, unit_of
+from soundkin.evaluation.questions import unit_of
 from soundkin.evaluation.retrieval import MOST_QUERIES, Systems, sampled_queries
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.row import Row, make_row, size_cell, table_row
@@ -185,7 +185,7 @@ def summarised(
     return Evaluation(
         systems=(*names, CHANCE),
         tracks=len(catalog),
-        artists=len(np.unique(artist_groups(catalog))),
+        artists=len(np.unique(catalog.artists.groups)),
         unit=unit_of(catalog),
         rows=rows,
         hubness=tuple(

@@ -38,33 +38,31 @@ def question(catalog: Catalog, label: str) -> Question:
     filter_values = column_values(catalog, filtered_by) if filtered_by else [()] * len(catalog)
     if not any(filter_values):
         filtered_by = None
-    return Question(label, column_values(catalog, label), filtered_by, filter_values, artist_groups(catalog))
+    return Question(label, column_values(catalog, label), filtered_by, filter_values, catalog.artists.groups)
 
 
 def column_values(catalog: Catalog, column: str) -> Values:
     """What a column holds for each track; all empty where the catalog has no such column.
 
-    An album is told apart by its artist too: many are called "Greatest Hits".
+    An artist has one name, however spelled: the commonest; nobody is none. An album is told apart by its lead artist
+    too: many are called "Greatest Hits".
     """
     if column == "decade":
         return [tuple(f"{int(year) // 10 * 10}s" for year in years) for years in column_values(catalog, "year")]
     if column not in catalog.frame.columns:
         return [()] * len(catalog)
-    if column == "album" and "artist" in catalog.frame.columns:
-        pairs = zip(catalog.values("artist"), catalog.values("album"), strict=True)
+    if column == "artist":
+        return catalog.artists.labels
+    if column == "album":
+        pairs = zip(column_values(catalog, "artist"), catalog.values("album"), strict=True)
         return [tuple(" / ".join([*artists[:1], album]) for album in albums) for artists, albums in pairs]
     values: Values = catalog.values(column)
     return values
 
 
-def artist_groups(catalog: Catalog) -> Int[np.ndarray, " tracks"]:
-    """A number for each track's first artist."""
-    return group_numbers(column_values(catalog, "artist"))
-
-
 def unit_of(catalog: Catalog) -> str:
-    """What `artist_groups` numbers: artists, or single tracks where no artist is known."""
-    return "artists" if any(column_values(catalog, "artist")) else "tracks"
+    """What `Catalog.artists.groups` numbers: artists, or single tracks where no artist is known."""
+    return "artists" if any(catalog.artists.keys) else "tracks"
 
 
 def group_numbers(values: Values) -> Int[np.ndarray, " tracks"]:

@@ -19,7 +19,7 @@ from scipy.ndimage import uniform_filter1d
 from soundkin.features.log_mel import FrontEnd, log_mel_of_file
 from soundkin.shapes import Float, Float32, Int, typechecked
 
-FRONT_END = FrontEnd()
+FRONT_END = FrontEnd(level_db=None, silence_db=None)  # places in an outline are places in the file
 LONGEST_SECONDS = 300.0  # of a file are read: an outline is at most 108 kB
 
 MELS = 72  # up to 4.3 kHz, which a copy at 8 kHz still has

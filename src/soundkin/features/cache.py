@@ -209,7 +209,8 @@ def _build_shard(folder: Path, front_end: AnyFrontEnd, seconds: float, batch: Ba
         for key, sound in batch:
             start, checksum = written, 0
             try:
-                for frames in stream_frames(sound, front_end, seconds):
+                stream = stream_frames(sound, front_end, seconds)
+                for frames in stream:
                     content = frames.half().numpy().tobytes()
                     file.write(content)
                     written += len(frames)
@@ -218,6 +219,8 @@ def _build_shard(folder: Path, front_end: AnyFrontEnd, seconds: float, batch: Ba
                 failures[key] = str(error)
             else:
                 places[key] = (start, written - start, checksum)
+                if stream.warnings:
+                    logger.warning("%s: %s", stream.name, "; ".join(stream.warnings))
     if places:
         write_json(data.with_suffix(".json"), places)
     else:

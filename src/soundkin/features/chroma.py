@@ -9,6 +9,7 @@ Chord Recognition of Musical Sound" (1999).
 import torch
 from torch import Tensor
 
+from soundkin.features.spectrum import power_spectra
 from soundkin.shapes import Float32, typechecked
 
 FRAMES_A_WINDOW = 10
@@ -48,11 +49,13 @@ class Chroma:
         )
 
     @typechecked
-    def __call__(self, waveform: Float32[Tensor, " samples"]) -> Float32[Tensor, "groups bands"]:
-        """Of as many whole groups as the waveform holds."""
-        windows = waveform.unfold(0, self.window_samples, self.hop_samples) * self._window
-        spectrum = torch.fft.rfft(windows, n=self.transform_samples)[:, : len(self._weights)]
-        power = torch.view_as_real(spectrum).square().sum(2)
+    def powers(self, parts: Float32[Tensor, "parts samples"]) -> Float32[Tensor, "groups pitches"]:
+        """Power by pitch, in units of the floor, of as many whole groups as the parts hold."""
+        power = power_spectra(parts, self._window, self.hop_samples, len(self._weights), self.transform_samples)
         with torch.autocast("cpu", enabled=False):
-            pitches = torch.mm(power, self._weights).log1p()
-        return pitches.view(-1, OCTAVES, self.bands).mean(dim=1)
+            return torch.mm(power, self._weights)
+
+    @typechecked
+    def of_powers(self, powers: Float32[Tensor, "groups pitches"]) -> Float32[Tensor, "groups bands"]:
+        """What the pitches' powers come to in one octave."""
+        return powers.log1p().view(-1, OCTAVES, self.bands).mean(dim=1)

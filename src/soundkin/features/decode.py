@@ -1,16 +1,15 @@
-"""Audio file -> mono waveform: float32, full scale at 1.0, in blocks, with memory bounded whatever the file claims.
+"""Audio file -> waveform: float32, full scale at 1.0, in blocks, with memory bounded whatever the file claims.
 
 Headers lie, files are cut short, and floats are not always numbers. What makes a file useless is an `AudioError` that
 names it; what can be lived with is a warning that stays with the track:
 - samples that are not finite, or absurdly large, count as silence;
-- a damaged file is used as far as FFmpeg or libsndfile can read it, and so is one that ends before its header says;
-- silence is allowed.
+- a file is decoded to the end of its data, whatever length its header claims; what is lost on the way is said;
+- silence is allowed, and so are whole files far beyond full scale.
 """
 
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import reduce
 from itertools import chain
 from pathlib import Path
 
@@ -18,18 +17,35 @@ import numpy as np
 import soxr
 
 from soundkin.errors import AudioError
-from soundkin.features.decoders import Blocks, CannotDecodeError, Source, open_with_ffmpeg, open_with_libsndfile
+from soundkin.features.decoders import (
+    BLOCK_SAMPLES,
+    Blocks,
+    CannotDecodeError,
+    LibsndfileSource,
+    Source,
+    open_with_ffmpeg,
+    open_with_libsndfile,
+)
+from soundkin.features.downmix import Channels, Downmix, Parts, in_segments, mean_square, without_cancelling
 from soundkin.features.file_hashes import file_hash
-from soundkin.shapes import Float32, typechecked
+from soundkin.features.memory import borrowed
+from soundkin.features.unread import bytes_left, unread_blocks
+from soundkin.shapes import Float32
 from soundkin.units import samples_to_seconds, seconds_to_samples
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 384_000
 MOST_CHANNELS = 32
-LOUDEST = 2.0**16  # float files that hold 16-bit integers reach 2**15; anything above is damage
-SILENT_POWER = 1e-10  # mean square; 100 dB below full scale
-CUT_SHORT_SECONDS = 0.1  # encoders round a claimed length by less than this
+LOUDEST = 2.0**32  # float files that hold 32-bit integers reach 2**31; anything above is damage
+SILENT_DB = -85.0  # against a full-scale sine: dither of 16-bit files lies below, the quietest music above
+SILENT_POWER = 10 ** (SILENT_DB / 10) / 2  # the same as a mean square
+BEYOND_FULL_SCALE = 4.0  # mean square: 6 dB above what full scale allows, which no limiter leaves
+# A decoder and a Fourier transform push each other's tables out of the processor's caches. Turns of this many decoded
+# blocks (48 s at 44.1 kHz) instead of one save a fifth of the whole.
+BLOCKS_A_TURN = 32
+CUT_SHORT_SECONDS = 0.25  # encoders round a claimed length by less than this
 
 MonoBlocks = Iterator[Float32[np.ndarray, " samples"]]
+Samples = Float32[np.ndarray, "*parts samples"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +59,10 @@ class Waveform:
 
 @dataclass
 class AudioStream:
-    """An open audio file. Iterating yields mono float32 blocks, once; `warnings` and `samples_read` are whole after."""
+    """An open audio file, to be read once; `warnings` and `samples_read` are whole after.
+
+    `parts` yields what `downmix` makes of the channels; iterating yields mono blocks in which nothing is cancelled.
+    """
 
     path: Path
     sample_rate_hz: int
@@ -51,6 +70,7 @@ class AudioStream:
     seconds: float | None = None
     warnings: list[str] = field(default_factory=list)
     samples_read: int = 0
+    _stops: list[str] = field(default_factory=list)
 
     @property
     def duration_seconds(self) -> float:
@@ -58,34 +78,75 @@ class AudioStream:
         return samples_to_seconds(self.samples_read, self.sample_rate_hz)
 
     def __iter__(self) -> MonoBlocks:
-        """Yield the file in order.
+        """Yield the file in order as mono; raises as `parts` does."""
+        return without_cancelling(self.parts())
+
+    def parts(self) -> Iterator[Parts]:
+        """Yield the file in order as blocks [parts, samples]: the mean over the channels, then what that loses.
+
+        A block is valid until the next one is asked for: all are in the same memory.
 
         Raises:
             AudioError: there is at most one sample in it.
         """
-        energy, bad_samples = 0.0, 0
-        for block in self._up_to_limit(chain(self._decoded(), self._rest())):
-            mono, bad = _clean_mono(block)
-            bad_samples += bad
-            energy += float(np.dot(mono, mono))
-            self.samples_read += len(mono)
-            yield mono
+        self._energy, self._bad_samples, self._silent = 0.0, 0, True
+        downmix = Downmix()
+        blocks = in_segments(map(self._clean, self._up_to_limit(chain(self._decoded(), self._unread()))))
+        with borrowed(BLOCKS_A_TURN * BLOCK_SAMPLES) as memory:
+            while turn := list(_in_turn(blocks, downmix, memory)):
+                yield from turn
+        self._warn()
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _clean(self, block: Channels) -> Channels:
+        """Silence the samples that are no number or beyond any sense; count them, and what is left."""
+        power = mean_square(block)
+        if not power * block.size < LOUDEST**2:  # at almost no cost: of nearly every block, all is well
+            bad = ~(np.abs(block) <= LOUDEST).all(axis=1)
+            block = np.where(bad[:, None], np.float32(0), block)
+            power = mean_square(block)
+            self._bad_samples += int(bad.sum())
+        self._energy += power * len(block)
+        self._silent = self._silent and power < SILENT_POWER
+        self.samples_read += len(block)
+        return block
+
+    def _warn(self) -> None:
         if self.samples_read < 2:
-            raise AudioError(f"{self.path} holds {self.samples_read} samples of audio. Leave it out or replace it.")
-        if bad_samples:
-            self.warnings.append(f"{bad_samples} samples were not finite numbers and count as silence")
-        if energy / self.samples_read < SILENT_POWER:
+            why = f" ({'; '.join(self._stops)})" if self._stops else ""
+            raise AudioError(
+                f"{self.path} holds {self.samples_read} samples of audio{why}. Leave it out or replace it."
+            )
+        if self._bad_samples:
+            self.warnings.append(f"{self._bad_samples} samples were not finite numbers and count as silence")
+        if self._silent:
             self.warnings.append("silent from start to end")
-        if self._cut_short():
-            claimed = samples_to_seconds(self.source.claimed_samples or 0, self.sample_rate_hz)
+        power = self._energy / self.samples_read
+        if power > BEYOND_FULL_SCALE:
             self.warnings.append(
-                f"cut short: {self.duration_seconds:.1f} of the {claimed:.1f} s that its header claims"
+                f"{10 * np.log10(power):.0f} dB above full scale, which is 1.0: integers stored as floats?"
+            )
+        self._warn_of_losses()
+
+    def _warn_of_losses(self) -> None:
+        claimed = self.source.claimed_samples
+        lost = self.source.reading.lost_seconds
+        # Where as much came out as the header claims, another decoder found its way past whatever stopped one.
+        if claimed is None or self._cut_short() or lost > CUT_SHORT_SECONDS:
+            self.warnings += self._stops
+        if lost > CUT_SHORT_SECONDS:
+            self.warnings.append(f"damaged: {lost:.1f} s on the way to {self.duration_seconds:.1f} s cannot be decoded")
+        if claimed is not None and self._cut_short():
+            seconds = samples_to_seconds(claimed, self.sample_rate_hz)
+            self.warnings.append(
+                f"cut short: {self.duration_seconds:.1f} of the {seconds:.1f} s that its header claims"
             )
 
     def _up_to_limit(self, blocks: Blocks) -> Blocks:
-        limit = self._limit()
+        limit = None if self.seconds is None else seconds_to_samples(self.seconds, self.sample_rate_hz)
         for block in blocks:
-            yield block if limit is None else block[: limit - self.samples_read]
+            if len(block):
+                yield block if limit is None else block[: limit - self.samples_read]
             if self.samples_read == limit:
                 return
 
@@ -93,33 +154,33 @@ class AudioStream:
         try:
             yield from self.source.blocks
         except CannotDecodeError as error:
-            self.warnings.append(f"damaged at {self.duration_seconds:.1f} s ({self.source.decoder}: {error})")
+            self._note_stop(self.source.decoder, error)
 
-    def _rest(self) -> Blocks:
-        """Go on with FFmpeg, which finds its way past damage, where libsndfile has given up."""
-        if self.source.decoder != "libsndfile" or not (self.warnings or self._cut_short()):
+    def _unread(self) -> Blocks:
+        """Go on where libsndfile has given up, or stopped with sound still to come."""
+        source = self.source
+        if not isinstance(source, LibsndfileSource):
+            return
+        left = bytes_left(self.path, source, self.samples_read)
+        if not (left or self._stops or self._cut_short()):
             return
         try:
-            source = open_with_ffmpeg(self.path)
-            if (source.sample_rate_hz, source.channels) != (self.sample_rate_hz, self.source.channels):
-                return
-            to_skip = self.samples_read
-            for block in source.blocks:
-                if len(block) > to_skip:
-                    yield block[to_skip:]
-                to_skip = max(0, to_skip - len(block))
-        except CannotDecodeError:
-            return  # what libsndfile made of it stands
+            yield from unread_blocks(self.path, source, self.samples_read)
+        except CannotDecodeError as error:
+            if left:
+                source.claimed_samples = None  # it was not even the end
+                self._note_stop("what follows", error)
 
-    def _limit(self) -> int | None:
-        return None if self.seconds is None else seconds_to_samples(self.seconds, self.sample_rate_hz)
+    def _note_stop(self, decoder: str, error: CannotDecodeError) -> None:
+        self._stops.append(f"damaged at {self.duration_seconds:.1f} s ({decoder}: {error})")
 
     def _cut_short(self) -> bool:
-        claimed, limit = self.source.claimed_samples, self._limit()
+        claimed = self.source.claimed_samples
         if claimed is None:
             return False
-        expected = claimed if limit is None else min(claimed, limit)
-        return samples_to_seconds(expected - self.samples_read, self.sample_rate_hz) > CUT_SHORT_SECONDS
+        if self.seconds is not None:
+            claimed = min(claimed, seconds_to_samples(self.seconds, self.sample_rate_hz))
+        return samples_to_seconds(claimed - self.samples_read, self.sample_rate_hz) > CUT_SHORT_SECONDS
 
 
 def open_audio(path: Path, seconds: float | None = None) -> AudioStream:
@@ -156,37 +217,34 @@ def read_waveform(path: Path, sample_rate_hz: int, seconds: float | None = None)
     return Waveform(np.concatenate(blocks), sample_rate_hz, tuple(stream.warnings))
 
 
-def resample(blocks: MonoBlocks, from_hz: int, to_hz: int) -> MonoBlocks:
-    """Resample a stream of blocks; whatever the block sizes, the same samples come out."""
+def resample(blocks: Iterator[Samples], from_hz: int, to_hz: int) -> Iterator[Samples]:
+    """Resample a stream of blocks [samples] or [parts, samples]; whatever their sizes, the same samples come out."""
     if from_hz == to_hz:
         yield from blocks
         return
-    resampler = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield resampler.resample_chunk(block)
-    yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+    resamplers: list[soxr.ResampleStream] = []  # one a part: together, they take longer
+    last = np.empty(0, np.float32)
+    for block in chain(blocks, [None]):
+        parts = [last] * len(resamplers) if block is None else np.atleast_2d(block)
+        if not resamplers:
+            mono = block is None or block.ndim == 1
+            resamplers = [soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ") for _ in parts]
+        resampled = [
+            resampler.resample_chunk(part, last=block is None)
+            for resampler, part in zip(resamplers, parts, strict=True)
+        ]
+        if resampled:
+            yield resampled[0] if mono else np.stack(resampled)
 
 
-@typechecked
-def downmix(block: Float32[np.ndarray, "samples channels"]) -> Float32[np.ndarray, " samples"]:
-    """Mean over the channels."""
-    channels = block.shape[1]
-    if channels == 1:
-        return block[:, 0].copy()
-    mixed: np.ndarray = reduce(np.add, block.T)  # twenty times as fast as mean(axis=1) over two channels
-    mixed *= np.float32(1 / channels)
-    return mixed
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def _clean_mono(block: Float32[np.ndarray, "samples channels"]) -> tuple[Float32[np.ndarray, " samples"], int]:
-    """Downmix; then silence the samples that are no number or beyond any sense, and count them."""
-    mono = downmix(block)
-    if np.dot(mono, mono) < LOUDEST**2:  # at almost no cost, this says of nearly every block that all is well
-        return mono, 0
-    bad = ~(np.abs(mono) <= LOUDEST)
-    mono[bad] = 0
-    return mono, int(bad.sum())
+def _in_turn(blocks: Iterator[Channels], downmix: Downmix, memory: Float32[np.ndarray, " most"]) -> Iterator[Parts]:
+    """The parts of as many blocks as `memory` has room for the means of."""
+    filled = 0
+    while len(memory) - filled >= BLOCK_SAMPLES and (block := next(blocks, None)) is not None:
+        if len(block) > len(memory) - filled:
+            memory, filled = np.empty(len(block), np.float32), 0
+        yield from downmix(block, memory[filled : filled + len(block)])
+        filled += len(block)
 
 
 def audio_hash(path: Path) -> str:

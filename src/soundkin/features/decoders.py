@@ -3,11 +3,12 @@
 Both know a file by its content, never by its name, and hand out float32 blocks [samples, channels] from start to end.
 """
 
+import io
 import os
 import re
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,17 @@ class CannotDecodeError(Exception):
 
 
 @dataclass
+class Reading:
+    """How reading goes: the byte that libsndfile is at, and how much of the sound could not be decoded on the way.
+
+    Apart from `Source`, so that the generator of its blocks does not hold on to it, and files are closed at once.
+    """
+
+    position: int = 0
+    lost_seconds: float = 0.0
+
+
+@dataclass
 class Source:
     """An open file. `claimed_samples` is what the header says, true or not; None where it says nothing."""
 
@@ -44,22 +56,67 @@ class Source:
     channels: int
     claimed_samples: int | None
     blocks: Blocks
+    reading: Reading = field(default_factory=Reading)
 
 
-def open_with_libsndfile(path: Path) -> Source:
+@dataclass
+class LibsndfileSource(Source):
+    """A file that libsndfile reads. `first_byte` is where its sound begins."""
+
+    format: str = ""
+    subtype: str = ""
+    endian: str = ""
+    first_byte: int = 0
+
+
+def open_with_libsndfile(path: Path) -> LibsndfileSource:
     """Open what libsndfile reads: wav, flac, ogg, opus, mp3, aiff, caf and older ones.
 
     Raises:
         CannotDecodeError: libsndfile does not know the content.
     """
+    # By descriptor rather than by name: libsndfile trusts some extensions (.raw, .vox) over the content.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with without_c_library_noise():
-            # By descriptor rather than by name: libsndfile trusts some extensions (.raw, .vox) over the content.
-            file = _ForwardSoundFile(descriptor, closefd=True)
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        raise CannotDecodeError(_truthful(str(error))) from error
-    return Source("libsndfile", file.samplerate, file.channels, _claimed_samples(file, path), _libsndfile_blocks(file))
+    file = _sound_file(descriptor, closefd=True)
+    reading, claimed, opened = Reading(), _claimed_samples(file, path), ExitStack()
+    if file.format == "FLAC":
+        file.close()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # without its name, which may end in .raw
+        file = _sound_file(opened.enter_context(_FlacWithoutLength(descriptor)))
+
+    def blocks() -> Blocks:
+        with opened, closing(file):
+            for block in _libsndfile_blocks(file):
+                reading.position = os.lseek(descriptor, 0, os.SEEK_CUR)
+                yield block
+
+    return LibsndfileSource(
+        decoder="libsndfile",
+        sample_rate_hz=file.samplerate,
+        channels=file.channels,
+        claimed_samples=claimed,
+        blocks=blocks(),
+        reading=reading,
+        format=file.format,
+        subtype=file.subtype,
+        endian=file.endian,
+        first_byte=os.lseek(descriptor, 0, os.SEEK_CUR),
+    )
+
+
+def open_part_with_libsndfile(part: io.RawIOBase, **layout: Any) -> Source:
+    """Open a part of a file as if it were a file; `layout` describes raw samples, as `soundfile.SoundFile` takes it.
+
+    Raises:
+        CannotDecodeError: libsndfile does not know the content.
+    """
+    file = _sound_file(part, **layout)
+
+    def blocks() -> Blocks:
+        with closing(part), closing(file):
+            yield from _libsndfile_blocks(file)
+
+    return Source("libsndfile", file.samplerate, file.channels, None, blocks())
 
 
 class _ForwardSoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -69,18 +126,43 @@ class _ForwardSoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile
         return False
 
 
+class _FlacWithoutLength(io.FileIO):
+    """A flac file that states no length: libsndfile would not decode beyond it, and FFmpeg takes twice as long."""
+
+    LENGTH = range(21, 26)  # the low 36 bits
+
+    def readinto(self, buffer: Any) -> int | None:
+        start = self.tell()
+        read = super().readinto(buffer)
+        if start < self.LENGTH.stop and self._starts_as_flac():
+            view = memoryview(buffer).cast("B")
+            for place in set(self.LENGTH) & set(range(start, start + (read or 0))):
+                view[place - start] &= 0xF0 if place == self.LENGTH.start else 0
+        return read
+
+    def _starts_as_flac(self) -> bool:
+        return os.pread(self.fileno(), 4, 0) == b"fLaC"
+
+
+def _sound_file(file: Any, **settings: Any) -> _ForwardSoundFile:
+    try:
+        with without_c_library_noise():
+            return _ForwardSoundFile(file, **settings)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise CannotDecodeError(_truthful(str(error))) from error
+
+
 def _libsndfile_blocks(file: _ForwardSoundFile) -> Blocks:
-    with closing(file):
-        buffer = np.empty((BLOCK_SAMPLES, file.channels), np.float32)
-        while True:
-            try:
-                with without_c_library_noise():
-                    block = file.read(out=buffer)
-            except (soundfile.SoundFileError, RuntimeError) as error:
-                raise CannotDecodeError(_truthful(str(error))) from error
-            if len(block) == 0:
-                return
-            yield block
+    buffer = np.empty((BLOCK_SAMPLES, file.channels), np.float32)
+    while True:
+        try:
+            with without_c_library_noise():
+                block = file.read(out=buffer)
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            raise CannotDecodeError(_truthful(str(error))) from error
+        if len(block) == 0:
+            return
+        yield block
 
 
 def _truthful(reason: str) -> str:
@@ -98,7 +180,7 @@ def _claimed_samples(file: _ForwardSoundFile, path: Path) -> int | None:
     if not corrected:
         return int(file.frames)
     stated_bytes, held_bytes = map(int, corrected.groups())
-    written_to_a_pipe = stated_bytes >= 0x7FFF_F000  # such a writer could not know the length
+    written_to_a_pipe = stated_bytes == 0 or stated_bytes >= 0x7FFF_F000  # such a writer could not know the length
     return None if written_to_a_pipe else int(file.frames * stated_bytes / held_bytes)
 
 
@@ -115,7 +197,7 @@ def _mp3_states_length(path: Path) -> bool:
 
 
 def open_with_ffmpeg(path: Path) -> Source:
-    """Open what FFmpeg reads, by its first audio stream: m4a, ogg with a cover picture, wma, the sound of a video, ...
+    """Open what FFmpeg reads, by its default audio stream: m4a, ogg with a cover picture, wma, the sound of a video.
 
     Raises:
         CannotDecodeError: FFmpeg does not know the content, or finds no sound in it.
@@ -126,45 +208,69 @@ def open_with_ffmpeg(path: Path) -> Source:
     try:
         container = av.open(f"file:{path.absolute()}", options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        raise CannotDecodeError(getattr(error, "strerror", None) or str(error)) from error
-    frames = _ffmpeg_frames(container)
+        raise CannotDecodeError(_reason(error)) from error
+    reading = Reading()
+    frames = _ffmpeg_frames(container, reading)
     first = next(frames, None)
     if first is None:
         raise CannotDecodeError("no sound in it")
     # What the frame says, not the header: that of an HE-AAC file may give half the sample rate it decodes to.
     sample_rate_hz, channels = first.sample_rate, first.layout.nb_channels
-    alike = (frame for frame in frames if (frame.sample_rate, frame.layout.nb_channels) == (sample_rate_hz, channels))
     claimed = None
     if container.duration and container.format.name in FFMPEG_FORMATS_WITH_LENGTH:
         claimed = round(container.duration / av.time_base * sample_rate_hz)
-    return Source("FFmpeg", sample_rate_hz, channels, claimed, _joined(chain([first], alike)))
+    return Source("FFmpeg", sample_rate_hz, channels, claimed, _joined(chain([first], frames)), reading)
 
 
-def _ffmpeg_frames(container: Any) -> Iterator[Any]:
+def default_audio_stream(container: Any) -> Any | None:
+    """The audio stream of an open container that players choose: the default one, else one that is no commentary."""
+    from av.stream import Disposition
+
+    beside = Disposition.comment | Disposition.hearing_impaired | Disposition.visual_impaired
+    streams = [stream for stream in container.streams.audio if stream.codec_context]
+    by_rank = sorted(
+        streams, key=lambda stream: (not stream.disposition & Disposition.default, bool(stream.disposition & beside))
+    )
+    return next(iter(by_rank), None)
+
+
+def _ffmpeg_frames(container: Any, reading: Reading) -> Iterator[Any]:
+    """Frames of one rate and layout, those of the first; what a packet loses is added to `lost_seconds`."""
     import av
 
     with container:
-        stream = next((stream for stream in container.streams.audio if stream.codec_context), None)
+        stream = default_audio_stream(container)
         if stream is None:
             return
         stream.codec_context.thread_count = 1
-        to_float = av.AudioResampler(format="fltp")
+        resampler, described = None, None
+        target: dict[str, Any] = {}
         try:
             for packet in container.demux(stream):
-                for frame in _frames_of(packet):
-                    yield from to_float.resample(frame)
+                for frame in _frames_of(packet, reading):
+                    description = (frame.sample_rate, frame.layout.name, frame.format.name)
+                    if description != described:  # at first, and where a stream changes on the way
+                        described = description
+                        target = target or {"layout": frame.layout, "rate": frame.sample_rate}
+                        resampler = av.AudioResampler(format="fltp", **target)
+                    yield from resampler.resample(frame)  # type: ignore[union-attr]
         except (av.FFmpegError, ValueError) as error:
-            raise CannotDecodeError(getattr(error, "strerror", None) or str(error)) from error
+            raise CannotDecodeError(_reason(error)) from error
 
 
-def _frames_of(packet: Any) -> list[Any]:
-    """What a packet holds: nothing if it is damaged. Players skip it too, and the loss shows in the length."""
+def _frames_of(packet: Any, reading: Reading) -> list[Any]:
+    """What a packet holds: nothing if it is damaged. Players skip it too."""
     import av
 
     try:
         return list(packet.decode())
     except av.InvalidDataError:
+        reading.lost_seconds += float((packet.duration or 0) * (packet.time_base or 0))
         return []
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _joined(frames: Iterator[Any]) -> Blocks:

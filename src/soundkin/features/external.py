@@ -17,7 +17,7 @@ from torch import Tensor
 
 from soundkin.config import Config
 from soundkin.errors import AudioError, ConfigError
-from soundkin.features.decode import MonoBlocks, resample
+from soundkin.features.decode import SILENT_POWER, resample
 from soundkin.features.log_mel import LogMelStream, OfAudio
 from soundkin.features.onnx_model import OnnxEncoder, OnnxInput, open_encoder
 from soundkin.features.patches import stream_patches
@@ -185,11 +185,9 @@ class OnnxStream(OfAudio):
             AudioError: the file has no sample at the model's rate, or the model answers with no numbers.
         """
         onnx = self.front_end.onnx
-        if onnx.input == "log_mel":
-            blocks: Iterable[Tensor] = LogMelStream(self.audio, onnx.log_mel)
-        else:
-            blocks = _as_frames(resample(iter(self.audio), self.audio.sample_rate_hz, onnx.sample_rate_hz))
-        for start, frame in encode(blocks, self.front_end):
+        log_mels = LogMelStream(self.audio, onnx.log_mel) if onnx.input == "log_mel" else None
+        for first, frame in encode(self._waveform() if log_mels is None else log_mels, self.front_end):
+            start = onnx.start_seconds(first) if log_mels is None else log_mels.start_seconds(first)
             if not bool((frame.abs() <= LARGEST).all()):
                 raise AudioError(
                     f"{self.name}: the ONNX model answers at {start:.1f} s with numbers that are not finite or beyond "
@@ -200,15 +198,29 @@ class OnnxStream(OfAudio):
         if not self._starts:
             raise AudioError(f"{self.name} is too short to be heard. Leave it out or replace it.")
 
+    def _waveform(self) -> Iterator[Float32[Tensor, "samples 1"]]:
+        onnx = self.front_end.onnx
+        blocks = (parts[0] for parts in self.audio.parts()) if onnx.downmix == "mean" else iter(self.audio)
+        for block in resample(blocks, self.audio.sample_rate_hz, onnx.sample_rate_hz):
+            if len(block):
+                yield torch.from_numpy(block)[:, None]
 
-def encode(blocks: Iterable[Tensor], front_end: ExternalFrontEnd) -> Iterator[tuple[float, Float32[Tensor, " size"]]]:
-    """Yield `(start_seconds, vector)` of each window of what the model hears, [samples, 1] or [frames, mels]."""
+
+def encode(blocks: Iterable[Tensor], front_end: ExternalFrontEnd) -> Iterator[tuple[int, Float32[Tensor, " size"]]]:
+    """Yield `(first, vector)` of each window of what the model takes, [samples, 1] or [frames, mels]."""
     encoder, onnx = front_end.encoder(), front_end.onnx
-    for start, window in stream_patches(blocks, onnx.windows):
-        yield onnx.start_seconds(start), encoder(window)
+    for first, window in without_silent_windows(stream_patches(blocks, onnx.windows), onnx):
+        yield first, encoder(window)
 
 
-def _as_frames(blocks: MonoBlocks) -> Iterator[Float32[Tensor, "samples 1"]]:
-    for block in blocks:
-        if len(block):
-            yield torch.from_numpy(block)[:, None]
+def without_silent_windows(windows: Iterable[tuple[int, Tensor]], onnx: OnnxInput) -> Iterator[tuple[int, Tensor]]:
+    """Leave out windows of a waveform that are silent, but for the first where all are."""
+    silent, sounding = None, False
+    for first, window in windows:
+        if onnx.input == "waveform" and not onnx.keep_silence and float(window.square().mean()) < SILENT_POWER:
+            silent = silent or (first, window)
+            continue
+        sounding = True
+        yield first, window
+    if silent is not None and not sounding:
+        yield silent

@@ -12,6 +12,7 @@ from soundkin.errors import UsageError
 from soundkin.features.decode import AudioStream, audio_hash, open_audio
 from soundkin.features.external import ExternalFrontEnd, OnnxStream, stream_table
 from soundkin.features.log_mel import FrontEnd, LogMelStream
+from soundkin.features.onnx_model import OnnxInput
 from soundkin.features.vector_table import TableTrack
 from soundkin.shapes import Float32
 
@@ -58,6 +59,20 @@ def validate_front_end(values: Mapping[str, Any], where: str = "") -> FrontEnd |
     if _kind(values) is ExternalFrontEnd:
         return validate(ExternalFrontEnd, values, where)
     return validate(FrontEnd, values, where)
+
+
+def stored_front_end(values: Mapping[str, Any], where: str = "") -> FrontEnd | ExternalFrontEnd:
+    """The front end that a model was trained with, as its bundle states it; raises as `validate` does.
+
+    What a bundle does not state is as it was before there was a setting for it.
+    """
+    if _kind(values) is FrontEnd:
+        return validate_front_end({**FrontEnd.BEFORE_STATED, **values}, where)
+    onnx = values.get("onnx")
+    if isinstance(onnx, Mapping):
+        log_mel = {**FrontEnd.BEFORE_STATED, **onnx.get("log_mel", {})}
+        values = {**values, "onnx": {**OnnxInput.BEFORE_STATED, **onnx, "log_mel": log_mel}}
+    return validate_front_end(values, where)
 
 
 def settings_of(front_end: AnyFrontEnd) -> dict[str, Any]:

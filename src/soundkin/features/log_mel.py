@@ -6,14 +6,18 @@ Frame `t` covers samples `[t * hop_samples, t * hop_samples + window_samples)`: 
 Windows and hops are lengths of time. Where both are whole numbers of samples at a file's own rate (for the default: at
 44.1, 88.2 kHz ...) the frames are computed at that rate: the same spectrum bins in Hz, hence the same
 filterbank and the same frames to within rounding, without the cost of resampling. Other rates are resampled first.
+
+Three settings say what is done to a track before its frames are compared with others':
+- `downmix`: several channels count by their power, so that none cancels another (`spectrum`); or their mean is taken.
+- `level_db`: the track is brought to this level (`levels`), so that a softer copy has the same frames.
+- `silence_db`: silence longer than a second is left out (`levels`).
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -22,7 +26,9 @@ from torch import Tensor
 from soundkin.config import Config
 from soundkin.errors import ConfigError
 from soundkin.features.chroma import FRAMES_A_WINDOW, Chroma
-from soundkin.features.decode import AudioStream, MonoBlocks, open_audio, resample
+from soundkin.features.decode import AudioStream, open_audio, resample
+from soundkin.features.levels import LevelRule, Powers, WithoutSilence
+from soundkin.features.spectrum import power_spectra
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import frames_to_seconds, samples_to_frames
 
@@ -30,10 +36,6 @@ from soundkin.units import frames_to_seconds, samples_to_frames
 # differently for some odd shapes, and a frame must not depend on the size of the blocks that a waveform comes in.
 BLOCK_FRAMES = 18 * FRAMES_A_WINDOW
 FRAMES_STEP = 32
-
-# A decoder and a Fourier transform push each other's tables out of the processor's caches. Turns of this many decoded
-# blocks (47 s at 44.1 kHz) instead of one save a tenth of the whole.
-BLOCKS_A_TURN = 32
 
 
 class FrontEnd(Config):
@@ -47,7 +49,13 @@ class FrontEnd(Config):
     high_hz: float = Field(10_000.0, gt=0)
     mel_scale: Literal["slaney", "htk"] = "slaney"
     floor_db: float = Field(-80.0, lt=0)  # power in a band below this, against a full-scale sine, fades to 0
+    downmix: Literal["energy", "mean"] = "energy"
+    level_db: float | None = Field(-10.0, le=0)  # that a track is brought to, against a full-scale sine; None: as it is
+    silence_db: float | None = Field(-60.0, lt=0)  # this far below the level there is silence; None: it stays
     chroma_bands: int = Field(0, ge=0)  # behind the mel bands, so many to an octave: 24 tell major from minor; 0: none
+
+    BEFORE_STATED: ClassVar[dict[str, object]] = {"downmix": "mean", "level_db": None, "silence_db": None}
+    """What holds for models of a time when these settings did not exist."""
 
     @property
     def bands(self) -> int:
@@ -137,48 +145,62 @@ class LogMel:
 
     @typechecked
     def __call__(self, waveform: Float32[Tensor, " samples"]) -> Float32[Tensor, "frames mels"]:
-        """Log-mel of a whole waveform; one shorter than a window is padded with silence to one frame."""
-        return torch.cat(list(self.stream([waveform])))
+        """Log-mel of a whole waveform as it is; one shorter than a window is padded with silence to one frame."""
+        return torch.cat(list(self.stream([waveform[None]])))
+
+    def stream(self, blocks: Iterable[Tensor]) -> Iterator[Float32[Tensor, "frames mels"]]:
+        """Log-mel of parts [parts, samples] that come in blocks of any size: the same frames, bit for bit."""
+        return (self.frames(powers) for powers in self.powers(blocks))
 
     @torch.no_grad()
-    def stream(self, blocks: Iterable[Tensor]) -> Iterator[Float32[Tensor, "frames mels"]]:
-        """Log-mel of a waveform that comes in blocks of any size: the same frames, bit for bit."""
-        held = torch.empty((BLOCK_FRAMES - 1) * self.hop_samples + self.window_samples)
+    def powers(self, blocks: Iterable[Tensor]) -> Iterator[Powers]:
+        """What frames are made of, of parts [parts, samples] that come in blocks of any size."""
+        most = (BLOCK_FRAMES - 1) * self.hop_samples + self.window_samples
         overlap = self.window_samples - self.hop_samples
+        held = torch.empty(1, most)
         filled = 0
         nothing_yet = True
         for block in blocks:
-            for piece in _pieces(block, len(held) - filled, len(held) - overlap):
-                held[filled : filled + len(piece)] = piece
-                filled += len(piece)
-                if filled == len(held):
-                    yield self._frames(held, BLOCK_FRAMES)
+            for piece in _pieces(block, most - filled, most - overlap):
+                if len(piece) > len(held):
+                    held = torch.cat([held, torch.zeros(len(piece) - len(held), most)])
+                held[: len(piece), filled : filled + piece.shape[1]] = piece
+                held[len(piece) :, filled : filled + piece.shape[1]] = 0
+                filled += piece.shape[1]
+                if filled == most:
+                    yield self._powers(held, BLOCK_FRAMES)
                     nothing_yet = False
-                    held[:overlap] = held[len(held) - overlap :].clone()
+                    if not held[1:].any():
+                        held = held[:1]
+                    held[:, :overlap] = held[:, most - overlap :].clone()
                     filled = overlap
         frames = samples_to_frames(filled, self.window_samples, self.hop_samples)
         if frames or (nothing_yet and filled):
-            held[filled:] = 0
-            yield self._frames(held, max(frames, 1))
+            held[:, filled:] = 0
+            yield self._powers(held, max(frames, 1))
 
-    def _frames(self, held: Float32[Tensor, " samples"], frames: int) -> Float32[Tensor, "frames bands"]:
-        """The first frames of a block; every frame has the chroma of its group."""
-        log_mel = self._log_mel(held[: self._samples_of(frames, FRAMES_STEP)])[:frames]
-        if self._chroma is None:
+    @torch.no_grad()
+    def frames(self, powers: Powers, gain: float = 1.0) -> Float32[Tensor, "frames bands"]:
+        """Frames of these powers times `gain`; every frame has the chroma of its group."""
+        log_mel = (powers.mels * gain).add_(1).log_()
+        if self._chroma is None or powers.pitches is None:
             return log_mel
-        chroma = self._chroma(held[: self._samples_of(frames, FRAMES_A_WINDOW)])
-        return torch.cat([log_mel, chroma.repeat_interleave(FRAMES_A_WINDOW, dim=0)[:frames]], dim=1)
+        chroma = self._chroma.of_powers(powers.pitches * gain)
+        return torch.cat([log_mel, chroma.repeat_interleave(FRAMES_A_WINDOW, dim=0)[: len(log_mel)]], dim=1)
+
+    def _powers(self, held: Float32[Tensor, "parts samples"], frames: int) -> Powers:
+        """Of the first frames of what is held."""
+        parts = held[:, : self._samples_of(frames, FRAMES_STEP)]
+        power = power_spectra(parts, self._window, self.hop_samples, len(self._weights))
+        with torch.autocast("cpu", enabled=False):  # a training loop's reduced precision is not for us
+            mels = torch.mm(power, self._weights)[:frames]
+        if self._chroma is None:
+            return Powers(mels, None)
+        return Powers(mels, self._chroma.powers(held[:, : self._samples_of(frames, FRAMES_A_WINDOW)]))
 
     def _samples_of(self, frames: int, step: int) -> int:
         """Samples under `frames`, rounded up to a multiple of `step`."""
         return (-(-frames // step) * step - 1) * self.hop_samples + self.window_samples
-
-    def _log_mel(self, held: Float32[Tensor, " samples"]) -> Float32[Tensor, "frames mels"]:
-        frames = held.unfold(0, self.window_samples, self.hop_samples) * self._window
-        spectrum = torch.view_as_real(torch.fft.rfft(frames))[:, : len(self._weights)].square_()
-        power = spectrum[..., 0] + spectrum[..., 1]
-        with torch.autocast("cpu", enabled=False):  # a training loop's reduced precision is not for us
-            return torch.mm(power, self._weights).add_(1).log_()
 
 
 @lru_cache(maxsize=16)
@@ -189,9 +211,9 @@ def _log_mel_at(front_end: FrontEnd, sample_rate_hz: int) -> LogMel:
 
 def _pieces(block: Tensor, first: int, following: int) -> Iterator[Tensor]:
     """Cut a block into one piece of at most `first` samples and others of at most `following`."""
-    yield block[:first]
-    for start in range(first, len(block), following):
-        yield block[start : start + following]
+    yield block[:, :first]
+    for start in range(first, block.shape[1], following):
+        yield block[:, start : start + following]
 
 
 @dataclass
@@ -222,23 +244,27 @@ class LogMelStream(OfAudio):
 
     front_end: FrontEnd
 
+    def __post_init__(self) -> None:
+        self._without_silence = WithoutSilence(self.front_end.frames_per_second)
+
     def start_seconds(self, frame: int) -> float:
-        """Where in the file a frame begins."""
-        return frames_to_seconds(frame, self.front_end.sample_rate_hz, self.front_end.hop_samples)
+        """Where in the file a frame begins that was yielded already."""
+        place = self._without_silence.place(frame)
+        return frames_to_seconds(place, self.front_end.sample_rate_hz, self.front_end.hop_samples)
 
     def __iter__(self) -> Iterator[Float32[Tensor, "frames mels"]]:
-        """Yield blocks [frames, mels] of at most `BLOCK_FRAMES` frames."""
-        blocks: MonoBlocks = iter(self.audio)
-        rate = self.audio.sample_rate_hz
-        if self.front_end.window_and_hop_at(rate) is None:
-            blocks = resample(blocks, rate, self.front_end.sample_rate_hz)
-            rate = self.front_end.sample_rate_hz
-        return _log_mel_at(self.front_end, rate).stream(_in_turns(blocks))
-
-
-def _in_turns(blocks: MonoBlocks) -> Iterator[Tensor]:
-    while turn := list(islice(blocks, BLOCKS_A_TURN)):
-        yield from map(torch.from_numpy, turn)
+        """Yield blocks [frames, mels]."""
+        front_end, rate = self.front_end, self.audio.sample_rate_hz
+        blocks = self.audio.parts()
+        if front_end.downmix == "mean":
+            blocks = (parts[:1] for parts in blocks)
+        if front_end.window_and_hop_at(rate) is None:
+            blocks = resample(blocks, rate, front_end.sample_rate_hz)
+            rate = front_end.sample_rate_hz
+        log_mel = _log_mel_at(front_end, rate)
+        rule = LevelRule(front_end.level_db, front_end.silence_db, front_end.floor_db, front_end.frames_per_second)
+        levelled = rule(log_mel.powers(map(torch.from_numpy, blocks)))
+        return self._without_silence((log_mel.frames(block.powers, block.gain), block.silent) for block in levelled)
 
 
 def stream_log_mel(path: Path, front_end: FrontEnd, seconds: float | None = None) -> LogMelStream:

@@ -7,7 +7,7 @@ that, operators of their own or weights in further files, are refused.
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -35,10 +35,17 @@ class OnnxInput(Config):
 
     input: Literal["waveform", "log_mel"] = "waveform"
     sample_rate_hz: int = Field(16_000, ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ, description="of the waveform")
+    downmix: Literal["uncancelled", "mean"] = Field(
+        "uncancelled", description="the waveform: the mean over the channels, but the loudest one where that cancels"
+    )
+    keep_silence: bool = Field(False, description="whether windows of the waveform that are silent count too")
     log_mel: FrontEnd = Field(FrontEnd(), description="how log-mels are made, with a sample rate of their own")
     window_seconds: PositiveFloat = 10.0
     hop_seconds: PositiveFloat = Field(10.0, description="from the start of one window to that of the next")
     output: str | None = Field(None, description="which output, for a model that has several")
+
+    BEFORE_STATED: ClassVar[dict[str, object]] = {"downmix": "mean", "keep_silence": True}
+    """What holds for models of a time when these settings did not exist."""
 
     @property
     def windows(self) -> PatchConfig:

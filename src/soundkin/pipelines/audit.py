@@ -21,7 +21,6 @@ from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.catalog.triplets import read_triplets
 from soundkin.errors import CatalogError, OutputError, Skipped, UsageError
-from soundkin.evaluation.questions import artist_groups
 from soundkin.evaluation.sections import Section
 from soundkin.explore.audit_page import AuditPage, render_audit
 from soundkin.explore.report import Section as ShownSection
@@ -50,6 +49,7 @@ class TrackVectors:
     taught: frozenset[str] = frozenset()  # labels that the model was trained on
     rule: SplitRule | None = None  # the model's, where there is one
     provenance: Mapping[str, str] = field(default_factory=dict)
+    no_artist: tuple[str, ...] = ()  # names that the model was trained to take for nobody's
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ def audit(
     audio: bool = True,
     workers: int = 1,
     random_seed: int = 0,
+    no_artist: Sequence[str] = (),
 ) -> Audit:
     """Look at a catalog from all sides that the files at hand allow.
 
@@ -95,8 +96,9 @@ def audit(
     `labels` are doubted where they do not sound right (artists only if named: most sound alike for good reasons), and
     near-duplicate audio is looked for. With `ratings` or
     `triplets`, the people behind them are judged; `gold` are triplets whose answer is known. `target` states the
-    population that the catalog should be like, `columns` are looked at beyond the usual ones. Without `audio` no audio
-    file is opened.
+    population that the catalog should be like, `columns` are looked at beyond the usual ones. `no_artist` holds names
+    that are no artist's, beside the usual ones and those that the model of the embeddings was trained with. Without
+    `audio` no audio file is opened.
 
     With `output`, a folder gets `audit.json`, `audit.html` and `review.csv`; and `annotators.csv`, with a weight for
     each, where triplets name them.
@@ -108,11 +110,13 @@ def audit(
         OutputError: the folder cannot be written, or its review table holds decisions that would be lost.
     """
     catalog_path = Path(catalog_path)
-    catalog = read_catalog(catalog_path)
+    catalog = read_catalog(catalog_path, no_artist)
     if output is not None:
         _refuse_to_lose_decisions(Path(output) / REVIEW)
     wanted = read_target(Path(target)) if target is not None else {}
     vectors = _read_vectors(Path(embeddings), catalog) if embeddings is not None else None
+    if vectors and vectors.no_artist:
+        catalog = read_catalog(catalog_path, [*no_artist, *vectors.no_artist])
     _check_labels(catalog, labels if vectors else ())
     sections: list[Section] = [
         cover(catalog, column, wanted.get(column), random_seed)
@@ -162,7 +166,7 @@ def _judges(
         read_ratings(Path(ratings), catalog) if ratings is not None else None,
         read_triplets(Path(gold), catalog) if gold is not None else None,
         random_seed=random_seed,
-        artists=dict(zip(catalog.track_ids, artist_groups(catalog).tolist(), strict=True)),
+        artists=dict(zip(catalog.track_ids, catalog.artists.groups.tolist(), strict=True)),
     )
 
 
@@ -183,6 +187,7 @@ def _read_vectors(path: Path, catalog: Catalog) -> TrackVectors:
         frozenset(system.trained_labels),
         system.rule(catalog),
         {"embeddings": str(path), **({"model_hash": system.bundle.hash} if system.bundle else {})},
+        system.no_artist,
     )
 
 

@@ -10,6 +10,7 @@ from soundkin.corpus.config import CorpusConfig
 from soundkin.corpus.synthesise import is_synthesised, synthesise
 from soundkin.errors import CatalogError, Skipped, UsageError
 from soundkin.evaluation.protocol import Evaluation
+from soundkin.evaluation.questions import column_values
 from soundkin.features.front_ends import identified
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
@@ -97,7 +98,7 @@ def _make_catalog(music: Path, catalog: Path, workers: int) -> list[Skipped]:
 def _teachable(catalog_path: Path) -> list[str]:
     """The proxy tasks whose labels this catalog has."""
     catalog = read_catalog(catalog_path)
-    found = [name for name in LABELS if name in catalog.frame and len(set(catalog.values(name))) > 2]
+    found = [name for name in LABELS if len({*column_values(catalog, name)} - {()}) > 2]
     if not found:
         raise CatalogError(f"{catalog.source}: no labels to learn from. Fill in {' or '.join(LABELS)}.")
     return found

@@ -1,8 +1,9 @@
 """Embed a catalog: every track of it becomes a vector in an embeddings folder."""
 
+import logging
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from soundkin.features.front_ends import AnyFrontEnd, Sound, sound_hash, sounds_
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 
+WARNINGS_LOGGED = 20
+
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class EmbedResult:
@@ -26,8 +31,6 @@ class EmbedResult:
     embedded: int
     reused: int
     skipped: list[Skipped]
-    warnings: list[Skipped] = field(default_factory=list)
-    """What is off with files that were embedded now, by path: a part of them that is lost, for example."""
 
 
 def embed_catalog(
@@ -63,7 +66,7 @@ def embed_catalog(
     if not replace:
         _keep_vectors_of_another_model(output_folder, embedder.hash)
     counts: Counter[type[Outcome]] = Counter()
-    warnings: list[Skipped] = []
+    warned = 0
     with Export(output_folder, catalog.track_ids, embedder.hash, embedder.embedding_size, patches) as export:
         known = _Earlier(export.known, export.known_unusable())
         embed = partial(_embed_unless_known, model_folder, vectors, embedder.hash, known, front_end)
@@ -74,10 +77,18 @@ def embed_catalog(
             for row, outcome in progress(outcomes, "embed", total=len(catalog)):
                 export.record(row, outcome)
                 counts[type(outcome)] += 1
-                if isinstance(outcome, TrackEmbedding):
-                    warnings += [Skipped(tracks[row][0], reason) for reason in outcome.warnings]
+                if isinstance(outcome, TrackEmbedding) and outcome.warnings:
+                    warned += 1
+                    if warned <= WARNINGS_LOGGED:
+                        logger.warning("%s: %s", tracks[row][1], "; ".join(outcome.warnings))
+        if warned > WARNINGS_LOGGED:
+            logger.warning(
+                "and %d more files with warnings: see the column warnings of %s",
+                warned - WARNINGS_LOGGED,
+                output_folder,
+            )
         export.finish(model_folder, catalog_path)
-    return EmbedResult(output_folder, counts[TrackEmbedding], counts[Known], export.skipped, warnings)
+    return EmbedResult(output_folder, counts[TrackEmbedding], counts[Known], export.skipped)
 
 
 def _keep_vectors_of_another_model(folder: Path, model_hash: str) -> None:

@@ -74,6 +74,7 @@ def evaluate(
     queries: Sequence[str] = (),
     query_count: int = 6,
     model: Path | None = None,
+    no_artist: Sequence[str] = (),
 ) -> Evaluation:
     """Compare `ours` with others, an untrained network, MFCC statistics and chance, on the same tracks of a catalog.
 
@@ -87,7 +88,8 @@ def evaluate(
     synthesised corpus where all this comes from one. `triplets` and `judgements` are people's answers. `by` names
     columns to split scores by, beside genre and decade. `robustness` distorts some tracks, which takes minutes.
     `vectors` is for a model that learnt from a table of vectors, where that table is elsewhere now; `model` for
-    embeddings whose model is.
+    embeddings whose model is. `no_artist` holds names that are no artist's, beside the usual ones and those that the
+    models were trained with.
 
     `output` is a folder for `report.json`, `report.html` and `judge.html`, in which `queries` (or `query_count` that a
     hash picks) can be listened to, and for what was heard, so that the next evaluation need not hear it again; or a
@@ -102,7 +104,9 @@ def evaluate(
     """
     if split not in (None, *SPLITS):
         raise UsageError(f"split={split} is unknown.{nearest(str(split), SPLITS)}")
-    systems, whole = read_systems(ours, against, vectors, model), read_catalog(Path(catalog_path))
+    systems = read_systems(ours, against, vectors, model)
+    no_artist = sorted({*no_artist, *(name for system in systems for name in system.no_artist)})
+    whole = read_catalog(Path(catalog_path), no_artist)
     catalog_sha256 = sha256_of(Path(catalog_path))
     if split != "all":
         _refuse_unknown_split(systems, catalog_sha256)
@@ -136,6 +140,7 @@ def evaluate(
             "provenance": {
                 **_provenance(systems, split, rule, asked),
                 **({"training": _training(systems[0].bundle, whole)} if systems[0].bundle else {}),
+                **({"no_artist": no_artist} if no_artist else {}),
                 "catalog": str(catalog_path),
                 "catalog_sha256": catalog_sha256,
                 **evaluation.provenance,

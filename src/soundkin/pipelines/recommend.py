@@ -18,8 +18,8 @@ from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.known_users import KnownUsers, known_users
 from soundkin.embedding.store import read_manifest
 from soundkin.errors import ArtefactError, CatalogError, UsageError
+from soundkin.pipelines.answers import Answer, Filter, as_text, known_columns, make_answer
 from soundkin.pipelines.index import index_embeddings
-from soundkin.search.conditions import mask_where, parse_condition
 from soundkin.search.index import Index, open_index
 from soundkin.search.recommendations import recommend as rank
 from soundkin.shapes import Float32
@@ -28,16 +28,8 @@ from soundkin.tasks.folding_in import fold_in
 IDS_TO_COMPARE = 5_000  # when an unknown user is asked for; looking through so many takes a tenth of a second
 
 
-@dataclass(frozen=True)
-class Recommendation:
+class Recommendation(Answer):
     """One track. `score` is the product of the user's vector with the track's; it orders tracks, and says no more."""
-
-    rank: int
-    track_id: str
-    title: str
-    artist: str
-    score: float
-    path: str
 
 
 def recommend(
@@ -49,14 +41,16 @@ def recommend(
     ratings: Path | None = None,
     model: Path | None = None,
     task: str | None = None,
+    columns: Sequence[str] | None = (),
 ) -> list[Recommendation]:
-    """The `k` tracks that `user` is predicted to like most, best first; fewer only if there are no more.
+    """The `k` tracks that `user` is predicted to like most, best first; a note is logged if they are fewer.
 
     `tracks` is an index or an embeddings folder. With `ratings`, tracks that the user has rated, well or badly, are
     left out. A user whom the model does not know is placed by their rows in `ratings`: among the tracks' own vectors,
     as weighted matrix factorisation places users among factors (`fold_in`). `where` holds conditions such as
     `genre=rock`, all of which a track meets; at most `artist_cap` tracks are by the same artist. `model` is looked for
-    where the embeddings were made with it, if not given. `task` is `ratings` or `latent_factors`, for a model that was
+    where the embeddings were made with it, if not given. Answers hold the cells of `columns`, by default none, with
+    None all. `task` is `ratings` or `latent_factors`, for a model that was
     trained on both.
 
     Raises:
@@ -64,6 +58,7 @@ def recommend(
         CatalogError: the ratings cannot be used, or say nothing that the user likes and the model does not know them.
         ArtefactError: something is corrupt, or the vectors are of another model.
     """
+    user = as_text(user)
     if k < 1:
         raise UsageError(f"k={k}: ask for at least 1 track.")
     if artist_cap is not None and artist_cap < 1:
@@ -71,14 +66,17 @@ def recommend(
     with _opened(Path(tracks)) as (index, model_path):
         if artist_cap is not None and "artist" not in index.tracks.columns:
             raise UsageError(f"artist_cap={artist_cap}: the tracks of {tracks} have no artist column.")
-        allowed = mask_where(index.tracks.batch, map(parse_condition, where)) if where else None
+        shown = known_columns(index, columns)
+        matching = Filter.of(index, where)
         users = _users_of(Path(model or model_path), index, Path(tracks), task)
         factors = users.track_vectors(np.array([index.vector(row) for row in range(len(index))]))
         rated = _read_ratings(ratings, index, Path(tracks)) if ratings else None
         wanted = _user_vector(users, user, factors, rated, index)
-        artists = _artists(index) if artist_cap else None
-        found = rank(wanted, factors, k, _rows_rated(rated, user, index), allowed, artists, artist_cap)
-        return [_recommendation(index, place, row, score) for place, (row, score) in enumerate(found, start=1)]
+        artists = [index.tracks.artists(row) for row in range(len(index))] if artist_cap else None
+        left_out = _rows_rated(rated, user, index)
+        found = rank(wanted, factors, k, left_out, matching.allowed, artists, artist_cap)
+        matching.note_if_fewer(index, len(found), k, left_out, f"{user} has rated them", artist_cap)
+        return [_recommendation(index, place, row, score, shown) for place, (row, score) in enumerate(found, start=1)]
 
 
 @contextmanager
@@ -172,12 +170,5 @@ def _rows_rated(rated: _Rated | None, user: str, index: Index) -> list[int]:
     return [] if rated is None else [index.row(track_id) for track_id in rated.of(user)["track_id"].unique()]
 
 
-def _artists(index: Index) -> list[tuple[str, ...]]:
-    """The artists of each track, whatever the case of their letters."""
-    cells = (index.tracks.label(row).artist.casefold().split(";") for row in range(len(index)))
-    return [tuple(filter(None, map(str.strip, names))) for names in cells]
-
-
-def _recommendation(index: Index, place: int, row: int, score: float) -> Recommendation:
-    track_id, title, artist, path = index.tracks.label(row)
-    return Recommendation(place, track_id, title, artist, score, index.audio_path(path))
+def _recommendation(index: Index, place: int, row: int, score: float, columns: Sequence[str]) -> Recommendation:
+    return Recommendation(**vars(make_answer(index, place, row, score, columns)))

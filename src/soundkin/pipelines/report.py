@@ -134,7 +134,7 @@ def _read_run(folder: Path) -> Shown:
             f"{folder}: metrics.json is about model {evaluation.provenance.get('model_hash')}, embeddings are by "
             f"{embeddings.model_hash}. Run soundkin evaluate or soundkin embed again."
         )
-    catalog = read_catalog(embeddings.catalog_path)
+    catalog = read_catalog(embeddings.catalog_path, evaluation.provenance.get("no_artist", ()))
     rule = validate(SplitRule, evaluation.provenance["split_rule"], "split_rule")
     splits = dict(zip(catalog.track_ids, rule.assign(catalog), strict=True))
     catalog = catalog.select(embeddings.track_ids)

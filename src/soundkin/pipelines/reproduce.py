@@ -123,16 +123,17 @@ def reproduce(
     """
     if paper not in PAPERS:
         raise UsageError(f"{paper} is not among the papers that can be reproduced.{nearest(paper, PAPERS)}")
-    run_dir, catalog = Path(run_dir), read_catalog(Path(catalog_path))
+    run_dir = Path(run_dir)
     configs = _configs(paper, Path(ratings), run_dir, overrides)
     config = configs[MSE]
+    catalog = read_catalog(Path(catalog_path), config.data.no_artist)
     train_tracks, valid, tested = _parts(catalog, config.data.split)
     for one in configs.values():
         check(Plan(one, train_tracks, SplitRule(config=config.data.split), np.full(len(train_tracks), "train")))
     listeners = listeners_of(ratings, catalog, _factorisation(config))
     _write_parts(train_tracks, tested, catalog.folder, run_dir)
     models = {name: train(config).model for name, config in configs.items()}
-    data = prepare(RunFolder(config, read_catalog(config.catalog)).plan())
+    data = prepare(RunFolder(config, read_catalog(config.catalog, config.data.no_artist)).plan())
     task = LatentFactorsTask.from_sources(_factorisation(config), data.sources, config.model.embedding_size)
     lesson = make_lesson(config, data, task, listeners.listening, valid, tested, codewords)
     by_regressions = foretell(lesson, run_dir / "regressions.npz", random_seed)

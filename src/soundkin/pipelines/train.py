@@ -47,7 +47,7 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
         OutputError: the run's folder cannot be written, or another run is at work in it.
     """
     config = config.model_copy(update={"features": identified(config.features)})
-    folder = RunFolder(config, read_catalog(config.catalog))
+    folder = RunFolder(config, read_catalog(config.catalog, config.data.no_artist))
     if not again:
         folder.refuse_another()
         if (metrics := folder.finished()) is not None:

@@ -96,8 +96,9 @@ def transfer(
         ConfigError: a wrong override, or `run_dir` holds a transfer of another catalog, plan or config.
         ArtefactError: what `run_dir` holds is corrupt.
     """
-    run_dir, catalog = Path(run_dir), read_catalog(Path(catalog_path))
+    run_dir = Path(run_dir)
     config = _training_config(overrides, run_dir)
+    catalog = read_catalog(Path(catalog_path), config.data.no_artist)
     if apart is not None:
         catalog.require(apart, "tracks were to be judged apart by it. Name another column, or judge all together.")
     asked = labels_to_ask(catalog, labels) if labels else list(LABELS)

@@ -2,7 +2,7 @@
 
     vN/vectors.faiss   unit vectors [tracks, embedding], mapped into memory
     vN/lists.faiss     with kind=ivf
-    vN/tracks.arrow    the catalog's columns but for lyrics
+    vN/tracks.arrow    the catalog's columns but for lyrics, and whom `artist` credits (catalog/artists.py)
     vN/manifest.json   what it is, and the SHA-256 of the others
 
 Rows are in order of track_id, so the same embeddings give the same index in whatever order they come. The similarity of
@@ -80,12 +80,10 @@ class Index:
 
     @cached_property
     def _audio_prefix(self) -> str:
-        inside = self.audio_folder.is_relative_to(Path.cwd())
-        shown = self.audio_folder.relative_to(Path.cwd()) if inside else self.audio_folder
-        return "" if shown == Path() else f"{shown}/"
+        return f"{self.audio_folder}/"
 
     def audio_path(self, path: str) -> str:
-        """Where the audio of a track with this `path` should be; relative to the working directory if inside it."""
+        """The absolute path at which the audio of a track with this `path` should be."""
         return path if path.startswith("/") else self._audio_prefix + path
 
     def row_of_file(self, path: Path) -> int | None:

@@ -28,8 +28,8 @@ def find_neighbours(
 ) -> list[Neighbour]:
     """The `k` tracks nearest to all seeds together, best first: rows and cosines with the seeds' mean direction.
 
-    They are among `allowed`, not among the rows `without`, and at most `artist_cap` are by any one artist; a track
-    without an artist counts for none. There are `k` whenever `k` such tracks exist.
+    They are among `allowed`, not among the rows `without`, and at most `artist_cap` are by any one artist, lead or
+    guest; a track by nobody known counts for none. There are `k` whenever `k` such tracks exist.
 
     Raises:
         UsageError: the seeds cancel each other out, or the only one is a vector of zeros.
@@ -76,7 +76,7 @@ def _pairs(rows: np.ndarray, scores: np.ndarray) -> list[Neighbour]:
 
 
 class _ArtistCap:
-    """Counts the admitted tracks of each artist. A track by two artists counts for both."""
+    """Counts the admitted tracks of each artist, however spelled. A track counts for its lead and for its guests."""
 
     def __init__(self, tracks: Tracks, most: int) -> None:
         self._tracks = tracks
@@ -86,15 +86,15 @@ class _ArtistCap:
 
     def admits(self, row: int) -> bool:
         """Whether one more track of its artists may come in; counts it if so."""
-        artists = {artist.strip() for artist in self._tracks.label(row).artist.split(";")} - {""}
-        if any(self._counts[artist.casefold()] >= self._most for artist in artists):
+        artists = self._tracks.artists(row)
+        if any(self._counts[artist] >= self._most for artist in artists):
             return False
-        self._counts.update(artist.casefold() for artist in artists)
-        self._full |= {artist for artist in artists if self._counts[artist.casefold()] >= self._most}
+        self._counts.update(artists)
+        self._full |= {artist for artist in artists if self._counts[artist] >= self._most}
         return True
 
     def mask_of_full(self) -> Bool[np.ndarray, " tracks"]:
         """All tracks of the artists that have no room left."""
         if not self._full:
             return np.zeros(len(self._tracks), dtype=bool)
-        return mask_any(self._tracks.batch.column("artist"), self._full)
+        return mask_any(self._tracks.artist_keys, self._full)

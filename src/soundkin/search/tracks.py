@@ -9,6 +9,7 @@ caches, ten answers are ten reads of memory instead of eighty. An empty text is 
 import bisect
 import difflib
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from soundkin.catalog.artists import Artists
 from soundkin.errors import ArtefactError
 
 # Looking through this many ids for a similar one takes a tenth of a second.
@@ -25,6 +27,7 @@ IDS_TO_COMPARE = 5000
 ROWS_BETWEEN_SIGNPOSTS = 512
 
 LABEL = "label"  # the first column; the catalog may have another of that name
+ARTIST_KEYS = "\x1fartist keys"  # the last column, not shown: whom `artist` credits, separated by `;`
 SEPARATOR = "\x1f"  # ASCII's own for units of text
 
 
@@ -56,7 +59,7 @@ class Texts:
 
 
 class Tracks:
-    """The tracks of an index, by row. `batch` holds the catalog's columns."""
+    """The tracks of an index, by row. `batch` holds the catalog's columns, and ARTIST_KEYS."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -74,11 +77,24 @@ class Tracks:
     @property
     def columns(self) -> list[str]:
         """Names of the catalog's columns."""
-        return list(self.batch.schema.names)
+        return shown_columns(self.batch)
 
     def label(self, row: int) -> Label:
         """What an answer shows of the track in `row`."""
         return Label(*self._labels[row].split(SEPARATOR))
+
+    @cached_property
+    def artist_keys(self) -> pa.Array:
+        """The artists of each track (`artist_keys`)."""
+        return artist_keys(self.batch)
+
+    def artists(self, row: int) -> tuple[str, ...]:
+        """The keys of the artists of the track in `row`, the lead first; () where none is known."""
+        return tuple(filter(None, self._artists[row].split(";")))
+
+    @cached_property
+    def _artists(self) -> Texts:
+        return Texts(self.artist_keys)
 
     def row(self, track_id: str) -> int | None:
         """Where a track is, or None if it is not indexed."""
@@ -119,6 +135,28 @@ class Tracks:
         return found.cast(pa.large_string()) if pa.types.is_dictionary(found.type) else found
 
 
+def shown_columns(tracks: pa.RecordBatch) -> list[str]:
+    """Names of the columns that the catalog has."""
+    return [name for name in tracks.schema.names if name != ARTIST_KEYS]
+
+
+def artist_keys(tracks: pa.RecordBatch) -> pa.Array:
+    """The keys of each track's artists (`catalog/artists.py`), separated by `;`.
+
+    Worked out anew where the index was built by a version that did not store them.
+    """
+    if ARTIST_KEYS in tracks.schema.names:
+        return tracks.column(ARTIST_KEYS)
+    if "artist" not in tracks.schema.names:
+        return pa.array([""] * len(tracks), pa.large_string())
+    return _keys_of(tracks.column("artist"))
+
+
+def _keys_of(credits: pa.Array) -> pa.Array:
+    artists = Artists.from_credits(credits.to_pylist())
+    return pa.array([";".join(keys) for keys in artists.keys], pa.large_string())
+
+
 def write_tracks(table: pa.Table, path: Path) -> None:
     """Write `table`, already in order of track_id, for `Tracks` to read."""
     unknown = pa.chunked_array([pa.repeat("", len(table))])
@@ -126,7 +164,8 @@ def write_tracks(table: pa.Table, path: Path) -> None:
     parts = [pc.replace_substring(part, SEPARATOR, " ") for part in shown]
     label = pc.binary_join_element_wise(*parts, pa.scalar(SEPARATOR, pa.large_string()))
     columns = [_stored(name, table[name]) for name in table.column_names]
-    batch = pa.RecordBatch.from_arrays([label, *columns], names=[LABEL, *table.column_names])
+    keys = _encoded(_keys_of(shown[Label._fields.index("artist")]))
+    batch = pa.RecordBatch.from_arrays([label, *columns, keys], names=[LABEL, *table.column_names, ARTIST_KEYS])
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
         writer.write_batch(batch)
 
@@ -135,7 +174,10 @@ def _stored(name: str, column: pa.ChunkedArray) -> pa.Array:
     """Numbers as they are; everything else as text, each distinct value once if that is at most half of them."""
     if name not in Label._fields and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return column.combine_chunks()
-    text = _text(column)
+    return _encoded(_text(column))
+
+
+def _encoded(text: pa.Array) -> pa.Array:
     encoded = text.dictionary_encode()
     return encoded if len(encoded.dictionary) * 2 <= len(encoded) else text
 

@@ -12,7 +12,6 @@ asked (it may have been answered), 413 too long, 415 not JSON, 507 it could not 
 
 import json
 import math
-import socket
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +22,6 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -32,6 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from soundkin.assessment.sessions import NotAskedError
 from soundkin.errors import OutputError, SoundkinError, UsageError
 from soundkin.pipelines.assess import Assessment, UnknownSessionError
+from soundkin.service.hosts import RefuseForeignNames, is_loopback, listen, url_of
 
 PAGES = {
     "/": ("assess.html", "text/html"),
@@ -39,7 +38,6 @@ PAGES = {
     "/assess.js": ("assess.js", "text/javascript"),
 }
 LONGEST_BODY = 4096  # bytes
-OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "media-src blob:; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -50,8 +48,8 @@ HEADERS = {
 STATUS = ((UnknownSessionError, 404), (NotAskedError, 409), (UsageError, 400), (OutputError, 507))
 
 
-def make_app(assessment: Assessment, allowed_hosts: tuple[str, ...] = ("*",)) -> Starlette:
-    """The page and its API; `allowed_hosts` are the names under which it may be called, against rebinding of names."""
+def make_app(assessment: Assessment, only_as: str | None = None) -> Starlette:
+    """The page and its API; with `only_as`, it may be called by that name and those of this machine alone."""
 
     async def join(request: Request) -> Response:
         body = await _body(request)
@@ -85,7 +83,7 @@ def make_app(assessment: Assessment, allowed_hosts: tuple[str, ...] = ("*",)) ->
             Route("/audio/{token}", audio),
         ],
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False),
+            *([Middleware(RefuseForeignNames, host=only_as)] if only_as is not None else []),
             Middleware(SafeHeaders),
         ],
         exception_handlers={HTTPException: _refuse_request, SoundkinError: _refuse},
@@ -98,12 +96,13 @@ def serve(assessment: Assessment, host: str, port: int, announce: Callable[[str]
     Raises:
         UsageError: the address cannot be taken.
     """
-    listening = _listen(host, port)
-    own = host in OWN_HOSTS
-    app = make_app(assessment, OWN_HOSTS if own else ("*",))
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=3)
-    port = listening.getsockname()[1]
-    announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+    listening = listen(host, port)
+    address, port = listening.getsockname()[:2]
+    app = make_app(assessment, host if is_loopback(address) else None)
+    config = uvicorn.Config(
+        app, log_level="warning", log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3
+    )
+    announce(url_of(host, port))
     try:
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
@@ -183,18 +182,3 @@ async def _refuse_request(request: Request, error: Exception) -> Response:
 async def _refuse(request: Request, error: Exception) -> Response:
     status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
     return JSONResponse({"error": str(error)}, status)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen()
-    except OSError as error:
-        listening.close()
-        raise UsageError(
-            f"{host}:{port} cannot be taken: {error.strerror or error}. Give another --port or --host."
-        ) from error
-    return listening

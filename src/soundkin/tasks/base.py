@@ -11,7 +11,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from soundkin.catalog.labels import Vocabulary
+from soundkin.catalog.labels import Labels, Vocabulary
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.config import Config, validate
@@ -126,13 +126,18 @@ class LabelTask(ProxyTask):
         assert isinstance(config, LabelTaskConfig)
         column, mend = cls.columns[0], f"Fill it in, or train without it: task.{cls.name}=null"
         sources.catalog.require(column, f"the {cls.name} task learns from it. {mend}")
-        vocabulary = Vocabulary.from_values(sources.catalog.values(column), config.minimum_tracks)
+        vocabulary = Vocabulary.from_values(cls.labels(sources.catalog), config.minimum_tracks)
         if len(vocabulary) < 2:
             raise CatalogError(
                 f"the training tracks hold {len(vocabulary)} {column} label(s) on at least "
                 f"{config.minimum_tracks} track(s); the {cls.name} task needs two to tell apart. {mend}"
             )
         return cls(config, vocabulary, embedding_size)
+
+    @classmethod
+    def labels(cls, catalog: Catalog) -> Labels:
+        """The labels of each track, in row order."""
+        return catalog.values(cls.columns[0])
 
     def to_json(self) -> dict[str, Any]:
         """Config and vocabulary."""

@@ -63,7 +63,7 @@ class ContrastiveTask(ProxyTask):
             kin = Membership.of_playlists(sources, cls.name)
         else:
             catalog.require("artist", f"the contrastive task takes it for what makes tracks alike. {mend}")
-            kin = Membership.of_column(catalog, "artist")
+            kin = Membership.of_artists(catalog)
         if not kin.total:
             raise CatalogError(
                 f"no two training tracks share {'an' if positives == 'artist' else 'a'} {positives}, "

@@ -37,7 +37,7 @@ class MarginSoftmaxTask(LabelTask):
         """Integer [tracks]: the number of the first named label that is in the vocabulary; -1 where there is none."""
         numbers = [
             next((n for name in names if (n := self.vocabulary.index(name)) is not None), -1)
-            for names in catalog.values(self.columns[0])
+            for names in self.labels(catalog)
         ]
         return torch.tensor(numbers, dtype=torch.int64)
 

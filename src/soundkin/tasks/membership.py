@@ -46,10 +46,10 @@ class Membership:
         return cls(track_ids, positions(track_ids, frame["track_id"].tolist()), frame["playlist_id"].to_numpy(object))
 
     @classmethod
-    def of_column(cls, catalog: Catalog, column: str) -> Self:
-        """The tracks that share a label in a column of the catalog."""
-        pairs = [(row, label) for row, labels in enumerate(catalog.values(column)) for label in labels]
-        return cls(catalog.track_ids, [row for row, _ in pairs], [label for _, label in pairs])
+    def of_artists(cls, catalog: Catalog) -> Self:
+        """The tracks that share an artist, lead or guest."""
+        pairs = [(row, key) for row, keys in enumerate(catalog.artists.keys) for key in keys]
+        return cls(catalog.track_ids, [row for row, _ in pairs], [key for _, key in pairs])
 
     @property
     def total(self) -> int:

@@ -27,7 +27,7 @@ class MultiLabelTask(LabelTask):
 
     def target_lookup(self, catalog: Catalog) -> Callable[[Tensor], Tensor]:
         """Targets of rows, out of sparse labels: a million tracks times five thousand labels would be 19 GB."""
-        labels = self.vocabulary.sparse(catalog.values(self.columns[0]))
+        labels = self.vocabulary.sparse(self.labels(catalog))
 
         def targets_of(rows: Tensor) -> Tensor:
             chosen = labels[rows.numpy()]

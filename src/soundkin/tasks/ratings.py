@@ -8,7 +8,6 @@ of a track that nobody has heard there is none to know. Since a batch draws trac
 track liked by thousands is met no more often than one liked by five.
 """
 
-from collections import Counter
 from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
@@ -180,10 +179,7 @@ def softmax_losses(
 def log_artist_frequency(catalog: Catalog) -> Tensor:
     """Log of how often a batch holds each track [tracks], up to a constant, where batches draw artists evenly.
 
-    The tracks of an artist share what the artist has; a track without an artist is its own.
+    The tracks of a lead artist share what the artist has; a track by nobody known is its own.
     """
-    if "artist" not in catalog.frame:
-        return torch.zeros(len(catalog))
-    artists = [names[0] if names else None for names in catalog.values("artist")]
-    tracks_of = Counter(artists)
-    return -torch.tensor([1.0 if artist is None else tracks_of[artist] for artist in artists]).log()
+    groups = torch.from_numpy(catalog.artists.groups)
+    return -torch.bincount(groups)[groups].float().log()

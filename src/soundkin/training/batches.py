@@ -15,6 +15,7 @@ from torch.utils.data import Dataset, Sampler
 
 from soundkin.features.cache import MelCache
 from soundkin.features.patches import PatchConfig, patch_starts
+from soundkin.shapes import Int
 
 
 class Batch(TypedDict):
@@ -70,13 +71,13 @@ class Drawing:
 
 
 class PatchBatches(Dataset[Batch]):
-    """Random runs of patches of training tracks, balanced over artists."""
+    """Random runs of patches of training tracks, balanced over `artists`, the number of each track's lead."""
 
     def __init__(
         self,
         cache: MelCache,
         keys: list[str],
-        artists: list[str],
+        artists: Int[np.ndarray, " tracks"],
         patch_frames: int,
         drawing: Drawing,
         random_seed: int,
@@ -88,7 +89,7 @@ class PatchBatches(Dataset[Batch]):
         self.drawing = drawing
         self.seed = (random_seed, rank)
         self.groups = [group for group in drawing.groups if len(group)]
-        numbers = np.unique(np.asarray(artists), return_inverse=True)[1]
+        numbers = np.unique(artists, return_inverse=True)[1]
         order = np.argsort(numbers, kind="stable")
         self.rows_of_artist = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
 

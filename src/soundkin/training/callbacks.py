@@ -1,7 +1,6 @@
 """What happens around the steps: the history on disk, one progress bar, and stopping that survives a resume."""
 
 import csv
-import sys
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +10,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from tqdm import tqdm
 
 from soundkin.files import replacing
+from soundkin.progress import progress_bar
 
 
 class History(Callback):
@@ -110,14 +110,11 @@ class EpochProgress(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Open the bar where the run stands."""
-        at_terminal = sys.stderr.isatty()
-        self._bar = tqdm(
+        self._bar = progress_bar(
+            description="training",
             total=int(trainer.estimated_stepping_batches),
             initial=trainer.global_step,
-            desc="training",
             unit="step",
-            file=sys.stderr,
-            mininterval=0.2 if at_terminal else 10.0,
             disable=not trainer.is_global_zero,
         )
 

@@ -24,6 +24,9 @@ class DataConfig(Config):
     batch_patches: PositiveInt = Field(64, description="patches in a batch, about")
     most_patches: PositiveInt = Field(1, description="a track is heard in runs of one to so many patches")
     group_share: float = Field(0.5, gt=0.0, lt=1.0, description="share of a batch for tracks that tasks want together")
+    no_artist: tuple[str, ...] = Field(
+        (), description="names that are no artist's, beside Various Artists and its like"
+    )
     tracks_per_artist: PositiveInt = Field(2, description="a batch draws artists evenly, and this many tracks of each")
     cache_folder: Path | None = Field(None, description="log-mels on disk; default: `cache` beside the run's folder")
     cache_seconds: float = Field(300.0, gt=0.0, description="how much of a long track is cached for training")
@@ -51,8 +54,8 @@ class TrainerConfig(Config):
     gradient_clip: float = Field(1.0, gt=0.0)
     watched: str = Field(
         "retrieval",
-        description="held-out score to keep the best weights by: retrieval, the mean of them all, or one of those that "
-        "metrics.csv has behind valid/, as genre_map or latent_factors_ndcg",
+        description="held-out score to stop by, and to keep weights by where they beat the start: retrieval, the mean "
+        "of them all, or one of those that metrics.csv has behind valid/, as genre_map or latent_factors_ndcg",
     )
     patience: PositiveInt = Field(10, description="epochs without a better held-out score before stopping")
     accelerator: Literal["cpu", "gpu", "cuda", "mps", "auto"] = "cpu"

@@ -8,6 +8,7 @@ import pandas as pd
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
+from soundkin.audit.leaks import warn_of_leaks
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog
@@ -49,6 +50,7 @@ def prepare(plan: Plan) -> PreparedData:
         ConfigError: a run that goes on here began with other audio.
     """
     config, catalog, splits = plan.config, plan.catalog, pd.Series(plan.splits)
+    warn_of_leaks(catalog, splits.tolist())
     used = splits.isin(["train", "valid"]).to_numpy()
     folder = config.data.cache_folder or config.run_dir.parent / "cache"
     wanted = catalog.select(used)
@@ -112,7 +114,7 @@ class PatchData(pl.LightningDataModule):
         batches = PatchBatches(
             self.data.cache,
             tracks.keys,
-            _artists(tracks),
+            tracks.catalog.artists.groups,
             self.config.patch.frames,
             self.drawing,
             self.config.random_seed,
@@ -129,15 +131,6 @@ class PatchData(pl.LightningDataModule):
             self.data.cache, self.data.valid.keys, self.config.patch, self.config.data.validation_patches
         )
         return [DataLoader(held_out, batch_size=None, shuffle=False)]
-
-
-def _artists(tracks: SplitTracks) -> list[str]:
-    """The first artist of each track; one without is its own."""
-    catalog = tracks.catalog
-    if "artist" not in catalog.frame.columns:
-        return catalog.track_ids
-    pairs = zip(catalog.values("artist"), catalog.track_ids, strict=True)
-    return [names[0] if names else f"\0{track_id}" for names, track_id in pairs]
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:

@@ -121,7 +121,8 @@ class HeldOut:
         """A number for each user of a task, the same for one user of several tasks."""
         numbers: dict[object, int] = {}
         for name, plays in self.plays.items():
-            ids = self.users.get(name) or [(name, row) for row in range(plays.shape[0])]
+            unnamed = ((name, row) for row in range(plays.shape[0]))
+            ids: list[object] = [*(self.users.get(name) or unnamed)]
             found = [numbers.setdefault(user, len(numbers)) for user in ids]
             if name == task:
                 return np.array(found, dtype=int)

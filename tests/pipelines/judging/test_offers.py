@@ -108,6 +108,17 @@ def test_tracks_of_seen_and_unseen_artists_are_told_apart_where_there_are_both(p
     assert found.offerings[0].of_held_out(parts[SEEN]).plays.shape[1] == 30
 
 
+def test_a_guest_and_another_spelling_are_no_unseen_artists(planted):
+    frame = planted.catalog.frame
+    artists = frame["artist"].to_numpy(object, copy=True)
+    rows = np.flatnonzero(~planted.known)
+    artists[rows[0]] = f"{artists[rows[0]]} feat. {artists[0].upper()}"
+    artists[rows[1]], artists[1] = "Various Artists", "VA"
+    spelled = replace(planted, catalog=replace(planted.catalog, frame=frame.assign(artist=artists)))
+    found = offers(spelled).offerings[0]
+    assert np.array(found.held_out_ids)[found.parts[SEEN]].tolist() == [planted.catalog.track_ids[rows[0]]]
+
+
 def test_a_split_that_leaves_one_kind_says_so(planted):
     assert "All held-out tracks are by unseen artists" in offers(planted).notes[0]
     first = np.arange(200) % 5 == 0

@@ -100,6 +100,12 @@ class System:
         """The rule that its model was trained under; one made from this catalog if a model saved none."""
         return split_rule(self.bundle.provenance.get("split", {}), catalog) if self.bundle else None
 
+    @property
+    def no_artist(self) -> tuple[str, ...]:
+        """Names that its training took for no artist's, beside the usual ones."""
+        trained = self.bundle.provenance.get("train_config", {}) if self.bundle else {}
+        return tuple(trained.get("data", {}).get("no_artist", ()))
+
 
 def read_systems(
     ours: Path | str,

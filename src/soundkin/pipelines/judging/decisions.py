@@ -21,11 +21,11 @@ EXAMPLES = 5
 def review_table(catalog: Catalog, doubted: Sequence[LabelErrors], leaks: Leaks) -> pd.DataFrame:
     """A row for each label to look at; `decision` and `value` are for people to fill."""
     rows = [_review_row(catalog, one.label, found) for one in doubted for found in one.doubted]
-    for track_id, _, common in leaks.renamed():
+    for track_id, name, common in leaks.renamed():
         given = cell_text(catalog, track_id, "artist")
-        suggested = ";".join([common, *catalog.values("artist")[catalog.row(track_id)][1:]])
+        suggested = given.replace(name, common, 1)
         rows.append({"track_id": track_id, "column": "artist", "given": given, "suggested": suggested})
-        rows[-1]["reason"] = "the same artist under two names"
+        rows[-1]["reason"] = "the same artist, mostly written otherwise"
     columns = ["track_id", "column", "given", "suggested", "decision", "value", "doubt", "belief", "reason"]
     frame = pd.DataFrame(rows, columns=columns, dtype=object).drop_duplicates(["track_id", "column"])
     for place, name in enumerate(("title", "artist", "album", "path")):

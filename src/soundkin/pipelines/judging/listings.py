@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from soundkin.catalog.corrections import cell_text
 from soundkin.catalog.table import Catalog
 from soundkin.errors import AudioError
 from soundkin.evaluation.questions import DEFAULT_LABELS, Values, column_values
@@ -29,7 +30,8 @@ class Listings:
 
     def of(self, row: int, query: int | None = None, similarity: float | None = None, moment: str = "") -> Listing:
         """A track; as a neighbour of `query`, with what the two have in common."""
-        title, artist, genre = ("; ".join(self.values(name)[row]) for name in ("title", "artist", "genre"))
+        title, genre = ("; ".join(self.values(name)[row]) for name in ("title", "genre"))
+        artist = cell_text(self.catalog, self.catalog.track_ids[row], "artist")
         if row not in self._snippets:
             self._snippets[row] = snippet(self.catalog.audio_paths()[row])
         audio, silence = self._snippets[row]

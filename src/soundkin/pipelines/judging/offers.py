@@ -18,12 +18,10 @@ from scipy.sparse import csr_matrix
 
 from soundkin.catalog.listening import Listening, make_listening
 from soundkin.catalog.ratings import read_ratings
-from soundkin.catalog.splits import SplitConfig, group_names
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.time_split import TimeSplit, split_by_time
 from soundkin.embedding.known_users import KnownUsers
 from soundkin.errors import CatalogError, UsageError
-from soundkin.evaluation.questions import artist_groups
 from soundkin.evaluation.recommendation import Factors
 from soundkin.evaluation.user_rankings import binary, without_known
 from soundkin.pipelines.judging.listeners import (
@@ -144,7 +142,7 @@ def offers_of(
     bound_note = PLANTED_NOTE if corpus else FACTORISED_NOTE
     return Offers(
         offerings=(whole, later) if later else (whole,),
-        artists=dict(zip(catalog.track_ids, artist_groups(catalog).tolist(), strict=True)),
+        artists=dict(zip(catalog.track_ids, catalog.artists.groups.tolist(), strict=True)),
         own_users=own_users,
         notes=tuple(filter(None, (parts_note, later_note, without_profile, bound_note))),
     )
@@ -155,20 +153,21 @@ def _parts(
 ) -> tuple[dict[str, Bool[np.ndarray, " tracks"]], str]:
     """Which held-out tracks are offered together, by what they are, and a note on that."""
     everything = {ALL: np.ones(int(held_out.sum()), dtype=bool)}
-    if "artist" not in catalog.frame:
+    keys = catalog.artists.keys
+    if not any(keys):
         return everything, "The catalog names no artists, so nobody knows which of these tracks are by unseen ones."
-    artists = np.array(group_names(catalog, SplitConfig()), object)
-    seen = np.isin(artists[held_out], artists[known])
+    seen_keys = {key for row in np.flatnonzero(known) for key in keys[row]}
+    seen = np.array([not seen_keys.isdisjoint(keys[row]) for row in np.flatnonzero(held_out)], dtype=bool)
     if seen.all() or not seen.any():
         which, others = ("seen", "unseen") if seen.all() else ("unseen", "seen")
         return everything, (
             f"All held-out tracks are by {which} artists: the split leaves none by {others} ones, and of those this "
-            "says nothing. (Seen is an artist of a track that users are known by.)"
+            "says nothing. (Seen is an artist, or guest, of a track that users are known by.)"
         )
     return {**everything, UNSEEN: ~seen, SEEN: seen}, (
-        f"{(~seen).sum()} held-out tracks are by unseen artists, {seen.sum()} by artists of tracks that users are "
-        "known by. Each kind is also offered alone: compare it with its own chance. A track that names no artist is "
-        "unseen."
+        f"{(~seen).sum()} held-out tracks are by unseen artists, {seen.sum()} by artists of tracks that users "
+        "are known by, leads or guests. Each kind is also offered alone: compare it with its own chance. A track that "
+        "names no artist is unseen."
     )
 
 

@@ -16,7 +16,7 @@ from soundkin.config import nearest
 from soundkin.embedding.embedder import Embedder, stream_array
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
-from soundkin.evaluation.questions import artist_groups, unit_of
+from soundkin.evaluation.questions import unit_of
 from soundkin.evaluation.robustness import Robustness, robustness
 from soundkin.evaluation.systems import BASELINES, EXTERNAL, MFCC, TrackListener
 from soundkin.features.decode import read_waveform
@@ -68,7 +68,7 @@ def robustness_of(
     known, heard, skipped = _hear(hears, jobs, workers)
     rows = rows[known]
     systems, originals = _as_judged(heard, vectors, rows, [DISTORTIONS[name].label for name in distortions])
-    groups, unit = artist_groups(catalog), unit_of(catalog)
+    groups, unit = catalog.artists.groups, unit_of(catalog)
     found = robustness(systems, originals, rows, groups, random_seed=random_seed, unit=unit)
     deaf = [name for name in vectors if heard and name not in heard]
     notes = (*_notes(listener, distortions, seconds, len(rows), deaf), *found.notes)

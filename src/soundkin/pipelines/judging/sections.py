@@ -22,7 +22,7 @@ from soundkin.evaluation.geometry import Geometry, geometry
 from soundkin.evaluation.groupings import COLUMNS, groups_of
 from soundkin.evaluation.judgements import ByHand, judge_by_hand
 from soundkin.evaluation.protocol import MAIN
-from soundkin.evaluation.questions import artist_groups, column_values, unit_of
+from soundkin.evaluation.questions import column_values, unit_of
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import UserFairness
 from soundkin.evaluation.systems import TrackListener
@@ -177,7 +177,7 @@ def _by_hand(evidence: Evidence, found: SideBySide, random_seed: int) -> ByHand 
 
 def _known_artists(found: SideBySide) -> Int[np.ndarray, " tracks"] | None:
     """A number for each track's artist; None where the catalog names none."""
-    return artist_groups(found.catalog) if unit_of(found.catalog) == "artists" else None
+    return found.catalog.artists.groups if unit_of(found.catalog) == "artists" else None
 
 
 def _geometry(ours: System, found: SideBySide, answers: Answers, random_seed: int) -> Geometry:
@@ -217,7 +217,7 @@ def _fairness(by: Sequence[str], evidence: Evidence, found: SideBySide, answers:
     measures = list(strictest.values())
     groupings = groups_of(catalog, _columns(catalog, by), plays)
     return fairness(
-        measures, groupings, found.vectors, artist_groups(catalog), random_seed=random_seed, unit=unit_of(catalog)
+        measures, groupings, found.vectors, catalog.artists.groups, random_seed=random_seed, unit=unit_of(catalog)
     )
 
 

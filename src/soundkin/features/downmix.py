@@ -1,0 +1,155 @@
+"""From several channels to one sound, of which nothing is cancelled.
+
+A mean over the channels is silent where they hold the same sound with opposite signs, as badly wired, widened or
+matrixed recordings do. So where the mean loses much, what differs from it goes along, as *parts* [parts, samples]:
+
+    mono            the samples alone
+    stereo          the mean, and half the difference
+    more channels   the mean, and each channel's difference from it, divided by the root of their number
+
+The powers of all parts add up to the mean power of the channels. Spectra add them (`spectrum`); where one waveform is
+needed, `without_cancelling` takes the loudest channel in the place of a mean that cancels. How far the other parts are
+faded in is decided for each SEGMENT_SAMPLES from the start of the file, whatever the blocks, with slopes in between.
+Most of most records keeps nothing but the mean, which costs little more than ever.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from soundkin.shapes import Float32, typechecked
+
+SEGMENT_SAMPLES = 4_096
+# The power of the mean, against that of the mean of independent channels: as many as there are channels where all are
+# alike, 0 where they cancel. From the first to the second the other parts are faded in; in stereo, from a difference
+# that holds a quarter of all power to one that holds half. In a waveform the loudest channel takes over, from the
+# first to the second of CANCELLED.
+FADED_IN = (1.5, 1.0)
+CANCELLED = (0.6, 0.2)
+
+Channels = Float32[np.ndarray, "samples channels"]
+Parts = Float32[np.ndarray, "parts samples"]
+PerSegment = Float32[np.ndarray, " segments"]
+
+
+class Downmix:
+    """Makes parts of blocks of channels, which come in order and hold whole segments, all but the last."""
+
+    def __init__(self) -> None:
+        self._gain: np.ndarray | None = None  # of the other parts, at the end of the block before
+
+    @typechecked
+    def __call__(
+        self, block: Channels, mean: Float32[np.ndarray, " samples"]
+    ) -> list[Float32[np.ndarray, "_parts _samples"]]:
+        """The parts in runs of segments with and without others; the mean is written into `mean` and seen there."""
+        channels = block.shape[1]
+        if channels == 1:
+            mean[:] = block[:, 0]
+            return [mean[None]]
+        np.add(block[:, 0], block[:, 1], out=mean)
+        for channel in block.T[2:]:
+            mean += channel
+        mean *= np.float32(1 / channels)
+        of_channels = _powers(block)
+        gains = np.sqrt(_share(_kept(_powers(mean[:, None]), of_channels, channels), FADED_IN))
+        before = np.concatenate([[np.nan] if self._gain is None else self._gain, gains[:-1]]).astype(np.float32)
+        silent = np.concatenate([np.isnan(before[:1]), of_channels[:-1] == 0])
+        before = np.where(silent, gains, before)  # nothing to lead on from
+        self._gain = gains[-1:] if of_channels[-1] else None
+        needed = (gains > 0) | (before > 0)
+        bounds = [0, *(1 + np.flatnonzero(needed[1:] != needed[:-1])), len(needed)]
+        return [
+            _with_others(block[run], mean[run], before[first:past], gains[first:past])
+            if needed[first]
+            else mean[None, run]
+            for first, past in pairwise(bounds)
+            for run in [slice(first * SEGMENT_SAMPLES, past * SEGMENT_SAMPLES)]
+        ]
+
+
+def _with_others(block: Channels, mean: np.ndarray, before: PerSegment, gains: PerSegment) -> Parts:
+    """The mean, and the other parts times gains that lead from one segment to the next."""
+    channels = block.shape[1]
+    slope = np.arange(1, SEGMENT_SAMPLES + 1, dtype=np.float32) / np.float32(SEGMENT_SAMPLES)
+    faded = (before[:, None] + (gains - before)[:, None] * slope).reshape(-1)[: len(mean)]
+    parts = np.empty((2 if channels == 2 else 1 + channels, len(mean)), np.float32)
+    parts[0] = mean
+    np.subtract(block.T[: len(parts) - 1], mean, out=parts[1:])
+    parts[1:] *= faded if channels == 2 else faded * np.float32(channels**-0.5)
+    return parts
+
+
+def in_segments(blocks: Iterable[Channels]) -> Iterator[Channels]:
+    """The same samples in blocks of whole segments, all but the last."""
+    rest: Channels | None = None
+    for block in blocks:
+        if rest is not None and len(rest):
+            block = np.concatenate([rest, block])
+        whole = len(block) // SEGMENT_SAMPLES * SEGMENT_SAMPLES
+        rest = block[whole:].copy()
+        if whole:
+            yield block[:whole]
+    if rest is not None and len(rest):
+        yield rest
+
+
+def mean_square(block: Float32[np.ndarray, "*any"]) -> float:
+    """Mean power of samples."""
+    flat = np.ravel(block, order="K")
+    return float(np.dot(flat, flat)) / max(1, flat.size)
+
+
+def without_cancelling(blocks: Iterable[Parts]) -> Iterator[Float32[np.ndarray, " samples"]]:
+    """One waveform: the mean over the channels, and the loudest channel where the mean is cancelled."""
+    gains: np.ndarray | None = None
+    for parts in blocks:
+        mixed = parts[0].copy()
+        if len(parts) == 1:
+            gains = np.zeros_like(gains) if gains is not None and mixed.any() else None
+            yield mixed
+            continue
+        for start in range(0, len(mixed), SEGMENT_SAMPLES):
+            segment = slice(start, start + SEGMENT_SAMPLES)
+            gains = _take_over(mixed[segment], parts[1:, segment], gains)
+        yield mixed
+
+
+def _take_over(mean: np.ndarray, others: Parts, before: np.ndarray | None) -> np.ndarray:
+    """Put the loudest channel in the place of `mean` as far as that is cancelled; returns the channels' gains."""
+    channels = max(2, len(others))
+    differences = np.concatenate([others, -others]) if len(others) == 1 else others * np.float32(channels**0.5)
+    powers = np.array([mean_square(mean + difference) for difference in differences])
+    after = np.zeros(channels, np.float32)
+    kept = _kept(np.array([mean_square(mean)]), powers.mean(keepdims=True), channels)
+    after[powers.argmax()] = _share(kept, CANCELLED)[0]
+    before = after if before is None else before
+    slope = np.arange(1, len(mean) + 1, dtype=np.float32) / np.float32(len(mean))
+    for difference, first, last in zip(differences, before, after, strict=True):
+        if first or last:
+            mean += (first + (last - first) * slope) * difference
+    return after
+
+
+def _powers(block: Channels) -> PerSegment:
+    """Mean square of each segment."""
+    whole = len(block) // SEGMENT_SAMPLES
+    segments = np.ascontiguousarray(block[: whole * SEGMENT_SAMPLES]).reshape(whole, SEGMENT_SAMPLES * block.shape[1])
+    powers = np.einsum("ij,ij->i", segments, segments) / np.float32(max(1, segments.shape[1]))
+    rest = block[whole * SEGMENT_SAMPLES :]
+    return np.append(powers, np.float32(mean_square(rest))) if len(rest) else powers
+
+
+def _kept(of_mean: np.ndarray, of_channels: np.ndarray, channels: int) -> np.ndarray:
+    """How much louder the mean is than it would be if the channels were independent; all of it in silence."""
+    kept: np.ndarray = np.divide(
+        channels * of_mean, of_channels, out=np.full_like(of_mean, channels), where=of_channels > 0
+    )
+    return kept
+
+
+def _share(kept: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    first, second = bounds
+    share: np.ndarray = np.clip((first - kept) / (first - second), 0, 1)
+    return share
