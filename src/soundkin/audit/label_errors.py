@@ -86,12 +86,12 @@ class LabelErrors(BaseModel, frozen=True):
 NOTES = (
     "A doubt is no verdict: the track sounds unlike the others of that name, and a rare side of an artist or a genre "
     "does so too. Only ears settle it.",
-    "Doubt and belief are chances if one label in twenty were wrong at random. In a cleaner catalog fewer doubts are "
-    "right; people confuse what sounds alike, and such errors are harder to find than planted ones.",
+    "Doubt and belief are chances if one label in twenty were an error at random. In a cleaner catalog fewer doubts "
+    "are right; people confuse what sounds alike, and such errors are harder to find than planted ones.",
     f"A label is doubted, and a correction offered, above a chance of {LEAST_CHANCE:.2f} that is calibrated on planted "
     "errors; other planted errors are those counted above. Where more than about one label in "
-    "ten is wrong, real errors hide each other, and few are doubted.",
-    "A track of several labels is doubted only if all of them together are unlikely: one wrong among right ones is "
+    "ten is an error, they hide each other, and few are doubted.",
+    "A track of several labels is doubted only if all of them together are unlikely: one error among right ones is "
     "not found.",
 )
 
@@ -187,7 +187,7 @@ def _taught(given: csr_matrix, apart: np.ndarray) -> np.ndarray:
 def _too_dull(known: dict[str, Any]) -> str:
     return (
         f"these vectors do not tell {known['label']}s apart well enough to doubt a label, or far more than one in "
-        f"twenty is wrong: they place {known['agreeing']:.0%} of {known['judged']} tracks right, and none of "
+        f"twenty is an error: they place {known['agreeing']:.0%} of {known['judged']} tracks right, and none of "
         f"{known['check'].planted} labels swapped on purpose stands out"
     )
 

@@ -95,19 +95,20 @@ def draw_curves(
 
 
 def _mark(axes: Axes, step: int | None, what: str, theme: Theme) -> None:
-    """A vertical line over a step, named at its foot."""
+    """A vertical line over a step, named where curves leave room: losses fall, scores rise."""
     if step is None:
         return
     axes.axvline(step, color=theme.ink, lw=1, ls="-" if what == "kept" else ":", zorder=1)
+    top = "loss" in axes.get_title("left")
     axes.annotate(
         what,
-        (step, 0),
+        (step, int(top)),
         xycoords=axes.get_xaxis_transform(),
-        xytext=(-3, 3),
+        xytext=(-3, -3 if top else 3),
         textcoords="offset points",
         rotation=90,
         ha="right",
-        va="bottom",
+        va="top" if top else "bottom",
         fontsize=9,
         color=theme.ink,
     )

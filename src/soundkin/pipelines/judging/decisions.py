@@ -42,7 +42,7 @@ def _review_row(catalog: Catalog, label: str, found: DoubtedLabel) -> dict[str, 
         "suggested": found.suggested,
         "doubt": f"{found.doubt:.2f}",
         "belief": "" if found.belief is None else f"{found.belief:.2f}",
-        "reason": f"sounds like {found.suggested}" if found.suggested else f"sounds unlike other {found.given}",
+        "reason": f"sounds like {found.suggested}" if found.suggested else f"sounds unlike others called {found.given}",
     }
 
 
