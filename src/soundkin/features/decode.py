@@ -14,7 +14,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import soxr
 
 from soundkin.errors import AudioError
 from soundkin.features.decoders import (
@@ -36,6 +35,7 @@ from soundkin.features.downmix import (
     segment_powers,
     without_cancelling,
 )
+from soundkin.features.resampling import resample
 from soundkin.features.unread import bytes_left, unread_blocks
 from soundkin.files import sha256_of
 from soundkin.shapes import Float32
@@ -53,7 +53,6 @@ BLOCKS_A_TURN = 32
 CUT_SHORT_SECONDS = 0.25  # encoders round a claimed length by less than this
 
 MonoBlocks = Iterator[Float32[np.ndarray, " samples"]]
-Samples = Float32[np.ndarray, "*parts samples"]
 
 
 @dataclass(frozen=True)
@@ -225,26 +224,6 @@ def read_waveform(path: Path, sample_rate_hz: int, seconds: float | None = None)
     stream = open_audio(path, seconds)
     blocks = list(resample(iter(stream), stream.sample_rate_hz, sample_rate_hz))
     return Waveform(np.concatenate(blocks), sample_rate_hz, tuple(stream.warnings))
-
-
-def resample(blocks: Iterator[Samples], from_hz: int, to_hz: int) -> Iterator[Samples]:
-    """Resample a stream of blocks [samples] or [parts, samples]; whatever their sizes, the same samples come out."""
-    if from_hz == to_hz:
-        yield from blocks
-        return
-    resamplers: list[soxr.ResampleStream] = []  # one a part: together, they take longer
-    last = np.empty(0, np.float32)
-    for block in chain(blocks, [None]):
-        parts = [last] * len(resamplers) if block is None else np.atleast_2d(block)
-        if not resamplers:
-            mono = block is None or block.ndim == 1
-            resamplers = [soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ") for _ in parts]
-        resampled = [
-            resampler.resample_chunk(part, last=block is None)
-            for resampler, part in zip(resamplers, parts, strict=True)
-        ]
-        if resampled:
-            yield resampled[0] if mono else np.stack(resampled)
 
 
 def _in_turn(
