@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundkin.errors import AudioError
-from soundkin.features.decode import audio_hash, open_audio, read_waveform, resample, stream_waveform
+from soundkin.features.decode import audio_hash, open_audio, read_waveform, stream_waveform
+from soundkin.features.resampling import resample
 
 Audio = Callable[[str], Path]
 

@@ -98,6 +98,9 @@ def test_the_size_of_blocks_changes_nothing(channels: int, sizes: tuple[int, ...
     sound[:, 1] -= np.linspace(0, 2, len(sound), dtype=np.float32) * sound[:, 0]
     whole = torch.cat(list(LogMelStream(audio(sound), FrontEnd())))
     assert torch.equal(torch.cat(list(LogMelStream(audio(sound, sizes), FrontEnd()))), whole)
+    resampled = FrontEnd(sample_rate_hz=16_000, window_samples=512, hop_samples=256, high_hz=8_000.0, mel_bands=64)
+    whole = torch.cat(list(LogMelStream(audio(sound), resampled)))
+    assert torch.equal(torch.cat(list(LogMelStream(audio(sound, sizes), resampled))), whole)
     mono = np.concatenate([block.copy() for block in audio(sound)])
     np.testing.assert_array_equal(np.concatenate([block.copy() for block in audio(sound, sizes)]), mono)
 
@@ -109,6 +112,23 @@ def test_opposite_channels_are_resampled_too(tmp_path: Path, rate_hz: int) -> No
     soundfile.write(tmp_path / "opposite.wav", np.stack([mono, -mono], axis=1), rate_hz, "FLOAT")
     expected, found = (log_mel_of_file(tmp_path / name, AS_IT_IS).log_mel for name in ("mono.wav", "opposite.wav"))
     assert (found - expected).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("rate_hz", [32_000, 48_000])
+@pytest.mark.parametrize("channels", [2, 6])
+def test_parts_that_come_and_go_are_resampled(tmp_path: Path, rate_hz: int, channels: int) -> None:
+    """In phase, opposite, in phase, opposite: two seconds each."""
+    mono = tune(rate_hz, 8.0).mean(1)
+    signs = np.repeat([1, -1, 1, -1], 2 * rate_hz)
+    soundfile.write(tmp_path / "mono.wav", mono, rate_hz, "FLOAT")
+    turning = [mono if place % 2 == 0 else mono * signs for place in range(channels)]
+    soundfile.write(tmp_path / "turning.wav", np.stack(turning, axis=1), rate_hz, "FLOAT")
+    expected, found = (log_mel_of_file(tmp_path / name, AS_IT_IS).log_mel for name in ("mono.wav", "turning.wav"))
+    assert len(found) == len(expected)
+    apart = (found - expected).abs().max(dim=1).values
+    assert (apart > 0.2).sum() <= 3 * 7  # frames near the three seams
+    samples = read_waveform(tmp_path / "turning.wav", 22_050).samples
+    assert len(samples) == len(read_waveform(tmp_path / "mono.wav", 22_050).samples)
 
 
 def test_a_silent_file_of_many_channels_is_silent() -> None:

@@ -14,7 +14,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import soxr
 
 from soundkin.errors import AudioError
 from soundkin.features.decoders import (
@@ -37,6 +36,7 @@ from soundkin.features.downmix import (
     without_cancelling,
 )
 from soundkin.features.file_hashes import file_hash
+from soundkin.features.resampling import resample
 from soundkin.features.unread import bytes_left, unread_blocks
 from soundkin.shapes import Float32
 from soundkin.units import samples_to_seconds, seconds_to_samples
@@ -53,7 +53,6 @@ BLOCKS_A_TURN = 32
 CUT_SHORT_SECONDS = 0.25  # encoders round a claimed length by less than this
 
 MonoBlocks = Iterator[Float32[np.ndarray, " samples"]]
-Samples = Float32[np.ndarray, "*parts samples"]
 
 
 @dataclass(frozen=True)
@@ -225,32 +224,6 @@ def read_waveform(path: Path, sample_rate_hz: int, seconds: float | None = None)
     stream = open_audio(path, seconds)
     blocks = list(resample(iter(stream), stream.sample_rate_hz, sample_rate_hz))
     return Waveform(np.concatenate(blocks), sample_rate_hz, tuple(stream.warnings))
-
-
-def resample(blocks: Iterator[Samples], from_hz: int, to_hz: int) -> Iterator[Samples]:
-    """Resample a stream of blocks [samples] or [parts, samples]; whatever their sizes, the same samples come out.
-
-    A part that some blocks lack is silent there.
-    """
-    if from_hz == to_hz:
-        yield from blocks
-        return
-    resamplers: list[soxr.ResampleStream] = []  # one a part: together, they take longer
-    lengths: list[int] = []
-    for block in blocks:
-        parts = np.atleast_2d(block)
-        while len(resamplers) < len(parts):  # a part that comes later was silent until now
-            resamplers.append(soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ"))
-            for length in lengths:
-                resamplers[-1].resample_chunk(np.zeros(length, np.float32))
-        lengths.append(parts.shape[1])
-        silence = np.zeros(parts.shape[1], np.float32)
-        given = [*parts, *[silence] * (len(resamplers) - len(parts))]
-        resampled = [one.resample_chunk(part) for one, part in zip(resamplers, given, strict=True)]
-        yield resampled[0] if block.ndim == 1 else np.stack(resampled)
-    rest = [one.resample_chunk(np.empty(0, np.float32), last=True) for one in resamplers]
-    if rest:
-        yield rest[0] if block.ndim == 1 else np.stack(rest)
 
 
 def _in_turn(

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from soundkin.config import Config
 from soundkin.errors import AudioError, ConfigError
-from soundkin.features.decode import SILENT_POWER, resample
+from soundkin.features.decode import SILENT_POWER
 from soundkin.features.log_mel import LogMelStream, OfAudio
 from soundkin.features.onnx_model import OnnxEncoder, OnnxInput, open_encoder
 from soundkin.features.patches import stream_patches
+from soundkin.features.resampling import resample
 from soundkin.features.vector_table import LARGEST, SUFFIXES, TableTrack, TrackVectors, read_table, sha256_of_table
 from soundkin.files import sha256_of_text
 from soundkin.shapes import Float32

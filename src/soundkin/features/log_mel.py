@@ -26,8 +26,9 @@ from torch import Tensor
 from soundkin.config import Config
 from soundkin.errors import ConfigError
 from soundkin.features.chroma import FRAMES_A_WINDOW, Chroma
-from soundkin.features.decode import AudioStream, open_audio, resample
+from soundkin.features.decode import AudioStream, open_audio
 from soundkin.features.levels import LevelRule, Powers, WithoutSilence
+from soundkin.features.resampling import resample
 from soundkin.features.spectrum import power_spectra
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import frames_to_seconds, samples_to_frames
