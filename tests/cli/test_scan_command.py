@@ -51,3 +51,17 @@ def test_only_what_was_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture
     encode(tmp_path / ".store/a.mp3", "mp3")
     code, _, err = scanned(capsys, tmp_path, "-o", tmp_path / "c.csv")
     assert code == 2 and "holds no audio" in err and ".store: a hidden folder, with 1 audio file" in err
+
+
+def test_skipped_files_may_be_allowed_before_and_after_the_verb(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    music, output = tmp_path / "music", tmp_path / "c.csv"
+    encode(music / "good.mp3", "mp3")
+    (music / "bad.flac").write_text("no audio")
+    assert scanned(capsys, music, "-o", output)[0] == 3
+    code, _, said = scanned(capsys, music, "-o", output, "--allow-skipped")
+    assert code == 0 and "bad.flac" in said
+    with pytest.raises(SystemExit) as ended:
+        main(["--allow-skipped", "scan", str(music), "-o", str(output)])
+    assert not ended.value.code

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soundkin.cli.output import end, note, say
+from soundkin.cli.output import end, say
 from soundkin.errors import OtherModelError
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ Examples:
 )
 @click.option("--patches", is_flag=True, help="Also write each patch's vector and the second at which it starts.")
 @click.option("--replace", is_flag=True, help="Replace vectors of another model in the output folder without asking.")
-@click.option("--allow-skipped", is_flag=True, help="Exit with 0 although files were skipped; they are still listed.")
 def command(
     model: Path,
     catalog: Path,
@@ -45,7 +44,6 @@ def command(
     vectors: Path | None,
     patches: bool,
     replace: bool,
-    allow_skipped: bool,
 ) -> int:
     from soundkin.pipelines.embed import embed_catalog
 
@@ -57,8 +55,7 @@ def command(
     except OtherModelError as error:
         if not sys.stdin.isatty():
             raise
-        note(f"soundkin: {error}")
-        click.confirm("Replace them?", abort=True, err=True)
+        click.confirm(f"{error}\nReplace them?", abort=True, err=True)
         result = embed(replace=True)
     say(f"{output}: {result.embedded} tracks embedded, {result.reused} unchanged and kept")
-    return end(result.skipped, allow_skipped)
+    return end(result.skipped)

@@ -1,4 +1,4 @@
-"""What goes to stderr, and how: `--quiet` and `--log-format`, known to every command, before its name and after it."""
+"""Options that every command knows, before its name and after it; what goes to stderr, and how."""
 
 import json
 import logging
@@ -26,12 +26,23 @@ OPTIONS = (
         expose_value=False,
         help="json: each line on stderr is an object with time, level, message and more.",
     ),
+    click.Option(
+        ["--allow-skipped"],
+        is_flag=True,
+        expose_value=False,
+        help="Exit with 0 in place of 3 although files were skipped; they are still listed.",
+    ),
 )
+
+
+def options_among(words: Sequence[str]) -> list[str]:
+    """The words of a command line that may be options."""
+    return list(words[: words.index("--")] if "--" in words else words)
 
 
 def set_up_logging(words: Sequence[str]) -> None:
     """Log to stderr as the command line `words` ask; read here, so that mistakes in other words are logged so too."""
-    options = list(words[: words.index("--")] if "--" in words else words)
+    options = options_among(words)
     as_json = "--log-format=json" in options or ("--log-format", "json") in pairwise(options)
     handler = _ToStderr()
     handler.setFormatter(_JsonLines() if as_json else _Text())

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import click
 
-from soundkin.cli.logs import OPTIONS, logs_json, prepare_streams, set_up_logging
-from soundkin.cli.output import discard_stdout, flush_stdout, log
+from soundkin.cli.logs import OPTIONS, logs_json, options_among, prepare_streams, set_up_logging
+from soundkin.cli.output import SOME_SKIPPED, discard_stdout, flush_stdout, log
 from soundkin.errors import SoundkinError
 
 COMMANDS = (
@@ -87,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = cli.main(words, standalone_mode=False)
         flush_stdout()
+        if code == SOME_SKIPPED and "--allow-skipped" in options_among(words):
+            code = DONE
     except click.ClickException as error:
         log.error("%s", error.format_message() if logs_json() else _shown(error))
         code = error.exit_code

@@ -65,13 +65,13 @@ def list_files(what: str, items: Sequence[Skipped]) -> None:
         log.error("... and %d more %s", len(items) - SHOWN, what)
 
 
-def end(skipped: Sequence[Skipped], allow_skipped: bool = False) -> int:
-    """List skipped files on stderr and give the exit code: 3 when there are any, unless that is allowed, else 0."""
+def end(skipped: Sequence[Skipped]) -> int:
+    """List skipped files on stderr and give the exit code: 3 when there are any, else 0."""
     list_files("skipped", skipped)
     if skipped:
         message = "soundkin: done, but %d file(s) were skipped"
         log.error(message, len(skipped), extra={"fields": {"skipped": len(skipped)}})
-    return SOME_SKIPPED if skipped and not allow_skipped else 0
+    return SOME_SKIPPED if skipped else 0
 
 
 def flush_stdout() -> None:

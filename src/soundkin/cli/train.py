@@ -32,13 +32,12 @@ LEAST = ("catalog=???", "run_dir=???")  # what --show can do without
 @click.option("-m", "--multirun", is_flag=True, help="Run every combination of comma-separated values.")
 @click.option("--show", is_flag=True, help="Print the resolved config and stop.")
 @click.option("--again", is_flag=True, help="Train anew in a run_dir that holds a run; tracks are split as before.")
-@click.option("--allow-skipped", is_flag=True, help="Exit with 0 although files were skipped; they are still listed.")
 @click.argument("overrides", nargs=-1, metavar="KEY=VALUE...", type=click.UNPROCESSED)
-def command(overrides: tuple[str, ...], multirun: bool, show: bool, again: bool, allow_skipped: bool) -> int:
+def command(overrides: tuple[str, ...], multirun: bool, show: bool, again: bool) -> int:
     if show:
         return _show(overrides, multirun)
     if multirun:
-        return _sweep(overrides, again, allow_skipped)
+        return _sweep(overrides, again)
     from soundkin.pipelines.train import compose, train
 
     result = train(compose(overrides), again)
@@ -46,7 +45,7 @@ def command(overrides: tuple[str, ...], multirun: bool, show: bool, again: bool,
         note("soundkin: trained already, on the same config and inputs; --again trains anew")
     rows = [[name, f"{value:.4g}"] for name, value in result.metrics.items()]
     print_table(f"model: {result.model}", ["at its best epoch", "value"], rows)
-    return end(result.skipped, allow_skipped)
+    return end(result.skipped)
 
 
 def _show(overrides: tuple[str, ...], multirun: bool) -> int:
@@ -64,12 +63,12 @@ def _show(overrides: tuple[str, ...], multirun: bool) -> int:
     return 0
 
 
-def _sweep(overrides: tuple[str, ...], again: bool, allow_skipped: bool) -> int:
+def _sweep(overrides: tuple[str, ...], again: bool) -> int:
     from soundkin.pipelines.sweep import TABLE, sweep
 
     result = sweep(overrides, again)
     print_rows(f"{len(result.outcomes)} runs: {result.run_dir / TABLE}", result.table())
-    code = end(result.skipped, allow_skipped)
+    code = end(result.skipped)
     if result.failures:
         failed = f"{len(result.failures)} of {len(result.outcomes)} runs failed"
         note(f"soundkin: {failed}. Run the same command again to train what is not trained yet.")

@@ -25,6 +25,7 @@ from soundkin.evaluation.sections import Section
 from soundkin.explore.audit_page import AuditPage, render_audit
 from soundkin.explore.report import Section as ShownSection
 from soundkin.explore.report import Step
+from soundkin.features.file_hashes import file_hash
 from soundkin.files import replacing, sha256_of, write_json
 from soundkin.pipelines.judging.compared import read_systems, vectors_of
 from soundkin.pipelines.judging.decisions import review_table, things_to_do, to_decide
@@ -213,7 +214,7 @@ def _leaks(catalog: Catalog, vectors: TrackVectors | None, duplicates: Duplicate
 
 
 def content_hashes(catalog: Catalog) -> dict[str, str]:
-    """SHA-256 of the files of tracks, by track id, where another file is as long; others cannot have the same content.
+    """Hash of the files of tracks, by track id, where another file is as long; others cannot have the same content.
 
     Files that are missing have none.
     """
@@ -221,7 +222,7 @@ def content_hashes(catalog: Catalog) -> dict[str, str]:
     sizes = {track_id: path.stat().st_size for track_id, path in paths.items() if path.is_file()}
     shared = pd.Series(sizes, dtype="int64").duplicated(keep=False)
     alike = [str(track_id) for track_id in shared.index[shared]]
-    return {track_id: sha256_of(paths[track_id]) for track_id in progress(alike, "comparing files", total=len(alike))}
+    return {track_id: file_hash(paths[track_id]) for track_id in progress(alike, "comparing files", total=len(alike))}
 
 
 def _label_errors(
