@@ -1,9 +1,10 @@
-"""What each proxy task gives: alone, all together, and each left out, on held-out artists. One row a run, resumable.
+"""What each proxy task gives: alone, all together, and each left out, on held-out artists. One row a run,
+resumable.
 
     python benchmarks/ablation.py runs/demo/catalog.csv runs/ablation genre artist contrastive [KEY=VALUE ...]
 
-Prints a Markdown table: mAP@10 of finding the same genre (artist filter) and the same artist (album filter) among the
-test tracks, with 95% intervals over artists. `start` is the network before it is taught anything.
+Prints a Markdown table: mAP@10 of finding the same genre (artist filter) and the same artist (album filter)
+among the test tracks, with 95% intervals over artists. `start` is the network before it is taught anything.
 """
 
 import argparse
@@ -18,7 +19,9 @@ START = ["trainer.epochs=1", "trainer.steps_per_epoch=1", "trainer.learning_rate
 
 def main() -> None:
     """Train, evaluate and print each row."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("catalog", type=Path)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("words", nargs="+", metavar="TASK or KEY=VALUE")

@@ -1,8 +1,10 @@
-"""How soon bad annotators are found out, how often careful ones are wronged, and what weighting by reliability gains.
+"""How soon bad annotators are found out, how often careful ones are wronged, and what weighting by
+reliability gains.
 
     python benchmarks/assessment.py [RUNS]
 
-Simulated annotators go through the real sessions; bad ones are careful until they are let in. Prints two tables.
+Simulated annotators go through the real sessions; bad ones are careful until they are let in. Prints two
+tables.
 """
 
 import sys
@@ -10,8 +12,8 @@ import sys
 import numpy as np
 
 from simulated_annotators import KINDS, World, agreement_with_truth, make_world, simulate
-from soundkin.assessment.quality import reliabilities
-from soundkin.assessment.standing import SessionConfig
+from soundkin.assess.annotator_quality import reliabilities
+from soundkin.assess.annotator_state import SessionConfig
 from soundkin.catalog.annotators import training_weights
 
 STEPS = 200
@@ -33,12 +35,16 @@ def _found_out(world: World, runs: int) -> None:
     for kind in KINDS:
         outcomes = [simulate(world, [kind], STEPS, random_seed=seed) for seed in range(runs)]
         stopped = [one.steps[f"{kind} 1"] for one in outcomes if one.stood[f"{kind} 1"] == "suspended"]
-        after = [f"{np.quantile(stopped, share):.0f}" for share in (0.5, 0.95, 1.0)] if stopped else ["", "", ""]
+        after = (
+            [f"{np.quantile(stopped, share):.0f}" for share in (0.5, 0.95, 1.0)] if stopped else ["", "", ""]
+        )
         print(f"| {kind} | {len(stopped)} of {runs} | {' | '.join(after)} |")
 
 
 def _weighted(world: World, runs: int) -> None:
-    print(f"\n{runs} teams of {len(TEAM)}: {', '.join(TEAM)}; nobody is suspended, all answer the same questions\n")
+    print(
+        f"\n{runs} teams of {len(TEAM)}: {', '.join(TEAM)}; nobody is suspended, all answer the same questions\n"
+    )
     lenient = SessionConfig(lowest_reliability=0.001, most_fast=1_000_000, judges=len(TEAM))
     found: dict[str, list[float]] = {kind: [] for kind in TEAM}
     plain, weighted = [], []
@@ -48,7 +54,9 @@ def _weighted(world: World, runs: int) -> None:
         for name, share in reliability.items():
             found[outcome.kinds[name]].append(share)
         names = list(reliability)
-        weights = dict(zip(names, training_weights(np.array([reliability[name] for name in names])), strict=True))
+        weights = dict(
+            zip(names, training_weights(np.array([reliability[name] for name in names])), strict=True)
+        )
         plain.append(agreement_with_truth(world, outcome.rows(["main"]), dict.fromkeys(names, 1.0)))
         weighted.append(agreement_with_truth(world, outcome.rows(["main"]), weights))
     print("| kind | estimated reliability: mean | lowest | highest |\n|---|---|---|---|")

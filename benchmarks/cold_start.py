@@ -1,24 +1,27 @@
-"""Recommending tracks and artists that nobody has played, by sound alone, on a corpus whose tastes are planted.
+"""Recommending tracks and artists that nobody has played, by sound alone, on a corpus whose tastes are
+planted.
 
     python benchmarks/cold_start.py runs/cold-start [KEY=VALUE ...]
 
-Synthesises music and listeners, trains on the plays of the training artists' tracks, and prints how many plays of the
-test artists' tracks are foretold: by the network, by its vectors shuffled, by popularity, by the planted tastes.
-Resumable. Any key of the training config may follow; tasks of one's own, as task=[genre,artist,ratings], take the place
-of the recipe's.
+Synthesises music and listeners, trains on the plays of the training artists' tracks, and prints how many
+plays of the test artists' tracks are foretold: by the network, by its vectors shuffled, by popularity, by the
+planted tastes. Resumable. Any key of the training config may follow; tasks of one's own, as
+task=[genre,artist,ratings], take the place of the recipe's.
 """
 
 import argparse
 import hashlib
 from pathlib import Path
 
-from soundkin.corpus.config import CorpusConfig
+from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.synthesise import synthesise
 from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose, train
 
-CORPUS = CorpusConfig(artists_per_genre=80, tracks_per_artist=4, users=1000, tracks_per_user=120.0, triplets=0)
+CORPUS = CorpusConfig(
+    artists_per_genre=80, tracks_per_artist=4, users=1000, tracks_per_user=120.0, triplets=0
+)
 
 TASKS = [
     "task=[genre,artist,latent_factors]",
@@ -48,7 +51,9 @@ RECIPE = [
 
 def main() -> None:
     """Print the table and its verdict."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     arguments = parser.parse_args()
@@ -56,7 +61,11 @@ def main() -> None:
     catalog = arguments.run_dir / "corpus" / "catalog.csv"
     if not catalog.exists():
         scan(corpus.music, catalog, workers=2)
-    name = hashlib.sha256(" ".join(arguments.overrides).encode()).hexdigest()[:8] if arguments.overrides else "default"
+    name = (
+        hashlib.sha256(" ".join(arguments.overrides).encode()).hexdigest()[:8]
+        if arguments.overrides
+        else "default"
+    )
     places = [f"catalog={catalog}", f"ratings={corpus.ratings}", f"run_dir={arguments.run_dir / name}"]
     own_tasks = any(override.startswith("task=") for override in arguments.overrides)
     config = compose([*RECIPE, *([] if own_tasks else TASKS), *places, *arguments.overrides])

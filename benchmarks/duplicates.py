@@ -3,9 +3,10 @@
 
     python benchmarks/duplicates.py RUN [--list CATALOG]
 
-RUN is a folder of `soundkin demo`: catalog.csv, model and embeddings, all of different tracks. One track an artist is
-copied in eight ways. Limits are chosen on every second artist, and the defaults judged on the others. With --list, the
-pairs found in another catalog are printed too, for people to judge: nobody knows the truth there.
+RUN is a folder of `soundkin demo`: catalog.csv, model and embeddings, all of different tracks. One track an
+artist is copied in eight ways. Limits are chosen on every second artist, and the defaults judged on the
+others. With --list, the pairs found in another catalog are printed too, for people to judge: nobody knows the
+truth there.
 """
 
 import argparse
@@ -48,7 +49,9 @@ class Music:
 
 def main() -> None:
     """Print what is measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("--list", type=Path, metavar="CATALOG")
     given = parser.parse_args()
@@ -194,10 +197,15 @@ def at_other_tempos(pair: Pair) -> bool:
 
 def choose(music: Music) -> None:
     """Print how alike true and false pairs are, and the limits midway between."""
-    print(f"\nLimits, chosen on every second artist, {len(music.ids)} files; outlines of pairs near by embedding")
+    print(
+        f"\nLimits, chosen on every second artist, {len(music.ids)} files; outlines of pairs near by embedding"
+    )
     every_tempo = Limits(same_recording=1, another_version=1e-3, version_neighbours=Limits().neighbours)
     everything = {
-        "same_recording": (Limits(same_recording=1e-3, another_version=1), lambda pair: not at_other_tempos(pair)),
+        "same_recording": (
+            Limits(same_recording=1e-3, another_version=1),
+            lambda pair: not at_other_tempos(pair),
+        ),
         "another_version": (every_tempo, at_other_tempos),
     }
     for name, (limits, counts) in everything.items():
@@ -206,7 +214,9 @@ def choose(music: Music) -> None:
         false = np.sort([pair.similarity for pair in pairs if not is_true(pair)])
         middle = (true[0] + false[-1]) / 2
         print(f"  {name:<16} {len(true):5} true pairs from {true[0]:.3f} (5%: {np.quantile(true, 0.05):.3f})")
-        print(f"  {'':<16} {len(false):5} false pairs to {false[-1]:.3f} (99%: {np.quantile(false, 0.99):.3f})")
+        print(
+            f"  {'':<16} {len(false):5} false pairs to {false[-1]:.3f} (99%: {np.quantile(false, 0.99):.3f})"
+        )
         print(f"  {'':<16} midway {middle:.2f}; the default is {getattr(Limits(), name):g}")
     lowest = min(cosine_with_original(music).values())
     default = Limits().least_cosine
@@ -256,10 +266,16 @@ def list_pairs(catalog: Catalog, embedder: Embedder) -> None:
     found = find_duplicates(catalog.track_ids, paths, vectors, [audio_hash(path) for path in paths])
     print(f"\n{catalog.source}: {found.verdict}")
     print(f"  {found.compared} pairs compared in {time.process_time() - began:.0f} s, decoding included")
-    titles = dict(zip(catalog.track_ids, zip(*map(catalog.values, ("artist", "title")), strict=True), strict=True))
+    titles = dict(
+        zip(catalog.track_ids, zip(*map(catalog.values, ("artist", "title")), strict=True), strict=True)
+    )
     for pair in found.pairs:
-        names = [" / ".join(["; ".join(held) for held in titles[name]]) for name in (pair.track_id, pair.other_id)]
-        how = f"{pair.similarity:.2f} {pair.offset_seconds:+7.1f} s x{pair.tempo_ratio:.3f} {pair.overlap:4.0%}"
+        names = [
+            " / ".join(["; ".join(held) for held in titles[name]]) for name in (pair.track_id, pair.other_id)
+        ]
+        how = (
+            f"{pair.similarity:.2f} {pair.offset_seconds:+7.1f} s x{pair.tempo_ratio:.3f} {pair.overlap:4.0%}"
+        )
         print(f"  {pair.kind:<16} {how}  {pair.track_id} {names[0]}  |  {pair.other_id} {names[1]}")
 
 

@@ -38,8 +38,12 @@ SONG_SECONDS = 30
 
 def main() -> None:
     """Print one table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer files, a 20-minute file instead of 3 hours")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer files, a 20-minute file instead of 3 hours"
+    )
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -100,7 +104,9 @@ def librosa_embed(bundle: Bundle, path: Path) -> np.ndarray:
 
 
 def two_workers(folder: Path, songs: list[Path], count: int) -> None:
-    """The whole export command with one worker and with two, and what each further track takes once all has started."""
+    """The whole export command with one worker and with two, and what each further track takes once all has
+    started.
+    """
     for number, files in enumerate((count // 4, count)):
         write_copies(folder / f"many{number}", songs, files)
     seconds = {
@@ -108,8 +114,12 @@ def two_workers(folder: Path, songs: list[Path], count: int) -> None:
         for workers in (1, 2)
         for number in (0, 1)
     }
-    further = {workers: (seconds[workers, 1] - seconds[workers, 0]) / (count - count // 4) for workers in (1, 2)}
-    print(f"\n{f'export of {count} files of 30 s':<36}{'s':>8}{'ratio':>8}{'ms a further track':>20}{'ratio':>8}")
+    further = {
+        workers: (seconds[workers, 1] - seconds[workers, 0]) / (count - count // 4) for workers in (1, 2)
+    }
+    print(
+        f"\n{f'export of {count} files of 30 s':<36}{'s':>8}{'ratio':>8}{'ms a further track':>20}{'ratio':>8}"
+    )
     for workers in (1, 2):
         taken = seconds[workers, 1]
         print(

@@ -1,10 +1,11 @@
-"""How long it takes to learn factors from a million plays, and what learning from ratings adds to a training step.
+"""How long it takes to learn factors from a million plays, and what learning from ratings adds to a training
+step.
 
     python benchmarks/factorisation.py [--plays 1000000] [--users 5000] [--tracks 20000]
 
-Plays are made up: users draw tracks by a popularity that falls with the rank to the power of 0.7. A step is the loss
-and its gradient for a batch of 64 tracks, on one thread, in the processor's own time; what the network itself takes
-stands in benchmarks/training.py. The factorisation is timed by the clock, on all cores.
+Plays are made up: users draw tracks by a popularity that falls with the rank to the power of 0.7. A step is
+the loss and its gradient for a batch of 64 tracks, on one thread, in the processor's own time; what the
+network itself takes stands in benchmarks/training.py. The factorisation is timed by the clock, on all cores.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from soundkin.catalog.listening import ListeningConfig, make_listening
+from soundkin.catalog.interactions import InteractionsConfig, make_interactions
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.tasks import TASKS, ProxyTask
@@ -35,7 +36,9 @@ LOSSES = {"latent_factors": ("mse_unit", "mse", "wpe"), "ratings": ("bpr", "samp
 
 def main() -> None:
     """Print the table."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--plays", type=int, default=1_000_000)
     arguments.add_argument("--users", type=int, default=5_000)
     arguments.add_argument("--tracks", type=int, default=20_000)
@@ -44,7 +47,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"{len(plays):,} plays by {given.users:,} users of {given.tracks:,} tracks, {os.cpu_count()} cores")
     config = LatentFactorsConfig()
-    listening, seconds = timed(lambda: make_listening(plays, ListeningConfig(), "plays"))
+    listening, seconds = timed(lambda: make_interactions(plays, InteractionsConfig(), "plays"))
     row("plays to confidence (s)", seconds)
     _, seconds = timed(
         lambda: factorise(listening.confidence, config.factors, config.iterations, config.regularisation, 0)
@@ -67,7 +70,9 @@ def make_up_plays(plays: int, users: int, tracks: int) -> pd.DataFrame:
     appeal = np.arange(1, tracks + 1) ** -0.7
     pairs = np.empty(0, np.int64)
     while len(pairs) < plays:
-        drawn = random.integers(users, size=plays) * tracks + random.choice(tracks, plays, p=appeal / appeal.sum())
+        drawn = random.integers(users, size=plays) * tracks + random.choice(
+            tracks, plays, p=appeal / appeal.sum()
+        )
         pairs = np.unique(np.concatenate([pairs, drawn]))
     user, track = np.divmod(random.permutation(pairs)[:plays], tracks)
     return pd.DataFrame(

@@ -1,9 +1,11 @@
-"""What it costs to get from an mp3 to log-mel frames, against decoding it alone: one core, side by side, in one run.
+"""What it costs to get from an mp3 to log-mel frames, against decoding it alone: one core, side by side, in
+one run.
 
     python benchmarks/front_end.py [FILE.mp3] [--rounds 15]
 
-Without a file, 30 s of stereo at 44.1 kHz are made up. All ways take turns in every round, so that a busy machine slows
-them alike. Times are the processor's own; the ratio is the median over the rounds of way / decode alone in that round.
+Without a file, 30 s of stereo at 44.1 kHz are made up. All ways take turns in every round, so that a busy
+machine slows them alike. Times are the processor's own; the ratio is the median over the rounds of way /
+decode alone in that round.
 """
 
 import os
@@ -46,7 +48,9 @@ CANDIDATES = {
 
 def main() -> None:
     """Measure and print the table."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("file", nargs="?", type=Path)
     arguments.add_argument("--rounds", type=int, default=15)
     given = arguments.parse_args()
@@ -66,10 +70,13 @@ def make_up_music(path: Path, seconds: float = 30.0) -> Path:
     sides = []
     for detune in (1.0, 1.003):
         tones = sum(
-            np.sin(2 * np.pi * hz * detune * time_s) / (i + 1) for i, hz in enumerate((110, 220, 277, 330, 440, 1760))
+            np.sin(2 * np.pi * hz * detune * time_s) / (i + 1)
+            for i, hz in enumerate((110, 220, 277, 330, 440, 1760))
         )
         sides.append(0.1 * tones + 0.1 * beat * random.normal(size=len(time_s)))
-    soundfile.write(path, np.stack(sides, axis=1), SAMPLE_RATE_HZ, bitrate_mode="CONSTANT", compression_level=0.4)
+    soundfile.write(
+        path, np.stack(sides, axis=1), SAMPLE_RATE_HZ, bitrate_mode="CONSTANT", compression_level=0.4
+    )
     return path
 
 
@@ -95,7 +102,9 @@ def ways(path: Path) -> dict[str, Callable[[], object]]:
 
     def with_librosa() -> object:
         samples, _ = librosa.load(path, sr=22_050)
-        return librosa.feature.melspectrogram(y=samples, sr=22_050, n_fft=1024, hop_length=512, n_mels=96, center=False)
+        return librosa.feature.melspectrogram(
+            y=samples, sr=22_050, n_fft=1024, hop_length=512, n_mels=96, center=False
+        )
 
     return {
         "soundfile.read alone": decode,

@@ -2,10 +2,11 @@
 
     python benchmarks/label_errors.py RUN
 
-RUN is a folder of `soundkin demo`: catalog.csv and embeddings. One label in twenty is swapped for another, ten times
-over; the audit doubts labels by the model's vectors, then by MFCC statistics. `stated` is the precision that the audit
-states of itself, from errors that it plants in the catalog that it is given: swapped labels count as right ones there,
-so it is a lower bound. The last column is how many labels it doubts where none was swapped.
+RUN is a folder of `soundkin demo`: catalog.csv and embeddings. One label in twenty is swapped for another,
+ten times over; the audit doubts labels by the model's vectors, then by MFCC statistics. `stated` is the
+precision that the audit states of itself, from errors that it plants in the catalog that it is given: swapped
+labels count as right ones there, so it is a lower bound. The last column is how many labels it doubts where
+none was swapped.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from soundkin.audit.planted_errors import swap_labels
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.store import read_embeddings
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
-from soundkin.evaluation.questions import column_values, memberships
+from soundkin.evaluation.label_questions import column_values, memberships
 from soundkin.features.front_ends import stream_frames
 from soundkin.features.log_mel import FrontEnd
 from soundkin.progress import progress
@@ -29,12 +30,16 @@ SHARE, SEEDS = 0.05, 10
 
 def main() -> None:
     """Print a row for each label and kind of vector."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     run = parser.parse_args().run
     embeddings = read_embeddings(run / "embeddings")
     catalog = read_catalog(run / "catalog.csv").select(embeddings.track_ids)
-    statistics = np.stack([describe(path) for path in progress(catalog.audio_paths(), "MFCC", total=len(catalog))])
+    statistics = np.stack(
+        [describe(path) for path in progress(catalog.audio_paths(), "MFCC", total=len(catalog))]
+    )
     print(
         "| label, vectors | swapped | doubted | precision | recall | stated | corrections | right | doubted of none |"
     )
@@ -53,16 +58,24 @@ def main() -> None:
 
 def describe(path: Path) -> np.ndarray:
     """MFCC statistics of a file."""
-    return mfcc_statistics(np.concatenate([mfccs(block.numpy()) for block in stream_frames(path, FrontEnd())]))
+    return mfcc_statistics(
+        np.concatenate([mfccs(block.numpy()) for block in stream_frames(path, FrontEnd())])
+    )
 
 
 def found(catalog: Catalog, label: str, vectors: np.ndarray, random_seed: int) -> tuple[float, ...]:
-    """Swapped; doubted; precision and recall of that; the precision stated; corrections; how many of them are right."""
+    """Swapped; doubted; precision and recall of that; the precision stated; corrections; how many of them are
+    right.
+    """
     mistaken, swapped = with_swapped(catalog, label, random_seed)
     errors = find_label_errors(mistaken, label, vectors, random_seed)
     right = swapped & {one.track_id for one in errors.doubted}
     offered = [one for one in errors.doubted if one.suggested]
-    true = [one for one in offered if one.track_id in swapped and one.suggested in truth(catalog, label, one.track_id)]
+    true = [
+        one
+        for one in offered
+        if one.track_id in swapped and one.suggested in truth(catalog, label, one.track_id)
+    ]
     return (
         len(swapped),
         len(errors.doubted),

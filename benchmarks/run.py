@@ -1,4 +1,5 @@
-"""Every benchmark, one after the other; `make bench` prints this. Longer than a coffee: about fifteen minutes.
+"""Every benchmark, one after the other; `make bench` prints this. Longer than a coffee: about fifteen
+minutes.
 
 python benchmarks/run.py [NAME...]
 """

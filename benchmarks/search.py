@@ -1,9 +1,11 @@
-"""How fast a query is over a million vectors, how much of the true answer it finds, and what we add to bare FAISS.
+"""How fast a query is over a million vectors, how much of the true answer it finds, and what we add to bare
+FAISS.
 
     python benchmarks/search.py [--tracks 1000000] [--queries 300]
 
-Two kinds of 128-dimensional vectors: *clusters* (artists within 40 genres, variance falling over the dimensions, as
-trained embeddings have it) and *uniform* (directions without any structure: the worst case, met by no real music).
+Two kinds of 128-dimensional vectors: *clusters* (artists within 40 genres, variance falling over the
+dimensions, as trained embeddings have it) and *uniform* (directions without any structure: the worst case,
+met by no real music).
 """
 
 import argparse
@@ -21,7 +23,8 @@ import pyarrow as pa
 
 from soundkin.embedding.store import Embeddings
 from soundkin.pipelines.query import query
-from soundkin.search.index import VECTORS, Index, Manifest, build_index, open_index, unit
+from soundkin.search.vector_index import VECTORS, Index, Manifest, build_index, open_index
+from soundkin.statistics.scaling import unit_length
 
 EMBEDDING_SIZE = 128
 TRACKS_PER_ARTIST = 50
@@ -29,7 +32,9 @@ TRACKS_PER_ARTIST = 50
 
 def main() -> None:
     """Print one table a kind of vectors."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tracks", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=300)
     given = parser.parse_args()
@@ -56,15 +61,19 @@ def uniform(count: int) -> np.ndarray:
 
 def measure(name: str, vectors: np.ndarray, queries: int, folder: Path) -> None:
     """Build an index of all vectors but the last `queries`, which were never seen, and print what it takes."""
-    indexed, unseen = vectors[:-queries], unit(vectors[-queries:])
+    indexed, unseen = vectors[:-queries], unit_length(vectors[-queries:])
     started = time.perf_counter()
     manifest = build(indexed, folder)
     built = time.perf_counter()
     index = open_index(folder)
     opened = time.perf_counter()
-    chosen = [track_id(int(row)) for row in np.random.default_rng(1).choice(len(indexed), queries, replace=False)]
+    chosen = [
+        track_id(int(row)) for row in np.random.default_rng(1).choice(len(indexed), queries, replace=False)
+    ]
     # Never the same seed twice in a row: the second to ask would find the vectors in the processor's cache.
-    bare, ours = side_by_side(bare_faiss(index, chosen), lambda n: query(index, [chosen[n - queries // 2]]), queries)
+    bare, ours = side_by_side(
+        bare_faiss(index, chosen), lambda n: query(index, [chosen[n - queries // 2]]), queries
+    )
     print(f"\n{name}: {len(indexed):,} vectors of {EMBEDDING_SIZE}")
     print(f"  {manifest.reason}")
     row("build (s)", built - started)
@@ -99,7 +108,9 @@ def build(vectors: np.ndarray, folder: Path) -> Manifest:
             "year": np.random.default_rng(2).integers(1950, 2026, count),
         }
     )
-    embeddings = Embeddings(ids, vectors, [30.0] * count, [""] * count, "bench", Path("model"), Path("catalog.csv"))
+    embeddings = Embeddings(
+        ids, vectors, [30.0] * count, [""] * count, "bench", Path("model"), Path("catalog.csv")
+    )
     return build_index(embeddings, tracks, folder, folder)
 
 
@@ -146,7 +157,9 @@ def recall(index: Index, queries: np.ndarray) -> float:
 def cold(folder: Path, seed: str) -> float:
     """Seconds of the whole command in a process of its own: the median of three."""
     command = [str(Path(sys.executable).parent / "soundkin"), "query", str(folder), "--like", seed]
-    return sorted(timed(partial(subprocess.run, command, check=True, capture_output=True)) for _ in range(3))[1]
+    return sorted(timed(partial(subprocess.run, command, check=True, capture_output=True)) for _ in range(3))[
+        1
+    ]
 
 
 def row(label: str, value: float, digits: int = 2) -> None:

@@ -1,8 +1,10 @@
-"""Annotators that do not exist and music whose similarity is known: what sessions make of careful and of bad ones.
+"""Annotators that do not exist and music whose similarity is known: what sessions make of careful and of bad
+ones.
 
-Tracks are points; the truth is their cosine, and the model knows the points with noise. An annotator answers by the
-true similarities, with a *slack* (how far apart two candidates must be before the difference is noticed) and *lapses*
-(the share of answers that are a coin's). Bad ones are careful until they are let in: the worst case.
+Tracks are points; the truth is their cosine, and the model knows the points with noise. An annotator answers
+by the true similarities, with a *slack* (how far apart two candidates must be before the difference is
+noticed) and *lapses* (the share of answers that are a coin's). Bad ones are careful until they are let in:
+the worst case.
 """
 
 from collections import Counter
@@ -13,15 +15,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundkin.assessment.answers import GOLD, MAIN, QUALIFIER, REPEAT, TUTORIAL, Answer
-from soundkin.assessment.gold import gold_from_halves
-from soundkin.assessment.quality import Row
-from soundkin.assessment.questions import QuestionConfig, plan_questions
-from soundkin.assessment.sessions import LEFT, RIGHT, Sessions
-from soundkin.assessment.standing import Asked, SessionConfig
+from soundkin.assess.annotator_quality import Row
+from soundkin.assess.annotator_state import Asked, SessionConfig
+from soundkin.assess.answer_files import GOLD, MAIN, QUALIFIER, REPEAT, TUTORIAL, Answer
+from soundkin.assess.gold_questions import gold_from_halves
+from soundkin.assess.sessions import LEFT, RIGHT, Sessions
+from soundkin.assess.triplet_questions import QuestionConfig, plan_questions
 from soundkin.catalog.table import Catalog
-from soundkin.evaluation.similarity import unit_length
 from soundkin.shapes import Float
+from soundkin.statistics.scaling import unit_length
 
 TRACKS, TRACKS_PER_ARTIST, GENRES, SIZE = 240, 3, 6, 8
 MODEL_NOISE = 0.5
@@ -57,7 +59,9 @@ class World:
 
     def nearness(self, anchor_id: str, one_id: str, other_id: str) -> float:
         """How much nearer to the anchor the one is than the other."""
-        anchor, one, other = (self.truth[self.catalog.row(track_id)] for track_id in (anchor_id, one_id, other_id))
+        anchor, one, other = (
+            self.truth[self.catalog.row(track_id)] for track_id in (anchor_id, one_id, other_id)
+        )
         return float(anchor @ one - anchor @ other)
 
 
@@ -73,7 +77,9 @@ class Outcome:
 
     def rows(self, kinds: Sequence[str] = (MAIN, GOLD, REPEAT)) -> list[Row]:
         """Answers of these kinds as rows of a triplets file."""
-        return [(a.anchor_id, a.closer_id, a.farther_id, a.annotator_id) for a in self.answers if a.kind in kinds]
+        return [
+            (a.anchor_id, a.closer_id, a.farther_id, a.annotator_id) for a in self.answers if a.kind in kinds
+        ]
 
 
 def make_world(random_seed: int = 0) -> World:
@@ -81,7 +87,10 @@ def make_world(random_seed: int = 0) -> World:
     random = np.random.default_rng(random_seed)
     artists = np.arange(TRACKS) // TRACKS_PER_ARTIST
     genres = artists % GENRES
-    centres = random.normal(size=(GENRES, SIZE))[genres] + 0.6 * random.normal(size=(artists.max() + 1, SIZE))[artists]
+    centres = (
+        random.normal(size=(GENRES, SIZE))[genres]
+        + 0.6 * random.normal(size=(artists.max() + 1, SIZE))[artists]
+    )
     points = centres + 0.6 * random.normal(size=(TRACKS, SIZE))
     names = [f"t{row}" for row in range(TRACKS)]
     frame = pd.DataFrame(
@@ -108,11 +117,16 @@ def simulate(
     """Let annotators answer in turn, until each has given `steps` answers in the main part or is stopped."""
     random = np.random.default_rng(random_seed)
     plan = plan_questions(
-        world.catalog, world.model, QuestionConfig(questions=questions, shared_share=shared_share), random_seed
+        world.catalog,
+        world.model,
+        QuestionConfig(questions=questions, shared_share=shared_share),
+        random_seed,
     )
     gold = gold_from_halves(world.catalog, world.model, random_seed=random_seed)
     sessions = Sessions(plan, gold, config, random_seed)
-    outcome = Outcome([], {}, {}, {}, [(g.anchor.track_id, g.closer.track_id, g.farther.track_id, "") for g in gold])
+    outcome = Outcome(
+        [], {}, {}, {}, [(g.anchor.track_id, g.closer.track_id, g.farther.track_id, "") for g in gold]
+    )
     counter: Counter[str] = Counter()
     for kind in kinds:
         counter[kind] += 1
@@ -130,7 +144,9 @@ def simulate(
             seconds = manner.seconds * float(np.exp(0.3 * random.normal()))
             clocks[name] += seconds
             choice = _choose(world, asked[0], manner, random)
-            answer = sessions.answer(name, asked[0].question_id, choice, f"session {name}", seconds, clocks[name])
+            answer = sessions.answer(
+                name, asked[0].question_id, choice, f"session {name}", seconds, clocks[name]
+            )
             sessions.take(answer)
             outcome.answers.append(answer)
     for name in outcome.kinds:
@@ -147,7 +163,9 @@ def agreement_with_truth(world: World, rows: Sequence[Row], weights: dict[str, f
         votes.setdefault((anchor, frozenset((closer, farther))), []).append((right, weights[name]))
     disputed = [cast for cast in votes.values() if len({right for right, _ in cast}) > 1]
     sums = [sum(right * weight for right, weight in cast) for cast in disputed]
-    return float(np.mean([0.5 if abs(total) < 1e-9 else total > 0 for total in sums])) if sums else float("nan")
+    return (
+        float(np.mean([0.5 if abs(total) < 1e-9 else total > 0 for total in sums])) if sums else float("nan")
+    )
 
 
 def _choose(world: World, asked: Asked, kind: Kind, random: np.random.Generator) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from soundkin.embedding.store import Embeddings
-from soundkin.search.index import build_index
+from soundkin.search.vector_index import build_index
 
 TRACKS = 20_000
 
@@ -25,7 +25,9 @@ def main() -> None:
         index = Path(folder) / "index"
         ids = [f"track{number}" for number in range(TRACKS)]
         vectors = np.random.default_rng(0).standard_normal((TRACKS, 128), dtype=np.float32)
-        embeddings = Embeddings(ids, vectors, [1.0] * TRACKS, ids, "0" * 32, Path("model"), Path("catalog.csv"))
+        embeddings = Embeddings(
+            ids, vectors, [1.0] * TRACKS, ids, "0" * 32, Path("model"), Path("catalog.csv")
+        )
         build_index(embeddings, pa.table({"track_id": ids, "path": ids, "title": ids}), Path(folder), index)
         print(f"{'command':<50}{'median s':>10}")
         for words in (["--help"], ["query", "--help"], ["query", str(index), "--like", "track7"]):

@@ -1,4 +1,5 @@
-"""What each proxy task costs: the time of its loss, both ways, as a share of a training step of the default network.
+"""What each proxy task costs: the time of its loss, both ways, as a share of a training step of the default
+network.
 
     python benchmarks/tasks.py [--steps 20]
 
@@ -17,20 +18,22 @@ import pandas as pd
 import torch
 
 from soundkin.catalog.table import read_catalog, write_catalog
-from soundkin.corpus.config import CorpusConfig
+from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.synthesise import synthesise
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose
 from soundkin.tasks import TASKS, ProxyTask
-from soundkin.training.config import TrainConfig
 from soundkin.training.data import PatchData, prepare
 from soundkin.training.fit import build_module
+from soundkin.training.run_config import TrainConfig
 from soundkin.training.run_folder import RunFolder
 
 
 def main() -> None:
     """Print one row a task."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=20)
     steps = parser.parse_args().steps
     with tempfile.TemporaryDirectory() as folder:
@@ -52,11 +55,15 @@ def main() -> None:
 
 def run_with_everything(folder: Path) -> TrainConfig:
     """A run with every task, over a corpus whose folders stand for playlists and whose genres for tags."""
-    corpus = synthesise(folder / "corpus", CorpusConfig(genres=4, artists_per_genre=5, tracks_per_artist=4), workers=2)
+    corpus = synthesise(
+        folder / "corpus", CorpusConfig(genres=4, artists_per_genre=5, tracks_per_artist=4), workers=2
+    )
     scan(corpus.music, folder / "catalog.csv", workers=2)
     catalog = read_catalog(folder / "catalog.csv")
     write_catalog(catalog.frame.assign(tags=catalog.frame["genre"]), folder / "catalog.csv")
-    playlists = pd.DataFrame({"playlist_id": catalog.frame["genre"].fillna("rest"), "track_id": catalog.track_ids})
+    playlists = pd.DataFrame(
+        {"playlist_id": catalog.frame["genre"].fillna("rest"), "track_id": catalog.track_ids}
+    )
     playlists.to_csv(folder / "playlists.csv", index=False)
     files = [f"{name}={path}" for name, path in (("ratings", corpus.ratings), ("triplets", corpus.triplets))]
     files += [f"playlists={folder}/playlists.csv", f"catalog={folder}/catalog.csv", f"run_dir={folder}/run"]

@@ -1,5 +1,5 @@
-"""How fast training is: patches a second, the share of a step spent waiting for data, and how much of the machine's
-matrix-multiply rate a step reaches. All in one run, on a corpus that the project synthesises.
+"""How fast training is: patches a second, the share of a step spent waiting for data, and how much of the
+machine's matrix-multiply rate a step reaches. All in one run, on a corpus that the project synthesises.
 
     python benchmarks/training.py [--steps 60] [--precision 32-true]
 """
@@ -14,19 +14,21 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from soundkin.catalog.table import read_catalog
-from soundkin.corpus.config import CorpusConfig
+from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.synthesise import synthesise
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose
-from soundkin.training.config import TrainConfig
 from soundkin.training.data import prepare
 from soundkin.training.fit import fit
+from soundkin.training.run_config import TrainConfig
 from soundkin.training.run_folder import RunFolder
 
 
 def main() -> None:
     """Print one row a figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--precision", default="32-true")
     arguments = parser.parse_args()

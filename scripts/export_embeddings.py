@@ -2,8 +2,8 @@
 
     python scripts/export_embeddings.py runs/demo/model catalog.csv embeddings/ --workers 2
 
-The output is Parquet, one row a track: `pandas.read_parquet("embeddings/tracks")`. Stop it when you like: the same
-command goes on where it stopped.
+The output is Parquet, one row a track: `pandas.read_parquet("embeddings/tracks")`. Stop it when you like: the
+same command goes on where it stopped.
 """
 
 import argparse
@@ -16,7 +16,9 @@ from soundkin.pipelines.embed import embed_catalog
 
 def main() -> int:
     """Read the command line and embed; the exit code is 3 if some files had to be left out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path, help="folder of the model bundle")
     parser.add_argument("catalog", type=Path, help="catalog of the tracks, .csv or .parquet")
     parser.add_argument("output", type=Path, help="folder for the embeddings")
@@ -28,7 +30,9 @@ def main() -> int:
     except SoundkinError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    print(f"{result.output}: {result.embedded} embedded, {result.reused} reused, {len(result.skipped)} skipped")
+    print(
+        f"{result.output}: {result.embedded} embedded, {result.reused} reused, {len(result.skipped)} skipped"
+    )
     return 3 if result.skipped else 0
 
 

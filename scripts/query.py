@@ -1,6 +1,7 @@
 """What sounds like these tracks?
 
-    python scripts/query.py runs/demo/index TRACK_ID_OR_FILE [ANOTHER ...] -k 5 --where genre=rock --where 'year>=1990'
+    python scripts/query.py runs/demo/index TRACK_ID_OR_FILE [ANOTHER ...] -k 5 --where genre=rock --where
+    'year>=1990'
 
 Several seeds are asked for at once: the answers are near the mean of their vectors.
 """
@@ -16,7 +17,9 @@ from soundkin.terminal import printable
 
 def main() -> int:
     """Read the command line and print one line an answer."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("index", type=Path, help="index folder")
     parser.add_argument("like", nargs="+", help="track ids or audio files")
     parser.add_argument("-k", type=int, default=10, help="how many answers (default: 10)")

@@ -1,4 +1,6 @@
-"""Shared by all tests: shape checks on, one thread a process, Ctrl-C heard, and the real music where it is at hand."""
+"""Shared by all tests: shape checks on, one thread a process, Ctrl-C heard, and the real music where it is at
+hand.
+"""
 
 import os
 
@@ -16,7 +18,9 @@ from typing import Any
 
 import pytest
 
-os.environ["SOUNDKIN_CACHE"] = tempfile.mkdtemp(prefix="soundkin-tests-")  # not the user's own; gone with the tests
+os.environ["SOUNDKIN_CACHE"] = tempfile.mkdtemp(
+    prefix="soundkin-tests-"
+)  # not the user's own; gone with the tests
 atexit.register(shutil.rmtree, os.environ["SOUNDKIN_CACHE"], ignore_errors=True)
 
 # A shell makes what it starts in the background deaf to Ctrl-C, children included; tests press it.
@@ -67,19 +71,25 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for reason, count in reasons.most_common():
         terminalreporter.write_line(f"{count} test{'s' * (count > 1)} skipped: {reason}", yellow=True)
         if reason == NEEDS_CHROMIUM:
-            files = sorted({report.nodeid.partition("::")[0] for report in reports if reason in report.longrepr[2]})
+            files = sorted(
+                {report.nodeid.partition("::")[0] for report in reports if reason in report.longrepr[2]}
+            )
             terminalreporter.write_line(f"    in {', '.join(files)}")
 
 
 @pytest.fixture(scope="session")
 def small_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalog of 32 synthesised tracks by 16 artists in 2 genres, scanned from real files; do not change it."""
-    from soundkin.corpus.config import CorpusConfig
+    """A catalog of 32 synthesised tracks by 16 artists in 2 genres, scanned from real files; do not change
+    it.
+    """
+    from soundkin.corpus.corpus_config import CorpusConfig
     from soundkin.corpus.synthesise import synthesise
     from soundkin.pipelines.scan import scan
 
     folder = tmp_path_factory.mktemp("corpus")
-    config = CorpusConfig(genres=2, artists_per_genre=8, tracks_per_artist=2, seconds=4.0, users=20, triplets=40)
+    config = CorpusConfig(
+        genres=2, artists_per_genre=8, tracks_per_artist=2, seconds=4.0, users=20, triplets=40
+    )
     synthesise(folder, config, workers=1)
     scan(folder / "music", folder / "catalog.csv")
     return folder / "catalog.csv"

@@ -32,6 +32,8 @@ def silent_film(path: Path) -> Path:
         stream = file.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
         for _ in range(3):
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+            file.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24"))
+            )
         file.mux(stream.encode(None))
     return path

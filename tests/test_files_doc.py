@@ -14,14 +14,14 @@ import pyarrow.parquet
 import pytest
 
 from smallest_run import SMALLEST
-from soundkin.assessment.answers import AnswerFiles
+from soundkin.assess.answer_files import AnswerFiles
 from soundkin.catalog.table import read_catalog
 from soundkin.pipelines.audit import audit
 from soundkin.pipelines.correct import corrections_of_review
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.index import index_embeddings
-from soundkin.pipelines.judging.pages import JUDGEMENT_COLUMNS
+from soundkin.pipelines.judging.evaluation_pages import JUDGEMENT_COLUMNS
 from soundkin.pipelines.train import train
 from soundkin.search.tracks import ARTIST_KEYS
 from soundkin.training.compose import compose
@@ -31,7 +31,9 @@ DOC = Path(__file__).parents[1] / "docs/files.md"
 
 def documented(name: str) -> dict[str, str]:
     """What the page says of a file: the type of each column or key."""
-    [section] = re.findall(rf"^## {re.escape(name)}\n(.*?)(?=^## |\Z)", DOC.read_text(), flags=re.DOTALL | re.MULTILINE)
+    [section] = re.findall(
+        rf"^## {re.escape(name)}\n(.*?)(?=^## |\Z)", DOC.read_text(), flags=re.DOTALL | re.MULTILINE
+    )
     return dict(re.findall(r"^\| `([^`]+)` \| ([^|]+?) \|", section, flags=re.MULTILINE))
 
 
@@ -75,7 +77,12 @@ def test_files_are_as_documented(small_catalog: Path, tmp_path: Path) -> None:
     corpus, run, embeddings = small_catalog.parent, tmp_path / "run", tmp_path / "embeddings"
     check_csv("catalog.csv", small_catalog)
     check_csv("corpus/ratings.csv", corpus / "ratings.csv")
-    places = [f"catalog={small_catalog}", f"ratings={corpus / 'ratings.csv'}", f"run_dir={run}", "trainer.epochs=1"]
+    places = [
+        f"catalog={small_catalog}",
+        f"ratings={corpus / 'ratings.csv'}",
+        f"run_dir={run}",
+        "trainer.epochs=1",
+    ]
     train(compose([*places, "task=[genre,ratings]", *SMALLEST]))
     for name in ("tracks.csv", "metrics.csv", "skipped.csv"):
         check_csv(f"run/{name}", run / name)
@@ -100,7 +107,13 @@ def test_files_are_as_documented(small_catalog: Path, tmp_path: Path) -> None:
     evaluate(embeddings, small_catalog, output=tmp_path / "evaluation.json", split="all")
     check_json("evaluation.json", tmp_path / "evaluation.json")
 
-    audit(small_catalog, tmp_path / "audit", embeddings=embeddings, triplets=corpus / "triplets.csv", audio=False)
+    audit(
+        small_catalog,
+        tmp_path / "audit",
+        embeddings=embeddings,
+        triplets=corpus / "triplets.csv",
+        audio=False,
+    )
     check_json("audit.json", tmp_path / "audit/audit.json")
     check_csv("review.csv", tmp_path / "audit/review.csv")
     check_csv("annotators.csv", tmp_path / "audit/annotators.csv")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from soundkin.embedding.embedder import load as load
     from soundkin.errors import SoundkinError as SoundkinError
+    from soundkin.experiments.transfer import transfer as transfer
     from soundkin.pipelines.audit import audit as audit_catalog
     from soundkin.pipelines.embed import embed_catalog as embed
     from soundkin.pipelines.evaluate import evaluate as evaluate
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from soundkin.pipelines.scan import scan as scan
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
-    from soundkin.pipelines.transfer import transfer as transfer
 
     __version__: str
 
@@ -59,7 +59,7 @@ _HOMES = {
     "recommend": "pipelines.recommend.recommend",
     "scan": "pipelines.scan.scan",
     "train": "pipelines.train.train",
-    "transfer": "pipelines.transfer.transfer",
+    "transfer": "experiments.transfer.transfer",
 }
 
 

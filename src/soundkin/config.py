@@ -1,6 +1,7 @@
 """Typed, validated configs: every part of the pipeline owns a frozen `Config` that holds its defaults.
 
-YAML files and bundles hold plain mappings; `validate` turns one into the owner's config or explains what is off.
+YAML files and bundles hold plain mappings; `validate` turns one into the owner's config or explains what is
+off.
 """
 
 import difflib
@@ -33,6 +34,7 @@ def validate(kind: type[AnyConfig], values: Mapping[str, Any], where: str = "") 
 
     Raises:
         ConfigError: names each wrong key or value, what was expected, and the nearest right key.
+
     """
     try:
         return kind.model_validate(dict(values))
@@ -60,7 +62,9 @@ def _explain(kind: type[Config], values: Mapping[str, Any], complaint: Mapping[s
 
 
 def _owner(kind: type[Config], values: Mapping[str, Any], path: list[str]) -> type[Config] | None:
-    """The config class that `path` leads to inside `kind`, looking through Optional; of several, the one meant."""
+    """The config class that `path` leads to inside `kind`, looking through Optional; of several, the one
+    meant.
+    """
     for part in path:
         field = kind.model_fields.get(part)
         if field is None:

@@ -53,5 +53,7 @@ class Skipped:
 
     @classmethod
     def because(cls, source: object, error: Exception, path: str | None = None) -> "Skipped":
-        """What `error` says of `source`, whose name is not said twice; `path` is how it is listed, if otherwise."""
+        """What `error` says of `source`, whose name is not said twice; `path` is how it is listed, if
+        otherwise.
+        """
         return cls(path or str(source), str(error).removeprefix(str(source)).lstrip(": "))

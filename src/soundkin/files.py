@@ -32,10 +32,12 @@ def explaining_output(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path`; on success it replaces `path` atomically, on failure nothing changes.
+    """Open a temporary file beside `path`; on success it replaces `path` atomically, on failure nothing
+    changes.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
+
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -56,15 +58,17 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Fill a temporary folder beside `path`; on success it takes the place of `path`, on failure nothing changes.
+    """Fill a temporary folder beside `path`; on success it takes the place of `path`, on failure nothing
+    changes.
 
-    A reader finds the old folder or the new one at every moment, after a kill or an error too: the two names are
-    exchanged in one step. A file system without that step (NFS, for one) needs two renames; an error between them is
-    undone at once, and after a kill exactly there the next writer puts the old folder back. What killed writers left
-    beside `path` is removed.
+    A reader finds the old folder or the new one at every moment, after a kill or an error too: the two names
+    are exchanged in one step. A file system without that step (NFS, for one) needs two renames; an error
+    between them is undone at once, and after a kill exactly there the next writer puts the old folder back.
+    What killed writers left beside `path` is removed.
 
     Raises:
         OutputError: the folder cannot be written, a file is in its place, or the disk is full.
+
     """
     path = Path(path)
     with explaining_output(path):
@@ -118,7 +122,9 @@ def _retired(path: Path) -> Path:
 
 
 def _clear_leftovers(path: Path) -> None:
-    """Put back what a kill between two renames took away, and remove what killed writers left; live ones hold locks."""
+    """Put back what a kill between two renames took away, and remove what killed writers left; live ones hold
+    locks.
+    """
     retired = _retired(path)
     if retired.exists() and not path.exists():
         retired.rename(path)
@@ -162,6 +168,7 @@ def locked(folder: Path) -> Iterator[bool]:
 
     Raises:
         OutputError: another process holds the lock.
+
     """
     with explaining_output(folder):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -170,7 +177,9 @@ def locked(folder: Path) -> Iterator[bool]:
         is_locked = True
     except BlockingIOError as error:
         os.close(descriptor)
-        raise OutputError(f"another run is writing {folder}. Wait for it, or choose another folder.") from error
+        raise OutputError(
+            f"another run is writing {folder}. Wait for it, or choose another folder."
+        ) from error
     except OSError:
         is_locked = False
     try:
@@ -180,7 +189,9 @@ def locked(folder: Path) -> Iterator[bool]:
 
 
 def path_from(folder: Path, path: Path) -> str:
-    """`path` as seen from `folder`, so that both can move together; absolute where they share nothing but the root."""
+    """`path` as seen from `folder`, so that both can move together; absolute where they share nothing but the
+    root.
+    """
     path, folder = Path(path).resolve(), Path(folder).resolve()
     if os.path.commonpath([path, folder]) == path.anchor:
         return str(path)
@@ -198,6 +209,7 @@ def read_json(path: Path) -> Any:
 
     Raises:
         ArtefactError: the file is missing or is not JSON.
+
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -208,20 +220,25 @@ def read_json(path: Path) -> Any:
 
 
 def read_versioned_json(path: Path, kind: str, version: int, oldest: int | None = None) -> dict[str, Any]:
-    """Read the JSON of one of our artefacts, whose `format` is `kind` and whose `format_version` is `version`,
-    or one from `oldest` on.
+    """Read the JSON of one of our artefacts, whose `format` is `kind` and whose `format_version` is
+    `version`, or one from `oldest` on.
 
     Raises:
         ArtefactError: the file is missing, is not JSON, or is of another kind or version; says what to do.
+
     """
     value = read_json(path)
     if not isinstance(value, dict) or value.get("format") != kind:
-        raise ArtefactError(f"{path} does not describe {kind}. Name another folder, or make the artefact again.")
+        raise ArtefactError(
+            f"{path} does not describe {kind}. Name another folder, or make the artefact again."
+        )
     found = value.get("format_version")
     if found not in range(version if oldest is None else oldest, version + 1):
         newer = isinstance(found, int) and found > version
         mend = "Update soundkin" if newer else "Make the artefact again with this soundkin"
-        raise ArtefactError(f"{path} has format version {found}; this soundkin reads version {version}. {mend}.")
+        raise ArtefactError(
+            f"{path} has format version {found}; this soundkin reads version {version}. {mend}."
+        )
     return value
 
 

@@ -1,4 +1,6 @@
-"""Work on many tracks in several processes, one torch thread each, that never outlive the process that started them."""
+"""Work on many tracks in several processes, one torch thread each, that never outlive the process that
+started them.
+"""
 
 import multiprocessing
 import os
@@ -26,14 +28,16 @@ JOBS_AHEAD = 4  # given to each worker before its results are asked for, so that
 def in_processes(
     function: Callable[[Job], Result], jobs: Iterable[Job], workers: int
 ) -> Generator[tuple[int, Result], None, None]:
-    """Yield (number of the job, `function(job)`), in the order they finish; one worker means this very process.
+    """Yield (number of the job, `function(job)`), in the order they finish; one worker means this very
+    process.
 
-    `function` is sent to each worker once, jobs one by one as workers need them; both must be picklable. When the
-    caller stops early, is interrupted or killed, the workers stop at once.
+    `function` is sent to each worker once, jobs one by one as workers need them; both must be picklable. When
+    the caller stops early, is interrupted or killed, the workers stop at once.
 
     Raises:
         SoundkinError: a worker died, as it does when memory runs out; or whatever `function` raised.
         UsageError: this is a worker, which is importing a script that does not say where it begins.
+
     """
     refuse_script_without_guard()
     if workers <= 1:
@@ -62,10 +66,12 @@ def in_processes(
 
 
 def refuse_script_without_guard() -> None:
-    """Complain in a worker that imports the script which started it, and would now do all of its work once more.
+    """Complain in a worker that imports the script which started it, and would now do all of its work once
+    more.
 
     Raises:
         UsageError: says how to mend the script.
+
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise UsageError(
@@ -109,7 +115,9 @@ def _as_completed(
 
 @contextmanager
 def _holding_ctrl_c() -> Iterator[None]:
-    """Ctrl-C waits; processes started meanwhile never hear it, since it reaches all and only the first one speaks."""
+    """Ctrl-C waits; processes started meanwhile never hear it, since it reaches all and only the first one
+    speaks.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

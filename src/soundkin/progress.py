@@ -27,7 +27,9 @@ def show_progress_as_log_lines(wanted: bool) -> None:
     _as_log_lines = wanted
 
 
-def progress(items: Iterable[Item], description: str, total: int | None = None, unit: str = "track") -> Iterator[Item]:
+def progress(
+    items: Iterable[Item], description: str, total: int | None = None, unit: str = "track"
+) -> Iterator[Item]:
     """Yield `items` while stderr shows how far we are; a log file gets a line every ten seconds."""
     yield from progress_bar(items, description, total, unit)
 

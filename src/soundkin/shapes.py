@@ -1,4 +1,5 @@
-"""Array types with axis names; `typechecked` holds functions to them under pytest and costs nothing otherwise.
+"""Array types with axis names; `typechecked` holds functions to them under pytest and costs nothing
+otherwise.
 
 Axes: batch, samples, mels, frames, features (after a convolution), patches, embedding, tracks, classes.
 """

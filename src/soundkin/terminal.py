@@ -1,6 +1,8 @@
-"""Text that people wrote, made fit for a terminal: nothing in it moves the cursor, changes colours or turns letters.
+"""Text that people wrote, made fit for a terminal: nothing in it moves the cursor, changes colours or turns
+letters.
 
-Names come from tags and tables of anybody's making, and may hold line breaks, escape sequences or bidi overrides.
+Names come from tags and tables of anybody's making, and may hold line breaks, escape sequences or bidi
+overrides.
 """
 
 import json
@@ -16,8 +18,8 @@ JOINERS = ("\u200c", "\u200d")  # without width, but scripts and emoji are spelt
 def printable(text: str, stream: TextIO | None = None) -> str:
     r"""`text` as `stream` (default: stdout) can show it, on one line.
 
-    White space becomes a space, invisible formatting goes, other control characters and letters that the stream's
-    encoding lacks are escaped: `\x1b`, `\u266b`.
+    White space becomes a space, invisible formatting goes, other control characters and letters that the
+    stream's encoding lacks are escaped: `\x1b`, `\u266b`.
     """
     encoding = encoding_of(stream or sys.stdout)
     shown = "".join(map(_shown, _decoded(text)))
@@ -30,7 +32,9 @@ def printable_lines(text: str, stream: TextIO | None = None) -> str:
 
 
 def printable_json(value: Any, stream: TextIO | None = None) -> str:
-    """`value` as indented JSON that every terminal shows safely; read back, it is `value` again, NaN being null."""
+    """`value` as indented JSON that every terminal shows safely; read back, it is `value` again, NaN being
+    null.
+    """
     text = json.dumps(_without_nan(value), indent=2, ensure_ascii=not speaks_unicode(stream or sys.stdout))
     return "".join(char if char == "\n" or char.isprintable() else json.dumps(char)[1:-1] for char in text)
 

@@ -28,7 +28,11 @@ BEN_AND_GERRY = {"Ben": "a a b b d c c c e d d a", "Gerry": "b a b b b c c c e d
 
 def rows(observers: dict[str, str]) -> list[tuple[str, int, str | None]]:
     cells = [(name, line.split()) for name, line in observers.items()]
-    return [(name, unit, None if value == "." else value) for name, line in cells for unit, value in enumerate(line)]
+    return [
+        (name, unit, None if value == "." else value)
+        for name, line in cells
+        for unit, value in enumerate(line)
+    ]
 
 
 def alpha_of(table: Sequence[tuple[object, object, object]], level: Level, **settings: int) -> Agreement:
@@ -55,13 +59,17 @@ def defined(table: Table, level: Level) -> float:
         return (between - (everything.count(low) + everything.count(high)) / 2) ** 2 if low != high else 0.0
 
     def of_pairs(values: list[float]) -> float:
-        return sum(distance(values[i], values[j]) for i in range(len(values)) for j in range(len(values)) if i != j)
+        return sum(
+            distance(values[i], values[j]) for i in range(len(values)) for j in range(len(values)) if i != j
+        )
 
     observed = sum(of_pairs(values) / (len(values) - 1) for values in pairable) / len(everything)
     return 1 - observed / (of_pairs(everything) / (len(everything) * (len(everything) - 1)))
 
 
-@pytest.mark.parametrize(("level", "published"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+@pytest.mark.parametrize(
+    ("level", "published"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)]
+)
 def test_four_observers_as_published(level: Level, published: float) -> None:
     table = [(name, unit, value and float(value)) for name, unit, value in rows(FOUR_OBSERVERS)]
     found = alpha_of(table, level)
@@ -84,7 +92,9 @@ def tables(draw: st.DrawFn) -> Table:
     """Values from 0 to 4 by up to five raters, some missing, with two values in some unit."""
     units = draw(st.integers(2, 6))
     cells = [draw(st.lists(st.none() | st.integers(0, 4), min_size=5, max_size=5)) for _ in range(units)]
-    table = [(f"r{r}", u, float(v)) for u, line in enumerate(cells) for r, v in enumerate(line) if v is not None]
+    table = [
+        (f"r{r}", u, float(v)) for u, line in enumerate(cells) for r, v in enumerate(line) if v is not None
+    ]
     return [*table, ("x", 0, 0.0), ("y", 0, 1.0)]
 
 
@@ -150,16 +160,22 @@ def test_raters_without_a_name_are_different_people() -> None:
 
 
 def test_few_units_have_an_alpha_and_neither_interval_nor_conclusion() -> None:
-    few = alpha_of([(who, unit, float(unit % 2)) for who in "ab" for unit in range(7)], "nominal", resamples=100)
+    few = alpha_of(
+        [(who, unit, float(unit % 2)) for who in "ab" for unit in range(7)], "nominal", resamples=100
+    )
     assert few.alpha is not None and (few.alpha.mean, few.alpha.low) == (1.0, None)
     assert few.in_words("questions") == "too few questions to say (7, at least 8 are needed)"
-    enough = alpha_of([(who, unit, float(unit % 2)) for who in "ab" for unit in range(8)], "nominal", resamples=100)
+    enough = alpha_of(
+        [(who, unit, float(unit % 2)) for who in "ab" for unit in range(8)], "nominal", resamples=100
+    )
     assert enough.alpha is not None and enough.alpha.low is not None
     assert enough.in_words("questions") == "single values can be relied on"
 
 
 def test_questions_about_one_anchor_are_drawn_together() -> None:
-    """Whether an anchor is easy is the same for its ten questions: intervals over questions are far too narrow."""
+    """Whether an anchor is easy is the same for its ten questions: intervals over questions are far too
+    narrow.
+    """
     rng = np.random.default_rng(0)
     rows = []
     for anchor, easy in enumerate(rng.random(20) < 0.5):
@@ -196,7 +212,9 @@ def coins(rng: np.random.Generator, units: int, reliability: float) -> Agreement
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    """Raters who are right with probability p agree with probability p^2 + (1-p)^2, and alpha is twice that less 1."""
+    """Raters who are right with probability p agree with probability p^2 + (1-p)^2, and alpha is twice that
+    less 1.
+    """
     rng, expected = np.random.default_rng(0), 2 * (0.8**2 + 0.2**2) - 1
     found = [coins(rng, 60, 0.8).alpha for _ in range(100)]
     held = [alpha is not None and alpha.low < expected < alpha.high for alpha in found]
@@ -214,7 +232,11 @@ def test_the_unit_of_triplets_is_the_question_in_either_order() -> None:
     ]
     found = triplet_agreement(pd.DataFrame(answers, columns=columns))
     same = alpha_of([("x", 0, "b"), ("y", 0, "c"), ("x", 1, "c"), ("y", 1, "c")], "nominal")
-    assert found.alpha is not None and same.alpha is not None and found.alpha.mean == pytest.approx(same.alpha.mean)
+    assert (
+        found.alpha is not None
+        and same.alpha is not None
+        and found.alpha.mean == pytest.approx(same.alpha.mean)
+    )
     assert (found.units, found.raters, found.alike) == (2, 2, 0.5)
     assert triplet_agreement(pd.DataFrame(columns=columns)).alpha is None
 
@@ -233,6 +255,9 @@ def test_a_hundred_thousand_values_take_a_moment() -> None:
     rng = np.random.default_rng(0)
     start = time.perf_counter()
     krippendorff(
-        np.tile(np.arange(5), 20_000), np.repeat(np.arange(20_000), 5), rng.integers(5, size=100_000), "interval"
+        np.tile(np.arange(5), 20_000),
+        np.repeat(np.arange(20_000), 5),
+        rng.integers(5, size=100_000),
+        "interval",
     )
     assert time.perf_counter() - start < 2.0

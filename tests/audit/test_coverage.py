@@ -33,14 +33,18 @@ def test_shares_by_hand() -> None:
     assert by_value(found) == {"jazz": (3, 2, 0.8333), "soul": (1, 1, 0.1667)}, "case is no other value"
     assert (found.tracks, found.without_value) == (4, 1)
     assert found.distance is None and found.covered is None
-    assert "known of 75% of 4 tracks" in found.verdict and "nobody stated what should be there" in found.verdict
+    assert (
+        "known of 75% of 4 tracks" in found.verdict and "nobody stated what should be there" in found.verdict
+    )
     assert any("nothing is known of what should be there" in note for note in found.notes)
     assert found.table()[-1] == {"genre": "(no value)", "tracks": "1", "share": "25.0% of all"}
 
 
 def test_a_target_tells_what_is_missing_and_how_far_it_is() -> None:
     genres = ["jazz"] * 6 + ["soul"] * 2
-    found = cover(catalog(genre=genres, artist=list("ABCDEFGH")), "genre", {"jazz": 0.5, "soul": 0.25, "folk": 0.25})
+    found = cover(
+        catalog(genre=genres, artist=list("ABCDEFGH")), "genre", {"jazz": 0.5, "soul": 0.25, "folk": 0.25}
+    )
     assert found.distance is not None and found.distance.mean == pytest.approx(0.25)
     assert found.covered == pytest.approx(0.75)
     assert {one.value: one.state for one in found.values}["folk"] == "missing"
@@ -58,7 +62,9 @@ def test_a_perfect_match_has_no_distance() -> None:
 def test_intervals_draw_artists_and_not_tracks() -> None:
     genres = ["a", "b"] * 100
     alone = cover(catalog(genre=genres, artist=[f"n{row}" for row in range(200)]), "genre").values[0].share
-    few = cover(catalog(genre=genres, artist=[f"{genre}{row % 12}" for row, genre in enumerate(genres)]), "genre")
+    few = cover(
+        catalog(genre=genres, artist=[f"{genre}{row % 12}" for row, genre in enumerate(genres)]), "genre"
+    )
     assert alone.low is not None and alone.high is not None
     wide = few.values[0].share
     assert wide.low is not None and wide.high is not None
@@ -68,10 +74,17 @@ def test_intervals_draw_artists_and_not_tracks() -> None:
 
 def test_of_few_artists_there_are_no_intervals() -> None:
     genres = ["a", "b"] * 20
-    found = cover(catalog(genre=genres, artist=[f"n{row % 7}" for row in range(40)]), "genre", {"a": 0.4, "b": 0.6})
+    found = cover(
+        catalog(genre=genres, artist=[f"n{row % 7}" for row in range(40)]), "genre", {"a": 0.4, "b": 0.6}
+    )
     assert found.values[0].share.low is None and found.distance is not None and found.distance.low is None
-    assert "covers 100% of the stated population, how far from its shares: too few artists to say (7, " in found.verdict
-    assert any("no intervals: too few artists to say (7, at least 8 are needed)" in note for note in found.notes)
+    assert (
+        "covers 100% of the stated population, how far from its shares: too few artists to say (7, "
+        in found.verdict
+    )
+    assert any(
+        "no intervals: too few artists to say (7, at least 8 are needed)" in note for note in found.notes
+    )
 
 
 def test_few_tracks_or_few_artists_are_thin() -> None:
@@ -96,7 +109,10 @@ def test_a_column_that_is_empty_or_absent_says_so(column: str) -> None:
 
 def test_artists_have_no_interval_and_their_own_measure_of_thin() -> None:
     found = cover(catalog(artist=["A"] * 3 + ["B"]), "artist")
-    assert [(one.value, one.state, one.share.low) for one in found.values] == [("A", "", None), ("B", "thin", None)]
+    assert [(one.value, one.state, one.share.low) for one in found.values] == [
+        ("A", "", None),
+        ("B", "thin", None),
+    ]
 
 
 def test_a_long_column_is_cut_in_the_table_and_says_so() -> None:
@@ -104,7 +120,9 @@ def test_a_long_column_is_cut_in_the_table_and_says_so() -> None:
     assert rows[-1] == {"artist": "... and 35 more", "state": "35 thin"}
 
 
-shares = st.lists(st.floats(0.001, 1.0), min_size=1, max_size=8).map(lambda parts: np.array(parts) / sum(parts))
+shares = st.lists(st.floats(0.001, 1.0), min_size=1, max_size=8).map(
+    lambda parts: np.array(parts) / sum(parts)
+)
 
 
 @given(shares)
@@ -120,14 +138,18 @@ def test_equal_shares_have_as_many_effective_values_as_values() -> None:
 
 
 @given(
-    st.integers(1, 8).flatmap(lambda size: st.tuples(*[st.lists(st.floats(0.01, 1), min_size=size, max_size=size)] * 2))
+    st.integers(1, 8).flatmap(
+        lambda size: st.tuples(*[st.lists(st.floats(0.01, 1), min_size=size, max_size=size)] * 2)
+    )
 )
 def test_total_variation_is_a_distance(pair: tuple[list[float], list[float]]) -> None:
     one, other = (np.array(parts) / sum(parts) for parts in pair)
     found = float(total_variation(one, other))
     assert 0 <= found <= 1 and found == pytest.approx(float(total_variation(other, one)))
     assert float(total_variation(one, one)) == 0
-    assert jensenshannon(one, other, base=2) ** 2 <= found + 1e-9, "Lin (1991): it bounds the divergence from above"
+    assert jensenshannon(one, other, base=2) ** 2 <= found + 1e-9, (
+        "Lin (1991): it bounds the divergence from above"
+    )
 
 
 def target(folder: Path, text: str) -> Path:

@@ -21,7 +21,7 @@ from soundkin.audit.duplicates import (
     groups_of,
     near_pairs,
 )
-from soundkin.corpus.config import CorpusConfig
+from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.synthesise import synthesise
 from soundkin.errors import UsageError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
@@ -69,14 +69,21 @@ def test_a_trimmed_copy_and_a_stranger(tracks: Tracks) -> None:
     tracks.add("trimmed", 0.3 * samples[2 * RATE : 8 * RATE], "mp3")
     found = tracks.find()
     (pair,) = found.pairs
-    assert (pair.track_id, pair.other_id, pair.kind, pair.certainty) == ("whole", "trimmed", "same recording", "sure")
+    assert (pair.track_id, pair.other_id, pair.kind, pair.certainty) == (
+        "whole",
+        "trimmed",
+        "same recording",
+        "sure",
+    )
     assert pair.offset_seconds == pytest.approx(-2.0, abs=0.15)
     assert pair.similarity > 0.8
     assert pair.overlap > 0.9
     assert found.groups == [("trimmed", "whole")]
     assert found.linked() == [("whole", "trimmed")]
     assert found.compared == 3
-    assert found.verdict.startswith("1 of 3 tracks repeat a recording that another one holds (1 recording in all); 0 ")
+    assert found.verdict.startswith(
+        "1 of 3 tracks repeat a recording that another one holds (1 recording in all); 0 "
+    )
 
 
 def test_nothing_twice(tracks: Tracks) -> None:
@@ -155,7 +162,9 @@ def test_what_does_not_fit_is_explained(tmp_path: Path) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(2, 40), st.integers(1, 8), st.floats(-1, 1), st.integers(0, 1000))
-def test_near_pairs_are_those_of_every_cosine(count: int, neighbours: int, least: float, random_seed: int) -> None:
+def test_near_pairs_are_those_of_every_cosine(
+    count: int, neighbours: int, least: float, random_seed: int
+) -> None:
     vectors = np.random.default_rng(random_seed).normal(size=(count, 3)).astype(np.float32)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     expected: dict[tuple[int, int], int] = {}
@@ -205,7 +214,9 @@ def test_versions_join_only_the_wider_groups() -> None:
 
 
 def test_a_long_table_says_that_it_is_cut() -> None:
-    pairs = tuple(Pair(track_id="a", other_id=f"b{number}", kind="same file") for number in range(ROWS_SHOWN + 7))
+    pairs = tuple(
+        Pair(track_id="a", other_id=f"b{number}", kind="same file") for number in range(ROWS_SHOWN + 7)
+    )
     found = Duplicates(tracks=99, compared=0, limits=Limits(), pairs=pairs)
     assert len(found.table()) == ROWS_SHOWN
     assert any(f"first {ROWS_SHOWN} of {ROWS_SHOWN + 7} pairs" in note for note in found.notes)
@@ -280,11 +291,19 @@ def write_copies(path: Path, folder: Path) -> Iterator[tuple[str, Path]]:
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Duplicates:
-    """What is found among 24 different tracks of six artists and nine copies of each artist's first; ids tell which."""
+    """What is found among 24 different tracks of six artists and nine copies of each artist's first; ids tell
+    which.
+    """
     folder = tmp_path_factory.mktemp("planted")
-    config = CorpusConfig(genres=3, artists_per_genre=2, tracks_per_artist=4, seconds=8.0, users=0, triplets=0)
+    config = CorpusConfig(
+        genres=3, artists_per_genre=2, tracks_per_artist=4, seconds=8.0, users=0, triplets=0
+    )
     corpus = synthesise(folder / "corpus", config)
-    files = {path.stem: path for path in sorted(corpus.music.rglob("*")) if path.suffix in {".ogg", ".flac", ".mp3"}}
+    files = {
+        path.stem: path
+        for path in sorted(corpus.music.rglob("*"))
+        if path.suffix in {".ogg", ".flac", ".mp3"}
+    }
     assert len(files) == 24
     firsts = {path.parent.parent.name: name for name, path in reversed(files.items())}
     for name in firsts.values():

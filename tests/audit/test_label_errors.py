@@ -1,4 +1,6 @@
-"""Label errors: swapped labels are found, in classes made up and in synthesised music; clean ones are left alone."""
+"""Label errors: swapped labels are found, in classes made up and in synthesised music; clean ones are left
+alone.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +16,22 @@ from sklearn.covariance import LedoitWolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from soundkin.audit.label_errors import LabelErrors, find_label_errors
-from soundkin.audit.out_of_fold import class_scores, fit_temperature, log_belief, out_of_fold_scores, probabilities
+from soundkin.audit.out_of_fold import (
+    class_scores,
+    fit_temperature,
+    log_belief,
+    out_of_fold_scores,
+    probabilities,
+)
 from soundkin.audit.planted_errors import LEAST_CHANCE, Beliefs, Calibration, Planted, swap_labels
 from soundkin.catalog.table import Catalog, read_catalog
 
 GENRES = ("ambient", "baroque", "house", "reggae", "swing", "waltz")
 
 
-def made_up(artists: int = 90, each: int = 5, apart: float = 6.0, seed: int = 0) -> tuple[Catalog, np.ndarray]:
+def made_up(
+    artists: int = 90, each: int = 5, apart: float = 6.0, seed: int = 0
+) -> tuple[Catalog, np.ndarray]:
     """A catalog of artists of one genre, and vectors [tracks, 16] in which genres lie `apart` deviations."""
     rng = np.random.default_rng(seed)
     genre_of = np.arange(artists) % len(GENRES)
@@ -75,7 +85,9 @@ def test_five_percent_of_swapped_genres_are_found(seed: int) -> None:
 
 @pytest.mark.parametrize("apart", [2.5, 3.0, 6.0])
 def test_what_it_says_of_itself_holds_where_the_truth_is_known(apart: float) -> None:
-    """Precision and recall on planted errors, as printed, against other errors in the same share: over five seeds."""
+    """Precision and recall on planted errors, as printed, against other errors in the same share: over five
+    seeds.
+    """
     stated, true = [], []
     for seed in range(5):
         catalog, vectors = made_up(apart=apart, seed=seed)
@@ -87,7 +99,9 @@ def test_what_it_says_of_itself_holds_where_the_truth_is_known(apart: float) -> 
         true.append((hits, len(found.doubted), len(wrong)))
     (found_, doubted, planted), (hits, listed, errors) = np.sum(stated, axis=0), np.sum(true, axis=0)
     assert found_ / planted == pytest.approx(hits / errors, abs=0.15)
-    assert hits / listed >= found_ / doubted - 0.15, "real errors count as right labels there: never much worse"
+    assert hits / listed >= found_ / doubted - 0.15, (
+        "real errors count as right labels there: never much worse"
+    )
     assert hits / listed >= LEAST_CHANCE - 0.05
 
 
@@ -136,7 +150,9 @@ def test_it_never_says_wrong_and_says_how_often_it_is_right_and_on_how_many() ->
     assert "wrong" not in found.title + found.verdict + str(found.table())
     assert f"{len(found.doubted)} of 450 genre labels (90 artists) are doubted" in found.verdict
     check = found.check
-    assert check is not None and f"at least {check.found} of {check.doubted} doubts were right" in found.verdict
+    assert (
+        check is not None and f"at least {check.found} of {check.doubted} doubts were right" in found.verdict
+    )
     assert check.right and f"at least {check.right} of {check.offered} corrections" in found.verdict
 
 
@@ -155,9 +171,17 @@ def test_calibration_by_hand_and_few_of_the_least_believed_decide_nothing_alone(
     two = known(np.repeat([0.1, 0.9], [100, 900]), planted, np.arange(1000) < 20)
     calibration = Calibration.from_planted(two)
     wrong, mended = calibration.chances(two.beliefs)
-    assert wrong[[0, -1]] == pytest.approx([50.5 / 110, 0.0]), "ten more with the mean chance, 0.05, among the 100"
+    assert wrong[[0, -1]] == pytest.approx([50.5 / 110, 0.0]), (
+        "ten more with the mean chance, 0.05, among the 100"
+    )
     assert mended[0] == pytest.approx(50.5 / 110 * 20 / 50)
-    assert calibration.check(two).model_dump() == {"planted": 50, "doubted": 100, "found": 50, "offered": 0, "right": 0}
+    assert calibration.check(two).model_dump() == {
+        "planted": 50,
+        "doubted": 100,
+        "found": 50,
+        "offered": 0,
+        "right": 0,
+    }
     lone = known(np.append(0.0, np.full(99, 0.9)), np.arange(100) == 0, np.zeros(100, bool))
     assert Calibration.from_planted(lone).chances(lone.beliefs)[0][0] < LEAST_CHANCE
 
@@ -268,21 +292,25 @@ def test_swapped_labels_are_wrong_and_the_others_stay(count: int, seed: int) -> 
 @pytest.mark.slow
 def test_swapped_genres_of_synthesised_music_are_found_by_mfcc_statistics(tmp_path: Path) -> None:
     """Plain timbre tells these genres apart most of the time; most swapped labels come first all the same."""
-    from soundkin.corpus.config import CorpusConfig
+    from soundkin.corpus.corpus_config import CorpusConfig
     from soundkin.corpus.synthesise import synthesise
     from soundkin.evaluation.baselines import mfcc_statistics, mfccs
     from soundkin.features.front_ends import stream_frames
     from soundkin.features.log_mel import FrontEnd
     from soundkin.pipelines.scan import scan
 
-    config = CorpusConfig(genres=4, artists_per_genre=8, tracks_per_artist=4, seconds=6.0, users=0, triplets=0)
+    config = CorpusConfig(
+        genres=4, artists_per_genre=8, tracks_per_artist=4, seconds=6.0, users=0, triplets=0
+    )
     corpus = synthesise(tmp_path, config)
     scan(corpus.music, tmp_path / "catalog.csv")
     catalog = read_catalog(tmp_path / "catalog.csv")
     front_end = FrontEnd()
     vectors = np.stack(
         [
-            mfcc_statistics(np.concatenate([mfccs(block.numpy()) for block in stream_frames(path, front_end)]))
+            mfcc_statistics(
+                np.concatenate([mfccs(block.numpy()) for block in stream_frames(path, front_end)])
+            )
             for path in catalog.audio_paths()
         ]
     )

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundkin.audit.leaks import Kin, Leaks, find_leaks, warn_of_leaks
-from soundkin.audit.names import base_title, same_names
+from soundkin.audit.leaks import LeakGroup, Leaks, find_leaks, warn_of_leaks
+from soundkin.audit.similar_names import base_title, same_names
 from soundkin.catalog.artists import artist_key, fold_name, split_credit
 from soundkin.catalog.splits import SplitConfig, assign_splits
 from soundkin.catalog.table import Catalog
@@ -46,13 +46,20 @@ def test_spellings_of_one_artist(other: str) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("Björk", "Bjork"), ("Sigur Rós", "sigur ros"), ("Simon & Garfunkel", "Simon and Garfunkel"), ("AC/DC", "AC DC")],
+    [
+        ("Björk", "Bjork"),
+        ("Sigur Rós", "sigur ros"),
+        ("Simon & Garfunkel", "Simon and Garfunkel"),
+        ("AC/DC", "AC DC"),
+    ],
 )
 def test_accents_and_signs_do_not_tell_artists_apart(one: str, other: str) -> None:
     assert artist_key(one) == artist_key(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("がらす", "からす"), ("Май", "Маи"), ("!!!", "???"), ("The The", "Band")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("がらす", "からす"), ("Май", "Маи"), ("!!!", "???"), ("The The", "Band")]
+)
 def test_artists_who_stay_apart(one: str, other: str) -> None:
     assert artist_key(one) != artist_key(other)
     assert artist_key(one) and artist_key(other)
@@ -74,7 +81,9 @@ def test_versions_share_a_base_title(title: str) -> None:
     assert base_title(title) == "yesterday"
 
 
-@pytest.mark.parametrize("title", ["Live and Let Die", "(Sittin' On) The Dock of the Bay", "Remix", "Alive - Part Two"])
+@pytest.mark.parametrize(
+    "title", ["Live and Let Die", "(Sittin' On) The Dock of the Bay", "Remix", "Alive - Part Two"]
+)
 def test_titles_that_only_look_like_versions(title: str) -> None:
     assert base_title(title) == fold_name(title)
 
@@ -114,7 +123,9 @@ def test_valid_and_test_may_share_what_training_has_not() -> None:
 
 def test_near_duplicates_join_over_pairs() -> None:
     tracks = catalog([(title, title) for title in ("Amsel", "Drossel", "Fink", "Star")])
-    found = find_leaks(tracks, ["train", "test", "valid", "test"], near_duplicates=[("t0", "t1"), ("t1", "t2")])
+    found = find_leaks(
+        tracks, ["train", "test", "valid", "test"], near_duplicates=[("t0", "t1"), ("t1", "t2")]
+    )
     assert leaking(found) == [("near-duplicate audio", ("t0", "t1", "t2"))]
     assert found.tainted == {"valid": 1, "test": 1}
 
@@ -137,15 +148,25 @@ def test_titles_and_versions_by_one_artist() -> None:
 
 
 def two_spellings(spellings: tuple[str, str]) -> tuple[Catalog, list[str]]:
-    """Four tracks under two spellings among those of eight other artists, and where our own rule puts them all."""
-    names = [f"Musician {word}" for word in ("Amsel", "Drossel", "Fink", "Star", "Meise", "Specht", "Rabe", "Kauz")]
+    """Four tracks under two spellings among those of eight other artists, and where our own rule puts them
+    all.
+    """
+    names = [
+        f"Musician {word}" for word in ("Amsel", "Drossel", "Fink", "Star", "Meise", "Specht", "Rabe", "Kauz")
+    ]
     rows = [(f"Title {row}", name) for row, name in enumerate(names * 4)]
     one, other = spellings
-    tracks = catalog([*rows, ("Army of Me", one), ("Hyperballad", other), ("Jóga", one), ("Bachelorette", one.lower())])
+    tracks = catalog(
+        [*rows, ("Army of Me", one), ("Hyperballad", other), ("Jóga", one), ("Bachelorette", one.lower())]
+    )
     return tracks, assign_splits(tracks, SplitConfig())
 
 
-MISSPELT = [("Nina Simone", "Nina Simonee"), ("Beyoncé Knowles", "Knowles Beyonce"), ("Motörhead", "Motorheadd")]
+MISSPELT = [
+    ("Nina Simone", "Nina Simonee"),
+    ("Beyoncé Knowles", "Knowles Beyonce"),
+    ("Motörhead", "Motorheadd"),
+]
 
 
 @pytest.mark.parametrize("spellings", MISSPELT)
@@ -154,7 +175,10 @@ def test_an_artist_under_two_names(spellings: tuple[str, str]) -> None:
     found = find_leaks(tracks, splits)
     ours = [kin for kin in found.kin if kin.kind == "artist under two names"]
     assert [kin.track_ids for kin in ours] == [("t32", "t33", "t34", "t35")]
-    assert found.renamed() == [("t33", spellings[1], spellings[0]), ("t35", spellings[0].lower(), spellings[0])]
+    assert found.renamed() == [
+        ("t33", spellings[1], spellings[0]),
+        ("t35", spellings[0].lower(), spellings[0]),
+    ]
     assert ours[0].leaks == ("train" in splits[32:] and len(set(splits[32:])) > 1)
 
 
@@ -178,7 +202,9 @@ def test_spellings_of_one_name_do_not_leak_but_are_offered_for_correction(spelli
 
 def test_the_split_rule_itself_is_misled_by_some_misspelling() -> None:
     names = [name for pair in MISSPELT for name in pair[:1]] + ["Sinéad Lohan", "Café Tacvba", "Mötley Crüe"]
-    leaking_names = [name for name in names if find_leaks(*two_spellings((name, f"{name}e"))).tainted != NOTHING]
+    leaking_names = [
+        name for name in names if find_leaks(*two_spellings((name, f"{name}e"))).tainted != NOTHING
+    ]
     assert leaking_names, "what this section is for"
 
 
@@ -191,7 +217,9 @@ def test_a_clean_catalog_under_our_rule_has_no_leak() -> None:
 
 
 def test_splits_that_tear_an_artist_apart_and_guests() -> None:
-    tracks = catalog([("One", "Nina Simone"), ("Two", "Nina Simone"), ("Three", "Hal Mooney;Guest"), ("Four", "Guest")])
+    tracks = catalog(
+        [("One", "Nina Simone"), ("Two", "Nina Simone"), ("Three", "Hal Mooney;Guest"), ("Four", "Guest")]
+    )
     found = find_leaks(tracks, ["train", "test", "train", "test"])
     assert leaking(found) == [("artist torn apart", ("t0", "t1")), ("guest of another artist", ("t3", "t2"))]
     assert found.tainted["test"] == 1, "a guest is no leak of a recording"
@@ -202,11 +230,15 @@ def test_splits_that_tear_an_artist_apart_and_guests() -> None:
 
 
 def test_two_guests_who_lead_nothing_are_found_too() -> None:
-    tracks = catalog([("One", "Ann feat. Cat"), ("Two", "Bob & CAT"), ("Three", "Various Artists"), ("Four", "VA")])
+    tracks = catalog(
+        [("One", "Ann feat. Cat"), ("Two", "Bob & CAT"), ("Three", "Various Artists"), ("Four", "VA")]
+    )
     found = find_leaks(tracks, ["train", "test", "train", "test"])
     assert leaking(found) == [("guest of another artist", ("t0", "t1"))]
     assert found.known_by("guest of another artist") == ["t1"]
-    assert found.verdict.startswith("1 of 2 held-out tracks (50%) share an artist with training as guest, and nothing")
+    assert found.verdict.startswith(
+        "1 of 2 held-out tracks (50%) share an artist with training as guest, and nothing"
+    )
 
 
 def test_one_recording_under_its_two_artists_in_either_order() -> None:
@@ -219,10 +251,18 @@ def test_training_is_warned_of_what_audit_would_find(caplog: pytest.LogCaptureFi
     rows = [("One", "Ann feat. Bob"), ("Two", "Bob"), ("Three", "Nina Simone"), ("Four", "Nina Simonee"),
             ("Five", "Cat"), ("five!", "CAT"), ("Six", "Dora"), ("Seven", "Various"), ("Seven", "VA")]  # fmt: skip
     with caplog.at_level(logging.WARNING):
-        warn_of_leaks(catalog(rows), ["train", "test", "train", "valid", "train", "test", "valid", "train", "test"])
+        warn_of_leaks(
+            catalog(rows), ["train", "test", "train", "valid", "train", "test", "valid", "train", "test"]
+        )
     by_artist, by_name, by_title = caplog.messages
-    assert "2 of 5 held-out tracks are by an artist who is also in training, as lead or guest (t5: CAT)" in by_artist
-    assert "1 of 5 held-out tracks are by an artist who is probably in training under another name (t3" in by_name
+    assert (
+        "2 of 5 held-out tracks are by an artist who is also in training, as lead or guest (t5: CAT)"
+        in by_artist
+    )
+    assert (
+        "1 of 5 held-out tracks are by an artist who is probably in training under another name (t3"
+        in by_name
+    )
     assert "1 of 5 held-out tracks have the title and artist of a training track (t5: cat / five)" in by_title
     assert "soundkin audit" in by_artist and "column `split`" in by_artist
 
@@ -243,7 +283,7 @@ def test_what_nobody_looked_for_is_said() -> None:
 
 def test_a_leak_takes_training() -> None:
     def leaks(*splits: str) -> bool:
-        return Kin(kind="x", what="x", track_ids=("a",) * len(splits), splits=splits).leaks
+        return LeakGroup(kind="x", what="x", track_ids=("a",) * len(splits), splits=splits).leaks
 
     assert leaks("train", "test") and leaks("valid", "train")
     assert not leaks("train", "train") and not leaks("valid", "test")

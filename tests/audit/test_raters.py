@@ -10,7 +10,7 @@ import pytest
 
 from soundkin.audit.raters import (
     ANNOTATOR_COLUMNS,
-    JudgementAgreement,
+    VerdictAgreement,
     annotator_table,
     audit_annotators,
     audit_raters,
@@ -51,7 +51,9 @@ def test_every_section_has_a_title_a_verdict_rows_and_notes() -> None:
 
 def test_sections_without_anything_to_audit_say_what_is_missing() -> None:
     sections = audit_raters(None, None)
-    assert [section.verdict for section in sections] == ["No triplets were given."] * 2 + ["No ratings were given."]
+    assert [section.verdict for section in sections] == ["No triplets were given."] * 2 + [
+        "No ratings were given."
+    ]
     assert all(section.table() == [] and section.notes == () for section in sections)
     again = audit_raters(judgements().iloc[:0], STARS.iloc[:0])
     assert again == sections
@@ -69,7 +71,11 @@ def test_the_least_reliable_come_first_with_what_is_odd_about_them() -> None:
 
 def test_agreement_is_told_in_words_people_use() -> None:
     found = audit_raters(judgements(), None, resamples=50)[0]
-    assert isinstance(found, JudgementAgreement) and found.agreement is not None and found.agreement.alike is not None
+    assert (
+        isinstance(found, VerdictAgreement)
+        and found.agreement is not None
+        and found.agreement.alike is not None
+    )
     chances = (0.95, 0.9, 0.5, 0.1)
     expected = np.mean([one * other + (1 - one) * (1 - other) for one, other in combinations(chances, 2)])
     assert abs(found.agreement.alike - expected) < 0.03

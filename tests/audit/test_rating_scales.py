@@ -14,12 +14,19 @@ COLUMNS = ["user_id", "track_id", "rating"]
 
 def table(**users: str) -> pd.DataFrame:
     """Each user's ratings of tracks 0, 1, 2 ..., a digit each, `.` where there is none."""
-    rows = [(name, str(t), float(cell)) for name, cells in users.items() for t, cell in enumerate(cells) if cell != "."]
+    rows = [
+        (name, str(t), float(cell))
+        for name, cells in users.items()
+        for t, cell in enumerate(cells)
+        if cell != "."
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def planted(random_seed: int = 0, users: int = 40, tracks: int = 120) -> pd.DataFrame:
-    """Honest users, `flat` who always says 3, `turned` who rates the other way, `falling` whose ratings fall by 2."""
+    """Honest users, `flat` who always says 3, `turned` who rates the other way, `falling` whose ratings fall
+    by 2.
+    """
     rng = np.random.default_rng(random_seed)
     quality = rng.normal(0, 0.8, tracks)
     names = [f"user-{number:02d}" for number in range(users)] + ["flat", "turned", "falling"]
@@ -59,7 +66,11 @@ def test_tracks_that_nobody_else_rated_do_not_count_for_agreeing() -> None:
 
 def test_planted_users_stand_out_and_nobody_else() -> None:
     found = scale_use(planted()).set_index("user_id")["flags"]
-    assert "straight-liner" in found["flat"] and "contrary" in found["turned"] and "drifts down" in found["falling"]
+    assert (
+        "straight-liner" in found["flat"]
+        and "contrary" in found["turned"]
+        and "drifts down" in found["falling"]
+    )
     others = found.drop(["flat", "turned", "falling"])
     assert others.map(len).sum() == 0
 
@@ -81,7 +92,9 @@ def test_drift_is_freed_of_what_others_gave() -> None:
     frames = []
     for number in range(12):
         stars = np.clip(quality + rng.integers(-1, 2, 60), 1, 5)
-        frame = pd.DataFrame({"user_id": f"u{number}", "track_id": np.arange(60).astype(str), "rating": stars})
+        frame = pd.DataFrame(
+            {"user_id": f"u{number}", "track_id": np.arange(60).astype(str), "rating": stars}
+        )
         frames.append(frame.assign(timestamp=np.arange(60.0)))
     found = scale_use(pd.concat(frames, ignore_index=True))
     assert found["drift"].abs().max() < 1.0 and found["flags"].map(len).sum() == 0
@@ -98,7 +111,9 @@ RATINGS = st.lists(
 
 @given(rows=RATINGS, data=st.data())
 @settings(max_examples=8, deadline=None)
-def test_order_does_not_matter_and_shares_are_shares(rows: list[tuple[str, str, int]], data: st.DataObject) -> None:
+def test_order_does_not_matter_and_shares_are_shares(
+    rows: list[tuple[str, str, int]], data: st.DataObject
+) -> None:
     first = scale_use(pd.DataFrame(rows, columns=COLUMNS).astype({"rating": float}))
     other = pd.DataFrame(data.draw(st.permutations(rows)), columns=COLUMNS).astype({"rating": float})
     pd.testing.assert_frame_equal(scale_use(other), first)
@@ -145,13 +160,19 @@ def test_a_section_names_who_stands_out_and_how_far_users_agree() -> None:
     assert found.table()[0]["user_id"] == "median user"
     assert {row["user_id"] for row in found.table()[1:]} == {"flat", "turned", "falling"}
     assert all(set(row) == set(USER_COLUMNS) for row in found.table())
-    assert found.agreement is not None and found.agreement.alpha is not None and 0.3 < found.agreement.alpha.mean < 0.9
+    assert (
+        found.agreement is not None
+        and found.agreement.alpha is not None
+        and 0.3 < found.agreement.alpha.mean < 0.9
+    )
     assert found.sampled is None and type(found).model_validate(found.model_dump()) == found
 
 
 def test_generous_and_harsh_users_agree_once_their_means_are_taken_off() -> None:
     found = audit_rating_scales(table(anna="1231231", ben="3453453"), feedback="explicit", resamples=0)
-    assert found.agreement is not None and found.agreement.alpha is not None and found.agreement.alpha.mean < 0.2
+    assert (
+        found.agreement is not None and found.agreement.alpha is not None and found.agreement.alpha.mean < 0.2
+    )
     assert found.freed_agreement is not None and found.freed_agreement.alpha is not None
     assert found.freed_agreement.alpha.mean == pytest.approx(1.0)
 
@@ -159,8 +180,12 @@ def test_generous_and_harsh_users_agree_once_their_means_are_taken_off() -> None
 def test_the_last_of_several_ratings_counts_for_agreement() -> None:
     first = table(anna="12345", ben="12345").assign(timestamp=1.0)
     again = table(anna="54321").assign(timestamp=2.0)
-    found = audit_rating_scales(pd.concat([again, first], ignore_index=True), feedback="explicit", resamples=0)
-    assert found.agreement is not None and found.agreement.alpha is not None and found.agreement.alpha.mean < 0
+    found = audit_rating_scales(
+        pd.concat([again, first], ignore_index=True), feedback="explicit", resamples=0
+    )
+    assert (
+        found.agreement is not None and found.agreement.alpha is not None and found.agreement.alpha.mean < 0
+    )
 
 
 def test_agreement_on_many_ratings_is_that_of_a_sample_of_tracks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,12 @@ from soundkin.audit.reliability import annotator_reliabilities
 from soundkin.catalog.annotators import PRIOR_HITS, PRIOR_MISSES, TRACKS
 
 
-def judged(rng: np.random.Generator, people: dict[str, list[float]], questions: int, each: int) -> pd.DataFrame:
-    """`each` of `people` answer a question; their chances of being right go through their list as time passes."""
+def judged(
+    rng: np.random.Generator, people: dict[str, list[float]], questions: int, each: int
+) -> pd.DataFrame:
+    """`each` of `people` answer a question; their chances of being right go through their list as time
+    passes.
+    """
     names, rows = list(people), []
     for question in range(questions):
         for name in rng.choice(names, each, replace=False):
@@ -36,8 +40,14 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
 
 
 def test_annotators_rank_right_and_those_below_chance_weigh_nothing() -> None:
-    found = {one.annotator_id: one for one in annotator_reliabilities(judged(np.random.default_rng(0), PEOPLE, 500, 5))}
-    means = [np.mean([found[f"{chance}-{n}"].reliability.mean for n in range(3)]) for chance in (0.95, 0.85, 0.7, 0.5)]
+    found = {
+        one.annotator_id: one
+        for one in annotator_reliabilities(judged(np.random.default_rng(0), PEOPLE, 500, 5))
+    }
+    means = [
+        np.mean([found[f"{chance}-{n}"].reliability.mean for n in range(3)])
+        for chance in (0.95, 0.85, 0.7, 0.5)
+    ]
     assert means == sorted(means, reverse=True)
     for number in range(3):
         assert "below chance" in found[f"0.2-{number}"].flags and found[f"0.2-{number}"].weight == 0.0
@@ -47,7 +57,9 @@ def test_annotators_rank_right_and_those_below_chance_weigh_nothing() -> None:
 
 def test_with_gold_alone_the_interval_is_that_of_the_beta_distribution() -> None:
     questions = [f"a{number}" for number in range(30)]
-    triplets = pd.DataFrame({"anchor_id": questions, "closer_id": "x", "farther_id": "y", "annotator_id": "anna"})
+    triplets = pd.DataFrame(
+        {"anchor_id": questions, "closer_id": "x", "farther_id": "y", "annotator_id": "anna"}
+    )
     gold = triplets[TRACKS].copy()
     gold.loc[24:, ["closer_id", "farther_id"]] = ["y", "x"]
     [anna] = annotator_reliabilities(triplets, gold=gold)
@@ -61,10 +73,14 @@ def test_with_gold_alone_the_interval_is_that_of_the_beta_distribution() -> None
 
 def test_answers_that_nobody_else_gave_leave_the_prior_however_many() -> None:
     questions = [f"a{number}" for number in range(1000)]
-    triplets = pd.DataFrame({"anchor_id": questions, "closer_id": "x", "farther_id": "y", "annotator_id": "anna"})
+    triplets = pd.DataFrame(
+        {"anchor_id": questions, "closer_id": "x", "farther_id": "y", "annotator_id": "anna"}
+    )
     [anna] = annotator_reliabilities(triplets)
     prior = beta(PRIOR_HITS, PRIOR_MISSES)
-    assert (anna.reliability.low, anna.reliability.high) == pytest.approx(tuple(prior.ppf([0.025, 0.975])), abs=2e-3)
+    assert (anna.reliability.low, anna.reliability.high) == pytest.approx(
+        tuple(prior.ppf([0.025, 0.975])), abs=2e-3
+    )
     assert anna.shared == 0 and anna.flags == ("few shared answers",)
 
 
@@ -84,7 +100,10 @@ def test_the_estimate_is_within_its_interval(rows: list[tuple[str, str]]) -> Non
 
 def test_who_tires_is_found_and_who_does_not_is_not() -> None:
     people = {"tiring": [0.95, 0.8, 0.55], "learning": [0.55, 0.8, 0.95], "a": [0.9], "b": [0.9], "c": [0.9]}
-    found = {one.annotator_id: one for one in annotator_reliabilities(judged(np.random.default_rng(3), people, 400, 4))}
+    found = {
+        one.annotator_id: one
+        for one in annotator_reliabilities(judged(np.random.default_rng(3), people, 400, 4))
+    }
     assert "became worse" in found["tiring"].flags and "became better" in found["learning"].flags
     change = found["tiring"].change
     assert change is not None and change.low is not None and change.high is not None
@@ -105,7 +124,9 @@ def test_drift_goes_by_time_and_not_by_the_order_of_rows() -> None:
 def test_without_times_or_with_few_there_is_no_drift() -> None:
     triplets = judged(np.random.default_rng(0), PEOPLE, 30, 5)
     assert all(one.change is None for one in annotator_reliabilities(triplets.drop(columns="timestamp")))
-    assert all(one.change is None and one.thirds == () for one in annotator_reliabilities(triplets))  # ten each
+    assert all(
+        one.change is None and one.thirds == () for one in annotator_reliabilities(triplets)
+    )  # ten each
 
 
 def test_who_clicks_faster_than_anyone_can_listen_is_flagged() -> None:
@@ -125,16 +146,22 @@ def test_who_clicks_faster_than_anyone_can_listen_is_flagged() -> None:
 def test_consistency_counts_pairs_by_hand() -> None:
     """Thrice the same question, once otherwise: of three pairs, one is the same; then a pair that is."""
     cells = ["abcx", "abcx", "acbx", "bacx", "bacx", "cabx", "abcy"]
-    found = annotator_reliabilities(pd.DataFrame([tuple(cell) for cell in cells], columns=[*TRACKS, "annotator_id"]))
+    found = annotator_reliabilities(
+        pd.DataFrame([tuple(cell) for cell in cells], columns=[*TRACKS, "annotator_id"])
+    )
     assert (found[0].repeated, found[0].consistency) == (4, 0.5)
     assert (found[1].repeated, found[1].consistency) == (0, None)
 
 
 def test_who_answers_the_same_question_otherwise_each_time_is_inconsistent() -> None:
     cells = [
-        cell for anchor in "abcdefghij" for cell in (f"{anchor}xyp", f"{anchor}yxp", f"{anchor}xyq", f"{anchor}xyq")
+        cell
+        for anchor in "abcdefghij"
+        for cell in (f"{anchor}xyp", f"{anchor}yxp", f"{anchor}xyq", f"{anchor}xyq")
     ]
-    found = annotator_reliabilities(pd.DataFrame([tuple(cell) for cell in cells], columns=[*TRACKS, "annotator_id"]))
+    found = annotator_reliabilities(
+        pd.DataFrame([tuple(cell) for cell in cells], columns=[*TRACKS, "annotator_id"])
+    )
     assert "inconsistent" in found[0].flags and "inconsistent" not in found[1].flags
 
 

@@ -30,7 +30,9 @@ def table(*rows: str) -> pd.DataFrame:
 
 
 def simulate(rng: np.random.Generator, questions: int, answers: int) -> pd.DataFrame:
-    """Three annotators of each kind; in column `right`, whether a judgement is; half the truths are in either order."""
+    """Three annotators of each kind; in column `right`, whether a judgement is; half the truths are in either
+    order.
+    """
     names = [f"{kind}-{number}" for kind in KINDS for number in range(3)]
     rows = []
     for question in range(questions):
@@ -44,7 +46,11 @@ def simulate(rng: np.random.Generator, questions: int, answers: int) -> pd.DataF
 
 def shares_right(triplets: pd.DataFrame, weights: np.ndarray) -> float:
     """Share of questions on which the weighted answers name the truth; a tie is half a question."""
-    sums = pd.Series(np.where(triplets["right"], weights, -weights)).groupby(triplets["anchor_id"].to_numpy()).sum()
+    sums = (
+        pd.Series(np.where(triplets["right"], weights, -weights))
+        .groupby(triplets["anchor_id"].to_numpy())
+        .sum()
+    )
     return float(((sums > 1e-9) + 0.5 * (sums.abs() <= 1e-9)).mean())
 
 
@@ -92,12 +98,16 @@ def test_answers_that_nobody_else_gives_say_nothing() -> None:
 
 
 def test_two_against_one_by_hand() -> None:
-    """One round of EM from the prior, whose fixed point is then checked: hits are what the answers make likely."""
+    """One round of EM from the prior, whose fixed point is then checked: hits are what the answers make
+    likely.
+    """
     consensus = find_consensus(table("abc anna", "abc ben", "acb cleo"))
     weights = logit(consensus.reliability)
     belief = expit(weights[0] + weights[1] - weights[2])
     assert consensus.log_odds[0] == pytest.approx(logit(belief))
-    assert consensus.reliability == pytest.approx([(3 + belief) / 5, (3 + belief) / 5, (4 - belief) / 5], abs=1e-5)
+    assert consensus.reliability == pytest.approx(
+        [(3 + belief) / 5, (3 + belief) / 5, (4 - belief) / 5], abs=1e-5
+    )
     assert consensus.others[2] == pytest.approx(-np.tanh((weights[0] + weights[1]) / 2))
 
 
@@ -110,7 +120,10 @@ def test_gold_questions_are_certain() -> None:
     blind, told = find_consensus(table(*answers)), find_consensus(table(*answers), gold=gold)
     assert blind.reliability[2] < 0.5 < blind.reliability[0]
     assert told.reliability == pytest.approx([3 / 12, 3 / 12, 11 / 12])
-    assert np.isinf(told.log_odds).all() and (told.others == np.where(told.judgements.annotators == 2, 1, -1)).all()
+    assert (
+        np.isinf(told.log_odds).all()
+        and (told.others == np.where(told.judgements.annotators == 2, 1, -1)).all()
+    )
 
 
 def test_a_models_hint_settles_a_tie_and_does_not_outvote_people() -> None:

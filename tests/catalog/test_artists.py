@@ -138,7 +138,11 @@ def test_no_credit_breaks_it_and_a_name_is_its_own_key(credit):
         assert artist_key(artist_key(name)) == artist_key(name)
 
 
-@given(st.lists(st.sampled_from(["the", "The", ", The", "and", "&", "x", "Ann", "feat.", "(", "É", "ﬁ", "-", "ﾊﾞ"])))
+@given(
+    st.lists(
+        st.sampled_from(["the", "The", ", The", "and", "&", "x", "Ann", "feat.", "(", "É", "ﬁ", "-", "ﾊﾞ"])
+    )
+)
 def test_the_key_of_a_key_is_that_key(words):
     key = artist_key(" ".join(words))
     assert artist_key(key) == key

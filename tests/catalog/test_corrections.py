@@ -83,7 +83,9 @@ def test_what_does_not_fit_is_refused_whole(catalog: Catalog, correction: Correc
     good = Correction("b", "artist", "", "Bob")
     with pytest.raises(CatalogError, match=expected) as caught:
         apply_corrections(catalog, [good, correction], "corrections c.csv")
-    assert str(caught.value).startswith("corrections c.csv: ") and "Nothing was corrected" in str(caught.value)
+    assert str(caught.value).startswith("corrections c.csv: ") and "Nothing was corrected" in str(
+        caught.value
+    )
     assert pd.isna(catalog.frame["artist"].iloc[1])
 
 
@@ -98,8 +100,14 @@ texts = st.text(
 
 
 @settings(max_examples=20, deadline=None)  # each waits for the disk
-@given(st.lists(st.builds(Correction, texts, texts.map("x".__add__), texts, texts, texts, texts, texts), max_size=5))
-def test_corrections_survive_the_file(tmp_path_factory: pytest.TempPathFactory, corrections: list[Correction]) -> None:
+@given(
+    st.lists(
+        st.builds(Correction, texts, texts.map("x".__add__), texts, texts, texts, texts, texts), max_size=5
+    )
+)
+def test_corrections_survive_the_file(
+    tmp_path_factory: pytest.TempPathFactory, corrections: list[Correction]
+) -> None:
     unique = list({(one.track_id, one.column): one for one in corrections}.values())
     path = tmp_path_factory.mktemp("corrections") / "corrections.csv"
     write_corrections(unique, path)
@@ -109,7 +117,10 @@ def test_corrections_survive_the_file(tmp_path_factory: pytest.TempPathFactory, 
 
 def test_empty_cells_of_a_correction_stay_empty(tmp_path: Path) -> None:
     path = written(tmp_path, "track_id,column,was,value\na,genre,,folk\nb,genre,jazz,\n", "c.csv")
-    assert read_corrections(path) == (Correction("a", "genre", "", "folk"), Correction("b", "genre", "jazz", ""))
+    assert read_corrections(path) == (
+        Correction("a", "genre", "", "folk"),
+        Correction("b", "genre", "jazz", ""),
+    )
     assert COLUMNS[:4] == ("track_id", "column", "was", "value")
 
 
@@ -131,10 +142,10 @@ def review(folder: Path, rows: str) -> Path:
 
 
 def test_decisions_become_corrections(tmp_path: Path) -> None:
-    rows = (
-        "a,genre,jazz,folk,Accept,,hm\nb,genre,jazz,folk,,soul;funk,\nc,genre,jazz,folk,keep,,\nd,genre,jazz,folk,,,\n"
+    rows = "a,genre,jazz,folk,Accept,,hm\nb,genre,jazz,folk,,soul;funk,\nc,genre,jazz,folk,keep,,\nd,genre,jazz,folk,,,\n"
+    found = read_review(
+        review(tmp_path, rows + "e,genre,jazz,folk,remove,,\nf,genre,jazz,folk,,jazz,\n"), "ann", "now"
     )
-    found = read_review(review(tmp_path, rows + "e,genre,jazz,folk,remove,,\nf,genre,jazz,folk,,jazz,\n"), "ann", "now")
     assert found.corrections == (
         Correction("a", "genre", "jazz", "folk", "hm", "ann", "now"),
         Correction("b", "genre", "jazz", "soul;funk", "", "ann", "now"),
@@ -151,10 +162,16 @@ def test_a_review_that_nobody_filled_in(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ("a,genre,jazz,folk,perhaps,,\n", "row 2: decision=perhaps is not a decision. Write keep, accept, remove"),
+        (
+            "a,genre,jazz,folk,perhaps,,\n",
+            "row 2: decision=perhaps is not a decision. Write keep, accept, remove",
+        ),
         ("a,genre,jazz,folk,keep,soul,\n", "row 2: value=soul stands beside a decision"),
         ("a,genre,jazz,,accept,,\n", "row 2: decision=accept accepts a suggestion, and there is none"),
-        ("a,genre,jazz,folk,,soul,\nb,genre,,,,,\na,genre,jazz,folk,,funk,\n", "row 4: track_id=a is decided on in an"),
+        (
+            "a,genre,jazz,folk,,soul,\nb,genre,,,,,\na,genre,jazz,folk,,funk,\n",
+            "row 4: track_id=a is decided on in an",
+        ),
         ("a,track_id,jazz,folk,,soul,\n", "row 2: column=track_id cannot be corrected"),
     ],
 )
@@ -169,7 +186,9 @@ def test_later_decisions_go_on_from_earlier_ones() -> None:
     from_the_corrected = Correction("a", "genre", "folk", "soul")
     for later in (from_the_source, from_the_corrected):
         assert merge_corrections(earlier, [later]) == (from_the_source, earlier[1])
-    assert merge_corrections(earlier, [Correction("a", "genre", "folk", "jazz")]) == (earlier[1],), "taken back"
+    assert merge_corrections(earlier, [Correction("a", "genre", "folk", "jazz")]) == (earlier[1],), (
+        "taken back"
+    )
     with pytest.raises(
         CatalogError, match="genre was 'jazz' and is corrected to 'folk' already; the review knows it as"
     ):
@@ -182,7 +201,9 @@ def test_a_corrected_catalog_elsewhere_finds_its_audio(tmp_path: Path) -> None:
     for output in (source.parent / "corrected.csv", tmp_path / "there" / "corrected.parquet"):
         write_corrected(catalog, source, output)
         again = read_catalog(output)
-        assert [path.resolve() for path in again.audio_paths()] == [path.resolve() for path in catalog.audio_paths()]
+        assert [path.resolve() for path in again.audio_paths()] == [
+            path.resolve() for path in catalog.audio_paths()
+        ]
         assert again.values("genre") == [("folk",), ()]
         assert cell_text(again, "a", "year") == "1965" and cell_text(again, "a", "duration") == "13.23"
     assert source.read_text() == ROWS
@@ -238,8 +259,14 @@ def test_untouched_cells_stay_byte_for_byte(tmp_path: Path, encoding: str, pream
 def test_a_new_column_comes_last_and_is_all_that_changes(tmp_path: Path) -> None:
     source, output = tmp_path / "catalog.csv", tmp_path / "corrected.csv"
     source.write_bytes(MESSY.encode())
-    write_corrected(apply_corrections(read_catalog(source), [Correction("b", "mood", "", "calm")]), source, output)
-    lines = MESSY.replace("note\r", "note;mood\r").replace('twice"', 'twice";').replace(" spaced ", " spaced ;calm")
+    write_corrected(
+        apply_corrections(read_catalog(source), [Correction("b", "mood", "", "calm")]), source, output
+    )
+    lines = (
+        MESSY.replace("note\r", "note;mood\r")
+        .replace('twice"', 'twice";')
+        .replace(" spaced ", " spaced ;calm")
+    )
     assert output.read_bytes().decode() == lines.replace(";;;;;\r", ";;;;;;\r").replace('lines"', 'lines";')
 
 
@@ -247,7 +274,9 @@ def test_numbers_keep_the_decimal_mark_of_their_column(tmp_path: Path) -> None:
     source = written(tmp_path, "track_id;path;duration\na;a.mp3;13,230\nb;b.mp3;12,5\n")
     catalog = apply_corrections(read_catalog(source), [Correction("b", "duration", "12.5", "14,25")])
     write_corrected(catalog, source, tmp_path / "corrected.csv")
-    assert (tmp_path / "corrected.csv").read_text() == "track_id;path;duration\na;a.mp3;13,230\nb;b.mp3;14,25\n"
+    assert (
+        tmp_path / "corrected.csv"
+    ).read_text() == "track_id;path;duration\na;a.mp3;13,230\nb;b.mp3;14,25\n"
 
 
 def test_untouched_columns_of_parquet_keep_types_and_metadata(tmp_path: Path) -> None:
@@ -275,7 +304,11 @@ def test_untouched_columns_of_parquet_keep_types_and_metadata(tmp_path: Path) ->
     again = pa.parquet.read_table(output)
     assert again.schema.remove(7).equals(pa.parquet.read_schema(source), check_metadata=True)
     assert again["genre"].to_pylist() == [["jazz"], ["folk", "soul"], ["pop", "rock"]]
-    assert again["artist"].to_pylist() == ["Ann", "Cid", "Bob"] and again["mood"].to_pylist() == ["calm", None, None]
+    assert again["artist"].to_pylist() == ["Ann", "Cid", "Bob"] and again["mood"].to_pylist() == [
+        "calm",
+        None,
+        None,
+    ]
     assert again["year"].to_pylist()[::2] == [1985.0, 1999.0] and np.isnan(again["year"].to_pylist()[1])
     for name in ("track_id", "path", "plays", "info"):
         assert again[name].equals(table[name])
@@ -286,13 +319,18 @@ def test_untouched_columns_of_parquet_keep_types_and_metadata(tmp_path: Path) ->
 
 
 def test_a_review_that_a_spreadsheet_saved(tmp_path: Path) -> None:
-    source = written(tmp_path, "track_id,path,genre,year,duration,live\n007,a.mp3,jazz,1965,12.5,true\n8,b.mp3,,,,\n")
+    source = written(
+        tmp_path, "track_id,path,genre,year,duration,live\n007,a.mp3,jazz,1965,12.5,true\n8,b.mp3,,,,\n"
+    )
     rows = "8;genre;;folk;;funk;\r\n8;year;;1999,0;ACCEPT;;\r\n"
     content = f"track_id;column;given;suggested;decision;value;reason\r\n{rows}".encode("utf-8-sig")
     (tmp_path / "review.csv").write_bytes(content)
     found = read_review(tmp_path / "review.csv", "ann", "now").corrections
     corrected = apply_corrections(read_catalog(source), found)
-    assert corrected.values("genre") == [("jazz",), ("funk",)] and corrected.values("year") == [("1965",), ("1999",)]
+    assert corrected.values("genre") == [("jazz",), ("funk",)] and corrected.values("year") == [
+        ("1965",),
+        ("1999",),
+    ]
     saved = [
         Correction("007", "year", "1965.0", "1966.0"),
         Correction("007", "duration", "12,5", "13,5"),
@@ -301,7 +339,9 @@ def test_a_review_that_a_spreadsheet_saved(tmp_path: Path) -> None:
     corrected = apply_corrections(read_catalog(source), saved)
     assert corrected.values("year")[0] == ("1966",) and corrected.frame["duration"].iloc[0] == 13.5
     assert corrected.values("live")[0] == ("FALSE",)
-    with pytest.raises(CatalogError, match=r"track_id=7 is not in .*; a spreadsheet may have made it of 007: import"):
+    with pytest.raises(
+        CatalogError, match=r"track_id=7 is not in .*; a spreadsheet may have made it of 007: import"
+    ):
         apply_corrections(read_catalog(source), [Correction("7", "genre", "jazz", "soul")])
 
 
@@ -319,11 +359,15 @@ def test_any_table_that_can_be_read_is_rewritten_alike(
     with (folder / "catalog.csv").open("w", newline="") as file:
         quoting = csv.QUOTE_ALL if quoted or end == "\n" else csv.QUOTE_MINIMAL
         writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting)
-        writer.writerows([["track_id", "path", "x", "y", "z"], *([f"t{n}", "p", *row] for n, row in enumerate(rows))])
+        writer.writerows(
+            [["track_id", "path", "x", "y", "z"], *([f"t{n}", "p", *row] for n, row in enumerate(rows))]
+        )
     source, output = folder / "catalog.csv", folder / "corrected.csv"
     catalog = read_catalog(source)
     write_corrected(catalog, source, output)
     assert output.read_bytes() == source.read_bytes()
-    corrected = apply_corrections(catalog, [Correction("t0", "y", cell_text(catalog, "t0", "y"), 'new; "one",')])
+    corrected = apply_corrections(
+        catalog, [Correction("t0", "y", cell_text(catalog, "t0", "y"), 'new; "one",')]
+    )
     write_corrected(corrected, source, output)
     pd.testing.assert_frame_equal(read_catalog(output).frame, corrected.frame, check_dtype=False)

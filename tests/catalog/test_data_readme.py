@@ -1,4 +1,6 @@
-"""The lines in data/README.md that turn public sets into catalogs, run on small imitations of the sets' files."""
+"""The lines in data/README.md that turn public sets into catalogs, run on small imitations of the sets'
+files.
+"""
 
 import re
 import sqlite3
@@ -9,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from soundkin.catalog.judgements import read_judgements
 from soundkin.catalog.playlists import read_playlists
-from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import Catalog, read_catalog
-from soundkin.catalog.triplets import read_triplets
+from soundkin.catalog.triplets_table import read_triplets
+from soundkin.catalog.verdicts import read_verdicts
 
 README = Path(__file__).parents[2] / "data/README.md"
 
@@ -48,7 +50,9 @@ def fma(folder: Path) -> None:
 
 def jamendo(folder: Path) -> None:
     header = "TRACK_ID\tARTIST_ID\tALBUM_ID\tPATH\tDURATION\tTAGS"
-    first = "track_0000382\tartist_000020\talbum_000046\t82/382.mp3\t211.1\tgenre---classical\tinstrument---voice"
+    first = (
+        "track_0000382\tartist_000020\talbum_000046\t82/382.mp3\t211.1\tgenre---classical\tinstrument---voice"
+    )
     second = "track_0000808\tartist_000114\talbum_000131\t08/808.mp3\t265.6\tgenre---pop\tgenre---rock"
     put(folder, "autotagging.tsv", header, first, second)
     put(folder, "split-0/autotagging-train.tsv", header, first)
@@ -65,7 +69,12 @@ def mtat(folder: Path) -> None:
         '"10"\t"1"\t"nan"\t"None"\t"NA"\t"u"\t"0"\t"29"\t"o"\t"f/10.mp3"',
         '"11"\t"1"\t"T"\t"A"\t"B"\t"u"\t"0"\t"29"\t"o"\t""',
     )
-    put(folder, "annotations_final.csv", '"clip_id"\t"no voice"\t"rock"\t"mp3_path"', '"2"\t"1"\t"1"\t"f/2.mp3"')
+    put(
+        folder,
+        "annotations_final.csv",
+        '"clip_id"\t"no voice"\t"rock"\t"mp3_path"',
+        '"2"\t"1"\t"1"\t"f/2.mp3"',
+    )
     put(
         folder,
         "comparisons_final.csv",
@@ -110,19 +119,31 @@ def test_the_examples_are_valid(tmp_path: Path) -> None:
         (tmp_path / f"{name}.csv").write_text(example)
     catalog = read_catalog(tmp_path / "A.csv")
     assert catalog.values("genre")[0] == ("Jazz", "Soul")
-    assert len(read_ratings(tmp_path / "B.csv", catalog)) == 2 and len(read_triplets(tmp_path / "C.csv", catalog)) == 1
-    assert read_judgements(tmp_path / "D.csv", catalog)["verdict"].tolist() == ["good"]
+    assert (
+        len(read_ratings(tmp_path / "B.csv", catalog)) == 2
+        and len(read_triplets(tmp_path / "C.csv", catalog)) == 1
+    )
+    assert read_verdicts(tmp_path / "D.csv", catalog)["verdict"].tolist() == ["good"]
     assert len(read_playlists(tmp_path / "E.csv", catalog)) == 2
 
 
 def test_every_set_has_a_test_here() -> None:
-    assert re.findall(r"```python (\w+)", README.read_text()) == ["fma", "jamendo", "mtat", "gtzan", "msd", "msd2013"]
+    assert re.findall(r"```python (\w+)", README.read_text()) == [
+        "fma",
+        "jamendo",
+        "mtat",
+        "gtzan",
+        "msd",
+        "msd2013",
+    ]
 
 
 @pytest.mark.slow
 def test_fma(tmp_path: Path) -> None:
     catalog = converted(tmp_path, "fma", fma)
-    assert catalog.track_ids == ["fma-000002", "fma-000005", "fma-000006"] and catalog.audio_paths()[0].exists()
+    assert (
+        catalog.track_ids == ["fma-000002", "fma-000005", "fma-000006"] and catalog.audio_paths()[0].exists()
+    )
     assert catalog.values("genre") == [("Hip-Hop", "Pop"), ("Hip-Hop",), ()]
     assert catalog.values("year") == [("2009",), ("2008",), ()]
     assert catalog.values("split")[0] == ("train",) and catalog.values("title") == [("Food",), ("nan",), ()]
@@ -134,7 +155,10 @@ def test_fma(tmp_path: Path) -> None:
 def test_jamendo(tmp_path: Path) -> None:
     catalog = converted(tmp_path, "jamendo", jamendo)
     assert catalog.values("genre") == [("classical",), ("pop", "rock")]
-    assert catalog.values("instrument") == [("voice",), ()] and catalog.values("split") == [("train",), ("valid",)]
+    assert catalog.values("instrument") == [("voice",), ()] and catalog.values("split") == [
+        ("train",),
+        ("valid",),
+    ]
     assert catalog.audio_path("track_0000808") == tmp_path / "audio/08/808.mp3"
 
 
@@ -142,7 +166,11 @@ def test_jamendo(tmp_path: Path) -> None:
 def test_mtat(tmp_path: Path) -> None:
     catalog = converted(tmp_path, "mtat", mtat)
     assert catalog.track_ids == ["2", "6", "10"] and catalog.values("tags") == [("no voice", "rock"), (), ()]
-    assert [catalog.values(column)[2] for column in ("title", "artist", "album")] == [("nan",), ("None",), ("NA",)]
+    assert [catalog.values(column)[2] for column in ("title", "artist", "album")] == [
+        ("nan",),
+        ("None",),
+        ("NA",),
+    ]
     triplets = read_triplets(tmp_path / "triplets.csv", catalog)
     assert triplets.values.tolist() == [["2", "10", "6"], ["10", "2", "6"]]
 
@@ -157,7 +185,11 @@ def test_gtzan(tmp_path: Path) -> None:
 def test_msd(tmp_path: Path) -> None:
     catalog = converted(tmp_path, "msd", msd)
     assert catalog.values("song_id") == [("SOA",), ("SOB",)] and catalog.values("year") == [(), ()]
-    assert [catalog.values(column)[0] for column in ("title", "artist", "album")] == [("nan",), ("None",), ("NA",)]
+    assert [catalog.values(column)[0] for column in ("title", "artist", "album")] == [
+        ("nan",),
+        ("None",),
+        ("NA",),
+    ]
     ratings = read_ratings(tmp_path / "ratings.csv", catalog)
     assert ratings[["user_id", "rating"]].values.tolist() == [["u1", 3.0], ["NA", 1.0]]
 
@@ -173,6 +205,8 @@ def played(folder: Path) -> None:
 def test_msd2013(tmp_path: Path) -> None:
     converted(tmp_path, "msd2013", played)
     catalog = read_catalog(tmp_path / "catalog-2013.csv")
-    assert len(catalog) == 9330 and "T9330" not in catalog.track_ids and catalog.values("artist")[0] == ("NA",)
+    assert (
+        len(catalog) == 9330 and "T9330" not in catalog.track_ids and catalog.values("artist")[0] == ("NA",)
+    )
     ratings = read_ratings(tmp_path / "ratings-2013.csv", catalog)
     assert set(ratings["user_id"]) == {"u1", "null"} and len(ratings) == 2 * 9330

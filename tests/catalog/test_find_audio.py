@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundkin.catalog.scan import find_audio, new_ids, track_id
+from soundkin.catalog.audio_files import find_audio, new_ids, track_id
 from soundkin.errors import Skipped
 
 
@@ -135,7 +135,10 @@ def test_what_cannot_be_listed_is_reported(tmp_path: Path) -> None:
 
 
 def test_track_ids_are_readable_and_last() -> None:
-    assert track_id("Nina Simone/Pastel Blues/08 Sinnerman.flac") == "nina-simone-pastel-blues-08-sinnerman-44426429"
+    assert (
+        track_id("Nina Simone/Pastel Blues/08 Sinnerman.flac")
+        == "nina-simone-pastel-blues-08-sinnerman-44426429"
+    )
     assert track_id("???.mp3").isalnum()
     assert track_id(unicodedata.normalize("NFD", "Björk/é.mp3")) == track_id(
         unicodedata.normalize("NFC", "Björk/é.mp3")

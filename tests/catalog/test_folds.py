@@ -34,7 +34,9 @@ def of_sizes(*sizes: int) -> Catalog:
 
 @few
 @given(many_tracks, st.integers(2, 6), st.integers(0, 3))
-def test_each_source_is_in_one_fold_and_no_fold_is_empty(rows: list[Track], folds: int, random_seed: int) -> None:
+def test_each_source_is_in_one_fold_and_no_fold_is_empty(
+    rows: list[Track], folds: int, random_seed: int
+) -> None:
     music = catalog(rows)
     names = sources_of(music, "game")
     if len(set(names)) < folds:
@@ -131,7 +133,9 @@ def test_what_cannot_be_kept_apart_is_named() -> None:
     music = of_sizes(2, 3, 4)
     with pytest.raises(CatalogError, match="no column collection"):
         leave_source_out(music, "collection", 2)
-    with pytest.raises(UsageError, match=r"folds=5, and catalog: game tells 3 sources apart\. Give from 2 to 3 folds"):
+    with pytest.raises(
+        UsageError, match=r"folds=5, and catalog: game tells 3 sources apart\. Give from 2 to 3 folds"
+    ):
         leave_source_out(music, "game", 5)
     with pytest.raises(UsageError, match=r"game tells 1 sources apart\. Name a column with more"):
         leave_source_out(of_sizes(4), "game", 2)

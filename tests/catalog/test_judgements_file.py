@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from soundkin.catalog.judgements import last_words, read_judgements
 from soundkin.catalog.table import Catalog
+from soundkin.catalog.verdicts import last_words, read_verdicts
 from soundkin.errors import CatalogError
 
 TRACKS = Catalog(pd.DataFrame({"track_id": list("abc"), "path": list("abc")}), Path(), "catalog tracks.csv")
@@ -14,12 +14,14 @@ HEADER = "query_id,neighbour_id,verdict,annotator_id,timestamp\n"
 
 def read(folder: Path, rows: str, header: str = HEADER) -> pd.DataFrame:
     (folder / "judgements.csv").write_text(header + rows)
-    return read_judgements(folder / "judgements.csv", TRACKS)
+    return read_verdicts(folder / "judgements.csv", TRACKS)
 
 
 def test_verdicts_may_repeat_and_disagree(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        frame = read(tmp_path, "a,b,good,anna,1700000000\na,b,bad,ben,\nb,a,good,,5.5\na,elsewhere,bad,ben,\n")
+        frame = read(
+            tmp_path, "a,b,good,anna,1700000000\na,b,bad,ben,\nb,a,good,,5.5\na,elsewhere,bad,ben,\n"
+        )
     assert frame[["query_id", "neighbour_id", "verdict"]].agg(" ".join, axis=1).tolist() == [
         "a b good",
         "a b bad",

@@ -17,7 +17,9 @@ def test_hand_made_case() -> None:
     assert vocabulary.index("pop") == 1 and vocabulary.index("polka") is None
     multi_hot, known = vocabulary.multi_hot(values)
     assert multi_hot.tolist() == [[0, 1, 1], [0, 0, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]]
-    assert known.tolist() == [True, False, True, True, False], "a label that nobody learnt is unknown, not negative"
+    assert known.tolist() == [True, False, True, True, False], (
+        "a label that nobody learnt is unknown, not negative"
+    )
     assert multi_hot.dtype == np.float32
 
 

@@ -25,7 +25,9 @@ def test_a_track_may_be_in_several_playlists_and_order_is_kept(
         frame = read(tmp_path, "p,c\np,a\nq,a\nq,elsewhere\nr,b\n")
     assert frame[["playlist_id", "track_id"]].agg("".join, axis=1).tolist() == ["pc", "pa", "qa", "rb"]
     assert frame.index.tolist() == [0, 1, 2, 3]
-    assert "left out 1 of 5 rows, about tracks that catalog tracks.csv lacks, the first in row 5" in caplog.text
+    assert (
+        "left out 1 of 5 rows, about tracks that catalog tracks.csv lacks, the first in row 5" in caplog.text
+    )
 
 
 def test_parquet_and_further_columns(tmp_path: Path) -> None:
@@ -46,7 +48,9 @@ def test_parquet_and_further_columns(tmp_path: Path) -> None:
 def test_refuses(tmp_path: Path, rows: str, expected: str) -> None:
     with pytest.raises(CatalogError) as caught:
         read(tmp_path, rows)
-    assert expected in str(caught.value) and str(caught.value).startswith(f"playlists {tmp_path}/playlists.csv")
+    assert expected in str(caught.value) and str(caught.value).startswith(
+        f"playlists {tmp_path}/playlists.csv"
+    )
 
 
 def test_refuses_a_table_without_playlists(tmp_path: Path) -> None:
@@ -92,7 +96,9 @@ def test_m3u_playlists_name_tracks_in_many_ways(tmp_path: Path, encoding: str) -
         assert frame.to_numpy().tolist() == [["favourites", "b"]], line
 
 
-def test_m3u_what_is_not_found_and_what_repeats_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_m3u_what_is_not_found_and_what_repeats_is_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     tracks = Catalog(MUSIC, tmp_path, "catalog tracks.csv")
     path = m3u(tmp_path, "../c.mp3", "http://radio.example/live", "", "../gone.mp3", "../c.mp3")
     with caplog.at_level(logging.WARNING):

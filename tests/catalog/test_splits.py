@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundkin.catalog.splits import ASSURED, SplitConfig, SplitRule, assign_splits, group_names, make_split_rule
+from soundkin.catalog.splits import (
+    ASSURED,
+    SplitConfig,
+    SplitRule,
+    assign_splits,
+    group_names,
+    make_split_rule,
+)
 from soundkin.catalog.table import SPLITS, Catalog, read_catalog
 from soundkin.config import validate
 from soundkin.errors import ConfigError
@@ -18,7 +25,8 @@ from soundkin.errors import ConfigError
 Track = tuple[str | None, str | None]  # artist, genre
 few = settings(max_examples=20, deadline=None)
 tracks = st.tuples(
-    st.one_of(st.none(), st.integers(0, 30).map("Artist {}".format)), st.sampled_from([None, "rock", "jazz;pop", "pop"])
+    st.one_of(st.none(), st.integers(0, 30).map("Artist {}".format)),
+    st.sampled_from([None, "rock", "jazz;pop", "pop"]),
 )
 SPELLINGS = ("{}", "{} feat. Guest", "THE {}", "{}; Guest", "{} & Guest", "{}, The")
 seeds = st.integers(0, 5).map(lambda seed: SplitConfig(random_seed=seed))
@@ -32,7 +40,9 @@ def catalog(rows: list[Track], **columns: list[str | None]) -> Catalog:
 
 
 def artists(genres: int, each: int, tracks_each: int = 3) -> list[Track]:
-    return [(f"{g}-{a}", f"genre {g}") for g in range(genres) for a in range(each) for _ in range(tracks_each)]
+    return [
+        (f"{g}-{a}", f"genre {g}") for g in range(genres) for a in range(each) for _ in range(tracks_each)
+    ]
 
 
 def splits_of_artists(rows: list[Track], splits: list[str]) -> dict[str | None, set[str]]:
@@ -59,11 +69,15 @@ def test_under_one_rule_nothing_ever_moves(rows: list[Track], more: list[Track],
 
 @few
 @given(st.lists(tracks, min_size=1, max_size=40), st.lists(tracks, max_size=80), seeds)
-def test_under_two_rules_only_exceptions_move(rows: list[Track], more: list[Track], config: SplitConfig) -> None:
+def test_under_two_rules_only_exceptions_move(
+    rows: list[Track], more: list[Track], config: SplitConfig
+) -> None:
     small, large = catalog(rows), catalog(rows + more)
     exceptions = {*make_split_rule(small, config).exceptions, *make_split_rule(large, config).exceptions}
     before, after = assign_splits(small, config), assign_splits(large, config)[: len(rows)]
-    moved = {group for group, old, new in zip(group_names(small, config), before, after, strict=True) if old != new}
+    moved = {
+        group for group, old, new in zip(group_names(small, config), before, after, strict=True) if old != new
+    }
     assert moved <= exceptions
 
 
@@ -120,13 +134,27 @@ def test_golden_positions() -> None:
 
 
 def test_spelling_of_one_name() -> None:
-    rows: list[Track] = [("Sigur Rós", None), ("sigur  rós ", None), ("Sigur Ro\u0301s;Guest", None), ("Other", None)]
+    rows: list[Track] = [
+        ("Sigur Rós", None),
+        ("sigur  rós ", None),
+        ("Sigur Ro\u0301s;Guest", None),
+        ("Other", None),
+    ]
     names = group_names(catalog(rows), SplitConfig())
     assert names[:3] == ["artist=sigur ros"] * 3 and names[3] == "artist=other"
 
 
 def test_groups_are_leads_and_tracks_by_nobody_are_alone() -> None:
-    credits = ["The Ann", "ann feat. Bob", "Ann & Bob", "Various Artists", "VA", "[unknown]", None, "Bob; Ann"]
+    credits = [
+        "The Ann",
+        "ann feat. Bob",
+        "Ann & Bob",
+        "Various Artists",
+        "VA",
+        "[unknown]",
+        None,
+        "Bob; Ann",
+    ]
     names = group_names(catalog([(credit, None) for credit in credits]), SplitConfig())
     assert names[:3] == ["artist=ann"] * 3 and names[7] == "artist=bob"
     assert names[3:7] == ["track_id=t3", "track_id=t4", "track_id=t5", "track_id=t6"]
@@ -176,7 +204,9 @@ def test_a_new_rule_says_that_it_goes_by_keys() -> None:
 
 
 @pytest.mark.parametrize("rows", [[("A", "rock")], [("A", "rock")] * 5, [(None, None)]])
-def test_one_group_is_all_for_training_and_said_so(rows: list[Track], caplog: pytest.LogCaptureFixture) -> None:
+def test_one_group_is_all_for_training_and_said_so(
+    rows: list[Track], caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
         assert set(assign_splits(catalog(rows), SplitConfig())) == {"train"}
     assert "no track is left for valid and test: there are only 1 groups by artist" in caplog.text

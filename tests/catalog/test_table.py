@@ -56,7 +56,9 @@ def test_selects_by_id_and_by_mask(tmp_path: Path) -> None:
 def test_requires_labels(tmp_path: Path) -> None:
     tracks = catalog(tmp_path, "track_id,path,artist,genre\na,a.mp3,,rock\n")
     tracks.require("genre", "the genre task learns from it")
-    with pytest.raises(CatalogError, match="artist is empty in every row, and the artist task learns from it"):
+    with pytest.raises(
+        CatalogError, match="artist is empty in every row, and the artist task learns from it"
+    ):
         tracks.require("artist", "the artist task learns from it")
     with pytest.raises(CatalogError, match="there is no column album, and why not"):
         tracks.require("album", "why not")
@@ -70,7 +72,10 @@ def test_requires_labels(tmp_path: Path) -> None:
         ("a,a.mp3,1999,train\na,b.mp3,1999,", "row 3: track_id=a stands in row 2 already"),
         (",a.mp3,,", "row 2: track_id is empty"),
         ("a,a.mp3,,\nb,,,", "row 3: path is empty"),
-        ("a,a.mp3,19x9,", "row 2: year=19x9 is not a year such as 1999. Correct it, or leave the cell empty."),
+        (
+            "a,a.mp3,19x9,",
+            "row 2: year=19x9 is not a year such as 1999. Correct it, or leave the cell empty.",
+        ),
         ("a,a.mp3,20,\nb,b.mp3,c. 1985,", "row 2: year=20 is not a year such as 1999 (and 1 more rows)"),
         ("a,a.mp3,,\nb,b.mp3,1999-13-01,", "row 3: year=1999-13-01 is not a year such as 1999"),
         ("a,\\\\nas\\music\\a.mp3,,", "path=\\\\nas\\music\\a.mp3 lies outside"),
@@ -96,10 +101,22 @@ def test_refuses_durations_that_are_no_number(tmp_path: Path, cell: str) -> None
 
 @pytest.mark.parametrize(
     "cell",
-    ["1999", "1999.0", "1999.00", "1999.", "1999-05", "1999-05-01", "1999-05-01 00:00:00", "1999-05-01T10:00:00Z"],
+    [
+        "1999",
+        "1999.0",
+        "1999.00",
+        "1999.",
+        "1999-05",
+        "1999-05-01",
+        "1999-05-01 00:00:00",
+        "1999-05-01T10:00:00Z",
+    ],
 )
 def test_years_of_dates_and_spreadsheets(tmp_path: Path, cell: str) -> None:
-    assert catalog(tmp_path, f"track_id,path,year\na,a.mp3,{cell}\nb,b.mp3,\n").values("year") == [("1999",), ()]
+    assert catalog(tmp_path, f"track_id,path,year\na,a.mp3,{cell}\nb,b.mp3,\n").values("year") == [
+        ("1999",),
+        (),
+    ]
 
 
 def test_windows_separators_are_folders_unless_a_file_has_that_name(tmp_path: Path) -> None:
@@ -161,9 +178,13 @@ def test_links(tmp_path: Path) -> None:
     (music / "loop").symlink_to(music)
     (music / "far").symlink_to(outside)
     (music / "x/far.mp3").symlink_to(outside / "a.mp3")
-    assert len(catalog(music, "track_id,path\na,x/near.mp3\nb,loop/loop/x/inside.mp3\nc,missing/c.mp3\n")) == 3
+    assert (
+        len(catalog(music, "track_id,path\na,x/near.mp3\nb,loop/loop/x/inside.mp3\nc,missing/c.mp3\n")) == 3
+    )
     expected = "is a link that leads out of"
-    assert f"row 3: path=x/far.mp3 {expected}" in complaint(music, "track_id,path\na,x/near.mp3\nb,x/far.mp3\n")
+    assert f"row 3: path=x/far.mp3 {expected}" in complaint(
+        music, "track_id,path\na,x/near.mp3\nb,x/far.mp3\n"
+    )
     assert f"row 2: path=far/a.mp3 {expected}" in complaint(music, "track_id,path\na,far/a.mp3\n")
     assert f"row 2: path=far/gone/a.mp3 {expected}" in complaint(music, "track_id,path\na,far/gone/a.mp3\n")
     assert f"path=loop/far/a.mp3 {expected}" in complaint(music, "track_id,path\na,loop/far/a.mp3\n")

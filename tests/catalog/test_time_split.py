@@ -51,6 +51,8 @@ def test_nothing_is_lost_and_any_two_moments_can_be_split(seconds):
         assert split is None
         return
     assert len(split.before) + len(split.after) == len(seconds)
-    assert (split.before["timestamp"] < split.cutoff).all() and (split.after["timestamp"] >= split.cutoff).all()
+    assert (split.before["timestamp"] < split.cutoff).all() and (
+        split.after["timestamp"] >= split.cutoff
+    ).all()
     later = [second for second in seconds if second > split.cutoff.timestamp()]
     assert len(split.before) >= 0.8 * len(seconds) or not later

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from soundkin.catalog.rows import read_rows
+from soundkin.catalog.table_io import read_rows
 from soundkin.catalog.times import read_times, read_unix_seconds
 from soundkin.errors import CatalogError
 
@@ -75,7 +75,10 @@ def test_forms_that_say_what_they_are(tmp_path: Path, cell: str, expected: pd.Ti
         (["12:30"], "row 2: timestamp=12:30 is not a time"),
         (["", "5/1/21 10:53"], "row 3: timestamp=5/1/21 10:53 is a date that can be read in two ways"),
         (["01.05.2021"], "row 2: timestamp=01.05.2021 is a date that can be read in two ways"),
-        (["05-01-2021 10:53:20"], "can be read in two ways, day or month first. Write it as 2021-05-01T18:30:00Z."),
+        (
+            ["05-01-2021 10:53:20"],
+            "can be read in two ways, day or month first. Write it as 2021-05-01T18:30:00Z.",
+        ),
         (["-5"], "row 2: timestamp=-5 is before 1970"),
         (["1969-12-31T23:59:59Z"], "row 2: timestamp=1969-12-31T23:59:59Z is before 1970"),
         (["2521-05-01"], "row 2: timestamp=2521-05-01 is after 2100"),
@@ -84,24 +87,35 @@ def test_forms_that_say_what_they_are(tmp_path: Path, cell: str, expected: pd.Ti
         (["0000-00-00 00:00:00"], "is not a time"),
         (["2021-02-30"], "row 2: timestamp=2021-02-30 is not a time"),
         (["20210231", "20210501"], "row 2: timestamp=20210231 is not a date"),
-        (["1619866400", "99999999999"], "row 3: timestamp=99999999999 is not a time: in any unit it is after 2100"),
+        (
+            ["1619866400", "99999999999"],
+            "row 3: timestamp=99999999999 is not a time: in any unit it is after 2100",
+        ),
         (["99999999999999999999999999"], "is not a time"),
         (["44317.45", "44318"], "row 2: timestamp=44317.45 is a number of days, as spreadsheets"),
         (["18748"], "row 2: timestamp=18748 is a number of days"),
         (["1.62E+12"], "row 2: timestamp=1.62E+12 is not a time: a spreadsheet has rounded it"),
         (["1,62E+12"], "a spreadsheet has rounded it"),
         (["1619866400", "1619866400000"], "row 3: timestamp=1619866400000 is in another unit than row 2"),
-        (["1619866400", "1619866401", "", "20210501"], "row 5: timestamp=20210501 is in another unit than row 2"),
+        (
+            ["1619866400", "1619866401", "", "20210501"],
+            "row 5: timestamp=20210501 is in another unit than row 2",
+        ),
         (
             ["1619866400", "1619866401", "2021"],
             "row 4: timestamp=2021 is in another unit than row 2, which is in Unix sec",
         ),
-        (["2021", "2020", "20210501"], "row 4: timestamp=20210501 is in another unit than row 2, which is in years"),
+        (
+            ["2021", "2020", "20210501"],
+            "row 4: timestamp=20210501 is in another unit than row 2, which is in years",
+        ),
         (["20210501", "20210502", "20211301"], "row 4: timestamp=20211301 is in another unit"),
         (["1619866400", "1619866401", "44317"], "row 4: timestamp=44317 is in another unit"),
     ],
 )
-def test_what_is_no_time_or_could_be_several_is_refused(tmp_path: Path, cells: list[str], expected: str) -> None:
+def test_what_is_no_time_or_could_be_several_is_refused(
+    tmp_path: Path, cells: list[str], expected: str
+) -> None:
     with pytest.raises(CatalogError) as caught:
         times(tmp_path, *cells)
     assert expected in str(caught.value)
@@ -112,13 +126,17 @@ def test_dates_in_words_may_stand_beside_numbers(tmp_path: Path) -> None:
     assert times(tmp_path, *cells)[:4] == [MOMENT, MOMENT, MINUTE, pd.Timestamp(0, tz="UTC")]
 
 
-def test_seconds_of_the_first_years_are_read_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_seconds_of_the_first_years_are_read_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert times(tmp_path, "5.5", "2021", "31000000")[0] == pd.Timestamp(5_500_000_000, tz="UTC")
     assert "timestamp is read as Unix seconds, all of them before 1973" in caplog.text
 
 
 def test_decimal_commas_of_a_semicolon_file(tmp_path: Path) -> None:
-    assert times(tmp_path, "1619866400,0", "1619866400,5", delimiter=";")[1] == MOMENT + pd.Timedelta(seconds=0.5)
+    assert times(tmp_path, "1619866400,0", "1619866400,5", delimiter=";")[1] == MOMENT + pd.Timedelta(
+        seconds=0.5
+    )
 
 
 @pytest.mark.parametrize(

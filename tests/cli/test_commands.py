@@ -35,7 +35,13 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return call
 
 
-SMALL = ["trainer.epochs=2", "trainer.steps_per_epoch=4", "data.batch_patches=8", "patch.frames=64", "logger=csv"]
+SMALL = [
+    "trainer.epochs=2",
+    "trainer.steps_per_epoch=4",
+    "data.batch_patches=8",
+    "patch.frames=64",
+    "logger=csv",
+]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +70,7 @@ def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
 def test_help_and_query_load_nothing_heavy() -> None:
     code = "import sys; sys.argv = ['soundkin', '--help']\nfrom soundkin.cli.main import main\n"
     code += "try: main()\nexcept SystemExit: pass\n"
-    code += "import soundkin.cli.query, soundkin.pipelines.query\n"
+    code += "import soundkin.cli.query_command, soundkin.pipelines.query\n"
     code += "assert not {'torch', 'pandas', 'sklearn', 'librosa', 'hydra'} & set(sys.modules), sorted(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
@@ -94,13 +100,27 @@ class TestTheChain:
         nearest = json.loads(run("query", chain / "index", "--like", copy, "-k", 1, "--json").out)[0]
         assert Path(nearest["path"]).name == song.name and nearest["score"] == pytest.approx(1.0, abs=1e-5)
         others = json.loads(run("query", chain / "index", "--like", song, "-k", 1, "--json").out)
-        assert others[0]["track_id"] != nearest["track_id"], "a seed that is in the index is no answer to itself"
+        assert others[0]["track_id"] != nearest["track_id"], (
+            "a seed that is in the index is no answer to itself"
+        )
 
     def test_filters_and_artist_cap(self, run: Run, chain: Path) -> None:
         catalog = pd.read_csv(chain / "catalog.csv").set_index("track_id")
         genre = catalog["genre"].str.split(";").str[0].iloc[-1]
-        words = ["--like", catalog.index[0], "-k", 9, "--where", f"genre={genre}", "--artist-cap", 1, "--json"]
-        found = catalog.loc[[answer["track_id"] for answer in json.loads(run("query", chain / "index", *words).out)]]
+        words = [
+            "--like",
+            catalog.index[0],
+            "-k",
+            9,
+            "--where",
+            f"genre={genre}",
+            "--artist-cap",
+            1,
+            "--json",
+        ]
+        found = catalog.loc[
+            [answer["track_id"] for answer in json.loads(run("query", chain / "index", *words).out)]
+        ]
         assert len(found) and found["artist"].is_unique and found["genre"].str.contains(genre).all()
 
     def test_table_and_evaluation(self, run: Run, chain: Path) -> None:
@@ -113,7 +133,12 @@ class TestTheChain:
         self, run: Run, chain: Path, small_catalog: Path
     ) -> None:
         ratings = small_catalog.parent / "ratings.csv"
-        words = [f"catalog={chain}/catalog.csv", f"run_dir={chain}/listening", f"ratings={ratings}", "task=[ratings]"]
+        words = [
+            f"catalog={chain}/catalog.csv",
+            f"run_dir={chain}/listening",
+            f"ratings={ratings}",
+            "task=[ratings]",
+        ]
         assert run("train", *words, *SMALL).code == 0
         model, embeddings = chain / "listening/model", chain / "listening/embeddings"
         assert run("embed", model, chain / "catalog.csv", "-o", embeddings).code == 0
@@ -123,7 +148,9 @@ class TestTheChain:
         assert said.code == 0 and len(found) == 3 and not rated & set(found)
         table = run("recommend", embeddings, "user-0004", "--ratings", ratings, "-k", 3)
         assert "for user-0004" in table.out and all(one["title"] in table.out for one in json.loads(said.out))
-        said = run("evaluate", model, chain / "catalog.csv", "--ratings", ratings, "--truth", small_catalog.parent)
+        said = run(
+            "evaluate", model, chain / "catalog.csv", "--ratings", ratings, "--truth", small_catalog.parent
+        )
         assert said.code == 0 and "upper bound" in said.out and "shuffled" in said.out
         assert any(line.startswith("cold start: held-out tracks: ") for line in said.out.splitlines())
 
@@ -146,7 +173,9 @@ class TestTheChain:
         said = run("embed", tmp_path / "model", chain / "catalog.csv", "-o", tmp_path / "embeddings")
         assert said.code == 4 and "corrupt" in said.err
 
-    def test_an_index_of_another_model_is_4(self, run: Run, chain: Path, small_catalog: Path, tmp_path: Path) -> None:
+    def test_an_index_of_another_model_is_4(
+        self, run: Run, chain: Path, small_catalog: Path, tmp_path: Path
+    ) -> None:
         words = [f"catalog={chain}/catalog.csv", f"run_dir={tmp_path}/other", *SMALL, "random_seed=1"]
         assert run("train", *words).code == 0
         song = next(small_catalog.parent.rglob("*.flac"))
@@ -159,17 +188,37 @@ class TestTheChain:
             (["query", "{chain}/index", "--like", "nobody"], 2, "nobody"),
             (["query", "{chain}/index", "--like", "x", "--where", "gnere=rock"], 2, "genre"),
             (["query", "{chain}/nowhere", "--like", "x"], 2, "nowhere"),
-            (["train", "catalog={chain}/catalog.csv", "run_dir={chain}/r", "trainer.epoch=3"], 2, "trainer.epochs"),
+            (
+                ["train", "catalog={chain}/catalog.csv", "run_dir={chain}/r", "trainer.epoch=3"],
+                2,
+                "trainer.epochs",
+            ),
             (["train", "catalog={chain}/none.csv", "run_dir={chain}/r"], 2, "none.csv"),
             (["embed", "{chain}/none", "{chain}/catalog.csv", "-o", "{chain}/e"], 2, "none"),
             (["scan", "{chain}/index", "-o", "{chain}/c.csv"], 2, "no audio"),
-            (["embed", "{chain}/run/model", "{chain}/catalog.csv", "-o", "/proc/embeddings"], 1, "/proc/embeddings"),
+            (
+                ["embed", "{chain}/run/model", "{chain}/catalog.csv", "-o", "/proc/embeddings"],
+                1,
+                "/proc/embeddings",
+            ),
             (["evaluate", "{chain}/run", "{chain}/catalog.csv"], 2, "run/model"),
             (["recommend", "{chain}/index", "user-0001"], 2, "task=[ratings]"),
             (["evaluate", "{chain}/run/model", "{chain}/catalog.csv", "--truth", "{chain}"], 2, "ratings"),
-            (["evaluate", "{chain}/run/model", "{chain}/catalog.csv", "--ratings", "none.csv"], 2, "none.csv"),
-            (["reproduce", "{chain}/paper", "--catalog", "c", "--ratings", "r", "--run-dir", "d"], 2, "vandenoord2013"),
-            (["transfer", "{chain}/catalog.csv", "--source", "game", "--run-dir", "{chain}/t"], 2, "no column game"),
+            (
+                ["evaluate", "{chain}/run/model", "{chain}/catalog.csv", "--ratings", "none.csv"],
+                2,
+                "none.csv",
+            ),
+            (
+                ["reproduce", "{chain}/paper", "--catalog", "c", "--ratings", "r", "--run-dir", "d"],
+                2,
+                "vandenoord2013",
+            ),
+            (
+                ["transfer", "{chain}/catalog.csv", "--source", "game", "--run-dir", "{chain}/t"],
+                2,
+                "no column game",
+            ),
         ],
     )
     def test_a_mistake_ends_in_one_clear_line(

@@ -14,7 +14,7 @@ import pytest
 
 from soundkin.embedding.store import Embeddings
 from soundkin.errors import Skipped
-from soundkin.search.index import build_index
+from soundkin.search.vector_index import build_index
 from soundkin.terminal import printable, printable_json
 
 ODD = {
@@ -39,7 +39,9 @@ class Said(NamedTuple):
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten tracks with names as people have them, 'seed' first, each a little farther from it than the one before."""
+    """Ten tracks with names as people have them, 'seed' first, each a little farther from it than the one
+    before.
+    """
     folder = tmp_path_factory.mktemp("odd [names]")
     angles = np.linspace(0, 1.2, len(ODD))
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
@@ -65,7 +67,8 @@ def soundkin(*words: object, environment: dict[str, str] | None = None, **option
     given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     done = subprocess.run(command, env=_environment(environment or {}), **given)  # type: ignore[call-overload]
     return Said(
-        done.returncode, *((text or b"").decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr))
+        done.returncode,
+        *((text or b"").decode("utf-8", "surrogateescape") for text in (done.stdout, done.stderr)),
     )
 
 
@@ -110,17 +113,24 @@ class TestNamesAsTheyAre:
         assert not set(own) & {"\x1b", "\x07", "\x9b", "\u202e", "\u2066", "\ufeff", "\t"}
         assert "\r" not in own.replace("\r\n", "")
         if columns == "200":
-            assert r"red \x1b[31malert\x07\x9b2J" in own and "new line back tab" in own and "left right" in own
+            assert (
+                r"red \x1b[31malert\x07\x9b2J" in own and "new line back tab" in own and "left right" in own
+            )
 
     def test_json_gives_every_character_back_and_shows_none_raw(self, index: Path) -> None:
         said = soundkin(*ask(index, "--json"))
-        assert {(one["title"], one["artist"]) for one in json.loads(said.out)} == set(ODD.values()) - {ODD["seed"]}
+        assert {(one["title"], one["artist"]) for one in json.loads(said.out)} == set(ODD.values()) - {
+            ODD["seed"]
+        }
         assert not set(said.out) & {"\x1b", "\x07", "\x9b", "\u202e", "\u2066", "\ufeff"}
         assert "日本" in said.out
 
     def test_json_has_null_for_what_is_no_number(self) -> None:
         value = {"a": [float("nan"), 1.5, (float("inf"),)], "b": "NaN"}
-        assert json.loads(printable_json(value), parse_constant=pytest.fail) == {"a": [None, 1.5, [None]], "b": "NaN"}
+        assert json.loads(printable_json(value), parse_constant=pytest.fail) == {
+            "a": [None, 1.5, [None]],
+            "b": "NaN",
+        }
 
     def test_a_heading_and_an_error_show_what_was_given(self, index: Path) -> None:
         assert "sounds like seed" in soundkin(*ask(index)).out
@@ -189,7 +199,9 @@ class TestWidth:
         assert lines[1].split() == ["rank", "score", "artist", "title"] and len(lines) == 6
 
     def test_columns_are_chosen(self, index: Path) -> None:
-        said = soundkin(*ask(index, "-k", 1, "--columns", "track_id,year, path"), environment={"COLUMNS": "400"})
+        said = soundkin(
+            *ask(index, "-k", 1, "--columns", "track_id,year, path"), environment={"COLUMNS": "400"}
+        )
         lines = said.out.splitlines()
         assert lines[1].split() == ["track_id", "year", "path"]
         assert lines[3].split("  ")[0] == "silence" and str(index.parent / "music/silence.mp3") in lines[3]
@@ -218,8 +230,14 @@ class TestFewerAnswers:
             (["--where", "year>2030"], "Values of year go from 1990 to 1999."),
             (["--where", "genre=zzzz"], "Values of genre are jazz, pop, rock."),
             (["--where", "genre=jaz", "--where", "year=1990"], "The nearest genre is jazz."),
-            (["--where", "genre=jazz", "--where", "year=1990"], "none of 10 tracks match genre=jazz and year=1990."),
-            (["--where", "genre=rock"], "4 of 9 answers: 5 of 10 tracks match genre=rock, 1 of them left out because"),
+            (
+                ["--where", "genre=jazz", "--where", "year=1990"],
+                "none of 10 tracks match genre=jazz and year=1990.",
+            ),
+            (
+                ["--where", "genre=rock"],
+                "4 of 9 answers: 5 of 10 tracks match genre=rock, 1 of them left out because",
+            ),
             (["-k", 50], "9 of 50 answers: the index holds 10 tracks, 1 of them left out because"),
         ],
     )
@@ -250,7 +268,9 @@ class TestLogs:
             soundkin("scan", index.parent / "nowhere", "-o", index.parent / "c.csv", *words),
         ):
             (line,) = map(json.loads, said.err.splitlines())
-            assert line["time"].endswith("+00:00") and line["level"] in ("warning", "error") and line["message"]
+            assert (
+                line["time"].endswith("+00:00") and line["level"] in ("warning", "error") and line["message"]
+            )
 
     def test_progress_is_logged_or_left_out(self, tmp_path: Path) -> None:
         code = (

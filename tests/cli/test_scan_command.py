@@ -34,7 +34,9 @@ def test_the_last_line_says_what_was_done(tmp_path: Path, capsys: pytest.Capture
     assert code == 3
     changes, passed = "1 new, 1 moved, 1 gone", "it cannot be opened as audio (1), a hidden folder (1)"
     assert out == f"{output}: 3 tracks ({changes}), 2 passed over: {passed}; 1 other file"
-    assert "gone music/0.mp3" in err and f"1 row(s) of files that are gone wait in {tmp_path}/c.gone.csv" in err
+    assert (
+        "gone music/0.mp3" in err and f"1 row(s) of files that are gone wait in {tmp_path}/c.gone.csv" in err
+    )
     assert f"skipped {music}/broken.mp3: it cannot be opened as audio" in err
     assert f"passed over {music}/.trash: a hidden folder, with 4 audio files" in err
 

@@ -10,12 +10,20 @@ from soundkin.cli.tables import lay_out
 EVALUATION = ["label", "measure", "model", "MFCC", "gain over the best"]
 ROWS = [
     ["genre", "retrieval mAP@10", "0.81 [0.74, 0.89]", "0.32", "+0.50 [+0.43, +0.57] over MFCC"],
-    ["artist", "logistic balanced accuracy", "0.68 [0.56, 0.79]", "0.41", "-0.01 [-0.10, +0.09] over untrained"],
+    [
+        "artist",
+        "logistic balanced accuracy",
+        "0.68 [0.56, 0.79]",
+        "0.41",
+        "-0.01 [-0.10, +0.09] over untrained",
+    ],
 ]
 
 
 def figures(rows: list[list[str]]) -> list[str]:
-    return [word for row in rows for cell in row for word in cell.replace(", ", ",").split() if word[0] in "+-[0"]
+    return [
+        word for row in rows for cell in row for word in cell.replace(", ", ",").split() if word[0] in "+-[0"
+    ]
 
 
 @pytest.mark.parametrize("width", [200, 100, 80, 60, 40])
@@ -54,7 +62,9 @@ def test_answers_are_shortened_to_one_line_each() -> None:
     width=st.integers(40, 120),
     shorten=st.booleans(),
 )
-def test_any_text_fits_and_nothing_is_lost_by_folding(rows: list[list[str]], width: int, shorten: bool) -> None:
+def test_any_text_fits_and_nothing_is_lost_by_folding(
+    rows: list[list[str]], width: int, shorten: bool
+) -> None:
     tables = lay_out(["one", "two", "three"], rows, width, shorten)
     for row in rows:
         long_numbers = [cell for cell in row if cell_len(cell) > 10 and not set("ab語") & set(cell)]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from soundkin.corpus.config import TINY
+from soundkin.corpus.corpus_config import TINY
 from soundkin.corpus.synthesise import Corpus, synthesise
 
 

@@ -8,7 +8,9 @@ from soundkin.corpus.genres import GENRES, Genre
 from soundkin.corpus.theory import pitch
 
 BY_NAME = {genre.name: genre for genre in GENRES}
-BAROQUE, HOUSE, REGGAE, SWING, WALTZ = (BY_NAME[name] for name in ("baroque", "house", "reggae", "swing", "waltz"))
+BAROQUE, HOUSE, REGGAE, SWING, WALTZ = (
+    BY_NAME[name] for name in ("baroque", "house", "reggae", "swing", "waltz")
+)
 
 STRICT = Habits(tempo_lean=0.5, key=0, register=0, busyness=0.0, looseness_seconds=0.0)
 

@@ -16,7 +16,9 @@ def test_kicks_are_low_hats_are_high_and_rides_ring_longest() -> None:
         kick, snare, hat, ride = (drummer.stroke(drum) for drum in ("kick", "snare", "hat", "ride"))
         assert centroid_hz(kick) < 500 < centroid_hz(snare) + 300 and centroid_hz(hat) > 4000
         assert len(ride) > 3 * len(hat)
-        assert all(np.isfinite(sound).all() and sound.dtype == np.float32 for sound in (kick, snare, hat, ride))
+        assert all(
+            np.isfinite(sound).all() and sound.dtype == np.float32 for sound in (kick, snare, hat, ride)
+        )
 
 
 def test_a_stroke_dies_away() -> None:

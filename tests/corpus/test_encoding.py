@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from soundkin.catalog.tags import read_tags
+from soundkin.catalog.file_tags import read_tags
 from soundkin.corpus.encoding import Tags, write_audio
 
 TAGS = Tags(

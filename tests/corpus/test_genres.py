@@ -6,7 +6,7 @@ import pytest
 from soundkin.corpus.drums import Drummer, draw_kit
 from soundkin.corpus.genres import GENRES, Genre
 from soundkin.corpus.instruments import FAMILIES
-from soundkin.corpus.lyrics import WORDS
+from soundkin.corpus.song_words import WORDS
 from soundkin.corpus.theory import SCALES
 
 each_genre = pytest.mark.parametrize("genre", GENRES, ids=lambda genre: genre.name)

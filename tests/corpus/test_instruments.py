@@ -25,7 +25,9 @@ def test_a_note_sounds_at_its_pitch(pitch: int) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(sorted(FAMILIES)), st.integers(30, 96), st.sampled_from([22050, 44100, 48000]))
-def test_a_cycle_has_unit_level_and_nothing_beyond_the_nyquist_frequency(family: str, pitch: int, rate: int) -> None:
+def test_a_cycle_has_unit_level_and_nothing_beyond_the_nyquist_frequency(
+    family: str, pitch: int, rate: int
+) -> None:
     cycle = single_cycle(draw_instrument(family, np.random.default_rng(pitch)), hertz(pitch), rate, 1.0)
     assert np.sqrt(np.mean(cycle**2)) == pytest.approx(1, rel=1e-3)
     harmonics = np.abs(np.fft.rfft(cycle))

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from soundkin.catalog.lyrics import plain_lyrics
-from soundkin.corpus.lyrics import LINK_WORDS, MOOD_WORDS, WORDS, timed, write_lyrics
-from soundkin.corpus.names import LANGUAGE_SHARES, LANGUAGES, new_name
+from soundkin.catalog.lyric_texts import plain_lyrics
+from soundkin.corpus.invented_names import LANGUAGE_SHARES, LANGUAGES, new_name
+from soundkin.corpus.song_words import LINK_WORDS, MOOD_WORDS, WORDS, timed, write_lyrics
 
 
 def test_every_theme_and_mood_is_sung_in_every_language() -> None:

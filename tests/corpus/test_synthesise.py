@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import soundfile
 
-from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import read_catalog
-from soundkin.catalog.triplets import read_triplets
-from soundkin.corpus.artists import plan_tracks
-from soundkin.corpus.config import TINY, CorpusConfig
+from soundkin.catalog.triplets_table import read_triplets
+from soundkin.corpus.corpus_config import TINY, CorpusConfig
+from soundkin.corpus.invented_artists import plan_tracks
 from soundkin.corpus.synthesise import Corpus, read_truth, synthesise
 from soundkin.errors import UsageError
 from soundkin.pipelines.scan import scan
@@ -80,7 +80,9 @@ def test_other_settings_and_other_peoples_music_are_not_mixed_in(tiny_corpus: Co
 
 
 def test_another_random_seed_is_another_corpus() -> None:
-    ours, theirs = ({plan.title for plan in plan_tracks(CorpusConfig(random_seed=number))} for number in (0, 1))
+    ours, theirs = (
+        {plan.title for plan in plan_tracks(CorpusConfig(random_seed=number))} for number in (0, 1)
+    )
     assert len(ours & theirs) < 0.1 * len(ours)
 
 

@@ -40,7 +40,11 @@ def test_all_comes_back(bundle: Bundle, saved: Path) -> None:
     loaded = load_bundle(saved)
     assert loaded.hash == bundle.hash
     assert loaded.computing_config() == bundle.computing_config()
-    assert (loaded.tasks, loaded.metrics, loaded.provenance) == (bundle.tasks, bundle.metrics, bundle.provenance)
+    assert (loaded.tasks, loaded.metrics, loaded.provenance) == (
+        bundle.tasks,
+        bundle.metrics,
+        bundle.provenance,
+    )
     assert loaded.tensors().keys() == bundle.tensors().keys()
     assert all(torch.equal(tensor, bundle.tensors()[name]) for name, tensor in loaded.tensors().items())
     assert not loaded.network.training
@@ -150,7 +154,9 @@ def test_damaged_files_are_refused_in_one_line(saved: Path) -> None:
     assert "config.json is missing" in refusal(saved)
 
 
-@pytest.mark.parametrize(("version", "mend"), [(99, "Update soundkin"), (0, "Make the artefact again"), ("x", "again")])
+@pytest.mark.parametrize(
+    ("version", "mend"), [(99, "Update soundkin"), (0, "Make the artefact again"), ("x", "again")]
+)
 def test_another_version_says_what_to_do(saved: Path, version: object, mend: str) -> None:
     edit(saved, format_version=version)
     assert mend in refusal(saved)
@@ -180,7 +186,9 @@ def test_saving_replaces_a_bundle_and_nothing_else(bundle: Bundle, saved: Path, 
 
 def test_a_bundle_from_before_a_setting_keeps_what_it_was_trained_with(make, tmp_path: Path) -> None:
     """What it does not state is as it was: the mean over the channels, the level as it is, silence and all."""
-    front_end = make.bundle().front_end.model_copy(update={"downmix": "mean", "level_db": None, "silence_db": None})
+    front_end = make.bundle().front_end.model_copy(
+        update={"downmix": "mean", "level_db": None, "silence_db": None}
+    )
     save_bundle(make.bundle(front_end=front_end), tmp_path / "model")
     path = tmp_path / "model" / "config.json"
     config = json.loads(path.read_text())

@@ -21,7 +21,9 @@ from soundkin.models import PATCH_POOLINGS, ConvConfig, NetworkConfig, build_net
 
 @pytest.fixture(scope="module")
 def wide(make) -> Embedder:
-    """The default network: its kernels choose their ways by shape and threads, which those of a small one may not."""
+    """The default network: its kernels choose their ways by shape and threads, which those of a small one may
+    not.
+    """
     torch.manual_seed(0)
     front_end, network_config = FrontEnd(), NetworkConfig()
     network = build_network(network_config, front_end.mel_bands)
@@ -65,7 +67,9 @@ def test_any_length_has_a_vector(make, seconds: float) -> None:
 
 
 def test_a_vector_does_not_depend_on_what_else_is_embedded(wide: Embedder, make, tmp_path: Path) -> None:
-    waveforms = [(make.noise(seconds, i), make.rate_hz) for i, seconds in enumerate((0.5, 5.2, 11.0, 17.0, 43.0, 46.0))]
+    waveforms = [
+        (make.noise(seconds, i), make.rate_hz) for i, seconds in enumerate((0.5, 5.2, 11.0, 17.0, 43.0, 46.0))
+    ]
     first = [wide.embed(waveform) for waveform in waveforms]
     backwards = [wide.embed(waveform) for waveform in reversed(waveforms)][::-1]
     assert all(np.array_equal(one, other) for one, other in zip(first, backwards, strict=True))
@@ -101,7 +105,9 @@ def test_several_python_threads_may_share_an_embedder(wide: Embedder, make) -> N
     waveforms = [(make.noise(9.0, i), make.rate_hz) for i in range(6)]
     expected = [wide.embed(waveform) for waveform in waveforms]
     found: dict[int, np.ndarray] = {}
-    threads = [threading.Thread(target=lambda i=i: found.update({i: wide.embed(waveforms[i])})) for i in range(6)]
+    threads = [
+        threading.Thread(target=lambda i=i: found.update({i: wide.embed(waveforms[i])})) for i in range(6)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -135,7 +141,9 @@ def test_channels_may_come_first_or_last(embedder: Embedder, make) -> None:
     assert np.array_equal(first, embedder.embed(stereo.T, sample_rate_hz=44_100))
     assert np.array_equal(first, embedder.embed((stereo, 44_100))), "the pair is the same as the keyword"
     mono = make.noise(3.0, 1)
-    assert np.array_equal(embedder.embed((mono, 44_100)), embedder.embed((mono[np.newaxis], np.int64(44_100))))
+    assert np.array_equal(
+        embedder.embed((mono, 44_100)), embedder.embed((mono[np.newaxis], np.int64(44_100)))
+    )
 
 
 @pytest.mark.parametrize("kind", ["int8", "int16", "int32", "uint8", "uint16"])
@@ -158,7 +166,10 @@ def test_integers_are_scaled_by_their_type(embedder: Embedder, make, kind: str) 
         (np.zeros(22_050, np.int64), "samples of type int64: Give floats"),
         (np.zeros(22_050, bool), "samples of type bool"),
         (np.zeros(22_050, complex), "samples of type complex128"),
-        (np.array([0.0, np.nan, np.inf] * 99), "198 samples are not finite as 32 bit floats, the first at 1: nan"),
+        (
+            np.array([0.0, np.nan, np.inf] * 99),
+            "198 samples are not finite as 32 bit floats, the first at 1: nan",
+        ),
         (np.array([0.0, 1e300] * 99), "99 samples are not finite as 32 bit floats, the first at 1: 1e"),
     ],
 )

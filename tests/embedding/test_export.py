@@ -36,8 +36,12 @@ def track(number: int) -> TrackEmbedding:
 Audio = list[int | None]  # the audio of each track, None where it cannot be used
 
 
-def run(folder: Path, audio: Audio, order: list[int] | None = None, stop_after: int | None = None, **more) -> int:
-    """Embed tracks in some order; end without finishing after `stop_after` outcomes. Returns how many were computed."""
+def run(
+    folder: Path, audio: Audio, order: list[int] | None = None, stop_after: int | None = None, **more
+) -> int:
+    """Embed tracks in some order; end without finishing after `stop_after` outcomes. Returns how many were
+    computed.
+    """
     settings = {"model_hash": "m", "embedding_size": SIZE, "patches": True, "tracks_per_part": 3, **more}
     computed = 0
     with Export(folder, [f"track-{row}" for row in range(len(audio))], **settings) as export:
@@ -68,7 +72,9 @@ audio_of_tracks = st.lists(st.none() | st.integers(0, 8), min_size=1, max_size=1
 
 @settings(max_examples=15, deadline=None)
 @given(audio=audio_of_tracks, data=st.data(), patches=st.booleans())
-def test_stopped_anywhere_and_run_again_ends_with_the_same_bytes(tmp_path_factory, audio, data, patches) -> None:
+def test_stopped_anywhere_and_run_again_ends_with_the_same_bytes(
+    tmp_path_factory, audio, data, patches
+) -> None:
     here = tmp_path_factory.mktemp("export")
     run(here / "straight", audio, patches=patches)
     orders = st.permutations(range(len(audio)))
@@ -81,7 +87,9 @@ def test_stopped_anywhere_and_run_again_ends_with_the_same_bytes(tmp_path_factor
 
 @settings(max_examples=10, deadline=None)
 @given(before=audio_of_tracks, after=audio_of_tracks)
-def test_a_catalog_that_changed_ends_as_if_new_and_computes_only_what_is_new(tmp_path_factory, before, after) -> None:
+def test_a_catalog_that_changed_ends_as_if_new_and_computes_only_what_is_new(
+    tmp_path_factory, before, after
+) -> None:
     here = tmp_path_factory.mktemp("export")
     run(here / "grown", before)
     assert run(here / "grown", after) == len(set(after) - set(before) - {None})
@@ -98,9 +106,13 @@ def test_nothing_is_computed_twice_after_a_stop(tmp_path: Path) -> None:
 def test_the_old_embeddings_stay_whole_until_the_new_ones_are(tmp_path: Path) -> None:
     run(tmp_path / "out", [0, 1, 2, 3])
     run(tmp_path / "out", [3, 5, 6, 7, 0], stop_after=4)
-    assert read_embeddings(tmp_path / "out").audio_hashes == [track(number).audio_hash for number in (0, 1, 2, 3)]
+    assert read_embeddings(tmp_path / "out").audio_hashes == [
+        track(number).audio_hash for number in (0, 1, 2, 3)
+    ]
     run(tmp_path / "out", [3, 5, 6, 7, 0])
-    assert read_embeddings(tmp_path / "out").audio_hashes == [track(number).audio_hash for number in (3, 5, 6, 7, 0)]
+    assert read_embeddings(tmp_path / "out").audio_hashes == [
+        track(number).audio_hash for number in (3, 5, 6, 7, 0)
+    ]
 
 
 def test_another_model_starts_afresh_and_leaves_nothing_of_the_old(tmp_path: Path) -> None:
@@ -136,7 +148,9 @@ def test_what_a_kill_leaves_half_written_is_cleared_away(tmp_path: Path) -> None
     run(tmp_path / "out", [0, 1, 2, 3], stop_after=2)
     for name in (".manifest.json.123.tmp", "tracks.writing", "patches.writing", "unfinished/tracks.writing"):
         (tmp_path / "out" / name).write_bytes(b"half")
-    (tmp_path / "out" / "patches" / "00000-0123456789abcdef.parquet").write_bytes(b"patches whose tracks never came")
+    (tmp_path / "out" / "patches" / "00000-0123456789abcdef.parquet").write_bytes(
+        b"patches whose tracks never came"
+    )
     (tmp_path / "out" / "unfinished" / "tracks" / "odd.parquet").write_bytes(b"")
     run(tmp_path / "out", [0, 1, 2, 3])
     assert content(tmp_path / "out") == content(tmp_path / "straight")
@@ -205,7 +219,10 @@ def test_files_of_others_in_our_folder_survive(tmp_path: Path) -> None:
 
 
 def test_two_runs_do_not_write_one_folder(tmp_path: Path) -> None:
-    with Export(tmp_path / "out", ["a"], "m", SIZE, patches=False), pytest.raises(OutputError, match="another run"):
+    with (
+        Export(tmp_path / "out", ["a"], "m", SIZE, patches=False),
+        pytest.raises(OutputError, match="another run"),
+    ):
         run(tmp_path / "out", [0])
     run(tmp_path / "out", [0])
 
@@ -218,7 +235,9 @@ def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    """A limit on the size of files stands in for a disk without space: writes fail half way in the same manner."""
+    """A limit on the size of files stands in for a disk without space: writes fail half way in the same
+    manner.
+    """
     run(tmp_path / "straight", list(range(12)), tracks_per_part=6)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3_400, hard))  # holds a track, but no part of six

@@ -98,7 +98,13 @@ def test_other_tools_read_the_parts(folder: Path) -> None:
         "warnings",
     ]
     assert np.array_equal(np.stack(frame["vector"]), read_embeddings(folder).vectors)
-    assert [list(warnings) for warnings in frame["warnings"]] == [[], ["silent from start to end"], [], [], []]
+    assert [list(warnings) for warnings in frame["warnings"]] == [
+        [],
+        ["silent from start to end"],
+        [],
+        [],
+        [],
+    ]
     schema = pyarrow.dataset.dataset(folder / "tracks").schema
     assert str(schema.field("vector").type).startswith("fixed_size_list<")
     assert pyarrow.dataset.dataset(folder / "patches").count_rows() == 1 + 2 + 3 + 4 + 5

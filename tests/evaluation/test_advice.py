@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from soundkin.evaluation.advice import advice
-from soundkin.evaluation.bootstrap import Interval
 from soundkin.evaluation.hubness import Hubness
 from soundkin.evaluation.protocol import Evaluation
 from soundkin.evaluation.row import Row
+from soundkin.statistics.bootstrap import Interval
 
 
 def evaluation(unbeaten: str | None = "MFCC", groups: int = 40, **training: Any) -> Evaluation:
@@ -28,9 +28,13 @@ def evaluation(unbeaten: str | None = "MFCC", groups: int = 40, **training: Any)
             for name in names[1:]
         ),
     )
-    hubs = tuple(Hubness(system=name, k=10, skewness=1.0, largest_hub=0.1, antihubs=0.0) for name in names[:2])
+    hubs = tuple(
+        Hubness(system=name, k=10, skewness=1.0, largest_hub=0.1, antihubs=0.0) for name in names[:2]
+    )
     provenance = {"training": training} if training else {}
-    return Evaluation(systems=names, tracks=400, artists=groups, rows=(row,), hubness=hubs, provenance=provenance)
+    return Evaluation(
+        systems=names, tracks=400, artists=groups, rows=(row,), hubness=hubs, provenance=provenance
+    )
 
 
 def text(**of: Any) -> str:
@@ -41,7 +45,9 @@ def test_longer_training_is_proposed_only_to_a_run_that_was_still_learning() -> 
     run = {"epochs": 60, "artists": 500, "tasks": ["genre"]}
     assert "trainer.epochs=120" in text(**run, epochs_run=60, kept_epoch=58)
     assert "epochs" not in text(**run, epochs_run=60, kept_epoch=30), "it got worse long before the end"
-    assert "epochs" not in text(**run, epochs_run=38, kept_epoch=28), "it stopped because it was no longer learning"
+    assert "epochs" not in text(**run, epochs_run=38, kept_epoch=28), (
+        "it stopped because it was no longer learning"
+    )
 
 
 def test_what_the_catalog_has_and_the_run_did_not_use_is_named() -> None:

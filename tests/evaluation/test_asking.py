@@ -7,8 +7,8 @@ import pytest
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError, UsageError
 from soundkin.evaluation.asking import ask, labels_to_ask
+from soundkin.evaluation.label_questions import question
 from soundkin.evaluation.protocol import evaluate_vectors, summarised
-from soundkin.evaluation.questions import question
 from soundkin.evaluation.retrieval import ask_retrieval
 
 
@@ -35,7 +35,11 @@ def test_scores_are_those_of_the_single_protocols():
     found = ask({0: systems(tracks)}, tracks, FOLDS, ["genre"])
     alone = ask_retrieval(systems(tracks), question(tracks, "genre"), 0)
     for measure in alone:
-        same = next(of for of in found.measures if (of.metric, of.filtered_by) == (measure.metric, measure.filtered_by))
+        same = next(
+            of
+            for of in found.measures
+            if (of.metric, of.filtered_by) == (measure.metric, measure.filtered_by)
+        )
         for name, score in measure.scores.items():
             assert np.array_equal(same.scores[name], score, equal_nan=True)
 
@@ -63,7 +67,9 @@ def test_what_a_system_was_trained_on_may_be_unknown():
     assert {row.trained for row in evaluation.rows} == {None}
     assert evaluation.table()[0]["trained on"] == "unknown"
     assert "trained on" not in " ".join(evaluation.notes)
-    assert {row.trained for row in evaluate_vectors(systems(tracks), tracks, ["genre"], resamples=20).rows} == {False}
+    assert {
+        row.trained for row in evaluate_vectors(systems(tracks), tracks, ["genre"], resamples=20).rows
+    } == {False}
 
 
 def test_measures_that_nobody_could_be_asked_are_left_out():

@@ -2,7 +2,8 @@ import librosa
 import numpy as np
 import pytest
 
-from soundkin.evaluation.baselines import COEFFICIENTS, DELTA_FRAMES, mfcc_statistics, mfccs, standardised
+from soundkin.evaluation.baselines import COEFFICIENTS, DELTA_FRAMES, mfcc_statistics, mfccs
+from soundkin.statistics.scaling import standardise
 
 
 @pytest.fixture
@@ -18,7 +19,8 @@ def test_mfccs_agree_with_librosa(log_mel):
 def test_statistics_agree_with_librosa(log_mel):
     coefficients = mfccs(log_mel)
     courses = [coefficients.T] + [
-        librosa.feature.delta(coefficients.T, width=DELTA_FRAMES, order=order, mode="nearest") for order in (1, 2)
+        librosa.feature.delta(coefficients.T, width=DELTA_FRAMES, order=order, mode="nearest")
+        for order in (1, 2)
     ]
     expected = np.concatenate([np.r_[course.mean(axis=1), course.std(axis=1)] for course in courses])
     assert mfcc_statistics(coefficients) == pytest.approx(expected, rel=1e-3, abs=1e-3)
@@ -39,6 +41,6 @@ def test_a_track_shorter_than_the_delta_window_has_statistics(frames):
 def test_standardised_has_mean_zero_and_deviation_one_and_forgives_a_constant():
     vectors = np.random.default_rng(0).normal(3.0, 7.0, size=(50, 4))
     vectors[:, 2] = 5.0
-    scaled = standardised(vectors)
+    scaled = standardise(vectors)
     assert scaled.mean(axis=0) == pytest.approx(np.zeros(4), abs=1e-9)
     assert scaled.std(axis=0) == pytest.approx([1, 1, 0, 1])

@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from soundkin.evaluation.cold_starts import ColdStarts
+from soundkin.evaluation.cold_start_results import ColdStarts
 from soundkin.evaluation.recommendation import cold_start
 
 
@@ -21,7 +21,10 @@ def test_the_verdict_is_the_first_parts_and_says_whom_ours_does_not_beat():
 def test_the_table_says_what_was_offered_to_how_many():
     found = ColdStarts(parts=(part("held-out tracks"), part("tracks of seen artists")))
     table = found.table()
-    assert [row["offered"] for row in table[:1] + table[-1:]] == ["held-out tracks (50)", "tracks of seen artists (50)"]
+    assert [row["offered"] for row in table[:1] + table[-1:]] == [
+        "held-out tracks (50)",
+        "tracks of seen artists (50)",
+    ]
     assert {row["system"] for row in table} == {
         "ours", "peer", "shuffled", "popularity (oracle)", "upper bound", "chance",
     }  # fmt: skip

@@ -9,7 +9,8 @@ from soundkin.evaluation.exposure import exposures
 def found(vectors, values, artists=None, k=1, resamples=100):
     artists = np.arange(len(vectors)) if artists is None else artists
     return {
-        one.group: one for one in exposures({"ours": np.asarray(vectors)}, {"side": values}, artists, k, resamples, 0)
+        one.group: one
+        for one in exposures({"ours": np.asarray(vectors)}, {"side": values}, artists, k, resamples, 0)
     }
 
 
@@ -19,7 +20,9 @@ def angles(degrees):
 
 
 def test_a_hand_made_case():
-    """Nearest of each at 0, 10, 25, 90 and 95 degrees: 10, 0, 10, 95, 90. Of five places, rock (0, 10) has three."""
+    """Nearest of each at 0, 10, 25, 90 and 95 degrees: 10, 0, 10, 95, 90. Of five places, rock (0, 10) has
+    three.
+    """
     shown = found(angles([0, 10, 25, 90, 95]), [("rock",), ("rock",), ("pop",), ("pop",), ("pop",)])
     assert (shown["rock"].share_of_places, shown["rock"].share_of_tracks) == pytest.approx((3 / 5, 2 / 5))
     assert (shown["pop"].share_of_places, shown["pop"].share_of_tracks) == pytest.approx((2 / 5, 3 / 5))
@@ -49,7 +52,9 @@ def test_groups_dealt_at_random_hold_one_about_as_often_as_intervals_say_hubs_or
     for _ in range(60):
         artists = np.arange(60).repeat(2)
         vectors = rng.normal(size=(60, 40)).repeat(2, axis=0) + rng.normal(size=(120, 40))
-        vectors += rng.uniform(0, 1.5, size=(60, 1)).repeat(2, axis=0)  # some nearer the middle than others: hubs
+        vectors += rng.uniform(0, 1.5, size=(60, 1)).repeat(
+            2, axis=0
+        )  # some nearer the middle than others: hubs
         side = rng.permutation(60) % 2
         ratio = found(vectors, [(str(side[artist]),) for artist in artists], artists, k=10)["0"].ratio
         held += ratio.low <= 1 <= ratio.high

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.bootstrap import drawn_means
 from soundkin.evaluation.fairness import Fairness, fairness
-from soundkin.evaluation.measure import CHANCE, Measure
+from soundkin.statistics.bootstrap import drawn_means
+from soundkin.statistics.measure import CHANCE, Measure
 
 ARTISTS, TRACKS = 40, 3  # three tracks by each of forty artists
 
@@ -67,9 +67,13 @@ def test_the_interval_agrees_with_drawing_by_hand():
     ).gaps[0]
     inside = np.array([name == ("de",) for name in language])
     groups = np.arange(120) // TRACKS
-    ours, others = (drawn_means(scores[:, None], weights * part, groups, 400, 0)[:, 0] for part in (inside, ~inside))
+    ours, others = (
+        drawn_means(scores[:, None], weights * part, groups, 400, 0)[:, 0] for part in (inside, ~inside)
+    )
     by_hand = ours - others
-    assert (gap.mean, gap.low, gap.high) == pytest.approx((by_hand[0], *np.quantile(by_hand[1:], [0.025, 0.975])))
+    assert (gap.mean, gap.low, gap.high) == pytest.approx(
+        (by_hand[0], *np.quantile(by_hand[1:], [0.025, 0.975]))
+    )
 
 
 def test_equal_groups_have_intervals_over_zero_about_as_often_as_they_say():
@@ -100,14 +104,20 @@ def test_of_many_equal_groupings_hardly_any_is_confirmed():
 
 
 def test_small_groups_are_flagged_rather_than_scored():
-    few_artists = [("rare",) if artist < 7 else ("common",) for artist in range(ARTISTS) for _ in range(TRACKS)]
+    few_artists = [
+        ("rare",) if artist < 7 else ("common",) for artist in range(ARTISTS) for _ in range(TRACKS)
+    ]
     few_tracks = [
         ("rare",) if artist < 19 and track == 0 else ("common",) for artist in range(40) for track in range(3)
     ]
-    found = fairness([measure({"ours": noise()})], {"artists": few_artists, "tracks": few_tracks}, resamples=50)
+    found = fairness(
+        [measure({"ours": noise()})], {"artists": few_artists, "tracks": few_tracks}, resamples=50
+    )
     rare, common = only(found, "rare", "artists"), only(found, "common", "artists")
     assert rare.flag == "too few to tell (artists: 7)"
-    assert common.flag == "too few to tell (other artists: 7)"  # nor is there enough to compare the others with
+    assert (
+        common.flag == "too few to tell (other artists: 7)"
+    )  # nor is there enough to compare the others with
     assert only(found, "rare", "tracks").flag == "too few to tell (items: 19)"
     assert not any((one.means, one.gaps, one.worse) != ((), (), ()) for one in found.scores)
     assert found.verdict == "no group can be compared: 4 are too small, or have nobody beside them"
@@ -188,7 +198,13 @@ def test_it_survives_json_and_the_same_seed_gives_the_same():
     def again(seed):
         vectors = np.random.default_rng(0).normal(size=(120, 4))
         return fairness(
-            [measure({"ours": noise()})], {"language": dealt("de", "en")}, {"ours": vectors}, None, 10, 200, seed
+            [measure({"ours": noise()})],
+            {"language": dealt("de", "en")},
+            {"ours": vectors},
+            None,
+            10,
+            200,
+            seed,
         )
 
     assert Fairness.model_validate_json(again(3).model_dump_json()) == again(3)

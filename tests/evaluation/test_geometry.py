@@ -7,7 +7,7 @@ from soundkin.errors import UsageError
 from soundkin.evaluation.geometry import effective_dimensions, geometry
 from soundkin.evaluation.hub_reduction import REDUCTIONS
 from soundkin.evaluation.hubness import hubness
-from soundkin.evaluation.questions import Question, group_numbers
+from soundkin.evaluation.label_questions import Question, group_numbers
 from soundkin.evaluation.spread import patch_distances
 
 
@@ -17,7 +17,9 @@ def space(tracks=60, dimensions=8, random_seed=0):
 
 def asked(tracks):
     artists = [(f"artist {row // 2}",) for row in range(tracks)]
-    return Question("genre", [(str(row // 2 % 3),) for row in range(tracks)], "artist", artists, group_numbers(artists))
+    return Question(
+        "genre", [(str(row // 2 % 3),) for row in range(tracks)], "artist", artists, group_numbers(artists)
+    )
 
 
 def test_equal_spread_in_all_directions_uses_all_dimensions():
@@ -148,7 +150,9 @@ def test_intervals_of_spread_draw_artists_where_questions_name_them():
 
 
 def test_few_tracks_cannot_show_more_dimensions_than_they_are():
-    assert any("5 tracks cannot show more than 4 dimensions of ours" in n for n in geometry({"ours": space(5)}).notes)
+    assert any(
+        "5 tracks cannot show more than 4 dimensions of ours" in n for n in geometry({"ours": space(5)}).notes
+    )
 
 
 @pytest.mark.parametrize("tracks", [0, 1])

@@ -44,11 +44,20 @@ def test_a_bare_catalog_has_no_groups_and_an_empty_one_neither():
 
 def test_catalogue_sizes_fall_into_bins():
     artists = [
-        name for size, name in [(1, "a"), (2, "b"), (4, "c"), (5, "d"), (9, "e"), (10, "f")] for _ in range(size)
+        name
+        for size, name in [(1, "a"), (2, "b"), (4, "c"), (5, "d"), (9, "e"), (10, "f")]
+        for _ in range(size)
     ]
     found = groups_of(catalog(artist=artists))["artist's catalogue"]
     by_artist = {artist: group for artist, (group,) in zip(artists, found, strict=True)}
-    assert list(by_artist.values()) == ["1 track", "2-4 tracks", "2-4 tracks", "5-9 tracks", "5-9 tracks", "10+ tracks"]
+    assert list(by_artist.values()) == [
+        "1 track",
+        "2-4 tracks",
+        "2-4 tracks",
+        "5-9 tracks",
+        "5-9 tracks",
+        "10+ tracks",
+    ]
 
 
 def test_deciles_are_tenths():
@@ -62,7 +71,10 @@ def test_deciles_are_tenths():
 
 @given(st.lists(st.integers(0, 6), max_size=40))
 def test_as_many_plays_are_the_same_decile_and_more_never_a_lower_one(plays):
-    found = [-1 if name == "never played" else int(name.split()[1]) for (name,) in deciles(np.array(plays, dtype=int))]
+    found = [
+        -1 if name == "never played" else int(name.split()[1])
+        for (name,) in deciles(np.array(plays, dtype=int))
+    ]
     for one, place in zip(plays, found, strict=True):
         for other, other_place in zip(plays, found, strict=True):
             assert place <= other_place or one > other
@@ -71,7 +83,13 @@ def test_as_many_plays_are_the_same_decile_and_more_never_a_lower_one(plays):
 def test_names_are_in_order_of_the_numbers_in_them_and_the_unknown_is_last():
     names, members = members_of([("10+ tracks",), ("unknown",), ("2-4 tracks", "1 track"), ("zydeco",), ()])
     assert names == ["1 track", "2-4 tracks", "10+ tracks", "zydeco", "unknown"]
-    assert members.toarray().tolist() == [[0, 0, 1, 0, 0], [0, 0, 0, 0, 1], [1, 1, 0, 0, 0], [0, 0, 0, 1, 0], [0] * 5]
+    assert members.toarray().tolist() == [
+        [0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 1],
+        [1, 1, 0, 0, 0],
+        [0, 0, 0, 1, 0],
+        [0] * 5,
+    ]
 
 
 def test_a_catalogue_counts_every_spelling_and_nobody_has_none():

@@ -32,14 +32,19 @@ def judged(artists: int, known: float, split: str = "test") -> tuple[Evaluation,
 def test_a_perfect_space_a_middling_one_and_chance() -> None:
     perfect = headline_sentence(*judged(50, 1.0))
     assert (
-        perfect == "Of ten neighbours of a track by an artist it never met, ten share its genre; chance would give two."
+        perfect
+        == "Of ten neighbours of a track by an artist it never met, ten share its genre; chance would give two."
     )
-    assert any(word in headline_sentence(*judged(50, 0.7)) for word in ("five share", "six share", "seven share"))
+    assert any(
+        word in headline_sentence(*judged(50, 0.7)) for word in ("five share", "six share", "seven share")
+    )
     assert "two share its genre; chance would give two." in headline_sentence(*judged(50, 0.0))
 
 
 def test_it_claims_no_strangers_where_training_may_have_met_them() -> None:
-    assert headline_sentence(*judged(50, 1.0, split="all")).startswith("Of ten neighbours of a track, ten share")
+    assert headline_sentence(*judged(50, 1.0, split="all")).startswith(
+        "Of ten neighbours of a track, ten share"
+    )
 
 
 @pytest.mark.parametrize("artists", [5, 7])
@@ -50,5 +55,7 @@ def test_few_artists_get_no_sentence(artists: int) -> None:
 def test_the_own_artist_does_not_count() -> None:
     """Where tracks know their artist only, none of ten by others share the genre more than by chance."""
     found, catalog, _ = judged(50, 1.0)
-    by_artist = np.eye(50)[np.repeat(np.arange(50), 5)] + 0.01 * np.random.default_rng(0).standard_normal((250, 50))
+    by_artist = np.eye(50)[np.repeat(np.arange(50), 5)] + 0.01 * np.random.default_rng(0).standard_normal(
+        (250, 50)
+    )
     assert "two share its genre; chance would give two." in headline_sentence(found, catalog, by_artist)

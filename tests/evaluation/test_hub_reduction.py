@@ -15,7 +15,7 @@ from soundkin.evaluation.hub_reduction import (
     surroundings,
 )
 from soundkin.evaluation.hubness import k_occurrences
-from soundkin.evaluation.questions import Question, group_numbers
+from soundkin.evaluation.label_questions import Question, group_numbers
 from soundkin.evaluation.retrieval import retrieval
 
 
@@ -60,7 +60,9 @@ def test_mutual_proximity_is_the_product_of_two_normal_tails():
         for candidate in range(25):
             tails = []
             for side in (query, candidate):
-                distances = 1 - np.delete(similarity[side], side)  # farther than the pair itself: 1 - F(distance)
+                distances = 1 - np.delete(
+                    similarity[side], side
+                )  # farther than the pair itself: 1 - F(distance)
                 tails.append(norm.sf(1 - similarity[query, candidate], distances.mean(), distances.std()))
             assert np.exp(found[place, candidate]) == pytest.approx(tails[0] * tails[1])
 
@@ -71,7 +73,9 @@ def test_csls_is_twice_the_cosine_less_the_means_of_the_nearest():
     around = surroundings(vectors, nearest=3)
     near = [np.sort(np.delete(similarity[track], track))[-3:].mean() for track in range(25)]
     found = csls(similarity[rows], rows, around)
-    expected = [[2 * similarity[query, other] - near[query] - near[other] for other in range(25)] for query in rows]
+    expected = [
+        [2 * similarity[query, other] - near[query] - near[other] for other in range(25)] for query in rows
+    ]
     assert found == pytest.approx(np.array(expected))
 
 
@@ -80,7 +84,9 @@ def test_mutual_proximity_still_tells_the_very_near_apart():
     rng = np.random.default_rng(3)
     others = rng.normal(size=(200, 400))
     query = rng.normal(size=400)
-    vectors = np.stack([query, query + 0.01 * rng.normal(size=400), query + 0.02 * rng.normal(size=400), *others])
+    vectors = np.stack(
+        [query, query + 0.01 * rng.normal(size=400), query + 0.02 * rng.normal(size=400), *others]
+    )
     found = mutual_proximity(cosines(vectors)[:1], np.array([0]), surroundings(vectors))[0]
     assert found[1] > found[2] > found[3:].max()
     assert np.exp(found[1]) == np.exp(found[2]) == 1.0
@@ -100,7 +106,9 @@ def test_the_plain_cosine_has_the_occurrences_of_hubness_and_the_precision_of_re
     vectors, asked = hubby(tracks=120), genres(120)
     found = rank(vectors, [asked])[COSINE]
     assert np.array_equal(found.occurrences, k_occurrences(vectors))
-    measures = retrieval({"ours": vectors}, "genre", asked.values, ("artist", asked.filter_values), asked.groups, 0)
+    measures = retrieval(
+        {"ours": vectors}, "genre", asked.values, ("artist", asked.filter_values), asked.groups, 0
+    )
     expected = next(measure for measure in measures if measure.metric == "mAP@10").scores["ours"]
     assert found.precision["genre"] == pytest.approx(expected, nan_ok=True)
 
@@ -138,7 +146,9 @@ def test_where_cosines_are_normal_mutual_proximity_does_what_the_empirical_versi
     empirical = np.full(similarity.shape, -1.0)
     for one in range(400):
         for other in range(one):
-            farther = (similarity[one] < similarity[one, other]) & (similarity[other] < similarity[one, other])
+            farther = (similarity[one] < similarity[one, other]) & (
+                similarity[other] < similarity[one, other]
+            )
             empirical[one, other] = empirical[other, one] = farther.mean()
     nearest = np.argsort(-empirical, axis=1, kind="stable")[:, :10]
     counts = np.bincount(nearest.ravel(), minlength=400)
@@ -155,7 +165,9 @@ def test_hubness_follows_from_the_occurrences():
 
 
 def test_a_hub_that_hides_the_kin_costs_retrieval_and_reducing_it_gains():
-    """Tracks of a genre lie about a direction of their own; near to them all is a bundle that belongs nowhere."""
+    """Tracks of a genre lie about a direction of their own; near to them all is a bundle that belongs
+    nowhere.
+    """
     rng = np.random.default_rng(0)
     directions = np.eye(60)[:12]
     kin = directions.repeat(12, axis=0) + 0.28 * rng.normal(size=(144, 60))

@@ -6,7 +6,9 @@ from soundkin.evaluation.hubness import hubness, k_occurrences, skewness
 
 
 def test_a_star_has_one_hub_and_many_antihubs():
-    spokes = np.eye(21)[1:] + 1.2 * np.eye(21)[0]  # every pair of spokes is less alike than a spoke and the middle
+    spokes = (
+        np.eye(21)[1:] + 1.2 * np.eye(21)[0]
+    )  # every pair of spokes is less alike than a spoke and the middle
     vectors = np.concatenate([np.eye(21)[:1], spokes])
     occurrences = k_occurrences(vectors, k=1)
     assert occurrences[0] == 20

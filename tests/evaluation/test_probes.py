@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from soundkin.evaluation.probes import FOLDS, PROBES, Probe, ask_probes, balance, deal_folds, hits, predicted, teachable
-from soundkin.evaluation.questions import Question, group_numbers
+from soundkin.evaluation.label_questions import Question, group_numbers
+from soundkin.evaluation.probes import (
+    FOLDS,
+    PROBES,
+    Probe,
+    ask_probes,
+    balance,
+    deal_folds,
+    hits,
+    predicted,
+    teachable,
+)
 
 
 def question(labels, artists):
@@ -77,7 +87,9 @@ def test_a_readable_label_is_read_and_a_random_one_is_not():
     readable = np.eye(3)[genres] + 0.2 * rng.normal(size=(120, 3))
     noise = rng.normal(size=(120, 8))
     names = [[f"genre {genre}"] for genre in genres]
-    found = means({"readable": readable, "noise": noise}, question(names, [f"artist {row // 4}" for row in range(120)]))
+    found = means(
+        {"readable": readable, "noise": noise}, question(names, [f"artist {row // 4}" for row in range(120)])
+    )
     for protocol in ("logistic probe", "kNN probe"):
         assert found[protocol, "accuracy", "readable"] > 0.95
         assert found[protocol, "accuracy", "noise"] < 0.55
@@ -88,7 +100,9 @@ def test_knowing_the_artist_does_not_pass_for_knowing_the_genre():
     rng = np.random.default_rng(0)
     artists = np.arange(160) // 8
     voices = rng.normal(size=(20, 32))[artists] + 0.01 * rng.normal(size=(160, 32))
-    found = means({"voices": voices}, question([[f"{artist % 4}"] for artist in artists], [str(a) for a in artists]))
+    found = means(
+        {"voices": voices}, question([[f"{artist % 4}"] for artist in artists], [str(a) for a in artists])
+    )
     assert found["logistic probe", "accuracy", "voices"] < 0.6
 
 
@@ -114,13 +128,20 @@ def test_a_test_track_teaches_nothing():
     artists = np.arange(60) // 6
     vectors = rng.normal(size=(10, 16))[artists]
     shuffled = rng.permutation(np.arange(10) % 2)[artists]
-    found = means({"v": vectors}, question([[str(genre)] for genre in shuffled], [str(artist) for artist in artists]))
+    found = means(
+        {"v": vectors}, question([[str(genre)] for genre in shuffled], [str(artist) for artist in artists])
+    )
     assert found["logistic probe", "accuracy", "v"] < 0.8
 
 
 @pytest.mark.parametrize(
     ("labels", "artists"),
-    [([["a"], ["a"], ["a"]], "xyz"), ([["a"], ["b"], ["c"]], "xyz"), ([[], [], []], "xyz"), ([["a"], ["b"]], "xx")],
+    [
+        ([["a"], ["a"], ["a"]], "xyz"),
+        ([["a"], ["b"], ["c"]], "xyz"),
+        ([[], [], []], "xyz"),
+        ([["a"], ["b"]], "xx"),
+    ],
 )
 def test_nothing_is_asked_where_there_are_not_two_classes_of_two_artists(labels, artists):
     assert ask_probes({"v": np.eye(len(labels))}, question(labels, artists), 0) == []
@@ -138,7 +159,9 @@ def test_two_artists_a_class_are_enough():
 
 @pytest.mark.parametrize("protocol", list(PROBES))
 def test_nothing_of_a_fold_helps_to_classify_it(protocol):
-    """Neither what is fitted nor the setting that is chosen may look at the labels of the tracks that are asked."""
+    """Neither what is fitted nor the setting that is chosen may look at the labels of the tracks that are
+    asked.
+    """
     rng = np.random.default_rng(0)
     classes = np.eye(3, dtype=bool)[np.arange(90) % 3]
     vectors = np.eye(3)[np.arange(90) % 3] + rng.normal(size=(90, 3))

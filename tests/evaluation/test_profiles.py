@@ -10,7 +10,9 @@ from soundkin.evaluation.user_rankings import ask
 
 
 def planted(users=150, tracks=400, factors=6, noise=0.3, random_seed=0):
-    """Tracks whose vectors hold what they are liked for, turned, stretched and under noise, and who likes which."""
+    """Tracks whose vectors hold what they are liked for, turned, stretched and under noise, and who likes
+    which.
+    """
     rng = np.random.default_rng(random_seed)
     tastes, sounds = rng.normal(size=(users, factors)), rng.normal(size=(tracks, factors))
     appeal = 2 * tastes @ sounds.T + rng.gumbel(size=(users, tracks))
@@ -49,7 +51,10 @@ def test_without_bounds_to_regularisation_it_is_the_sum_of_what_is_liked():
 
 def test_whoever_likes_one_end_is_offered_that_end():
     """Two kinds of tracks, right and left; one user likes each, and new tracks of the kind come first."""
-    right, left = np.array([[2.0, 0.1], [1.5, -0.2], [2.5, 0.0]]), np.array([[-2.0, 0.1], [-1.0, 0.0], [-3.0, -0.1]])
+    right, left = (
+        np.array([[2.0, 0.1], [1.5, -0.2], [2.5, 0.0]]),
+        np.array([[-2.0, 0.1], [-1.0, 0.0], [-3.0, -0.1]]),
+    )
     liked = csr_matrix([[1, 1, 0, 0, 0, 0], [0, 0, 0, 1, 0, 1]])
     found = profiles(np.vstack([right, left]), np.array([[1.0, 0], [-1.0, 0]]), liked, np.arange(6))
     users, tracks = found.factors
@@ -60,7 +65,9 @@ def test_profiles_foretell_and_the_strength_is_one_of_those_that_foretell_best()
     vectors, liked = planted()
     known, new = slice(0, 320), slice(320, None)
     found = profiles(vectors[known], vectors[new], liked[:, known], np.arange(320) // 4)
-    by_chance = np.nanmean(next(one for one in ask({}, liked[:, new]) if one.metric == "mAP@500").scores["chance"])
+    by_chance = np.nanmean(
+        next(one for one in ask({}, liked[:, new]) if one.metric == "mAP@500").scores["chance"]
+    )
     assert precision(found.factors, liked[:, new]) > 2 * by_chance
     every = np.vstack(list(unit_standardised(vectors[known], vectors[new])))
     at_each = {
@@ -78,7 +85,9 @@ def test_shuffled_vectors_foretell_nothing():
     vectors, liked = planted()
     vectors = np.random.default_rng(1).permutation(vectors)
     found = profiles(vectors[:320], vectors[320:], liked[:, :320], np.arange(320) // 4)
-    by_chance = np.nanmean(next(one for one in ask({}, liked[:, 320:]) if one.metric == "mAP@500").scores["chance"])
+    by_chance = np.nanmean(
+        next(one for one in ask({}, liked[:, 320:]) if one.metric == "mAP@500").scores["chance"]
+    )
     assert precision(found.factors, liked[:, 320:]) == pytest.approx(by_chance, rel=0.15)
 
 
@@ -92,7 +101,9 @@ def test_length_place_and_scale_of_vectors_do_not_matter(random_seed, scale):
         profiles(of[:50], of[50:], liked[:, :50], np.arange(50) // 2) for of in (vectors.astype(float), moved)
     )
     assert one.strength == other.strength
-    assert one.factors[0] @ one.factors[1].T == pytest.approx(other.factors[0] @ other.factors[1].T, rel=1e-5, abs=1e-8)
+    assert one.factors[0] @ one.factors[1].T == pytest.approx(
+        other.factors[0] @ other.factors[1].T, rel=1e-5, abs=1e-8
+    )
 
 
 def test_held_out_tracks_teach_nothing():

@@ -48,7 +48,9 @@ def ignorant():
 
 
 def row_of(evaluation, **wanted):
-    return next(row for row in evaluation.rows if all(getattr(row, key) == value for key, value in wanted.items()))
+    return next(
+        row for row in evaluation.rows if all(getattr(row, key) == value for key, value in wanted.items())
+    )
 
 
 def test_a_model_that_knows_the_genre_is_said_to_have_learnt_it(learnt):
@@ -69,7 +71,9 @@ def test_of_few_artists_there_is_no_verdict_and_no_interval(artists, unit):
     if artists is None:
         tracks = catalog(artists=1, tracks=6, artist=[None] * 6, genre=["ambient", "folk"] * 3)
     evaluation = evaluate_vectors(systems(tracks, 9.0), tracks, ["genre"], resamples=50)
-    assert evaluation.verdict.startswith(f"too few {unit} to say ({artists or 6}, at least 8 are needed): genre mAP")
+    assert evaluation.verdict.startswith(
+        f"too few {unit} to say ({artists or 6}, at least 8 are needed): genre mAP"
+    )
     for row in evaluation.rows:
         assert all(interval.low is None for interval in (*row.scores, *row.gains))
     assert any("there are no intervals, and nothing is concluded" in note for note in evaluation.notes)
@@ -143,7 +147,9 @@ def test_the_table_has_a_cell_for_every_system_and_hubs_in_its_last_row(learnt):
 
 def test_the_random_seed_decides_everything():
     tracks = catalog(artists=6, tracks=2)
-    first, second = (evaluate_vectors(systems(tracks, 1.0), tracks, ["genre"], resamples=50) for _ in range(2))
+    first, second = (
+        evaluate_vectors(systems(tracks, 1.0), tracks, ["genre"], resamples=50) for _ in range(2)
+    )
     assert first == second
 
 
@@ -194,7 +200,11 @@ def two_folds():
     names = ["a", "a", "b", "b", "a", "c", "a", "c"]
     frame = pd.DataFrame({"track_id": list("01234567"), "path": "x.ogg", "artist": names})
     near = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], dtype=np.float32)
-    return Catalog(frame, Path()), np.array([0, 0, 0, 0, 1, 1, 1, 1]), {0: {"model": near}, 1: {"model": near}}
+    return (
+        Catalog(frame, Path()),
+        np.array([0, 0, 0, 0, 1, 1, 1, 1]),
+        {0: {"model": near}, 1: {"model": near}},
+    )
 
 
 def test_folds_are_judged_apart_and_their_scores_taken_together():
@@ -212,7 +222,9 @@ def test_folds_may_be_mixed_in_the_catalog_and_have_vectors_of_other_lengths():
     tracks, folds, of_folds = two_folds()
     longer = {0: of_folds[0], 1: {"model": np.hstack([of_folds[1]["model"], np.zeros((4, 3), np.float32)])}}
     order = [0, 4, 1, 2, 5, 3, 6, 7]
-    mixed = evaluate_folds(longer, tracks.select([str(row) for row in order]), folds[order], ["artist"], resamples=50)
+    mixed = evaluate_folds(
+        longer, tracks.select([str(row) for row in order]), folds[order], ["artist"], resamples=50
+    )
     assert mixed.rows == evaluate_folds(of_folds, tracks, folds, ["artist"], resamples=50).rows
 
 
@@ -222,7 +234,9 @@ def test_means_over_folds_are_those_of_the_folds_weighted_by_their_queries():
     folds = np.arange(72) // 4 % 2
     parts = {fold: {name: vectors[folds == fold] for name, vectors in ours.items()} for fold in (0, 1)}
     together = evaluate_folds(parts, tracks, folds, ["genre", "artist"], resamples=20)
-    apart = [evaluate_vectors(parts[fold], tracks.select(folds == fold), ["genre", "artist"]) for fold in (0, 1)]
+    apart = [
+        evaluate_vectors(parts[fold], tracks.select(folds == fold), ["genre", "artist"]) for fold in (0, 1)
+    ]
     assert {row.protocol for row in together.rows} == {"retrieval", "logistic probe", "kNN probe"}
     for row in together.rows:
         key = {name: getattr(row, name) for name in ("protocol", "label", "metric", "filtered_by")}
@@ -230,7 +244,9 @@ def test_means_over_folds_are_those_of_the_folds_weighted_by_their_queries():
         assert row.items == sum(part.items for part in found)
         if row.metric != "balanced accuracy":  # there a fold counts by its classes
             means = [part.scores[0].mean for part in found]
-            assert row.scores[0].mean == pytest.approx(np.average(means, weights=[part.items for part in found]))
+            assert row.scores[0].mean == pytest.approx(
+                np.average(means, weights=[part.items for part in found])
+            )
     first, second = (evaluation.hubness[0].skewness for evaluation in apart)
     assert together.hubness[0].skewness == pytest.approx((first + second) / 2)
 
@@ -239,9 +255,13 @@ def test_the_filter_is_the_same_in_all_folds():
     tracks = catalog(artists=6, tracks=4)
     frame = tracks.frame.assign(album=[f"album {row % 4 // 2}" if row < 12 else None for row in range(24)])
     tracks, folds = Catalog(frame, Path()), np.arange(24) // 12
-    parts = {fold: {name: part[folds == fold] for name, part in systems(tracks, 1.0).items()} for fold in (0, 1)}
+    parts = {
+        fold: {name: part[folds == fold] for name, part in systems(tracks, 1.0).items()} for fold in (0, 1)
+    }
     evaluation = evaluate_folds(parts, tracks, folds, ["artist"], resamples=20)
-    assert row_of(evaluation, metric="mAP@10", filtered_by="album").items == 24, "fold 1 has no album to filter by"
+    assert row_of(evaluation, metric="mAP@10", filtered_by="album").items == 24, (
+        "fold 1 has no album to filter by"
+    )
 
 
 def test_the_fold_of_wrong_vectors_is_refused():
@@ -252,5 +272,7 @@ def test_the_fold_of_wrong_vectors_is_refused():
 
 
 def test_a_verdict_on_one_label(learnt):
-    assert "artist mAP@10" in learnt.verdict_on("artist") and learnt.verdict_on("artist").endswith("album filter on")
+    assert "artist mAP@10" in learnt.verdict_on("artist") and learnt.verdict_on("artist").endswith(
+        "album filter on"
+    )
     assert learnt.verdict_on("mood") == learnt.verdict

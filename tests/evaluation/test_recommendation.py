@@ -7,7 +7,6 @@ from planted_tastes import planted
 from scipy.sparse import csr_matrix
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.measure import CHANCE
 from soundkin.evaluation.recommendation import (
     BOUND,
     KNOWN_POPULARITY,
@@ -20,6 +19,7 @@ from soundkin.evaluation.recommendation import (
     summarised,
 )
 from soundkin.evaluation.user_rankings import METRICS, ask, metrics_at
+from soundkin.statistics.measure import CHANCE
 
 RECALL, NDCG, PRECISION, AUC = METRICS
 
@@ -30,10 +30,10 @@ TWO = metrics_at(short=2)
 class TestByHand:
     """Six tracks, three users, every figure of the table worked out on paper.
 
-    Tracks a to f stand at (5, 0), (4, 1), (3, 2), (2, 3), (1, 4), (0, 5). Ann, at (1, 0), ranks them a b c d e f and
-    plays a and d. Bob, at (0, 1), ranks them f e d c b a and plays e. Cid, at (1, 1), holds all alike, 5, and plays
-    a, b and c: all orders are as likely. log2(3) = 1.58496: the second of two ranks is worth 0.63093, both 1.63093.
-    """
+    Tracks a to f stand at (5, 0), (4, 1), (3, 2), (2, 3), (1, 4), (0, 5). Ann, at (1, 0), ranks them a b c d
+    e f and plays a and d. Bob, at (0, 1), ranks them f e d c b a and plays e. Cid, at (1, 1), holds all
+    alike, 5, and plays a, b and c: all orders are as likely. log2(3) = 1.58496: the second of two ranks is
+    worth 0.63093, both 1.63093."""
 
     tracks = np.array([[5.0, 0], [4, 1], [3, 2], [2, 3], [1, 4], [0, 5]])
     users = np.array([[1.0, 0], [0, 1], [1, 1]])
@@ -82,7 +82,8 @@ class TestByHand:
     def test_every_users_scores(self):
         systems, bound = {"ours": (self.users, self.tracks)}, (np.eye(3), self.plays.toarray().T)
         found = {
-            measure.metric: measure.scores for measure in ask_with_controls(systems, bound, self.plays, metrics=TWO)
+            measure.metric: measure.scores
+            for measure in ask_with_controls(systems, bound, self.plays, metrics=TWO)
         }
         for system, by_metric in self.expected.items():
             for metric, of_users in by_metric.items():
@@ -98,13 +99,19 @@ class TestByHand:
                 assert means[metric, system] == pytest.approx(sum(of_users) / 3, abs=1e-5)
         # recall@2: ours (0.5 + 1 + 0.33333) / 3 = 0.61111; the bound (1 + 1 + 0.66667) / 3 = 0.88889; 0.6875 of it
         assert result.shares[0].mean == pytest.approx(0.6875)
-        assert result.verdict.startswith("too few users to say (3, at least 8 are needed): ours: recall@2 0.611")
+        assert result.verdict.startswith(
+            "too few users to say (3, at least 8 are needed): ours: recall@2 0.611"
+        )
         assert result.table()[0]["users"] == "3"
         assert result.table()[0]["recall@2 of the bound"].startswith("69%")
 
     def test_shuffled_is_the_mean_over_orders_of_its_tracks(self):
         found = ask_with_controls(
-            {"ours": (self.users, self.tracks)}, (self.users, self.tracks), self.plays, random_seed=4, metrics=TWO
+            {"ours": (self.users, self.tracks)},
+            (self.users, self.tracks),
+            self.plays,
+            random_seed=4,
+            metrics=TWO,
         )[0]
         rng = np.random.default_rng(4)
         recalls = []
@@ -176,7 +183,9 @@ def test_there_is_no_share_of_a_bound_that_finds_nothing():
     plays = np.zeros((8, 40))
     plays[:, 0] = 1
     backwards = np.ones((8, 1)), np.arange(40.0)[:, None]
-    result = cold_start({"content": (np.ones((8, 1)), -backwards[1])}, backwards, csr_matrix(plays), resamples=20)
+    result = cold_start(
+        {"content": (np.ones((8, 1)), -backwards[1])}, backwards, csr_matrix(plays), resamples=20
+    )
     assert result.shares == ()
     assert result.verdict.startswith("content: recall@20 1.000 [1.000, 1.000]; ")
 

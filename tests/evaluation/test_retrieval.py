@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from soundkin.evaluation.questions import Question, group_numbers
+from soundkin.evaluation.label_questions import Question, group_numbers
 from soundkin.evaluation.retrieval import ask_retrieval, retrieval
 
 ROCK, POP = ("rock",), ("pop",)
@@ -38,7 +38,9 @@ def test_the_artist_filter_takes_the_queries_own_artist_out():
 
 
 def test_a_query_that_can_find_nothing_is_not_asked():
-    assert np.isnan(scores(angles([0, 1, 2]), [ROCK, ROCK, POP], ("artist", [("ann",), ("ann",), ("bob",)]))).all()
+    assert np.isnan(
+        scores(angles([0, 1, 2]), [ROCK, ROCK, POP], ("artist", [("ann",), ("ann",), ("bob",)]))
+    ).all()
 
 
 def test_unlabelled_tracks_neither_ask_nor_stand_in_the_way():
@@ -79,7 +81,9 @@ def test_average_precision_and_auc_agree_with_scikit_learn_track_by_track(random
         others = np.delete(np.arange(11), row)
         right = [values[other] == values[row] for other in others]
         if any(right):
-            assert found[row] == pytest.approx(average_precision_score(right, unit[others] @ unit[row]), abs=1e-5)
+            assert found[row] == pytest.approx(
+                average_precision_score(right, unit[others] @ unit[row]), abs=1e-5
+            )
 
 
 @settings(max_examples=15)

@@ -25,7 +25,9 @@ def one(distorted, originals, rows, k=10, groups=None, **others) -> Robustness:
     """Robustness of a single system under a single distortion."""
     groups = np.arange(len(originals)) if groups is None else groups
     systems = {"ours": {"hiss": distorted}}
-    return robustness(systems, {"ours": originals}, np.asarray(rows, dtype=int), groups, k, resamples=200, **others)
+    return robustness(
+        systems, {"ours": originals}, np.asarray(rows, dtype=int), groups, k, resamples=200, **others
+    )
 
 
 def mean(found: Robustness, metric: str, distortion: str = "hiss", system: int = 0) -> float:
@@ -71,7 +73,9 @@ def test_by_hand():
 def test_what_is_not_changed_loses_nothing():
     originals = vectors(30)
     found = one(originals[5:15], originals, np.arange(5, 15))
-    assert [mean(found, metric) for metric in (COSINE, FOUND, RECIPROCAL_RANK, KEPT)] == pytest.approx([1, 1, 1, 1])
+    assert [mean(found, metric) for metric in (COSINE, FOUND, RECIPROCAL_RANK, KEPT)] == pytest.approx(
+        [1, 1, 1, 1]
+    )
     assert found.table()[0] == {
         "distortion": "hiss",
         "tracks (artists)": "10 (10)",
@@ -116,9 +120,13 @@ def test_turning_scaling_and_reordering_change_nothing(random_seed, scale):
 def test_systems_stand_side_by_side_and_the_verdict_names_the_weakest_distortion():
     originals = {"ours": vectors(80), "MFCC": vectors(80, random_seed=1)}
     rows, nudge = np.arange(0, 80, 2), vectors(40, random_seed=2)
-    sizes = {"ours": {"hiss": 0.1, "crackle": 1.5, "hum": 0.05}, "MFCC": {"hiss": 1.0, "crackle": 0.2, "hum": 1.0}}
+    sizes = {
+        "ours": {"hiss": 0.1, "crackle": 1.5, "hum": 0.05},
+        "MFCC": {"hiss": 1.0, "crackle": 0.2, "hum": 1.0},
+    }
     systems = {
-        name: {label: originals[name][rows] + size * nudge for label, size in of.items()} for name, of in sizes.items()
+        name: {label: originals[name][rows] + size * nudge for label, size in of.items()}
+        for name, of in sizes.items()
     }
     found = robustness(systems, originals, rows, np.arange(80) // 4, resamples=200)
     assert found.systems == ("ours", "MFCC")

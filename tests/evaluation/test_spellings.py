@@ -15,7 +15,9 @@ SPELLINGS = ("{}", "{}", "THE {}", "{}, The", "{} ", "{}")
 
 
 def evaluated(spell: Callable[[int, int], str | None]) -> Evaluation:
-    """Vectors that know the artist and nothing of the genre, which artists got by lot; `spell` writes credits."""
+    """Vectors that know the artist and nothing of the genre, which artists got by lot; `spell` writes
+    credits.
+    """
     rng = np.random.default_rng(0)
     genre, artist = rng.integers(4, size=ARTISTS), np.repeat(np.arange(ARTISTS), TRACKS)
     vectors = rng.standard_normal((ARTISTS, 16))[artist] + 0.1 * rng.standard_normal((len(artist), 16))
@@ -29,7 +31,8 @@ def score(found: Evaluation, filtered_by: str | None) -> float:
     return next(
         interval.mean
         for row in found.rows
-        if (row.protocol, row.label, row.metric, row.filtered_by) == ("retrieval", "genre", "mAP@10", filtered_by)
+        if (row.protocol, row.label, row.metric, row.filtered_by)
+        == ("retrieval", "genre", "mAP@10", filtered_by)
         for interval in row.scores
         if interval.system == "model"
     )
@@ -59,6 +62,8 @@ def test_who_shares_a_guest_does_not_answer_either() -> None:
 
 
 def test_nobody_is_neither_a_label_nor_a_filter() -> None:
-    found = evaluated(lambda artist, track: ("Various Artists", "VA", None, "[unknown]", "-", "Unknown Artist")[track])
+    found = evaluated(
+        lambda artist, track: ("Various Artists", "VA", None, "[unknown]", "-", "Unknown Artist")[track]
+    )
     assert found.artists == ARTISTS * TRACKS
     assert {(row.label, row.filtered_by) for row in found.rows} == {("genre", None)}

@@ -13,7 +13,7 @@ from soundkin.evaluation.systems import (
     MFCC,
     MODEL,
     UNTRAINED,
-    TrackListener,
+    TrackEmbedder,
     as_systems,
     default_bundle,
     untrained_network,
@@ -42,13 +42,13 @@ def sound(tmp_path_factory):
 
 
 def test_the_models_vector_is_the_one_that_is_exported(bundle, sound):
-    found = TrackListener(bundle, random_seed=0).vectors(sound)
+    found = TrackEmbedder(bundle, random_seed=0).vectors(sound)
     assert found[MODEL].tobytes() == Embedder(bundle).embed(sound).tobytes()
 
 
 def test_mfcc_statistics_come_from_the_models_own_log_mel(bundle, sound):
     log_mel = log_mel_of_file(sound, bundle.front_end).log_mel.numpy()
-    found = TrackListener(bundle, random_seed=0).vectors(sound)
+    found = TrackEmbedder(bundle, random_seed=0).vectors(sound)
     assert found[MFCC] == pytest.approx(mfcc_statistics(mfccs(log_mel)), rel=1e-5, abs=1e-5)
     assert found[MFCC].shape == (6 * COEFFICIENTS,)
 
@@ -57,7 +57,9 @@ def test_the_untrained_network_is_a_fresh_one_that_hears_through_the_same_normal
     before = torch.get_rng_state()
     network, again, other = (untrained_network(bundle, random_seed) for random_seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
-    weights = [net.state_dict()["trunk.blocks.0.conv.weight"] for net in (network, again, other, bundle.network)]
+    weights = [
+        net.state_dict()["trunk.blocks.0.conv.weight"] for net in (network, again, other, bundle.network)
+    ]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     assert not torch.equal(weights[0], weights[3])
@@ -67,7 +69,7 @@ def test_the_untrained_network_is_a_fresh_one_that_hears_through_the_same_normal
 def test_hearing_leaves_the_number_of_threads_alone(bundle, sound):
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
-    TrackListener(bundle, random_seed=0).vectors(sound)
+    TrackEmbedder(bundle, random_seed=0).vectors(sound)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(threads)
 
@@ -76,13 +78,14 @@ def test_a_file_that_is_no_audio_is_an_audio_error(bundle, tmp_path):
     path = tmp_path / "text.mp3"
     path.write_text("la la la")
     with pytest.raises(AudioError, match=r"text\.mp3"):
-        TrackListener(bundle, random_seed=0).vectors(path)
+        TrackEmbedder(bundle, random_seed=0).vectors(path)
 
 
 def test_the_model_comes_first_and_as_it_is_and_the_baselines_standardised():
     rng = np.random.default_rng(0)
     tracks = [
-        {name: rng.normal(3, 2, size=4).astype(np.float32) for name in (UNTRAINED, MODEL, MFCC)} for _ in range(9)
+        {name: rng.normal(3, 2, size=4).astype(np.float32) for name in (UNTRAINED, MODEL, MFCC)}
+        for _ in range(9)
     ]
     systems = as_systems(tracks)
     assert list(systems) == [MODEL, MFCC, UNTRAINED]
@@ -91,24 +94,24 @@ def test_the_model_comes_first_and_as_it_is_and_the_baselines_standardised():
 
 
 def test_a_listener_may_leave_out_the_model_or_what_it_has_to_beat(bundle, sound):
-    everything = TrackListener(bundle, random_seed=0, name="ours").vectors(sound)
+    everything = TrackEmbedder(bundle, random_seed=0, name="ours").vectors(sound)
     assert set(everything) == {"ours", UNTRAINED, MFCC}
-    alone = TrackListener(bundle, random_seed=0, baselines=False).vectors(sound)
-    others = TrackListener(bundle, random_seed=0, own=False).vectors(sound)
+    alone = TrackEmbedder(bundle, random_seed=0, baselines=False).vectors(sound)
+    others = TrackEmbedder(bundle, random_seed=0, own=False).vectors(sound)
     assert set(alone) == {MODEL} and set(others) == {UNTRAINED, MFCC}
     for name, vector in (alone | others).items():
         assert vector.tobytes() == everything["ours" if name == MODEL else name].tobytes()
 
 
 def test_a_fingerprint_tells_what_listens(bundle):
-    same = TrackListener(bundle, random_seed=0).fingerprint
-    assert same == TrackListener(bundle, random_seed=0).fingerprint
+    same = TrackEmbedder(bundle, random_seed=0).fingerprint
+    assert same == TrackEmbedder(bundle, random_seed=0).fingerprint
     others = [
-        TrackListener(bundle, random_seed=1),
-        TrackListener(bundle, random_seed=0, own=False),
-        TrackListener(bundle, random_seed=0, baselines=False),
-        TrackListener(replace(bundle, front_end=FrontEnd(hop_samples=400), hash=""), random_seed=0),
-        TrackListener(replace(bundle, patch=PatchConfig(frames=32), hash=""), random_seed=0),
+        TrackEmbedder(bundle, random_seed=1),
+        TrackEmbedder(bundle, random_seed=0, own=False),
+        TrackEmbedder(bundle, random_seed=0, baselines=False),
+        TrackEmbedder(replace(bundle, front_end=FrontEnd(hop_samples=400), hash=""), random_seed=0),
+        TrackEmbedder(replace(bundle, patch=PatchConfig(frames=32), hash=""), random_seed=0),
     ]
     assert len({same, *(listener.fingerprint for listener in others)}) == 6
 

@@ -8,9 +8,9 @@ from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
 from soundkin.errors import UsageError
 from soundkin.evaluation import user_rankings
-from soundkin.evaluation.measure import CHANCE
-from soundkin.evaluation.ranking import runs_of
 from soundkin.evaluation.user_rankings import METRICS, MOST_GROUPS, ask
+from soundkin.statistics.measure import CHANCE
+from soundkin.statistics.tied_ranking import runs_of
 
 RECALL, NDCG, PRECISION, AUC = METRICS
 
@@ -21,7 +21,9 @@ def asked(system, plays, metric=RECALL, name="ours"):
 
 
 def test_a_hand_made_case_of_six_tracks():
-    """With one factor the tracks' order is the same for all who like it, and the reverse for those who do not."""
+    """With one factor the tracks' order is the same for all who like it, and the reverse for those who do
+    not.
+    """
     users = np.array([[1.0], [-2.0], [1.0]])
     tracks = np.array([[6.0], [5.0], [4.0], [3.0], [2.0], [1.0]])
     plays = [[1, 0, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]]
@@ -42,7 +44,9 @@ def test_recall_counts_the_first_twenty():
 
 
 def test_average_precision_is_cut_off_at_500_and_divided_by_what_could_stand_there():
-    """Of 700 plays, 100 stand first, 600 last but for none between rank 101 and 500: as van den Oord et al. count."""
+    """Of 700 plays, 100 stand first, 600 last but for none between rank 101 and 500: as van den Oord et al.
+    count.
+    """
     plays = np.zeros((1, 1200))
     plays[0, :100] = plays[0, 600:] = 1
     assert asked(np.arange(1200, 0, -1.0), plays, PRECISION)[0] == pytest.approx(100 / 500)
@@ -53,7 +57,10 @@ def test_average_precision_is_cut_off_at_500_and_divided_by_what_could_stand_the
 def test_every_user_agrees_with_scikit_learn(random_seed):
     rng = np.random.default_rng(random_seed)
     users, tracks, plays = rng.normal(size=(7, 3)), rng.normal(size=(25, 3)), rng.random((7, 25)) < 0.3
-    found = {measure.metric: measure.scores["ours"] for measure in ask({"ours": (users, tracks)}, csr_matrix(plays))}
+    found = {
+        measure.metric: measure.scores["ours"]
+        for measure in ask({"ours": (users, tracks)}, csr_matrix(plays))
+    }
     for user in range(7):
         right, scores = plays[user], tracks @ users[user]
         if 0 < right.sum() < 25:
@@ -67,7 +74,10 @@ def test_holding_all_tracks_alike_is_chance_for_every_user(metric):
     _, _, plays = planted()
     by_chance = asked(np.ones(150), plays.toarray(), metric, CHANCE)
     assert asked(np.ones(150), plays.toarray(), metric) == pytest.approx(by_chance)
-    alike = np.random.default_rng(0).normal(size=(120, 6)), np.tile(np.random.default_rng(1).normal(size=6), (150, 1))
+    alike = (
+        np.random.default_rng(0).normal(size=(120, 6)),
+        np.tile(np.random.default_rng(1).normal(size=6), (150, 1)),
+    )
     assert asked(alike, plays.toarray(), metric) == pytest.approx(by_chance)
 
 
@@ -91,7 +101,9 @@ def test_memory_stays_bounded_and_blocks_change_nothing(monkeypatch):
         return runs_of(scores, right)
 
     monkeypatch.setattr(user_rankings, "runs_of", noting_size)
-    for one, other in zip(whole, ask({"ours": (tastes, sounds), "popularity": np.arange(150.0)}, plays), strict=True):
+    for one, other in zip(
+        whole, ask({"ours": (tastes, sounds), "popularity": np.arange(150.0)}, plays), strict=True
+    ):
         for name in one.scores:
             assert one.scores[name] == pytest.approx(other.scores[name], nan_ok=True)
     assert max(sizes) <= 7 * 500
@@ -138,7 +150,9 @@ def test_a_known_track_is_not_offered():
     known = csr_matrix([[1, 0, 0, 0, 0, 0]])
     found = {measure.metric: measure.scores for measure in ask(system, plays, 0, known)}
     assert found[PRECISION]["ours"] == pytest.approx([1 / 3])
-    assert found[AUC]["ours"] == pytest.approx([2 / 4])  # of the wrong ones, the fifth and the sixth come after it
+    assert found[AUC]["ours"] == pytest.approx(
+        [2 / 4]
+    )  # of the wrong ones, the fifth and the sixth come after it
     assert found[NDCG]["ours"] == pytest.approx([1 / np.log2(4)])
     assert found[PRECISION][CHANCE] == pytest.approx([np.mean(1 / np.arange(1, 6))])
     assert np.isnan(ask(system, plays, 0, plays)[0].scores["ours"]).all()  # nothing is left to find

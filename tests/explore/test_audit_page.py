@@ -9,7 +9,7 @@ import pytest
 
 from soundkin.catalog.corrections import read_review
 from soundkin.explore.audit_page import AuditPage, Decision, Task, render_audit
-from soundkin.explore.report import Section, Step
+from soundkin.explore.report_page import Section, Step
 from soundkin.explore.snippets import data_uri, encode_mp3
 
 SCRIPT = "<script>alert('x')</script>"
@@ -31,7 +31,11 @@ GIVEN = ('rock "n" roll, live', "line\nbreak", "джаз", "=1+1", "$oul$", "[b]
 
 def decision(number: int, audio: str | None = None, **changes: str) -> Decision:
     row = dict.fromkeys(COLUMNS, "") | {"track_id": f"t{number}", "column": "genre", "given": GIVEN[number]}
-    row |= {"suggested": "jazz" if number % 2 else "", "reason": "sounds unlike others", "title": f"Title {number}"}
+    row |= {
+        "suggested": "jazz" if number % 2 else "",
+        "reason": "sounds unlike others",
+        "title": f"Title {number}",
+    }
     return Decision(row | changes, audio, "" if audio else "no sound: gone")
 
 
@@ -40,10 +44,15 @@ def page(audio: str | None = None, **changes: Any) -> str:
         "title": "soundkin audit: test",
         "collection": "0123",
         "facts": [("Tracks", "10")],
-        "tasks": [Task("10 of 90 genre labels are doubted", "Decide below."), Task("2 copies", "Keep one.", ["a = b"])],
+        "tasks": [
+            Task("10 of 90 genre labels are doubted", "Decide below."),
+            Task("2 copies", "Keep one.", ["a = b"]),
+        ],
         "decisions": [decision(number, audio) for number in range(10)],
         "sections": [
-            Section("Coverage: genre", "all is known", [{"a": "1"} | {f"c{n}": "word " * 3 for n in range(20)}])
+            Section(
+                "Coverage: genre", "all is known", [{"a": "1"} | {f"c{n}": "word " * 3 for n in range(20)}]
+            )
         ],
         "steps": [Step("Then.", "soundkin correct catalog.csv review.csv -o corrections.csv")],
     }
@@ -53,11 +62,15 @@ def page(audio: str | None = None, **changes: Any) -> str:
 def test_what_to_do_comes_first_and_all_else_is_folded() -> None:
     text = page()
     places = [
-        text.index(words) for words in ("10 of 90 genre labels", "What to do", "Decide</h2>", "All that was looked at")
+        text.index(words)
+        for words in ("10 of 90 genre labels", "What to do", "Decide</h2>", "All that was looked at")
     ]
     assert places == sorted(places)
     assert "wrong" not in text.lower().split("</style>")[1].split("<script")[0]
-    assert text.index("<table>") > text.index("All that was looked at") and "<details" in text[text.index("All that") :]
+    assert (
+        text.index("<table>") > text.index("All that was looked at")
+        and "<details" in text[text.index("All that") :]
+    )
 
 
 def test_nothing_to_do_is_said() -> None:
@@ -67,7 +80,9 @@ def test_nothing_to_do_is_said() -> None:
 
 
 def test_it_loads_nothing_and_nobody_can_write_into_it() -> None:
-    text = page(tasks=[Task(SCRIPT, SCRIPT, [SCRIPT])], decisions=[decision(6, title=SCRIPT, suggested=SCRIPT)])
+    text = page(
+        tasks=[Task(SCRIPT, SCRIPT, [SCRIPT])], decisions=[decision(6, title=SCRIPT, suggested=SCRIPT)]
+    )
     assert SCRIPT not in text and "://" not in text
     assert "default-src 'none'" in text and "script-src 'sha256-" in text
 
@@ -101,13 +116,21 @@ def saved(tab: Any, folder: Path) -> pd.DataFrame:
 
 def decided(tab: Any) -> list[str]:
     return [
-        next((button.get_attribute("data-decision") for button in item.query_selector_all("[aria-pressed=true]")), "")
+        next(
+            (
+                button.get_attribute("data-decision")
+                for button in item.query_selector_all("[aria-pressed=true]")
+            ),
+            "",
+        )
         for item in tab.query_selector_all(".decision")
     ]
 
 
 @pytest.mark.slow
-def test_what_is_decided_by_mouse_outlives_a_reload_and_is_read_by_correct(opened: Any, tmp_path: Path) -> None:
+def test_what_is_decided_by_mouse_outlives_a_reload_and_is_read_by_correct(
+    opened: Any, tmp_path: Path
+) -> None:
     tab = opened(page())
     items = tab.query_selector_all(".decision")
     items[0].query_selector("[data-decision=keep]").click()
@@ -139,7 +162,9 @@ def test_what_is_decided_by_mouse_outlives_a_reload_and_is_read_by_correct(opene
 
 @pytest.mark.slow
 def test_the_keyboard_is_enough_and_opens_what_is_folded(opened: Any, tmp_path: Path) -> None:
-    tone = data_uri(encode_mp3((0.1 * np.sin(np.arange(22_050) / 8)).astype(np.float32), 22_050), "audio/mpeg")
+    tone = data_uri(
+        encode_mp3((0.1 * np.sin(np.arange(22_050) / 8)).astype(np.float32), 22_050), "audio/mpeg"
+    )
     tab = opened(page(tone))
     for key in ("j", "1", "j", "2", "j", "3", "j", "4"):
         tab.keyboard.press(key)
@@ -166,7 +191,9 @@ def test_it_fits_and_its_tables_scroll(opened: Any, width: int, scheme: str) -> 
     tab.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     scroll = tab.query_selector(".scroll")
-    assert scroll.evaluate("(one) => one.scrollWidth > one.clientWidth && getComputedStyle(one).overflowX === 'auto'")
+    assert scroll.evaluate(
+        "(one) => one.scrollWidth > one.clientWidth && getComputedStyle(one).overflowX === 'auto'"
+    )
     last = scroll.query_selector("td:last-child")
     last.scroll_into_view_if_needed()
     right = last.evaluate("(one) => one.getBoundingClientRect().right")

@@ -47,7 +47,10 @@ def test_weights_are_drawn_only_where_they_are_learnt_and_cosines_by_themselves(
 def test_what_is_watched_is_drawn_once():
     same, other = ([1, 2], [0.3, 0.4]), ([1, 2], [0.3, 0.3])
     assert panels({"valid/retrieval": same, "valid/watched": same}) == {HELD_OUT: ["valid/retrieval"]}
-    assert panels({"valid/retrieval": same, "valid/watched": other})[HELD_OUT] == ["valid/retrieval", "valid/watched"]
+    assert panels({"valid/retrieval": same, "valid/watched": other})[HELD_OUT] == [
+        "valid/retrieval",
+        "valid/watched",
+    ]
 
 
 def test_a_legend_says_whose_curve_it_is_only_where_there_are_two():
@@ -69,7 +72,9 @@ def marks(metrics_csv, tmp_path, monkeypatch, **settings):
     return [[(text.get_text(), text.xy[0]) for text in axes.texts] for axes in drawn[0].axes]
 
 
-def test_the_epoch_that_was_kept_and_an_early_stop_are_marked_in_every_panel(metrics_csv, tmp_path, monkeypatch):
+def test_the_epoch_that_was_kept_and_an_early_stop_are_marked_in_every_panel(
+    metrics_csv, tmp_path, monkeypatch
+):
     assert set(map(tuple, marks(metrics_csv, tmp_path, monkeypatch))) == {()}
     found = marks(metrics_csv, tmp_path, monkeypatch, kept_step=10, stopped=True)
     assert len(found) == 4 and all(panel == [("kept", 10), ("stopped early", 20)] for panel in found)

@@ -71,7 +71,9 @@ def test_the_dark_twin_is_dark_and_stands_beside_the_picture(tmp_path):
     points = np.random.default_rng(0).normal(size=(5, 2))
     draw_map(points, ["a"] * 5, "five", "genre", tmp_path / "map.png")
     draw_map(points, ["a"] * 5, "five", "genre", dark_twin(tmp_path / "map.png"), DARK)
-    means = [np.asarray(Image.open(tmp_path / name).convert("L")).mean() for name in ("map.png", "map-dark.png")]
+    means = [
+        np.asarray(Image.open(tmp_path / name).convert("L")).mean() for name in ("map.png", "map-dark.png")
+    ]
     assert means[0] > 200 and means[1] < 60
 
 
@@ -81,7 +83,9 @@ def test_a_name_that_begins_with_an_underscore_stays_in_the_legend():
 
 def test_a_picture_is_written_whatever_the_names_are(tmp_path, recwarn):
     names = ["A$AP $TAR", "音楽", "x" * 90, "<b>", None]
-    draw_map(np.random.default_rng(0).normal(size=(5, 2)), names, "five $tracks", "genre", tmp_path / "map.png")
+    draw_map(
+        np.random.default_rng(0).normal(size=(5, 2)), names, "five $tracks", "genre", tmp_path / "map.png"
+    )
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.format == "PNG"
         assert min(picture.size) > 600
@@ -104,7 +108,9 @@ def test_names_are_drawn_as_they_are(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(map_module, "save_png", lambda figure, output: drawn.append(figure))
     names = ["$A$AP", "_underground", r"50% {\frac}", "$unclosed"] * 3
-    draw_map(np.random.default_rng(0).normal(size=(12, 2)), names, "who is $who$?", "genre", tmp_path / "map.png")
+    draw_map(
+        np.random.default_rng(0).normal(size=(12, 2)), names, "who is $who$?", "genre", tmp_path / "map.png"
+    )
     (axes,) = drawn[0].axes
     legend = axes.get_legend().get_texts()
     assert {text.get_text().strip() for text in legend} == {f"{name} (3)" for name in names}

@@ -14,7 +14,8 @@ def tune(sample_rate_hz: int, seconds: float = SECONDS, channels: int = 2) -> np
     time = np.arange(round(seconds * sample_rate_hz)) / sample_rate_hz
     audible = [hz for hz in TONES_HZ if hz < 0.45 * sample_rate_hz]
     tones = sum(
-        np.sin(2 * np.pi * hz * time) * (1 + np.sin(2 * np.pi * (i + 1) * time)) for i, hz in enumerate(audible)
+        np.sin(2 * np.pi * hz * time) * (1 + np.sin(2 * np.pi * (i + 1) * time))
+        for i, hz in enumerate(audible)
     )
     noise = np.random.default_rng(0).normal(size=(len(time), channels)) * 1e-3
     return (np.asarray(tones)[:, np.newaxis] * 0.1 + noise).astype(np.float32)
@@ -27,7 +28,9 @@ def encode(path: Path, samples: np.ndarray, sample_rate_hz: int, codec: str) -> 
         stream.bit_rate = 128_000
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout="stereo")
         frame.sample_rate = sample_rate_hz
-        resampler = av.AudioResampler(stream.format, "stereo", sample_rate_hz, stream.codec_context.frame_size or 1024)
+        resampler = av.AudioResampler(
+            stream.format, "stereo", sample_rate_hz, stream.codec_context.frame_size or 1024
+        )
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(piece))
         container.mux(stream.encode(None))

@@ -20,8 +20,8 @@ from soundkin.features.alignment import (
     Outline,
     align,
     align_at_any_tempo,
-    outline,
-    outline_of_file,
+    fingerprint,
+    fingerprint_of_file,
 )
 from soundkin.features.log_mel import LogMel
 
@@ -29,7 +29,7 @@ RATE = FRONT_END.sample_rate_hz
 
 
 def noise_outline(frames: int, random_seed: int, smooth: int = 3) -> Outline:
-    """An outline of nothing in particular, that changes slowly enough to be read between its frames."""
+    """An fingerprint of nothing in particular, that changes slowly enough to be read between its frames."""
     drawn = np.random.default_rng(random_seed).standard_normal((frames + smooth, BANDS))
     slow = np.stack([drawn[start : start + frames] for start in range(smooth)]).mean(axis=0)
     return np.rint(LARGEST * slow / np.linalg.norm(slow, axis=1, keepdims=True)).astype(np.int8)
@@ -45,7 +45,7 @@ def melody(seconds: float, random_seed: int = 0) -> np.ndarray:
 
 
 def outline_of_samples(samples: np.ndarray) -> Outline:
-    return outline(LogMel(FRONT_END)(torch.from_numpy(samples)).numpy())
+    return fingerprint(LogMel(FRONT_END)(torch.from_numpy(samples)).numpy())
 
 
 def by_hand(first: Outline, second: Outline, lag: int) -> tuple[float, float]:
@@ -151,19 +151,19 @@ def test_an_outline_does_not_hear_what_stays() -> None:
     """A band that is louder throughout, as another mastering makes it, changes nothing."""
     log_mel = LogMel(FRONT_END)(torch.from_numpy(melody(6.0))).numpy()
     lifted = log_mel + np.linspace(0, 5, log_mel.shape[1], dtype=np.float32)
-    np.testing.assert_allclose(outline(lifted), outline(log_mel), atol=1)
+    np.testing.assert_allclose(fingerprint(lifted), fingerprint(log_mel), atol=1)
 
 
 def test_drums_alone_say_nothing() -> None:
-    """What sounds on all bands at once is in no outline."""
+    """What sounds on all bands at once is in no fingerprint."""
     log_mel = np.zeros((200, FRONT_END.mel_bands), np.float32)
     log_mel[::15] = 8.0
-    assert not outline(log_mel).any()
+    assert not fingerprint(log_mel).any()
 
 
 @pytest.mark.parametrize("frames", [0, 1, 5, 6, 30])
 def test_too_little_is_apart(frames: int) -> None:
-    short = outline(np.random.default_rng(0).random((frames, FRONT_END.mel_bands), dtype=np.float32))
+    short = fingerprint(np.random.default_rng(0).random((frames, FRONT_END.mel_bands), dtype=np.float32))
     for compare in (align, align_at_any_tempo):
         assert compare(short, noise_outline(100, 0)).similarity == 0.0
         assert compare(noise_outline(100, 0), short).similarity == 0.0
@@ -182,7 +182,7 @@ def test_a_file_of_any_kind_has_the_same_outline(tmp_path: Path) -> None:
     outlines = {}
     for kind in ("wav", "flac", "mp3", "ogg"):
         soundfile.write(tmp_path / f"melody.{kind}", samples, RATE)
-        outlines[kind] = outline_of_file(tmp_path / f"melody.{kind}")
+        outlines[kind] = fingerprint_of_file(tmp_path / f"melody.{kind}")
     for kind, found in outlines.items():
         assert found.dtype == np.int8
         assert align(outlines["wav"], found).similarity > 0.95, kind
@@ -191,5 +191,5 @@ def test_a_file_of_any_kind_has_the_same_outline(tmp_path: Path) -> None:
 def test_a_file_that_is_no_audio_is_an_error(tmp_path: Path, audio: Callable[[str], Path]) -> None:
     (tmp_path / "text.mp3").write_text("not music")
     with pytest.raises(AudioError, match=r"text\.mp3"):
-        outline_of_file(tmp_path / "text.mp3")
-    assert len(outline_of_file(audio("m4a")))
+        fingerprint_of_file(tmp_path / "text.mp3")
+    assert len(fingerprint_of_file(audio("m4a")))

@@ -11,7 +11,14 @@ from soundkin.errors import ConfigError
 from soundkin.features.augment import AugmentConfig, augment, change_level, mask, shift_mels, stretch_time
 
 ALL = AugmentConfig(
-    gain_db=6, tilt_db=6, stretch=0.2, shift_bands=2, time_masks=2, time_mask_frames=9, mel_masks=2, mel_mask_bands=5
+    gain_db=6,
+    tilt_db=6,
+    stretch=0.2,
+    shift_bands=2,
+    time_masks=2,
+    time_mask_frames=9,
+    mel_masks=2,
+    mel_mask_bands=5,
 )
 
 

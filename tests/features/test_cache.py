@@ -185,7 +185,9 @@ if __name__ == "__main__":
 def start_build(script: Path, tracks: Path, cache: Path, workers: int) -> subprocess.Popen[bytes]:
     script.write_text(BUILD)
     return subprocess.Popen(
-        [sys.executable, str(script), str(tracks), str(cache), str(workers)], stderr=subprocess.DEVNULL, process_group=0
+        [sys.executable, str(script), str(tracks), str(cache), str(workers)],
+        stderr=subprocess.DEVNULL,
+        process_group=0,
     )
 
 
@@ -222,7 +224,9 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, workers: int) -> No
     assert before.items() <= after.items()
     assert build.skipped == []
     for key, path in list(zip(map(str, build.keys), paths, strict=True))[::7]:
-        np.testing.assert_array_equal(build.cache.log_mel(key), log_mel_of_file(path, FRONT_END).log_mel.half().numpy())
+        np.testing.assert_array_equal(
+            build.cache.log_mel(key), log_mel_of_file(path, FRONT_END).log_mel.half().numpy()
+        )
     assert {path.suffix for path in build.cache.folder.iterdir()} == {".f16", ".json", ""}
     assert sum(path.stat().st_size for path in build.cache.folder.glob("*.f16")) == 200 * 89 * 96 * 2
 
@@ -230,11 +234,15 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, workers: int) -> No
 @pytest.mark.slow
 def test_two_builds_at_once_share_the_folder(tmp_path: Path) -> None:
     write_tracks(tmp_path / "tracks", 60)
-    builds = [start_build(tmp_path / "build.py", tmp_path / "tracks", tmp_path / "cache", 1) for _ in range(2)]
+    builds = [
+        start_build(tmp_path / "build.py", tmp_path / "tracks", tmp_path / "cache", 1) for _ in range(2)
+    ]
     assert [build.wait() for build in builds] == [0, 0]
     cache = MelCache(tmp_path / "cache", FRONT_END)
     assert len(cache) == 60
-    assert sum(path.stat().st_size for path in cache.folder.glob("*.f16")) == 60 * 29 * 96 * 2  # nothing twice
+    assert (
+        sum(path.stat().st_size for path in cache.folder.glob("*.f16")) == 60 * 29 * 96 * 2
+    )  # nothing twice
 
 
 @pytest.mark.slow

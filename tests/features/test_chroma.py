@@ -20,7 +20,9 @@ from soundkin.features.log_mel import FrontEnd, LogMel, log_mel_of_file
 
 FRONT_END = FrontEnd(chroma_bands=24)
 AS_IT_IS = FrontEnd(chroma_bands=24, level_db=None, silence_db=None)
-SMALL = FrontEnd(sample_rate_hz=8_000, window_samples=64, hop_samples=24, mel_bands=8, high_hz=4_000, chroma_bands=12)
+SMALL = FrontEnd(
+    sample_rate_hz=8_000, window_samples=64, hop_samples=24, mel_bands=8, high_hz=4_000, chroma_bands=12
+)
 NOISE = torch.randn(40_000, generator=torch.Generator().manual_seed(0))
 
 
@@ -30,7 +32,12 @@ def chroma_of(waveform: Tensor, front_end: FrontEnd = FRONT_END) -> Tensor:
 
 def note(midi: float, seconds: float = 2.0) -> Tensor:
     hz = 440 * 2 ** ((midi - 69) / 12)
-    return 0.3 * torch.sin(2 * math.pi * hz * torch.arange(int(seconds * 22_050), dtype=torch.float64) / 22_050).float()
+    return (
+        0.3
+        * torch.sin(
+            2 * math.pi * hz * torch.arange(int(seconds * 22_050), dtype=torch.float64) / 22_050
+        ).float()
+    )
 
 
 def test_filterbank_is_the_triangles_it_claims_to_be() -> None:
@@ -66,7 +73,9 @@ def test_silence_is_zero_and_mels_stay_as_they_are() -> None:
 def test_blocks_of_any_size_give_the_same_frames(sizes: list[int]) -> None:
     log_mel = LogMel(SMALL)
     waveform = torch.cat([NOISE, NOISE])[: sum(sizes) + 1]
-    assert torch.equal(torch.cat(list(log_mel.stream(waveform[None].split([*sizes, 1], dim=1)))), log_mel(waveform))
+    assert torch.equal(
+        torch.cat(list(log_mel.stream(waveform[None].split([*sizes, 1], dim=1)))), log_mel(waveform)
+    )
 
 
 @settings(max_examples=20, deadline=None)

@@ -16,7 +16,9 @@ from soundkin.features.decode import Waveform, open_audio, read_waveform
 Audio = Callable[[str], Path]
 RATE_HZ = 44_100
 SAMPLES = 3 * RATE_HZ  # of the tune
-Fields = list[tuple[bytes, int, str, int]]  # a marker, how far behind it a number stands, its format, another value
+Fields = list[
+    tuple[bytes, int, str, int]
+]  # a marker, how far behind it a number stands, its format, another value
 
 
 def lying(path: Path, content: bytes, fields: Fields) -> Path:
@@ -150,7 +152,9 @@ def test_flac_that_states_too_few_samples(audio: Audio, tmp_path: Path, claimed:
     assert found.warnings == ()
 
 
-def ogg(path: Path, seconds: float, rate_hz: int = 48_000, channels: int = 2, subtype: str = "VORBIS") -> bytes:
+def ogg(
+    path: Path, seconds: float, rate_hz: int = 48_000, channels: int = 2, subtype: str = "VORBIS"
+) -> bytes:
     soundfile.write(path, tune(rate_hz, seconds, channels), rate_hz, subtype, format="OGG")
     return path.read_bytes()
 
@@ -198,7 +202,9 @@ def ogg_checksum(page: bytes) -> int:
     for byte in page:
         remainder ^= byte << 24
         for _ in range(8):
-            remainder = (remainder << 1 ^ 0x04C11DB7 if remainder & 0x80000000 else remainder << 1) & 0xFFFFFFFF
+            remainder = (
+                remainder << 1 ^ 0x04C11DB7 if remainder & 0x80000000 else remainder << 1
+            ) & 0xFFFFFFFF
     return remainder
 
 
@@ -235,7 +241,9 @@ def test_opus_that_is_whole_is_not_called_damaged(
     assert len(found.samples) / 48_000 == pytest.approx(seconds, abs=0.13)
 
 
-def test_damage_that_another_decoder_gets_past_is_no_damage(audio: Audio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damage_that_another_decoder_gets_past_is_no_damage(
+    audio: Audio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where all that the header claims came out in the end, nothing was lost."""
     from soundkin.features import decode
     from soundkin.features.decoders import CannotDecodeError

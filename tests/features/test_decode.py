@@ -113,13 +113,17 @@ def test_odd_names(audio: Audio, tmp_path: Path) -> None:
 
 def test_ogg_with_a_cover_picture_stream(tmp_path: Path) -> None:
     path = tmp_path / "cover.ogg"
-    with av.open(str(path), "w", format="matroska") as container:  # no Theora encoder here; the same fallback is taken
+    with av.open(
+        str(path), "w", format="matroska"
+    ) as container:  # no Theora encoder here; the same fallback is taken
         sound = container.add_stream("libopus", rate=48_000, layout="stereo")
         cover = container.add_stream("mjpeg", rate=1)
         cover.width = cover.height = 16
         cover.pix_fmt = "yuvj420p"
         container.mux(cover.encode(av.VideoFrame(16, 16, "yuvj420p")))
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(tune(48_000, 1.0).T), format="fltp", layout="stereo")
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(tune(48_000, 1.0).T), format="fltp", layout="stereo"
+        )
         frame.sample_rate = 48_000
         for piece in av.AudioResampler("flt", "stereo", 48_000, 960).resample(frame):
             container.mux(sound.encode(piece))
@@ -236,7 +240,9 @@ def test_cut_short(audio: Audio, tmp_path: Path, kind: str) -> None:
 
 def test_mp3_without_a_stated_length_is_not_called_short(tmp_path: Path) -> None:
     silence_then_noise = tune(44_100, 5.0) * np.linspace(2, 0, 5 * 44_100)[:, None].astype(np.float32) ** 4
-    soundfile.write(tmp_path / "vbr.mp3", silence_then_noise, 44_100, bitrate_mode="VARIABLE", compression_level=0.1)
+    soundfile.write(
+        tmp_path / "vbr.mp3", silence_then_noise, 44_100, bitrate_mode="VARIABLE", compression_level=0.1
+    )
     content = (tmp_path / "vbr.mp3").read_bytes()
     (tmp_path / "a.mp3").write_bytes(content.replace(b"Xing", b"\0\0\0\0").replace(b"Info", b"\0\0\0\0"))
     guessed = soundfile.info(tmp_path / "a.mp3").frames
@@ -323,7 +329,9 @@ def test_no_descriptor_is_left_open(audio: Audio, tmp_path: Path) -> None:
     assert open_descriptors() == before
 
 
-def test_nothing_reaches_the_terminal(audio: Audio, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_reaches_the_terminal(
+    audio: Audio, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     content = bytearray(audio("mp3").read_bytes())
     for place in range(2_000, len(content), 150):
         content[place] ^= 0xFF
@@ -368,7 +376,9 @@ def test_a_part_that_comes_late_or_goes_is_silent_elsewhere_when_resampled(cuts:
     found = list(resample(iter(blocks), 48_000, 22_050))
     whole = list(resample(iter([samples]), 48_000, 22_050))
     mean = np.concatenate([block[0] for block in found])
-    late = np.concatenate([block[1] if len(block) > 1 else np.zeros(block.shape[1], np.float32) for block in found])
+    late = np.concatenate(
+        [block[1] if len(block) > 1 else np.zeros(block.shape[1], np.float32) for block in found]
+    )
     np.testing.assert_array_equal(mean, np.concatenate([block[0] for block in whole]))
     np.testing.assert_allclose(late, np.concatenate([block[1] for block in whole]), atol=0.05)
     np.testing.assert_array_equal(late[-3_000:], np.concatenate([block[1] for block in whole])[-3_000:])

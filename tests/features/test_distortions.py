@@ -29,7 +29,9 @@ ROUND_RATE_HZ = 20_000  # 50 ms are 1,000 samples
 AS_LONG = {"noise_15_db", "noise_0_db", "quieter", "clipping", "mp3", "ogg", "pitch"}
 SOUNDS = st.integers(0, 3_000).flatmap(
     lambda samples: st.sampled_from([(samples,), (samples, 1), (samples, 2)]).flatmap(
-        lambda shape: arrays(np.float32, shape, elements=st.floats(-1, 1, width=32), fill=st.just(np.float32(0.25)))
+        lambda shape: arrays(
+            np.float32, shape, elements=st.floats(-1, 1, width=32), fill=st.just(np.float32(0.25))
+        )
     )
 )
 
@@ -104,7 +106,9 @@ def test_labels_tell_distortions_apart():
 @given(samples=st.integers(1, 9_000), channels=st.sampled_from([(), (2,)]))
 def test_lengths_are_those_of_the_label(samples, channels):
     sound = np.full((samples, *channels), 0.25, np.float32)
-    lengths = {name: len(DISTORTIONS[name](sound, RATE_HZ, rng())[0]) for name in DISTORTIONS.keys() - AS_LONG}
+    lengths = {
+        name: len(DISTORTIONS[name](sound, RATE_HZ, rng())[0]) for name in DISTORTIONS.keys() - AS_LONG
+    }
     assert lengths["tempo"] == lengths["speed"] == round(samples / 1.05)
     assert lengths["lead_in"] == samples + 3 * RATE_HZ
     assert lengths["excerpt"] == max(1, round(samples / 2))
@@ -135,7 +139,9 @@ def test_power_is_that_of_the_stretches_that_sound():
     found = {name: sounding_power(samples, ROUND_RATE_HZ) for name, (samples, _) in sounds.items()}
     assert found == pytest.approx({name: expected for name, (_, expected) in sounds.items()}, rel=1e-3)
     ragged = np.concatenate([sine[:19_990], 0 * sine])  # the stretch in which the sound ends counts whole
-    assert sounding_power(ragged, ROUND_RATE_HZ) == pytest.approx(power(sine[:19_990]) * 19_990 / 20_000, rel=1e-6)
+    assert sounding_power(ragged, ROUND_RATE_HZ) == pytest.approx(
+        power(sine[:19_990]) * 19_990 / 20_000, rel=1e-6
+    )
 
 
 def test_pink_noise_has_the_same_power_in_each_octave_above_20_hz_and_little_below():
@@ -145,7 +151,9 @@ def test_pink_noise_has_the_same_power_in_each_octave_above_20_hz_and_little_bel
     octaves = [spectrum[(hz >= low) & (hz < 2 * low)].sum() for low in 20 * 2.0 ** np.arange(9)]
     assert octaves == pytest.approx(np.full(9, np.mean(octaves)), rel=0.15)
     assert octaves[3:] == pytest.approx(np.full(6, np.mean(octaves)), rel=0.05)
-    assert spectrum[hz < 20].sum() < 1.6 * np.mean(octaves)  # an octave and a half of it, not all there are down to 0
+    assert spectrum[hz < 20].sum() < 1.6 * np.mean(
+        octaves
+    )  # an octave and a half of it, not all there are down to 0
     assert abs(np.corrcoef(noise.T)[0, 1]) < 0.05
 
 
@@ -153,7 +161,9 @@ def test_pink_noise_has_the_same_power_in_each_octave_above_20_hz_and_little_bel
 def test_gain_is_exact(by_db):
     samples = white(0.1)
     assert np.array_equal(louder(samples, RATE_HZ, rng(), by_db)[0], samples * np.float32(10 ** (by_db / 20)))
-    assert 20 * np.log10(np.abs(louder(samples, RATE_HZ, rng(), by_db)[0] / samples)) == pytest.approx(by_db, abs=1e-4)
+    assert 20 * np.log10(np.abs(louder(samples, RATE_HZ, rng(), by_db)[0] / samples)) == pytest.approx(
+        by_db, abs=1e-4
+    )
 
 
 @given(share=st.floats(0, 1), channels=st.sampled_from([None, 2]))
@@ -180,11 +190,15 @@ CODECS = {
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_codec_loses_more_at_a_low_rate_and_moves_nothing(codec):
     samples, _ = resampled(white(3.0), RATE_HZ, rng(), 8_000)
-    samples = np.asarray(soxr.resample(samples, 8_000, RATE_HZ))  # nothing so high that every encoder drops it
+    samples = np.asarray(
+        soxr.resample(samples, 8_000, RATE_HZ)
+    )  # nothing so high that every encoder drops it
     coarse, fine = (CODECS[codec](samples, RATE_HZ, level)[0] for level in (0, 1))
     lost = [1 - np.corrcoef(changed, samples)[0, 1] ** 2 for changed in (coarse, fine)]  # whatever the gain
     assert 0.3 > lost[0] > 5 * lost[1] > 0
-    assert 10 * np.log10(power(fine) / power(samples)) == pytest.approx(0, abs=0.5)  # LAME takes 0.4 dB for headroom
+    assert 10 * np.log10(power(fine) / power(samples)) == pytest.approx(
+        0, abs=0.5
+    )  # LAME takes 0.4 dB for headroom
     lags = np.arange(-3, 4)
     likeness = [float(np.dot(np.roll(fine, lag), samples)) for lag in lags]
     assert lags[int(np.argmax(likeness))] == 0
@@ -260,15 +274,24 @@ def test_a_steady_chord_stays_one_when_it_is_stretched(times):
 
 @pytest.mark.parametrize("times", [0.9, 1.05])
 def test_a_stretched_tune_is_the_tune_played_at_that_tempo(times):
-    notes = [(220 * 2 ** (step / 12), 0.3 + 0.25 * place) for place, step in enumerate((0, 4, 7, 12, 9, 5, 2, 7, 4, 0))]
+    notes = [
+        (220 * 2 ** (step / 12), 0.3 + 0.25 * place)
+        for place, step in enumerate((0, 4, 7, 12, 9, 5, 2, 7, 4, 0))
+    ]
 
     def played(slower: float) -> np.ndarray:
         return sum(burst(hz, at * slower, 3.2 * slower) for hz, at in notes)
 
     def course(samples: np.ndarray) -> np.ndarray:
-        return np.convolve(np.square(samples), np.ones(900) / 900, "same")[: round(3.0 * RATE_HZ * min(times, 1))]
+        return np.convolve(np.square(samples), np.ones(900) / 900, "same")[
+            : round(3.0 * RATE_HZ * min(times, 1))
+        ]
 
-    expected, found, before = course(played(times)), course(stretched(played(1.0), RATE_HZ, times)), course(played(1.0))
+    expected, found, before = (
+        course(played(times)),
+        course(stretched(played(1.0), RATE_HZ, times)),
+        course(played(1.0)),
+    )
     likeness = [np.corrcoef(expected, other)[0, 1] for other in (found, before)]
     assert likeness[0] > 0.97 and likeness[1] < 0.8
 
@@ -293,7 +316,9 @@ def test_stretching_there_and_back_leaves_the_music():
 def test_channels_are_stretched_together():
     left = burst(440.0, 1.0) + white(3.0)
     alone = stretched(left, RATE_HZ, 1.1)
-    assert stretched(np.stack([left, left], axis=1), RATE_HZ, 1.1) == pytest.approx(np.stack([alone, alone], axis=1))
+    assert stretched(np.stack([left, left], axis=1), RATE_HZ, 1.1) == pytest.approx(
+        np.stack([alone, alone], axis=1)
+    )
     apart = stretched(np.stack([left, -0.5 * left], axis=1), RATE_HZ, 1.1)
     assert apart[:, 1] == pytest.approx(-0.5 * apart[:, 0])
 

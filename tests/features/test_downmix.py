@@ -24,7 +24,9 @@ MONO = tune(RATE_HZ, 4.0).mean(1)
 def audio(channels: np.ndarray, sizes: tuple[int, ...] = ()) -> AudioStream:
     bounds = [0, *np.minimum(np.cumsum(sizes, dtype=int), len(channels)), len(channels)]
     blocks = [channels[start:stop].astype(np.float32) for start, stop in pairwise(bounds)]
-    return AudioStream(Path("a"), RATE_HZ, Source("none", RATE_HZ, channels.shape[1], len(channels), iter(blocks)))
+    return AudioStream(
+        Path("a"), RATE_HZ, Source("none", RATE_HZ, channels.shape[1], len(channels), iter(blocks))
+    )
 
 
 def frames(*channels: np.ndarray, front_end: FrontEnd = AS_IT_IS) -> torch.Tensor:
@@ -98,7 +100,9 @@ def test_the_size_of_blocks_changes_nothing(channels: int, sizes: tuple[int, ...
     sound[:, 1] -= np.linspace(0, 2, len(sound), dtype=np.float32) * sound[:, 0]
     whole = torch.cat(list(LogMelStream(audio(sound), FrontEnd())))
     assert torch.equal(torch.cat(list(LogMelStream(audio(sound, sizes), FrontEnd()))), whole)
-    resampled = FrontEnd(sample_rate_hz=16_000, window_samples=512, hop_samples=256, high_hz=8_000.0, mel_bands=64)
+    resampled = FrontEnd(
+        sample_rate_hz=16_000, window_samples=512, hop_samples=256, high_hz=8_000.0, mel_bands=64
+    )
     whole = torch.cat(list(LogMelStream(audio(sound), resampled)))
     assert torch.equal(torch.cat(list(LogMelStream(audio(sound, sizes), resampled))), whole)
     mono = np.concatenate([block.copy() for block in audio(sound)])
@@ -110,7 +114,9 @@ def test_opposite_channels_are_resampled_too(tmp_path: Path, rate_hz: int) -> No
     mono = tune(rate_hz, 3.0).mean(1)
     soundfile.write(tmp_path / "mono.wav", mono, rate_hz, "FLOAT")
     soundfile.write(tmp_path / "opposite.wav", np.stack([mono, -mono], axis=1), rate_hz, "FLOAT")
-    expected, found = (log_mel_of_file(tmp_path / name, AS_IT_IS).log_mel for name in ("mono.wav", "opposite.wav"))
+    expected, found = (
+        log_mel_of_file(tmp_path / name, AS_IT_IS).log_mel for name in ("mono.wav", "opposite.wav")
+    )
     assert (found - expected).abs().max() < 1e-2
 
 
@@ -123,7 +129,9 @@ def test_parts_that_come_and_go_are_resampled(tmp_path: Path, rate_hz: int, chan
     soundfile.write(tmp_path / "mono.wav", mono, rate_hz, "FLOAT")
     turning = [mono if place % 2 == 0 else mono * signs for place in range(channels)]
     soundfile.write(tmp_path / "turning.wav", np.stack(turning, axis=1), rate_hz, "FLOAT")
-    expected, found = (log_mel_of_file(tmp_path / name, AS_IT_IS).log_mel for name in ("mono.wav", "turning.wav"))
+    expected, found = (
+        log_mel_of_file(tmp_path / name, AS_IT_IS).log_mel for name in ("mono.wav", "turning.wav")
+    )
     assert len(found) == len(expected)
     apart = (found - expected).abs().max(dim=1).values
     assert (apart > 0.2).sum() <= 3 * 7  # frames near the three seams

@@ -19,12 +19,18 @@ from soundkin.errors import AudioError, ConfigError, UsageError
 from soundkin.features.cache import build_cache
 from soundkin.features.decode import audio_hash, read_waveform
 from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.front_ends import settings_of, sound_hash, sounds_of, stored_front_end, stream_frames
+from soundkin.features.front_ends import (
+    input_hash,
+    settings_of,
+    stored_front_end,
+    stream_frames,
+    track_inputs,
+)
 from soundkin.features.log_mel import FrontEnd, log_mel_of_file
 from soundkin.features.onnx_model import OnnxEncoder, OnnxInput
 from soundkin.features.patches import PatchConfig, patch_starts
 from soundkin.features.vector_table import TableTrack, VectorTable, read_table, sha256_of_table
-from soundkin.training.config import TrainConfig
+from soundkin.training.run_config import TrainConfig
 
 IDS = ["b", "a", "b", "c", "b"]
 STARTS = [4.0, 0.0, 0.0, 0.0, 2.0]
@@ -50,7 +56,9 @@ def parquet(path: Path, rows: Sequence[int] = range(5), vectors: object = None) 
         pa.table(
             {
                 "track_id": [IDS[row] for row in rows],
-                "vector": column if isinstance(column, pa.Array) else pa.array(column, pa.list_(pa.float32())),
+                "vector": column
+                if isinstance(column, pa.Array)
+                else pa.array(column, pa.list_(pa.float32())),
                 "start_seconds": [STARTS[row] for row in rows],
                 "further": ["kept out"] * len(rows),
             }
@@ -69,7 +77,9 @@ def folder(path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["npz", "parquet", "folder"])
 def test_a_track_has_its_rows_in_order_of_time(tmp_path: Path, kind: str) -> None:
-    path = {"npz": npz, "parquet": parquet, "folder": folder}[kind](tmp_path / f"t.{kind}".removesuffix(".folder"))
+    path = {"npz": npz, "parquet": parquet, "folder": folder}[kind](
+        tmp_path / f"t.{kind}".removesuffix(".folder")
+    )
     front_end = ExternalFrontEnd(path=path).identified()
     assert (front_end.size, front_end.mel_bands, front_end.is_table) == (3, 3, True)
     stream = stream_frames(TableTrack("b"), front_end)
@@ -132,7 +142,10 @@ def test_a_file_that_is_damaged(tmp_path: Path, suffix: str, damage: bytes | str
 @pytest.mark.parametrize(
     ("vectors", "complaint"),
     [
-        ([[1.0, 2.0], [1.0], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0]], "row 1 .* has 1 numbers, and those before it 2"),
+        (
+            [[1.0, 2.0], [1.0], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0]],
+            "row 1 .* has 1 numbers, and those before it 2",
+        ),
         ([[1.0], None, [1.0], [1.0], [1.0]], "row 1 .* has 0 numbers"),
         (pa.array(list("abcde")), "column vector holds string. Make it lists of float32"),
     ],
@@ -169,10 +182,12 @@ def test_tracks_that_cannot_be_used_are_told_apart_from_the_others(tmp_path: Pat
     vectors = VECTORS.copy()
     vectors[3, 1] = number
     front_end = ExternalFrontEnd(path=npz(tmp_path / "t.npz", vectors=vectors)).identified()
-    with pytest.raises(AudioError, match=r"track_id=c: its vector in row 3 of .*t\.npz.*not finite or beyond 65504"):
+    with pytest.raises(
+        AudioError, match=r"track_id=c: its vector in row 3 of .*t\.npz.*not finite or beyond 65504"
+    ):
         front_end.track(TableTrack("c"))
     with pytest.raises(AudioError, match=r"track_id=z is not in .*t\.npz"):
-        sound_hash(TableTrack("z"), front_end)
+        input_hash(TableTrack("z"), front_end)
     build = build_cache([TableTrack(name) for name in "abcz"], front_end, tmp_path / "cache", workers=2)
     assert [key is None for key in build.keys] == [False, False, True, True]
     assert [one.path for one in build.skipped] == ["track_id=c", "track_id=z"]
@@ -183,10 +198,12 @@ def test_tracks_that_cannot_be_used_are_told_apart_from_the_others(tmp_path: Pat
 
 def test_audio_is_not_heard_by_a_table(tmp_path: Path) -> None:
     front_end = ExternalFrontEnd(path=npz(tmp_path / "t.npz"), name="MuQ").identified()
-    with pytest.raises(UsageError, match=r"song\.mp3: this model learnt from a table of vectors by MuQ.*track_id"):
+    with pytest.raises(
+        UsageError, match=r"song\.mp3: this model learnt from a table of vectors by MuQ.*track_id"
+    ):
         stream_frames(tmp_path / "song.mp3", front_end)
-    assert sounds_of(front_end, [tmp_path / "song.mp3"], ["b"]) == [TableTrack("b")]
-    assert sounds_of(FrontEnd(), [tmp_path / "song.mp3"], ["b"]) == [tmp_path / "song.mp3"]
+    assert track_inputs(front_end, [tmp_path / "song.mp3"], ["b"]) == [TableTrack("b")]
+    assert track_inputs(FrontEnd(), [tmp_path / "song.mp3"], ["b"]) == [tmp_path / "song.mp3"]
 
 
 def test_another_file_than_the_one_described_is_refused(tmp_path: Path) -> None:
@@ -219,7 +236,9 @@ WEIGHTS = np.random.default_rng(0).normal(size=(3, 1, 400)).astype(np.float32)
 Nodes = list[onnx.NodeProto]
 
 
-def save(path: Path, nodes: Nodes, input_shape: Sequence[int | str], output_shape: Sequence[int | str]) -> Path:
+def save(
+    path: Path, nodes: Nodes, input_shape: Sequence[int | str], output_shape: Sequence[int | str]
+) -> Path:
     graph = helper.make_graph(
         nodes,
         "encoder",
@@ -272,9 +291,11 @@ def test_windows_of_a_file_go_through_the_model(
     found = torch.cat(list(stream)).numpy()
     expected = np.stack([by_hand(waveform[start : start + WINDOW]) for start in starts])
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-    assert [stream.start_seconds(frame) for frame in range(len(found))] == [start / RATE_HZ for start in starts]
+    assert [stream.start_seconds(frame) for frame in range(len(found))] == [
+        start / RATE_HZ for start in starts
+    ]
     assert stream.duration_seconds == pytest.approx(3.0, abs=0.06)
-    assert sound_hash(audio(kind), front_end) == audio_hash(audio(kind))
+    assert input_hash(audio(kind), front_end) == audio_hash(audio(kind))
 
 
 def test_the_same_file_gives_the_same_frames(tmp_path: Path, audio: Callable[[str], Path]) -> None:
@@ -290,7 +311,9 @@ def test_a_short_track_is_repeated_until_it_fills_a_window(tmp_path: Path) -> No
     soundfile.write(tmp_path / "short.wav", tune(RATE_HZ, 0.1, 1), RATE_HZ, subtype="FLOAT")
     waveform = read_waveform(tmp_path / "short.wav", RATE_HZ).samples
     expected = by_hand(np.resize(waveform, WINDOW))
-    np.testing.assert_allclose(frames(front_end, tmp_path / "short.wav"), expected[None], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        frames(front_end, tmp_path / "short.wav"), expected[None], rtol=1e-4, atol=1e-6
+    )
 
 
 def test_log_mels_go_through_the_model(tmp_path: Path, audio: Callable[[str], Path]) -> None:
@@ -317,7 +340,9 @@ def test_opposite_channels_and_silence_are_no_frames_of_their_own(tmp_path: Path
     stream = stream_frames(tmp_path / "track.wav", front_end)
     found = torch.cat(list(stream)).numpy()
     np.testing.assert_allclose(found, frames(front_end, tmp_path / "mono.wav"), rtol=1e-3, atol=1e-4)
-    assert [stream.start_seconds(frame) for frame in range(len(found))] == [3 + frame / 4 for frame in range(8)]
+    assert [stream.start_seconds(frame) for frame in range(len(found))] == [
+        3 + frame / 4 for frame in range(8)
+    ]
     assert len(frames(front_end, tmp_path / "silence.wav")) == 1
     assert len(frames(before, tmp_path / "track.wav")) == 32
     assert not frames(before, tmp_path / "track.wav").any()
@@ -338,14 +363,18 @@ def test_an_encoder_from_before_these_settings_is_used_as_it_was(tmp_path: Path)
 
 def test_models_that_take_something_else_are_refused(tmp_path: Path) -> None:
     path = waveform_model(tmp_path / "m.onnx", samples=16_000)
-    with pytest.raises(UsageError, match=r"m\.onnx: it takes audio: tensor\(float\) \[1, 16000\].*\[1, 2000\]"):
+    with pytest.raises(
+        UsageError, match=r"m\.onnx: it takes audio: tensor\(float\) \[1, 16000\].*\[1, 2000\]"
+    ):
         onnx_front_end(path)
     assert onnx_front_end(path, window_seconds=2.0).size == 3
     with pytest.raises(UsageError, match=r"float32 array \[1, 96, 8\] \(log_mel\).*features\.onnx\.input"):
         onnx_front_end(path, input="log_mel")
     with pytest.raises(UsageError, match=r"it fails .* Check the window"):
         onnx_front_end(waveform_model(tmp_path / "m.onnx"), window_seconds=0.01)
-    whole = save(tmp_path / "w.onnx", [helper.make_node("ReduceMean", ["audio"], ["vector"])], [1, "n"], [1, 1])
+    whole = save(
+        tmp_path / "w.onnx", [helper.make_node("ReduceMean", ["audio"], ["vector"])], [1, "n"], [1, 1]
+    )
     assert onnx_front_end(whole).size == 1
     squeeze = helper.make_node("Squeeze", ["pooled"], ["vector"])
     pool = helper.make_node("ReduceMean", ["features"], ["pooled"], axes=[2], keepdims=0)
@@ -390,7 +419,9 @@ def test_a_model_that_was_replaced_is_noticed(tmp_path: Path) -> None:
 def test_a_model_without_an_answer_is_the_files_error(tmp_path: Path, audio: Callable[[str], Path]) -> None:
     logarithm = [*HEARING[:2], helper.make_node("Log", ["filtered"], ["features"]), *POOLING]
     front_end = onnx_front_end(save(tmp_path / "m.onnx", logarithm, [1, "samples"], [1, 3]))
-    with pytest.raises(AudioError, match=r"tune\.flac: the ONNX model answers at 0\.0 s with numbers that are not"):
+    with pytest.raises(
+        AudioError, match=r"tune\.flac: the ONNX model answers at 0\.0 s with numbers that are not"
+    ):
         frames(front_end, audio("flac"))
     (tmp_path / "text.mp3").write_text("no audio")
     with pytest.raises(AudioError, match=r"text\.mp3"):

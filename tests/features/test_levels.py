@@ -24,7 +24,9 @@ def written(path: Path, samples: np.ndarray, subtype: str = "FLOAT") -> Path:
     return path
 
 
-def frames(path: Path, samples: np.ndarray, front_end: FrontEnd = DEFAULT, subtype: str = "FLOAT") -> torch.Tensor:
+def frames(
+    path: Path, samples: np.ndarray, front_end: FrontEnd = DEFAULT, subtype: str = "FLOAT"
+) -> torch.Tensor:
     return log_mel_of_file(written(path, samples, subtype), front_end).log_mel
 
 
@@ -120,7 +122,11 @@ def test_runs_are_left_out_as_by_hand(runs: list[tuple[bool, int]], block: int) 
     silent = torch.tensor([quiet for quiet, length in runs for _ in range(length)])
     numbered = torch.arange(float(len(silent)))[:, None]
     without = WithoutSilence(frames_per_second=10.0)
-    found = torch.cat(list(without(zip(numbered.split(block), silent.split(block), strict=True))))[:, 0].int().tolist()
+    found = (
+        torch.cat(list(without(zip(numbered.split(block), silent.split(block), strict=True))))[:, 0]
+        .int()
+        .tolist()
+    )
     kept = [
         place
         for start, stop in run_bounds(silent)
@@ -137,7 +143,9 @@ def run_bounds(silent: torch.Tensor) -> list[tuple[int, int]]:
 
 
 def test_no_more_than_five_minutes_are_held() -> None:
-    """The level is that of the first five minutes from the first sound on; what comes later does not change it."""
+    """The level is that of the first five minutes from the first sound on; what comes later does not change
+    it.
+    """
     taken = 0
 
     def blocks():  # type: ignore[no-untyped-def]

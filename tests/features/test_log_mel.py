@@ -16,13 +16,34 @@ from torch import Tensor
 
 from soundkin.config import validate
 from soundkin.errors import AudioError, ConfigError
-from soundkin.features.log_mel import BLOCK_FRAMES, FrontEnd, LogMel, log_mel_of_file, mel_filterbank, stream_log_mel
+from soundkin.features.log_mel import (
+    BLOCK_FRAMES,
+    FrontEnd,
+    LogMel,
+    log_mel_of_file,
+    mel_filterbank,
+    stream_log_mel,
+)
 from soundkin.units import samples_to_frames
 
 FRONT_ENDS = [
     FrontEnd(),
-    FrontEnd(sample_rate_hz=16_000, window_samples=512, hop_samples=256, mel_bands=64, high_hz=8_000, mel_scale="htk"),
-    FrontEnd(sample_rate_hz=44_100, window_samples=2_048, hop_samples=1_024, mel_bands=128, low_hz=0, high_hz=16_000),
+    FrontEnd(
+        sample_rate_hz=16_000,
+        window_samples=512,
+        hop_samples=256,
+        mel_bands=64,
+        high_hz=8_000,
+        mel_scale="htk",
+    ),
+    FrontEnd(
+        sample_rate_hz=44_100,
+        window_samples=2_048,
+        hop_samples=1_024,
+        mel_bands=128,
+        low_hz=0,
+        high_hz=16_000,
+    ),
 ]
 
 
@@ -50,7 +71,9 @@ def test_agrees_with_torchaudio(front_end: FrontEnd) -> None:
         mel_scale=front_end.mel_scale,
         center=False,
     )
-    expected = reference(mono(front_end)).T.double() * (2 / torch.hann_window(front_end.window_samples).sum()) ** 2
+    expected = (
+        reference(mono(front_end)).T.double() * (2 / torch.hann_window(front_end.window_samples).sum()) ** 2
+    )
     found = power_of(LogMel(front_end)(mono(front_end)), front_end)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-12)
 
@@ -79,7 +102,9 @@ def test_agrees_with_librosa(front_end: FrontEnd) -> None:
 
 
 def test_full_scale_sine_by_hand() -> None:
-    """A sine on a bin has power 1 there and, under a Hann window, 1/4 in both neighbours: the triangles weigh them."""
+    """A sine on a bin has power 1 there and, under a Hann window, 1/4 in both neighbours: the triangles weigh
+    them.
+    """
     front_end = FrontEnd()
     sine = torch.sin(2 * math.pi * 46 / 1_024 * torch.arange(22_050))  # bin 46, 991 Hz
     bank = mel_filterbank(front_end)
@@ -157,7 +182,15 @@ def test_threads_and_autocast_change_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("sample_rate_hz", "largest"),
-    [(44_100, 0.01), (88_200, 0.01), (176_400, 0.01), (48_000, 0.1), (32_000, 0.1), (96_000, 0.1), (44_056, 0.1)],
+    [
+        (44_100, 0.01),
+        (88_200, 0.01),
+        (176_400, 0.01),
+        (48_000, 0.1),
+        (32_000, 0.1),
+        (96_000, 0.1),
+        (44_056, 0.1),
+    ],
 )
 def test_other_rates_give_the_same_frames(tmp_path: Path, sample_rate_hz: int, largest: float) -> None:
     """At multiples of 22.05 kHz without resampling, at others with; 0.1 are 0.4 dB, in bands near silence."""
@@ -195,7 +228,9 @@ def test_a_file_is_its_waveform(audio: Callable[[str], Path]) -> None:
     front_end = AS_IT_IS
     samples, sample_rate_hz = soundfile.read(audio("wav"), dtype="float32")
     found = log_mel_of_file(audio("wav"), front_end)
-    expected = LogMel(front_end, sample_rate_hz)(torch.from_numpy((samples[:, 0] + samples[:, 1]) * np.float32(0.5)))
+    expected = LogMel(front_end, sample_rate_hz)(
+        torch.from_numpy((samples[:, 0] + samples[:, 1]) * np.float32(0.5))
+    )
     assert torch.equal(found.log_mel, expected)
     assert found.duration_seconds == 3.0
     assert found.warnings == ()
@@ -228,7 +263,9 @@ def test_golden_frames() -> None:
     time = torch.arange(22_050, dtype=torch.float64) / 22_050
     sweep = (0.5 * torch.sin(2 * math.pi * (50 * time + 4_900 * time**2))).float()
     assert FrontEnd().model_dump() == golden["front_end"]
-    torch.testing.assert_close(LogMel(FrontEnd())(sweep)[::7, ::12], torch.tensor(golden["frames"]), rtol=0, atol=2e-3)
+    torch.testing.assert_close(
+        LogMel(FrontEnd())(sweep)[::7, ::12], torch.tensor(golden["frames"]), rtol=0, atol=2e-3
+    )
 
 
 # Settings

@@ -1,4 +1,6 @@
-"""Property tests of the lyric tokenizer: any script, no unknown token, the same tokens whenever it is trained."""
+"""Property tests of the lyric tokenizer: any script, no unknown token, the same tokens whenever it is
+trained.
+"""
 
 import json
 import os
@@ -37,8 +39,12 @@ def spelt(tokenizer: LyricTokenizer, text: str) -> str:
     # Byte-level BPE writes byte 0x21 as `!` and so on, and the 68 bytes that cannot be shown as characters from 256 on.
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     hidden = [byte for byte in range(256) if byte not in shown]
-    byte_of = {chr(byte): byte for byte in shown} | {chr(256 + place): byte for place, byte in enumerate(hidden)}
-    by_token = {token + 1: piece for piece, token in json.loads(tokenizer.to_json())["model"]["vocab"].items()}
+    byte_of = {chr(byte): byte for byte in shown} | {
+        chr(256 + place): byte for place, byte in enumerate(hidden)
+    }
+    by_token = {
+        token + 1: piece for piece, token in json.loads(tokenizer.to_json())["model"]["vocab"].items()
+    }
     pieces = "".join(by_token[token] for token in tokenizer.encode([text], MOST)[0])
     return bytes(byte_of[piece] for piece in pieces).decode()
 
@@ -116,7 +122,8 @@ def test_training_is_deterministic() -> None:
     )
     environment = os.environ | {"PYTHONHASHSEED": "7"}
     assert (
-        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout == expected
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True).stdout
+        == expected
     )
 
 
@@ -131,7 +138,15 @@ def test_damaged_json_is_explained(tokenizer: LyricTokenizer) -> None:
     word_level = saved | {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}
     gapped = json.loads(tokenizer.to_json())
     gapped["model"]["vocab"]["ĠĠĠ"] = 5000
-    for text in ("", "{}", "[]", "null", tokenizer.to_json()[:-9], json.dumps(word_level), json.dumps(gapped)):
+    for text in (
+        "",
+        "{}",
+        "[]",
+        "null",
+        tokenizer.to_json()[:-9],
+        json.dumps(word_level),
+        json.dumps(gapped),
+    ):
         with pytest.raises(ArtefactError, match="the lyric tokenizer is"):
             LyricTokenizer.from_json(text)
 

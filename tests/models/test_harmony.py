@@ -7,8 +7,8 @@ from torch import nn
 
 from soundkin.models import ConvConfig, NetworkConfig
 from soundkin.models.harmony import HarmonyLevel
+from soundkin.models.pca_init import LEVEL_WEIGHT, start_whitened
 from soundkin.models.time_conv import TimeConvNetwork
-from soundkin.models.whitening import LEVEL_WEIGHT, start_whitened
 
 
 def level() -> HarmonyLevel:
@@ -18,10 +18,14 @@ def level() -> HarmonyLevel:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 23), st.floats(0.5, 4.0), st.floats(-3.0, 3.0), st.integers(0, 99))
-def test_transposing_and_another_level_change_nothing(bands: int, loud: float, offset: float, seed: int) -> None:
+def test_transposing_and_another_level_change_nothing(
+    bands: int, loud: float, offset: float, seed: int
+) -> None:
     hears = level()
     chroma = torch.randn(3, 24, 5, generator=torch.Generator().manual_seed(seed))
-    torch.testing.assert_close(hears(loud * chroma.roll(bands, dims=1) + offset), hears(chroma), rtol=5e-3, atol=5e-3)
+    torch.testing.assert_close(
+        hears(loud * chroma.roll(bands, dims=1) + offset), hears(chroma), rtol=5e-3, atol=5e-3
+    )
 
 
 def test_answers_are_those_of_the_filter_at_each_transposition() -> None:
@@ -29,7 +33,8 @@ def test_answers_are_those_of_the_filter_at_each_transposition() -> None:
     profile = chroma[:, :, 0]
     profile = (profile - profile.mean(1, keepdim=True)) / profile.std(1, keepdim=True, unbiased=False)
     answers = torch.stack(
-        [(profile.roll(-n, 1) @ hears.conv.weight[:, 0].T + hears.conv.bias).clamp(min=0) for n in range(24)], dim=2
+        [(profile.roll(-n, 1) @ hears.conv.weight[:, 0].T + hears.conv.bias).clamp(min=0) for n in range(24)],
+        dim=2,
     )
     expected = torch.cat([answers.max(dim=2).values, answers.mean(dim=2)], dim=1)
     torch.testing.assert_close(hears(chroma), expected, rtol=1e-3, atol=1e-3)
@@ -43,7 +48,9 @@ def test_silence_has_a_finite_gradient() -> None:
 
 def network(multi_level: bool = True) -> TimeConvNetwork:
     torch.manual_seed(0)
-    config = NetworkConfig(convolutions=(ConvConfig(filters=8, padded=True),), multi_level=multi_level, dense=(7,))
+    config = NetworkConfig(
+        convolutions=(ConvConfig(filters=8, padded=True),), multi_level=multi_level, dense=(7,)
+    )
     return TimeConvNetwork(config, mel_bands=4, chroma_bands=24)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from soundkin.config import validate
 from soundkin.errors import ConfigError
 from soundkin.features.lyric_tokens import SMALLEST_VOCABULARY
-from soundkin.models.lyrics import LyricEncoder, LyricFusion, LyricsConfig, LyricTokens
+from soundkin.models.lyrics_encoder import LyricEncoder, LyricFusion, LyricsConfig, LyricTokens
 
 CONFIG = LyricsConfig(vocabulary_size=300, token_size=5, state_size=4, window_tokens=3)
 EMBEDDING = 6
@@ -53,7 +53,9 @@ def test_a_text_is_the_mean_state_over_windows_read_in_both_directions() -> None
         backwards = states_of(encoder.backwards, embedded.flip(0)).flip(0)
         states.append(torch.cat([states_of(encoder.forwards, embedded), backwards], dim=1))
     mean = torch.cat(states).mean(dim=0)
-    expected = (mean - mean.mean()) / (mean.var(correction=0) + 1e-5).sqrt() * encoder.norm.weight + encoder.norm.bias
+    expected = (mean - mean.mean()) / (
+        mean.var(correction=0) + 1e-5
+    ).sqrt() * encoder.norm.weight + encoder.norm.bias
     torch.testing.assert_close(encoder(lyrics)[0], expected)
 
 
@@ -71,9 +73,13 @@ def states_of(gru: nn.GRU, embedded: Tensor) -> Tensor:
 
 @settings(deadline=None, max_examples=25)
 @given(
-    lengths=st.lists(st.integers(0, 10), min_size=2, max_size=5), more=st.integers(0, 7), rubbish=st.integers(0, 299)
+    lengths=st.lists(st.integers(0, 10), min_size=2, max_size=5),
+    more=st.integers(0, 7),
+    rubbish=st.integers(0, 299),
 )
-def test_neither_padding_nor_the_other_tracks_make_a_difference(lengths: list[int], more: int, rubbish: int) -> None:
+def test_neither_padding_nor_the_other_tracks_make_a_difference(
+    lengths: list[int], more: int, rubbish: int
+) -> None:
     fusion = trained_fusion()
     vectors = torch.randn(len(lengths), EMBEDDING)
     lyrics = lyrics_of_lengths(lengths, max(lengths) + more)
@@ -81,7 +87,9 @@ def test_neither_padding_nor_the_other_tracks_make_a_difference(lengths: list[in
     together = fusion(vectors, LyricTokens(lyrics.tokens.masked_fill(padding, rubbish), lyrics.lengths))
     for row, length in enumerate(lengths):
         own = LyricTokens(lyrics.tokens[row : row + 1, :length], lyrics.lengths[row : row + 1])
-        torch.testing.assert_close(together[row], fusion(vectors[row : row + 1], own)[0], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            together[row], fusion(vectors[row : row + 1], own)[0], rtol=1e-4, atol=1e-5
+        )
 
 
 def test_without_lyrics_the_vector_is_that_of_the_audio_bit_for_bit() -> None:
@@ -165,7 +173,9 @@ def test_the_mean_gate_is_of_the_tracks_whose_lyrics_were_read() -> None:
 
 
 def labelled_tracks() -> tuple[Tensor, LyricTokens, Tensor]:
-    """Audio vectors that say nothing, random texts of half of the tracks with one telling word, and two classes."""
+    """Audio vectors that say nothing, random texts of half of the tracks with one telling word, and two
+    classes.
+    """
     labels, tokens = torch.arange(64) % 2, torch.randint(60, 300, (64, 12))
     tokens[:, 7] = 40 + labels
     return torch.randn(64, EMBEDDING), LyricTokens(tokens, torch.tensor([12, 12, 0, 0] * 16)), labels

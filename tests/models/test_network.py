@@ -5,7 +5,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundkin.models import PATCH_POOLINGS, ConvConfig, LyricsConfig, LyricTokens, NetworkConfig, build_network
+from soundkin.models import (
+    PATCH_POOLINGS,
+    ConvConfig,
+    LyricsConfig,
+    LyricTokens,
+    NetworkConfig,
+    build_network,
+)
 from soundkin.models.network import by_track
 
 SMALL = dict(convolutions=(ConvConfig(filters=6, padded=True),), dense=(), embedding_size=5)
@@ -20,7 +27,9 @@ def test_a_track_is_the_same_alone_and_in_company(pooling: str, lengths: list[in
     log_mel = torch.randn(sum(lengths), 4, 9)
     together = network(log_mel, torch.tensor(lengths))
     for patches, vector in zip(log_mel.split(lengths), together, strict=True):
-        torch.testing.assert_close(network(patches, torch.tensor([len(patches)]))[0], vector, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            network(patches, torch.tensor([len(patches)]))[0], vector, rtol=1e-4, atol=1e-5
+        )
 
 
 def test_patches_stand_under_their_tracks() -> None:

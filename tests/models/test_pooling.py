@@ -22,7 +22,13 @@ def test_statistics_match_numpy() -> None:
     features = torch.rand(2, 3, 7)
     array = features.numpy()
     changes = np.abs(np.diff(array, axis=2)).mean(2)
-    expected = [array.mean(2), array.max(2), np.linalg.norm(array, axis=2) / np.sqrt(7), array.std(2), changes]
+    expected = [
+        array.mean(2),
+        array.max(2),
+        np.linalg.norm(array, axis=2) / np.sqrt(7),
+        array.std(2),
+        changes,
+    ]
     np.testing.assert_allclose(TimePooling(NAMES)(features), np.concatenate(expected, axis=1), rtol=1e-5)
 
 
@@ -41,7 +47,9 @@ def test_a_single_frame_does_not_change() -> None:
 def test_a_loop_played_again_sounds_the_same(repeats: int) -> None:
     features = torch.rand(1, 4, 6)
     pooling = TimePooling(("mean", "max", "l2", "std"))
-    torch.testing.assert_close(pooling(features.repeat(1, 1, repeats)), pooling(features), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        pooling(features.repeat(1, 1, repeats)), pooling(features), rtol=1e-4, atol=1e-5
+    )
 
 
 def trained(name: str) -> nn.Module:
@@ -106,7 +114,9 @@ def test_a_track_of_equal_patches_has_a_finite_gradient(name: str) -> None:
 @pytest.mark.parametrize("name", PATCH_POOLINGS)
 def test_every_pooling_starts_as_the_mean(name: str) -> None:
     patch_vectors = torch.randn(5, EMBEDDING)
-    torch.testing.assert_close(alone(PATCH_POOLINGS[name](EMBEDDING), patch_vectors), patch_vectors.mean(dim=0))
+    torch.testing.assert_close(
+        alone(PATCH_POOLINGS[name](EMBEDDING), patch_vectors), patch_vectors.mean(dim=0)
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in PATCH_POOLINGS if name != "mean"])

@@ -36,7 +36,9 @@ def planted(small_catalog: Path, tmp_path: Path) -> tuple[Path, Path]:
     frame.loc[0, "genre"], frame.loc[0, "title"] = "rock", SCRIPT
     frame["audio_folder"] = str(small_catalog.parent)
     frame.to_csv(tmp_path / "catalog.csv", index=False)
-    np.savez(tmp_path / "vectors.npz", track_id=frame["track_id"].to_numpy(str), vectors=vectors.astype(np.float32))
+    np.savez(
+        tmp_path / "vectors.npz", track_id=frame["track_id"].to_numpy(str), vectors=vectors.astype(np.float32)
+    )
     return tmp_path / "catalog.csv", tmp_path / "vectors.npz"
 
 
@@ -68,12 +70,19 @@ def test_a_folder_with_page_json_and_review(planted: tuple[Path, Path], tmp_path
     catalog, vectors = planted
     found = audit(catalog, tmp_path / "audit", embeddings=vectors, labels=["genre"])
     written = json.loads((tmp_path / "audit/audit.json").read_text())
-    assert [section["title"] for section in written["sections"]] == [section.title for section in found.sections]
+    assert [section["title"] for section in written["sections"]] == [
+        section.title for section in found.sections
+    ]
     labels = next(section for section in found.sections if isinstance(section, LabelErrors))
     first = read_catalog(catalog).track_ids[0]
     assert labels.doubted[0].track_id == first and labels.doubted[0].suggested == "jazz"
     review = pd.read_csv(tmp_path / "audit/review.csv", dtype=str)
-    assert review.loc[0, ["track_id", "column", "given", "suggested"]].tolist() == [first, "genre", "rock", "jazz"]
+    assert review.loc[0, ["track_id", "column", "given", "suggested"]].tolist() == [
+        first,
+        "genre",
+        "rock",
+        "jazz",
+    ]
     assert review["decision"].isna().all() and review["value"].isna().all()
 
 
@@ -110,12 +119,16 @@ def test_what_is_decided_on_the_page_becomes_a_corrected_catalog(
 
 
 @pytest.mark.slow
-def test_the_page_opens_offline_plays_and_cannot_be_written_into(planted: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_page_opens_offline_plays_and_cannot_be_written_into(
+    planted: tuple[Path, Path], tmp_path: Path
+) -> None:
     catalog, vectors = planted
     audit(catalog, tmp_path / "audit", embeddings=vectors, labels=["genre"])
     text = (tmp_path / "audit/audit.html").read_text()
     page = Page(text)
-    addresses = [value for _, found in page.tags for key, value in found.items() if key in ("src", "href", "action")]
+    addresses = [
+        value for _, found in page.tags for key, value in found.items() if key in ("src", "href", "action")
+    ]
     assert all(address and address.startswith(("data:", "#")) for address in addresses) and "://" not in text
     players = [found for tag, found in page.tags if tag == "audio"]
     assert players and str(players[0]["src"]).startswith("data:audio/mpeg;base64,")
@@ -221,7 +234,10 @@ def run(*words: object) -> int:
 def test_the_commands(planted: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     catalog, vectors = planted
     output = tmp_path / "audit"
-    assert run("audit", catalog, "--embeddings", vectors, "--label", "genre", "--without-audio", "-o", output) == 0
+    assert (
+        run("audit", catalog, "--embeddings", vectors, "--label", "genre", "--without-audio", "-o", output)
+        == 0
+    )
     said = capsys.readouterr()
     assert "Doubted labels: genre" in said.out and "nothing leaks" in said.out
     assert "labels swapped on purpose" in said.out and "wrong" not in said.out
@@ -231,9 +247,15 @@ def test_the_commands(planted: tuple[Path, Path], tmp_path: Path, capsys: pytest
     review = pd.read_csv(output / "review.csv", dtype=str)
     review.loc[0, "value"] = "blues"
     review.to_csv(tmp_path / "filled.csv", index=False)
-    assert run("correct", catalog, tmp_path / "filled.csv", "-o", tmp_path / "corrections.csv", "--by", "ann") == 0
+    assert (
+        run("correct", catalog, tmp_path / "filled.csv", "-o", tmp_path / "corrections.csv", "--by", "ann")
+        == 0
+    )
     assert "1 corrections, 1 of them from" in capsys.readouterr().out
-    assert run("correct", catalog, "--apply", tmp_path / "corrections.csv", "-o", tmp_path / "corrected.csv") == 0
+    assert (
+        run("correct", catalog, "--apply", tmp_path / "corrections.csv", "-o", tmp_path / "corrected.csv")
+        == 0
+    )
     assert read_catalog(tmp_path / "corrected.csv").values("genre")[0] == ("blues",)
     assert run("correct", catalog, "--apply", tmp_path / "corrections.csv", "-o", catalog) == 2
     assert run("correct", catalog, "-o", tmp_path / "x.csv") == 2
@@ -257,7 +279,9 @@ def test_names_that_are_no_artist_and_spellings_to_correct(tmp_path: Path) -> No
     torn, _ = leaks_and_review()
     assert torn.tainted["test"] == 1 and [kin.what for kin in torn.kin if kin.leaks] == ["HOUSE BAND", "Ann"]
     found, review = leaks_and_review(no_artist=["the house band"])
-    assert found.tainted["test"] == 0 and [kin.kind for kin in found.kin if kin.leaks] == ["guest of another artist"]
+    assert found.tainted["test"] == 0 and [kin.kind for kin in found.kin if kin.leaks] == [
+        "guest of another artist"
+    ]
     assert review[["track_id", "given", "suggested"]].to_numpy().tolist() == [
         ["t4", "BJORK feat. Ann", "Björk feat. Ann"]
     ]

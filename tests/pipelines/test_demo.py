@@ -13,7 +13,13 @@ from soundkin.errors import CatalogError, UsageError
 from soundkin.pipelines.demo import demo
 from soundkin.pipelines.report import write_report
 
-SMALL = ("trainer.epochs=2", "trainer.steps_per_epoch=4", "data.batch_patches=8", "patch.frames=64", "logger=csv")
+SMALL = (
+    "trainer.epochs=2",
+    "trainer.steps_per_epoch=4",
+    "data.batch_patches=8",
+    "patch.frames=64",
+    "logger=csv",
+)
 
 
 @pytest.mark.slow
@@ -23,13 +29,23 @@ def test_it_leaves_all_that_it_promises_and_runs_again(
     caplog.set_level(logging.INFO)
     music = small_catalog.parent / "music"
     result = demo(tmp_path, music, workers=1, overrides=SMALL)
-    for name in ("catalog.csv", "model/config.json", "embeddings/manifest.json", "index/CURRENT", "metrics.json"):
+    for name in (
+        "catalog.csv",
+        "model/config.json",
+        "embeddings/manifest.json",
+        "index/CURRENT",
+        "metrics.json",
+    ):
         assert (tmp_path / name).exists(), name
     page = result.report.read_text()
     assert "<audio" in page and 'src="http' not in page and 'href="http' not in page
     assert json.loads((tmp_path / "metrics.json").read_text())["verdict"] == result.evaluation.verdict
-    assert "The line marks the epoch whose weights were kept." in page and "Training stopped early" not in page
-    assert page.count('(prefers-color-scheme: dark)" srcset=') == 2 and (tmp_path / "curves-dark.png").is_file()
+    assert (
+        "The line marks the epoch whose weights were kept." in page and "Training stopped early" not in page
+    )
+    assert (
+        page.count('(prefers-color-scheme: dark)" srcset=') == 2 and (tmp_path / "curves-dark.png").is_file()
+    )
     assert {"model", "MFCC", "untrained", "chance"} <= set(result.evaluation.systems)
     assert len(result.answers) == 5 and not result.skipped
     assert "train: the network hears" in caplog.text

@@ -35,7 +35,9 @@ def save_model(folder: Path, random_seed: int = 0) -> Path:
 
 
 def write_audio(path: Path, seconds: float, random_seed: int) -> None:
-    samples = np.random.default_rng(random_seed).uniform(-0.5, 0.5, round(seconds * RATE_HZ)).astype(np.float32)
+    samples = (
+        np.random.default_rng(random_seed).uniform(-0.5, 0.5, round(seconds * RATE_HZ)).astype(np.float32)
+    )
     path.parent.mkdir(exist_ok=True)
     soundfile.write(path, samples, RATE_HZ)
 
@@ -95,12 +97,16 @@ def test_bad_files_are_listed_with_their_reason(model: Path, tmp_path: Path) -> 
     assert [skipped.path for skipped in result.skipped] == [f"audio/{name}" for name in names[:-1]]
     lines = (tmp_path / "out" / "skipped.csv").read_text().splitlines()
     assert len(lines) == 7
-    for line, reason in zip(lines[1:], ["cannot be", "1 samples", "empty", "decoded", "folder", "pipe"], strict=True):
+    for line, reason in zip(
+        lines[1:], ["cannot be", "1 samples", "empty", "decoded", "folder", "pipe"], strict=True
+    ):
         assert reason in line
         assert str(tmp_path) not in line, "the list is the same wherever the music lies"
 
 
-def test_what_is_off_with_a_file_is_said(model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_off_with_a_file_is_said(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write_audio(tmp_path / "audio" / "whole.wav", 2.0, 0)
     content = (tmp_path / "audio" / "whole.wav").read_bytes()
     (tmp_path / "audio" / "cut.wav").write_bytes(content[: len(content) // 2])
@@ -159,7 +165,9 @@ def _refuse() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_asks_before_it_replaces_and_may_allow_skipped(model: Path, catalog: Path, tmp_path: Path) -> None:
+def test_the_command_asks_before_it_replaces_and_may_allow_skipped(
+    model: Path, catalog: Path, tmp_path: Path
+) -> None:
     call = ["embed", str(model), str(catalog), "-o", str(tmp_path / "out")]
     assert _exit_code(call) == 3
     assert _exit_code([*call, "--allow-skipped"]) == 0
@@ -199,7 +207,11 @@ def export(model: Path, catalog: Path, output: Path, workers: int) -> "subproces
     """Start the script in a process group of its own, as a shell does."""
     command = [sys.executable, SCRIPT, model, catalog, output, "--workers", str(workers), "--patches"]
     return subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -273,7 +285,9 @@ def test_ctrl_c_stops_all_workers_and_loses_nothing(model: Path, long_catalog: P
 def test_a_worker_that_dies_is_explained(model: Path, long_catalog: Path, tmp_path: Path) -> None:
     process = export(model, long_catalog, tmp_path / "out", 2)
     wait_for_tracks(process, tmp_path / "out", 5)
-    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    workers = [
+        child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())
+    ]
     workers[0].kill()
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == SoundkinError.exit_code

@@ -12,14 +12,14 @@ from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.embedding.bundle import Bundle, load_bundle, save_bundle
 from soundkin.errors import ArtefactError, CatalogError, UsageError
 from soundkin.evaluation.protocol import read_evaluation
-from soundkin.evaluation.systems import TrackListener
+from soundkin.evaluation.systems import TrackEmbedder
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.files import sha256_of
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
-from soundkin.pipelines.judging.compared import split_rule, trained_labels
+from soundkin.pipelines.judging.compared_systems import split_rule, trained_labels
 from soundkin.pipelines.report import write_report
 from soundkin.pipelines.train import compose, train
 
@@ -37,7 +37,9 @@ def small_bundle(rule: SplitRule, random_seed: int = 0) -> Bundle:
 @pytest.fixture(scope="module")
 def model(small_catalog, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "model"
-    save_bundle(small_bundle(make_split_rule(read_catalog(small_catalog), SplitConfig(train=0.5, test=0.4))), folder)
+    save_bundle(
+        small_bundle(make_split_rule(read_catalog(small_catalog), SplitConfig(train=0.5, test=0.4))), folder
+    )
     return folder
 
 
@@ -143,12 +145,18 @@ LEARNT_USERS = [
 def knowing(small_catalog, tmp_path_factory) -> Path:
     """A model that learnt from ratings."""
     folder = tmp_path_factory.mktemp("knowing")
-    places = [f"catalog={small_catalog}", f"ratings={small_catalog.parent / 'ratings.csv'}", f"run_dir={folder}"]
+    places = [
+        f"catalog={small_catalog}",
+        f"ratings={small_catalog.parent / 'ratings.csv'}",
+        f"run_dir={folder}",
+    ]
     return train(compose([*places, "task=[latent_factors,ratings]", *LEARNT_USERS])).model
 
 
 @pytest.mark.slow
-def test_users_are_offered_the_held_out_tracks_and_judged_by_what_they_played(knowing, small_catalog, tmp_path):
+def test_users_are_offered_the_held_out_tracks_and_judged_by_what_they_played(
+    knowing, small_catalog, tmp_path
+):
     ratings = small_catalog.parent / "ratings.csv"
     evaluation = evaluate(knowing, small_catalog, ratings=ratings, output=tmp_path / "metrics.json")
     found = evaluation.cold_start
@@ -178,7 +186,9 @@ def test_planted_tastes_are_the_bound_where_there_are_any(knowing, small_catalog
     corpus = small_catalog.parent
     found = evaluate(knowing, small_catalog, ratings=corpus / "ratings.csv", truth=corpus).cold_start
     assert "planted" in " ".join(found.notes)
-    auc = {score.system: score.mean for row in found.parts[0].rows if row.metric == "AUC" for score in row.scores}
+    auc = {
+        score.system: score.mean for row in found.parts[0].rows if row.metric == "AUC" for score in row.scores
+    }
     assert auc["upper bound"] > 0.7 and auc["chance"] == 0.5
     shutil.copytree(corpus / "truth", tmp_path / "truth")
     with np.load(corpus / "truth/factors.npz") as stored:
@@ -190,7 +200,9 @@ def test_planted_tastes_are_the_bound_where_there_are_any(knowing, small_catalog
 @pytest.mark.slow
 def test_a_cold_start_offers_what_was_held_out_whatever_the_rest_is_judged_on(knowing, small_catalog):
     ratings = small_catalog.parent / "ratings.csv"
-    on_train, on_test = (evaluate(knowing, small_catalog, split, ratings=ratings) for split in ("train", "test"))
+    on_train, on_test = (
+        evaluate(knowing, small_catalog, split, ratings=ratings) for split in ("train", "test")
+    )
     assert "Offered: the tracks of the test split" in " ".join(on_train.cold_start.notes)
     assert on_train.cold_start.parts[0].rows == on_test.cold_start.parts[0].rows
     assert on_train.tracks != on_test.tracks
@@ -218,7 +230,9 @@ def test_users_without_names_cannot_be_judged(knowing, small_catalog, tmp_path):
 @pytest.mark.slow
 def test_held_out_tracks_that_nobody_played_are_named(knowing, small_catalog, tmp_path):
     plays = pd.read_csv(small_catalog.parent / "ratings.csv")
-    plays.assign(user_id="somebody else").drop_duplicates("track_id").to_csv(tmp_path / "ratings.csv", index=False)
+    plays.assign(user_id="somebody else").drop_duplicates("track_id").to_csv(
+        tmp_path / "ratings.csv", index=False
+    )
     with pytest.raises(UsageError, match=r"none of 0 users likes both one of the \d+ tracks"):
         evaluate(knowing, small_catalog, ratings=tmp_path / "ratings.csv")
 
@@ -237,11 +251,15 @@ def planted(small_catalog, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def oracle(planted, tmp_path_factory) -> Path:
-    """Somebody's vectors, which know each track's genre, two patches a track; of the first track there is none."""
+    """Somebody's vectors, which know each track's genre, two patches a track; of the first track there is
+    none.
+    """
     catalog = read_catalog(planted)
     place = np.array([MOODS.index(genre) for (genre,) in catalog.values("genre")])
     vectors = np.eye(4)[place[1:]] + 0.01 * np.random.default_rng(0).normal(size=(31, 4))
-    patches = np.repeat(vectors, 2, axis=0) + np.tile([[0.3], [-0.3]], (31, 1))  # only their mean is the track's
+    patches = np.repeat(vectors, 2, axis=0) + np.tile(
+        [[0.3], [-0.3]], (31, 1)
+    )  # only their mean is the track's
     path = tmp_path_factory.mktemp("peer") / "oracle.npz"
     ids, starts = np.repeat(catalog.track_ids[1:], 2), np.tile([0.0, 2.0], 31)
     np.savez(path, track_id=ids, vectors=patches.astype(np.float32), start_seconds=starts)
@@ -249,7 +267,9 @@ def oracle(planted, tmp_path_factory) -> Path:
 
 
 def genre_scores(evaluation) -> dict[str, float]:
-    row = next(row for row in evaluation.rows if row.metric == "mAP@10" and row.label == "genre" and row.filtered_by)
+    row = next(
+        row for row in evaluation.rows if row.metric == "mAP@10" and row.label == "genre" and row.filtered_by
+    )
     return {score.system: score.mean for score in row.scores}
 
 
@@ -336,7 +356,9 @@ def test_a_model_that_does_not_say_what_was_held_out_is_no_judge_of_it(planted, 
     save_bundle(bundle, tmp_path / "model")
     with pytest.raises(ArtefactError, match=r"does not say which tracks were held out.*--split all"):
         evaluate(tmp_path / "model", planted)
-    assert evaluate(tmp_path / "model", planted, "all", labels=["artist"]).verdict.endswith("those of training too")
+    assert evaluate(tmp_path / "model", planted, "all", labels=["artist"]).verdict.endswith(
+        "those of training too"
+    )
 
 
 def test_a_split_of_vectors_from_elsewhere_is_not_called_held_out(oracle, planted):
@@ -347,10 +369,15 @@ def test_a_split_of_vectors_from_elsewhere_is_not_called_held_out(oracle, plante
 
 @pytest.mark.slow
 def test_the_training_tracks_of_another_model_are_counted(model, planted, tmp_path):
-    save_bundle(small_bundle(make_split_rule(read_catalog(planted), SplitConfig(random_seed=3)), 1), tmp_path / "it")
+    save_bundle(
+        small_bundle(make_split_rule(read_catalog(planted), SplitConfig(random_seed=3)), 1), tmp_path / "it"
+    )
     evaluation = evaluate(model, planted, against=[tmp_path / "it"])
     assert evaluation.systems[:2] == ("model", "it")
-    assert any(note.startswith("it was trained on ") and "its scores are too good" in note for note in evaluation.notes)
+    assert any(
+        note.startswith("it was trained on ") and "its scores are too good" in note
+        for note in evaluation.notes
+    )
 
 
 @pytest.mark.slow
@@ -411,10 +438,14 @@ def answers(planted, tmp_path_factory) -> Path:
     genre_of = dict(zip(catalog.track_ids, catalog.values("genre"), strict=True))
     rows = []
     for anchor in catalog.track_ids[1:]:
-        near = next(one for one in catalog.track_ids[1:] if one != anchor and genre_of[one] == genre_of[anchor])
+        near = next(
+            one for one in catalog.track_ids[1:] if one != anchor and genre_of[one] == genre_of[anchor]
+        )
         far = next(one for one in catalog.track_ids[1:] if genre_of[one] != genre_of[anchor])
         rows.append((anchor, near, far))
-    pd.DataFrame(rows, columns=["anchor_id", "closer_id", "farther_id"]).to_csv(folder / "triplets.csv", index=False)
+    pd.DataFrame(rows, columns=["anchor_id", "closer_id", "farther_id"]).to_csv(
+        folder / "triplets.csv", index=False
+    )
     verdicts = [(a, n, "good") for a, n, _ in rows] + [(a, f, "bad") for a, _, f in rows]
     frame = pd.DataFrame(verdicts, columns=["query_id", "neighbour_id", "verdict"])
     frame.assign(annotator_id="ann", timestamp=1_700_000_000).to_csv(folder / "judgements.csv", index=False)
@@ -471,17 +502,21 @@ def test_the_judge_page_mixes_the_lists_and_holds_what_was_judged(reported, plan
 @pytest.mark.slow
 def test_what_was_heard_is_not_heard_again(reported, run, oracle, planted, tmp_path, monkeypatch):
     shutil.copytree(reported, tmp_path / "again")
-    monkeypatch.setattr(TrackListener, "vectors", None)  # whoever listens fails
+    monkeypatch.setattr(TrackEmbedder, "vectors", None)  # whoever listens fails
     again = evaluate(run / "embeddings", planted, split="all", against=[oracle], output=tmp_path / "again")
     assert again.rows == read_evaluation(reported / "report.json").rows
     with pytest.raises(TypeError):
-        evaluate(run / "embeddings", planted, split="all", output=tmp_path / "again")  # one more track to hear
+        evaluate(
+            run / "embeddings", planted, split="all", output=tmp_path / "again"
+        )  # one more track to hear
 
 
 @pytest.mark.slow
 def test_another_seed_is_another_untrained_network(reported, run, oracle, planted, tmp_path):
     shutil.copytree(reported, tmp_path / "again")
-    evaluate(run / "embeddings", planted, split="all", against=[oracle], output=tmp_path / "again", random_seed=1)
+    evaluate(
+        run / "embeddings", planted, split="all", against=[oracle], output=tmp_path / "again", random_seed=1
+    )
     assert len(list((tmp_path / "again/cache").iterdir())) == 2
 
 

@@ -1,4 +1,6 @@
-"""All that a catalog can teach, at once: every task, learnt weights, runs of patches through a GRU, and lyrics."""
+"""All that a catalog can teach, at once: every task, learnt weights, runs of patches through a GRU, and
+lyrics.
+"""
 
 import csv
 import json
@@ -190,8 +192,12 @@ def test_a_user_is_recommended_tracks(run_dir: Path, sources: Path, tmp_path: Pa
         asked = [str(tmp_path / "embeddings"), "user-0003", "--task", task, "-k", "5", "--json"]
         answers = json.loads(finished([sys.executable, "-m", "soundkin", "recommend", *asked]))
         found[task] = [answer["track_id"] for answer in answers]
-        assert len(set(found[task])) == 5 and set(found[task]) <= set(read_catalog(sources / "catalog.csv").track_ids)
-        assert [answer["score"] for answer in answers] == sorted((answer["score"] for answer in answers), reverse=True)
+        assert len(set(found[task])) == 5 and set(found[task]) <= set(
+            read_catalog(sources / "catalog.csv").track_ids
+        )
+        assert [answer["score"] for answer in answers] == sorted(
+            (answer["score"] for answer in answers), reverse=True
+        )
     assert found["ratings"] != found["latent_factors"]
 
 
@@ -199,7 +205,10 @@ def test_a_user_is_recommended_tracks(run_dir: Path, sources: Path, tmp_path: Pa
     "together",
     [
         ["trainer.strategy=ddp"],
-        ["trainer.strategy=auto", "+model.lyrics={state_size:16,modality_dropout:0.9}"],  # batches without any lyrics
+        [
+            "trainer.strategy=auto",
+            "+model.lyrics={state_size:16,modality_dropout:0.9}",
+        ],  # batches without any lyrics
     ],
     ids=["ddp", "auto-with-lyrics"],
 )
@@ -208,13 +217,17 @@ def test_two_processes_learn_from_labels_contrast_and_ratings(
 ) -> None:
     """Half of the epochs are frozen: the network stays as it is. Then it learns, and conflicts are measured."""
     tasks = ["task=[genre,contrastive,ratings]", "trainer.frozen_share=0.5", "trainer.conflict_epochs=1"]
-    finished(command(sources, tmp_path / "run", *tasks, "trainer.devices=2", "data.batch_patches=16", *together))
+    finished(
+        command(sources, tmp_path / "run", *tasks, "trainer.devices=2", "data.batch_patches=16", *together)
+    )
     rows = history(tmp_path / "run")
     kin = [{name: value for name, value in row.items() if name.endswith("_map")} for row in rows]
     assert kin[0] and kin[0] == kin[1]
     cosines = [[name for name in row if "gradient_cosine" in name] for row in rows]
     assert [len(names) for names in cosines] == [0, 0, 3, 3]
-    vector = soundkin.load(tmp_path / "run" / "model").embed(read_catalog(sources / "catalog.csv").audio_paths()[0])
+    vector = soundkin.load(tmp_path / "run" / "model").embed(
+        read_catalog(sources / "catalog.csv").audio_paths()[0]
+    )
     assert np.isfinite(vector).all()
 
 
@@ -225,7 +238,12 @@ def test_tasks_without_a_head_have_nothing_to_learn_first(sources: Path, tmp_pat
 
 
 def test_small_batches_too_hold_what_each_task_wants_together(sources: Path, tmp_path: Path) -> None:
-    small = ["task=[playlist,triplets]", "data.batch_patches=4", "data.most_patches=3", "trainer.frozen_share=0"]
+    small = [
+        "task=[playlist,triplets]",
+        "data.batch_patches=4",
+        "data.most_patches=3",
+        "trainer.frozen_share=0",
+    ]
     for row in trained(sources, tmp_path / "run", *small):
         assert {"train/playlist_nearest", "train/triplets_agreement"} <= row.keys()
         assert row["train/triplets_loss"] > 0

@@ -11,7 +11,9 @@ from soundkin.models import build_network
 from soundkin.pipelines.train import compose, train
 from soundkin.training.compose import config_folder
 
-FILES = {path.stem: path for path in sorted((config_folder() / "experiment").glob("*.yaml")) if path.stem != "demo"}
+FILES = {
+    path.stem: path for path in sorted((config_folder() / "experiment").glob("*.yaml")) if path.stem != "demo"
+}
 WITHOUT_SOURCE = {"own"}  # a setting for everyday use, after nobody's work
 SHORT = [
     "trainer.epochs=2",
@@ -32,8 +34,12 @@ def smaller(name: str) -> list[str]:
     model = config.model
     network = build_network(model, config.features.mel_bands)
     frames = min(config.patch.frames, max(MOST_FRAMES, network.minimum_frames))
-    layers = [layer.model_copy(update={"filters": min(layer.filters, MOST_FILTERS)}) for layer in model.convolutions]
-    written = [",".join(f"{key}:{value}".lower() for key, value in layer.model_dump().items()) for layer in layers]
+    layers = [
+        layer.model_copy(update={"filters": min(layer.filters, MOST_FILTERS)}) for layer in model.convolutions
+    ]
+    written = [
+        ",".join(f"{key}:{value}".lower() for key, value in layer.model_dump().items()) for layer in layers
+    ]
     return [
         f"patch={{frames:{frames},hop_frames:{frames}}}",
         f"model.convolutions=[{','.join(f'{{{layer}}}' for layer in written)}]",
@@ -58,7 +64,9 @@ def test_an_experiment_says_what_it_is_after_and_whose_idea_it_is(name: str) -> 
     paragraph = " ".join(line.removeprefix("#").strip() for line in lines[1:] if line.startswith("#"))
     assert len(paragraph.split()) >= 10
     if name not in WITHOUT_SOURCE:
-        assert re.search(r"\b(19|20)\d\d\b|docs/results\.md", paragraph), "name who had the idea, where and when"
+        assert re.search(r"\b(19|20)\d\d\b|docs/results\.md", paragraph), (
+            "name who had the idea, where and when"
+        )
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.index import index_embeddings
 from soundkin.pipelines.query import query
 from soundkin.pipelines.train import compose, train
-from soundkin.training.config import TrainConfig
+from soundkin.training.run_config import TrainConfig
 
 SIZE, GENRES = 64, ("folk", "metal", "techno", "soul")
 SMALL = [
@@ -53,7 +53,9 @@ def bundle_of(front_end: ExternalFrontEnd) -> Bundle:
 
 
 def write_catalog_and_vectors(folder: Path, artists: int = 80, name: str = "vectors.parquet") -> Path:
-    """Four tracks an artist, two vectors a track. Genre moves four of 64 numbers; the others are noise, and louder."""
+    """Four tracks an artist, two vectors a track. Genre moves four of 64 numbers; the others are noise, and
+    louder.
+    """
     generator = np.random.default_rng(0)
     tracks, rows = [], []
     for artist in range(artists):
@@ -61,7 +63,12 @@ def write_catalog_and_vectors(folder: Path, artists: int = 80, name: str = "vect
         for number in range(4):
             track_id = f"t{artist}-{number}"
             tracks.append(
-                {"track_id": track_id, "path": f"{track_id}.mp3", "artist": f"a{artist}", "genre": GENRES[genre]}
+                {
+                    "track_id": track_id,
+                    "path": f"{track_id}.mp3",
+                    "artist": f"a{artist}",
+                    "genre": GENRES[genre],
+                }
             )
             for patch in range(2):
                 vector = generator.normal(scale=3.0, size=SIZE)
@@ -100,7 +107,11 @@ def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scores(evaluation: Evaluation, label: str) -> dict[str, float]:
-    [row] = [row for row in evaluation.rows if (row.label, row.metric, row.filtered_by) == (label, "mAP@10", "artist")]
+    [row] = [
+        row
+        for row in evaluation.rows
+        if (row.label, row.metric, row.filtered_by) == (label, "mAP@10", "artist")
+    ]
     assert "external" not in row.unbeaten, row.verdict
     return {score.system: score.mean for score in row.scores}
 
@@ -163,20 +174,28 @@ def test_a_run_goes_on_with_the_same_vectors_alone(table_run: Path, tmp_path: Pa
     assert train(again).model == table_run / "run" / "model"
     write_catalog_and_vectors(tmp_path, artists=8, name="other.parquet")
     with pytest.raises(ConfigError, match=r"another config \(features\.path.*features\.sha256"):
-        train(again.model_copy(update={"features": ExternalFrontEnd(path=tmp_path / "other.parquet", name="MuQ")}))
+        train(
+            again.model_copy(
+                update={"features": ExternalFrontEnd(path=tmp_path / "other.parquet", name="MuQ")}
+            )
+        )
 
 
 @pytest.mark.slow
 def test_a_table_may_move_and_grow(table_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     catalog = write_catalog_and_vectors(tmp_path, artists=84, name="grown.npz")
-    result = embed_catalog(table_run / "run" / "model", catalog, tmp_path / "out", vectors=tmp_path / "grown.npz")
+    result = embed_catalog(
+        table_run / "run" / "model", catalog, tmp_path / "out", vectors=tmp_path / "grown.npz"
+    )
     assert (result.embedded, result.skipped) == (336, [])
     assert "is not the table that the model learnt from" in caplog.text
     before = embed_catalog(table_run / "run" / "model", table_run / "catalog.csv", tmp_path / "old")
     assert before.embedded == 320
     grown, old = read_embeddings(tmp_path / "out"), read_embeddings(tmp_path / "old")
     np.testing.assert_array_equal(grown.vectors[:320], old.vectors)
-    known = embed_catalog(table_run / "run" / "model", catalog, tmp_path / "few")  # the trained table has not the new
+    known = embed_catalog(
+        table_run / "run" / "model", catalog, tmp_path / "few"
+    )  # the trained table has not the new
     assert (known.embedded, len(known.skipped)) == (320, 16)
     assert known.skipped[0].reason.startswith("is not in")
 
@@ -260,8 +279,18 @@ ONNX = OnnxInput(sample_rate_hz=RATE_HZ, window_seconds=1.0, hop_seconds=0.5)
 @pytest.mark.slow
 def test_a_bundle_holds_the_encoder_that_it_was_trained_with(small_catalog: Path, tmp_path: Path) -> None:
     path = write_encoder(tmp_path / "encoder.onnx")
-    heard = [f"features.onnx.{key}={value}" for key, value in ONNX.model_dump(exclude={"log_mel", "output"}).items()]
-    chosen = ["features=external", f"features.path={path}", "features.name=ours", *heard, "trainer.epochs=3", *SMALL]
+    heard = [
+        f"features.onnx.{key}={value}"
+        for key, value in ONNX.model_dump(exclude={"log_mel", "output"}).items()
+    ]
+    chosen = [
+        "features=external",
+        f"features.path={path}",
+        "features.name=ours",
+        *heard,
+        "trainer.epochs=3",
+        *SMALL,
+    ]
     model = train(compose([f"catalog={small_catalog}", f"run_dir={tmp_path / 'run'}", *chosen])).model
     song = next(small_catalog.parent.rglob("*.flac"))
     before = load(model).embed(song)
@@ -274,7 +303,9 @@ def test_a_bundle_holds_the_encoder_that_it_was_trained_with(small_catalog: Path
     embeddings = read_embeddings(tmp_path / "out")
     catalog = pd.read_csv(small_catalog).set_index("track_id")["path"]
     row = next(
-        row for row, name in enumerate(embeddings.track_ids) if (small_catalog.parent / catalog[name]).samefile(song)
+        row
+        for row, name in enumerate(embeddings.track_ids)
+        if (small_catalog.parent / catalog[name]).samefile(song)
     )
     assert embeddings.vectors[row].tobytes() == before.tobytes(), "alone or among others"
     evaluation = evaluate(model, small_catalog, split="all")

@@ -22,7 +22,7 @@ from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.index import index_embeddings
 from soundkin.pipelines.query import Answer, query
-from soundkin.search.index import build_index, open_index
+from soundkin.search.vector_index import build_index, open_index
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "query.py"
 RATE_HZ = 22_050
@@ -72,7 +72,9 @@ def by_cosine(library: Path, *seeds: str) -> list[tuple[str, float]]:
     embeddings = read_embeddings(library / "embeddings")
     vectors = embeddings.vectors / np.linalg.norm(embeddings.vectors, axis=1, keepdims=True)
     mean = vectors[[embeddings.track_ids.index(seed) for seed in seeds]].mean(axis=0)
-    ranked = sorted(zip(vectors @ mean / np.linalg.norm(mean), embeddings.track_ids, strict=True), reverse=True)
+    ranked = sorted(
+        zip(vectors @ mean / np.linalg.norm(mean), embeddings.track_ids, strict=True), reverse=True
+    )
     return [(track_id, score) for score, track_id in ranked if track_id not in seeds]
 
 
@@ -89,7 +91,9 @@ def test_by_track(library):
 
 def test_by_several_tracks(library):
     answers = query(library / "index", ["song-1", "song-9", "song-1"], k=SONGS)
-    assert ids(answers)[:3] == [track_id for track_id, _ in by_cosine(library, "song-1", "song-9", "song-1")][:3]
+    assert (
+        ids(answers)[:3] == [track_id for track_id, _ in by_cosine(library, "song-1", "song-9", "song-1")][:3]
+    )
     assert len(answers) == SONGS - 2
 
 
@@ -136,7 +140,9 @@ def test_by_vector(library):
     assert "song-9" not in ids(query(index, ["song-9"], vector=vector, k=SONGS))
 
 
-@pytest.mark.parametrize("vector", [np.zeros(7), np.zeros((2, 2, 8)), np.full(8, np.nan), ["a"] * 8, np.zeros(8)])
+@pytest.mark.parametrize(
+    "vector", [np.zeros(7), np.zeros((2, 2, 8)), np.full(8, np.nan), ["a"] * 8, np.zeros(8)]
+)
 def test_a_vector_that_makes_no_sense(library, vector):
     with pytest.raises(UsageError, match="vector"):
         query(library / "index", vector=vector)
@@ -220,7 +226,9 @@ def test_no_index(tmp_path):
 def test_no_artists_to_cap(tmp_path):
     vectors = np.eye(2, dtype=np.float32)
     embeddings = Embeddings(["a", "b"], vectors, [], [], "m", tmp_path / "m", tmp_path / "c")
-    build_index(embeddings, pa.table({"track_id": ["a", "b"], "path": ["a", "b"]}), tmp_path, tmp_path / "index")
+    build_index(
+        embeddings, pa.table({"track_id": ["a", "b"], "path": ["a", "b"]}), tmp_path, tmp_path / "index"
+    )
     with pytest.raises(UsageError, match="have no artist column"):
         query(tmp_path / "index", ["a"], artist_cap=1)
     assert query(tmp_path / "index", ["a"]) == [Answer(1, "b", "", "", 0.0, str(tmp_path / "b"))]
@@ -241,14 +249,18 @@ def test_index_says_what_it_made(library, tmp_path):
 
 def test_by_track_imports_nothing_slow():
     program = "import sys, soundkin.pipelines.query; print(*sys.modules)"
-    printed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout
     assert not {"torch", "pandas", "sklearn", "scipy", "pyarrow.parquet", "librosa"} & set(printed.split())
 
 
 @pytest.mark.slow
 def test_script(library):
     command = [sys.executable, SCRIPT, library / "index"]
-    found = subprocess.run([*command, "song-5", "-k", "2", "--where", "genre=rock"], capture_output=True, text=True)
+    found = subprocess.run(
+        [*command, "song-5", "-k", "2", "--where", "genre=rock"], capture_output=True, text=True
+    )
     assert (found.returncode, found.stderr) == (0, "")
     lines = found.stdout.splitlines()
     assert len(lines) == 2 and lines[0].startswith("  1  0.9") and "Title" in lines[0]

@@ -59,7 +59,9 @@ def by_product(library: Path, user: str, task: str) -> list[tuple[str, float]]:
 
 
 @pytest.mark.parametrize("task", ["ratings", "latent_factors"])
-def test_all_tracks_are_ranked_by_how_far_they_go_the_users_way(library: Path, small_catalog: Path, task: str) -> None:
+def test_all_tracks_are_ranked_by_how_far_they_go_the_users_way(
+    library: Path, small_catalog: Path, task: str
+) -> None:
     found = recommend(library / "index", "user-0003", k=TRACKS, task=task)
     expected = by_product(library, "user-0003", task)
     assert [one.score for one in found] == pytest.approx([score for _, score in expected], abs=1e-5)
@@ -72,12 +74,18 @@ def test_all_tracks_are_ranked_by_how_far_they_go_the_users_way(library: Path, s
 
 def test_an_index_and_its_embeddings_say_the_same(library: Path) -> None:
     asked = {"k": 7, "where": ["year>=1900"], "artist_cap": 1}
-    assert recommend(library / "index", "user-0001", **asked) == recommend(library / "embeddings", "user-0001", **asked)
+    assert recommend(library / "index", "user-0001", **asked) == recommend(
+        library / "embeddings", "user-0001", **asked
+    )
 
 
 def test_ratings_come_first_of_two_tasks(library: Path) -> None:
-    assert recommend(library / "index", "user-0001") == recommend(library / "index", "user-0001", task="ratings")
-    assert recommend(library / "index", "user-0001") != recommend(library / "index", "user-0001", task="latent_factors")
+    assert recommend(library / "index", "user-0001") == recommend(
+        library / "index", "user-0001", task="ratings"
+    )
+    assert recommend(library / "index", "user-0001") != recommend(
+        library / "index", "user-0001", task="latent_factors"
+    )
 
 
 def test_what_the_user_has_rated_is_left_out(library: Path) -> None:
@@ -119,13 +127,17 @@ def test_a_new_user_is_placed_among_the_tracks_they_like(library: Path, tmp_path
     assert len(found) == TRACKS - 3 and not set(liked) & set(ids(found))
     bundle, embeddings = load_bundle(library / "model"), read_embeddings(library / "embeddings")
     users = known_users(bundle, library / "model", "latent_factors")
-    tracks = dict(zip(embeddings.track_ids, users.track_vectors(embeddings.vectors).astype(float), strict=True))
+    tracks = dict(
+        zip(embeddings.track_ids, users.track_vectors(embeddings.vectors).astype(float), strict=True)
+    )
     config = users.task.config
     surer = config.listening.alpha * np.log1p(5 / config.listening.epsilon)
     curvature = sum(np.outer(track, track) for track in tracks.values()) + config.regularisation * np.eye(50)
     curvature += surer * sum(np.outer(tracks[track_id], tracks[track_id]) for track_id in liked)
     vector = np.linalg.solve(curvature, (1 + surer) * sum(tracks[track_id] for track_id in liked))
-    assert [one.score for one in found] == pytest.approx([vector @ tracks[one.track_id] for one in found], abs=1e-5)
+    assert [one.score for one in found] == pytest.approx(
+        [vector @ tracks[one.track_id] for one in found], abs=1e-5
+    )
 
 
 def test_a_new_user_who_likes_nothing_cannot_be_placed(library: Path, tmp_path: Path) -> None:
@@ -154,7 +166,9 @@ def test_misuse(library: Path, options: dict, message: str) -> None:
         recommend(**{"tracks": library / "index", "user": "user-0003", **options})
 
 
-def test_a_model_that_learnt_nothing_of_users_says_what_to_train(library: Path, small_catalog: Path, tmp_path) -> None:
+def test_a_model_that_learnt_nothing_of_users_says_what_to_train(
+    library: Path, small_catalog: Path, tmp_path
+) -> None:
     model = trained(small_catalog, tmp_path / "run", "task=[artist]")
     embed_catalog(model, small_catalog, tmp_path / "embeddings")
     with pytest.raises(UsageError, match=r"knows no users: it was trained on artist\. Train one on ratings"):
@@ -176,5 +190,7 @@ def test_names_and_vectors_that_do_not_match_are_refused(library: Path, tmp_path
     bundle = load_bundle(library / "model")
     bundle.users["ratings"].pop()
     save_bundle(bundle, tmp_path / "model")
-    with pytest.raises(ArtefactError, match=r"names \d+ users of the ratings task, and the model has vectors of \d+"):
+    with pytest.raises(
+        ArtefactError, match=r"names \d+ users of the ratings task, and the model has vectors of \d+"
+    ):
         recommend(library / "index", "user-0003", model=tmp_path / "model")

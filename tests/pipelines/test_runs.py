@@ -68,9 +68,14 @@ def tables(tmp_path: Path) -> Tables:
     frame = pd.DataFrame(tracks)
     frame.to_csv(tmp_path / "all.csv", index=False)
     frame.head(ARTISTS * TRACKS_EACH).to_csv(tmp_path / "catalog.csv", index=False)
-    lists = pd.DataFrame({"playlist_id": [f"p{row // 8}" for row in range(80)], "track_id": frame["track_id"][:80]})
+    lists = pd.DataFrame(
+        {"playlist_id": [f"p{row // 8}" for row in range(80)], "track_id": frame["track_id"][:80]}
+    )
     lists.to_csv(tmp_path / "playlists.csv", index=False)
-    plays = [{"user_id": f"u{row % 7}", "track_id": track, "rating": 1} for row, track in enumerate(lists["track_id"])]
+    plays = [
+        {"user_id": f"u{row % 7}", "track_id": track, "rating": 1}
+        for row, track in enumerate(lists["track_id"])
+    ]
     pd.DataFrame(plays).to_csv(tmp_path / "ratings.csv", index=False)
     return Tables(tmp_path)
 
@@ -128,12 +133,16 @@ def test_a_start_that_fails_is_told_at_once_and_leaves_no_folder(
 
 def test_a_folder_is_held_from_its_first_checkpoint_on(tables: Tables) -> None:
     audio = [word for word in tables.words() if not word.startswith(("features", "patch"))]
-    with pytest.raises(SoundkinError, match=r"no training track can be heard: none of the \d+ files is there"):
+    with pytest.raises(
+        SoundkinError, match=r"no training track can be heard: none of the \d+ files is there"
+    ):
         train(compose(audio))
     assert not (tables.folder / "run").exists()
     for path in pd.read_csv(tables.catalog)["path"]:
         (tables.folder / path).write_text("this is no music")
-    with pytest.raises(SoundkinError, match=r"no training track can be heard \(\d+ of \d+ files were skipped"):
+    with pytest.raises(
+        SoundkinError, match=r"no training track can be heard \(\d+ of \d+ files were skipped"
+    ):
         train(compose(audio))
     assert (tables.folder / "run/config.yaml").exists()
     assert tables.train().metrics["valid/genre_map"] > 0  # another config, in the same folder
@@ -187,7 +196,9 @@ def test_any_change_of_the_catalog_is_named(tables: Tables, change, answer: str)
 
 def test_a_catalog_saved_otherwise_is_the_same(tables: Tables) -> None:
     tables.train()
-    pd.read_csv(tables.catalog).to_csv(tables.catalog, index=False, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    pd.read_csv(tables.catalog).to_csv(
+        tables.catalog, index=False, quoting=csv.QUOTE_ALL, lineterminator="\r\n"
+    )
     assert tables.train().trained_before
 
 
@@ -322,9 +333,14 @@ def test_early_stop_says_so_and_the_bar_ends_full(tables: Tables, caplog, capfd)
     tables.train("trainer.epochs=40", "trainer.patience=2", "trainer.learning_rate=1e-9")
     rows = list(csv.DictReader((tables.folder / "run/metrics.csv").open()))
     assert len(rows) < 40
-    assert f"stopped early after epoch {len(rows)} of 40: no better held-out retrieval in 2 epochs" in caplog.text
+    assert (
+        f"stopped early after epoch {len(rows)} of 40: no better held-out retrieval in 2 epochs"
+        in caplog.text
+    )
     assert "the weights of epoch 1 are kept" in caplog.text and "trainer.patience" in caplog.text
-    [bar] = [line for line in capfd.readouterr().err.replace("\r", "\n").splitlines() if "stopped early:" in line]
+    [bar] = [
+        line for line in capfd.readouterr().err.replace("\r", "\n").splitlines() if "stopped early:" in line
+    ]
     assert "100%" in bar
 
 
@@ -332,7 +348,9 @@ def test_a_run_to_the_end_does_not_say_that_it_stopped(tables: Tables, caplog, c
     caplog.set_level(logging.INFO)
     tables.train("trainer.epochs=3", "trainer.patience=1", "trainer.learning_rate=1e-9")
     text = caplog.text + capfd.readouterr().err
-    assert ("stopped early" in text) == (len(list(csv.DictReader((tables.folder / "run/metrics.csv").open()))) < 3)
+    assert ("stopped early" in text) == (
+        len(list(csv.DictReader((tables.folder / "run/metrics.csv").open()))) < 3
+    )
 
 
 def test_a_finished_run_announces_no_work(tables: Tables, capsys) -> None:
@@ -346,7 +364,9 @@ def test_a_finished_run_announces_no_work(tables: Tables, capsys) -> None:
 
 
 def test_show_needs_no_files(capsys) -> None:
-    code, out, _ = soundkin_says(capsys, "train", "--show", "task=[year]", "trainer=gpu", "data.split.group=künstler")
+    code, out, _ = soundkin_says(
+        capsys, "train", "--show", "task=[year]", "trainer=gpu", "data.split.group=künstler"
+    )
     assert code == 0 and "catalog: ???" in out and "periods:" in out and "group: künstler" in out
     code, out, _ = soundkin_says(capsys, "train", "--show", "-m", "trainer.epochs=1,2", "run_dir=r")
     assert code == 0 and out.count("random_seed: 0\nfeatures") == 2 and "run_dir: r/trainer.epochs=2" in out

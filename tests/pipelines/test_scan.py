@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from containers import encode, silent_film
+from soundkin.catalog.file_tags import read_tags
 from soundkin.catalog.table import Catalog, read_catalog, write_catalog
-from soundkin.catalog.tags import read_tags
 from soundkin.errors import CatalogError, UsageError
 from soundkin.features.decode import read_waveform
 from soundkin.pipelines.scan import Changes, scan
@@ -88,7 +88,9 @@ def test_a_folder_becomes_a_catalog(folder: Path, name: str) -> None:
         ("music/lists/catalog.csv", "a, b.flac", True),
     ],
 )
-def test_paths_are_as_seen_from_the_catalog(folder: Path, output: str, first: str, audio_folder: bool) -> None:
+def test_paths_are_as_seen_from_the_catalog(
+    folder: Path, output: str, first: str, audio_folder: bool
+) -> None:
     catalog = scan(folder, folder.parent / output).catalog
     assert catalog.frame["path"].iloc[0] == first
     assert ("audio_folder" in catalog.frame) == audio_folder
@@ -285,7 +287,9 @@ def test_a_parquet_table_keeps_its_numbers_and_takes_empty_cells(library: Path) 
     retag(library / "x/a.flac", date="1999")
     scan(library, output)
     edit(output, duration=[1.0, None, None])
-    assert scan(library, output).catalog.frame["duration"].tolist() == pytest.approx([1.0, np.nan, np.nan], nan_ok=True)
+    assert scan(library, output).catalog.frame["duration"].tolist() == pytest.approx(
+        [1.0, np.nan, np.nan], nan_ok=True
+    )
     table = pd.read_parquet(output)
     assert table["year"].iloc[0] == 1999 and table["duration"].iloc[0] == 1.0
     edit(output, year=["199x", None, None])
@@ -322,7 +326,9 @@ def test_a_row_comes_back_when_its_file_returns_under_another_name(library: Path
     assert catalog.values("mood")[2] == ("calm",)
 
 
-def test_a_scan_that_was_killed_between_its_files_is_put_right(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scan_that_was_killed_between_its_files_is_put_right(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = library.parent / "c.csv"
     scan(library, output)
     edit(output, mood=["happy", "sad", "calm"])
@@ -367,9 +373,9 @@ def test_without_the_table_of_the_last_scan_tags_go_first_and_gaps_stay_filled(
         with caplog.at_level("INFO"):
             catalog = scan(library, output).catalog
         assert "not known what their tags said" in caplog.text
-        assert catalog.values("genre") == [("Rock",), ("Rock",), ("Rock",)] and catalog.values("licence")[0] == (
-            "mine",
-        )
+        assert catalog.values("genre") == [("Rock",), ("Rock",), ("Rock",)] and catalog.values("licence")[
+            0
+        ] == ("mine",)
         caplog.clear()
 
 
@@ -407,7 +413,9 @@ def test_ids_stay_when_files_move_and_are_retagged(library: Path, known: dict[st
     assert rows(result.catalog)["new/01 A.flac"] == known["x/a.flac"]
 
 
-def test_rows_follow_files_that_swap_or_shift_their_names(library: Path, known: dict[str, tuple[str, str]]) -> None:
+def test_rows_follow_files_that_swap_or_shift_their_names(
+    library: Path, known: dict[str, tuple[str, str]]
+) -> None:
     (library / "y/c.flac").rename(library / "y/d.flac")
     (library / "x/b.flac").rename(library / "y/c.flac")
     (library / "x/a.flac").rename(library / "x/b.flac")
@@ -425,7 +433,9 @@ def test_a_file_that_was_encoded_anew_in_its_place_keeps_its_row(
     assert rows(scan(library, library / "c.csv").catalog) == known
 
 
-def test_a_file_of_another_kind_in_its_place_keeps_its_row(library: Path, known: dict[str, tuple[str, str]]) -> None:
+def test_a_file_of_another_kind_in_its_place_keeps_its_row(
+    library: Path, known: dict[str, tuple[str, str]]
+) -> None:
     (library / "x/a.flac").unlink()
     encode(library / "x/a.m4a", "aac", seed=0)
     (library / "x/b.flac").unlink()
@@ -445,11 +455,15 @@ def test_equal_copies_keep_their_own_rows(library: Path) -> None:
     (library / "new").mkdir()
     shutil.copytree(library / "x", library / "new/x")
     found = rows(scan(library, output).catalog)
-    assert found["x/a.flac"] == known["x/a.flac"] and found["new/x/a.flac"][0] not in {row[0] for row in known.values()}
+    assert found["x/a.flac"] == known["x/a.flac"] and found["new/x/a.flac"][0] not in {
+        row[0] for row in known.values()
+    }
     (library / "x").rename(library / "old")
     (library / "new/x/a.flac").rename(library / "other.flac")
     result = scan(library, output)
-    assert result.changes == Changes(["old/a.flac", "other.flac"], [], ["old/b.flac"], [], ["new/x/a.flac", "x/a.flac"])
+    assert result.changes == Changes(
+        ["old/a.flac", "other.flac"], [], ["old/b.flac"], [], ["new/x/a.flac", "x/a.flac"]
+    )
     assert "happy" in (library / "c.gone.csv").read_text(), "either may be meant, so that neither is taken"
 
 
@@ -474,7 +488,9 @@ def test_ids_and_labels_follow_the_sound_whatever_is_renamed(
             assert len(catalog) == len(list(music.rglob("*.flac")))
 
 
-def test_a_library_moved_as_a_whole_keeps_ids_and_columns(library: Path, known: dict[str, tuple[str, str]]) -> None:
+def test_a_library_moved_as_a_whole_keeps_ids_and_columns(
+    library: Path, known: dict[str, tuple[str, str]]
+) -> None:
     elsewhere = library.parent / "lists/c.csv"
     scan(library, elsewhere)
     edit(elsewhere, mood=["happy", "sad", "calm"])
@@ -571,7 +587,9 @@ def test_linked_tracks_can_be_embedded_and_others_are_named(tmp_path: Path) -> N
         assert [item.reason for item in result.skipped] == ["a broken link"]
 
 
-def test_links_into_a_store_beside_the_music_are_listed_where_the_catalog_stands_above_both(tmp_path: Path) -> None:
+def test_links_into_a_store_beside_the_music_are_listed_where_the_catalog_stands_above_both(
+    tmp_path: Path,
+) -> None:
     music = tmp_path / "annex/music"
     encode(music / "plain.mp3", "mp3")
     encode(tmp_path / "annex/.git/annex/k.mp3", "mp3", seed=1)

@@ -53,7 +53,15 @@ def whole_run(small_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.mark.slow
 def test_a_run_leaves_what_it_promises(whole_run: Path, small_catalog: Path) -> None:
-    names = {"config.yaml", "environment.json", "tracks.csv", "skipped.csv", "metrics.csv", "checkpoints", "model"}
+    names = {
+        "config.yaml",
+        "environment.json",
+        "tracks.csv",
+        "skipped.csv",
+        "metrics.csv",
+        "checkpoints",
+        "model",
+    }
     assert names <= {path.name for path in whole_run.iterdir()}
     rows = list(csv.DictReader((whole_run / "metrics.csv").open()))
     assert [float(row["epoch"]) for row in rows] == [0, 1, 2, 3]
@@ -81,7 +89,9 @@ def test_a_killed_run_ends_with_the_same_weights(
     process.wait()
     assert not (run_dir / "model").exists()
     subprocess.run(command, check=True, capture_output=True)
-    assert sha256_of(run_dir / "model" / "model.safetensors") == sha256_of(whole_run / "model" / "model.safetensors")
+    assert sha256_of(run_dir / "model" / "model.safetensors") == sha256_of(
+        whole_run / "model" / "model.safetensors"
+    )
     figures = [
         [
             {name: row[name] for name in row if name not in ("seconds", "data_wait_share")}
@@ -118,7 +128,9 @@ def test_two_processes_train_together(small_catalog: Path, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_a_sweep_runs_each_combination_in_its_own_folder(small_catalog: Path, tmp_path: Path) -> None:
     sweep = ["-m", "trainer.learning_rate=1e-3,3e-3", "trainer.epochs=1"]
-    arguments = [word for word in overrides(small_catalog, tmp_path / "sweep") if "trainer.epochs" not in word]
+    arguments = [
+        word for word in overrides(small_catalog, tmp_path / "sweep") if "trainer.epochs" not in word
+    ]
     subprocess.run(soundkin_command("train", *sweep, *arguments), check=True, capture_output=True)
     assert len(list((tmp_path / "sweep").glob("*/model/model.safetensors"))) == 2
 
@@ -177,7 +189,9 @@ def test_what_a_run_needs_is_asked_for() -> None:
 
 
 def test_a_task_can_be_left_out_and_settings_reach_their_owner() -> None:
-    config = compose(["catalog=c.csv", "run_dir=r", "task.genre=null", "task.artist.margin=0.3", "model=dieleman2014"])
+    config = compose(
+        ["catalog=c.csv", "run_dir=r", "task.genre=null", "task.artist.margin=0.3", "model=dieleman2014"]
+    )
     assert config.task.genre is None and config.task.artist.margin == 0.3  # type: ignore[attr-defined]
     assert config.model.embedding_size == 40
 
@@ -202,7 +216,9 @@ def test_a_file_that_no_task_reads_is_named(
 
 @pytest.mark.slow
 def test_a_model_hears_harmony_from_training_to_evaluation(small_catalog: Path, tmp_path: Path) -> None:
-    run = train(compose(overrides(small_catalog, tmp_path / "run", "features=harmony", "data.augment.stretch=0.1")))
+    run = train(
+        compose(overrides(small_catalog, tmp_path / "run", "features=harmony", "data.augment.stretch=0.1"))
+    )
     assert "96 mel bands and 24 chroma bands" in (run.model / "README.md").read_text(encoding="utf-8")
     model, path = soundkin.load(run.model), read_catalog(small_catalog).audio_paths()[0]
     vector = model.embed(path)
@@ -222,7 +238,9 @@ def test_training_warns_of_guests_and_its_model_remembers_who_is_no_artist(
 ) -> None:
     tracks = read_catalog(small_catalog)
     names = sorted(set(tracks.frame["artist"]))
-    credits = [f"{lead} feat. {names[(names.index(lead) + 3) % len(names)]}" for lead in tracks.frame["artist"]]
+    credits = [
+        f"{lead} feat. {names[(names.index(lead) + 3) % len(names)]}" for lead in tracks.frame["artist"]
+    ]
     credits[:2] = ["House Band", "HOUSE BAND"]
     home = str(tracks.folder.resolve())
     write_catalog(tracks.frame.assign(artist=credits, audio_folder=home), tmp_path / "catalog.csv")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from soundkin.embedding.store import Embeddings
-from soundkin.search.index import Index, build_index, open_index
+from soundkin.search.vector_index import Index, build_index, open_index
 
 TRACKS, SIZE, ARTISTS = 1200, 16, 60
 GENRES = ("Rock", "pop; rock", "Jazz", "ambient", None)
@@ -39,7 +39,9 @@ def track_table(count: int) -> pa.Table:
     )
 
 
-def build(folder: Path, kind: str = "auto", vectors: np.ndarray | None = None, order: np.ndarray | None = None) -> None:
+def build(
+    folder: Path, kind: str = "auto", vectors: np.ndarray | None = None, order: np.ndarray | None = None
+) -> None:
     """Build an index in `folder`, its tracks coming in `order`."""
     vectors = clustered() if vectors is None else vectors
     order = np.arange(len(vectors)) if order is None else order

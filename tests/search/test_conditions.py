@@ -78,7 +78,9 @@ def test_not_a_condition(text):
 
 
 def test_unknown_column_names_the_nearest():
-    with pytest.raises(UsageError, match=r"--where genres=rock: there is no column genres. Did you mean genre\?"):
+    with pytest.raises(
+        UsageError, match=r"--where genres=rock: there is no column genres. Did you mean genre\?"
+    ):
         mask_where(TRACKS, [parse_condition("genres=rock")])
 
 
@@ -88,7 +90,9 @@ def test_a_column_of_numbers_wants_a_number(text):
         mask_where(TRACKS, [parse_condition(text)])
 
 
-cells = st.lists(st.text(st.characters(exclude_characters=";", exclude_categories=["Cs"]), min_size=1), max_size=3)
+cells = st.lists(
+    st.text(st.characters(exclude_characters=";", exclude_categories=["Cs"]), min_size=1), max_size=3
+)
 
 
 @given(st.lists(cells, min_size=1, max_size=8), st.data())
@@ -119,7 +123,10 @@ def test_a_comparison_by_number_leaves_out_cells_that_are_none_and_says_how_many
     tracks = column_of(["90", "120", "140", "n/a", "", "n/a"], encoded)
     with caplog.at_level(logging.WARNING):
         assert rows_where(tracks, "bpm>100") == [1, 2]
-    assert "--where bpm>100: 2 of 6 tracks have no number in bpm (such as 'n/a'), and are left out" in caplog.text
+    assert (
+        "--where bpm>100: 2 of 6 tracks have no number in bpm (such as 'n/a'), and are left out"
+        in caplog.text
+    )
     caplog.clear()
     assert rows_where(column_of(["90", "", "140"], encoded), "bpm<100") == [0] and not caplog.text
 
@@ -175,7 +182,9 @@ def test_equal_numbers_are_equal_however_written_but_codes_are_not():
 def test_numbers_beyond_the_precision_of_floats():
     big = 2**53
     assert rows_where(column_of([str(big), str(big + 1)]), f"bpm>{big}") == [1]
-    integers = pa.RecordBatch.from_pydict({"play_count": [big, big + 1], "gain": pa.array([0.1, 0.5], pa.float32())})
+    integers = pa.RecordBatch.from_pydict(
+        {"play_count": [big, big + 1], "gain": pa.array([0.1, 0.5], pa.float32())}
+    )
     assert rows_where(integers, f"play_count={big + 1}") == [1]
     assert rows_where(integers, "play_count<1e400") == [0, 1]
     assert rows_where(integers, "gain=0.1") == [0]

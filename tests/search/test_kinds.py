@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from soundkin.errors import UsageError
 from soundkin.search import kinds
-from soundkin.search.index import unit
 from soundkin.search.kinds import IVF_TRACKS, KINDS, Ivf, build_kind
+from soundkin.statistics.scaling import unit_length
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 
@@ -19,7 +19,7 @@ def vectors_of(index):
 
 
 def true_neighbours(vectors, query, k, allowed=None):
-    scores = vectors @ unit(query[None])[0]
+    scores = vectors @ unit_length(query[None])[0]
     rows = np.arange(len(vectors)) if allowed is None else np.flatnonzero(allowed)
     best = rows[np.argsort(-scores[rows], kind="stable")][:k]
     return best, scores[best]
@@ -41,11 +41,16 @@ def test_each_track_is_its_own_nearest(shared_index, kind):
 def test_finds_what_numpy_finds(shared_index, kind):
     index = shared_index(kind)
     vectors = vectors_of(index)
-    queries = unit(vectors[::24] + 0.1 * random_queries(50))
+    queries = unit_length(vectors[::24] + 0.1 * random_queries(50))
     scores, rows = index.search(queries, 10)
-    found = [len(np.intersect1d(rows[n], true_neighbours(vectors, query, 10)[0])) for n, query in enumerate(queries)]
+    found = [
+        len(np.intersect1d(rows[n], true_neighbours(vectors, query, 10)[0]))
+        for n, query in enumerate(queries)
+    ]
     assert np.mean(found) / 10 >= (1 if kind == "exact" else 0.98)
-    np.testing.assert_allclose(scores, np.take_along_axis(unit(queries) @ vectors.T, rows, 1), atol=1e-5)
+    np.testing.assert_allclose(
+        scores, np.take_along_axis(unit_length(queries) @ vectors.T, rows, 1), atol=1e-5
+    )
     assert (np.diff(scores) <= 0).all()
 
 
@@ -69,7 +74,9 @@ def test_filtered_search_is_brute_force_over_the_allowed(shared_index, kind, sha
 @settings(max_examples=15, deadline=None)
 def test_only_the_direction_of_a_query_counts(shared_index, kind, scale, seed):
     index, query = shared_index(kind), random_queries(1, seed)
-    np.testing.assert_allclose(index.search(query, 5)[0], index.search(query * np.float32(scale), 5)[0], atol=1e-5)
+    np.testing.assert_allclose(
+        index.search(query, 5)[0], index.search(query * np.float32(scale), 5)[0], atol=1e-5
+    )
 
 
 @EVERY_KIND
@@ -105,7 +112,7 @@ def test_the_threads_of_others_stay_as_they_are(shared_index, kind):
 
 def flat(vectors):
     index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(unit(vectors.astype(np.float32)))
+    index.add(unit_length(vectors.astype(np.float32)))
     return index
 
 
@@ -151,7 +158,9 @@ def test_kind_by_size(monkeypatch):
     )
     kind, reason = build_kind("auto", flat(random.standard_normal((2000, 8))))
     assert kind.name == "ivf"
-    assert reason.startswith("chosen for 2,000 tracks of 8 numbers, since comparing all is slow from 2,000 tracks on; ")
+    assert reason.startswith(
+        "chosen for 2,000 tracks of 8 numbers, since comparing all is slow from 2,000 tracks on; "
+    )
     kind, reason = build_kind("exact", flat(random.standard_normal((2000, 8))))
     assert kind.name == "exact" and reason.startswith("asked for; every query")
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from soundkin.embedding.store import Embeddings
 from soundkin.errors import UsageError
-from soundkin.search.index import build_index, open_index, unit
 from soundkin.search.kinds import KINDS
 from soundkin.search.neighbours import find_neighbours
+from soundkin.search.vector_index import build_index, open_index
+from soundkin.statistics.scaling import unit_length
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 
@@ -20,7 +21,7 @@ EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 def walk(index, seeds, k, allowed, without, artist_cap):
     """Scores of the first `k` tracks in the exact ranking that may be answers."""
     vectors = np.stack([index.vector(row) for row in range(len(index))])
-    scores = vectors @ unit(unit(seeds).mean(axis=0, keepdims=True))[0]
+    scores = vectors @ unit_length(unit_length(seeds).mean(axis=0, keepdims=True))[0]
     counts, kept = Counter(), []
     for row in np.argsort(-scores, kind="stable").tolist():
         artist = index.tracks.label(row).artist
@@ -85,7 +86,9 @@ def spelled_index(folder, earlier=False):
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     ids = [f"t{row}" for row in range(count)]
     table = pa.table({"track_id": ids, "path": ids, "title": ids, "artist": SPELLED})
-    embeddings = Embeddings(ids, vectors, [1.0] * count, ["0"] * count, "model", folder / "model", folder / "c.csv")
+    embeddings = Embeddings(
+        ids, vectors, [1.0] * count, ["0"] * count, "model", folder / "model", folder / "c.csv"
+    )
     build_index(embeddings, table, folder, folder / "index", "exact")
     index = open_index(folder / "index")
     if earlier:

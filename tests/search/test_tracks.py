@@ -19,7 +19,9 @@ def stored(folder, **columns):
 def test_what_goes_in_comes_out(tmp_path_factory, ids, text):
     ids = sorted(ids)
     folder = tmp_path_factory.mktemp("tracks")
-    tracks = stored(folder, track_id=ids, path=[f"{n}.ogg" for n in range(len(ids))], artist=[text] * len(ids))
+    tracks = stored(
+        folder, track_id=ids, path=[f"{n}.ogg" for n in range(len(ids))], artist=[text] * len(ids)
+    )
     shown = text.replace("\x1f", " ")
     for row, track_id in enumerate(ids):
         assert tracks.row(track_id) == row

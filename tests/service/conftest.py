@@ -12,9 +12,9 @@ import pytest
 import soundfile
 import uvicorn
 
-from soundkin.assessment.standing import SessionConfig
+from soundkin.assess.annotator_state import SessionConfig
 from soundkin.pipelines.assess import Assessment, open_assessment
-from soundkin.service.assess import make_app
+from soundkin.service.assess_page import make_app
 
 RATE_HZ, SECONDS = 22_050, 5
 QUICK = {
@@ -29,14 +29,18 @@ QUICK = {
 
 @pytest.fixture(scope="session")
 def music_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve tracks by twelve artists in three genres, each a tone of its own; titles that a page must not show."""
+    """Twelve tracks by twelve artists in three genres, each a tone of its own; titles that a page must not
+    show.
+    """
     folder = tmp_path_factory.mktemp("tones")
     seconds = np.arange(SECONDS * RATE_HZ) / RATE_HZ
     rows = ["track_id,path,title,artist,genre"]
     for number in range(12):
         tone = 0.3 * np.sin(2 * np.pi * (200 + 60 * number) * seconds)
         soundfile.write(folder / f"{number}.wav", tone, RATE_HZ)
-        rows.append(f"track-{number},{number}.wav,Secret Title {number},Secret Artist {number},genre {number % 3}")
+        rows.append(
+            f"track-{number},{number}.wav,Secret Title {number},Secret Artist {number},genre {number % 3}"
+        )
     (folder / "catalog.csv").write_text("\n".join(rows) + "\n")
     return folder / "catalog.csv"
 
@@ -68,7 +72,9 @@ class Served:
         self._socket.bind(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}/"
-        settings = uvicorn.Config(make_app(assessment), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+        settings = uvicorn.Config(
+            make_app(assessment), log_level="error", lifespan="off", timeout_graceful_shutdown=1
+        )
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
         self._thread.start()
@@ -103,7 +109,9 @@ def page(browser: Any) -> Iterator[Any]:
     page.set_default_timeout(10_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
+    page.on(
+        "console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None
+    )
     yield page
     context.close()
     assert not errors

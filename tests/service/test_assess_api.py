@@ -15,10 +15,10 @@ import pytest
 import soundfile
 from starlette.testclient import TestClient
 
-from soundkin.assessment.standing import SessionConfig
+from soundkin.assess.annotator_state import SessionConfig
 from soundkin.errors import OutputError, UsageError
 from soundkin.pipelines.assess import Assessment, open_assessment
-from soundkin.service.assess import make_app, serve
+from soundkin.service.assess_page import make_app, serve
 from soundkin.service.hosts import url_of
 
 
@@ -47,7 +47,12 @@ def join(client: TestClient, name: str = "anna") -> dict[str, Any]:
 
 
 def give(client: TestClient, standing: dict[str, Any], choice: str = "left", **changes: Any) -> Any:
-    body = {"question_id": standing["question"]["question_id"], "choice": choice, "seconds_taken": 12.5, **changes}
+    body = {
+        "question_id": standing["question"]["question_id"],
+        "choice": choice,
+        "seconds_taken": 12.5,
+        **changes,
+    }
     return client.post(f"/api/sessions/{standing['session_id']}/answers", json=body)
 
 
@@ -75,7 +80,9 @@ def test_a_question_tells_nothing_of_its_tracks_and_can_be_heard(client: TestCli
         assert rate == 22_050 and 0.09 < (samples**2).mean() ** 0.5 < 0.11, "all clips are equally loud"
 
 
-def test_an_answer_is_saved_and_brings_the_question_that_was_announced(client: TestClient, tmp_path: Path) -> None:
+def test_an_answer_is_saved_and_brings_the_question_that_was_announced(
+    client: TestClient, tmp_path: Path
+) -> None:
     standing = join(client)
     response = give(client, standing)
     assert response.status_code == 200
@@ -146,7 +153,9 @@ def test_a_question_is_answered_once(client: TestClient, tmp_path: Path) -> None
 def test_many_answers_at_once_are_one(client: TestClient, tmp_path: Path) -> None:
     standing = join(client)
     found: list[int] = []
-    threads = [threading.Thread(target=lambda: found.append(give(client, standing).status_code)) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: found.append(give(client, standing).status_code)) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -164,7 +173,9 @@ def test_answers_faster_than_anybody_listens_are_warned_of_and_then_end_it(
         standing, hurried = reply["standing"], [*hurried, reply["hurried"]]
     assert hurried == [False, True, True, True, True, True]
     assert standing["phase"] == "suspended" and standing["question"] is None
-    assert (tmp_path / "triplets.csv").read_text().count("\n") == 1, "no answer of theirs is left to learn from"
+    assert (tmp_path / "triplets.csv").read_text().count("\n") == 1, (
+        "no answer of theirs is left to learn from"
+    )
     assert max(float(row[6]) for row in saved(tmp_path)) < 7
 
 
@@ -271,9 +282,9 @@ def test_a_track_that_cannot_be_played_is_left_out(music_catalog: Path, tmp_path
         standing = client.get(f"/api/sessions/{standing['session_id']}").json()
         side = assessment._sessions.annotators["anna"].queue[0]
         assert "track-3" not in {clip.track_id for clip in side.clips}
-        standing = give(client, standing, "left" if side.gold and side.left == side.gold.closer else "right").json()[
-            "standing"
-        ]
+        standing = give(
+            client, standing, "left" if side.gold and side.left == side.gold.closer else "right"
+        ).json()["standing"]
     assert standing["phase"] == "main"
     assessment.close()
 
@@ -339,7 +350,9 @@ def test_the_command_answers_at_an_ipv6_address(run_command: Callable[..., Comma
 
 
 @pytest.mark.slow
-def test_the_command_survives_being_killed_and_ends_cleanly(run_command: Callable[[], Command], tmp_path: Path) -> None:
+def test_the_command_survives_being_killed_and_ends_cleanly(
+    run_command: Callable[[], Command], tmp_path: Path
+) -> None:
     command = run_command()
     standing = command.ask("/api/sessions", {"annotator_id": "anna"})
     given = {"choice": "left", "seconds_taken": 9.0}
@@ -350,9 +363,17 @@ def test_the_command_survives_being_killed_and_ends_cleanly(run_command: Callabl
     assert len(saved(tmp_path)) == 3
     command = run_command()
     again = command.ask(f"/api/sessions/{standing['session_id']}")
-    assert again["phase"] == "qualifier" and again["question"]["question_id"] == standing["question"]["question_id"]
+    assert (
+        again["phase"] == "qualifier"
+        and again["question"]["question_id"] == standing["question"]["question_id"]
+    )
     body = {**given, "question_id": again["question"]["question_id"]}
     command.ask(f"/api/sessions/{standing['session_id']}/answers", body)
     code, said = command.end(signal.SIGINT)
-    assert code == 0 and "Traceback" not in said and "0 answers to learn from; 4 others" in said and "anna" in said
+    assert (
+        code == 0
+        and "Traceback" not in said
+        and "0 answers to learn from; 4 others" in said
+        and "anna" in said
+    )
     assert len(saved(tmp_path)) == 4

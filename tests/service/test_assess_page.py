@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from soundkin.assessment.answers import CHECK_COLUMNS, COLUMNS
+from soundkin.assess.answer_files import CHECK_COLUMNS, COLUMNS
 from soundkin.pipelines.assess import Assessment
 
 pytestmark = pytest.mark.slow
@@ -136,7 +136,9 @@ def test_all_the_way_by_keyboard_and_by_mouse(
         assert 0.9 <= float(row["seconds_taken"]) < 60, "three times 0.3 s were heard"
 
     states = page.evaluate("window.seen")
-    assert len(states) >= 11 and all(state == 4 for three in states for state in three), "loaded before it showed"
+    assert len(states) >= 11 and all(state == 4 for three in states for state in three), (
+        "loaded before it showed"
+    )
     assert "Secret" not in page.content() and "track-" not in page.content()
 
 
@@ -145,7 +147,9 @@ def test_audio_plays_one_at_a_time_and_the_next_is_there_before_the_answer(
 ) -> None:
     assessment = opened(tutorial=0, qualifier=0)
     fetched: list[str] = []
-    page.on("requestfinished", lambda request: fetched.append(request.url) if "/audio/" in request.url else None)
+    page.on(
+        "requestfinished", lambda request: fetched.append(request.url) if "/audio/" in request.url else None
+    )
     start(page, serve(assessment).address, "ben")
     page.click("#go-on")
     asked(page)
@@ -223,7 +227,9 @@ def test_a_reload_and_a_restart_of_the_server_go_on_with_the_same_question(
     assert len(saved) == 5 and {row["annotator_id"] for row in saved} == {"dora"}
 
 
-def test_what_a_screen_reader_and_a_narrow_screen_get(page: Any, opened: Callable[..., Assessment], serve: Any) -> None:
+def test_what_a_screen_reader_and_a_narrow_screen_get(
+    page: Any, opened: Callable[..., Assessment], serve: Any
+) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     start(page, serve(opened(tutorial=0, qualifier=0)).address, "eve")
     page.click("#go-on")

@@ -61,16 +61,37 @@ def status(connect_to: str, port: int, header: str | None = None) -> int:
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
 def test_ipv6_by_every_name_that_it_has(host: str) -> None:
     with served(host) as port:
-        for header in (None, f"[::1]:{port}", "[::1]", f"[0:0:0:0:0:0:0:1]:{port}", f"localhost:{port}", "LOCALHOST"):
+        for header in (
+            None,
+            f"[::1]:{port}",
+            "[::1]",
+            f"[0:0:0:0:0:0:0:1]:{port}",
+            f"localhost:{port}",
+            "LOCALHOST",
+        ):
             assert status("::1", port, header) == 200, header
-        for header in ("evil.example", f"evil.example:{port}", "[2001:db8::1]", "[::1", "::1].evil.example", ""):
+        for header in (
+            "evil.example",
+            f"evil.example:{port}",
+            "[2001:db8::1]",
+            "[::1",
+            "::1].evil.example",
+            "",
+        ):
             assert status("::1", port, header) == 400, header
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
 def test_ipv4_and_names_of_this_machine(host: str) -> None:
     with served(host) as port:
-        for header in (None, "127.0.0.1", f"localhost:{port}", "localhost.", f"[::1]:{port}", f"{host}:{port}"):
+        for header in (
+            None,
+            "127.0.0.1",
+            f"localhost:{port}",
+            "localhost.",
+            f"[::1]:{port}",
+            f"{host}:{port}",
+        ):
             assert status(host, port, header) == 200, header
         assert status(host, port, "localhost.evil.example") == status(host, port, "192.168.0.7") == 400
 

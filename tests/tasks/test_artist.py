@@ -19,7 +19,9 @@ def test_loss_is_cosface_equation_4() -> None:
     cosines = [float(nearness) for nearness in torch.cosine_similarity(vector, task.directions.detach())]
     own = math.exp(10.0 * (cosines[1] - 0.3))
     others = math.exp(10.0 * cosines[0]) + math.exp(10.0 * cosines[2])
-    torch.testing.assert_close(task.loss(vector, torch.tensor([1])), torch.tensor(-math.log(own / (own + others))))
+    torch.testing.assert_close(
+        task.loss(vector, torch.tensor([1])), torch.tensor(-math.log(own / (own + others)))
+    )
 
 
 def test_a_sample_of_the_artists_holds_the_batch_and_is_of_the_size_asked_for() -> None:
@@ -46,11 +48,15 @@ def test_a_sampled_softmax_of_all_artists_is_the_full_one() -> None:
 
 def test_one_class_an_artist_by_its_commonest_spelling_and_nobody_is_no_class() -> None:
     credits = ["Björk", "Björk", "BJORK feat. Ann", "Ann", "Various Artists", "VA", None, "Solo"]
-    tracks = Catalog(pd.DataFrame({"track_id": [str(row) for row in range(8)], "path": "", "artist": credits}), Path())
+    tracks = Catalog(
+        pd.DataFrame({"track_id": [str(row) for row in range(8)], "path": "", "artist": credits}), Path()
+    )
     task = ArtistTask.from_sources(ArtistConfig(), Sources(tracks), 4)
     assert task.vocabulary.names == ("Ann", "Björk")
     assert task.targets(tracks).tolist() == [1, 1, 1, 0, -1, -1, -1, -1]
-    later = Catalog(tracks.frame.assign(artist=["bjork", "ann; x", "björk & y", "?", "b", "c", "d", "e"]), Path())
+    later = Catalog(
+        tracks.frame.assign(artist=["bjork", "ann; x", "björk & y", "?", "b", "c", "d", "e"]), Path()
+    )
     assert task.targets(later).tolist()[:4] == [1, 0, 1, -1]
 
 

@@ -27,7 +27,11 @@ RATINGS = {
     "track_id": ["t0", "t1", "t5", "t2", "t3", "t0", "t0", "t1", "t2", "t3"],
     "rating": [5, 4, 1, 5, 5, 1, 3, 2, 4, 4],
 }
-TRIPLETS = {"anchor_id": ["t0", "t2", "t1"], "closer_id": ["t1", "t3", "t0"], "farther_id": ["t2", "t5", "t3"]}
+TRIPLETS = {
+    "anchor_id": ["t0", "t2", "t1"],
+    "closer_id": ["t1", "t3", "t0"],
+    "farther_id": ["t2", "t5", "t3"],
+}
 PLAYLISTS = {"playlist_id": ["a", "a", "b", "b", "c", "c"], "track_id": ["t0", "t1", "t2", "t3", "t0", "t1"]}
 
 

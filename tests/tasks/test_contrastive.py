@@ -64,7 +64,9 @@ def test_loss_is_the_formula(positives: str, tmp_path: Path) -> None:
 def test_without_artist_a_track_has_itself_alone(tmp_path: Path) -> None:
     task = learnt("artist", tmp_path)
     positives, others = task._pairs(task.targets(CATALOG).repeat_interleave(2))
-    assert positives[6].nonzero().flatten().tolist() == [7] and positives[8].nonzero().flatten().tolist() == [9]
+    assert positives[6].nonzero().flatten().tolist() == [7] and positives[8].nonzero().flatten().tolist() == [
+        9
+    ]
     assert positives[0].nonzero().flatten().tolist() == [1, 2, 3]
     assert torch.equal(others, ~torch.eye(10, dtype=torch.bool))
 
@@ -76,7 +78,9 @@ def test_the_order_of_a_batch_does_not_matter(order: list[int]) -> None:
     torch.testing.assert_close(task.loss(vectors[order], targets[order]), task.loss(vectors, targets))
 
 
-@pytest.mark.parametrize(("track", "drawn"), [("a", True), ("b", True), ("d", True), ("c", False), ("e", False)])
+@pytest.mark.parametrize(
+    ("track", "drawn"), [("a", True), ("b", True), ("d", True), ("c", False), ("e", False)]
+)
 def test_kin_are_drawn_together_and_strangers_pushed_apart(track: str, drawn: bool, tmp_path: Path) -> None:
     task = learnt("playlist", tmp_path)
     targets = torch.tensor([0, IDS.index(track), 0, 1, 2, 2, 3, 4])

@@ -45,7 +45,9 @@ def objective(confidence: np.ndarray, factors: Factors) -> float:
     return float(errors.sum() + REGULARISATION * ((factors.users**2).sum() + (factors.tracks**2).sum()))
 
 
-def test_the_last_half_step_is_the_solution_of_the_normal_equations(confidence: "csr_matrix[np.float32]") -> None:
+def test_the_last_half_step_is_the_solution_of_the_normal_equations(
+    confidence: "csr_matrix[np.float32]",
+) -> None:
     factors = run(confidence, iterations=2)
     np.testing.assert_allclose(factors.tracks, solve_tracks(confidence.toarray(), factors.users), atol=2e-5)
 
@@ -53,7 +55,9 @@ def test_the_last_half_step_is_the_solution_of_the_normal_equations(confidence: 
 def test_both_sides_solve_their_equations_in_the_end(confidence: "csr_matrix[np.float32]") -> None:
     factors = run(confidence, iterations=3000)
     np.testing.assert_allclose(factors.users, solve_tracks(confidence.toarray().T, factors.tracks), atol=1e-3)
-    assert objective(confidence.toarray(), factors) < objective(confidence.toarray(), run(confidence, iterations=1))
+    assert objective(confidence.toarray(), factors) < objective(
+        confidence.toarray(), run(confidence, iterations=1)
+    )
 
 
 def test_the_same_seed_gives_the_same_factors_on_any_number_of_threads() -> None:

@@ -36,7 +36,9 @@ def test_it_is_the_last_half_step_of_a_factorisation():
     )
     factors = factorise(confidence, 4, 5, 0.1, 0)
     column = confidence.T.tocsr()[3]
-    assert fold_in(factors.users, column.indices, column.data, 0.1) == pytest.approx(factors.tracks[3], abs=1e-4)
+    assert fold_in(factors.users, column.indices, column.data, 0.1) == pytest.approx(
+        factors.tracks[3], abs=1e-4
+    )
 
 
 def test_without_regularisation_fewer_tracks_than_factors_leave_the_shortest_vector():

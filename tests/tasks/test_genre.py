@@ -36,7 +36,9 @@ def test_accuracy_counts_any_of_a_tracks_genres() -> None:
 def test_labels_stay_sparse_until_a_batch_asks_for_them() -> None:
     """50,000 tracks and 5,000 labels: 954 MiB as a table of all cells."""
     tracks = [str(row) for row in range(50_000)]
-    frame = pd.DataFrame({"track_id": tracks, "path": tracks, "genre": [f"g{row % 5000}" for row in range(50_000)]})
+    frame = pd.DataFrame(
+        {"track_id": tracks, "path": tracks, "genre": [f"g{row % 5000}" for row in range(50_000)]}
+    )
     frame.loc[7, "genre"] = None
     task = GenreTask(GenreConfig(), Vocabulary(tuple(f"g{number}" for number in range(5_000))), 2)
     catalog = Catalog(frame, Path())
@@ -47,12 +49,16 @@ def test_labels_stay_sparse_until_a_batch_asks_for_them() -> None:
     tracemalloc.stop()
     assert most < 60
     assert (
-        batch.shape == (3, 5_000) and batch[0].nonzero().tolist() == [[3]] and batch[2].nonzero().tolist() == [[4999]]
+        batch.shape == (3, 5_000)
+        and batch[0].nonzero().tolist() == [[3]]
+        and batch[2].nonzero().tolist() == [[4999]]
     )
     assert bool(batch[1].isnan().all())
 
 
 def test_targets_hold_every_genre_and_mark_the_unknown() -> None:
     frame = pd.DataFrame({"track_id": ["1", "2"], "path": ["1", "2"], "genre": ["rock; folk", None]})
-    targets = GenreTask(GenreConfig(), Vocabulary(("folk", "jazz", "rock")), 2).targets(Catalog(frame, Path()))
+    targets = GenreTask(GenreConfig(), Vocabulary(("folk", "jazz", "rock")), 2).targets(
+        Catalog(frame, Path())
+    )
     assert targets[0].tolist() == [1.0, 0.0, 1.0] and bool(targets[1].isnan().all())

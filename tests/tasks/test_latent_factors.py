@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from soundkin.catalog.listening import ListeningConfig, make_listening
+from soundkin.catalog.interactions import InteractionsConfig, make_interactions
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError, ConfigError
@@ -18,7 +18,7 @@ from soundkin.tasks.latent_factors import LatentFactorsConfig, LatentFactorsTask
 EMBEDDING = 6
 TRACKS = [f"t{number:02}" for number in range(20)]
 CATALOG = Catalog(pd.DataFrame({"track_id": TRACKS, "path": TRACKS}), Path())
-LISTENING = ListeningConfig(dislikes=True, alpha=3.0)
+LISTENING = InteractionsConfig(dislikes=True, alpha=3.0)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def build(sources: Sources, loss: str, **settings: object) -> LatentFactorsTask:
 
 def dense(sources: Sources) -> tuple[np.ndarray, np.ndarray]:
     """Confidence and preference [users, tracks] of the tracks that are targets, in their order."""
-    told = make_listening(sources.read_ratings("x"), LISTENING, "ratings")
+    told = make_interactions(sources.read_ratings("x"), LISTENING, "ratings")
     signed = told.confidence.toarray()[:, told.listeners() >= 2].astype(np.float64)
     return np.where(signed == 0, 1, np.abs(signed)), (signed > 0).astype(np.float64)
 
@@ -57,12 +57,14 @@ def test_tracks_that_too_few_like_are_no_targets(sources: Sources) -> None:
 
 
 def test_a_regularisation_that_leaves_nothing_is_refused(sources: Sources) -> None:
-    with pytest.raises(ConfigError, match=r"task.latent_factors.regularisation=1e\+06 is too strong for ratings"):
+    with pytest.raises(
+        ConfigError, match=r"task.latent_factors.regularisation=1e\+06 is too strong for ratings"
+    ):
         build(sources, "mse_unit", regularisation=1e6)
 
 
 def test_targets_are_the_factors_of_the_factorisation(sources: Sources) -> None:
-    told = make_listening(sources.read_ratings("x"), LISTENING, "ratings")
+    told = make_interactions(sources.read_ratings("x"), LISTENING, "ratings")
     factors = factorise(told.confidence, 5, 15, 0.1, 0)
     task, unit = build(sources, "mse"), build(sources, "mse_unit")
     kept = torch.from_numpy(factors.tracks[told.listeners() >= 2])
@@ -73,9 +75,13 @@ def test_targets_are_the_factors_of_the_factorisation(sources: Sources) -> None:
 
 
 def test_only_directions_are_offered_where_only_directions_were_learnt(sources: Sources) -> None:
-    """A network that is unsure answers with short factors, and a sure one would win every user by length alone."""
+    """A network that is unsure answers with short factors, and a sure one would win every user by length
+    alone.
+    """
     vectors = torch.randn(4, EMBEDDING)
-    lengths = {loss: build(sources, loss).track_vectors(vectors).norm(dim=1) for loss in ("mse_unit", "mse", "wpe")}
+    lengths = {
+        loss: build(sources, loss).track_vectors(vectors).norm(dim=1) for loss in ("mse_unit", "mse", "wpe")
+    }
     torch.testing.assert_close(lengths["mse_unit"], torch.ones(4))
     assert lengths["mse"].std() > 0.01
     assert lengths["wpe"].std() > 0.01

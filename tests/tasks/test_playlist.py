@@ -15,7 +15,7 @@ from torch import Tensor
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
-from soundkin.tasks.membership import Membership
+from soundkin.tasks.group_index import GroupIndex
 from soundkin.tasks.playlist import PlaylistConfig, PlaylistTask
 
 IDS = tuple("abcdefg")
@@ -23,9 +23,9 @@ PLAYLISTS = ("abc", "ab", "cd", "defa", "g")  # g is alone in its playlist
 CATALOG = Catalog(pd.DataFrame({"track_id": IDS, "path": IDS}), Path())
 
 
-def membership(playlists: Sequence[str] = PLAYLISTS) -> Membership:
+def membership(playlists: Sequence[str] = PLAYLISTS) -> GroupIndex:
     pairs = [(IDS.index(track), playlist) for playlist in playlists for track in playlist]
-    return Membership(IDS, [row for row, _ in pairs], [playlist for _, playlist in pairs])
+    return GroupIndex(IDS, [row for row, _ in pairs], [playlist for _, playlist in pairs])
 
 
 def task(**settings: float) -> PlaylistTask:
@@ -42,7 +42,9 @@ def expected_loss(vectors: Tensor, tracks: str, temperature: float, discount: fl
     losses = []
     for row, track in enumerate(tracks):
         others = [place for place, other in enumerate(tracks) if other not in (track, "g") and track != "g"]
-        powers = {place: math.exp(float(directions[row] @ directions[place]) / temperature) for place in others}
+        powers = {
+            place: math.exp(float(directions[row] @ directions[place]) / temperature) for place in others
+        }
         weights = {}
         for place in others:
             popularity = sum(tracks[place] in playlist for playlist in PLAYLISTS)
@@ -62,7 +64,9 @@ def test_loss_is_the_formula(tracks: str, discount: float) -> None:
     rows = playlist.targets(CATALOG.select(list(dict.fromkeys(tracks))))
     places = [list(dict.fromkeys(tracks)).index(track) for track in tracks]
     expected = expected_loss(vectors, tracks, 0.3, discount)
-    torch.testing.assert_close(playlist.loss(vectors, rows[places]), torch.tensor(expected), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        playlist.loss(vectors, rows[places]), torch.tensor(expected), atol=1e-5, rtol=1e-5
+    )
 
 
 @given(order=st.permutations(range(7)))
@@ -74,7 +78,7 @@ def test_the_order_of_a_batch_does_not_matter(order: list[int]) -> None:
 
 
 def test_a_discount_makes_a_rare_partner_pull_harder_than_a_popular_one() -> None:
-    playlists = Membership(("rare", "hit", "x", "y", "z"), [2, 0, 2, 1, 3, 1, 4, 1], [0, 0, 1, 1, 2, 2, 3, 3])
+    playlists = GroupIndex(("rare", "hit", "x", "y", "z"), [2, 0, 2, 1, 3, 1, 4, 1], [0, 0, 1, 1, 2, 2, 3, 3])
     positives, plain = (
         PlaylistTask(PlaylistConfig(popularity_discount=discount), 5, playlists)._pairs(torch.arange(5))[0][2]
         for discount in (1.0, 0.0)
@@ -127,7 +131,7 @@ def test_pairs_are_a_walk_over_playlists() -> None:
 
 def test_a_playlist_of_twenty_thousand_costs_no_more_than_its_length() -> None:
     tracks = 20_000
-    playlists = Membership([str(row) for row in range(tracks)], np.arange(tracks), np.zeros(tracks))
+    playlists = GroupIndex([str(row) for row in range(tracks)], np.arange(tracks), np.zeros(tracks))
     assert playlists._table.nnz == tracks
     assert len(playlists.pairs(4)) == 4 * tracks
     assert playlists.shared(torch.arange(64)).shape == (64, 64)

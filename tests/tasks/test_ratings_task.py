@@ -1,4 +1,6 @@
-"""Users learnt with the network: BPR and sampled softmax against hand-written maths, and who is drawn for a track."""
+"""Users learnt with the network: BPR and sampled softmax against hand-written maths, and who is drawn for a
+track.
+"""
 
 import json
 import math
@@ -12,23 +14,43 @@ import torch
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
-from soundkin.tasks.ratings import RatingsConfig, RatingsTask, log_artist_frequency, ranking_losses, softmax_losses
+from soundkin.tasks.ratings import (
+    RatingsConfig,
+    RatingsTask,
+    log_artist_frequency,
+    ranking_losses,
+    softmax_losses,
+)
 
 EMBEDDING = 6
 TRACKS = ["a", "b", "c", "d", "nobody"]
-CATALOG = Catalog(pd.DataFrame({"track_id": TRACKS, "path": TRACKS, "artist": ["x", "x;y", "x", None, "z"]}), Path())
-RATINGS = [("u", "a", 1), ("u", "b", 50), ("v", "b", 1), ("v", "c", 3), ("w", "d", 2), ("w", "a", 9), ("w", "c", 0)]
+CATALOG = Catalog(
+    pd.DataFrame({"track_id": TRACKS, "path": TRACKS, "artist": ["x", "x;y", "x", None, "z"]}), Path()
+)
+RATINGS = [
+    ("u", "a", 1),
+    ("u", "b", 50),
+    ("v", "b", 1),
+    ("v", "c", 3),
+    ("w", "d", 2),
+    ("w", "a", 9),
+    ("w", "c", 0),
+]
 
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Sources:
-    pd.DataFrame(RATINGS, columns=["user_id", "track_id", "rating"]).to_csv(tmp_path / "ratings.csv", index=False)
+    pd.DataFrame(RATINGS, columns=["user_id", "track_id", "rating"]).to_csv(
+        tmp_path / "ratings.csv", index=False
+    )
     return Sources(CATALOG, tmp_path / "ratings.csv")
 
 
 def build(sources: Sources, **settings: object) -> RatingsTask:
     torch.manual_seed(0)
-    return RatingsTask.from_sources(RatingsConfig.model_validate({"factors": 3} | settings), sources, EMBEDDING)
+    return RatingsTask.from_sources(
+        RatingsConfig.model_validate({"factors": 3} | settings), sources, EMBEDDING
+    )
 
 
 def test_targets_are_tracks_that_somebody_likes(sources: Sources) -> None:
@@ -77,7 +99,9 @@ def test_softmax_loss_and_its_gradient_are_those_of_the_corrected_softmax() -> N
     scores = torch.tensor(rng.normal(size=(3, 3)), requires_grad=True)
     frequency = np.array([0.5, 0.1, 0.4])
     among = np.array([[True, True, True], [False, True, True], [False, False, True]])
-    losses = softmax_losses(scores, torch.from_numpy(among & ~np.eye(3, dtype=bool)), torch.tensor(frequency).log())
+    losses = softmax_losses(
+        scores, torch.from_numpy(among & ~np.eye(3, dtype=bool)), torch.tensor(frequency).log()
+    )
     losses.sum().backward()
     weights = among * np.exp(scores.detach().numpy()) / frequency
     shares = weights / weights.sum(axis=1, keepdims=True)
@@ -136,7 +160,10 @@ def test_inverse_propensities_weigh_the_tracks(sources: Sources) -> None:
         scores = of.tastes[users] @ of.track_vectors(vectors).T / of.config.temperature
         return ranking_losses(scores, ~of.likes(users, rows)).detach()
 
-    for of, expected in ((task, (weights * losses(task)).sum() / weights.sum()), (plain, losses(plain).mean())):
+    for of, expected in (
+        (task, (weights * losses(task)).sum() / weights.sum()),
+        (plain, losses(plain).mean()),
+    ):
         torch.manual_seed(5)
         torch.testing.assert_close(of.loss(vectors, rows).detach(), expected)
 

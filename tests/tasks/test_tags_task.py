@@ -39,8 +39,12 @@ def test_costs_are_the_formula(logits: list[float], focus: float, shift: float) 
         likely = 1 / (1 + math.exp(-logit))
         shifted = max(likely - shift, 0.0)
         expected.append(-math.log(likely) if there else -(shifted**focus) * math.log(1 - shifted))
-    costs = task(absent_focus=focus, absent_shift=shift).costs(torch.tensor([logits]), torch.tensor([present]).float())
-    torch.testing.assert_close(costs[0], torch.tensor(expected), atol=2e-3 if focus == 0.5 else 1e-5, rtol=1e-3)
+    costs = task(absent_focus=focus, absent_shift=shift).costs(
+        torch.tensor([logits]), torch.tensor([present]).float()
+    )
+    torch.testing.assert_close(
+        costs[0], torch.tensor(expected), atol=2e-3 if focus == 0.5 else 1e-5, rtol=1e-3
+    )
 
 
 def test_without_focus_and_shift_it_is_binary_cross_entropy_however_sure() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from soundkin.catalog.annotators import find_consensus
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
-from soundkin.catalog.triplets import COLUMNS
+from soundkin.catalog.triplets_table import COLUMNS
 from soundkin.errors import CatalogError
 from soundkin.tasks.triplets import TripletsConfig, TripletsTask
 
@@ -36,7 +36,9 @@ def learnt(folder: Path, rows: str = FILE, **settings: object) -> TripletsTask:
 def expected_loss(vectors: Tensor, tracks: str, form: str) -> float:
     directions: dict[str, np.ndarray] = {}
     for track in set(tracks):
-        own = [vectors[place].numpy().astype(np.float64) for place, other in enumerate(tracks) if other == track]
+        own = [
+            vectors[place].numpy().astype(np.float64) for place, other in enumerate(tracks) if other == track
+        ]
         mean = np.mean([vector / np.linalg.norm(vector) for vector in own], axis=0)
         directions[track] = mean / np.linalg.norm(mean)
     total = weights = 0.0
@@ -86,7 +88,8 @@ def test_a_step_brings_the_closer_track_nearer(tmp_path: Path) -> None:
 def test_answers_count_by_their_share_of_a_question(tmp_path: Path) -> None:
     task = learnt(tmp_path)
     weights = {
-        "".join(IDS[row] for row in rows): weight for rows, weight in zip(task.judged, task.agreement, strict=True)
+        "".join(IDS[row] for row in rows): weight
+        for rows, weight in zip(task.judged, task.agreement, strict=True)
     }
     assert {three: float(weight) for three, weight in weights.items()} == JUDGED
 
@@ -102,7 +105,9 @@ def test_only_judgements_whose_tracks_all_meet_count(tmp_path: Path) -> None:
 
 def test_agreement_on_a_hand_made_case(tmp_path: Path) -> None:
     task = learnt(tmp_path)
-    vectors = torch.tensor([[1.0, 0, 0, 0], [1.0, 0.1, 0, 0], [1.0, 0.9, 0, 0], [0.9, 0.1, 0.1, 0], [0, 0, 0, 1.0]])
+    vectors = torch.tensor(
+        [[1.0, 0, 0, 0], [1.0, 0.1, 0, 0], [1.0, 0.9, 0, 0], [0.9, 0.1, 0.1, 0], [0, 0, 0, 1.0]]
+    )
     # abc holds with 0.75 of the say, acb does not; bad holds.
     figure = task.metrics(vectors[:4], torch.tensor([0, 1, 2, 3]))["agreement"]
     a, b, d = (vectors[row] / vectors[row].norm() for row in (0, 1, 3))
@@ -147,7 +152,9 @@ def test_annotators_alike_count_by_their_share_whoever_they_are(tmp_path: Path) 
 
 def test_where_nobody_is_named_weighing_changes_nothing(tmp_path: Path) -> None:
     unnamed = NAMED + "a,b,c,\na,b,c,\na,c,b,\nb,a,d,\n"
-    assert weights_of(learnt(tmp_path, rows=unnamed)) == weights_of(learnt(tmp_path, rows=unnamed, annotators="alike"))
+    assert weights_of(learnt(tmp_path, rows=unnamed)) == weights_of(
+        learnt(tmp_path, rows=unnamed, annotators="alike")
+    )
 
 
 def test_one_annotator_whom_nobody_contradicts_is_enough_to_learn_from(tmp_path: Path) -> None:
@@ -160,7 +167,9 @@ def test_judgements_of_who_is_always_contradicted_say_what_to_do(tmp_path: Path)
         learnt(tmp_path, rows=NAMED + "a,b,c,anna\na,c,b,ben\n")
 
 
-def planted_judgements(rng: np.random.Generator, directions: np.ndarray, ids: list[str], count: int) -> pd.DataFrame:
+def planted_judgements(
+    rng: np.random.Generator, directions: np.ndarray, ids: list[str], count: int
+) -> pd.DataFrame:
     """Each question answered by five of fifteen annotators, right with 0.95, 0.85, 0.7, 0.5 or 0.2."""
     rows = []
     for _ in range(count):
@@ -199,7 +208,9 @@ def test_weighing_annotators_brings_vectors_nearer_to_the_truth(tmp_path: Path) 
     catalog = Catalog(pd.DataFrame({"track_id": ids, "path": ids}), Path())
     sources = Sources(catalog, triplets=tmp_path / "triplets.csv")
     found = {
-        way: learnt_truth(TripletsTask.from_sources(TripletsConfig(annotators=way), sources, 6), catalog, directions)
+        way: learnt_truth(
+            TripletsTask.from_sources(TripletsConfig(annotators=way), sources, 6), catalog, directions
+        )
         for way in ("weigh", "alike")
     }
     assert found["weigh"] > found["alike"] + 0.08
@@ -209,7 +220,9 @@ def test_ten_thousand_judgements_cost_a_fraction_of_a_step() -> None:
     generator = np.random.default_rng(0)
     tracks = 2_000
     judged = np.stack([generator.permutation(tracks)[:3] for _ in range(10_000)])
-    task = TripletsTask(TripletsConfig(), 128, [str(row) for row in range(tracks)], judged, np.ones(len(judged)))
+    task = TripletsTask(
+        TripletsConfig(), 128, [str(row) for row in range(tracks)], judged, np.ones(len(judged))
+    )
     targets = torch.from_numpy(judged[:30].reshape(-1))
     vectors = torch.randn(len(targets), 128, requires_grad=True)
     seconds = []

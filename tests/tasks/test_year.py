@@ -47,13 +47,16 @@ def test_loss_is_the_divergence_from_soft_labels() -> None:
         for close, power in zip(closeness, powers, strict=True):
             wanted = close / sum(closeness)
             expected += wanted * (math.log(wanted) - math.log(power / sum(powers))) / 2
-    torch.testing.assert_close(task.loss(vectors, torch.tensor(years)), torch.tensor(expected), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        task.loss(vectors, torch.tensor(years)), torch.tensor(expected), atol=1e-4, rtol=1e-4
+    )
 
 
 def test_years_further_off_cost_more() -> None:
     task = aligned([1960.0, 1980.0, 2000.0])
     losses = [
-        float(task.loss(torch.eye(3)[period : period + 1], torch.tensor([1961.0])).detach()) for period in range(3)
+        float(task.loss(torch.eye(3)[period : period + 1], torch.tensor([1961.0])).detach())
+        for period in range(3)
     ]
     assert losses[0] < losses[1] and losses[0] < losses[2]
     between = torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([[0.0, 1.0, 1.0]])

@@ -32,12 +32,20 @@ def counting(track: int, frames: int) -> np.ndarray:
 
 
 ARTISTS = ["many"] * 20 + ["few", "few"] + ["one"]
-CACHE = ArraysInMemory({str(track): counting(track % 50, 12 if track % 3 else 5) for track in range(len(ARTISTS))})
+CACHE = ArraysInMemory(
+    {str(track): counting(track % 50, 12 if track % 3 else 5) for track in range(len(ARTISTS))}
+)
 
 
 def batches(seed: int = 0, rank: int = 0, **drawing: Any) -> PatchBatches:
     return PatchBatches(
-        CACHE, list(CACHE.arrays), np.unique(ARTISTS, return_inverse=True)[1], 8, Drawing(6, **drawing), seed, rank
+        CACHE,
+        list(CACHE.arrays),
+        np.unique(ARTISTS, return_inverse=True)[1],
+        8,
+        Drawing(6, **drawing),
+        seed,
+        rank,
     )  # type: ignore[arg-type]
 
 
@@ -103,7 +111,9 @@ def test_a_short_track_is_played_again() -> None:
 
 
 def test_held_out_patches_reach_from_beginning_to_end() -> None:
-    tracks = HeldOutTracks(ArraysInMemory({"a": counting(0, 100)}), ["a"], PatchConfig(frames=8, hop_frames=8), 4)  # type: ignore[arg-type]
+    tracks = HeldOutTracks(
+        ArraysInMemory({"a": counting(0, 100)}), ["a"], PatchConfig(frames=8, hop_frames=8), 4
+    )  # type: ignore[arg-type]
     log_mel = tracks[0]["log_mel"]
     assert log_mel.shape == (4, MELS, 8)
     assert log_mel[0, 0, 0] == 0 and log_mel[-1, 0, -1] == 99

@@ -15,9 +15,9 @@ from scipy.sparse import csr_matrix
 from smallest_run import SMALLEST
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.errors import ConfigError
-from soundkin.evaluation.measure import Measure
 from soundkin.evaluation.user_rankings import Factors
 from soundkin.pipelines.train import compose, train
+from soundkin.statistics.measure import Measure
 from soundkin.training import fit
 from soundkin.training.callbacks import KeepBest, StopWhenNoBetter
 from soundkin.training.held_out import (
@@ -27,8 +27,8 @@ from soundkin.training.held_out import (
     error_of_mean,
     held_out_scores,
     measure_held_out,
+    selection_score,
     standard_error,
-    watched_score,
 )
 
 LIKED = csr_matrix(np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0]], np.float32))
@@ -36,7 +36,11 @@ VECTORS = np.array([[1, 0], [0, 1], [0, 1]], np.float32)
 
 
 def held_out(folder: Path, plays: dict[str, csr_matrix] | None = None) -> HeldOut:
-    rows = {"track_id": ["a", "b", "c"], "path": ["a.ogg", "b.ogg", "c.ogg"], "genre": ["folk", "jazz", "jazz"]}
+    rows = {
+        "track_id": ["a", "b", "c"],
+        "path": ["a.ogg", "b.ogg", "c.ogg"],
+        "genre": ["folk", "jazz", "jazz"],
+    }
     pd.DataFrame(rows).to_csv(folder / "catalog.csv", index=False)
     return HeldOut.of(read_catalog(folder / "catalog.csv"), plays)
 
@@ -67,7 +71,10 @@ def test_ndcg_is_that_of_twenty_places(tmp_path: Path) -> None:
 
 def test_without_plays_or_shared_labels_there_is_nothing_to_watch(tmp_path: Path) -> None:
     assert held_out(tmp_path).score_names() == ["genre_map", "retrieval"]
-    assert held_out(tmp_path, {"ratings": LIKED}).of_plays_alone().score_names() == ["ratings_ndcg", "retrieval"]
+    assert held_out(tmp_path, {"ratings": LIKED}).of_plays_alone().score_names() == [
+        "ratings_ndcg",
+        "retrieval",
+    ]
     assert held_out(tmp_path).of_plays_alone().score_names() == []
     assert HeldOut({}, [()], {"ratings": LIKED[:, :1]}).score_names() == []
 
@@ -111,7 +118,9 @@ def test_held_out_tracks_by_one_artist_are_no_independent_evidence() -> None:
     measure = measure_held_out(vectors, HeldOut.of(tracks_by(12, 10, genre=genres)))["genre_map"]
     scores = measure.scores[SYSTEM]
     of_artists = scores.reshape(12, 10).mean(axis=1)
-    assert scores.std(ddof=1) / np.sqrt(120) == pytest.approx(0.035, abs=0.01), "as if tracks were independent"
+    assert scores.std(ddof=1) / np.sqrt(120) == pytest.approx(0.035, abs=0.01), (
+        "as if tracks were independent"
+    )
     assert standard_error(scores, measure.groups) == pytest.approx(of_artists.std(ddof=1) / np.sqrt(12))
     assert standard_error(scores, measure.groups) == pytest.approx(0.091, abs=0.03)
 
@@ -144,13 +153,20 @@ def test_a_repeated_measure_does_not_pass_the_gate() -> None:
     rng = np.random.default_rng(1)
     start, noise = rng.random(40), rng.normal(0, 0.3, 40)
     noise += 0.9 * noise.std(ddof=1) / np.sqrt(40) - noise.mean()  # nine tenths of a standard error
-    once, twice = {"a_map": measured(start + noise)}, {name: measured(start + noise) for name in ("a_map", "b_map")}
+    once, twice = (
+        {"a_map": measured(start + noise)},
+        {name: measured(start + noise) for name in ("a_map", "b_map")},
+    )
     for measures in (once, twice):
-        assert watched_score(measures, "retrieval", dict.fromkeys(measures, start)) == pytest.approx(start.mean())
+        assert selection_score(measures, "retrieval", dict.fromkeys(measures, start)) == pytest.approx(
+            start.mean()
+        )
 
 
 def test_users_of_several_tasks_are_the_same_users() -> None:
-    asked = HeldOut({}, [()] * 3, {"one": LIKED, "other": LIKED}, {"one": ["u", "v", "w"], "other": ["w", "x", "u"]})
+    asked = HeldOut(
+        {}, [()] * 3, {"one": LIKED, "other": LIKED}, {"one": ["u", "v", "w"], "other": ["w", "x", "u"]}
+    )
     assert asked.user_groups("one").tolist() == [0, 1, 2]
     assert asked.user_groups("other").tolist() == [2, 3, 0]
     unknown = HeldOut({}, [()] * 3, {"one": LIKED, "other": LIKED})
@@ -162,16 +178,18 @@ def test_few_held_out_artists_cannot_say_that_training_helped(artists: int, pass
     groups = np.arange(5 * artists) % artists
     start = np.random.default_rng(0).random(len(groups)) / 2
     now = {"genre_map": Measure("retrieval", "genre", "mAP@10", None, {SYSTEM: start + 0.4}, groups)}
-    kept_by = watched_score(now, "retrieval", {"genre_map": start})
+    kept_by = selection_score(now, "retrieval", {"genre_map": start})
     assert kept_by == pytest.approx(start.mean() + 0.4 * passes)
-    assert watched_score(now, "retrieval", None) == pytest.approx(start.mean() + 0.4)
+    assert selection_score(now, "retrieval", None) == pytest.approx(start.mean() + 0.4)
 
 
 def test_a_measure_of_few_artists_is_no_evidence_beside_one_of_many() -> None:
     start = {"genre_map": np.full(40, 0.5), "artist_map": np.full(40, 0.5)}
     noise = np.random.default_rng(0).normal(0, 0.1, 40)
-    few = Measure("retrieval", "artist", "mAP@10", None, {SYSTEM: start["artist_map"] + 0.5}, np.arange(40) % 3)
-    assert watched_score(
+    few = Measure(
+        "retrieval", "artist", "mAP@10", None, {SYSTEM: start["artist_map"] + 0.5}, np.arange(40) % 3
+    )
+    assert selection_score(
         {"genre_map": measured(0.5 + noise - noise.mean()), "artist_map": few}, "retrieval", start
     ) == (pytest.approx(0.5))
 
@@ -185,10 +203,14 @@ def test_what_is_too_few_is_known_before_training() -> None:
     )
     enough = HeldOut.of(tracks_by(8, 3, genre=["a", "b"] * 12))
     assert not enough.too_few("retrieval") and not enough.too_few("artist_map")
-    assert enough.conclusion("retrieval", had_start=True, start_kept=False).startswith("8 artists: better than")
+    assert enough.conclusion("retrieval", had_start=True, start_kept=False).startswith(
+        "8 artists: better than"
+    )
 
 
-def test_of_many_tracks_a_sample_asks_always_the_same_and_all_are_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_tracks_a_sample_asks_always_the_same_and_all_are_candidates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     catalog = tracks_by(30, 4, genre=["a", "b", "c"] * 40)
     vectors = np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32)
     whole = measure_held_out(vectors, HeldOut.of(catalog))
@@ -207,7 +229,9 @@ def test_a_run_stops_by_the_score_as_it_is_and_keeps_weights_by_the_gate(tmp_pat
     [stop] = [one for one in callbacks if isinstance(one, StopWhenNoBetter)]
     [keep] = [one for one in callbacks if isinstance(one, KeepBest)]
     assert (stop.monitor, keep.monitor) == ("valid/retrieval", "valid/watched")
-    climbing = [stop._evaluate_stopping_criteria(torch.tensor(score))[0] for score in (0.537, 0.55, 0.58, 0.603)]
+    climbing = [
+        stop._evaluate_stopping_criteria(torch.tensor(score))[0] for score in (0.537, 0.55, 0.58, 0.603)
+    ]
     assert not any(climbing)
 
 
@@ -217,13 +241,13 @@ def test_weights_beat_the_start_by_more_than_noise_or_not_at_all(seed: int, gain
     rng = np.random.default_rng(seed)
     start, noise = rng.random(40), rng.normal(0, 0.3, 40)
     now = {"artist_map": measured(start + gain + noise)}
-    kept_by = watched_score(now, "retrieval", {"artist_map": start})
+    kept_by = selection_score(now, "retrieval", {"artist_map": start})
     score = float((start + gain + noise).mean())
     difference = float((gain + noise).mean())
     clear = difference > noise.std(ddof=1) / np.sqrt(40)
     assert kept_by == pytest.approx(score if clear or difference <= 0 else start.mean())
-    assert watched_score(now, "artist_map", {"artist_map": start}) == pytest.approx(kept_by)
-    assert watched_score(now, "artist_map", None) == pytest.approx(score)
+    assert selection_score(now, "artist_map", {"artist_map": start}) == pytest.approx(kept_by)
+    assert selection_score(now, "artist_map", None) == pytest.approx(score)
 
 
 def measured(scores: np.ndarray) -> Measure:
@@ -235,10 +259,13 @@ def test_measures_are_clear_together_where_neither_is_alone() -> None:
     start = {name: rng.random(40) for name in ("genre_map", "artist_map")}
     noise = rng.normal(0, 0.3, 40)
     noise += 0.9 * noise.std(ddof=1) / np.sqrt(40) - noise.mean()  # nine tenths of a standard error
-    now = {"genre_map": measured(start["genre_map"] + noise), "artist_map": measured(start["artist_map"] + noise[::-1])}
+    now = {
+        "genre_map": measured(start["genre_map"] + noise),
+        "artist_map": measured(start["artist_map"] + noise[::-1]),
+    }
     both = held_out_scores(now)["retrieval"]
-    assert watched_score(now, "retrieval", start) == pytest.approx(both)
-    assert watched_score(now, "genre_map", start) == pytest.approx(start["genre_map"].mean())
+    assert selection_score(now, "retrieval", start) == pytest.approx(both)
+    assert selection_score(now, "genre_map", start) == pytest.approx(start["genre_map"].mean())
 
 
 @pytest.mark.slow
@@ -266,12 +293,16 @@ def test_a_run_with_few_held_out_artists_keeps_the_start_and_says_so(
     run = [f"catalog={small_catalog}", f"run_dir={tmp_path / 'run'}", *SMALLEST, "trainer.epochs=4"]
     with caplog.at_level("WARNING"):
         result = train(compose([*run, "task=[genre,artist]"]))
-    assert re.search(r"too few held-out tracks to tell whether training helps \(\d artists, at least 8", caplog.text)
+    assert re.search(
+        r"too few held-out tracks to tell whether training helps \(\d artists, at least 8", caplog.text
+    )
     assert result.metrics["epoch"] == 0.0, "the frozen epoch, in which the network is as it was"
     rows = pd.read_csv(tmp_path / "run/metrics.csv")
     assert (rows["valid/watched"] <= rows["valid/retrieval"].iloc[0] + 1e-9).all()
     card = (result.model / "README.md").read_text()
-    assert re.search(r"Held out: too few to tell whether training helped \(\d artists.* as it was before is kept", card)
+    assert re.search(
+        r"Held out: too few to tell whether training helped \(\d artists.* as it was before is kept", card
+    )
     told = json.loads((result.model / "config.json").read_text())["provenance"]["training"]
     assert told == {"epochs_run": len(rows), "kept_epoch": 1, "start_kept": True}
 
@@ -281,7 +312,12 @@ def test_a_score_that_is_not_there_is_answered_with_the_nearest(small_catalog: P
     with pytest.raises(ConfigError, match=r"trainer\.watched=artist_mop.* Did you mean artist_map\?"):
         train(
             compose(
-                [f"catalog={small_catalog}", f"run_dir={tmp_path / 'run'}", *SMALLEST, "trainer.watched=artist_mop"]
+                [
+                    f"catalog={small_catalog}",
+                    f"run_dir={tmp_path / 'run'}",
+                    *SMALLEST,
+                    "trainer.watched=artist_mop",
+                ]
             )
         )
 
@@ -299,7 +335,9 @@ def test_ratings_of_test_tracks_are_not_looked_at(small_catalog: Path, tmp_path:
     for name in ("all", "without"):
         ratings.to_csv(tmp_path / f"{name}.csv", index=False)
         train(compose([*run, f"ratings={tmp_path / name}.csv", f"run_dir={tmp_path / name}"]))
-        histories.append(pd.read_csv(tmp_path / name / "metrics.csv").drop(columns=["seconds", "data_wait_share"]))
+        histories.append(
+            pd.read_csv(tmp_path / name / "metrics.csv").drop(columns=["seconds", "data_wait_share"])
+        )
         splits = pd.read_csv(tmp_path / name / "tracks.csv").set_index("track_id")["split"]
         ratings = ratings[~ratings["track_id"].map(splits).eq("test")]
     assert splits.eq("test").any()

@@ -6,8 +6,8 @@ import pytest
 
 from soundkin.errors import ConfigError
 from soundkin.training.compose import compose, compose_sweep
-from soundkin.training.config import TrainConfig
 from soundkin.training.overrides import config_keys
+from soundkin.training.run_config import TrainConfig
 
 NAMES = [
     "música.csv",
@@ -75,12 +75,20 @@ def test_a_path_is_taken_as_it_stands(name: str) -> None:
     for config in (compose(words), swept.config):
         assert isinstance(config, TrainConfig)
         for key, path in given.items():
-            expected = Path(path) / "trainer.epochs=1" if key == "run_dir" and config is swept.config else Path(path)
-            assert value_of(config, key) == (None if path == "null" and key not in ("catalog", "run_dir") else expected)
+            expected = (
+                Path(path) / "trainer.epochs=1" if key == "run_dir" and config is swept.config else Path(path)
+            )
+            assert value_of(config, key) == (
+                None if path == "null" and key not in ("catalog", "run_dir") else expected
+            )
 
 
 def test_texts_are_taken_as_they_stand_but_for_quotes_around_them() -> None:
-    texts = {"data.split.group": "Künstler (alle)", "features.name": "L'encodeur, 2.0", "trainer.watched": "é=1"}
+    texts = {
+        "data.split.group": "Künstler (alle)",
+        "features.name": "L'encodeur, 2.0",
+        "trainer.watched": "é=1",
+    }
     words = ["features=external", "features.path=x.npz", *(f"{key}={text}" for key, text in texts.items())]
     config = compose(["catalog=c.csv", "run_dir=r", *words, 'features.licence="CC BY"'])
     assert {key: value_of(config, key) for key in texts} == texts

@@ -1,16 +1,17 @@
 """Agreement between people: Krippendorff's alpha, for any number of raters and with values missing.
 
-alpha = 1 - observed / expected disagreement: 1 where all agree, 0 where they agree as often as if values were dealt out
-at random, below 0 where they agree less often than that. K. Krippendorff, "Computing Krippendorff's Alpha-Reliability"
-(2011). He asks for 0.8 before conclusions are drawn from single values, and 0.667 for tentative ones.
+alpha = 1 - observed / expected disagreement: 1 where all agree, 0 where they agree as often as if values were
+dealt out at random, below 0 where they agree less often than that. K. Krippendorff, "Computing Krippendorff's
+Alpha-Reliability" (2011). He asks for 0.8 before conclusions are drawn from single values, and 0.667 for
+tentative ones.
 
-With squared distances, the disagreement within a unit is twice the number of its values times their sum of squared
-deviations, so no table of all pairs of values is made. Ordinal distances are interval distances between mean ranks, and
-nominal ones are what is left of all pairs once those of a kind are taken off.
+With squared distances, the disagreement within a unit is twice the number of its values times their sum of
+squared deviations, so no table of all pairs of values is made. Ordinal distances are interval distances
+between mean ranks, and nominal ones are what is left of all pairs once those of a kind are taken off.
 
-Intervals draw units anew, with all their values (A. Zapf et al., "Measuring inter-rater reliability for nominal data",
-2016): they say what other units would give with the same raters. Units that depend on each other, such as tracks by one
-artist, are drawn together.
+Intervals draw units anew, with all their values (A. Zapf et al., "Measuring inter-rater reliability for
+nominal data", 2016): they say what other units would give with the same raters. Units that depend on each
+other, such as tracks by one artist, are drawn together.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,8 +23,8 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel
 
 from soundkin.catalog.annotators import UNKNOWN, make_judgements
-from soundkin.evaluation.bootstrap import Interval, draw_blocks, interval_of, too_few
 from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.bootstrap import Interval, draw_blocks, interval_of, too_few
 
 Level = Literal["nominal", "ordinal", "interval"]
 
@@ -32,10 +33,11 @@ ROUNDING = 1e-12  # a spread smaller than this, beside the values themselves, is
 
 
 class Agreement(BaseModel, frozen=True):
-    """Alpha over the units that at least two raters valued; None where it means nothing, for the `reason` given.
+    """Alpha over the units that at least two raters valued; None where it means nothing, for the `reason`
+    given.
 
-    `alike` is the share of pairs of values of one unit that are equal. `groups` counts what is drawn for the interval:
-    units, or groups of them.
+    `alike` is the share of pairs of values of one unit that are equal. `groups` counts what is drawn for the
+    interval: units, or groups of them.
     """
 
     level: Level
@@ -48,7 +50,9 @@ class Agreement(BaseModel, frozen=True):
     groups: int
 
     def in_words(self, unit: str) -> str:
-        """What Krippendorff would have one conclude from alpha, if there are enough groups (`unit`, in the plural)."""
+        """What Krippendorff would have one conclude from alpha, if there are enough groups (`unit`, in the
+        plural).
+        """
         assert self.alpha is not None
         return too_few(self.groups, unit) or in_words(self.alpha.mean)
 
@@ -62,22 +66,32 @@ def krippendorff(
     random_seed: int = 0,
     groups: ArrayLike | None = None,
 ) -> Agreement:
-    """Alpha of a long table: who (`raters`), about what (`units`), said what (`values`), one row for each value.
+    """Alpha of a long table: who (`raters`), about what (`units`), said what (`values`), one row for each
+    value.
 
-    Rows without a value or unit do not count; a rater who is not named (missing) is somebody else in every row. Of
-    several values that a rater gave a unit the first counts. Values are numbers for ordinal and interval, and anything
-    that can be told apart for nominal. `groups` says for each row which units are drawn together: the artist of a
-    track, the anchor of a question. The interval has no ends with fewer than `FEW_GROUPS` of them.
+    Rows without a value or unit do not count; a rater who is not named (missing) is somebody else in every
+    row. Of several values that a rater gave a unit the first counts. Values are numbers for ordinal and
+    interval, and anything that can be told apart for nominal. `groups` says for each row which units are
+    drawn together: the artist of a track, the anchor of a question. The interval has no ends with fewer than
+    `FEW_GROUPS` of them.
     """
     drawn = units if groups is None else groups
-    table = _pairable(pd.DataFrame({"rater": raters, "unit": units, "value": values, "group": drawn}, dtype=object))
+    table = _pairable(
+        pd.DataFrame({"rater": raters, "unit": units, "value": values, "group": drawn}, dtype=object)
+    )
     unit = pd.factorize(table["unit"])[0].astype(np.int64)
     kinds, code = np.unique(_comparable(table["value"], level), return_inverse=True)
     units_kept, named = len(np.unique(unit)), table["rater"].notna()
     raters_kept = int(table["rater"][named].nunique() + (~named).sum())
     of_units = pd.factorize(table["group"][~table["unit"].duplicated()])[0]
     group_count = int(of_units.max(initial=-1)) + 1
-    counted = {"level": level, "units": units_kept, "raters": raters_kept, "values": len(table), "groups": group_count}
+    counted = {
+        "level": level,
+        "units": units_kept,
+        "raters": raters_kept,
+        "values": len(table),
+        "groups": group_count,
+    }
     if not len(table):
         return Agreement(alpha=None, alike=None, reason="no unit was valued by two raters", **counted)
     disagreement = _disagreements(unit, code.reshape(-1), kinds, level)
@@ -90,13 +104,18 @@ def krippendorff(
 
 
 def triplet_agreement(
-    triplets: pd.DataFrame, resamples: int = 1000, random_seed: int = 0, artists: Mapping[str, int] | None = None
+    triplets: pd.DataFrame,
+    resamples: int = 1000,
+    random_seed: int = 0,
+    artists: Mapping[str, int] | None = None,
 ) -> Agreement:
-    """Nominal alpha of judgements: the unit is a question (anchor and two tracks), the value which was the closer one.
+    """Nominal alpha of judgements: the unit is a question (anchor and two tracks), the value which was the
+    closer one.
 
-    The two values are the question's tracks in the order of their ids, which has nothing to do with the answer; where
-    people agree in `alike` of the cases, alpha is therefore about 2 alike - 1. Questions about one anchor are drawn
-    together, or those about the anchors of one artist, where `artists` numbers these by track.
+    The two values are the question's tracks in the order of their ids, which has nothing to do with the
+    answer; where people agree in `alike` of the cases, alpha is therefore about 2 alike - 1. Questions about
+    one anchor are drawn together, or those about the anchors of one artist, where `artists` numbers these by
+    track.
     """
     judgements = make_judgements(triplets)
     ids = np.array([*judgements.annotator_ids, None], dtype=object)
@@ -121,7 +140,9 @@ def in_words(alpha: float) -> str:
     return "single values are not to be relied on" if alpha > 0 else "no more than chance would bring"
 
 
-_Disagreements = Callable[[Float[np.ndarray, " units"]], tuple[float, float]]  # observed, expected; of weighted units
+_Disagreements = Callable[
+    [Float[np.ndarray, " units"]], tuple[float, float]
+]  # observed, expected; of weighted units
 
 
 def _pairable(table: pd.DataFrame) -> pd.DataFrame:
@@ -132,7 +153,9 @@ def _pairable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _comparable(values: pd.Series, level: Level) -> np.ndarray:
-    """Values that can be sorted: numbers as they are; of nominal ones, numbers given in the order of appearance."""
+    """Values that can be sorted: numbers as they are; of nominal ones, numbers given in the order of
+    appearance.
+    """
     if level == "nominal":
         return pd.factorize(values)[0]
     return values.to_numpy(np.float64)
@@ -177,7 +200,11 @@ def _ordinal(unit: Int[np.ndarray, " values"], code: Int[np.ndarray, " values"])
 
 def _squared(unit: Int[np.ndarray, " values"], values: Float[np.ndarray, " values"]) -> _Disagreements:
     """Squared difference of values, which are about 0 on average so that nothing is lost to rounding."""
-    size, sums, squares = np.bincount(unit).astype(np.float64), np.bincount(unit, values), np.bincount(unit, values**2)
+    size, sums, squares = (
+        np.bincount(unit).astype(np.float64),
+        np.bincount(unit, values),
+        np.bincount(unit, values**2),
+    )
     deviations = values - (sums / size)[unit]
     within = 2 * size * np.bincount(unit, deviations**2) / (size - 1)
 

@@ -1,8 +1,10 @@
-"""What a catalog covers: shares of values, what is thin or missing, and how far it is from a stated population.
+"""What a catalog covers: shares of values, what is thin or missing, and how far it is from a stated
+population.
 
-A track of several values counts for each by an equal part, so that shares add up to 1. Intervals draw whole artists:
-what other artists' tracks might have been. Without a stated population nobody can say what should be there; then we
-tell how even it is, as the number of equally common values that would have the same entropy (Hill 1973).
+A track of several values counts for each by an equal part, so that shares add up to 1. Intervals draw whole
+artists: what other artists' tracks might have been. Without a stated population nobody can say what should be
+there; then we tell how even it is, as the number of equally common values that would have the same entropy
+(Hill 1973).
 """
 
 from collections.abc import Mapping
@@ -13,19 +15,21 @@ from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
 from soundkin.catalog.artists import artist_key
-from soundkin.catalog.rows import numbers, read_rows, refuse, refuse_empty, refuse_repeats
 from soundkin.catalog.table import Catalog
+from soundkin.catalog.table_io import numbers, read_rows, refuse, refuse_empty, refuse_repeats
 from soundkin.errors import CatalogError
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL, Interval, drawn_sums, too_few
-from soundkin.evaluation.questions import column_values
+from soundkin.evaluation.label_questions import column_values
 from soundkin.shapes import Float, typechecked
+from soundkin.statistics.bootstrap import FEW_GROUPS, LEVEL, Interval, drawn_sums, too_few
 
 DEFAULT_COLUMNS = ("genre", "artist", "decade", "language")
 ADDS_UP_WITHIN = 0.01
 RESAMPLES, FEWEST_RESAMPLES = 1000, 200
 MOST_DRAWN = 20_000_000  # numbers in memory: draws x values
 FEW_TRACKS = 20
-FEW_TRACKS_BY_ONE = 3  # of an artist or an album: a label with fewer cannot be taught, kept from overfitting and tested
+FEW_TRACKS_BY_ONE = (
+    3  # of an artist or an album: a label with fewer cannot be taught, kept from overfitting and tested
+)
 MADE_BY_ONE = ("artist", "album")
 MOST_INTERVALS = 200  # values; the rarer ones of a column with more have none
 SHOWN = 25
@@ -35,7 +39,9 @@ Target = Mapping[str, float]
 
 
 class ValueShare(BaseModel, frozen=True):
-    """One value of a column. `share` is among tracks that have a value; `target` what it should be, if stated."""
+    """One value of a column. `share` is among tracks that have a value; `target` what it should be, if
+    stated.
+    """
 
     value: str
     tracks: int
@@ -90,7 +96,11 @@ class Coverage(BaseModel, frozen=True):
 
     def table(self) -> list[dict[str, str]]:
         """The commonest values, and all that are missing; a last row counts the others."""
-        shown = [one for place, one in enumerate(self.values) if place < SHOWN or one.state == "missing" or one.target]
+        shown = [
+            one
+            for place, one in enumerate(self.values)
+            if place < SHOWN or one.state == "missing" or one.target
+        ]
         rows = [self._row(one) for one in shown]
         if more := len(self.values) - len(shown):
             thin = sum(one.state == "thin" for one in self.values) - sum(one.state == "thin" for one in shown)
@@ -125,6 +135,7 @@ def read_target(path: Path) -> dict[str, dict[str, float]]:
 
     Raises:
         CatalogError: names the file, the row, the value and the mend.
+
     """
     path = Path(path)
     source = f"target {path}"
@@ -204,7 +215,9 @@ def total_variation(
 
 
 def _values(catalog: Catalog, column: str, target: Target) -> tuple[list[list[int]], list[str]]:
-    """The numbers of each track's values, and the values: those that are there, the target's, gaps of decades."""
+    """The numbers of each track's values, and the values: those that are there, the target's, gaps of
+    decades.
+    """
     numbers_of: dict[str, int] = {}
     labels: list[str] = []
 
@@ -215,7 +228,9 @@ def _values(catalog: Catalog, column: str, target: Target) -> tuple[list[list[in
             labels.append(value)
         return numbers_of[key]
 
-    held = [list(dict.fromkeys(number(value) for value in values)) for values in column_values(catalog, column)]
+    held = [
+        list(dict.fromkeys(number(value) for value in values)) for values in column_values(catalog, column)
+    ]
     for value in [*target, *_decades_between(column, labels)]:
         number(value)
     return held, labels
@@ -238,7 +253,9 @@ def _weights(held: list[list[int]], count: int) -> csr_matrix:
 
 
 def _draws(column: str, groups: np.ndarray, weights: csr_matrix, random_seed: int) -> np.ndarray:
-    """Shares in draws of whole artists, [draws, values]; none where the artists themselves are what is counted."""
+    """Shares in draws of whole artists, [draws, values]; none where the artists themselves are what is
+    counted.
+    """
     names, group = np.unique(groups, return_inverse=True)
     resamples = min(RESAMPLES, MOST_DRAWN // max(1, weights.shape[1]))
     if column in MADE_BY_ONE or len(names) < FEW_GROUPS or resamples < FEWEST_RESAMPLES:
@@ -294,9 +311,13 @@ def _notes(column: str, target: Target | None, catalog: Catalog) -> tuple[str, .
     else:
         notes.append(f"Thin: fewer than {FEW_TRACKS} tracks or {FEW_GROUPS} artists.")
         if not any(catalog.artists.keys):
-            notes.append("No artist is known: intervals take every track for independent, and are too narrow.")
+            notes.append(
+                "No artist is known: intervals take every track for independent, and are too narrow."
+            )
         elif len(np.unique(catalog.artists.groups)) < FEW_GROUPS:
-            notes.append(f"There are no intervals: {too_few(len(np.unique(catalog.artists.groups)), 'artists')}.")
+            notes.append(
+                f"There are no intervals: {too_few(len(np.unique(catalog.artists.groups)), 'artists')}."
+            )
     if column == "decade":
         notes.append("Decades without a track between the first and the last count as missing.")
     return tuple(notes)

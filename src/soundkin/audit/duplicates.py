@@ -3,14 +3,15 @@
 Three kinds, by what is compared:
 
 same file         equal audio hashes
-same recording    outlines that lie on each other at equal tempo: re-encoded, trimmed, louder, resampled, remastered
-another version   outlines that do so at another tempo only, with the pitch kept: likely, to be listened to
+same recording    fingerprints that match at equal tempo: re-encoded, trimmed, louder, resampled, remastered
+another version   fingerprints that match at another tempo only, with the pitch kept: likely, to be listened to
 
-Outlines (`features.alignment`) are compared only for tracks near each other by embedding, so the vectors decide what
-can be found at all. `benchmarks/duplicates.py` measures both steps, and chose the default limits.
+Outlines (`features.alignment`) are compared only for tracks near each other by embedding, so the vectors
+decide what can be found at all. `benchmarks/duplicates.py` measures both steps, and chose the default limits.
 
-Cost: neighbours by exact cosine, 512 tracks at a time against all, so memory grows with the number of tracks and not
-with its square. Each file is decoded once, and its outline kept in a temporary file, 22 kB a minute of audio.
+Cost: neighbours by exact cosine, 512 tracks at a time against all, so memory grows with the number of tracks
+and not with its square. Each file is decoded once, and its fingerprint kept in a temporary file, 22 kB a
+minute of audio.
 """
 
 import tempfile
@@ -28,7 +29,6 @@ from scipy.sparse.csgraph import connected_components
 
 from soundkin.config import Config
 from soundkin.errors import AudioError, Skipped, UsageError
-from soundkin.evaluation.similarity import CHUNK, similarity_chunks
 from soundkin.features.alignment import (
     BANDS,
     LONGEST_SECONDS,
@@ -36,12 +36,13 @@ from soundkin.features.alignment import (
     Outline,
     align,
     align_at_any_tempo,
-    outline_of_file,
+    fingerprint_of_file,
 )
 from soundkin.files import explaining_output
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.nearest_neighbours import CHUNK, similarity_chunks
 
 Kind = Literal["same file", "same recording", "another version"]
 SURE: tuple[Kind, ...] = ("same file", "same recording")
@@ -50,13 +51,15 @@ KINDS: tuple[Kind, ...] = (*SURE, "another version")
 CLEARLY_BETTER = 0.05  # by which another tempo must fit better than the same one
 ROWS_SHOWN = 50
 
-Place = tuple[int, int]  # of an outline in the temporary file: its first byte and how many
+Place = tuple[int, int]  # of an fingerprint in the temporary file: its first byte and how many
 
 
 class Limits(Config):
     """What is compared, and how alike outlines must be; chosen by `benchmarks/duplicates.py`."""
 
-    neighbours: int = Field(20, ge=1, description="of each track by embedding are compared with it at equal tempo")
+    neighbours: int = Field(
+        20, ge=1, description="of each track by embedding are compared with it at equal tempo"
+    )
     version_neighbours: int = Field(
         5, ge=0, description="of these are compared at other tempos too, which takes longer"
     )
@@ -164,16 +167,19 @@ def find_duplicates(
 ) -> Duplicates:
     """Find the tracks that hold the same music, with `workers` processes.
 
-    `vectors` are of any system; `audio_hashes`, where known, save comparing equal files. A file that cannot be read is
-    recorded. The temporary file of outlines goes where TMPDIR says.
+    `vectors` are of any system; `audio_hashes`, where known, save comparing equal files. A file that cannot
+    be read is recorded. The temporary file of outlines goes where TMPDIR says.
 
     Raises:
         UsageError: not as many paths, vectors or hashes as tracks, or a vector that is not finite.
         OutputError: the temporary file cannot be written.
+
     """
     _require_one_each(track_ids, audio_paths, vectors, audio_hashes)
     firsts, repeats = _equal_files(audio_hashes or [""] * len(track_ids))
-    pairs = [Pair(track_id=track_ids[first], other_id=track_ids[row], kind="same file") for row, first in repeats]
+    pairs = [
+        Pair(track_id=track_ids[first], other_id=track_ids[row], kind="same file") for row, first in repeats
+    ]
     near, ranks = near_pairs(vectors[firsts], limits.neighbours, limits.least_cosine)
     near = firsts[near]
     compared, skipped = _compare(near, ranks, audio_paths, workers, limits)
@@ -183,7 +189,9 @@ def find_duplicates(
         tracks=len(track_ids),
         compared=len(near),
         limits=limits,
-        pairs=tuple(sorted(pairs, key=lambda pair: (KINDS.index(pair.kind), -pair.similarity, pair.track_id))),
+        pairs=tuple(
+            sorted(pairs, key=lambda pair: (KINDS.index(pair.kind), -pair.similarity, pair.track_id))
+        ),
         skipped=tuple(skipped),
     )
 
@@ -202,7 +210,9 @@ def near_pairs(
     chunks = similarity_chunks(vectors.astype(np.float32, copy=False), np.arange(len(vectors)))
     chunks_seen = progress(chunks, "neighbours", total=-(-len(vectors) // CHUNK), unit="chunk")
     found = np.concatenate([_nearest(rows, cosines, count, least_cosine) for rows, cosines in chunks_seen])
-    found = found[np.argsort(found[:, 2], kind="stable")]  # so that of a pair found twice the better rank stays
+    found = found[
+        np.argsort(found[:, 2], kind="stable")
+    ]  # so that of a pair found twice the better rank stays
     _, kept = np.unique(found[:, 0] * len(vectors) + found[:, 1], return_index=True)
     return found[kept, :2], found[kept, 2]
 
@@ -256,7 +266,9 @@ def _compare(
     """The pairs of rows that hold the same music, and the files that could not be read."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "outlines"
-        places, skipped = _write_outlines(file, {int(row): Path(audio_paths[row]) for row in np.unique(near)}, workers)
+        places, skipped = _write_outlines(
+            file, {int(row): Path(audio_paths[row]) for row in np.unique(near)}, workers
+        )
         readable = [
             (int(first), int(second), bool(rank < limits.version_neighbours))
             for (first, second), rank in zip(near, ranks, strict=True)
@@ -271,7 +283,9 @@ def _compare(
     return found, skipped
 
 
-def _write_outlines(file: Path, paths: Mapping[int, Path], workers: int) -> tuple[dict[int, Place], list[Skipped]]:
+def _write_outlines(
+    file: Path, paths: Mapping[int, Path], workers: int
+) -> tuple[dict[int, Place], list[Skipped]]:
     """Write the outlines of all files, one after another; returns where that of each row is."""
     rows, places, skipped = list(paths), {}, []
     with (
@@ -290,7 +304,7 @@ def _write_outlines(file: Path, paths: Mapping[int, Path], workers: int) -> tupl
 
 def _outline_or_reason(path: Path) -> Outline | Skipped:
     try:
-        return outline_of_file(path)
+        return fingerprint_of_file(path)
     except AudioError as error:
         return Skipped.because(path, error)
 
@@ -300,7 +314,9 @@ def _same_music(file: Path, limits: Limits, job: tuple[Place, Place, bool]) -> t
     *places, closely = job
     first, second = (_read_outline(file, place) for place in places)
     same = align(first, second)
-    if closely or same.similarity >= limits.same_recording:  # slow music is much alike at a tempo near its own
+    if (
+        closely or same.similarity >= limits.same_recording
+    ):  # slow music is much alike at a tempo near its own
         other = align_at_any_tempo(first, second)
         if other.similarity >= max(limits.another_version, same.similarity + CLEARLY_BETTER):
             return "another version", other
@@ -317,14 +333,21 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _require_one_each(
-    track_ids: Sequence[str], audio_paths: Sequence[Path], vectors: np.ndarray, audio_hashes: Sequence[str] | None
+    track_ids: Sequence[str],
+    audio_paths: Sequence[Path],
+    vectors: np.ndarray,
+    audio_hashes: Sequence[str] | None,
 ) -> None:
     given = {"audio_paths": len(audio_paths), "vectors": len(vectors)}
     if audio_hashes is not None:
         given["audio_hashes"] = len(audio_hashes)
     for name, count in given.items():
         if count != len(track_ids):
-            raise UsageError(f"{name} has {count} entries for {len(track_ids)} tracks. Give one a track, in order.")
+            raise UsageError(
+                f"{name} has {count} entries for {len(track_ids)} tracks. Give one a track, in order."
+            )
     odd = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(odd):
-        raise UsageError(f"the vector of track {track_ids[odd[0]]} is not finite. Embed it again, or leave it out.")
+        raise UsageError(
+            f"the vector of track {track_ids[odd[0]]} is not finite. Embed it again, or leave it out."
+        )

@@ -1,8 +1,10 @@
-"""Labels to doubt: those that a classifier which never met the track's artist finds unlikely, for people to listen to.
+"""Labels to doubt: those that a classifier which never met the track's artist finds unlikely, for people to
+listen to.
 
-A track is believed as far as a classifier fitted on other artists (other albums, where the artist is the question)
-believes its labels. What a low belief means depends on the catalog and the vectors, so it is measured on errors that
-are planted in the catalog's own labels (`planted_errors.py`), and the section says how often doubts of these are right.
+A track is believed as far as a classifier fitted on other artists (other albums, where the artist is the
+question) believes its labels. What a low belief means depends on the catalog and the vectors, so it is
+measured on errors that are planted in the catalog's own labels (`planted_errors.py`), and the section says
+how often doubts of these are right.
 """
 
 from typing import Any
@@ -20,10 +22,10 @@ from soundkin.audit.planted_errors import (
     plant_errors,
 )
 from soundkin.catalog.table import Catalog
-from soundkin.evaluation.bootstrap import FEW_GROUPS
+from soundkin.evaluation.label_questions import Question, group_numbers, memberships, question
 from soundkin.evaluation.probes import deal_folds
-from soundkin.evaluation.questions import Question, group_numbers, memberships, question
 from soundkin.shapes import Float
+from soundkin.statistics.bootstrap import FEW_GROUPS
 
 SHOWN = 15
 MOST_CELLS = 50_000_000  # tracks x classes: 400 MB as float64
@@ -31,7 +33,9 @@ LEAST_TRACKS = 20
 
 
 class DoubtedLabel(BaseModel, frozen=True):
-    """A track whose label is doubted; chances are calibrated on errors planted in one label of twenty, in [0, 1]."""
+    """A track whose label is doubted; chances are calibrated on errors planted in one label of twenty, in [0,
+    1].
+    """
 
     rank: int  # from 1, the most doubted first
     track_id: str
@@ -65,7 +69,9 @@ class LabelErrors(BaseModel, frozen=True):
         if self.missing or self.check is None:
             return self.missing
         judged = f"{self.judged} {self.label} labels ({self.groups} artists)"
-        found = f"{len(self.doubted)} of {judged} are doubted" if self.doubted else f"none of {judged} is doubted"
+        found = (
+            f"{len(self.doubted)} of {judged} are doubted" if self.doubted else f"none of {judged} is doubted"
+        )
         return f"{found}; {self.check.in_words}"
 
     def table(self) -> list[dict[str, str]]:
@@ -101,8 +107,9 @@ def find_label_errors(
 ) -> LabelErrors:
     """Doubt the labels of a column that out-of-fold predictions hardly believe.
 
-    `vectors` are in catalog order. Tracks without the label are not judged. Folds keep an artist's tracks together,
-    and an album's where `label` is the artist. Where there is too little to learn from, `missing` says what.
+    `vectors` are in catalog order. Tracks without the label are not judged. Folds keep an artist's tracks
+    together, and an album's where `label` is the artist. Where there is too little to learn from, `missing`
+    says what.
     """
     asked = question(catalog, label)
     names = np.array(sorted({name for held in asked.values for name in held}), dtype=object)
@@ -110,7 +117,11 @@ def find_label_errors(
     given = memberships(asked.values)
     taught = _taught(given, apart)
     known, judged = given.getnnz(axis=1) > 0, given[:, taught].getnnz(axis=1) > 0
-    notes = [_apart_note(asked, label), *NOTES, *_left_out_notes(label, len(names) - len(taught), known, judged)]
+    notes = [
+        _apart_note(asked, label),
+        *NOTES,
+        *_left_out_notes(label, len(names) - len(taught), known, judged),
+    ]
     groups = len(np.unique(asked.groups[judged]))
     if judged.sum() < LEAST_TRACKS or len(taught) < 2 or groups < FEW_GROUPS:
         return LabelErrors(
@@ -124,7 +135,9 @@ def find_label_errors(
     rows = np.flatnonzero(judged)
     classes = given[rows][:, taught].toarray() > 0
     folds = deal_folds(classes, apart[judged], random_seed)
-    return _judge(catalog, asked, rows, names[taught], classes, vectors[judged], folds, random_seed, tuple(notes))
+    return _judge(
+        catalog, asked, rows, names[taught], classes, vectors[judged], folds, random_seed, tuple(notes)
+    )
 
 
 def _judge(
@@ -139,8 +152,16 @@ def _judge(
     notes: tuple[str, ...],
 ) -> LabelErrors:
     scores = out_of_fold_scores(vectors, classes, folds)
-    fair = np.isfinite(np.where(classes, scores, -np.inf)).any(axis=1)  # the other folds taught one of its labels
-    rows, classes, vectors, folds, scores = rows[fair], classes[fair], vectors[fair], folds[fair], scores[fair]
+    fair = np.isfinite(np.where(classes, scores, -np.inf)).any(
+        axis=1
+    )  # the other folds taught one of its labels
+    rows, classes, vectors, folds, scores = (
+        rows[fair],
+        classes[fair],
+        vectors[fair],
+        folds[fair],
+        scores[fair],
+    )
     temperature = fit_temperature(scores, classes)
     calibrating, checking = plant_errors(vectors, classes, folds, temperature, random_seed)
     calibration = Calibration.from_planted(calibrating)
@@ -176,7 +197,9 @@ def _judge(
 
 
 def _taught(given: csr_matrix, apart: np.ndarray) -> np.ndarray:
-    """The classes to tell apart: those that several groups share, the commonest where memory would not hold all."""
+    """The classes to tell apart: those that several groups share, the commonest where memory would not hold
+    all.
+    """
     groups = csr_matrix((np.ones(len(apart)), (np.arange(len(apart)), apart)))
     spread = np.flatnonzero(np.diff(csr_matrix(given.T @ groups).indptr) >= 2)
     sizes = given.getnnz(axis=0)[spread]
@@ -202,5 +225,7 @@ def _left_out_notes(label: str, untaught: int, known: np.ndarray, judged: np.nda
     unknown, unjudged = int((~known).sum()), int((known & ~judged).sum())
     notes = [f"{unknown} tracks have no {label}, and were not judged."] if unknown else []
     if unjudged:
-        notes.append(f"{unjudged} tracks were not judged: {untaught} values of {label} are on too few to be learnt.")
+        notes.append(
+            f"{unjudged} tracks were not judged: {untaught} values of {label} are on too few to be learnt."
+        )
     return notes

@@ -1,8 +1,9 @@
-"""What leaks between train, valid and test: the same recording twice, its versions, an artist under two names.
+"""What leaks between train, valid and test: the same recording twice, its versions, an artist under two
+names.
 
-The split rule keeps the tracks of a lead artist together, however spelled (`catalog/splits.py`). Where a name is
-misspelt, where an artist is a guest on others' tracks, or where a recording stands there twice under different names,
-training hears what the test asks about.
+The split rule keeps the tracks of a lead artist together, however spelled (`catalog/splits.py`). Where a name
+is misspelt, where an artist is a guest on others' tracks, or where a recording stands there twice under
+different names, training hears what the test asks about.
 """
 
 import logging
@@ -14,10 +15,10 @@ from pydantic import BaseModel
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from soundkin.audit.names import base_title, same_names
+from soundkin.audit.similar_names import base_title, same_names
 from soundkin.catalog.artists import fold_name
 from soundkin.catalog.table import Catalog
-from soundkin.evaluation.questions import column_values
+from soundkin.evaluation.label_questions import column_values
 
 SAME_AUDIO = "same audio file"
 NEAR_DUPLICATE = "near-duplicate audio"
@@ -33,8 +34,10 @@ SHOWN = 20
 log = logging.getLogger(__name__)
 
 
-class Kin(BaseModel, frozen=True):
-    """Tracks that share something they should not share over splits. All tuples hold one entry a track, but `names`."""
+class LeakGroup(BaseModel, frozen=True):
+    """Tracks that share something they should not share over splits. All tuples hold one entry a track, but
+    `names`.
+    """
 
     kind: str
     what: str  # the title, the artist, the hash that they share
@@ -51,9 +54,11 @@ class Kin(BaseModel, frozen=True):
 class Leaks(BaseModel, frozen=True):
     """All tracks that belong together and may stand in two splits."""
 
-    kin: tuple[Kin, ...]
+    kin: tuple[LeakGroup, ...]
     tracks: dict[str, int]  # by split
-    tainted: dict[str, int]  # tracks of valid and of test that training knows by one of RECORDINGS or by their artist
+    tainted: dict[
+        str, int
+    ]  # tracks of valid and of test that training knows by one of RECORDINGS or by their artist
     looked_for: tuple[str, ...]
     notes: tuple[str, ...] = ()
     title: str = "Leaks between splits"
@@ -80,7 +85,11 @@ class Leaks(BaseModel, frozen=True):
         """How many groups of each kind there are, then the first that leak."""
         counts = Counter((kin.kind, kin.leaks) for kin in self.kin)
         summary = [
-            {"kind": kind, "leaking groups": str(counts[kind, True]), "within one split": str(counts[kind, False])}
+            {
+                "kind": kind,
+                "leaking groups": str(counts[kind, True]),
+                "within one split": str(counts[kind, False]),
+            }
             for kind in self.looked_for
         ]
         return summary + [_row(kin) for kin in self.kin if kin.leaks][:SHOWN]
@@ -128,8 +137,9 @@ def find_leaks(
         splits: `train`, `valid` or `test` of each track, in row order (`SplitRule.assign`).
         audio_hashes: what tells the content of the audio, by track id; None if nobody looked.
         near_duplicates: pairs of track ids that sound the same; None if nobody listened.
+
     """
-    kin: list[Kin] = []
+    kin: list[LeakGroup] = []
     looked_for = []
     if audio_hashes is not None:
         looked_for.append(SAME_AUDIO)
@@ -159,7 +169,9 @@ WARNED_OF = {
 
 
 def warn_of_leaks(catalog: Catalog, splits: Sequence[str]) -> None:
-    """Log what training should not be judged on: held-out tracks that it knows by their artist, or by their title."""
+    """Log what training should not be judged on: held-out tracks that it knows by their artist, or by their
+    title.
+    """
     leaks = find_leaks(catalog, splits)
     for kinds, which in WARNED_OF.items():
         if known := leaks.known_by(*kinds):
@@ -180,11 +192,15 @@ def warn_of_leaks(catalog: Catalog, splits: Sequence[str]) -> None:
 def _not_looked_for(audio: bool, near: bool) -> tuple[str, ...]:
     notes = ["Whether two files hold the same audio was not looked at."] if audio else []
     if near:
-        notes.append("Nobody listened for near-duplicates: give --embeddings, made with `soundkin embed --patches`.")
+        notes.append(
+            "Nobody listened for near-duplicates: give --embeddings, made with `soundkin embed --patches`."
+        )
     return tuple(notes)
 
 
-def _grouped(catalog: Catalog, splits: Sequence[str], kind: str, keys: Sequence[Sequence[str]]) -> list[Kin]:
+def _grouped(
+    catalog: Catalog, splits: Sequence[str], kind: str, keys: Sequence[Sequence[str]]
+) -> list[LeakGroup]:
     """Tracks that share one of their keys; those that share several are named once."""
     rows: dict[str, list[int]] = defaultdict(list)
     for row, of_track in enumerate(keys):
@@ -194,44 +210,54 @@ def _grouped(catalog: Catalog, splits: Sequence[str], kind: str, keys: Sequence[
     return [_kin(catalog, splits, kind, key, members) for members, key in reversed(groups.items())]
 
 
-def _kin(catalog: Catalog, splits: Sequence[str], kind: str, what: str, rows: Sequence[int]) -> Kin:
+def _kin(catalog: Catalog, splits: Sequence[str], kind: str, what: str, rows: Sequence[int]) -> LeakGroup:
     ids = tuple(catalog.track_ids[row] for row in rows)
-    return Kin(kind=kind, what=what, track_ids=ids, splits=tuple(splits[row] for row in rows))
+    return LeakGroup(kind=kind, what=what, track_ids=ids, splits=tuple(splits[row] for row in rows))
 
 
-def _near(catalog: Catalog, splits: Sequence[str], pairs: Iterable[tuple[str, str]]) -> list[Kin]:
+def _near(catalog: Catalog, splits: Sequence[str], pairs: Iterable[tuple[str, str]]) -> list[LeakGroup]:
     rows = [(catalog.row(one), catalog.row(other)) for one, other in pairs]
     clusters = _clusters(rows, len(catalog))
-    return [_kin(catalog, splits, NEAR_DUPLICATE, catalog.track_ids[members[0]], members) for members in clusters]
+    return [
+        _kin(catalog, splits, NEAR_DUPLICATE, catalog.track_ids[members[0]], members) for members in clusters
+    ]
 
 
-def _titled(catalog: Catalog, splits: Sequence[str]) -> list[Kin]:
-    """Groups of one title by one artist, lead or guest, and groups of its versions: those with several titles."""
+def _titled(catalog: Catalog, splits: Sequence[str]) -> list[LeakGroup]:
+    """Groups of one title by one artist, lead or guest, and groups of its versions: those with several
+    titles.
+    """
     titles = ["; ".join(title) for title in column_values(catalog, "title")]
 
-    def groups(kind: str, normal: Callable[[str], str]) -> list[Kin]:
+    def groups(kind: str, normal: Callable[[str], str]) -> list[LeakGroup]:
         pairs = zip(titles, catalog.artists.keys, strict=True)
         keys = [[f"{key} / {normal(title)}" for key in by] if title else [] for title, by in pairs]
         return _grouped(catalog, splits, kind, keys)
 
     folded = {track_id: fold_name(title) for track_id, title in zip(catalog.track_ids, titles, strict=True)}
     return groups(SAME_TITLE, fold_name) + [
-        group for group in groups(VERSION, base_title) if len({folded[track_id] for track_id in group.track_ids}) > 1
+        group
+        for group in groups(VERSION, base_title)
+        if len({folded[track_id] for track_id in group.track_ids}) > 1
     ]
 
 
-def _artists(catalog: Catalog, splits: Sequence[str]) -> list[Kin]:
+def _artists(catalog: Catalog, splits: Sequence[str]) -> list[LeakGroup]:
     """Artists in several splits, under several names, or as guests of others."""
     leading, guesting = _tracks_by_artist(catalog)
     kin = []
     for key in dict.fromkeys([*leading, *guesting]):
         rows = leading.get(key, [])
         written = [catalog.artists.written[row][0] for row in rows]
-        kind = _kind_of_lead({catalog.artists.keys[row][0] for row in rows}, {splits[row] for row in rows}, written)
+        kind = _kind_of_lead(
+            {catalog.artists.keys[row][0] for row in rows}, {splits[row] for row in rows}, written
+        )
         if kind:
             spellings = Counter(written)
             common = min(spellings, key=lambda name: (-spellings[name], name))
-            found = _kin(catalog, splits, kind, common if kind == TORN else " = ".join(sorted(spellings)), rows)
+            found = _kin(
+                catalog, splits, kind, common if kind == TORN else " = ".join(sorted(spellings)), rows
+            )
             kin.append(found.model_copy(update={"names": (common, *written)}))
         if guests := [row for row in guesting.get(key, []) if row not in set(rows)]:
             found = _kin(catalog, splits, GUEST, catalog.artists.names[key], rows + guests)
@@ -240,7 +266,9 @@ def _artists(catalog: Catalog, splits: Sequence[str]) -> list[Kin]:
 
 
 def _tracks_by_artist(catalog: Catalog) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-    """The rows that each artist leads, and those on which they are guests, by key: one of those that are alike."""
+    """The rows that each artist leads, and those on which they are guests, by key: one of those that are
+    alike.
+    """
     keys = sorted({key for of_track in catalog.artists.keys for key in of_track})
     numbers = {key: number for number, key in enumerate(keys)}
     pairs = [(numbers[one], numbers[other]) for one, other in same_names(keys)]
@@ -276,8 +304,10 @@ def _clusters(pairs: Sequence[tuple[int, int]], count: int) -> list[list[int]]:
     return [rows for rows in members.values() if len(rows) > 1]
 
 
-def _tainted(kin: Iterable[Kin]) -> dict[str, int]:
-    """Held-out tracks that training knows, each counted once; guests are not counted: they are a part of the sound."""
+def _tainted(kin: Iterable[LeakGroup]) -> dict[str, int]:
+    """Held-out tracks that training knows, each counted once; guests are not counted: they are a part of the
+    sound.
+    """
     known: dict[str, set[str]] = {"valid": set(), "test": set()}
     for one in kin:
         if one.leaks and one.kind != GUEST:
@@ -287,7 +317,9 @@ def _tainted(kin: Iterable[Kin]) -> dict[str, int]:
     return {split: len(tracks) for split, tracks in known.items()}
 
 
-def _row(kin: Kin) -> dict[str, str]:
+def _row(kin: LeakGroup) -> dict[str, str]:
     where = ", ".join(f"{count} {split}" for split, count in sorted(Counter(kin.splits).items()))
-    first = {split: track_id for track_id, split in reversed(list(zip(kin.track_ids, kin.splits, strict=True)))}
+    first = {
+        split: track_id for track_id, split in reversed(list(zip(kin.track_ids, kin.splits, strict=True)))
+    }
     return {"kind": kin.kind, "what": kin.what, "where": where, "for example": ", ".join(first.values())}

@@ -1,9 +1,10 @@
 """How much a classifier believes each label of each track, when it was taught on other tracks only.
 
-Gaussian classes with one covariance (linear discriminant analysis: Fisher 1936), shrunk as Ledoit & Wolf (2004) say:
-closed form, so that a thousand artists cost no more than ten genres. The mean of a class of few tracks is drawn
-towards the mean of all. It is too sure of itself, since tracks of one artist are no independent samples; one
-temperature, for all tracks and classes, mends that (Guo, Pleiss, Sun & Weinberger 2017).
+Gaussian classes with one covariance (linear discriminant analysis: Fisher 1936), shrunk as Ledoit & Wolf
+(2004) say: closed form, so that a thousand artists cost no more than ten genres. The mean of a class of few
+tracks is drawn towards the mean of all. It is too sure of itself, since tracks of one artist are no
+independent samples; one temperature, for all tracks and classes, mends that (Guo, Pleiss, Sun & Weinberger
+2017).
 """
 
 import numpy as np
@@ -14,7 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from soundkin.shapes import Bool, Float, Int, typechecked
 
-RIDGE = 1e-6  # of a standardised dimension: keeps vectors that fill fewer dimensions than they have invertible
+RIDGE = (
+    1e-6  # of a standardised dimension: keeps vectors that fill fewer dimensions than they have invertible
+)
 PRIOR_TRACKS = 2.0  # a class mean of n tracks counts n / (n + 2)
 UNTAUGHT = -np.inf
 HOTTEST = 100.0
@@ -45,7 +48,9 @@ def out_of_fold_scores(vectors: Vectors, classes: Classes, folds: Int[np.ndarray
 def class_scores(
     vectors: Vectors, classes: Classes, others: Float[np.ndarray, "others embedding"]
 ) -> Float[np.ndarray, "others classes"]:
-    """Log-probability of each class up to a constant a row of `others`; every class has a track to learn from."""
+    """Log-probability of each class up to a constant a row of `others`; every class has a track to learn
+    from.
+    """
     scaler = StandardScaler().fit(vectors.astype(np.float64))
     rows, answers = np.nonzero(classes)
     taught = scaler.transform(vectors.astype(np.float64))[rows]
@@ -60,7 +65,9 @@ def class_scores(
 
 @typechecked
 def fit_temperature(scores: Scores, classes: Classes) -> float:
-    """What to divide scores by so that the given labels, on the whole, are as likely as can be; in [1 / 100, 100]."""
+    """What to divide scores by so that the given labels, on the whole, are as likely as can be; in [1 / 100,
+    100].
+    """
 
     def surprise(log_temperature: float) -> float:
         return float(-log_belief(scores / np.exp(log_temperature), classes).mean())

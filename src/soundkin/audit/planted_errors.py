@@ -1,9 +1,10 @@
 """Errors planted on purpose: what doubting a label is worth where the truth is known.
 
-One label in twenty is swapped, round after round. On half of the rounds isotonic regression turns beliefs into the
-chance that a label is one of the swapped ones, and that the suggested one is the true one (Zadrozny & Elkan 2002); the
-other half says how often doubts and offered corrections are right. All labels that were not planted count as right,
-so these figures are the least that can be true: real errors among them count against it.
+One label in twenty is swapped, round after round. On half of the rounds isotonic regression turns beliefs
+into the chance that a label is one of the swapped ones, and that the suggested one is the true one (Zadrozny
+& Elkan 2002); the other half says how often doubts and offered corrections are right. All labels that were
+not planted count as right, so these figures are the least that can be true: real errors among them count
+against it.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ from soundkin.audit.out_of_fold import log_belief, out_of_fold_scores, probabili
 from soundkin.progress import progress
 from soundkin.shapes import Bool, Float, Int, typechecked
 
-PLANTED_SHARE, PLANTED = 0.05, 400  # so many labels are swapped at a time, and in all, in at most so many rounds
+PLANTED_SHARE, PLANTED = (
+    0.05,
+    400,
+)  # so many labels are swapped at a time, and in all, in at most so many rounds
 MOST_ROUNDS = 20
 PRIOR_LABELS = 10.0  # so many more labels with the most evidence are taken to be wrong as often as all are
 LEAST_CHANCE = 0.3  # that a label is wrong, to doubt it; that another is right, to offer it as a correction
@@ -35,11 +39,11 @@ class PlantedErrors(BaseModel, frozen=True):
     @property
     def in_words(self) -> str:
         """Recall and precision of doubts and of offered corrections, each with what it stands on."""
-        words = f"of {self.planted} labels swapped on purpose, one in twenty at a time, {self.found} were doubted"
+        words = (
+            f"of {self.planted} labels swapped on purpose, one in twenty at a time, {self.found} were doubted"
+        )
         if self.doubted:
-            words += (
-                f", and at least {self.found} of {self.doubted} doubts were right ({self.found / self.doubted:.0%})"
-            )
+            words += f", and at least {self.found} of {self.doubted} doubts were right ({self.found / self.doubted:.0%})"
         if self.offered:
             share = self.right / self.offered
             words += f"; so were at least {self.right} of {self.offered} corrections offered ({share:.0%})"
@@ -47,7 +51,9 @@ class PlantedErrors(BaseModel, frozen=True):
 
 
 class Beliefs(NamedTuple):
-    """How far labels are believed, [labels] each: in [0, 1], with the likeliest other class and how likely it is."""
+    """How far labels are believed, [labels] each: in [0, 1], with the likeliest other class and how likely it
+    is.
+    """
 
     given: Float[np.ndarray, " labels"]
     suggested: Int[np.ndarray, " labels"]
@@ -55,7 +61,9 @@ class Beliefs(NamedTuple):
 
 
 class Planted(NamedTuple):
-    """Beliefs over rounds of planting; which labels are planted, and for which the suggested class is the true one."""
+    """Beliefs over rounds of planting; which labels are planted, and for which the suggested class is the
+    true one.
+    """
 
     beliefs: Beliefs
     planted: Bool[np.ndarray, " labels"]
@@ -64,7 +72,9 @@ class Planted(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Chances that given labels are wrong, by belief in them; where they are, that the suggested one is right."""
+    """Chances that given labels are wrong, by belief in them; where they are, that the suggested one is
+    right.
+    """
 
     wrong: IsotonicRegression
     right: IsotonicRegression
@@ -104,7 +114,9 @@ def plant_errors(
     rng = np.random.default_rng(random_seed)
     count = max(1, round(PLANTED_SHARE * len(classes)))
     rounds: list[Planted] = []
-    for _ in progress(range(2 * min(MOST_ROUNDS // 2, -(-PLANTED // (2 * count)))), "planting errors", unit="round"):
+    for _ in progress(
+        range(2 * min(MOST_ROUNDS // 2, -(-PLANTED // (2 * count)))), "planting errors", unit="round"
+    ):
         mistaken, chosen = swap_labels(classes, count, rng)
         found = beliefs(out_of_fold_scores(vectors, mistaken, folds) / temperature, mistaken)
         planted = np.isin(np.arange(len(classes)), chosen)
@@ -119,7 +131,9 @@ def _joined(rounds: list[Planted]) -> Planted:
 
 
 @typechecked
-def beliefs(scores: Float[np.ndarray, "tracks classes"], classes: Bool[np.ndarray, "tracks classes"]) -> Beliefs:
+def beliefs(
+    scores: Float[np.ndarray, "tracks classes"], classes: Bool[np.ndarray, "tracks classes"]
+) -> Beliefs:
     """How far the labels of each track are believed, and the likeliest class beside them."""
     others = np.where(classes, -1.0, probabilities(scores))
     return Beliefs(np.exp(log_belief(scores, classes)), others.argmax(axis=1), others.max(axis=1))
@@ -128,7 +142,8 @@ def beliefs(scores: Float[np.ndarray, "tracks classes"], classes: Bool[np.ndarra
 def _isotonic(evidence: np.ndarray, happened: np.ndarray) -> IsotonicRegression:
     """The chance of what becomes more frequent as evidence grows.
 
-    Few labels have the most evidence; PRIOR_LABELS more with the mean chance keep these few from deciding alone.
+    Few labels have the most evidence; PRIOR_LABELS more with the mean chance keep these few from deciding
+    alone.
     """
     weights = np.append(np.ones(len(evidence)), PRIOR_LABELS)
     model = IsotonicRegression(out_of_bounds="clip")

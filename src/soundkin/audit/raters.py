@@ -1,4 +1,6 @@
-"""Raters: whether people agree, whom of them to believe, and how much each one's judgements weigh in training."""
+"""Raters: whether people agree, whom of them to believe, and how much each one's judgements weigh in
+training.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +13,14 @@ from soundkin.audit.agreement import Agreement, triplet_agreement
 from soundkin.audit.rating_scales import Feedback, RatingScales, audit_rating_scales
 from soundkin.audit.reliability import AnnotatorReliability, annotator_reliabilities
 from soundkin.catalog.annotators import PRIOR_RELIABILITY
-from soundkin.catalog.rows import write_rows
-from soundkin.evaluation.bootstrap import Interval
+from soundkin.catalog.table_io import write_rows
+from soundkin.statistics.bootstrap import Interval
 
 ANNOTATOR_COLUMNS = ["annotator_id", "reliability", "low", "high", "answers", "weight", "flags"]
 FILE_DIGITS = 4
 
 
-class JudgementAgreement(BaseModel, frozen=True):
+class VerdictAgreement(BaseModel, frozen=True):
     """How far people agree on which of two tracks is closer to a third; None where there are no triplets."""
 
     title: ClassVar[str] = "Agreement between annotators"
@@ -81,7 +83,9 @@ class AnnotatorAudit(BaseModel, frozen=True):
         if not self.judgements:
             return "No triplets were given."
         if not self.annotators:
-            return "No judgement names its annotator, so nobody's reliability can be told. Fill in annotator_id."
+            return (
+                "No judgement names its annotator, so nobody's reliability can be told. Fill in annotator_id."
+            )
         if not any(one.shared for one in self.annotators):
             return "No question was answered twice, so nobody's reliability can be told. Ask several people the same."
         known = [one.reliability.mean for one in self.annotators if "few shared answers" not in one.flags]
@@ -134,11 +138,13 @@ class AnnotatorAudit(BaseModel, frozen=True):
         if not any(one.fast is not None for one in self.annotators):
             notes.append("Haste needs seconds_taken.")
         if self.unnamed:
-            notes.append(f"{self.unnamed} of {self.judgements} judgements name nobody, and count as by strangers.")
+            notes.append(
+                f"{self.unnamed} of {self.judgements} judgements name nobody, and count as by strangers."
+            )
         return tuple(notes)
 
 
-Section = JudgementAgreement | AnnotatorAudit | RatingScales
+Section = VerdictAgreement | AnnotatorAudit | RatingScales
 
 
 def audit_raters(
@@ -151,17 +157,19 @@ def audit_raters(
     random_seed: int = 0,
     artists: Mapping[str, int] | None = None,
 ) -> tuple[Section, ...]:
-    """Agreement and reliability of annotators, and the use of rating scales; what is not given is said to be missing.
+    """Agreement and reliability of annotators, and the use of rating scales; what is not given is said to be
+    missing.
 
-    `triplets` and `ratings` are tables as `read_triplets` and `read_ratings` return them; `gold` and `expected` those
-    of `catalog.annotators.find_consensus`, which raises where gold questions contradict each other. Where `feedback`
-    is not said, it is guessed from the ratings. `artists` numbers the artist of each track: the unit of intervals.
+    `triplets` and `ratings` are tables as `read_triplets` and `read_ratings` return them; `gold` and
+    `expected` those of `catalog.annotators.find_consensus`, which raises where gold questions contradict each
+    other. Where `feedback` is not said, it is guessed from the ratings. `artists` numbers the artist of each
+    track: the unit of intervals.
     """
     agreement = None
     if triplets is not None and len(triplets):
         agreement = triplet_agreement(triplets, resamples, random_seed, artists)
     return (
-        JudgementAgreement(agreement=agreement),
+        VerdictAgreement(agreement=agreement),
         audit_annotators(triplets, gold, expected),
         audit_rating_scales(ratings, feedback, resamples, random_seed, artists),
     )
@@ -196,6 +204,7 @@ def write_annotators(audit: AnnotatorAudit, path: Path) -> None:
     Raises:
         CatalogError: another suffix.
         OutputError: the folder cannot be written, or the disk is full.
+
     """
     write_rows(annotator_table(audit).round(FILE_DIGITS), path)
 

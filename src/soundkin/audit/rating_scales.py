@@ -1,12 +1,12 @@
 """How people use a scale of stars, whose ratings say little, and how far people agree on tracks.
 
-Scale use has a meaning for explicit ratings alone. Plays, likes and skips are behaviour: a user with one play of
-everything is no straight-liner.
+Scale use has a meaning for explicit ratings alone. Plays, likes and skips are behaviour: a user with one play
+of everything is no straight-liner.
 
-A user's ratings are held against what the others gave the same tracks (mean rating without the user's own). The
-correlation r of n such pairs is shrunk to r n / (n + SHRINKAGE). Among many users some stand out by chance, so that
-somebody is called contrary or drifting only where an interval says so that holds for all users at once (Fisher's of r,
-Welch's of the drift, both with Bonferroni's correction).
+A user's ratings are held against what the others gave the same tracks (mean rating without the user's own).
+The correlation r of n such pairs is shrunk to r n / (n + SHRINKAGE). Among many users some stand out by
+chance, so that somebody is called contrary or drifting only where an interval says so that holds for all
+users at once (Fisher's of r, Welch's of the drift, both with Bonferroni's correction).
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from scipy.special import ndtri, stdtrit
 
 from soundkin.audit.agreement import Agreement, krippendorff
-from soundkin.evaluation.bootstrap import LEVEL
+from soundkin.statistics.bootstrap import LEVEL
 
 Feedback = Literal["implicit", "explicit"]
 
@@ -40,10 +40,11 @@ USER_COLUMNS = [
 
 
 class RatingScales(BaseModel, frozen=True):
-    """What explicit ratings look like, user by user; with `feedback` implicit, all that has no meaning is empty.
+    """What explicit ratings look like, user by user; with `feedback` implicit, all that has no meaning is
+    empty.
 
-    `users` are the USER_COLUMNS of the flagged users, at most MOST_SHOWN of them. `agreement` is over the ratings as
-    they are, `freed_agreement` over what is left of them once each user's mean is taken off.
+    `users` are the USER_COLUMNS of the flagged users, at most MOST_SHOWN of them. `agreement` is over the
+    ratings as they are, `freed_agreement` over what is left of them once each user's mean is taken off.
     """
 
     feedback: Feedback | None
@@ -66,10 +67,14 @@ class RatingScales(BaseModel, frozen=True):
             return self.reason
         if self.feedback == "implicit":
             mend = "" if self.reason == AS_SAID else " If they are stars, say that the feedback is explicit."
-            return f"These are plays, likes or skips ({self.reason}): scale use has no meaning for them.{mend}"
+            return (
+                f"These are plays, likes or skips ({self.reason}): scale use has no meaning for them.{mend}"
+            )
         several = {flag: count for flag, count in self.flagged.items() if count}
         found = ", ".join(f"{count} {flag}" for flag, count in several.items()) or "nobody stands out"
-        return f"{self.ratings} ratings by {self.user_count} users: {found}. {_about_agreement(self.agreement)}"
+        return (
+            f"{self.ratings} ratings by {self.user_count} users: {found}. {_about_agreement(self.agreement)}"
+        )
 
     def table(self) -> list[dict[str, str]]:
         """The median user, then those who stand out."""
@@ -91,11 +96,15 @@ class RatingScales(BaseModel, frozen=True):
             "gave the same tracks.",
         ]
         if freed is not None:
-            notes.append(f"Once each user's mean is taken off, alpha is {freed}: what is left is no matter of habit.")
+            notes.append(
+                f"Once each user's mean is taken off, alpha is {freed}: what is left is no matter of habit."
+            )
         if self.sampled is not None:
             notes.append(f"Agreement is computed from a sample of {self.sampled} ratings, of whole tracks.")
         if sum(self.flagged.values()) > len(self.users):
-            notes.append(f"Of those who stand out, {len(self.users)} are shown, those with most ratings first.")
+            notes.append(
+                f"Of those who stand out, {len(self.users)} are shown, those with most ratings first."
+            )
         return tuple(notes)
 
 
@@ -121,15 +130,21 @@ def audit_rating_scales(
     users = scale_use(ratings)
     co_rated = _co_rated(ratings)
     sample = _sample(co_rated, random_seed)
-    freed = sample["rating"] - ratings.groupby("user_id")["rating"].mean().reindex(sample["user_id"]).to_numpy()
+    freed = (
+        sample["rating"] - ratings.groupby("user_id")["rating"].mean().reindex(sample["user_id"]).to_numpy()
+    )
     standing_out = users[users["flags"].str.len() > 0].sort_values("ratings", ascending=False, kind="stable")
     return RatingScales(
         feedback=guessed,
         reason=reason,
         ratings=len(ratings),
         user_count=count,
-        medians={name: float(users[name].median()) for name in USER_COLUMNS[1:9] if users[name].notna().any()},
-        flagged={flag: int(users["flags"].map(lambda flags, flag=flag: flag in flags).sum()) for flag in FLAGS},
+        medians={
+            name: float(users[name].median()) for name in USER_COLUMNS[1:9] if users[name].notna().any()
+        },
+        flagged={
+            flag: int(users["flags"].map(lambda flags, flag=flag: flag in flags).sum()) for flag in FLAGS
+        },
         users=tuple(_rows(standing_out.head(MOST_SHOWN))),
         agreement=_agreement(sample, sample["rating"], resamples, random_seed, artists),
         freed_agreement=_agreement(sample, freed, resamples, random_seed, artists),
@@ -140,7 +155,8 @@ def audit_rating_scales(
 def guess_feedback(ratings: "pd.Series[float]") -> tuple[Feedback, str]:
     """Whether numbers look like stars or like plays, likes and skips, and why.
 
-    Stars are few different values, none below 0, and the lowest is not the most frequent; plays are mostly one or two.
+    Stars are few different values, none below 0, and the lowest is not the most frequent; plays are mostly
+    one or two.
     """
     counts = ratings.value_counts()
     if len(counts) < 3:
@@ -157,9 +173,10 @@ def guess_feedback(ratings: "pd.Series[float]") -> tuple[Feedback, str]:
 def scale_use(ratings: pd.DataFrame) -> pd.DataFrame:
     """One row for each user, with USER_COLUMNS, in the order of their ids; `flags` is a tuple of FLAGS.
 
-    `spread` is the standard deviation, `extremes` the share of ratings that are the highest or the lowest of the table,
-    `entropy` in bits. `shared` ratings are of tracks that somebody else rated; `correlation` is with the mean of what
-    the others gave, shrunk. The columns from `correlation` on are NaN where there is too little to tell.
+    `spread` is the standard deviation, `extremes` the share of ratings that are the highest or the lowest of
+    the table, `entropy` in bits. `shared` ratings are of tracks that somebody else rated; `correlation` is
+    with the mean of what the others gave, shrunk. The columns from `correlation` on are NaN where there is
+    too little to tell.
     """
     rating = ratings["rating"]
     by_user = ratings.assign(extreme=rating.isin([rating.min(), rating.max()])).groupby("user_id")
@@ -210,7 +227,9 @@ def _beside_others(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _correlations(beside: pd.DataFrame, doubt: float) -> pd.DataFrame:
-    """Of each user: `shared` ratings, `correlation` (shrunk), and what it surely (not shrunk) does not exceed."""
+    """Of each user: `shared` ratings, `correlation` (shrunk), and what it surely (not shrunk) does not
+    exceed.
+    """
     centred = beside[["rating", "others"]] - beside.groupby("user_id")[["rating", "others"]].transform("mean")
     products = pd.DataFrame(
         {
@@ -224,13 +243,16 @@ def _correlations(beside: pd.DataFrame, doubt: float) -> pd.DataFrame:
     sizes = beside.groupby("user_id").size()
     scale = (sums["own"] * sums["of_others"]) ** 0.5
     plain = (sums["both"] / scale.where(scale > ROUNDING)).clip(-1.0, 1.0)
-    ends = np.arctanh(plain.clip(-NEARLY_ONE, NEARLY_ONE)) + ndtri(1 - doubt) / np.sqrt((sizes - 3).clip(lower=1))
+    ends = np.arctanh(plain.clip(-NEARLY_ONE, NEARLY_ONE)) + ndtri(1 - doubt) / np.sqrt(
+        (sizes - 3).clip(lower=1)
+    )
     shrunk = plain * sizes / (sizes + SHRINKAGE)
     return pd.DataFrame({"shared": sizes, "correlation": shrunk, "correlation_at_most": np.tanh(ends)})
 
 
 def _drifts(beside: pd.DataFrame, doubt: float) -> pd.DataFrame:
-    """Of each user with enough timed ratings: last third less first third of rating - others, and Welch's interval.
+    """Of each user with enough timed ratings: last third less first third of rating - others, and Welch's
+    interval.
 
     A drift beyond `surely_beyond` is none that chance brings about among all users.
     """
@@ -243,7 +265,9 @@ def _drifts(beside: pd.DataFrame, doubt: float) -> pd.DataFrame:
     left = pd.DataFrame({"user_id": users, "third": place, "left": timed["rating"] - timed["others"]})
     thirds = left.groupby(["third", "user_id"])["left"].agg(["mean", "var", "size"])
     first, last = (thirds.reindex([number], level="third").droplevel("third") for number in (0, 2))
-    enough = first.index[(first["size"] >= FEW_OF_A_THIRD) & (last["size"].reindex(first.index) >= FEW_OF_A_THIRD)]
+    enough = first.index[
+        (first["size"] >= FEW_OF_A_THIRD) & (last["size"].reindex(first.index) >= FEW_OF_A_THIRD)
+    ]
     first, last = first.loc[enough], last.loc[enough]
     errors = first["var"] / first["size"], last["var"] / last["size"]
     freedom = (errors[0] + errors[1]) ** 2 / (

@@ -1,12 +1,13 @@
-"""How far each annotator can be trusted, and whether that changes: from judgements of the same questions by several.
+"""How far each annotator can be trusted, and whether that changes: from judgements of the same questions by
+several.
 
-The reliability itself comes from `catalog.annotators`, and says how often somebody agrees with what is likely to be
-true. Its interval holds the probability 0.95 given what the *others* say: answers to questions that nobody else
-answered tell nothing, however many there are. It takes the others' reliabilities as they are estimated, so with two or
-three annotators it is narrower than it should be.
+The reliability itself comes from `catalog.annotators`, and says how often somebody agrees with what is likely
+to be true. Its interval holds the probability 0.95 given what the *others* say: answers to questions that
+nobody else answered tell nothing, however many there are. It takes the others' reliabilities as they are
+estimated, so with two or three annotators it is narrower than it should be.
 
-What cannot be told: whether somebody prefers the left or the right of two buttons, since the file says closer and
-farther only; and whether all are wrong together, except by gold questions.
+What cannot be told: whether somebody prefers the left or the right of two buttons, since the file says closer
+and farther only; and whether all are wrong together, except by gold questions.
 """
 
 import numpy as np
@@ -15,8 +16,8 @@ from pydantic import BaseModel
 from scipy.special import betaincinv
 
 from soundkin.catalog.annotators import PRIOR_HITS, PRIOR_MISSES, Consensus, find_consensus, training_weights
-from soundkin.evaluation.bootstrap import LEVEL, Interval
 from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.bootstrap import LEVEL, Interval
 
 ENDS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 GRID = (np.arange(1000) + 0.5) / 1000  # reliabilities at which posteriors are computed
@@ -35,11 +36,12 @@ ROUNDING = 1e-9  # what others say is less than this where nobody else speaks
 class AnnotatorReliability(BaseModel, frozen=True):
     """One annotator.
 
-    `shared` of the `answers` are to questions that somebody else, gold or a hint speaks of too. `weight` is what a
-    judgement counts in training: 1 for somebody unknown, 0 at chance and below. `thirds` are the reliabilities in the
-    first, middle and last third of the timed answers and `change` is the last less the first: the linear trend of the
-    three. `consistency` is the share of the `repeated` pairs of answers to one question that are the same. `fast` and
-    `slow` are the shares of answers given in far less or more time than usual.
+    `shared` of the `answers` are to questions that somebody else, gold or a hint speaks of too. `weight` is
+    what a judgement counts in training: 1 for somebody unknown, 0 at chance and below. `thirds` are the
+    reliabilities in the first, middle and last third of the timed answers and `change` is the last less the
+    first: the linear trend of the three. `consistency` is the share of the `repeated` pairs of answers to one
+    question that are the same. `fast` and `slow` are the shares of answers given in far less or more time
+    than usual.
     """
 
     annotator_id: str
@@ -58,7 +60,9 @@ class AnnotatorReliability(BaseModel, frozen=True):
     def flags(self) -> tuple[str, ...]:
         """What to look at, in a few words each."""
         low, high = self.reliability.low or 0.0, self.reliability.high or 1.0
-        change_low, change_high = (self.change.low or 0.0, self.change.high or 0.0) if self.change else (0.0, 0.0)
+        change_low, change_high = (
+            (self.change.low or 0.0, self.change.high or 0.0) if self.change else (0.0, 0.0)
+        )
         found = {
             "few shared answers": self.shared < FEW_SHARED,
             "below chance": high < 0.5,
@@ -84,8 +88,8 @@ def annotator_reliabilities(
 ) -> tuple[AnnotatorReliability, ...]:
     """Everybody named in `triplets`, in the order of their ids.
 
-    Columns: anchor_id, closer_id, farther_id; annotator_id; where known timestamp (drift) and seconds_taken (haste).
-    `gold` and `expected` are those of `catalog.annotators.find_consensus`, and raise as there.
+    Columns: anchor_id, closer_id, farther_id; annotator_id; where known timestamp (drift) and seconds_taken
+    (haste). `gold` and `expected` are those of `catalog.annotators.find_consensus`, and raise as there.
     """
     consensus = find_consensus(triplets, gold, expected)
     judgements = consensus.judgements
@@ -96,7 +100,9 @@ def annotator_reliabilities(
     everybody = np.arange(len(judgements.annotator_ids))
     starts = np.searchsorted(judgements.annotators[order], np.append(everybody, len(everybody)))
     found = []
-    for number, (name, start, end) in enumerate(zip(judgements.annotator_ids, starts[:-1], starts[1:], strict=True)):
+    for number, (name, start, end) in enumerate(
+        zip(judgements.annotator_ids, starts[:-1], starts[1:], strict=True)
+    ):
         own = order[start:end]
         evidence, shares = consensus.others[own], judgements.shares[own]
         repeated, consistency = _consistency(consensus, own)
@@ -126,7 +132,8 @@ def _belief(
 ) -> Float[np.ndarray, " grid"]:
     """Posterior of a reliability at each of GRID, summing to 1.
 
-    An answer that the others hold to be right with (1 + evidence) / 2 has the likelihood (1 + evidence (2p - 1)) / 2.
+    An answer that the others hold to be right with (1 + evidence) / 2 has the likelihood (1 + evidence (2p -
+    1)) / 2.
     """
     steps = np.round((evidence + 1) / 2 * EVIDENCE_STEPS).astype(np.int64)
     counts = np.bincount(steps, shares, minlength=EVIDENCE_STEPS + 1)
@@ -143,7 +150,9 @@ def _interval(name: str, belief: Float[np.ndarray, " grid"], mean: float | None 
     return Interval(system=name, mean=float(belief @ GRID) if mean is None else mean, low=low, high=high)
 
 
-def _quantiles(belief: Float[np.ndarray, " values"], values: Float[np.ndarray, " values"]) -> tuple[float, float]:
+def _quantiles(
+    belief: Float[np.ndarray, " values"], values: Float[np.ndarray, " values"]
+) -> tuple[float, float]:
     places = np.searchsorted(np.cumsum(belief), ENDS)
     low, high = values[np.minimum(places, len(values) - 1)]
     return float(low), float(high)
@@ -179,7 +188,9 @@ def _consistency(consensus: Consensus, own: Int[np.ndarray, " answers"]) -> tupl
 
 
 def _haste(seconds: Float[np.ndarray, " judgements"]) -> Float[np.ndarray, " judgements"]:
-    """Modified z-score of the log of the time each answer took; NaN where it is not known, or all took the same."""
+    """Modified z-score of the log of the time each answer took; NaN where it is not known, or all took the
+    same.
+    """
     logs = np.log(np.maximum(seconds, SHORTEST_SECONDS))
     unknown = np.full(len(seconds), np.nan)
     if np.isnan(logs).all():

@@ -1,1 +1,3 @@
-"""Tracks and what is known of them: tables, labels, splits, ratings, triplets, and the tags of a music folder."""
+"""Tracks and what is known of them: tables, labels, splits, ratings, triplets, and the tags of a music
+folder.
+"""

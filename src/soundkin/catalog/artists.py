@@ -1,16 +1,17 @@
-"""Who is the same artist: one answer for splits, folds, filters, caps, intervals, conditions, sampling and audit.
+"""Who is the same artist: one answer for splits, folds, filters, caps, intervals, conditions, sampling and
+audit.
 
-A *credit* is what a catalog's cell holds: `Ann feat. Bob`. It names one artist or several, the lead first, and each is
-compared by a *key*, which has no case, accents, punctuation or `The`. What is split depends on the credit alone (so
-that a growing catalog moves nobody between splits) but for a single comma, a slash without spaces, and words such as
-`y` and `und`: `Drake, Rihanna` names two artists where both stand elsewhere in the same catalog; `Bach, Johann
-Sebastian` and `AC/DC` name one.
+A *credit* is what a catalog's cell holds: `Ann feat. Bob`. It names one artist or several, the lead first,
+and each is compared by a *key*, which has no case, accents, punctuation or `The`. What is split depends on
+the credit alone (so that a growing catalog moves nobody between splits) but for a single comma, a slash
+without spaces, and words such as `y` and `und`: `Drake, Rihanna` names two artists where both stand elsewhere
+in the same catalog; `Bach, Johann Sebastian` and `AC/DC` name one.
 
-`Simon & Garfunkel` comes out as two artists who always stand together, which compares as one. Names such as `Various
-Artists` (no_artist.txt) are nobody: no class, no group, nobody's namesake.
+`Simon & Garfunkel` comes out as two artists who always stand together, which compares as one. Names such as
+`Various Artists` (no_artist.txt) are nobody: no class, no group, nobody's namesake.
 
-Accents are taken off Latin and Greek letters only: in other scripts the marks tell letters apart. Nothing here imports
-pandas: a query by artist has to start quickly.
+Accents are taken off Latin and Greek letters only: in other scripts the marks tell letters apart. Nothing
+here imports pandas: a query by artist has to start quickly.
 """
 
 import re
@@ -27,7 +28,9 @@ from soundkin.shapes import Int
 
 ARTICLE_FIRST = re.compile(r"^(?:the )+(?=.)")  # of a folded name
 ARTICLE_LAST = re.compile(r",\s*the\s*$", re.IGNORECASE)
-INITIALS = re.compile(r"\b[^\W\d](?: [^\W\d]\b)+")  # of a folded name: `J. S. Bach` is J.S. Bach, R.E.M. is REM
+INITIALS = re.compile(
+    r"\b[^\W\d](?: [^\W\d]\b)+"
+)  # of a folded name: `J. S. Bach` is J.S. Bach, R.E.M. is REM
 # Apostrophes, and signs that are not seen: soft hyphens, joiners, marks of direction.
 DROPPED = re.compile("['\u2018\u2019\u02bc\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 STROKES = str.maketrans({"ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d", "Đ": "d", "æ": "ae", "Æ": "ae",
@@ -90,7 +93,10 @@ def split_credit(credit: str, known: Collection[str] = ()) -> tuple[str, ...]:
     """
     parts = [part for piece in LISTED.split(credit) for part in _joined(piece, known)] or [credit.strip()]
     lead, *guests = parts
-    return (lead, *(guest for guest in guests if not BACKING.fullmatch(fold_name(guest)) or artist_key(guest) in known))
+    return (
+        lead,
+        *(guest for guest in guests if not BACKING.fullmatch(fold_name(guest)) or artist_key(guest) in known),
+    )
 
 
 def _joined(credit: str, known: Collection[str]) -> list[str]:
@@ -115,8 +121,8 @@ def _joined(credit: str, known: Collection[str]) -> list[str]:
 class Artists:
     """The artists of each track, in row order.
 
-    `keys` holds the keys of a track's artists, the lead first; () where none is known. `written` holds the same names
-    as the track's credit writes them, and `names` for each key the commonest way to write it.
+    `keys` holds the keys of a track's artists, the lead first; () where none is known. `written` holds the
+    same names as the track's credit writes them, and `names` for each key the commonest way to write it.
     """
 
     keys: list[tuple[str, ...]]
@@ -125,7 +131,9 @@ class Artists:
 
     @classmethod
     def from_credits(cls, credits: Iterable[str | None], no_artist: Sequence[str] = ()) -> "Artists":
-        """Read the credits of all tracks; empty or missing ones name nobody. `no_artist`: more names that are none."""
+        """Read the credits of all tracks; empty or missing ones name nobody. `no_artist`: more names that are
+        none.
+        """
         cells = [credit or "" for credit in credits]
         counts = Counter(cells)
         nobody = no_artist_keys(tuple(no_artist))
@@ -135,7 +143,9 @@ class Artists:
         spellings: dict[str, Counter[str]] = {}
         named: dict[str, dict[str, str]] = {}
         for cell, count in counts.items():
-            named[cell] = {key: name for name in split_credit(cell, known) if (key := artist_key(name)) not in nobody}
+            named[cell] = {
+                key: name for name in split_credit(cell, known) if (key := artist_key(name)) not in nobody
+            }
             for key, name in named[cell].items():
                 spellings.setdefault(key, Counter())[name] += count
         names = {key: min(found, key=lambda name: (-found[name], name)) for key, found in spellings.items()}
@@ -159,7 +169,9 @@ class Artists:
 
     @cached_property
     def groups(self) -> Int[np.ndarray, " tracks"]:
-        """A number from 0 for each track's lead artist: the unit of independence. A track by nobody is its own."""
+        """A number from 0 for each track's lead artist: the unit of independence. A track by nobody is its
+        own.
+        """
         numbers: dict[object, int] = {}
         keys = [lead if lead is not None else row for row, lead in enumerate(self.leads)]
         return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=int)
@@ -170,7 +182,11 @@ def _without_accents(text: str) -> str:
         return text
     kept: list[str] = []
     for sign in unicodedata.normalize("NFKD", text):
-        if unicodedata.combining(sign) and kept and unicodedata.name(kept[-1], "").startswith(("LATIN", "GREEK")):
+        if (
+            unicodedata.combining(sign)
+            and kept
+            and unicodedata.name(kept[-1], "").startswith(("LATIN", "GREEK"))
+        ):
             continue
         kept.append(sign)
     return unicodedata.normalize("NFC", "".join(kept))

@@ -1,7 +1,7 @@
 """Single cells of a table are rewritten, and all else stays as somebody left it.
 
-In a CSV every other byte: order, quotes, separators, line ends, byte order mark, `1985.0` and `007`. In a Parquet file
-every other value, and all types and metadata.
+In a CSV every other byte: order, quotes, separators, line ends, byte order mark, `1985.0` and `007`. In a
+Parquet file every other value, and all types and metadata.
 """
 
 import re
@@ -15,15 +15,19 @@ from soundkin.catalog.csv_table import CsvFormat, find_format
 from soundkin.errors import CatalogError
 from soundkin.files import replacing
 
-Changes = Mapping[str, Mapping[int, str]]  # by column and row number, as `read_rows` counts; `` empties a cell
+Changes = Mapping[
+    str, Mapping[int, str]
+]  # by column and row number, as `read_rows` counts; `` empties a cell
 
 
 def write_changed(source: Path, output: Path, changes: Changes) -> None:
-    """Copy the table `source` to `output`, of the same suffix, with some cells changed; new columns come last.
+    """Copy the table `source` to `output`, of the same suffix, with some cells changed; new columns come
+    last.
 
     Raises:
         CatalogError: a value does not fit the type of its Parquet column.
         OutputError: `output` cannot be written.
+
     """
     if source.suffix.lower() == ".csv":
         content = _changed_csv(source, changes)
@@ -47,7 +51,9 @@ def _changed_csv(path: Path, changes: Changes) -> bytes:
         place = (names + added).index(column)
         for row, value in cells.items():
             in_row.setdefault(row, {})[place] = value
-    in_row.setdefault(form.header_row, {}).update({len(names) + place: name for place, name in enumerate(added)})
+    in_row.setdefault(form.header_row, {}).update(
+        {len(names) + place: name for place, name in enumerate(added)}
+    )
     pieces = [form.preamble]
     for number, (row_cells, end) in enumerate(_rows(text[len(form.preamble) :], form.delimiter), start=1):
         if row_cells != [""]:  # not a blank line

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import av
 
-from soundkin.catalog.tags import open_container
+from soundkin.catalog.file_tags import open_container
 
 READER = "1"
 """Goes up when tags are read another way, so that every file is read again."""
@@ -17,6 +17,7 @@ def signature(path: Path) -> str:
 
     Raises:
         OSError: the file cannot be reached.
+
     """
     parts = [READER, _state(path)]
     for suffix in (".lrc", ".txt"):

@@ -1,9 +1,11 @@
-"""Corrections of labels, kept apart from the catalog: nothing that somebody wrote into a tag is ever overwritten.
+"""Corrections of labels, kept apart from the catalog: nothing that somebody wrote into a tag is ever
+overwritten.
 
     corrections.csv   track_id, column, was, value, reason, by, timestamp
 
-`was` is what the catalog holds, empty where it holds nothing; `value` is what is right, empty to take the label away.
-A correction fits one catalog only: where a cell is no longer what it was, somebody else has changed it, and we ask.
+`was` is what the catalog holds, empty where it holds nothing; `value` is what is right, empty to take the
+label away. A correction fits one catalog only: where a cell is no longer what it was, somebody else has
+changed it, and we ask.
 """
 
 from collections.abc import Iterable
@@ -15,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from soundkin.catalog.cells import Changes, write_changed
-from soundkin.catalog.rows import number_of, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
 from soundkin.catalog.table import SPLITS, Catalog, read_catalog, write_catalog, years_of
+from soundkin.catalog.table_io import number_of, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
 from soundkin.errors import CatalogError
 
 COLUMNS = ("track_id", "column", "was", "value", "reason", "by", "timestamp")
@@ -50,10 +52,12 @@ class Review:
 
 
 def read_corrections(path: Path) -> tuple[Correction, ...]:
-    """Read and check a file of corrections, CSV or Parquet, in its order. `reason`, `by`, `timestamp` may be absent.
+    """Read and check a file of corrections, CSV or Parquet, in its order. `reason`, `by`, `timestamp` may be
+    absent.
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
+
     """
     path = Path(path)
     source = f"corrections {path}"
@@ -72,18 +76,23 @@ def write_corrections(corrections: Iterable[Correction], path: Path) -> None:
     Raises:
         CatalogError: another suffix.
         OutputError: the folder cannot be written, or the disk is full.
+
     """
     write_rows(pd.DataFrame(list(corrections), columns=list(COLUMNS), dtype=object), Path(path))
 
 
-def apply_corrections(catalog: Catalog, corrections: Iterable[Correction], source: str = "corrections") -> Catalog:
+def apply_corrections(
+    catalog: Catalog, corrections: Iterable[Correction], source: str = "corrections"
+) -> Catalog:
     """The catalog with these labels corrected; the one given stays as it is.
 
     `source` opens messages: `corrections runs/corrections.csv`.
 
     Raises:
-        CatalogError: a track is unknown, a cell no longer holds what it was, or a value does not fit its column; all
+        CatalogError: a track is unknown, a cell no longer holds what it was, or a value does not fit its
+            column; all
             such tracks are counted, and the first is named.
+
     """
     corrections = tuple(corrections)
     known = frozenset(catalog.track_ids)
@@ -94,7 +103,9 @@ def apply_corrections(catalog: Catalog, corrections: Iterable[Correction], sourc
     frame = catalog.frame.copy()
     for column in dict.fromkeys(one.column for one in corrections):
         ours = [one for one in corrections if one.column == column]
-        cells = frame[column].astype(object) if column in frame else pd.Series(pd.NA, frame.index, dtype=object)
+        cells = (
+            frame[column].astype(object) if column in frame else pd.Series(pd.NA, frame.index, dtype=object)
+        )
         cells.iloc[[catalog.row(one.track_id) for one in ours]] = [one.value or pd.NA for one in ours]
         frame[column] = _typed(cells, column)
     return replace(catalog, frame=frame)
@@ -103,15 +114,19 @@ def apply_corrections(catalog: Catalog, corrections: Iterable[Correction], sourc
 def write_corrected(catalog: Catalog, source: Path, output: Path) -> None:
     """Write a corrected catalog that was read from `source` to `output`; its paths lead to the same audio.
 
-    Where both have the same suffix, only the cells that were corrected are written anew; the others stay as they are.
+    Where both have the same suffix, only the cells that were corrected are written anew; the others stay as
+    they are.
 
     Raises:
         CatalogError: `output` is the source itself, or has another suffix than .csv or .parquet.
         OutputError: the folder cannot be written, or the disk is full.
+
     """
     source, output = Path(source), Path(output)
     if output.resolve() == source.resolve():
-        raise CatalogError(f"catalog {output} is the source, which stays as it is. Name another file with -o.")
+        raise CatalogError(
+            f"catalog {output} is the source, which stays as it is. Name another file with -o."
+        )
     elsewhere = output.absolute().parent.resolve() != source.absolute().parent.resolve()
     frame = catalog.frame.assign(audio_folder=str(catalog.folder.absolute())) if elsewhere else catalog.frame
     if source.suffix.lower() != output.suffix.lower():
@@ -124,11 +139,13 @@ def write_corrected(catalog: Catalog, source: Path, output: Path) -> None:
 def read_review(path: Path, by: str, timestamp: str) -> Review:
     """Turn a review table that people have filled in into corrections.
 
-    In each row, `decision` is `keep` (the given label is right), `accept` (the suggested one is) or `remove` (none is
-    known); or `value` holds the right label; a row with neither is undecided. A column `reason` is taken over.
+    In each row, `decision` is `keep` (the given label is right), `accept` (the suggested one is) or `remove`
+    (none is known); or `value` holds the right label; a row with neither is undecided. A column `reason` is
+    taken over.
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
+
     """
     path = Path(path)
     source = f"review {path}"
@@ -136,27 +153,42 @@ def read_review(path: Path, by: str, timestamp: str) -> Review:
     for column in ("track_id", "column"):
         refuse_empty(frame, source, column)
     _refuse_fixed(frame, source)
-    frame["decision"] = frame["decision"].str.casefold() if frame["decision"].notna().any() else frame["decision"]
+    frame["decision"] = (
+        frame["decision"].str.casefold() if frame["decision"].notna().any() else frame["decision"]
+    )
     decision, value = frame["decision"], frame["value"]
     mend = f"Write {', '.join(DECISIONS)}, or leave it empty and write the right label into value."
     refuse(frame, source, "decision", decision.notna() & ~decision.isin(DECISIONS), "is not a decision", mend)
     mend = "Empty one of the two."
     refuse(frame, source, "value", value.notna() & decision.notna(), "stands beside a decision", mend)
     nothing = (decision == ACCEPT) & frame["suggested"].isna()
-    refuse(frame, source, "decision", nothing, "accepts a suggestion, and there is none", "Write it into value.")
+    refuse(
+        frame, source, "decision", nothing, "accepts a suggestion, and there is none", "Write it into value."
+    )
     decided = value.notna() | decision.isin((ACCEPT, REMOVE))
     twice = frame[decided].duplicated(["track_id", "column"]).reindex(frame.index, fill_value=False)
-    refuse(frame, source, "track_id", twice, "is decided on in an earlier row too", "Decide in one of the two.")
+    refuse(
+        frame, source, "track_id", twice, "is decided on in an earlier row too", "Decide in one of the two."
+    )
     right = value.where(decision != ACCEPT, frame["suggested"])
     cells = pd.DataFrame(
         {
-            **{"track_id": frame["track_id"], "column": frame["column"], "was": frame["given"], "value": right},
+            **{
+                "track_id": frame["track_id"],
+                "column": frame["column"],
+                "was": frame["given"],
+                "value": right,
+            },
             "reason": frame.get("reason", ""),
         }
     )[decided]
     corrections = [
         Correction(track_id, column, was, value, reason, by, timestamp)
-        for track_id, column, was, value, reason in cells.astype(object).fillna("").astype(str).to_numpy().tolist()
+        for track_id, column, was, value, reason in cells.astype(object)
+        .fillna("")
+        .astype(str)
+        .to_numpy()
+        .tolist()
     ]
     changed = tuple(one for one in corrections if one.was != one.value)
     kept = int((decision == KEEP).sum()) + len(corrections) - len(changed)
@@ -164,10 +196,12 @@ def read_review(path: Path, by: str, timestamp: str) -> Review:
 
 
 def merge_corrections(earlier: Iterable[Correction], later: Iterable[Correction]) -> tuple[Correction, ...]:
-    """Earlier corrections with later ones added; a later one about the same cell takes the place of the earlier.
+    """Earlier corrections with later ones added; a later one about the same cell takes the place of the
+    earlier.
 
     Raises:
         CatalogError: a later one knows the cell neither as the source has it nor as the earlier one left it.
+
     """
     merged = {(one.track_id, one.column): one for one in earlier}
     for one in later:

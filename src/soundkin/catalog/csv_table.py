@@ -1,7 +1,7 @@
 """How a CSV file is written, found out from its first bytes and lines, and its cells as text.
 
-Spreadsheets save CSV in the manner of their country: cells apart by commas, semicolons or tabs, said or not in a first
-line such as `sep=;`, in UTF-8 with or without a byte order mark, or in UTF-16.
+Spreadsheets save CSV in the manner of their country: cells apart by commas, semicolons or tabs, said or not
+in a first line such as `sep=;`, in UTF-8 with or without a byte order mark, or in UTF-16.
 """
 
 import codecs
@@ -41,15 +41,19 @@ class CsvFormat:
 
 
 def find_format(path: Path, source: str, required: Sequence[str]) -> CsvFormat:
-    """How the file is written; among the delimiters the one by which the header has most of the `required` columns.
+    """How the file is written; among the delimiters the one by which the header has most of the `required`
+    columns.
 
     Raises:
         CatalogError: it is no text table in UTF-8 or UTF-16.
+
     """
     with path.open("rb") as file:
         start = file.read(HEADER_BYTES)
     encoding = _encoding(start)
-    text = codecs.getincrementaldecoder(encoding)(errors="surrogateescape" if encoding == "utf-8" else "replace")
+    text = codecs.getincrementaldecoder(encoding)(
+        errors="surrogateescape" if encoding == "utf-8" else "replace"
+    )
     content = text.decode(start)
     preamble = "\ufeff" if content.startswith("\ufeff") else ""
     said = SEPARATOR_LINE.match(content[len(preamble) :])
@@ -65,14 +69,18 @@ def find_format(path: Path, source: str, required: Sequence[str]) -> CsvFormat:
     delimiter = max(headers, key=fit)  # of equals the first, a comma
     row, names = headers[delimiter]
     _check_text(names, source)
-    return CsvFormat(encoding, preamble, delimiter, tuple(names), row, not re.search(r"[\r\n]", body.lstrip()))
+    return CsvFormat(
+        encoding, preamble, delimiter, tuple(names), row, not re.search(r"[\r\n]", body.lstrip())
+    )
 
 
 def read_csv(path: Path, source: str, form: CsvFormat, encoding_checked: bool = True) -> pa.Table:
-    """All columns as text, one row a line below the header, blank lines too; as bytes if the encoding is not checked.
+    """All columns as text, one row a line below the header, blank lines too; as bytes if the encoding is not
+    checked.
 
     Raises:
         CatalogError: the file is ragged, not in its encoding, or has no row below the header.
+
     """
     kind = pa.string() if encoding_checked else pa.binary()
     if form.empty:
@@ -84,7 +92,9 @@ def read_csv(path: Path, source: str, form: CsvFormat, encoding_checked: bool = 
             # One thread reads a million rows in half a second, and knows the number of a ragged row.
             pa.csv.ReadOptions(use_threads=False, column_names=places, skip_rows_after_names=form.header_row),
             pa.csv.ParseOptions(delimiter=form.delimiter, newlines_in_values=True, ignore_empty_lines=False),
-            pa.csv.ConvertOptions(column_types=dict.fromkeys(places, kind), strings_can_be_null=True, null_values=[""]),
+            pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(places, kind), strings_can_be_null=True, null_values=[""]
+            ),
         )
     except OSError as error:
         raise CatalogError(f"{source} cannot be read: {error.strerror or error}.") from error
@@ -129,7 +139,9 @@ def _utf8_body(path: Path, source: str, form: CsvFormat) -> bytes:
     except UnicodeDecodeError as error:
         if form.encoding != "utf-8":
             raise _not_text(source) from error
-        return path.read_bytes()[len(form.preamble.encode()) :]  # the cell that is off is found when it is parsed
+        return path.read_bytes()[
+            len(form.preamble.encode()) :
+        ]  # the cell that is off is found when it is parsed
     return text[len(form.preamble) :].encode()
 
 

@@ -1,7 +1,8 @@
 """Folds that leave whole sources out: what a network learns from some collections, tested on the others.
 
-A *source* is a value of some column, as the game, the label or the project that tracks come from: what sounds alike
-for reasons of its own (one mix, one sound font, one encoder). A track without one is a source by itself.
+A *source* is a value of some column, as the game, the label or the project that tracks come from: what sounds
+alike for reasons of its own (one mix, one sound font, one encoder). A track without one is a source by
+itself.
 """
 
 import math
@@ -16,14 +17,19 @@ from soundkin.shapes import Bool, Int
 LEFT_OUT = ""
 
 
-def leave_source_out(catalog: Catalog, column: str, folds: int, random_seed: int = 0) -> Int[np.ndarray, " tracks"]:
-    """A fold number, from 0, for each track: every source wholly in one fold, folds near each other in tracks.
+def leave_source_out(
+    catalog: Catalog, column: str, folds: int, random_seed: int = 0
+) -> Int[np.ndarray, " tracks"]:
+    """A fold number, from 0, for each track: every source wholly in one fold, folds near each other in
+    tracks.
 
-    The largest source goes first, each to the fold with the fewest tracks so far; `random_seed` orders equal ones. A
-    source larger than `1 / folds` of the tracks makes a fold larger than the others.
+    The largest source goes first, each to the fold with the fewest tracks so far; `random_seed` orders equal
+    ones. A source larger than `1 / folds` of the tracks makes a fold larger than the others.
 
     Raises:
-        CatalogError: `column` is absent or empty. UsageError: fewer sources than folds, or fewer than two folds.
+        CatalogError: `column` is absent or empty. UsageError: fewer sources than folds, or fewer than two
+            folds.
+
     """
     catalog.require(column, "tracks were to be kept apart by it. Name another column as the source.")
     names = sources_of(catalog, column)
@@ -36,7 +42,8 @@ def leave_source_out(catalog: Catalog, column: str, folds: int, random_seed: int
 
 
 def sources_of(catalog: Catalog, column: str) -> np.ndarray:
-    """The source of each track, [tracks] of str, whatever its case and spacing: the first where a cell names two.
+    """The source of each track, [tracks] of str, whatever its case and spacing: the first where a cell names
+    two.
 
     Of `artist` it is the lead, however spelled.
     """
@@ -53,13 +60,15 @@ def fold_splits(
 ) -> np.ndarray:
     """`test` where `tested`, else `train`, `valid` or LEFT_OUT, for each track: [tracks] of str.
 
-    Artists of tested tracks teach nothing: their tracks in other sources are left out, those on which they are guests
-    too. About `valid_share` in [0, 1)
-    of what teaches is held out for early stopping, by whole sources too, together with all else that their artists
-    made. Where there is but one source to learn from, whole artists are held out.
+    Artists of tested tracks teach nothing: their tracks in other sources are left out, those on which they
+    are guests too. About `valid_share` in [0, 1) of what teaches is held out for early stopping, by whole
+    sources too, together with all else that their artists made. Where there is but one source to learn from,
+    whole artists are held out.
     """
     sources, artists = sources_of(catalog, column), sources_of(catalog, artist_column)
-    teaching = ~_by_artists_of(catalog, tested) if artist_column == "artist" else ~np.isin(artists, artists[tested])
+    teaching = (
+        ~_by_artists_of(catalog, tested) if artist_column == "artist" else ~np.isin(artists, artists[tested])
+    )
     splits = np.where(tested, "test", np.where(teaching, "train", LEFT_OUT))
     splits[teaching] = np.where(
         _to_watch(sources[teaching], artists[teaching], valid_share, random_seed), "valid", "train"
@@ -74,8 +83,11 @@ def _by_artists_of(catalog: Catalog, chosen: Bool[np.ndarray, " tracks"]) -> Boo
     return np.asarray(chosen | [not known.isdisjoint(of_track) for of_track in keys])
 
 
-def _to_watch(sources: np.ndarray, artists: np.ndarray, share: float, random_seed: int) -> Bool[np.ndarray, " tracks"]:
-    """The tracks to hold out: of parts of about `share`, the one with the most sources; nothing where it would be all.
+def _to_watch(
+    sources: np.ndarray, artists: np.ndarray, share: float, random_seed: int
+) -> Bool[np.ndarray, " tracks"]:
+    """The tracks to hold out: of parts of about `share`, the one with the most sources; nothing where it
+    would be all.
 
     The most sources, since one source larger than `share` makes a part that says little about others.
     """

@@ -9,15 +9,19 @@ import unicodedata
 from collections.abc import Mapping
 
 from soundkin.catalog.artists import artist_key, no_artist_keys
-from soundkin.catalog.tags import as_line
+from soundkin.catalog.file_tags import as_line
 
 DASH = re.compile(r"\s+[-\u2013\u2014]+\s+")
-DISC = re.compile(r"(?:cd|dis[ck]|side|lp|tape)[\s_.#-]*(?:\d{1,2}|[a-d]|one|two|three|four)\b.*", re.IGNORECASE)
+DISC = re.compile(
+    r"(?:cd|dis[ck]|side|lp|tape)[\s_.#-]*(?:\d{1,2}|[a-d]|one|two|three|four)\b.*", re.IGNORECASE
+)
 NUMBER = re.compile(r"[(\[]?(?:\d{1,2}[-.])?\d{1,3}[)\]]?")
 PADDED = re.compile(
     r"(?:0\d|\d{2,3})\s+(?=\S)|[(\[]?(?:\d{1,2}[-.])?\d{1,3}[)\]]?\s*[._)\]-]+\s*(?=\D)|\d-\d{2}\s+(?=\S)"
 )
-NO_TITLE = re.compile(r"(?:(?:audio)?\s*track|titel|piste|pista|untitled|unknown)?[\W_]*\d{0,3}[\W_]*", re.IGNORECASE)
+NO_TITLE = re.compile(
+    r"(?:(?:audio)?\s*track|titel|piste|pista|untitled|unknown)?[\W_]*\d{0,3}[\W_]*", re.IGNORECASE
+)
 VERSION = re.compile(r"\b(?:live|re-?mix|mix|edit|version|acoustic|demo|instrumental|remaster(?:ed)?|bonus|reprise|"
                      r"part|pt|feat|ft|intro|outro|take)\b", re.IGNORECASE)  # fmt: skip
 YEAR_OR_DISC = re.compile(
@@ -25,7 +29,9 @@ YEAR_OR_DISC = re.compile(
     r"|(?<=\S)\s*[(\[](?:[12]\d{3}|(?:cd|dis[ck])\s*\d+)[)\]]$|(?<=\S)\s+(?:cd|dis[ck])\s*\d+$",
     re.IGNORECASE,
 )
-NO_ALBUM = frozenset(("unknown album", "unknown", "no album", "singles", "misc", "various", "music", "downloads"))
+NO_ALBUM = frozenset(
+    ("unknown album", "unknown", "no album", "singles", "misc", "various", "music", "downloads")
+)
 NO_ARTIST_FOLDERS = (
     *(
         "compilations",
@@ -50,7 +56,9 @@ def guess(path: str) -> dict[str, str]:
     """
     *folders, file = unicodedata.normalize("NFC", path).split("/")
     artist, album = _from_folders([_spaced(name) for name in folders if not DISC.fullmatch(name)])
-    named_artist, named_album, title = _from_name(_spaced(file.rpartition(".")[0] or file), bool(album), artist)
+    named_artist, named_album, title = _from_name(
+        _spaced(file.rpartition(".")[0] or file), bool(album), artist
+    )
     return {
         "title": "" if NO_TITLE.fullmatch(title) else as_line([title]),
         "artist": as_line([named_artist or artist]),

@@ -37,20 +37,29 @@ class Vocabulary:
         return self._classes.get(name)
 
     @typechecked
-    def multi_hot(self, values: Labels) -> tuple[Float32[np.ndarray, "tracks classes"], Bool[np.ndarray, " tracks"]]:
+    def multi_hot(
+        self, values: Labels
+    ) -> tuple[Float32[np.ndarray, "tracks classes"], Bool[np.ndarray, " tracks"]]:
         """1 where a track has a label and 0 elsewhere, and a mask of the tracks that have any known label.
 
-        A track without labels, or with only labels that the vocabulary left out, is unknown rather than negative.
+        A track without labels, or with only labels that the vocabulary left out, is unknown rather than
+        negative.
         """
         table = self.sparse(values)
         return table.toarray(), np.diff(table.indptr) > 0
 
     def sparse(self, values: Labels) -> csr_matrix:
         """The same as sparse ones, [tracks, classes]: the rows of unknown tracks are empty."""
-        classes = [sorted({self._classes[label] for label in labels if label in self._classes}) for labels in values]
+        classes = [
+            sorted({self._classes[label] for label in labels if label in self._classes}) for labels in values
+        ]
         starts = np.cumsum([0, *map(len, classes)])
-        columns = np.fromiter((number for of_track in classes for number in of_track), dtype=int, count=starts[-1])
-        return csr_matrix((np.ones(len(columns), np.float32), columns, starts), shape=(len(values), len(self.names)))
+        columns = np.fromiter(
+            (number for of_track in classes for number in of_track), dtype=int, count=starts[-1]
+        )
+        return csr_matrix(
+            (np.ones(len(columns), np.float32), columns, starts), shape=(len(values), len(self.names))
+        )
 
     def to_json(self) -> list[str]:
         """Plain values for a JSON file."""

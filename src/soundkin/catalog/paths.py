@@ -24,6 +24,7 @@ def from_disk(path: str | Path) -> str:
 
     Raises:
         UnicodeDecodeError: its bytes are not UTF-8.
+
     """
     return os.fsencode(path).decode()
 
@@ -56,7 +57,9 @@ def with_slashes(folder: Path, paths: pd.Series) -> pd.Series:
     windows = paths.str.contains("\\", regex=False).to_numpy(bool)
     turned = paths.copy()
     there = [(folder / path).exists() for path in paths[windows]]
-    turned[windows] = paths[windows].str.replace("\\", "/", regex=False).where(np.logical_not(there), paths[windows])
+    turned[windows] = (
+        paths[windows].str.replace("\\", "/", regex=False).where(np.logical_not(there), paths[windows])
+    )
     return turned
 
 

@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
-from soundkin.catalog.ratings import keep_known
-from soundkin.catalog.rows import merge_repeats, read_rows, refuse_empty
+from soundkin.catalog.ratings_table import keep_known
 from soundkin.catalog.table import Catalog
+from soundkin.catalog.table_io import merge_repeats, read_rows, refuse_empty
 from soundkin.errors import CatalogError
 
 log = logging.getLogger(__name__)
@@ -22,14 +22,17 @@ M3U = (".m3u", ".m3u8")
 
 
 def read_playlists(path: Path, catalog: Catalog) -> pd.DataFrame:
-    """Read and check `playlist_id, track_id`, CSV or Parquet, one row for each track of a playlist, in file order.
+    """Read and check `playlist_id, track_id`, CSV or Parquet, one row for each track of a playlist, in file
+    order.
 
-    Or an M3U playlist, named after its file, or a folder that holds some, at any depth. Their paths are looked for in
-    the catalog: absolute, or relative to the playlist, or to the folder of the audio. A track that a playlist names
-    twice counts once; rows about tracks that the catalog lacks are left out; both are counted in the log.
+    Or an M3U playlist, named after its file, or a folder that holds some, at any depth. Their paths are
+    looked for in the catalog: absolute, or relative to the playlist, or to the folder of the audio. A track
+    that a playlist names twice counts once; rows about tracks that the catalog lacks are left out; both are
+    counted in the log.
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
+
     """
     path = Path(path)
     source = f"playlists {path}"
@@ -47,7 +50,9 @@ def _read_m3u(path: Path, source: str, catalog: Catalog) -> pd.DataFrame:
     folder = path if path.is_dir() else path.parent
     files = sorted(one for one in path.rglob("*") if one.suffix.lower() in M3U) if path.is_dir() else [path]
     if not files:
-        raise CatalogError(f"{source}: the folder holds no .m3u or .m3u8. Name a folder with playlists, or a table.")
+        raise CatalogError(
+            f"{source}: the folder holds no .m3u or .m3u8. Name a folder with playlists, or a table."
+        )
     places = _Places(catalog)
     rows, lost = [], []
     for file in files:
@@ -71,7 +76,9 @@ def _read_m3u(path: Path, source: str, catalog: Catalog) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=COLUMNS)
     repeats = frame.duplicated()
     if repeats.any():
-        log.warning("%s: merged %d of %d entries, which repeat an earlier one", source, repeats.sum(), len(frame))
+        log.warning(
+            "%s: merged %d of %d entries, which repeat an earlier one", source, repeats.sum(), len(frame)
+        )
     return frame[~repeats].reset_index(drop=True)
 
 
@@ -96,9 +103,15 @@ class _Places:
     def __init__(self, catalog: Catalog) -> None:
         self.folder = catalog.folder.resolve()
         paths = catalog.audio_paths()
-        self.track_ids = {_key(path): track_id for path, track_id in zip(paths, catalog.track_ids, strict=True)}
+        self.track_ids = {
+            _key(path): track_id for path, track_id in zip(paths, catalog.track_ids, strict=True)
+        }
         self.track_ids |= {
-            _key(self.folder / path.relative_to(catalog.folder) if path.is_relative_to(catalog.folder) else path): one
+            _key(
+                self.folder / path.relative_to(catalog.folder)
+                if path.is_relative_to(catalog.folder)
+                else path
+            ): one
             for path, one in zip(paths, catalog.track_ids, strict=True)
         }
 

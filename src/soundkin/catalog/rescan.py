@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from soundkin.catalog.audio_files import track_id
+from soundkin.catalog.file_tags import Tags
 from soundkin.catalog.guesses import fill_silent
 from soundkin.catalog.paths import from_disk, on_disk
-from soundkin.catalog.rows import read_rows, refuse_empty, refuse_repeats, write_rows
-from soundkin.catalog.scan import track_id
-from soundkin.catalog.tags import Tags
+from soundkin.catalog.table_io import read_rows, refuse_empty, refuse_repeats, write_rows
 from soundkin.errors import CatalogError
 from soundkin.files import explaining_output
 
@@ -64,7 +64,9 @@ class EarlierRow:
     def read(self) -> Mapping[str, str]:
         """What the tags said at the last scan."""
         guessed = self.scanned.get(GUESSED, "").split(";")
-        return {name: "" if name in guessed else self.scanned.get(name, "") for name in FIELDS if self.scanned}
+        return {
+            name: "" if name in guessed else self.scanned.get(name, "") for name in FIELDS if self.scanned
+        }
 
     @property
     def content(self) -> str:
@@ -91,6 +93,7 @@ def read_earlier(catalog: Path) -> list[EarlierRow]:
 
     Raises:
         CatalogError: one of the two is broken.
+
     """
     scanned = _read_scanned(catalog)
     rows: dict[str, EarlierRow] = {}
@@ -134,7 +137,9 @@ def _read_scanned(catalog: Path) -> dict[str, Cells]:
 
 
 def _rows(frame: pd.DataFrame) -> list[Cells]:
-    return [{str(name): str(cell) for name, cell in row.items()} for row in frame.fillna("").to_dict("records")]
+    return [
+        {str(name): str(cell) for name, cell in row.items()} for row in frame.fillna("").to_dict("records")
+    ]
 
 
 def _folder_of_audio(own_folder: Path, audio_folder: str) -> str:
@@ -165,7 +170,9 @@ def _unchanged(files: Files, rows: list[EarlierRow]) -> Pairs:
 
 
 def _in_place(files: Files, rows: list[EarlierRow]) -> Pairs:
-    by_place = {row.place: row for row in reversed(rows)}  # of two rows the one in the catalog, which is first
+    by_place = {
+        row.place: row for row in reversed(rows)
+    }  # of two rows the one in the catalog, which is first
     return [(place, by_place[place]) for place in files if place in by_place]
 
 
@@ -185,14 +192,22 @@ def _converted(files: Files, rows: list[EarlierRow]) -> Pairs:
     for row in rows:
         groups[row.place.rpartition(".")[0]][1].append(row)
     single = [(ours[0], theirs[0]) for ours, theirs in groups.values() if len(ours) == len(theirs) == 1]
-    return [(place, row) for place, row in single if row.read and _same_length(files[place], row, seconds=1.0)]
+    return [
+        (place, row) for place, row in single if row.read and _same_length(files[place], row, seconds=1.0)
+    ]
 
 
 def _moved_with_the_folder(files: Files, rows: list[EarlierRow]) -> Pairs:
     """By the id, which is the same wherever the whole folder lies."""
     by_id = {row.track_id: row for row in rows}
-    pairs = [(place, by_id[track]) for place, file in files.items() if (track := track_id(file.path)) in by_id]
-    return [(place, row) for place, row in pairs if _composed(row.place).endswith(f"/{_composed(files[place].path)}")]
+    pairs = [
+        (place, by_id[track]) for place, file in files.items() if (track := track_id(file.path)) in by_id
+    ]
+    return [
+        (place, row)
+        for place, row in pairs
+        if _composed(row.place).endswith(f"/{_composed(files[place].path)}")
+    ]
 
 
 def _with_equal_sound(files: Files, rows: list[EarlierRow]) -> Pairs:

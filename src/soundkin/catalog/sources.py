@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from soundkin.catalog.playlists import read_playlists
-from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import Catalog
-from soundkin.catalog.triplets import read_triplets
+from soundkin.catalog.triplets_table import read_triplets
 from soundkin.errors import CatalogError
 
 
@@ -24,23 +24,32 @@ class Sources:
     all_tracks: Catalog | None = None
 
     def read_ratings(self, task: str) -> pd.DataFrame:
-        """The ratings of the training tracks, for a task that learns from them (data/README.md has the columns).
+        """The ratings of the training tracks, for a task that learns from them (data/README.md has the
+        columns).
 
         Raises:
             CatalogError: no file was named, it breaks its promises, or has no row about a training track.
+
         """
         return self._read("ratings", self.ratings, read_ratings, ["track_id"], task)
 
     def read_triplets(self, task: str) -> pd.DataFrame:
         """The judgements about three training tracks; raises as `read_ratings` does."""
-        return self._read("triplets", self.triplets, read_triplets, ["anchor_id", "closer_id", "farther_id"], task)
+        return self._read(
+            "triplets", self.triplets, read_triplets, ["anchor_id", "closer_id", "farther_id"], task
+        )
 
     def read_playlists(self, task: str) -> pd.DataFrame:
         """The playlists, with their training tracks only; raises as `read_ratings` does."""
         return self._read("playlists", self.playlists, read_playlists, ["track_id"], task)
 
     def _read(
-        self, kind: str, path: Path | None, read: Callable[[Path, Catalog], pd.DataFrame], ids: list[str], task: str
+        self,
+        kind: str,
+        path: Path | None,
+        read: Callable[[Path, Catalog], pd.DataFrame],
+        ids: list[str],
+        task: str,
     ) -> pd.DataFrame:
         mend = f"Give {kind}=FILE, or train without it: task.{task}=null"
         if path is None:

@@ -1,33 +1,36 @@
 """Train, valid and test tracks, with no artist in two of them, and no artist ever changing sides.
 
-A *group* is what must not be torn apart: the tracks of one lead artist, however spelled (`catalog/artists.py`), or a
-single track by nobody known. Three wishes pull at each other:
+A *group* is what must not be torn apart: the tracks of one lead artist, however spelled
+(`catalog/artists.py`), or a single track by nobody known. Three wishes pull at each other:
 
-1. Stable: a group stays where it is when tracks, artists or genres are added. Holding this for every catalog at once,
-   with nothing remembered, leaves only one kind of rule: the split is a function of the group's name alone.
-2. Never empty: a few artists fill all three splits; with 1. alone, six artists lack a valid or a test in most cases.
+1. Stable: a group stays where it is when tracks, artists or genres are added. Holding this for every catalog
+   at once, with nothing remembered, leaves only one kind of rule: the split is a function of the group's name.
+2. Never empty: a few artists fill all three splits; with 1. alone, six artists lack a valid or a test in most
+   cases.
 3. Stratified: each genre is in each split about as the shares say.
 
-So a `SplitRule` has two parts. A hash of the group's name and `random_seed` places every group (1.). A few named
-exceptions, chosen once from the catalog that the rule is made from, mend what chance left too thin (2. and 3.): each
-genre has `floor(share * artists)` artists in each split, up to `ASSURED`, and no split is empty while there are three
-groups. The group moved is the one whose hash lies nearest.
+So a `SplitRule` has two parts. A hash of the group's name and `random_seed` places every group (1.). A few
+named exceptions, chosen once from the catalog that the rule is made from, mend what chance left too thin (2.
+and 3.): each genre has `floor(share * artists)` artists in each split, up to `ASSURED`, and no split is empty
+while there are three groups. The group moved is the one whose hash lies nearest.
 
 What stays, then:
 
-- Under one rule, everything, always. Training makes the rule, and saves it beside the model; whoever uses the model
-  later, on a catalog that has grown by any amount, applies that rule and never meets a training artist in the test.
-- Under rules made afresh from a catalog and from a larger one, every group that is an exception in neither. Where the
-  hash alone puts `ASSURED` artists of a genre in each split (from about 100 artists on), that genre has no exceptions,
-  and further artists make none.
-- A `split` cell in the catalog goes before both, for its track, and for its group's tracks without one. A rule made
-  from such a catalog holds what the cells say of each group, for later catalogs that lack the column.
+- Under one rule, everything, always. Training makes the rule, and saves it beside the model; whoever uses the
+  model later, on a catalog that has grown by any amount, applies that rule and never meets a training artist
+  in the test.
+- Under rules made afresh from a catalog and from a larger one, every group that is an exception in neither.
+  Where the hash alone puts `ASSURED` artists of a genre in each split (from about 100 artists on), that genre
+  has no exceptions, and further artists make none.
+- A `split` cell in the catalog goes before both, for its track, and for its group's tracks without one. A
+  rule made from such a catalog holds what the cells say of each group, for later catalogs that lack the
+  column.
 
-A track by several artists goes with the first: a guest on it may be heard in two splits. Training says how many such
-tracks there are. A track whose artist is filled in or corrected goes where that artist is.
+A track by several artists goes with the first: a guest on it may be heard in two splits. Training says how
+many such tracks there are. A track whose artist is filled in or corrected goes where that artist is.
 
-Rules of earlier versions told artists apart by their spelling. Under such a rule an artist is in training where any of
-its spellings was, so that what a model was trained on is never tested.
+Rules of earlier versions told artists apart by their spelling. Under such a rule an artist is in training
+where any of its spellings was, so that what a model was trained on is never tested.
 """
 
 import hashlib
@@ -71,16 +74,23 @@ class SplitConfig(Config):
     def shares(self) -> dict[Split, float]:
         """The splits that are to have tracks, largest share first."""
         shares: dict[Split, float] = {"train": self.train, "valid": self.valid, "test": self.test}
-        return {split: shares[split] for split in sorted(shares, key=lambda split: -shares[split]) if shares[split]}
+        return {
+            split: shares[split]
+            for split in sorted(shares, key=lambda split: -shares[split])
+            if shares[split]
+        }
 
 
 class SplitRule(Config):
-    """Which split each group is in, for this catalog and any later one; plain JSON, to be saved with the model."""
+    """Which split each group is in, for this catalog and any later one; plain JSON, to be saved with the
+    model.
+    """
 
     config: SplitConfig = SplitConfig()
     exceptions: dict[str, Split] = Field({}, description="groups that are not where their hash puts them")
     artists_by: Literal["spelling", "key"] = Field(
-        "spelling", description="what names an artist's group; rules of earlier versions do not say, and mean spelling"
+        "spelling",
+        description="what names an artist's group; rules of earlier versions do not say, and mean spelling",
     )
 
     def split_of(self, group: str) -> Split:
@@ -90,8 +100,8 @@ class SplitRule(Config):
     def assign(self, catalog: Catalog) -> list[str]:
         """The split of each track, in row order; a `split` cell in the catalog goes first.
 
-        Logs a warning where nothing says which tracks belong together, where the catalog's own cells tear a group
-        apart, and where a split has no track.
+        Logs a warning where nothing says which tracks belong together, where the catalog's own cells tear a
+        group apart, and where a split has no track.
         """
         groups = group_names(catalog, self.config)
         given = _given(catalog, groups)
@@ -131,7 +141,9 @@ def make_split_rule(catalog: Catalog, config: SplitConfig) -> SplitRule:
     """The rule for this catalog: the hash, and the exceptions that it takes to spread genres over the splits."""
     groups = group_names(catalog, config)
     given = _given(catalog, groups)
-    homes: dict[str, Split] = {group: _at(_position(group, config), config) for group in dict.fromkeys(groups)}
+    homes: dict[str, Split] = {
+        group: _at(_position(group, config), config) for group in dict.fromkeys(groups)
+    }
     places = homes | given
     strata = _strata(catalog, groups, config)
     for members in strata.values():
@@ -145,7 +157,9 @@ def make_split_rule(catalog: Catalog, config: SplitConfig) -> SplitRule:
 
 
 def group_names(catalog: Catalog, config: SplitConfig) -> list[str]:
-    """The group of each track, in row order: `artist=nina simone`, or `track_id=...` for a track that names none."""
+    """The group of each track, in row order: `artist=nina simone`, or `track_id=...` for a track that names
+    none.
+    """
     if config.group != "artist":
         return _names_as_spelled(catalog, config.group)
     pairs = zip(catalog.artists.leads, catalog.track_ids, strict=True)
@@ -209,7 +223,9 @@ def _strata(catalog: Catalog, groups: list[str], config: SplitConfig) -> dict[st
         return {"": list(dict.fromkeys(groups))}
     label = [labels[0] if labels else None for labels in catalog.values(config.stratify)]
     counts = pd.DataFrame({"group": groups, "label": label}).value_counts(sort=False).reset_index()
-    counts = counts.sort_values(["group", "count", "label"], ascending=[True, False, True]).drop_duplicates("group")
+    counts = counts.sort_values(["group", "count", "label"], ascending=[True, False, True]).drop_duplicates(
+        "group"
+    )
     main = dict(zip(counts["group"], counts["label"], strict=True))
     strata: dict[str, list[str]] = {}
     for group in dict.fromkeys(groups):
@@ -258,14 +274,20 @@ def _distance(group: str, split: Split, config: SplitConfig) -> float:
 def _warn(catalog: Catalog, config: SplitConfig, groups: list[str], splits: list[str]) -> None:
     """Say what makes scores on held-out tracks untrue or impossible."""
     if not any(group.startswith(f"{config.group}=") for group in groups):
-        message = "%s: no %s is known, so tracks by one may stand in train and in test, and scores look too good"
+        message = (
+            "%s: no %s is known, so tracks by one may stand in train and in test, and scores look too good"
+        )
         log.warning(message, catalog.source, config.group)
     places = set(zip(groups, splits, strict=True))
     torn = sorted(group for group, count in Counter(group for group, _ in places).items() if count > 1)
     if torn:
-        message = "%s: its split column tears %d groups apart (%s), so scores on held-out tracks look too good"
+        message = (
+            "%s: its split column tears %d groups apart (%s), so scores on held-out tracks look too good"
+        )
         log.warning(message, catalog.source, len(torn), torn[0])
     empty = [split for split in SPLITS if split in config.shares() and split not in splits]
     if empty:
-        message = "%s: no track is left for %s: there are only %d groups by %s. Add tracks by others to evaluate"
+        message = (
+            "%s: no track is left for %s: there are only %d groups by %s. Add tracks by others to evaluate"
+        )
         log.warning(message, catalog.source, " and ".join(empty), len(set(groups)), config.group)

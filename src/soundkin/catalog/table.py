@@ -1,9 +1,10 @@
 """The catalog: one table, one row per track.
 
-`track_id` and `path` are required. `title, artist, album, genre, year, lyrics, licence, duration` (seconds), `split`
-and any further column are optional. An empty cell is an unknown label. Cells with several values separate them by `;`.
-`path` is relative to `audio_folder` if that column is there, else to the catalog's own folder, and stays inside it.
-Whether the audio exists is not checked here: whoever reads it records the files that are missing.
+`track_id` and `path` are required. `title, artist, album, genre, year, lyrics, licence, duration` (seconds),
+`split` and any further column are optional. An empty cell is an unknown label. Cells with several values
+separate them by `;`. `path` is relative to `audio_folder` if that column is there, else to the catalog's own
+folder, and stays inside it. Whether the audio exists is not checked here: whoever reads it records the files
+that are missing.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,15 @@ import pandas as pd
 
 from soundkin.catalog.artists import Artists
 from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere, on_disk, with_slashes
-from soundkin.catalog.rows import number_of, numbers, read_rows, refuse, refuse_empty, refuse_repeats, write_rows
+from soundkin.catalog.table_io import (
+    number_of,
+    numbers,
+    read_rows,
+    refuse,
+    refuse_empty,
+    refuse_repeats,
+    write_rows,
+)
 from soundkin.errors import CatalogError
 from soundkin.shapes import Bool
 
@@ -29,9 +38,9 @@ ISO_DATE = r"[12]\d{3}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01])(?:[T ]\d{2}:
 class Catalog:
     """Tracks and their labels; rows keep the order of the file.
 
-    `frame` holds text (NaN where missing) but for `year` (Int64) and `duration` (float64 seconds). Paths are relative
-    to `folder`. `source` opens messages: `catalog music/tracks.csv`. `no_artist` holds names that are no artist's,
-    beside those of no_artist.txt.
+    `frame` holds text (NaN where missing) but for `year` (Int64) and `duration` (float64 seconds). Paths are
+    relative to `folder`. `source` opens messages: `catalog music/tracks.csv`. `no_artist` holds names that
+    are no artist's, beside those of no_artist.txt.
     """
 
     frame: pd.DataFrame
@@ -58,6 +67,7 @@ class Catalog:
 
         Raises:
             CatalogError: no such track.
+
         """
         return self.folder / on_disk(str(self.frame["path"].iloc[self.row(track_id)]))
 
@@ -70,13 +80,18 @@ class Catalog:
 
         Raises:
             CatalogError: no such track.
+
         """
         if track_id not in self._rows:
-            raise CatalogError(f"{self.source}: no track has track_id={track_id}. Check its spelling in the catalog.")
+            raise CatalogError(
+                f"{self.source}: no track has track_id={track_id}. Check its spelling in the catalog."
+            )
         return self._rows[track_id]
 
     def id_hint(self, track_id: str) -> str:
-        """The end of a sentence about an id that is not here: whether a spreadsheet may have made it of one that is."""
+        """The end of a sentence about an id that is not here: whether a spreadsheet may have made it of one
+        that is.
+        """
         number = number_of(track_id)
         alike = [] if number is None else [one for one in self.track_ids if number_of(one) == number]
         return f"; a spreadsheet may have made it of {alike[0]}: import that column as text" if alike else ""
@@ -86,6 +101,7 @@ class Catalog:
 
         Raises:
             CatalogError: the catalog has no such column.
+
         """
         if column not in self.frame:
             raise CatalogError(f"{self.source}: no column {column}. It has {', '.join(self.frame.columns)}.")
@@ -94,21 +110,29 @@ class Catalog:
         return [labels[code] if code >= 0 else () for code in codes]
 
     def select(self, tracks: Sequence[str] | Bool[np.ndarray, " tracks"]) -> "Catalog":
-        """The catalog of some tracks: those with these ids, in this order, or those where a mask [tracks] is true.
+        """The catalog of some tracks: those with these ids, in this order, or those where a mask [tracks] is
+        true.
 
         Its artists are told apart as they are in the whole.
 
         Raises:
             CatalogError: no track has one of the ids.
+
         """
         chosen = np.asarray(tracks)
-        rows = np.flatnonzero(chosen) if chosen.dtype == bool else [self.row(str(track_id)) for track_id in tracks]
+        rows = (
+            np.flatnonzero(chosen)
+            if chosen.dtype == bool
+            else [self.row(str(track_id)) for track_id in tracks]
+        )
         part = replace(self, frame=self.frame.iloc[rows].reset_index(drop=True))
         part.__dict__["artists"] = self.artists.take(rows)
         return part
 
     def require(self, column: str, why: str) -> None:
-        """Raise CatalogError unless some track has a label in `column`; `why` ends the sentence and says the mend."""
+        """Raise CatalogError unless some track has a label in `column`; `why` ends the sentence and says the
+        mend.
+        """
         if column not in self.frame:
             raise CatalogError(f"{self.source}: there is no column {column}, and {why}")
         if self.frame[column].isna().all():
@@ -120,10 +144,12 @@ class Catalog:
 
 
 def read_catalog(path: Path, no_artist: Sequence[str] = ()) -> Catalog:
-    """Read and check a catalog, CSV (UTF-8) or Parquet. `no_artist`: names that are no artist's, beside the usual ones.
+    """Read and check a catalog, CSV (UTF-8) or Parquet. `no_artist`: names that are no artist's, beside the
+    usual ones.
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
+
     """
     path = Path(path)
     source = f"catalog {path}"
@@ -142,6 +168,7 @@ def write_catalog(frame: pd.DataFrame, path: Path) -> None:
     Raises:
         CatalogError: another suffix.
         OutputError: the folder cannot be written, or the disk is full.
+
     """
     write_rows(frame, Path(path))
 
@@ -164,10 +191,14 @@ def _checked_paths(frame: pd.DataFrame, source: str, folder: Path) -> "pd.Series
     outside = absolute_elsewhere(folder, paths) | absolute_elsewhere(folder, turned)
     mend = f"Write it relative to {folder}, or put that folder into a column audio_folder."
     refuse(frame, source, "path", outside, f"lies outside {folder}", mend)
-    refuse(frame, source, "path", climbing(paths), "holds `..`, which may leave the folder of the audio", mend)
+    refuse(
+        frame, source, "path", climbing(paths), "holds `..`, which may leave the folder of the audio", mend
+    )
     inside = turned.str.removeprefix(f"{folder}/")
     mend = "Copy the audio there, or name the folder that the link leads to in a column audio_folder."
-    refuse(frame, source, "path", linked_elsewhere(folder, inside), f"is a link that leads out of {folder}", mend)
+    refuse(
+        frame, source, "path", linked_elsewhere(folder, inside), f"is a link that leads out of {folder}", mend
+    )
     return turned
 
 
@@ -176,7 +207,9 @@ def _typed(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     if "year" in frame:
         years = years_of(frame["year"])
         odd = frame["year"].notna() & years.isna()
-        refuse(frame, source, "year", odd, "is not a year such as 1999", "Correct it, or leave the cell empty.")
+        refuse(
+            frame, source, "year", odd, "is not a year such as 1999", "Correct it, or leave the cell empty."
+        )
         frame["year"] = years
     if "duration" in frame:
         mend = "Correct it, or leave the cell empty."

@@ -20,8 +20,8 @@ class TimeSplit:
 def split_by_time(ratings: pd.DataFrame, cutoff: pd.Timestamp | None = None) -> TimeSplit | None:
     """Split ratings, as `read_ratings` returns them, into those before a time and those from it on.
 
-    The default is the first time before which `SHARE_BEFORE` of the timed ratings fall, or else the last. None where
-    ratings have no times, or all fall on one side.
+    The default is the first time before which `SHARE_BEFORE` of the timed ratings fall, or else the last.
+    None where ratings have no times, or all fall on one side.
     """
     if "timestamp" not in ratings or not ratings["timestamp"].notna().any():
         return None

@@ -1,8 +1,9 @@
 """Times as people and programs write them, told apart a column at a time, never a cell at a time.
 
-Numbers of a column are all in one form: Unix seconds, milliseconds, microseconds or nanoseconds, told apart by their
-size, or dates without separators (`20210501`, `202105011053`, `202105`, `2021`). Dates in words or ISO 8601 say what
-they are, and may stand beside either. UTC where no zone is given. What could be read in two ways is refused.
+Numbers of a column are all in one form: Unix seconds, milliseconds, microseconds or nanoseconds, told apart
+by their size, or dates without separators (`20210501`, `202105011053`, `202105`, `2021`). Dates in words or
+ISO 8601 say what they are, and may stand beside either. UTC where no zone is given. What could be read in two
+ways is refused.
 """
 
 import logging
@@ -11,7 +12,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from soundkin.catalog.rows import refuse
+from soundkin.catalog.table_io import refuse
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,10 @@ def read_times(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.T
     """A column of text as datetime64[ns, UTC], NaT where empty; from 1970 to 2100.
 
     Raises:
-        CatalogError: names the row and the value that is no time, is in another unit than its column, or could be
+        CatalogError: names the row and the value that is no time, is in another unit than its column, or
+            could be
             read in two ways.
+
     """
     text = frame[column].astype("str")
     numeric = text.str.fullmatch(NUMBER).fillna(False).to_numpy(bool)
@@ -71,7 +74,14 @@ def read_unix_seconds(frame: pd.DataFrame, source: str, column: str) -> "pd.Seri
 def _of_numbers(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.Timestamp]":
     text = frame[column].str.replace(",", ".")
     rounded = text.str.fullmatch(ROUNDED).to_numpy(bool)
-    refuse(frame, source, column, rounded, "is not a time: a spreadsheet has rounded it", "Export the table again.")
+    refuse(
+        frame,
+        source,
+        column,
+        rounded,
+        "is not a time: a spreadsheet has rounded it",
+        "Export the table again.",
+    )
     values = pd.to_numeric(text)
     refuse(frame, source, column, values < 0, "is before 1970", MEND)
     forms = _forms(text, values.to_numpy("float64"))
@@ -82,7 +92,14 @@ def _of_numbers(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.
         refuse(frame, source, column, times.isna() & (values != 0), "is not a date", MEND)
         return times.astype("datetime64[ns, UTC]").fillna(FIRST)
     if form == "days":
-        refuse(frame, source, column, values > 0, "is a number of days, as spreadsheets and databases count them", MEND)
+        refuse(
+            frame,
+            source,
+            column,
+            values > 0,
+            "is a number of days, as spreadsheets and databases count them",
+            MEND,
+        )
     if form == "early seconds":
         log.warning("%s: %s is read as Unix seconds, all of them before 1973. Is that so?", source, column)
     unit = UNITS.get(form, "s")
@@ -93,7 +110,9 @@ def _of_numbers(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.
 
 
 def _forms(text: "pd.Series[str]", values: np.ndarray) -> np.ndarray:
-    """What each number looks like: a key of DATES or UNITS, `days`, `early seconds`, `0`, or `` for none of them."""
+    """What each number looks like: a key of DATES or UNITS, `days`, `early seconds`, `0`, or `` for none of
+    them.
+    """
     forms = np.full(len(text), "", dtype=object)
     for step, unit in enumerate(UNITS):
         scale = 1000.0**step

@@ -16,7 +16,10 @@ from soundkin.terminal import printable_lines
 
 OPTIONS = (
     click.Option(
-        ["--quiet"], is_flag=True, expose_value=False, help="Neither progress nor notes on stderr: errors only."
+        ["--quiet"],
+        is_flag=True,
+        expose_value=False,
+        help="Neither progress nor notes on stderr: errors only.",
     ),
     click.Option(
         ["--log-format"],
@@ -41,7 +44,9 @@ def options_among(words: Sequence[str]) -> list[str]:
 
 
 def set_up_logging(words: Sequence[str]) -> None:
-    """Log to stderr as the command line `words` ask; read here, so that mistakes in other words are logged so too."""
+    """Log to stderr as the command line `words` ask; read here, so that mistakes in other words are logged so
+    too.
+    """
     options = options_among(words)
     as_json = "--log-format=json" in options or ("--log-format", "json") in pairwise(options)
     handler = _ToStderr()
@@ -59,7 +64,9 @@ def logs_json() -> bool:
 
 
 def prepare_streams() -> None:
-    """See to it that no character ends in a traceback, and no file of ours takes the number of a closed stream."""
+    """See to it that no character ends in a traceback, and no file of ours takes the number of a closed
+    stream.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -38,10 +38,10 @@ class LazyCommands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import `soundkin.cli.<verb>` and take its `command`."""
+        """Import `soundkin.cli.<verb>_command` and take its `command`."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"soundkin.cli.{cmd_name}")
+        module = importlib.import_module(f"soundkin.cli.{cmd_name}_command")
         command: click.Command = module.command
         command.params += [option for option in OPTIONS if option not in command.params]
         return command
@@ -101,7 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # help is printed by click, not by us
             discard_stdout()
-            log.error("soundkin: cannot write: %s. Free some space, and run the same command again.", error.strerror)
+            log.error(
+                "soundkin: cannot write: %s. Free some space, and run the same command again.", error.strerror
+            )
             sys.exit(BUG)
         if not logs_json():
             raise

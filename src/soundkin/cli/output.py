@@ -1,4 +1,5 @@
-"""How results look: tables, lines or JSON on stdout; notes, errors and what was skipped on stderr, by logging.
+"""How results look: tables, lines or JSON on stdout; notes, errors and what was skipped on stderr, by
+logging.
 
 All that came from a file or a person goes through `printable`, and nothing in it is read as markup.
 """
@@ -26,6 +27,7 @@ def say(text: str) -> None:
 
     Raises:
         OutputError: stdout is closed, or full.
+
     """
     _write(printable_lines(text))
 
@@ -40,7 +42,9 @@ def print_json(value: Any) -> None:
     _write(printable_json(value))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], shorten: bool = False) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], shorten: bool = False
+) -> None:
     """Print a table that fits the terminal, or COLUMNS; with `shorten`, long text ends in an ellipsis."""
     shown = [[printable(cell) for cell in row] for row in rows]
     width = shutil.get_terminal_size((PIPE_COLUMNS, 24)).columns
@@ -89,7 +93,9 @@ def _write(text: str, end: str = "\n") -> None:
         discard_stdout()
     except OSError as error:
         discard_stdout()
-        raise OutputError(f"cannot write to stdout: {error.strerror}. Nothing but the printed text is lost.") from error
+        raise OutputError(
+            f"cannot write to stdout: {error.strerror}. Nothing but the printed text is lost."
+        ) from error
 
 
 def discard_stdout() -> None:

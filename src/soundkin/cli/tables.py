@@ -1,4 +1,5 @@
-"""Tables that fit a width: text folds or is shortened, and where that is not enough columns go into a further table.
+"""Tables that fit a width: text folds or is shortened, and where that is not enough columns go into a further
+table.
 
 A number is never cut, nor torn from the interval's brackets behind it: `[0.74, 0.89]` stays on one line.
 """
@@ -16,12 +17,17 @@ NUMBER = re.compile(r"[-+(]?\.?\d[^A-Za-z]*")
 
 
 def lay_out(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, shorten: bool = False, unicode: bool = True
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    shorten: bool = False,
+    unicode: bool = True,
 ) -> list[list[str]]:
-    """The lines of the table, header first and then a rule; of several tables if one would be wider than `width`.
+    """The lines of the table, header first and then a rule; of several tables if one would be wider than
+    `width`.
 
-    Long text is folded, or with `shorten` ends in an ellipsis. Tables after the first repeat the leading columns of
-    text, which say what a row is about.
+    Long text is folded, or with `shorten` ends in an ellipsis. Tables after the first repeat the leading
+    columns of text, which say what a row is about.
     """
     cells = [[columns[place], *(row[place] for row in rows)] for place in range(len(columns))]
     widest = [max(map(cell_len, column)) for column in cells]
@@ -31,7 +37,9 @@ def lay_out(
         return [_lines(cells, widest, style)]
     style = _Style(shorten, unicode, folding=not shorten)
     return [
-        _lines([cells[i] for i in part], _fit([widest[i] for i in part], [least[i] for i in part], width), style)
+        _lines(
+            [cells[i] for i in part], _fit([widest[i] for i in part], [least[i] for i in part], width), style
+        )
         for part in _parts(cells, least, width)
     ]
 
@@ -53,11 +61,16 @@ def _least_width(column: Sequence[str], shorten: bool) -> int:
     if shorten and not _is_numeric(column):
         return SHORTEST
     units = [unit for cell in column for unit in UNIT.findall(cell)]
-    return max((cell_len(u) if is_number(u) or "[" in u else min(cell_len(u), LONGEST_WORD) for u in units), default=1)
+    return max(
+        (cell_len(u) if is_number(u) or "[" in u else min(cell_len(u), LONGEST_WORD) for u in units),
+        default=1,
+    )
 
 
 def _parts(cells: Sequence[Sequence[str]], least: Sequence[int], width: int) -> list[list[int]]:
-    """Which columns stand in which table: leading columns of text in each, the others as many as there is room for."""
+    """Which columns stand in which table: leading columns of text in each, the others as many as there is
+    room for.
+    """
     values = [place for place, column in enumerate(cells) if place and _is_numeric(column)]
     keys = list(range(values[0] if values else 1))
     while len(keys) > 1 and _total([least[i] for i in keys]) > width // 2:

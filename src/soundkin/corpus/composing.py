@@ -1,6 +1,7 @@
 """From a genre to a score: which pitch sounds when, how long and how loud; no sound yet.
 
-A track may borrow its harmony (scale, progression, chord pattern) from a second genre with an equally long bar.
+A track may borrow its harmony (scale, progression, chord pattern) from a second genre with an equally long
+bar.
 """
 
 from collections.abc import Iterator
@@ -84,7 +85,9 @@ def compose(genre: Genre, harmony: Genre, habits: Habits, seconds: float, rng: n
 
 
 class _Composer:
-    def __init__(self, genre: Genre, harmony: Genre, habits: Habits, seconds: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self, genre: Genre, harmony: Genre, habits: Habits, seconds: float, rng: np.random.Generator
+    ) -> None:
         self.genre, self.harmony, self.habits, self.seconds, self.rng = genre, harmony, habits, seconds, rng
         lean = float(np.clip(habits.tempo_lean + rng.normal(0, 0.2), 0, 1))
         self.tempo_bpm = genre.tempo_bpm[0] + lean * (genre.tempo_bpm[1] - genre.tempo_bpm[0])
@@ -121,7 +124,9 @@ class _Composer:
         tonic = lowest + (self.key - lowest) % 12
         for stroke in self._strokes("bass", self._choose(self.genre.bass)):
             degree = self._root(stroke.step) + int(stroke.symbol) - 1
-            yield self._note(stroke, _fold(pitch(tonic, self.scale, degree), lowest - 2, 22), self.genre.bass_gate)
+            yield self._note(
+                stroke, _fold(pitch(tonic, self.scale, degree), lowest - 2, 22), self.genre.bass_gate
+            )
 
     def _chords(self) -> Iterator[Note]:
         lowest = 53 + self.habits.register
@@ -137,7 +142,9 @@ class _Composer:
                 yield self._note(stroke, one, self.harmony.chord_gate)
 
     def _melody(self) -> Iterator[Note]:
-        """Two phrases in the order A A B A: each walks through the scale and leans on chord tones at the beat."""
+        """Two phrases in the order A A B A: each walks through the scale and leans on chord tones at the
+        beat.
+        """
         lowest = 65 + self.habits.register
         tonic = lowest + (self.key - lowest) % 12
         phrases = [(self._choose(self.genre.melody), self._walk()) for _ in "AB"]
@@ -163,14 +170,18 @@ class _Composer:
         return degrees
 
     def _nearest_chord_tone(self, degree: int, step: int) -> int:
-        tones = [tone + 7 * octave for tone in chord_degrees(self._root(step), 3) for octave in (-2, -1, 0, 1)]
+        tones = [
+            tone + 7 * octave for tone in chord_degrees(self._root(step), 3) for octave in (-2, -1, 0, 1)
+        ]
         return min(tones, key=lambda tone: abs(tone - degree))
 
     def _root(self, step: int) -> int:
         chord = step * self.harmony.chords_per_bar // self.genre.steps_per_bar
         return self.progression[chord % len(self.progression)]
 
-    def _strokes(self, layer: str, pattern: Pattern, first: int = 0, last: int | None = None) -> Iterator[_Stroke]:
+    def _strokes(
+        self, layer: str, pattern: Pattern, first: int = 0, last: int | None = None
+    ) -> Iterator[_Stroke]:
         """Repeat `pattern` from step `first` to `last`, leaving out the quarters in which `layer` rests."""
         for start in range(first, self.steps if last is None else last, len(pattern)):
             for offset, symbol in enumerate(pattern):
@@ -187,7 +198,9 @@ class _Composer:
 
     def _time(self, step: int) -> float:
         late = self.swing * self.step_seconds * (step % 2)
-        return max(0.0, step * self.step_seconds + late + float(self.rng.normal(0, self.habits.looseness_seconds)))
+        return max(
+            0.0, step * self.step_seconds + late + float(self.rng.normal(0, self.habits.looseness_seconds))
+        )
 
     def _choose(self, choices: tuple[Choice, ...]) -> Choice:
         return choices[self.rng.integers(len(choices))]

@@ -1,4 +1,6 @@
-"""One-shot drums: each stroke is a short float32 waveform [samples] that a kit renders once and plays many times."""
+"""One-shot drums: each stroke is a short float32 waveform [samples] that a kit renders once and plays many
+times.
+"""
 
 from dataclasses import dataclass
 
@@ -81,14 +83,18 @@ class Drummer:
 
     def _kick(self) -> Waveform:
         kit, seconds = self.kit, self._seconds(self.kit.kick_decay_seconds)
-        falling_turns = kit.kick_hz * (seconds + 0.06 * (1 - np.exp(seconds / -0.02)))  # starts at 4 times kick_hz
+        falling_turns = kit.kick_hz * (
+            seconds + 0.06 * (1 - np.exp(seconds / -0.02))
+        )  # starts at 4 times kick_hz
         body = np.sin(2 * np.pi * falling_turns) * np.exp(seconds / -kit.kick_decay_seconds)
         click = kit.kick_click * _noise(len(seconds)) * np.exp(seconds / -0.003)
         return 1.3 * body + click
 
     def _snare(self) -> Waveform:
         kit, seconds = self.kit, self._seconds(self.kit.snare_decay_seconds)
-        body = np.sin(2 * np.pi * kit.snare_hz * seconds) + 0.6 * np.sin(2 * np.pi * 1.6 * kit.snare_hz * seconds)
+        body = np.sin(2 * np.pi * kit.snare_hz * seconds) + 0.6 * np.sin(
+            2 * np.pi * 1.6 * kit.snare_hz * seconds
+        )
         tone = body * np.exp(seconds / (-0.6 * kit.snare_decay_seconds))
         rattle = 0.6 * _noise(len(seconds)) * np.exp(seconds / -kit.snare_decay_seconds)
         return (1 - kit.snare_rattle) * tone + kit.snare_rattle * rattle
@@ -104,19 +110,29 @@ class Drummer:
 
     def _cymbal(self, decay_seconds: float) -> Waveform:
         seconds = self._seconds(decay_seconds)
-        partials_hz = 1000 * np.array([5.1, 5.9, 6.7, 7.3, 8.1, 9.4])  # below 11 kHz: every sample rate holds them
+        partials_hz = 1000 * np.array(
+            [5.1, 5.9, 6.7, 7.3, 8.1, 9.4]
+        )  # below 11 kHz: every sample rate holds them
         ring = np.sin(2 * np.pi * np.outer(partials_hz, seconds)).sum(axis=0) / 2
-        mixed: Waveform = self.kit.cymbal_tone * ring + (1 - self.kit.cymbal_tone) * _high(_noise(len(seconds)))
+        mixed: Waveform = self.kit.cymbal_tone * ring + (1 - self.kit.cymbal_tone) * _high(
+            _noise(len(seconds))
+        )
         return mixed * np.exp(seconds / -decay_seconds)
 
     def _hiss(self, decay_seconds: float, rise_seconds: float) -> Waveform:
         seconds = self._seconds(decay_seconds)
         rising = np.minimum(1, seconds / rise_seconds)
-        return _high(_noise(len(seconds))) * rising * np.exp(-np.maximum(0, seconds - rise_seconds) / decay_seconds)
+        return (
+            _high(_noise(len(seconds)))
+            * rising
+            * np.exp(-np.maximum(0, seconds - rise_seconds) / decay_seconds)
+        )
 
     def _ring(self, tones_hz: tuple[float, ...], decay_seconds: float) -> Waveform:
         seconds = self._seconds(decay_seconds)
-        ring: Waveform = sum(np.sin(2 * np.pi * hz * seconds) for hz in tones_hz) * np.exp(seconds / -decay_seconds)
+        ring: Waveform = sum(np.sin(2 * np.pi * hz * seconds) for hz in tones_hz) * np.exp(
+            seconds / -decay_seconds
+        )
         return ring
 
 

@@ -1,7 +1,7 @@
 """Pitched instruments: a band-limited single cycle, read at the note's pitch, shaped by an envelope.
 
-A family says within which ranges an instrument's character may lie; `draw_instrument` picks one, so that two artists
-who both play `strings` still sound different. Waveforms are float32 [samples], about unit level.
+A family says within which ranges an instrument's character may lie; `draw_instrument` picks one, so that two
+artists who both play `strings` still sound different. Waveforms are float32 [samples], about unit level.
 """
 
 from dataclasses import dataclass, replace
@@ -90,7 +90,9 @@ def draw_instrument(family: str, rng: np.random.Generator) -> Instrument:
     """An instrument of the family with a character of its own."""
     ranges = FAMILIES[family]
     resonances = [
-        Resonance(float(np.exp(rng.uniform(np.log(250), np.log(4000)))), rng.uniform(1, 5), rng.uniform(0.15, 0.5))
+        Resonance(
+            float(np.exp(rng.uniform(np.log(250), np.log(4000)))), rng.uniform(1, 5), rng.uniform(0.15, 0.5)
+        )
         for _ in range(rng.integers(1, 4))
     ]
     return Instrument(
@@ -135,7 +137,9 @@ class Player:
 
     def note(self, pitch: int, seconds: float) -> Waveform:
         """The note held for `seconds` and then released, so a little longer than that."""
-        held = max(1, round(seconds * self.sample_rate_hz / 64)) * 64  # rounded so that repeated notes are found again
+        held = (
+            max(1, round(seconds * self.sample_rate_hz / 64)) * 64
+        )  # rounded so that repeated notes are found again
         key = (pitch, held)
         if key not in self._notes:
             envelope = self._envelope(held)
@@ -168,7 +172,9 @@ class Player:
 
     def _positions(self, frequency_hz: float, seconds: Waveform) -> Int[np.ndarray, " samples"]:
         """Where in the single cycle each sample reads; the phase is a 32-bit integer that wraps by itself."""
-        turns = np.arange(len(seconds), dtype=np.uint32) * np.uint32(frequency_hz / self.sample_rate_hz * 2**32)
+        turns = np.arange(len(seconds), dtype=np.uint32) * np.uint32(
+            frequency_hz / self.sample_rate_hz * 2**32
+        )
         instrument = self.instrument
         if instrument.vibrato_cents > 1:
             depth_hz = frequency_hz * (2 ** (instrument.vibrato_cents / 1200) - 1)
@@ -179,7 +185,9 @@ class Player:
 
 
 def single_cycle(instrument: Instrument, frequency_hz: float, sample_rate_hz: int, tilt: float) -> Waveform:
-    """One period of the tone, [CYCLE_SAMPLES], of unit RMS, without harmonics beyond what the sample rate holds."""
+    """One period of the tone, [CYCLE_SAMPLES], of unit RMS, without harmonics beyond what the sample rate
+    holds.
+    """
     count = max(1, min(instrument.harmonics, int(0.45 * sample_rate_hz / frequency_hz)))
     number = np.arange(1, count + 1)
     amplitude = number**-tilt * np.where(number % 2, 1.0, instrument.even)

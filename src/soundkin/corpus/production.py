@@ -1,7 +1,8 @@
 """The studio: layers are mixed, saturated, equalised, given a room, and brought to a loudness.
 
-Production belongs to artists and albums and drifts with the year: older records are noisier, duller, narrower and
-quieter. It knows nothing of genres. Waveforms are float32, mono layers [samples] in, [samples, channels] out.
+Production belongs to artists and albums and drifts with the year: older records are noisier, duller, narrower
+and quieter. It knows nothing of genres. Waveforms are float32, mono layers [samples] in, [samples, channels]
+out.
 """
 
 from collections.abc import Mapping
@@ -54,7 +55,9 @@ def draw_production(rng: np.random.Generator) -> Production:
     ]
     return Production(
         levels_db={layer: float(rng.normal(0, 2.5)) for layer in LAYERS},
-        pans={layer: float(rng.uniform(-0.6, 0.6)) if layer in ("chords", "melody") else 0.0 for layer in LAYERS},
+        pans={
+            layer: float(rng.uniform(-0.6, 0.6)) if layer in ("chords", "melody") else 0.0 for layer in LAYERS
+        },
         chorus_level=float(rng.choice((0.0, rng.uniform(0.3, 0.8)))),
         chorus_hz=rng.uniform(0.3, 2.0),
         echo_level=float(rng.choice((0.0, 0.0, rng.uniform(0.2, 0.45)))),
@@ -70,14 +73,19 @@ def draw_production(rng: np.random.Generator) -> Production:
 
 
 def vary(production: Production, amount: float, rng: np.random.Generator) -> Production:
-    """The same artist's next album or track: other settings by about `amount` times 2 dB, hardly another sound."""
+    """The same artist's next album or track: other settings by about `amount` times 2 dB, hardly another
+    sound.
+    """
     return replace(
         production,
-        levels_db={layer: level + float(rng.normal(0, 2 * amount)) for layer, level in production.levels_db.items()},
+        levels_db={
+            layer: level + float(rng.normal(0, 2 * amount)) for layer, level in production.levels_db.items()
+        },
         reverb_seconds=production.reverb_seconds * float(np.exp(rng.normal(0, 0.3 * amount))),
         reverb_level=production.reverb_level * float(np.exp(rng.normal(0, 0.3 * amount))),
         bells=tuple(
-            replace(bell, gain_db=bell.gain_db + float(rng.normal(0, 2 * amount))) for bell in production.bells
+            replace(bell, gain_db=bell.gain_db + float(rng.normal(0, 2 * amount)))
+            for bell in production.bells
         ),
         tilt_db=production.tilt_db + float(rng.normal(0, 0.5 * amount)),
     )
@@ -151,7 +159,9 @@ def _echo(layer: Waveform, level: float, delay_samples: int) -> Waveform:
     return echoed
 
 
-def _room_and_equaliser(mix: Stereo, production: Production, sample_rate_hz: int, rng: np.random.Generator) -> Stereo:
+def _room_and_equaliser(
+    mix: Stereo, production: Production, sample_rate_hz: int, rng: np.random.Generator
+) -> Stereo:
     """Both are linear, so one trip to the frequency domain serves them."""
     samples = mix.shape[1]
     tail = int(production.reverb_seconds * sample_rate_hz)
@@ -173,8 +183,13 @@ def _equaliser(production: Production, hz: Float[np.ndarray, " bins"]) -> Float3
     for bell in production.bells:
         distance = (octave - np.float32(np.log2(bell.hz / 1000))) / np.float32(bell.octaves)
         gain_db += np.float32(bell.gain_db) * np.exp(-(distance**2))
-    for octaves_beyond in (octave - np.float32(np.log2(production.highest_hz / 1000)), np.float32(-5) - octave):
-        gain_db -= 10 * np.logaddexp(np.float32(0), np.float32(5.5) * octaves_beyond)  # 55 dB per octave, soft knee
+    for octaves_beyond in (
+        octave - np.float32(np.log2(production.highest_hz / 1000)),
+        np.float32(-5) - octave,
+    ):
+        gain_db -= 10 * np.logaddexp(
+            np.float32(0), np.float32(5.5) * octaves_beyond
+        )  # 55 dB per octave, soft knee
     amplitude: Float32[np.ndarray, " bins"] = 10 ** (gain_db / 20)
     return amplitude
 
@@ -183,7 +198,9 @@ def _master(
     record: Stereo, production: Production, sample_rate_hz: int, rng: np.random.Generator
 ) -> Float32[np.ndarray, "samples channels"]:
     record *= np.float32(10 ** (production.loudness_db / 20) / (np.sqrt(np.mean(record**2)) + 1e-9))
-    record += np.float32(10 ** (production.hiss_db / 20)) * rng.standard_normal(record.shape, dtype=np.float32)
+    record += np.float32(10 ** (production.hiss_db / 20)) * rng.standard_normal(
+        record.shape, dtype=np.float32
+    )
     record = np.tanh(record)  # peaks are rounded, never clipped
     fade = min(record.shape[1], sample_rate_hz // 2)
     record[:, record.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)

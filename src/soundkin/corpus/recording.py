@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from soundkin.corpus.artists import TrackPlan
 from soundkin.corpus.composing import Score, compose
 from soundkin.corpus.encoding import Tags, write_audio
-from soundkin.corpus.lyrics import timed, write_lyrics
+from soundkin.corpus.invented_artists import TrackPlan
 from soundkin.corpus.performing import perform
 from soundkin.corpus.production import produce
+from soundkin.corpus.song_words import timed, write_lyrics
 from soundkin.corpus.theory import KEYS, is_minor
 from soundkin.files import replacing
 from soundkin.shapes import Float32, typechecked
@@ -45,7 +45,9 @@ class TrackTruth:
 def track_path(plan: TrackPlan) -> str:
     """Where the track's file goes, relative to the folder of music."""
     album = plan.album
-    return f"{album.artist.name}/{album.year} {album.title}/{plan.number:02d} {plan.title}.{album.audio_format}"
+    return (
+        f"{album.artist.name}/{album.year} {album.title}/{plan.number:02d} {plan.title}.{album.audio_format}"
+    )
 
 
 def record(plan: TrackPlan, folder: Path) -> TrackTruth:
@@ -65,7 +67,9 @@ def record(plan: TrackPlan, folder: Path) -> TrackTruth:
 
 
 @typechecked
-def render(plan: TrackPlan, score: Score, rng: np.random.Generator) -> Float32[np.ndarray, "samples channels"]:
+def render(
+    plan: TrackPlan, score: Score, rng: np.random.Generator
+) -> Float32[np.ndarray, "samples channels"]:
     """The track's samples at its album's sample rate."""
     album = plan.album
     samples = round(plan.seconds * album.sample_rate_hz)
@@ -77,7 +81,9 @@ def _lyrics(plan: TrackPlan, score: Score, rng: np.random.Generator) -> list[str
     artist = plan.album.artist
     if not artist.sings or rng.random() > SUNG_SHARE:
         return []
-    return write_lyrics(artist.genre.themes, is_minor(score.scale), artist.language, int(rng.integers(4, 13)), rng)
+    return write_lyrics(
+        artist.genre.themes, is_minor(score.scale), artist.language, int(rng.integers(4, 13)), rng
+    )
 
 
 def _tags(plan: TrackPlan, lyrics: Sequence[str], rng: np.random.Generator) -> Tags:

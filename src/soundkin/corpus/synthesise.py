@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from soundkin.catalog.rows import write_rows
-from soundkin.catalog.scan import track_id
-from soundkin.corpus.artists import plan_tracks
-from soundkin.corpus.config import CorpusConfig
-from soundkin.corpus.listeners import draw_plays, draw_triplets, popularity, track_factors, user_factors
+from soundkin.catalog.audio_files import track_id
+from soundkin.catalog.table_io import write_rows
+from soundkin.corpus.corpus_config import CorpusConfig
+from soundkin.corpus.invented_artists import plan_tracks
+from soundkin.corpus.invented_users import draw_plays, draw_triplets, popularity, track_factors, user_factors
 from soundkin.corpus.recording import TrackTruth, record
 from soundkin.errors import UsageError
 from soundkin.files import explaining_output, read_json, replacing, write_json
@@ -79,11 +79,13 @@ def is_synthesised(folder: Path, config: CorpusConfig) -> bool:
 
 
 def synthesise(folder: Path, config: CorpusConfig, workers: int = 1) -> Corpus:
-    """Make the corpus of `config` in `folder`, going on where an earlier run stopped, or doing nothing if it is whole.
+    """Make the corpus of `config` in `folder`, going on where an earlier run stopped, or doing nothing if it
+    is whole.
 
     Raises:
         UsageError: the folder holds something else.
         OutputError: the folder cannot be written, or the disk is full.
+
     """
     corpus, state = Corpus(Path(folder)), _state(config)
     if is_synthesised(folder, config):
@@ -104,6 +106,7 @@ def read_truth(folder: Path) -> Truth:
 
     Raises:
         ArtefactError: there is no whole corpus.
+
     """
     corpus = Corpus(Path(folder))
     tracks = read_json(corpus.truth / "tracks.json")
@@ -128,7 +131,9 @@ def _earlier_state(folder: Path, wanted: dict[str, Any]) -> dict[str, Any] | Non
     if (folder / "corpus.json").exists():
         state: dict[str, Any] = read_json(folder / "corpus.json")
         if {**state, "complete": True} != wanted:
-            raise UsageError(f"{folder} holds a corpus made with other settings. Choose another folder, or delete it.")
+            raise UsageError(
+                f"{folder} holds a corpus made with other settings. Choose another folder, or delete it."
+            )
         return state
     if taken := [name for name in ("music", "truth") if (folder / name).exists()]:
         raise UsageError(f"{folder / taken[0]} is in the way, and no corpus of ours. Choose another folder.")

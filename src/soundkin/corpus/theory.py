@@ -1,6 +1,7 @@
 """Just enough music theory: a scale degree becomes a MIDI pitch, a chord, a frequency.
 
-Pitches are MIDI numbers (60 is middle C, 69 is A at 440 Hz); degrees count scale steps from the tonic, which is 0.
+Pitches are MIDI numbers (60 is middle C, 69 is A at 440 Hz); degrees count scale steps from the tonic, which
+is 0.
 """
 
 SCALES: dict[str, tuple[int, ...]] = {

@@ -1,10 +1,10 @@
 """The model bundle: all it takes to turn audio into vectors, in a folder of plain files.
 
-    model.safetensors   tensors: `network.*`, and the heads of the proxy tasks as `tasks.NAME.*`
-    config.json         format version, front end, patch, network, tasks, metrics, provenance, checksums
-    external.onnx       the frozen encoder whose vectors the network hears, where it is an ONNX model
-    tokenizer.json      how lyrics become tokens, where the network reads them
-    users.parquet       whom the rows of user vectors belong to, where a task learnt from ratings. It names people:
+    model.safetensors   tensors: `network.*`, and the heads of the proxy tasks as `tasks.NAME.*` config.json
+    format version, front end, patch, network, tasks, metrics, provenance, checksums external.onnx       the
+    frozen encoder whose vectors the network hears, where it is an ONNX model tokenizer.json      how lyrics
+    become tokens, where the network reads them users.parquet       whom the rows of user vectors belong to,
+    where a task learnt from ratings. It names people:
                         delete it before giving the bundle away; vectors do not depend on it
     README.md           model card
 
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from soundkin.config import validate
 from soundkin.embedding.model_card import model_card
-from soundkin.embedding.reference_sound import hears_alike, reference_vector
+from soundkin.embedding.reference_sound import embeds_alike, reference_vector
 from soundkin.embedding.users import read_users, write_users
 from soundkin.errors import ArtefactError, ConfigError, OutputError, SoundkinError, UsageError
 from soundkin.features.external import ExternalFrontEnd
@@ -58,9 +58,10 @@ COMPUTING = ("front_end", "patch", "network", "tokenizer_sha256")
 class Bundle:
     """A trained network with what it hears through and what is known of it.
 
-    `tasks` is plain JSON; the names in `task_state` begin with `tasks.`. `metrics` holds figures by name, nested as
-    wanted; the model card shows both, and of `provenance` the keys `name`, `created`, `versions` and `training_data`.
-    `users` has the user ids of each task that learnt user vectors, in the order of these.
+    `tasks` is plain JSON; the names in `task_state` begin with `tasks.`. `metrics` holds figures by name,
+    nested as wanted; the model card shows both, and of `provenance` the keys `name`, `created`, `versions`
+    and `training_data`. `users` has the user ids of each task that learnt user vectors, in the order of
+    these.
     """
 
     front_end: AnyFrontEnd
@@ -95,7 +96,9 @@ class Bundle:
 
 
 def model_hash(computing_config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """32 hex digits that change when any vector may: over settings and tensors, the proxy tasks' heads left out."""
+    """32 hex digits that change when any vector may: over settings and tensors, the proxy tasks' heads left
+    out.
+    """
     digest = hashlib.sha256(json.dumps(computing_config, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         if not name.startswith("tasks."):
@@ -110,6 +113,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     Raises:
         OutputError: the folder cannot be written, or holds something else.
         SoundkinError: the network gives no finite vectors.
+
     """
     folder = Path(folder)
     if folder.exists() and not (folder / "config.json").exists() and any(folder.iterdir()):
@@ -141,7 +145,9 @@ def _encoder_to_keep(front_end: AnyFrontEnd) -> bytes | None:
     try:
         content = front_end.path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{front_end.path} cannot be read: {error.strerror}. Put the ONNX model back.") from error
+        raise UsageError(
+            f"{front_end.path} cannot be read: {error.strerror}. Put the ONNX model back."
+        ) from error
     if hashlib.sha256(content).hexdigest() != front_end.sha256:
         raise UsageError(f"{front_end.path} is not the model that was trained with. Put that one back.")
     return content
@@ -151,7 +157,9 @@ def _config(bundle: Bundle, weights: bytes) -> dict[str, Any]:
     """What goes into config.json."""
     vector = reference_vector(bundle.front_end, bundle.patch, bundle.network)
     if not np.isfinite(vector).all():
-        raise SoundkinError("the network's vectors are not finite numbers. Train again, at a lower learning rate.")
+        raise SoundkinError(
+            "the network's vectors are not finite numbers. Train again, at a lower learning rate."
+        )
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -179,13 +187,16 @@ def load_bundle(folder: Path, vectors: Path | None = None) -> Bundle:
     Raises:
         UsageError: there is no such folder.
         ArtefactError: a file is missing, corrupt or edited, or the bundle is of another version.
+
     """
     return read_whole(Path(folder), partial(_load_bundle, vectors=vectors))
 
 
 def _load_bundle(folder: Path, vectors: Path | None) -> Bundle:
     if not folder.is_dir():
-        raise UsageError(f"model bundle {folder} does not exist. Give the `model` folder that a training run wrote.")
+        raise UsageError(
+            f"model bundle {folder} does not exist. Give the `model` folder that a training run wrote."
+        )
     path = folder / "config.json"
     config = read_versioned_json(path, FORMAT, FORMAT_VERSION)
     missing = {"hash", "weights_sha256", "reference_vector", *COMPUTING} - config.keys()
@@ -202,7 +213,9 @@ def _load_bundle(folder: Path, vectors: Path | None) -> Bundle:
         )
     bundle = _build(path, config, tensors, vectors)
     bundle.users = read_users(folder / "users.parquet")
-    if not hears_alike(reference_vector(bundle.front_end, bundle.patch, bundle.network), config["reference_vector"]):
+    if not embeds_alike(
+        reference_vector(bundle.front_end, bundle.patch, bundle.network), config["reference_vector"]
+    ):
         raise ArtefactError(
             f"{folder} gives another vector for the reference sound than when it was saved: this soundkin hears "
             "differently. Use the one that it was trained with, or train it again."
@@ -214,7 +227,9 @@ def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     try:
         weights = path.read_bytes()
         if hashlib.sha256(weights).hexdigest() != sha256:
-            raise ArtefactError(f"{path} is corrupt: its checksum is not the one in config.json. Copy the model again.")
+            raise ArtefactError(
+                f"{path} is corrupt: its checksum is not the one in config.json. Copy the model again."
+            )
         return safetensors.torch.load(weights)
     except OSError as error:
         raise ArtefactError(f"{path} cannot be read: {error.strerror}. Copy the model again.") from error
@@ -230,7 +245,9 @@ def _read_tokenizer(path: Path, sha256: str | None) -> LyricTokenizer | None:
     except (OSError, UnicodeDecodeError) as error:
         raise ArtefactError(f"{path} cannot be read: {error}. Copy the model again.") from error
     if sha256_of_text(text) != sha256:
-        raise ArtefactError(f"{path} is corrupt: its checksum is not the one in config.json. Copy the model again.")
+        raise ArtefactError(
+            f"{path} is corrupt: its checksum is not the one in config.json. Copy the model again."
+        )
     return LyricTokenizer.from_json(text)
 
 
@@ -247,7 +264,9 @@ def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) ->
     if vectors is None:
         return front_end
     if not isinstance(front_end, ExternalFrontEnd) or not front_end.is_table:
-        raise UsageError(f"vectors={vectors}: the model {folder} hears audio, and looks nothing up. Leave it out.")
+        raise UsageError(
+            f"vectors={vectors}: the model {folder} hears audio, and looks nothing up. Leave it out."
+        )
     if vectors.suffix not in SUFFIXES:
         raise UsageError(
             f"vectors={vectors}: no table ends so. Give an .npz, a .parquet or a folder of .parquet files."
@@ -255,7 +274,9 @@ def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) ->
     return front_end.model_copy(update={"path": vectors})
 
 
-def _build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], vectors: Path | None) -> Bundle:
+def _build(
+    path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], vectors: Path | None
+) -> Bundle:
     """Put checked parts together; what does not fit now was made by another soundkin."""
     try:
         front_end = _front_end(path.parent, config, vectors)
@@ -264,7 +285,11 @@ def _build(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor],
         network = build_network(network_config, front_end.mel_bands, front_end.chroma_bands)
         network.load_state_dict(_under("network.", tensors))
     except (ConfigError, RuntimeError) as error:  # torch lists on many lines which tensors do not fit
-        reason = str(error).splitlines()[0] if isinstance(error, ConfigError) else "its tensors do not fit the network."
+        reason = (
+            str(error).splitlines()[0]
+            if isinstance(error, ConfigError)
+            else "its tensors do not fit the network."
+        )
         raise ArtefactError(
             f"{path} is of another soundkin: {reason} Use the one that it was trained with, or train it again."
         ) from error

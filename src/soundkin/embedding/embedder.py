@@ -1,7 +1,8 @@
-"""Audio -> vectors: the same audio, the same vector, bit for bit, whatever else is embedded and by how many workers.
+"""Audio -> vectors: the same audio, the same vector, bit for bit, whatever else is embedded and by how many
+workers.
 
-Kernels round differently for another number of threads or another batch shape. So one thread computes, and a batch
-holds patches of one track only, cut in the same places whenever that track is embedded.
+Kernels round differently for another number of threads or another batch shape. So one thread computes, and a
+batch holds patches of one track only, cut in the same places whenever that track is embedded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +22,7 @@ from soundkin.embedding.waveforms import rate_hz, samples_by_channels
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.features.decode import AudioStream
 from soundkin.features.decoders import Source
-from soundkin.features.front_ends import FrameStream, Sound, frames_of_audio, sound_hash, stream_frames
+from soundkin.features.front_ends import FrameStream, TrackInput, frames_of_audio, input_hash, stream_frames
 from soundkin.features.lyric_tokens import pad
 from soundkin.features.patches import stream_patches
 from soundkin.files import sha256_of_text
@@ -29,6 +30,7 @@ from soundkin.models import LyricTokens
 from soundkin.parallel import in_processes, one_torch_thread
 from soundkin.progress import progress
 from soundkin.shapes import Float32, typechecked
+from soundkin.statistics.scaling import unit_length
 
 # Measured for the default network: 8 patches at once take 0.4 to 0.6 of the time of one by one; more gain nothing.
 PATCHES_PER_BATCH = 8
@@ -38,7 +40,8 @@ Waveform = tuple[np.ndarray, int]
 
 @dataclass(frozen=True)
 class TrackEmbedding:
-    """What embedding one file gives. `audio_hash` and `lyrics_hash` (empty without lyrics) tell what it was made of.
+    """What embedding one file gives. `audio_hash` and `lyrics_hash` (empty without lyrics) tell what it was
+    made of.
 
     `warnings` say what is off with the audio.
     """
@@ -54,7 +57,9 @@ class TrackEmbedding:
 
 @dataclass(frozen=True)
 class FileEmbedding:
-    """What embedding one of several files gave: its vector, or None and the error that says why there is none."""
+    """What embedding one of several files gave: its vector, or None and the error that says why there is
+    none.
+    """
 
     path: Path
     vector: Float32[np.ndarray, " embedding"] | None
@@ -101,19 +106,22 @@ class Embedder:
         workers: int = 1,
         show_progress: bool = True,
     ) -> Any:
-        """The vector of a file or of an array of samples; of several files, a `FileEmbedding` each, in their order.
+        """The vector of a file or of an array of samples; of several files, a `FileEmbedding` each, in their
+        order.
 
-        An array is [samples], [channels, samples] or [samples, channels], floats with full scale 1.0 or integers that
-        are scaled by their type; it comes with `sample_rate_hz`, or as the pair (samples, rate). `lyrics` are the
-        words as plain text, for a model that reads them, one text a file; other models do not look at them. With
-        `normalise`, vectors have length 1.
+        An array is [samples], [channels, samples] or [samples, channels], floats with full scale 1.0 or
+        integers that are scaled by their type; it comes with `sample_rate_hz`, or as the pair (samples,
+        rate). `lyrics` are the words as plain text, for a model that reads them, one text a file; other
+        models do not look at them. With `normalise`, vectors have length 1.
 
-        Of several files, one that cannot be used has an error in place of its vector, and the others go on, in
-        `workers` processes (then a script needs `if __name__ == "__main__":`) and with a bar on stderr.
+        Of several files, one that cannot be used has an error in place of its vector, and the others go on,
+        in `workers` processes (then a script needs `if __name__ == "__main__":`) and with a bar on stderr.
 
         Raises:
             AudioError: a single file or an array cannot be used; says why.
-            UsageError: what is given is no audio: an array without rate, of an impossible shape, or not finite.
+            UsageError: what is given is no audio: an array without rate, of an impossible shape, or not
+                finite.
+
         """
         if _is_several(audio):
             return self._embed_files(_as_paths(audio), lyrics, normalise, workers, show_progress)
@@ -133,10 +141,14 @@ class Embedder:
         if workers < 1:
             raise UsageError(f"workers={workers}: give at least 1.")
         if lyrics and (isinstance(lyrics, str) or len(lyrics) != len(paths)):
-            raise UsageError(f"lyrics of {len(paths)} files are {len(paths)} texts, in their order. Give as many.")
+            raise UsageError(
+                f"lyrics of {len(paths)} files are {len(paths)} texts, in their order. Give as many."
+            )
         jobs = list(zip(paths, lyrics or [""] * len(paths), strict=True))
         found: dict[int, FileEmbedding] = {}
-        with closing(in_processes(partial(_embed_one, self, normalise), jobs, min(workers, len(jobs)))) as outcomes:
+        with closing(
+            in_processes(partial(_embed_one, self, normalise), jobs, min(workers, len(jobs)))
+        ) as outcomes:
             found |= progress(outcomes, "embed", total=len(jobs)) if show_progress else outcomes
         return [found[number] for number in range(len(jobs))]
 
@@ -146,7 +158,7 @@ class Embedder:
         """Patch vectors in order of time, and the second at which each patch starts."""
         return self._embed_stream(self._open(audio))
 
-    def embed_file(self, path: Sound, audio_hash: str | None = None, lyrics: str = "") -> TrackEmbedding:
+    def embed_file(self, path: TrackInput, audio_hash: str | None = None, lyrics: str = "") -> TrackEmbedding:
         """All there is to know of one file, in bounded memory; `audio_hash` is given where it is known.
 
         For a model that learnt from a table of vectors, it is a track of the table instead of a file.
@@ -158,7 +170,7 @@ class Embedder:
             patch_vectors=patch_vectors,
             start_seconds=start_seconds,
             duration_seconds=stream.duration_seconds,
-            audio_hash=audio_hash or sound_hash(path, self.bundle.front_end),
+            audio_hash=audio_hash or input_hash(path, self.bundle.front_end),
             warnings=stream.warnings,
             lyrics_hash=hash_of_lyrics(lyrics) if self.reads_lyrics else "",
         )
@@ -170,7 +182,9 @@ class Embedder:
         return frames_of_audio(stream_array(np.asarray(samples), sample_rate_hz), self.bundle.front_end)
 
     @torch.inference_mode()
-    def _embed_stream(self, stream: FrameStream) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
+    def _embed_stream(
+        self, stream: FrameStream
+    ) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
         vectors, start_seconds = [], []
         with one_torch_thread():
             patches = stream_patches(stream, self.bundle.patch)
@@ -179,7 +193,9 @@ class Embedder:
                 start_seconds += [stream.start_seconds(start) for start, _ in batch]
         found = torch.cat(vectors).numpy()
         if not np.isfinite(found).all():
-            raise AudioError(f"{stream.name}: its vector is not made of finite numbers. Was the model trained well?")
+            raise AudioError(
+                f"{stream.name}: its vector is not made of finite numbers. Was the model trained well?"
+            )
         return found, start_seconds
 
     def _embed_batch(self, log_mels: list[Tensor]) -> Float32[Tensor, "batch embedding"]:
@@ -210,12 +226,6 @@ def hash_of_lyrics(lyrics: str) -> str:
     return sha256_of_text(lyrics)[:32] if lyrics else ""
 
 
-def unit_length(vector: Float32[np.ndarray, " embedding"]) -> Float32[np.ndarray, " embedding"]:
-    """`vector` scaled to length 1; zeros stay."""
-    length = np.linalg.norm(vector)
-    return vector if length == 0 else np.asarray(vector / length, dtype=np.float32)
-
-
 def _is_several(audio: Any) -> bool:
     """Whether `audio` is several files, in a list, a tuple, an array of names or a column of a table."""
     if isinstance(audio, tuple):
@@ -231,6 +241,7 @@ def load(folder: Path | str, vectors: Path | None = None) -> Embedder:
     Raises:
         UsageError: there is no such folder.
         ArtefactError: the bundle is corrupt, or of another version.
+
     """
     return Embedder(load_bundle(Path(folder), vectors))
 
@@ -240,9 +251,12 @@ def stream_array(samples: np.ndarray, sample_rate_hz: int) -> AudioStream:
 
     Raises:
         UsageError: the samples or the rate are of no sound.
+
     """
     block, rate = samples_by_channels(samples), rate_hz(sample_rate_hz)
-    return AudioStream(Path("the waveform"), rate, Source("none", rate, block.shape[1], len(block), iter([block])))
+    return AudioStream(
+        Path("the waveform"), rate, Source("none", rate, block.shape[1], len(block), iter([block]))
+    )
 
 
 def _embed_one(embedder: Embedder, normalise: bool, job: tuple[Path, str]) -> FileEmbedding:

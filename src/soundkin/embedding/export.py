@@ -1,8 +1,8 @@
 """Writing an embeddings folder so that a kill loses nothing and leaves no trace in the result.
 
-Each track's vectors go to `unfinished/` as soon as they are computed, in any order, as a part of one track. Once every
-track of a part has an outcome, the part is written. Parts hold fixed runs of catalog rows, so their bytes depend on
-catalog, audio and model alone: not on workers, kills, or what was known before.
+Each track's vectors go to `unfinished/` as soon as they are computed, in any order, as a part of one track.
+Once every track of a part has an outcome, the part is written. Parts hold fixed runs of catalog rows, so
+their bytes depend on catalog, audio and model alone: not on workers, kills, or what was known before.
 """
 
 import csv
@@ -58,7 +58,9 @@ class Known:
 
 @dataclass(frozen=True)
 class Unusable:
-    """The outcome of a track that cannot be embedded; `audio_hash` is empty where the file could not even be read."""
+    """The outcome of a track that cannot be embedded; `audio_hash` is empty where the file could not even be
+    read.
+    """
 
     skipped: Skipped
     audio_hash: str = ""
@@ -80,6 +82,7 @@ class Export:
 
     Raises:
         OutputError: the folder cannot be written, holds other files, or is being written by another run.
+
     """
 
     def __init__(
@@ -126,7 +129,9 @@ class Export:
         return frozenset(self._places)
 
     def known_unusable(self) -> dict[str, str]:
-        """By audio hash, why an earlier run could not use a file: it is decoded again when it, or soundkin, changes."""
+        """By audio hash, why an earlier run could not use a file: it is decoded again when it, or soundkin,
+        changes.
+        """
         try:
             with (self.folder / "skipped.csv").open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
@@ -143,7 +148,9 @@ class Export:
     def record(self, row: int, outcome: Outcome) -> None:
         """Put the outcome of track number `row` on disk; the last one of a part completes the part."""
         if isinstance(outcome, TrackEmbedding):
-            part = write_part(self._unfinished, row, [self._tables(outcome)], self.embedding_size, self.patches, False)
+            part = write_part(
+                self._unfinished, row, [self._tables(outcome)], self.embedding_size, self.patches, False
+            )
             content = Content(outcome.audio_hash, outcome.lyrics_hash)
             self._places[content] = _Place(self._unfinished, part.name, 0)
             outcome = Known(content)
@@ -177,7 +184,9 @@ class Export:
                     yield content, _Place(folder, path.stem, row)
 
     def _contents_of(self, folder: Path, name: str) -> list[Content]:
-        """What a part's rows are made of; none where it is damaged, of another model, or lacks patches that we want."""
+        """What a part's rows are made of; none where it is damaged, of another model, or lacks patches that
+        we want.
+        """
         if not is_whole(folder, name):
             log.warning("%s is damaged; its tracks are embedded again", part_path(folder, "tracks", name))
             return []
@@ -190,7 +199,9 @@ class Export:
         return [Content(*pair) for pair in pairs]
 
     def _tables(self, embedding: TrackEmbedding) -> TrackTables:
-        """A fresh embedding as tables. The track_id comes when its part is written: audio may move to another."""
+        """A fresh embedding as tables. The track_id comes when its part is written: audio may move to
+        another.
+        """
         columns = [
             [""],
             vector_column(embedding.vector[None]),
@@ -225,7 +236,9 @@ class Export:
 
     def _read(self, track_id: str, content: Content) -> TrackTables:
         track, patches = self._reader.read(*self._places[content])
-        return TrackTables(_renamed(track, track_id), None if patches is None else _renamed(patches, track_id))
+        return TrackTables(
+            _renamed(track, track_id), None if patches is None else _renamed(patches, track_id)
+        )
 
     def _move(self, content: Content, place: _Place) -> None:
         before = self._places[content]
@@ -240,7 +253,9 @@ class Export:
             writer.writerow(["track_id", "path", "reason", "audio_hash", "soundkin"])
             for row, unusable in sorted(self._unusable.items()):
                 skipped = unusable.skipped
-                writer.writerow([self._track_ids[row], skipped.path, skipped.reason, unusable.audio_hash, OURS])
+                writer.writerow(
+                    [self._track_ids[row], skipped.path, skipped.reason, unusable.audio_hash, OURS]
+                )
 
     def _clear(self, names: set[str]) -> None:
         """Remove what the manifest does not name: parts of earlier runs, and what kills left."""

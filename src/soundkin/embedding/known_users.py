@@ -21,7 +21,8 @@ TRACKS_AT_ONCE = 65_536
 
 @dataclass(frozen=True, eq=False)
 class KnownUsers:
-    """A task that learnt from ratings, as the bundle has it, and the users whom the rows of `vectors` belong to.
+    """A task that learnt from ratings, as the bundle has it, and the users whom the rows of `vectors` belong
+    to.
 
     `ids` is empty where users.parquet was deleted.
     """
@@ -32,8 +33,12 @@ class KnownUsers:
 
     @typechecked
     @torch.inference_mode()
-    def track_vectors(self, vectors: Float32[np.ndarray, "tracks embedding"]) -> Float32[np.ndarray, "tracks factors"]:
-        """Where tracks stand among the users, by the model's vectors of them; the length of these does not matter."""
+    def track_vectors(
+        self, vectors: Float32[np.ndarray, "tracks embedding"]
+    ) -> Float32[np.ndarray, "tracks factors"]:
+        """Where tracks stand among the users, by the model's vectors of them; the length of these does not
+        matter.
+        """
         blocks = np.split(vectors, range(TRACKS_AT_ONCE, len(vectors), TRACKS_AT_ONCE))
         with one_torch_thread():
             found = [self.task.track_vectors(torch.from_numpy(block)).numpy() for block in blocks]
@@ -41,16 +46,20 @@ class KnownUsers:
 
 
 def known_users(bundle: Bundle, folder: Path, task: str | None = None) -> KnownUsers:
-    """The users of the bundle from `folder` by `task`, or else by the first of `USER_TASKS` that it was trained on.
+    """The users of the bundle from `folder` by `task`, or else by the first of `USER_TASKS` that it was
+    trained on.
 
     Raises:
         UsageError: the model learnt nothing of users, or not by that task.
         ArtefactError: the bundle's parts do not fit each other.
+
     """
     kind = _chosen(bundle, folder, task)
     built = kind.from_json(bundle.tasks[kind.name], bundle.network_config.embedding_size)
     prefix = f"tasks.{kind.name}."
-    state = {name.removeprefix(prefix): part for name, part in bundle.task_state.items() if name.startswith(prefix)}
+    state = {
+        name.removeprefix(prefix): part for name, part in bundle.task_state.items() if name.startswith(prefix)
+    }
     try:
         built.load_state_dict(state)
     except RuntimeError as error:  # torch lists on many lines which tensors do not fit

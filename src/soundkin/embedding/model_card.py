@@ -1,4 +1,6 @@
-"""The model card: the README.md of a model bundle, made from what the bundle knows of itself (model_card.md.jinja)."""
+"""The model card: the README.md of a model bundle, made from what the bundle knows of itself
+(model_card.md.jinja).
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,7 +14,11 @@ from soundkin.files import sha256_of
 from soundkin.units import frames_to_seconds
 
 NAMES = {"catalog_sha256": "SHA-256 of the catalog"}
-LEFT_OUT = ("train/", "seconds", "data_wait_share")  # metrics.csv has these: they say nothing of held-out tracks
+LEFT_OUT = (
+    "train/",
+    "seconds",
+    "data_wait_share",
+)  # metrics.csv has these: they say nothing of held-out tracks
 
 
 def training_data(catalog: Catalog, catalog_path: Path) -> dict[str, Any]:
@@ -51,7 +57,9 @@ def model_card(config: Mapping[str, Any], parameters: int) -> str:
         is_table=bool(external) and not front_end["path"].endswith(".onnx"),
         patch_seconds=frames_to_seconds(frames, *rate) if rate else None,
         training_data=list(_described(provenance.get("training_data", {}))),
-        metrics=list(_flat({name: of for name, of in config["metrics"].items() if not name.startswith(LEFT_OUT)})),
+        metrics=list(
+            _flat({name: of for name, of in config["metrics"].items() if not name.startswith(LEFT_OUT)})
+        ),
         versions=", ".join(f"{name} {of}" for name, of in provenance.get("versions", {}).items() if of),
     )
 

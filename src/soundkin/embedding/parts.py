@@ -1,7 +1,8 @@
-"""The Parquet files of an embeddings folder: a part is one file of tracks and, if asked for, one of their patches.
+"""The Parquet files of an embeddings folder: a part is one file of tracks and, if asked for, one of their
+patches.
 
-Row group i of the patches belongs to row i of the tracks. A part's name ends in the hash of its content, so that a part
-can be checked by its name alone, and is never overwritten by another.
+Row group i of the patches belongs to row i of the tracks. A part's name ends in the hash of its content, so
+that a part can be checked by its name alone, and is never overwritten by another.
 """
 
 import hashlib
@@ -21,7 +22,11 @@ from soundkin.files import explaining_output, sha256_of
 from soundkin.shapes import Float32, typechecked
 
 # Vectors do not compress. Page checksums let other readers of Parquet notice damage too.
-_PARQUET: dict[str, Any] = {"compression": "none", "use_dictionary": ["model_hash"], "write_page_checksum": True}
+_PARQUET: dict[str, Any] = {
+    "compression": "none",
+    "use_dictionary": ["model_hash"],
+    "write_page_checksum": True,
+}
 
 
 class Part(Config):
@@ -72,9 +77,15 @@ def part_path(folder: Path, kind: str, name: str) -> Path:
 
 
 def write_part(
-    folder: Path, number: int, tracks: Iterable[TrackTables], embedding_size: int, patches: bool, sync: bool = True
+    folder: Path,
+    number: int,
+    tracks: Iterable[TrackTables],
+    embedding_size: int,
+    patches: bool,
+    sync: bool = True,
 ) -> Part:
-    """Write one part; patches stream through. The part is there once its tracks are: they are put in place last.
+    """Write one part; patches stream through. The part is there once its tracks are: they are put in place
+    last.
 
     Without `sync`, a power cut may leave a damaged file, which `is_whole` finds out.
     """
@@ -114,7 +125,9 @@ def is_whole(folder: Path, name: str) -> bool:
 
 
 class PartReader:
-    """Reads single tracks out of parts. The last part stays open, because neighbours are mostly asked for next."""
+    """Reads single tracks out of parts. The last part stays open, because neighbours are mostly asked for
+    next.
+    """
 
     def __init__(self, patches: bool) -> None:
         self._with_patches = patches
@@ -131,7 +144,9 @@ class PartReader:
                 self._patches = pq.ParquetFile(part_path(folder, "patches", name))
             self._open = (folder, name)
         assert self._tracks is not None
-        return TrackTables(self._tracks.slice(row, 1), self._patches.read_row_group(row) if self._patches else None)
+        return TrackTables(
+            self._tracks.slice(row, 1), self._patches.read_row_group(row) if self._patches else None
+        )
 
     def close(self) -> None:
         """Let go of the open part."""
@@ -154,7 +169,9 @@ def vectors_of(table: pa.Table) -> Float32[np.ndarray, "rows embedding"]:
 
 
 @contextmanager
-def _patch_writer(folder: Path, embedding_size: int, patches: bool, sync: bool) -> Iterator[pq.ParquetWriter | None]:
+def _patch_writer(
+    folder: Path, embedding_size: int, patches: bool, sync: bool
+) -> Iterator[pq.ParquetWriter | None]:
     if not patches:
         yield None
         return

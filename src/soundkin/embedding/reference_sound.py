@@ -1,4 +1,5 @@
-"""A sound whose vector every bundle states, so that code which hears differently from the code that trained is noticed.
+"""A sound whose vector every bundle states, so that code which hears differently from the code that trained
+is noticed.
 
 Hashes tell that weights and settings are the same; only listening tells that what is done with them still is.
 """
@@ -39,7 +40,9 @@ def _reference_frames(front_end: AnyFrontEnd) -> Float32[Tensor, "frames mels"]:
         sweep = _sweep(front_end.sample_rate_hz, front_end.low_hz, front_end.high_hz)
         return torch.cat(list(LogMelStream(_as_audio(sweep, front_end.sample_rate_hz), front_end)))
     if front_end.is_table:
-        numbers = np.random.RandomState(0).standard_normal((8, front_end.bands))  # numpy never changes this one
+        numbers = np.random.RandomState(0).standard_normal(
+            (8, front_end.bands)
+        )  # numpy never changes this one
         return torch.from_numpy(numbers.astype(np.float32))
     return _encoded_sweep(front_end)
 
@@ -66,7 +69,7 @@ def _sweep(sample_rate_hz: int, low_hz: float, high_hz: float) -> Float32[Tensor
     return (seconds / 2 * torch.sin(phase)).to(torch.float32)
 
 
-def hears_alike(vector: Float32[np.ndarray, " embedding"], stated: Sequence[float]) -> bool:
+def embeds_alike(vector: Float32[np.ndarray, " embedding"], stated: Sequence[float]) -> bool:
     """Whether `stated` is the same vector but for rounding."""
     if len(stated) != len(vector):
         return False

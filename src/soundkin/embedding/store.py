@@ -1,12 +1,12 @@
 """Embeddings on disk: vectors in Parquet parts, and a manifest with the checksum of each part.
 
     manifest.json             format version, model hash, where the model and the catalog are, the parts
-    tracks/PART.parquet       one row a track, in catalog order
-    patches/PART.parquet      optional; row group i holds the patches of row i in the tracks part of the same name
-    skipped.csv               files that could not be embedded: track_id, path, reason, what of, by which soundkin
+    tracks/PART.parquet       one row a track, in catalog order patches/PART.parquet      optional; row group
+    i holds the patches of row i in the tracks part of the same name skipped.csv               files that
+    could not be embedded: track_id, path, reason, what of, by which soundkin
 
-No part is ever overwritten (`parts` says why): until a new manifest takes the place of the old one, the folder holds
-the old embeddings whole. Reading needs neither torch nor pandas.
+No part is ever overwritten (`parts` says why): until a new manifest takes the place of the old one, the
+folder holds the old embeddings whole. Reading needs neither torch nor pandas.
 """
 
 from collections.abc import Collection, Iterator
@@ -67,6 +67,7 @@ def read_embeddings(folder: Path) -> Embeddings:
 
     Raises:
         ArtefactError: a file is missing, corrupt or of another version, or holds vectors of another model.
+
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -91,17 +92,21 @@ def read_embeddings(folder: Path) -> Embeddings:
 
 
 def read_patches(folder: Path, track_ids: Collection[str] | None = None) -> Iterator[PatchEmbeddings]:
-    """Yield the patch vectors of all tracks, or of `track_ids`, in catalog order with one track in memory at a time.
+    """Yield the patch vectors of all tracks, or of `track_ids`, in catalog order with one track in memory at
+    a time.
 
     Raises:
         UsageError: the embeddings were made without patch vectors.
         ArtefactError: as `read_embeddings`.
+
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
     for part in manifest.parts:
         if part.patches_sha256 is None:
-            raise UsageError(f"{folder} holds no patch vectors. Run the same `soundkin embed` again with --patches.")
+            raise UsageError(
+                f"{folder} holds no patch vectors. Run the same `soundkin embed` again with --patches."
+            )
         path = _checked(part_path(folder, "patches", part.name), part.patches_sha256)
         with pq.ParquetFile(path) as patches:
             for row, track_id in enumerate(_read_tracks(folder, part, manifest)["track_id"].to_pylist()):
@@ -117,6 +122,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         UsageError: there is no such folder.
         ArtefactError: the manifest is missing, corrupt or of another version.
+
     """
     folder = Path(folder)
     if not folder.is_dir():

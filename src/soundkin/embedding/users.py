@@ -24,6 +24,7 @@ def read_users(path: Path) -> dict[str, list[str]]:
 
     Raises:
         ArtefactError: the file is corrupt.
+
     """
     if not path.exists():
         return {}

@@ -1,4 +1,6 @@
-"""Arrays of samples as people have them, checked and brought to one form: float32 [samples, channels], full scale 1."""
+"""Arrays of samples as people have them, checked and brought to one form: float32 [samples, channels], full
+scale 1.
+"""
 
 from numbers import Real
 
@@ -12,10 +14,12 @@ WANTED = "Give floats with full scale 1.0, or 8, 16 or 32 bit integers, as [samp
 
 
 def samples_by_channels(samples: np.ndarray) -> Float32[np.ndarray, "samples channels"]:
-    """Samples of [samples], [channels, samples] or [samples, channels] (the longer side is time), scaled if integers.
+    """Samples of [samples], [channels, samples] or [samples, channels] (the longer side is time), scaled if
+    integers.
 
     Raises:
         UsageError: the shape or the type is of no sound, or a sample is not finite.
+
     """
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and min(samples.shape) > MOST_CHANNELS):
         raise UsageError(f"samples of shape {samples.shape}: {WANTED}")
@@ -39,10 +43,13 @@ def rate_hz(value: object) -> int:
 
     Raises:
         UsageError: it is no whole number, or out of range.
+
     """
     whole = isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
     if not whole or not LOWEST_RATE_HZ <= int(value) <= HIGHEST_RATE_HZ:  # type: ignore[call-overload]
-        raise UsageError(f"sample_rate_hz={value!r}: give a whole number from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ}.")
+        raise UsageError(
+            f"sample_rate_hz={value!r}: give a whole number from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ}."
+        )
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 

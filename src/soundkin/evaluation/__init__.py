@@ -1,1 +1,3 @@
-"""Whether vectors are any good: protocols put questions to all systems, `protocol` sets the answers side by side."""
+"""Whether vectors are any good: protocols put questions to all systems, `protocol` sets the answers side by
+side.
+"""

@@ -1,15 +1,15 @@
 """What to try next, read off an evaluation and the run behind it: nothing is proposed that was done already.
 
-How the run went stands in `provenance["training"]` (`pipelines.evaluate`); vectors of unknown origin have none, and get
-no advice on training.
+How the run went stands in `provenance["training"]` (`pipelines.evaluate`); vectors of unknown origin have
+none, and get no advice on training.
 """
 
 from typing import Any
 
-from soundkin.evaluation.measure import CHANCE
 from soundkin.evaluation.protocol import Evaluation
 from soundkin.evaluation.retrieval import MOST_QUERIES
 from soundkin.evaluation.row import Row
+from soundkin.statistics.measure import CHANCE
 
 WIDE = 0.2  # an interval this wide cannot tell a good model from a middling one
 HUBBY = 2.0  # skewness above which hubs are felt in answers
@@ -49,7 +49,9 @@ def _about_training(training: dict[str, Any]) -> list[Step]:
         )
     if unused := training.get("unused_labels"):
         tasks = ",".join([*training["tasks"], *unused])
-        steps.append(f"The catalog has labels that it was not trained on: {', '.join(unused)}. Try task=[{tasks}].")
+        steps.append(
+            f"The catalog has labels that it was not trained on: {', '.join(unused)}. Try task=[{tasks}]."
+        )
     if (artists := training.get("artists")) and artists < FEW_ARTISTS:
         steps.append(
             f"It was trained on {artists} artists: with more of them it would learn more, even if each has few tracks."
@@ -63,10 +65,15 @@ def _about_evidence(evaluation: Evaluation, row: Row) -> list[Step]:
     if row.too_few:
         steps.append((f"There are {row.too_few}: judge on more {row.unit}.", ""))
     elif ours.low is None or ours.high is None or ours.high - ours.low > WIDE:
-        steps.append((f"The interval is wide, with {row.groups} {row.unit} behind it: judge on more {row.unit}.", ""))
+        steps.append(
+            (f"The interval is wide, with {row.groups} {row.unit} behind it: judge on more {row.unit}.", "")
+        )
     if row.items < FEW_LABELLED * min(evaluation.tracks, MOST_QUERIES):
         steps.append(
-            (f"Only {row.items} of {evaluation.tracks} tracks could be asked for their {row.label}: label more.", "")
+            (
+                f"Only {row.items} of {evaluation.tracks} tracks could be asked for their {row.label}: label more.",
+                "",
+            )
         )
     return steps
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from soundkin.catalog.table import Catalog
-from soundkin.evaluation.measure import Measure
+from soundkin.evaluation.label_questions import DEFAULT_LABELS, Question, column_values, question, unit_of
 from soundkin.evaluation.probes import ask_probes
-from soundkin.evaluation.questions import DEFAULT_LABELS, Question, column_values, question, unit_of
 from soundkin.evaluation.retrieval import Systems, ask_retrieval
-from soundkin.evaluation.similarity import check_systems
+from soundkin.evaluation.systems import check_systems
 from soundkin.shapes import Int
+from soundkin.statistics.measure import Measure
 
 Protocol = Callable[[Systems, Question, int], list[Measure]]
 
@@ -35,12 +35,13 @@ def ask(
 ) -> Answers:
     """Put the questions of `labels` to all systems, by retrieval and, but for `unprobed` ones, by probes.
 
-    Row i of every system in `systems[n]` is the vector of the i-th track that `folds` puts in fold n. A query finds
-    candidates of its own fold only, and a probe learns and is tested within one.
+    Row i of every system in `systems[n]` is the vector of the i-th track that `folds` puts in fold n. A query
+    finds candidates of its own fold only, and a probe learns and is tested within one.
 
     Raises:
         UsageError: vectors and catalog do not match, or vectors hold a NaN or infinity.
         CatalogError: a label asked for is not in the catalog.
+
     """
     rows_of = {fold: np.flatnonzero(folds == fold) for fold in systems}
     for fold, of_fold in systems.items():
@@ -48,7 +49,9 @@ def ask(
     questions = [question(catalog, label) for label in labels_to_ask(catalog, labels)]
     measures = []
     for asked in questions:
-        protocols: list[Protocol] = [ask_retrieval] if asked.label in unprobed else [ask_retrieval, ask_probes]
+        protocols: list[Protocol] = (
+            [ask_retrieval] if asked.label in unprobed else [ask_retrieval, ask_probes]
+        )
         measures += _joined_measures(systems, asked, protocols, rows_of, random_seed)
     return Answers(
         questions=questions,
@@ -62,6 +65,7 @@ def labels_to_ask(catalog: Catalog, labels: Sequence[str] | None) -> list[str]:
 
     Raises:
         CatalogError: a label asked for is not in the catalog.
+
     """
     if labels is None:
         return [label for label in DEFAULT_LABELS if any(column_values(catalog, label))]
@@ -81,7 +85,9 @@ def _joined_measures(
     found: dict[tuple[str, str, str | None], list[Measure]] = {}
     for fold, of_fold in systems.items():
         part = _within(asked, rows_of[fold])
-        for measure in (measure for protocol in protocols for measure in protocol(of_fold, part, random_seed)):
+        for measure in (
+            measure for protocol in protocols for measure in protocol(of_fold, part, random_seed)
+        ):
             found.setdefault((measure.protocol, measure.metric, measure.filtered_by), []).append(measure)
     return [_joined(measures) for measures in found.values()]
 

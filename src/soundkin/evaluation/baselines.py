@@ -1,4 +1,5 @@
-"""What a trained network has to beat: statistics of MFCCs, computed from the same log-mel that the network hears.
+"""What a trained network has to beat: statistics of MFCCs, computed from the same log-mel that the network
+hears.
 
 MFCC mean and deviation is the plain bag-of-frames description of timbre (Logan 2000; Tzanetakis & Cook 2002).
 """
@@ -17,7 +18,8 @@ DELTA_FRAMES = 9  # the regression window, as in librosa.feature.delta
 def mfccs(
     frames: Float[np.ndarray, "frames bands"], mel_bands: int | None = None
 ) -> Float[np.ndarray, "frames coefficients"]:
-    """Mel-frequency cepstral coefficients: the first 20 of an orthonormal DCT over the mel bands of each frame.
+    """Mel-frequency cepstral coefficients: the first 20 of an orthonormal DCT over the mel bands of each
+    frame.
 
     Where a frame has other bands behind them, `mel_bands` says how many are mel bands.
     """
@@ -26,21 +28,15 @@ def mfccs(
 
 
 @typechecked
-def mfcc_statistics(coefficients: Float[np.ndarray, "frames coefficients"]) -> Float[np.ndarray, " statistics"]:
-    """Mean and standard deviation over time of MFCCs, their deltas and their delta-deltas: 6 x 20 figures a track."""
+def mfcc_statistics(
+    coefficients: Float[np.ndarray, "frames coefficients"],
+) -> Float[np.ndarray, " statistics"]:
+    """Mean and standard deviation over time of MFCCs, their deltas and their delta-deltas: 6 x 20 figures a
+    track.
+    """
     deltas = savgol_filter(coefficients, DELTA_FRAMES, polyorder=1, deriv=1, axis=0, mode="nearest")
     accelerations = savgol_filter(coefficients, DELTA_FRAMES, polyorder=2, deriv=2, axis=0, mode="nearest")
     courses = [coefficients, deltas, accelerations]
-    return np.concatenate([np.r_[course.mean(axis=0), course.std(axis=0)] for course in courses]).astype(np.float32)
-
-
-@typechecked
-def standardised(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndarray, "tracks embedding"]:
-    """Each dimension with mean 0 and deviation 1 over these tracks; a dimension without spread becomes 0.
-
-    Baselines are standardised over the very tracks they are judged on. That uses no label and can only flatter them:
-    without it the loudness coefficient of MFCCs, or the common direction of a random network, drowns the rest.
-    """
-    spread = vectors.std(axis=0)
-    centred = vectors - vectors.mean(axis=0)
-    return np.asarray(np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-9))
+    return np.concatenate([np.r_[course.mean(axis=0), course.std(axis=0)] for course in courses]).astype(
+        np.float32
+    )

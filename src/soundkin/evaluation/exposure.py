@@ -1,11 +1,13 @@
-"""Who is shown: the share of the places in all tracks' neighbour lists that go to a group, against its share of tracks.
+"""Who is shown: the share of the places in all tracks' neighbour lists that go to a group, against its share
+of tracks.
 
-Each track's `k` nearest by cosine are its list, so there are k places a track. The ratio of the two shares is how often
-the group's tracks occur in lists, on average, over how often all tracks do: 1 where a group is shown as its size says.
+Each track's `k` nearest by cosine are its list, so there are k places a track. The ratio of the two shares is
+how often the group's tracks occur in lists, on average, over how often all tracks do: 1 where a group is
+shown as its size says.
 
-Intervals are drawn over the artists of the tracks that are *found*. To draw those of the queries, and hold fast what
-they can find, takes a hub for a trait of its group: such intervals leave out the ratio 1 of groups dealt at random far
-too often (`tests/evaluation/test_exposure.py` counts how often ours do).
+Intervals are drawn over the artists of the tracks that are *found*. To draw those of the queries, and hold
+fast what they can find, takes a hub for a trait of its group: such intervals leave out the ratio 1 of groups
+dealt at random far too often (`tests/evaluation/test_exposure.py` counts how often ours do).
 """
 
 from collections.abc import Mapping
@@ -15,14 +17,14 @@ import numpy as np
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix, hstack
 
-from soundkin.evaluation.bootstrap import Interval, interval_of
-from soundkin.evaluation.group_means import means_within_and_without, sizes, too_small
 from soundkin.evaluation.groupings import Groupings, members_of
 from soundkin.evaluation.hubness import k_occurrences
-from soundkin.evaluation.many_comparisons import confirmed, p_value
-from soundkin.evaluation.questions import Values
+from soundkin.evaluation.label_questions import Values
 from soundkin.evaluation.retrieval import sampled_queries
 from soundkin.shapes import Float, Int
+from soundkin.statistics.bootstrap import Interval, interval_of
+from soundkin.statistics.false_discovery import confirmed, p_value
+from soundkin.statistics.group_means import means_within_and_without, sizes, too_small
 
 K = 10
 
@@ -30,8 +32,8 @@ K = 10
 class Exposure(BaseModel, frozen=True):
     """How often one system shows one group. Shares are of all places, and of all tracks.
 
-    `ratio` is the one over the other; it is None where the group is too small, and then `flag` says so. `confirmed`:
-    it differs from 1 also when all groups are taken into account.
+    `ratio` is the one over the other; it is None where the group is too small, and then `flag` says so.
+    `confirmed`: it differs from 1 also when all groups are taken into account.
     """
 
     system: str
@@ -62,10 +64,11 @@ def exposures(
     random_seed: int,
     unit: str = "artists",
 ) -> tuple[Exposure, ...]:
-    """How every system shows every group; `artists` numbers each track's artist from 0. Empty for less than two tracks.
+    """How every system shows every group; `artists` numbers each track's artist from 0. Empty for less than
+    two tracks.
 
-    Of very many tracks the lists of a sample are looked at (`sampled_queries`). The groups of a system are one family
-    of comparisons. `unit` is what `artists` numbers.
+    Of very many tracks the lists of a sample are looked at (`sampled_queries`). The groups of a system are
+    one family of comparisons. `unit` is what `artists` numbers.
     """
     k = min(k, len(artists) - 1)
     if k < 1:
@@ -127,4 +130,7 @@ def _confirmed(family: list[Exposure]) -> list[Exposure]:
     """The same, with what is left when the whole family is taken into account."""
     p_values = [shown.p_value for shown in family if shown.p_value is not None]
     left = iter(confirmed(np.array(p_values, dtype=float)).tolist())
-    return [shown if shown.p_value is None else shown.model_copy(update={"confirmed": next(left)}) for shown in family]
+    return [
+        shown if shown.p_value is None else shown.model_copy(update={"confirmed": next(left)})
+        for shown in family
+    ]

@@ -1,8 +1,9 @@
-"""Whom a system serves worse: every score split by groups of tracks (or of users), and who is shown how often.
+"""Whom a system serves worse: every score split by groups of tracks (or of users), and who is shown how
+often.
 
-A group's mean is compared with that of all other items, on the same draws of artists. A gap is a fact about the system
-together with the question: a group of many tracks finds its kin more easily, by chance too. So chance stands beside
-with a gap of its own.
+A group's mean is compared with that of all other items, on the same draws of artists. A gap is a fact about
+the system together with the question: a group of many tracks finds its kin more easily, by chance too. So
+chance stands beside with a gap of its own.
 """
 
 from collections.abc import Sequence
@@ -13,15 +14,15 @@ import numpy as np
 from pydantic import BaseModel
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL
 from soundkin.evaluation.exposure import Exposure, K, exposures
-from soundkin.evaluation.group_means import FEW_ITEMS
 from soundkin.evaluation.group_scores import GroupScore, group_scores
 from soundkin.evaluation.groupings import DECILE_NOTE, Groupings
-from soundkin.evaluation.many_comparisons import FALSE_DISCOVERIES
-from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.retrieval import Systems
 from soundkin.shapes import Int
+from soundkin.statistics.bootstrap import FEW_GROUPS, LEVEL
+from soundkin.statistics.false_discovery import FALSE_DISCOVERIES
+from soundkin.statistics.group_means import FEW_ITEMS
+from soundkin.statistics.measure import CHANCE, Measure
 
 RESAMPLES = 2000
 NOTHING = "nothing to split: no item with a score is in a group."
@@ -39,7 +40,9 @@ class Fairness(BaseModel, frozen=True):
 
     @property
     def verdict(self) -> str:
-        """One line: who is served worse by ours and who is shown less than their share, or that none is shown to be."""
+        """One line: who is served worse by ours and who is shown less than their share, or that none is shown
+        to be.
+        """
         if not self.scores and not self.exposures:
             return NOTHING
         ours = self.systems[0]
@@ -63,7 +66,9 @@ class Fairness(BaseModel, frozen=True):
         return f"{told} ({len(compared)} groups compared, {len(flagged - compared)} not)"
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print: ours and its gap to all others, other systems with theirs in brackets; then exposure."""
+        """Rows to print: ours and its gap to all others, other systems with theirs in brackets; then
+        exposure.
+        """
         return [_score_row(one) for one in self.scores] + self._exposure_rows()
 
     def _exposure_rows(self) -> list[dict[str, str]]:
@@ -83,15 +88,17 @@ def fairness(
     random_seed: int = 0,
     unit: str = "artists",
 ) -> Fairness:
-    """Split `measures` by `groupings`, and see how often each group stands among the `k` nearest by `systems`.
+    """Split `measures` by `groupings`, and see how often each group stands among the `k` nearest by
+    `systems`.
 
-    Items of measures are tracks in catalog order, or users in the order of user groupings. `systems`, ours first, are
-    vectors in catalog order, for exposure; leave them out where groups are of users. `artists` numbers each track's
-    artist from 0 (`Catalog.artists.groups`), and `unit` is what it numbers (`unit_of`); without it every track is
-    drawn by itself, and the table says that it is tracks which are counted.
+    Items of measures are tracks in catalog order, or users in the order of user groupings. `systems`, ours
+    first, are vectors in catalog order, for exposure; leave them out where groups are of users. `artists`
+    numbers each track's artist from 0 (`Catalog.artists.groups`), and `unit` is what it numbers (`unit_of`);
+    without it every track is drawn by itself, and the table says that it is tracks which are counted.
 
     Raises:
         UsageError: a grouping is of more or fewer items than a measure, or than there are vectors.
+
     """
     systems = systems or {}
     for measure in measures:
@@ -193,7 +200,9 @@ def _notes(scores: Sequence[GroupScore], shown: Sequence[Exposure], k: int) -> l
             "by chance."
         )
     if any(score.flag for score in scores) or len(ratios) < len(shown):
-        notes.append(f"Groups of fewer than {FEW_ITEMS} items or {FEW_GROUPS} artists (users) are named, not scored.")
+        notes.append(
+            f"Groups of fewer than {FEW_ITEMS} items or {FEW_GROUPS} artists (users) are named, not scored."
+        )
     if any("decile" in group for group in [*(one.group for one in scores), *(one.group for one in shown)]):
         notes.append(DECILE_NOTE)
     if scores or shown:

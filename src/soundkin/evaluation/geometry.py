@@ -1,11 +1,14 @@
-"""The shape of the space that vectors span: hubs, how far a track's patches lie apart, how many dimensions are used.
+"""The shape of the space that vectors span: hubs, how far a track's patches lie apart, how many dimensions
+are used.
 
-- *Hubs*, by the cosine and by each similarity of `hub_reduction`; where questions are given, what that costs or gains
-  in retrieval, with the filter on.
-- *Spread*: the mean cosine distance of two patches of one track, against that of two patches of different tracks.
-- *Effective dimension*: the participation ratio of the eigenvalues of the covariance, (sum)^2 / sum of squares (P. Gao
-  et al., "A theory of multineuronal dimensionality, dynamics and measurement", 2017), and how many dimensions hold 95%
-  of the variance. Vectors have unit length there, since cosine is what queries compare by.
+- *Hubs*, by the cosine and by each similarity of `hub_reduction`; where questions are given, what that costs
+  or gains in retrieval, with the filter on.
+- *Spread*: the mean cosine distance of two patches of one track, against that of two patches of different
+  tracks.
+- *Effective dimension*: the participation ratio of the eigenvalues of the covariance, (sum)^2 / sum of
+  squares (P. Gao et al., "A theory of multineuronal dimensionality, dynamics and measurement", 2017), and how
+  many dimensions hold 95% of the variance. Vectors have unit length there, since cosine is what queries
+  compare by.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +18,15 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel
 
-from soundkin.evaluation.bootstrap import interval_note, too_few
 from soundkin.evaluation.hub_reduction import COSINE, RESAMPLES, Neighbours, Retrieved, neighbours
 from soundkin.evaluation.hubness import Hubness
-from soundkin.evaluation.questions import Question
-from soundkin.evaluation.similarity import check_systems, unit_length
+from soundkin.evaluation.label_questions import Question
 from soundkin.evaluation.spread import BETWEEN, WITHIN, Spread, spread_of
+from soundkin.evaluation.systems import check_systems
 from soundkin.progress import progress
 from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.bootstrap import interval_note, too_few
+from soundkin.statistics.scaling import unit_length
 
 MOST_TRACKS = 5000  # ranked in full, in 5 s a system and 150 MB; of more, a sample
 MOST_VARIANCE = 0.95
@@ -32,7 +36,8 @@ ROWS_AT_ONCE = 4096
 class Dimensions(BaseModel, frozen=True):
     """How many of a system's `given` dimensions are used; `effective` is the participation ratio, at least 1.
 
-    `holding_most` is how many directions hold 95% of the variance. Both are 0 where all vectors point one way.
+    `holding_most` is how many directions hold 95% of the variance. Both are 0 where all vectors point one
+    way.
     """
 
     system: str
@@ -44,8 +49,8 @@ class Dimensions(BaseModel, frozen=True):
 class Geometry(BaseModel, frozen=True):
     """The spaces of systems side by side; the first one is ours, and `spread` is of its patches.
 
-    `ranked` is how many tracks stand behind hubs and retrieval: all, or a sample of very many. They are by so many
-    artists (`groups`; `unit`), whom intervals draw.
+    `ranked` is how many tracks stand behind hubs and retrieval: all, or a sample of very many. They are by so
+    many artists (`groups`; `unit`), whom intervals draw.
     """
 
     title: ClassVar[str] = "geometry"
@@ -69,7 +74,10 @@ class Geometry(BaseModel, frozen=True):
         used = self.dimensions[0]
         parts = [
             f"{used.system}: skewness of hubs {_hubs_in_words(cosine.hubness)}",
-            *(f"{of.similarity} brings it to {of.hubness.skewness:.2f}{_gains_in_words(of)}" for of in others),
+            *(
+                f"{of.similarity} brings it to {of.hubness.skewness:.2f}{_gains_in_words(of)}"
+                for of in others
+            ),
             f"{used.effective:.1f} of {used.given} dimensions in effect",
         ]
         if self.spread is not None and self.spread.ratio is not None:
@@ -77,7 +85,9 @@ class Geometry(BaseModel, frozen=True):
         return "; ".join(parts)
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print, one a system and similarity; what no similarity changes stands with the plain cosine."""
+        """Rows to print, one a system and similarity; what no similarity changes stands with the plain
+        cosine.
+        """
         dimensions = {of.system: of for of in self.dimensions}
         return [
             {
@@ -99,7 +109,10 @@ class Geometry(BaseModel, frozen=True):
             f"hold {MOST_VARIANCE:.0%} of variance": str(used.holding_most),
         }
         if self.spread is not None and self.spread.system == used.system:
-            cells |= {f"distance {WITHIN}": str(self.spread.within), f"distance {BETWEEN}": str(self.spread.between)}
+            cells |= {
+                f"distance {WITHIN}": str(self.spread.within),
+                f"distance {BETWEEN}": str(self.spread.between),
+            }
         return cells
 
 
@@ -115,14 +128,15 @@ def geometry(
 ) -> Geometry:
     """Measure the spaces of `systems`, row i of each the vector of track i.
 
-    `patches` are the patch vectors that the first system has of each track, in the same order: they are looked at one
-    track at a time, and may be read from a file meanwhile. `questions` are about the same tracks. Intervals draw whole
-    `artists`, numbers of the tracks' artists (those of the questions by default), or whole tracks where nobody says by
-    whom they are. Of more than `most_tracks` tracks a sample is ranked; memory is bounded by it, and time grows with
-    its square.
+    `patches` are the patch vectors that the first system has of each track, in the same order: they are
+    looked at one track at a time, and may be read from a file meanwhile. `questions` are about the same
+    tracks. Intervals draw whole `artists`, numbers of the tracks' artists (those of the questions by
+    default), or whole tracks where nobody says by whom they are. Of more than `most_tracks` tracks a sample
+    is ranked; memory is bounded by it, and time grows with its square.
 
     Raises:
         UsageError: vectors or patches do not match the tracks, or hold a NaN or infinity.
+
     """
     tracks = len(next(iter(systems.values()), ()))
     check_systems(systems, [f"in row {row}" for row in range(tracks)])
@@ -145,14 +159,18 @@ def geometry(
         spread=spread,
         groups=len(np.unique(groups[sample])),
         unit=unit,
-        notes=tuple(_notes(systems, patches is not None, found[0], spread, len(sample), groups, unit, resamples)),
+        notes=tuple(
+            _notes(systems, patches is not None, found[0], spread, len(sample), groups, unit, resamples)
+        ),
         provenance={"random_seed": random_seed, "resamples": resamples, "k": k},
     )
 
 
 @typechecked
 def effective_dimensions(system: str, vectors: Float[np.ndarray, "tracks embedding"]) -> Dimensions:
-    """Participation ratio of the covariance of unit vectors, and how many of its directions hold 95% of variance."""
+    """Participation ratio of the covariance of unit vectors, and how many of its directions hold 95% of
+    variance.
+    """
     variances = _variances(vectors)
     total = variances.sum()
     if total <= 0:
@@ -240,7 +258,9 @@ def _notes(
             "collection, so the whole may have more."
         )
     if of_ours[0].retrieval:
-        asked = ", ".join(f"{of.label} of {of.tracks} tracks ({of.groups} {of.unit})" for of in of_ours[0].retrieval)
+        asked = ", ".join(
+            f"{of.label} of {of.tracks} tracks ({of.groups} {of.unit})" for of in of_ours[0].retrieval
+        )
         notes.append(
             f"Retrieval is with the filter on, where there is one: {asked}; in brackets, how far each similarity is "
             f"above the cosine. {interval_note(len(np.unique(groups)), unit, resamples)}"
@@ -253,7 +273,9 @@ def _notes(
     if not patches_given:
         notes.append("No patch vectors were given: how far a track's patches lie apart is not known.")
     elif spread is None:
-        notes.append("No track has two patches, or there is no second track: nothing to compare patches with.")
+        notes.append(
+            "No track has two patches, or there is no second track: nothing to compare patches with."
+        )
     else:
         notes.append(
             f"Patches are those of {spread.tracks} tracks ({spread.groups} {unit}) that have two or more. Patches that "

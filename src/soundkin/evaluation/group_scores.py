@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydantic import BaseModel
 
-from soundkin.evaluation.bootstrap import Interval, interval_of
-from soundkin.evaluation.group_means import Sizes, means_within_and_without, sizes, too_small
 from soundkin.evaluation.groupings import Groupings, members_of
-from soundkin.evaluation.many_comparisons import confirmed, p_value
-from soundkin.evaluation.measure import Measure
-from soundkin.evaluation.questions import Values
+from soundkin.evaluation.label_questions import Values
 from soundkin.shapes import Float
+from soundkin.statistics.bootstrap import Interval, interval_of
+from soundkin.statistics.false_discovery import confirmed, p_value
+from soundkin.statistics.group_means import Sizes, means_within_and_without, sizes, too_small
+from soundkin.statistics.measure import Measure
 
 NOBODY_ELSE = "nobody else to compare with"
 
@@ -22,10 +22,10 @@ NOBODY_ELSE = "nobody else to compare with"
 class GroupScore(BaseModel, frozen=True):
     """What one measure says of one group.
 
-    `items` could be asked, and come from so many `units`: artists, or users. `means` are those of the group by each
-    system, `gaps` the group minus all other items on the same draws; there are none where the group, or the rest, is
-    too small, and then `flag` says so. `worse` names the systems whose gap lies below zero with its whole interval;
-    `confirmed` those of them that are left when all groups are taken into account.
+    `items` could be asked, and come from so many `units`: artists, or users. `means` are those of the group
+    by each system, `gaps` the group minus all other items on the same draws; there are none where the group,
+    or the rest, is too small, and then `flag` says so. `worse` names the systems whose gap lies below zero
+    with its whole interval; `confirmed` those of them that are left when all groups are taken into account.
     """
 
     protocol: str
@@ -47,7 +47,9 @@ class GroupScore(BaseModel, frozen=True):
     @property
     def measure(self) -> str:
         """What was asked, in words."""
-        return f"{self.protocol} {self.label} {self.metric}" + (f", {self.filtered_by} filter" * bool(self.filtered_by))
+        return f"{self.protocol} {self.label} {self.metric}" + (
+            f", {self.filtered_by} filter" * bool(self.filtered_by)
+        )
 
 
 def group_scores(
@@ -64,19 +66,27 @@ def group_scores(
     return tuple(_confirmed(scores))
 
 
-def _split(measure: Measure, grouping: str, values: Values, resamples: int, random_seed: int) -> list[GroupScore]:
+def _split(
+    measure: Measure, grouping: str, values: Values, resamples: int, random_seed: int
+) -> list[GroupScore]:
     """One measure's scores, group by group."""
     asked = np.flatnonzero(measure.asked)
     names, members = members_of([values[row] for row in asked.tolist()])
     units = np.unique(measure.groups[asked], return_inverse=True)[1]
-    weights = np.ones(len(asked)) if measure.weights is None else np.asarray(measure.weights[asked], dtype=float)
+    weights = (
+        np.ones(len(asked)) if measure.weights is None else np.asarray(measure.weights[asked], dtype=float)
+    )
     scores = np.stack([np.asarray(score[asked], dtype=float) for score in measure.scores.values()], axis=1)
     size_of = sizes(members, units)
     rows = [_uncompared(measure, grouping, name, size) for name, size in zip(names, size_of, strict=True)]
     kept = [place for place, row in enumerate(rows) if not row.flag]
-    within, without = means_within_and_without(scores, weights, members[:, kept], units, resamples, random_seed)
+    within, without = means_within_and_without(
+        scores, weights, members[:, kept], units, resamples, random_seed
+    )
     for column, place in enumerate(kept):
-        compared = _compared(list(measure.scores), within[:, column], without[:, column], size_of[place].smaller_side)
+        compared = _compared(
+            list(measure.scores), within[:, column], without[:, column], size_of[place].smaller_side
+        )
         rows[place] = rows[place].model_copy(update=compared)
     return rows
 

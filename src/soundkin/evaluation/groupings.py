@@ -1,7 +1,8 @@
 """Groups of tracks, or of users, whom a system may serve unequally.
 
-A grouping is `Values`, as in `questions`: the names of the groups that each item is in. One in several groups counts in
-each. What is not known is a group of its own, so that nobody drops out of sight for want of a label.
+A grouping is `Values`, as in `questions`: the names of the groups that each item is in. One in several groups
+counts in each. What is not known is a group of its own, so that nobody drops out of sight for want of a
+label.
 """
 
 import re
@@ -12,7 +13,7 @@ from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
 
 from soundkin.catalog.table import Catalog
-from soundkin.evaluation.questions import Values, column_values, memberships
+from soundkin.evaluation.label_questions import Values, column_values, memberships
 from soundkin.shapes import Float, Int, typechecked
 
 UNKNOWN = "unknown"
@@ -21,7 +22,9 @@ COLUMNS = ("genre", "decade")  # unless others are asked for
 POPULARITY, CATALOGUE, ACTIVITY = "popularity", "artist's catalogue", "activity"
 CATALOGUE_SIZES = ((1, "1 track"), (4, "2-4 tracks"), (9, "5-9 tracks"))  # up to so many
 LARGEST_CATALOGUE = "10+ tracks"
-DECILE_NOTE = "Decile 1 holds the tenth with the fewest plays, decile 10 that with the most; level ones stay together."
+DECILE_NOTE = (
+    "Decile 1 holds the tenth with the fewest plays, decile 10 that with the most; level ones stay together."
+)
 
 Groupings = Mapping[str, Values]
 Counts = Float[np.ndarray, " items"] | Int[np.ndarray, " items"]
@@ -30,19 +33,23 @@ Counts = Float[np.ndarray, " items"] | Int[np.ndarray, " items"]
 def groups_of(
     catalog: Catalog, columns: Sequence[str] | None = None, plays_per_track: Counts | None = None
 ) -> dict[str, Values]:
-    """Group tracks by columns, by the size of their lead artist's catalogue, and by how often they are played.
+    """Group tracks by columns, by the size of their lead artist's catalogue, and by how often they are
+    played.
 
-    `columns` default to genre and decade, as far as the catalog has them. `plays_per_track` [tracks] is in catalog
-    order, NaN where it is not known; without it there is no popularity.
+    `columns` default to genre and decade, as far as the catalog has them. `plays_per_track` [tracks] is in
+    catalog order, NaN where it is not known; without it there is no popularity.
 
     Raises:
         CatalogError: a column asked for is not in the catalog, or empty in every row.
+
     """
     if columns is None:
         columns = [column for column in COLUMNS if any(column_values(catalog, column))]
     else:
         for column in columns:
-            catalog.require("year" if column == "decade" else column, "it was named as a column to split scores by.")
+            catalog.require(
+                "year" if column == "decade" else column, "it was named as a column to split scores by."
+            )
     found = {column: _named(column_values(catalog, column)) for column in columns}
     if any(catalog.artists.keys):
         found[CATALOGUE] = _catalogue_sizes(catalog)
@@ -58,7 +65,8 @@ def user_groups(plays_per_user: Counts) -> dict[str, Values]:
 
 @typechecked
 def deciles(plays: Counts) -> Values:
-    """The tenth of the played items that each stands in, by plays; items of equally many share one, by their mean rank.
+    """The tenth of the played items that each stands in, by plays; items of equally many share one, by their
+    mean rank.
 
     Never played is a group of its own, and so is NaN.
     """
@@ -97,7 +105,8 @@ def _named(values: Values) -> Values:
 def _catalogue_sizes(catalog: Catalog) -> Values:
     sizes = np.bincount(catalog.artists.groups)[catalog.artists.groups]
     return [
-        (_size_in_words(size),) if lead else (UNKNOWN,) for size, lead in zip(sizes, catalog.artists.leads, strict=True)
+        (_size_in_words(size),) if lead else (UNKNOWN,)
+        for size, lead in zip(sizes, catalog.artists.leads, strict=True)
     ]
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from soundkin.catalog.table import Catalog
-from soundkin.evaluation.bootstrap import FEW_GROUPS
+from soundkin.evaluation.label_questions import Question, memberships, question
 from soundkin.evaluation.protocol import Evaluation
-from soundkin.evaluation.questions import Question, memberships, question
-from soundkin.evaluation.similarity import similarity_chunks
 from soundkin.shapes import Float
+from soundkin.statistics.bootstrap import FEW_GROUPS
+from soundkin.statistics.nearest_neighbours import similarity_chunks
 
 K = 10
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -19,8 +19,11 @@ SHARED = {
 }
 
 
-def headline_sentence(evaluation: Evaluation, catalog: Catalog, vectors: Float[np.ndarray, "tracks embedding"]) -> str:
-    """Of ten neighbours of a track, how many share its label, and how many would by chance; "" where few artists say.
+def headline_sentence(
+    evaluation: Evaluation, catalog: Catalog, vectors: Float[np.ndarray, "tracks embedding"]
+) -> str:
+    """Of ten neighbours of a track, how many share its label, and how many would by chance; "" where few
+    artists say.
 
     `catalog` and `vectors` are of the tracks that were judged.
     """
@@ -31,7 +34,9 @@ def headline_sentence(evaluation: Evaluation, catalog: Catalog, vectors: Float[n
     if not len(counts):
         return ""
     ours, by_chance = counts.mean(axis=0)
-    held_out = evaluation.provenance.get("split") in ("valid", "test") and evaluation.provenance.get("model_hash")
+    held_out = evaluation.provenance.get("split") in ("valid", "test") and evaluation.provenance.get(
+        "model_hash"
+    )
     whose = "a track by an artist it never met" if held_out else "a track"
     return (
         f"Of ten neighbours of {whose}, {_number(ours)} {_share(row.label, ours)}; chance would give "
@@ -42,9 +47,11 @@ def headline_sentence(evaluation: Evaluation, catalog: Catalog, vectors: Float[n
 def _right_among_nearest(
     asked: Question, vectors: Float[np.ndarray, "tracks embedding"]
 ) -> Iterator[tuple[float, float]]:
-    """For each labelled track: how many of its ten nearest allowed tracks are right, and how many of any ten would be.
+    """For each labelled track: how many of its ten nearest allowed tracks are right, and how many of any ten
+    would be.
 
-    As in `retrieval`: tracks of the query's own artist (or album) are not allowed, nor are tracks without a label.
+    As in `retrieval`: tracks of the query's own artist (or album) are not allowed, nor are tracks without a
+    label.
     """
     labelled = np.flatnonzero([bool(names) for names in asked.values])
     labels, barred = memberships(asked.values), memberships(asked.filter_values)

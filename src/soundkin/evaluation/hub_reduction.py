@@ -2,16 +2,18 @@
 
 Two ways, each in place of the plain cosine when tracks are ranked:
 
-- *mutual proximity* (D. Schnitzer, A. Flexer, M. Schedl and G. Widmer, "Local and global scaling reduce hubs in space",
-  2012): how likely two tracks are nearer to each other than to another track, on both sides. Ours is their Gaussian
-  version with independent sides: each track's cosines to all others are taken as normal. Unlike the empirical version
-  it needs two figures a track, and not all cosines at once; where cosines are far from normal, as among clusters, it
-  leaves more hubs than that one would. Its logarithm is used, which ranks alike and does not saturate near 1.
-- *CSLS*, cross-domain similarity local scaling (A. Conneau, G. Lample, M. Ranzato, L. Denoyer and H. Jégou, "Word
-  translation without parallel data", 2018): twice the cosine, less how near the nearest tracks of each side are.
+- *mutual proximity* (D. Schnitzer, A. Flexer, M. Schedl and G. Widmer, "Local and global scaling reduce hubs
+  in space", 2012): how likely two tracks are nearer to each other than to another track, on both sides. Ours
+  is their Gaussian version with independent sides: each track's cosines to all others are taken as normal.
+  Unlike the empirical version it needs two figures a track, and not all cosines at once; where cosines are
+  far from normal, as among clusters, it leaves more hubs than that one would. Its logarithm is used, which
+  ranks alike and does not saturate near 1.
+- *CSLS*, cross-domain similarity local scaling (A. Conneau, G. Lample, M. Ranzato, L. Denoyer and H. Jégou,
+  "Word translation without parallel data", 2018): twice the cosine, less how near the nearest tracks of each
+  side are.
 
-Cosines are computed a chunk of queries at a time, twice: once for what surrounds each track, once to rank. Memory
-grows with the number of tracks, time with its square.
+Cosines are computed a chunk of queries at a time, twice: once for what surrounds each track, once to rank.
+Memory grows with the number of tracks, time with its square.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +23,13 @@ import numpy as np
 from pydantic import BaseModel
 from scipy.special import log_ndtr
 
-from soundkin.evaluation.bootstrap import Interval, compare
 from soundkin.evaluation.hubness import Hubness, hubness_of
-from soundkin.evaluation.measure import Measure
-from soundkin.evaluation.metrics import average_precision
-from soundkin.evaluation.questions import Question, memberships
-from soundkin.evaluation.similarity import similarity_chunks
+from soundkin.evaluation.label_questions import Question, memberships
 from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.bootstrap import Interval, compare
+from soundkin.statistics.measure import Measure
+from soundkin.statistics.metrics import average_precision
+from soundkin.statistics.nearest_neighbours import similarity_chunks
 
 COSINE, MUTUAL_PROXIMITY, CSLS = "cosine", "mutual proximity", "CSLS"
 RESAMPLES = 2000
@@ -39,7 +41,8 @@ Similarity = Float[np.ndarray, "queries tracks"]
 
 
 class Retrieved(BaseModel, frozen=True):
-    """Retrieval by one similarity; `gain` is how far it is above the plain cosine, None for the cosine itself.
+    """Retrieval by one similarity; `gain` is how far it is above the plain cosine, None for the cosine
+    itself.
 
     `tracks` were asked, by so many artists (`groups`; `unit`).
     """
@@ -75,8 +78,8 @@ class Surroundings:
 class Ranked:
     """What comes of ranking by one similarity, over the same tracks in the same order.
 
-    `occurrences` counts the lists of k nearest that each track stands in; `precision` is the average precision at k of
-    each track as a query, by the label asked for, NaN where it could not be asked.
+    `occurrences` counts the lists of k nearest that each track stands in; `precision` is the average
+    precision at k of each track as a query, by the label asked for, NaN where it could not be asked.
     """
 
     occurrences: Int[np.ndarray, " tracks"]
@@ -161,8 +164,8 @@ def neighbours(
 def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> dict[str, Ranked]:
     """Rank all tracks around each, by the cosine and by each reduction, and score the lists of `k` nearest.
 
-    Row i of `vectors` is track i of every question; its filter is on, where it has one. Ties fall as the tracks stand:
-    shuffle them first, since the order of a catalog gives away its artists.
+    Row i of `vectors` is track i of every question; its filter is on, where it has one. Ties fall as the
+    tracks stand: shuffle them first, since the order of a catalog gives away its artists.
     """
     tracks = len(vectors)
     occurrences = {name: np.zeros(tracks, dtype=int) for name in REDUCTIONS}
@@ -193,9 +196,11 @@ def _nearest(similarity: Similarity, k: int) -> Int[np.ndarray, "queries k"]:
 
 
 def _answers(asked: Question) -> Callable[[Rows], tuple[np.ndarray, np.ndarray]]:
-    """A function of query rows: which tracks are right, and which are allowed, [queries, tracks] each, as in retrieval.
+    """A function of query rows: which tracks are right, and which are allowed, [queries, tracks] each, as in
+    retrieval.
 
-    Tracks without a label neither ask nor answer; sharers of the filter's value and the query itself do not answer.
+    Tracks without a label neither ask nor answer; sharers of the filter's value and the query itself do not
+    answer.
     """
     names = memberships(asked.values)
     barred = memberships(asked.filter_values) if asked.filtered_by else None
@@ -211,11 +216,19 @@ def _answers(asked: Question) -> Callable[[Rows], tuple[np.ndarray, np.ndarray]]
 
 
 def _retrieved(
-    name: str, ranked: Mapping[str, Ranked], asked: Question, k: int, random_seed: int, resamples: int, unit: str
+    name: str,
+    ranked: Mapping[str, Ranked],
+    asked: Question,
+    k: int,
+    random_seed: int,
+    resamples: int,
+    unit: str,
 ) -> Retrieved:
     """One similarity's answers to a question, and how far they are above the cosine's on the same draws."""
     scores = {name: ranked[name].precision[asked.label], COSINE: ranked[COSINE].precision[asked.label]}
-    measure = Measure("retrieval", asked.label, f"mAP@{k}", asked.filtered_by, scores, asked.groups, unit=unit)
+    measure = Measure(
+        "retrieval", asked.label, f"mAP@{k}", asked.filtered_by, scores, asked.groups, unit=unit
+    )
     found = compare(measure, resamples, random_seed)
     return Retrieved(
         label=asked.label,

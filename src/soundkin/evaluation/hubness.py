@@ -3,15 +3,15 @@
 import numpy as np
 from pydantic import BaseModel
 
-from soundkin.evaluation.similarity import similarity_chunks
 from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.nearest_neighbours import similarity_chunks
 
 
 class Hubness(BaseModel, frozen=True):
     """How unevenly tracks occur among others' `k` nearest.
 
-    `skewness` is 0 for an even spread, above 2 for a space with clear hubs. `largest_hub` is the share of all lists
-    that the most frequent track stands in; `antihubs` the share of tracks that stand in none.
+    `skewness` is 0 for an even spread, above 2 for a space with clear hubs. `largest_hub` is the share of all
+    lists that the most frequent track stands in; `antihubs` the share of tracks that stand in none.
     """
 
     system: str
@@ -40,7 +40,9 @@ def hubness_of(system: str, occurrences: Int[np.ndarray, " tracks"], k: int) -> 
 
 @typechecked
 def k_occurrences(
-    vectors: Float[np.ndarray, "tracks embedding"], k: int = 10, queries: Int[np.ndarray, " asking"] | None = None
+    vectors: Float[np.ndarray, "tracks embedding"],
+    k: int = 10,
+    queries: Int[np.ndarray, " asking"] | None = None,
 ) -> Int[np.ndarray, " tracks"]:
     """In how many other tracks' `k` nearest each track stands, or in those of the rows `queries`."""
     k = min(k, len(vectors) - 1)

@@ -1,9 +1,10 @@
 """How much of a label a simple classifier can read off frozen vectors.
 
-Every track is classified once, by probes taught on the other folds only. Folds keep an artist's tracks together (an
-album's, where the artist is the question), so that a probe is not paid for recognising a voice. All that is fitted,
-standardisation and the strength of regularisation included, is fitted on the teaching folds. Which track has which
-class is kept sparse: of many artists, a table of all cells would not fit in memory.
+Every track is classified once, by probes taught on the other folds only. Folds keep an artist's tracks
+together (an album's, where the artist is the question), so that a probe is not paid for recognising a voice.
+All that is fitted, standardisation and the strength of regularisation included, is fitted on the teaching
+folds. Which track has which class is kept sparse: of many artists, a table of all cells would not fit in
+memory.
 """
 
 import warnings
@@ -17,10 +18,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from soundkin.evaluation.measure import CHANCE, Measure
-from soundkin.evaluation.questions import Question, group_numbers, memberships
-from soundkin.evaluation.similarity import CHUNK, unit_length
+from soundkin.evaluation.label_questions import Question, group_numbers, memberships
 from soundkin.shapes import Bool, Float, Int
+from soundkin.statistics.measure import CHANCE, Measure
+from soundkin.statistics.nearest_neighbours import CHUNK
+from soundkin.statistics.scaling import unit_length
 
 FOLDS = 5
 JUDGING_FOLDS = 2  # of the teaching folds, each in turn judges the settings of a probe
@@ -34,7 +36,8 @@ Classify = Callable[[Vectors], Int[np.ndarray, " others"]]
 def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: int) -> list[Measure]:
     """Logistic and kNN accuracy on the label, plain and balanced (every class counts the same).
 
-    Empty where there is nothing to keep folds apart by, or fewer than two classes that can be taught and tested.
+    Empty where there is nothing to keep folds apart by, or fewer than two classes that can be taught and
+    tested.
     """
     fold_groups = group_numbers(question.filter_values)
     classes = csr_matrix(teachable(memberships(question.values), fold_groups))
@@ -46,12 +49,16 @@ def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: 
     measures = []
     for protocol, probe in PROBES.items():
         with threadpool_limits(1):  # fits are small: several threads take eight times as long
-            guesses = {name: predicted(probe, found[kept], classes[kept], folds) for name, found in systems.items()}
+            guesses = {
+                name: predicted(probe, found[kept], classes[kept], folds) for name, found in systems.items()
+            }
         guesses[CHANCE] = most_common(classes[kept])
         spread = {name: _spread(kept, hits(guess, classes[kept])) for name, guess in guesses.items()}
         for metric, weighting in (("accuracy", None), ("balanced accuracy", weights)):
             measures.append(
-                Measure(protocol, question.label, metric, question.filtered_by, spread, question.groups, weighting)
+                Measure(
+                    protocol, question.label, metric, question.filtered_by, spread, question.groups, weighting
+                )
             )
     return measures
 
@@ -90,7 +97,9 @@ def _sparse(classes: Classes) -> csr_matrix:
     return csr_matrix(classes, dtype=np.float32)
 
 
-def predicted(probe: "Probe", vectors: Vectors, classes: Classes, folds: FoldNumbers) -> Int[np.ndarray, " tracks"]:
+def predicted(
+    probe: "Probe", vectors: Vectors, classes: Classes, folds: FoldNumbers
+) -> Int[np.ndarray, " tracks"]:
     """Each track's class according to a probe taught, with a setting chosen, on the other folds."""
     found, classes = np.empty(len(folds), dtype=int), _sparse(classes)
     for tested in np.unique(folds):
@@ -117,7 +126,9 @@ def _chosen_setting(probe: "Probe", vectors: Vectors, classes: Classes, folds: F
 
 
 def teach_logistic(vectors: Vectors, classes: Classes, strength: float) -> Classify:
-    """Multinomial regression on standardised vectors; a track of several classes teaches each at an equal share."""
+    """Multinomial regression on standardised vectors; a track of several classes teaches each at an equal
+    share.
+    """
     classes = _sparse(classes)
     rows, answers = classes.nonzero()
     if len(np.unique(answers)) < 2:
@@ -151,14 +162,18 @@ def _blocks(vectors: Vectors) -> list[Vectors]:
 
 
 class Probe(NamedTuple):
-    """How to teach a classifier, and the settings to choose from; the first where there is nothing to choose by."""
+    """How to teach a classifier, and the settings to choose from; the first where there is nothing to choose
+    by.
+    """
 
     teach: Callable[[Vectors, Classes, float], Classify]
     settings: tuple[float, ...]
 
 
 PROBES = {
-    "logistic probe": Probe(teach_logistic, settings=(0.01, 0.001, 0.1, 1.0)),  # C: larger is less regularised
+    "logistic probe": Probe(
+        teach_logistic, settings=(0.01, 0.001, 0.1, 1.0)
+    ),  # C: larger is less regularised
     "kNN probe": Probe(teach_nearest, settings=(5, 1, 10, 20)),  # how many neighbours vote
 }
 

@@ -10,36 +10,39 @@ from pydantic import BaseModel, ValidationError
 from soundkin.catalog.table import Catalog
 from soundkin.errors import ArtefactError, Skipped
 from soundkin.evaluation.asking import Answers, ask
-from soundkin.evaluation.assessors import Assessors
-from soundkin.evaluation.bootstrap import FEW_GROUPS, LEVEL
-from soundkin.evaluation.cold_starts import ColdStarts
+from soundkin.evaluation.cold_start_results import ColdStarts
 from soundkin.evaluation.fairness import Fairness
 from soundkin.evaluation.geometry import Geometry
 from soundkin.evaluation.hubness import Hubness, hubness
-from soundkin.evaluation.judgements import ByHand
-from soundkin.evaluation.measure import CHANCE
-from soundkin.evaluation.questions import unit_of
+from soundkin.evaluation.label_questions import unit_of
+from soundkin.evaluation.neighbour_verdicts import NeighbourVerdicts
 from soundkin.evaluation.retrieval import MOST_QUERIES, Systems, sampled_queries
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.row import Row, make_row, size_cell, table_row
 from soundkin.evaluation.sections import SECTIONS, Section, UserFairness, section_json
+from soundkin.evaluation.triplet_agreement import TripletAgreement
 from soundkin.files import read_versioned_json
 from soundkin.shapes import Int
+from soundkin.statistics.bootstrap import FEW_GROUPS, LEVEL
+from soundkin.statistics.measure import CHANCE
 
 FORMAT, FORMAT_VERSION = "soundkin evaluation", 3
 RESAMPLES = 2000
 HEADLINES = ("mAP@10", "nDCG@10", "accuracy", "balanced accuracy")  # what `table` shows unless asked for all
-MAIN = (("retrieval", "mAP@10"), ("logistic probe", "balanced accuracy"))  # what is drawn, and split by groups
+MAIN = (
+    ("retrieval", "mAP@10"),
+    ("logistic probe", "balanced accuracy"),
+)  # what is drawn, and split by groups
 NOTHING_MEASURED = "nothing measured: no label is shared by two of these tracks."
 
 
 class Evaluation(BaseModel, frozen=True):
     """Systems side by side on the same tracks; the first one is ours, the one that others are compared with.
 
-    `artists` counts what is drawn for intervals: `unit` says whether it is artists, or tracks for want of them. Of the
-    sections those are there that somebody asked for, and gave what they need: `cold_start` takes users to offer the
-    tracks to, `assessors` and `by_hand` people's answers. `caveat` ends the verdict: what the tracks are to the
-    systems, unless they are held out from all training.
+    `artists` counts what is drawn for intervals: `unit` says whether it is artists, or tracks for want of
+    them. Of the sections those are there that somebody asked for, and gave what they need: `cold_start` takes
+    users to offer the tracks to, `assessors` and `by_hand` people's answers. `caveat` ends the verdict: what
+    the tracks are to the systems, unless they are held out from all training.
     """
 
     systems: tuple[str, ...]
@@ -50,8 +53,8 @@ class Evaluation(BaseModel, frozen=True):
     hubness: tuple[Hubness, ...]
     trained_labels: tuple[str, ...] = ()
     cold_start: ColdStarts | None = None
-    assessors: Assessors | None = None
-    by_hand: ByHand | None = None
+    assessors: TripletAgreement | None = None
+    by_hand: NeighbourVerdicts | None = None
     geometry: Geometry | None = None
     robustness: Robustness | None = None
     fairness: Fairness | None = None
@@ -85,12 +88,16 @@ class Evaluation(BaseModel, frozen=True):
         return f"{self.headline.verdict}; {self.caveat}" if self.caveat else self.headline.verdict
 
     def verdict_on(self, label: str) -> str:
-        """What retrieval says of one label, with the filter on where it has one; the verdict where it has no row."""
+        """What retrieval says of one label, with the filter on where it has one; the verdict where it has no
+        row.
+        """
         row = _most_telling([row for row in self.rows if row.label == label])
         return row.verdict if row else self.verdict
 
     def table(self, every_metric: bool = False) -> list[dict[str, str]]:
-        """Rows to print, cells by column: ours with its interval, the others' means, the gain over the best of them."""
+        """Rows to print, cells by column: ours with its interval, the others' means, the gain over the best
+        of them.
+        """
         rows = [table_row(row) for row in self.rows if every_metric or row.metric in HEADLINES]
         skewness = {of.system: f"{of.skewness:.2f}" for of in self.hubness}
         hubs = {
@@ -103,7 +110,11 @@ class Evaluation(BaseModel, frozen=True):
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         named = {"format": FORMAT, "format_version": FORMAT_VERSION, "verdict": self.verdict}
-        return named | self.model_dump(mode="json") | {name: section_json(of) for name, of in self.sections.items()}
+        return (
+            named
+            | self.model_dump(mode="json")
+            | {name: section_json(of) for name, of in self.sections.items()}
+        )
 
 
 def _most_telling(rows: Sequence[Row]) -> Row | None:
@@ -116,6 +127,7 @@ def read_evaluation(path: Path) -> Evaluation:
 
     Raises:
         ArtefactError: the file is missing, corrupt or of another version.
+
     """
     saved = read_versioned_json(path, FORMAT, FORMAT_VERSION)
     try:
@@ -134,12 +146,13 @@ def evaluate_vectors(
 ) -> Evaluation:
     """Put the questions of `labels` (default: genre, artist, album, decade, as far as known) to all systems.
 
-    Row i of every system is the vector of row i of `catalog`. `trained_labels` are those that the first system was
-    trained on: marked so in the table.
+    Row i of every system is the vector of row i of `catalog`. `trained_labels` are those that the first
+    system was trained on: marked so in the table.
 
     Raises:
         UsageError: vectors and catalog do not match, or vectors hold a NaN or infinity.
         CatalogError: a label asked for is not in the catalog.
+
     """
     folds = np.zeros(len(catalog), dtype=int)
     return evaluate_folds({0: systems}, catalog, folds, labels, trained_labels, random_seed, resamples)
@@ -156,12 +169,13 @@ def evaluate_folds(
 ) -> Evaluation:
     """Judge each fold by the vectors that were made for it, and take the scores of all folds together.
 
-    Row i of every system in `systems[n]` is the vector of the i-th track that `folds` puts in fold n. Vectors of two
-    folds come from two models and are never compared: a query finds candidates of its own fold only, and a probe
-    learns and is tested within one. An artist who stands in several folds is drawn as one artist.
+    Row i of every system in `systems[n]` is the vector of the i-th track that `folds` puts in fold n. Vectors
+    of two folds come from two models and are never compared: a query finds candidates of its own fold only,
+    and a probe learns and is tested within one. An artist who stands in several folds is drawn as one artist.
 
     Raises:
         UsageError, CatalogError: as `evaluate_vectors`.
+
     """
     answers = ask(systems, catalog, folds, labels, random_seed=random_seed)
     return summarised(answers, systems, catalog, trained_labels, random_seed, resamples)
@@ -179,8 +193,12 @@ def summarised(
 
     `trained_labels` are None where nobody knows what the first system was trained on.
     """
-    trained = {of.label: None if trained_labels is None else of.label in trained_labels for of in answers.measures}
-    rows = tuple(make_row(measure, trained[measure.label], resamples, random_seed) for measure in answers.measures)
+    trained = {
+        of.label: None if trained_labels is None else of.label in trained_labels for of in answers.measures
+    }
+    rows = tuple(
+        make_row(measure, trained[measure.label], resamples, random_seed) for measure in answers.measures
+    )
     names = list(dict.fromkeys(name for of_fold in systems.values() for name in of_fold))
     return Evaluation(
         systems=(*names, CHANCE),
@@ -189,7 +207,8 @@ def summarised(
         unit=unit_of(catalog),
         rows=rows,
         hubness=tuple(
-            _mean_hubness(name, [of_fold[name] for of_fold in systems.values()], random_seed) for name in names
+            _mean_hubness(name, [of_fold[name] for of_fold in systems.values()], random_seed)
+            for name in names
         ),
         trained_labels=tuple(sorted(trained_labels or ())),
         notes=tuple([*_notes(answers, rows, resamples), *_sampled(systems)]),
@@ -214,7 +233,9 @@ def _mean_hubness(name: str, vectors_of_folds: Sequence[np.ndarray], random_seed
 
     Of very many tracks a sample is looked at.
     """
-    samples = [np.asarray(vectors[sampled_queries(len(vectors), random_seed)]) for vectors in vectors_of_folds]
+    samples = [
+        np.asarray(vectors[sampled_queries(len(vectors), random_seed)]) for vectors in vectors_of_folds
+    ]
     found = [hubness(name, sample.astype(np.float32)) for sample in samples]
     tracks = np.array([len(vectors) for vectors in vectors_of_folds])
     shares = tracks / max(tracks.sum(), 1)
@@ -240,7 +261,9 @@ def _notes(answers: Answers, rows: tuple[Row, ...], resamples: int) -> list[str]
     shown = sorted({row.label for row in rows})
     remarks = {
         "The model was trained on {}: there, scores say how well that carries over.": _labels(rows, True),
-        "The model was never trained on {}: there, scores say what else its vectors hold.": _labels(rows, False),
+        "The model was never trained on {}: there, scores say what else its vectors hold.": _labels(
+            rows, False
+        ),
         "No probe was asked for {}: reading what was taught back off the vectors says nothing of what else they hold. "
         "--trained-too asks it.": answers.unprobed,
         f"Fewer than {FEW_GROUPS} {unit} stand behind {{}}: there are no intervals, and nothing is concluded.": sorted(

@@ -1,8 +1,8 @@
 """Whether users are offered what they go on to play, of tracks that nobody had played before: the cold start.
 
-Every user ranks all held-out tracks, and the right ones are those they played, as in van den Oord, Dieleman & Schrauwen
-(2013); `user_rankings` says how a ranking is scored. Beside the systems stand what they have to beat and what bounds
-them.
+Every user ranks all held-out tracks, and the right ones are those they played, as in van den Oord, Dieleman &
+Schrauwen (2013); `user_rankings` says how a ranking is scored. Beside the systems stand what they have to
+beat and what bounds them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.bootstrap import LEVEL, Compared, Interval, compare, drawn_means, interval_of
-from soundkin.evaluation.measure import CHANCE, Measure
 from soundkin.evaluation.user_rankings import LONG as LONG
 from soundkin.evaluation.user_rankings import METRICS, Metric, System, ask, binary, without_known
 from soundkin.evaluation.user_rankings import Factors as Factors
 from soundkin.shapes import Float
+from soundkin.statistics.bootstrap import LEVEL, Compared, Interval, compare, drawn_means, interval_of
+from soundkin.statistics.measure import CHANCE, Measure
 
 SHUFFLED, POPULARITY, BOUND = "shuffled", "popularity (oracle)", "upper bound"
 KNOWN_POPULARITY = "popularity before"
@@ -38,8 +38,8 @@ class RecommendationRow(Compared, frozen=True):
 class ColdStart(BaseModel, frozen=True):
     """Systems side by side on the same users and tracks; the first one is ours.
 
-    `offered` says which tracks. `shares` are each system's score by the first metric over the upper bound's; there are
-    none where the bound itself finds nothing.
+    `offered` says which tracks. `shares` are each system's score by the first metric over the upper bound's;
+    there are none where the bound itself finds nothing.
     """
 
     offered: str = "held-out tracks"
@@ -101,13 +101,16 @@ def cold_start(
 ) -> ColdStart:
     """Judge what `systems` foretell of held-out tracks by the plays that users came to give them.
 
-    `systems` are vectors of users, and of tracks by their sound alone; `bound` those that a factorisation of all plays,
-    the held-out ones too, finds (or that were planted). `plays`, [users, held-out tracks], stores what was played.
-    Beside them stand the first system with its tracks shuffled; chance; and popularity (oracle). Of a track that nobody
-    has played no popularity is known, so that row counts the held-out plays themselves: a control that cheats.
+    `systems` are vectors of users, and of tracks by their sound alone; `bound` those that a factorisation of
+    all plays, the held-out ones too, finds (or that were planted). `plays`, [users, held-out tracks], stores
+    what was played. Beside them stand the first system with its tracks shuffled; chance; and popularity
+    (oracle). Of a track that nobody has played no popularity is known, so that row counts the held-out plays
+    themselves: a control that cheats.
 
     Raises:
-        UsageError: vectors and plays do not match, vectors hold a NaN or infinity, or nobody played any of the tracks.
+        UsageError: vectors and plays do not match, vectors hold a NaN or infinity, or nobody played any of
+            the tracks.
+
     """
     asked = ask_with_controls(systems, bound, plays, random_seed, metrics=metrics)
     return summarised(asked, plays.shape[1], binary(plays).nnz, random_seed, resamples)
@@ -122,13 +125,15 @@ def ask_with_controls(
     known_popularity: Float[np.ndarray, " tracks"] | None = None,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> list[Measure]:
-    """Score users' rankings by the systems, and by what stands beside them in every table: a `Measure` a metric.
+    """Score users' rankings by the systems, and by what stands beside them in every table: a `Measure` a
+    metric.
 
-    `known`, [users, tracks], stores what is not offered to a user, and `known_popularity` how often the tracks had been
-    played when they were offered: a row that, unlike popularity (oracle), cheats nobody.
+    `known`, [users, tracks], stores what is not offered to a user, and `known_popularity` how often the
+    tracks had been played when they were offered: a row that, unlike popularity (oracle), cheats nobody.
 
     Raises:
         UsageError: as `cold_start`.
+
     """
     if not systems:
         raise UsageError("no system to judge: give the vectors of one at least.")
@@ -150,10 +155,14 @@ def ask_with_controls(
 def summarised(
     measures: Sequence[Measure], tracks: int, plays: int, random_seed: int = 0, resamples: int = RESAMPLES
 ) -> ColdStart:
-    """What the measures of `ask_with_controls` come to, when so many tracks were offered and so many plays foretold."""
+    """What the measures of `ask_with_controls` come to, when so many tracks were offered and so many plays
+    foretold.
+    """
     headline = measures[0]
     first = next(iter(headline.scores))
-    shares = [share_of_bound(headline, name, resamples, random_seed) for name in headline.scores if name != BOUND]
+    shares = [
+        share_of_bound(headline, name, resamples, random_seed) for name in headline.scores if name != BOUND
+    ]
     before = f"{KNOWN_POPULARITY}: plays before the cutoff counted, which anybody could. "
     return ColdStart(
         systems=tuple(headline.scores),
@@ -174,7 +183,9 @@ def summarised(
 
 
 def share_of_bound(measure: Measure, system: str, resamples: int, random_seed: int) -> Interval | None:
-    """A system's mean score over the upper bound's, with its interval on paired draws of users; None if that is 0."""
+    """A system's mean score over the upper bound's, with its interval on paired draws of users; None if that
+    is 0.
+    """
     asked = measure.asked
     scores = np.stack([measure.scores[name][asked] for name in (system, BOUND)], axis=1)
     ours, bound = drawn_means(scores, np.ones(len(scores)), measure.groups[asked], resamples, random_seed).T

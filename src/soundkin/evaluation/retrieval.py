@@ -1,8 +1,9 @@
 """Whether a track finds its kind: every labelled track asks for the others that share one of its labels.
 
-The artist filter (Pampalk, Flexer & Widmer 2005) keeps tracks of the query's own artist out of the candidates:
-otherwise a system that only knows a voice, a studio or an encoder looks as if it knew the genre. Where the same
-artist is asked for, the album takes the artist's part. Scores without the filter stand beside those with it.
+The artist filter (Pampalk, Flexer & Widmer 2005) keeps tracks of the query's own artist out of the
+candidates: otherwise a system that only knows a voice, a studio or an encoder looks as if it knew the genre.
+Where the same artist is asked for, the album takes the artist's part. Scores without the filter stand beside
+those with it.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -10,11 +11,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from soundkin.evaluation import chance, metrics
-from soundkin.evaluation.measure import CHANCE, Measure
-from soundkin.evaluation.questions import Question, Values, memberships
-from soundkin.evaluation.similarity import chunk_size, unit_length
+from soundkin.evaluation.label_questions import Question, Values, memberships
 from soundkin.shapes import Bool, Float, Int
+from soundkin.statistics import chance, metrics
+from soundkin.statistics.measure import CHANCE, Measure
+from soundkin.statistics.nearest_neighbours import chunk_size
+from soundkin.statistics.scaling import unit_length
 
 K = 10
 MOST_QUERIES = 5_000  # of an evaluation: of more tracks so many ask, and all are candidates
@@ -55,10 +57,11 @@ def retrieval(
 ) -> list[Measure]:
     """Score tracks' cosine rankings of the others by whether they share one of the query's `values`.
 
-    `filtered_by` names a column and its values: candidates that share one with the query are left out. Tracks without
-    a label neither ask nor stand among the candidates: they might be right. Ties are broken by `random_seed`, since
-    the order of a catalog gives away its artists. `queries` are the rows that ask, all by default; time grows with
-    their number times that of the tracks. `metrics` are some of METRICS; `TOP` ones need no whole ranking.
+    `filtered_by` names a column and its values: candidates that share one with the query are left out. Tracks
+    without a label neither ask nor stand among the candidates: they might be right. Ties are broken by
+    `random_seed`, since the order of a catalog gives away its artists. `queries` are the rows that ask, all
+    by default; time grows with their number times that of the tracks. `metrics` are some of METRICS; `TOP`
+    ones need no whole ranking.
     """
     wanted = {name: both for name, both in METRICS.items() if metrics is None or name in metrics}
     ranks = K if TOP.issuperset(wanted) else None
@@ -66,7 +69,9 @@ def retrieval(
     candidates = np.random.default_rng(random_seed).permutation(np.flatnonzero(labelled))
     barred = memberships(filtered_by[1]) if filtered_by else None
     asking = np.sort(candidates if queries is None else queries[labelled[queries]])
-    scores = {metric: {name: np.full(len(labelled), np.nan) for name in [*systems, CHANCE]} for metric in wanted}
+    scores = {
+        metric: {name: np.full(len(labelled), np.nan) for name in [*systems, CHANCE]} for metric in wanted
+    }
     units = {name: unit_length(np.asarray(vectors, dtype=np.float32)) for name, vectors in systems.items()}
     for rows, right, allowed in _marked_chunks(memberships(values), barred, asking, candidates):
         relevant, allowed_count = right.sum(axis=1), allowed.sum(axis=1)
@@ -77,7 +82,9 @@ def retrieval(
         for metric, (_, expected) in wanted.items():
             scores[metric][CHANCE][rows] = expected(allowed_count, relevant)
     column = filtered_by[0] if filtered_by else None
-    return [Measure("retrieval", label, metric, column, by_system, groups) for metric, by_system in scores.items()]
+    return [
+        Measure("retrieval", label, metric, column, by_system, groups) for metric, by_system in scores.items()
+    ]
 
 
 # Each metric: the score of a ranking, and what a random order would score.
@@ -94,8 +101,14 @@ METRICS: dict[str, tuple[Callable[..., metrics.Scores], Callable[..., metrics.Sc
         lambda relevance, relevant, _: metrics.recall(relevance, relevant, K),
         lambda candidates, relevant: chance.recall(candidates, relevant, K),
     ),
-    "R-precision": (lambda relevance, relevant, _: metrics.r_precision(relevance, relevant), chance.r_precision),
-    "MRR": (lambda relevance, relevant, _: metrics.reciprocal_rank(relevance, relevant), chance.reciprocal_rank),
+    "R-precision": (
+        lambda relevance, relevant, _: metrics.r_precision(relevance, relevant),
+        chance.r_precision,
+    ),
+    "MRR": (
+        lambda relevance, relevant, _: metrics.reciprocal_rank(relevance, relevant),
+        chance.reciprocal_rank,
+    ),
     "AUC": (metrics.auc, chance.auc),
 }
 

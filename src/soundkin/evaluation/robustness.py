@@ -1,9 +1,10 @@
-"""What becomes of a track's vector, and of its neighbours, when a recording is distorted and the music stays the same.
+"""What becomes of a track's vector, and of its neighbours, when a recording is distorted and the music stays
+the same.
 
-A cosine between the vectors before and after says little by itself: where all tracks are alike it is near 1 whatever
-happens. So it stands beside that of different tracks, and beside what a query would meet: whether the distorted track
-finds its own original among all originals, and how many of the original's neighbours are still its neighbours. All
-lists are of originals; a track's own is never counted among its neighbours.
+A cosine between the vectors before and after says little by itself: where all tracks are alike it is near 1
+whatever happens. So it stands beside that of different tracks, and beside what a query would meet: whether
+the distorted track finds its own original among all originals, and how many of the original's neighbours are
+still its neighbours. All lists are of originals; a track's own is never counted among its neighbours.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,13 +15,18 @@ from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
 from soundkin.errors import Skipped, UsageError
-from soundkin.evaluation import ranking
-from soundkin.evaluation.bootstrap import Compared, compare, interval_note
-from soundkin.evaluation.measure import Measure
-from soundkin.evaluation.similarity import unit_length
 from soundkin.shapes import Bool, Float, Int, typechecked
+from soundkin.statistics import tied_ranking as ranking
+from soundkin.statistics.bootstrap import Compared, compare, interval_note
+from soundkin.statistics.measure import Measure
+from soundkin.statistics.scaling import unit_length
 
-COSINE, FOUND, RECIPROCAL_RANK, KEPT = "cosine", "finds itself", "reciprocal rank of itself", "neighbours kept"
+COSINE, FOUND, RECIPROCAL_RANK, KEPT = (
+    "cosine",
+    "finds itself",
+    "reciprocal rank of itself",
+    "neighbours kept",
+)
 DIFFERENT, EVERY = "(a different track)", "(mean of all)"
 NOTHING_MEASURED = "nothing measured: no track was heard, or nothing was done to any"
 RESAMPLES = 2000
@@ -61,7 +67,9 @@ class Robustness(BaseModel, frozen=True):
 
     @property
     def weakest(self) -> str | None:
-        """The distortion that costs ours most neighbours; most tracks themselves, where they have no neighbours."""
+        """The distortion that costs ours most neighbours; most tracks themselves, where they have no
+        neighbours.
+        """
         rows = {name: self.row(name, KEPT) or self.row(name, FOUND) for name in self.distortions}
         means = {name: row.scores[0].mean for name, row in rows.items() if row}
         return min(means, key=lambda name: means[name], default=None)
@@ -91,8 +99,12 @@ class Robustness(BaseModel, frozen=True):
         return next(found, None)
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print, cells by column: a distortion a row, ours with intervals, then what the others' lists keep."""
-        return [self._table_row(name) for name in (*self.distortions, EVERY, DIFFERENT) if self.row(name, COSINE)]
+        """Rows to print, cells by column: a distortion a row, ours with intervals, then what the others'
+        lists keep.
+        """
+        return [
+            self._table_row(name) for name in (*self.distortions, EVERY, DIFFERENT) if self.row(name, COSINE)
+        ]
 
     def _table_row(self, distortion: str) -> dict[str, str]:
         measured = [row for metric in (COSINE, FOUND, KEPT) if (row := self.row(distortion, metric))]
@@ -118,12 +130,13 @@ def robustness(
     """Compare the vectors of distorted tracks with those of all originals.
 
     `originals` are by system and in catalog order, the first system ours. `systems` holds, by system and by
-    distortion, the vectors of the tracks that stand in `rows` of the catalog. `groups` number the tracks' artists
-    (`unit`). Of few tracks, at most half of the others are looked at as neighbours: lists that hold every track lose
-    nothing.
+    distortion, the vectors of the tracks that stand in `rows` of the catalog. `groups` number the tracks'
+    artists (`unit`). Of few tracks, at most half of the others are looked at as neighbours: lists that hold
+    every track lose nothing.
 
     Raises:
         UsageError: a system has other tracks, or was asked about other distortions, than the first.
+
     """
     _check(systems, originals, len(rows), len(groups))
     k = min(k, max(0, len(groups) - 1) // 2)
@@ -178,7 +191,8 @@ def scores_of(
     rows: Int[np.ndarray, " sampled"],
     k: int,
 ) -> Scores:
-    """Each metric for each distorted track, given unit originals and the cosines `before` of sampled ones to all.
+    """Each metric for each distorted track, given unit originals and the cosines `before` of sampled ones to
+    all.
 
     Level candidates count as in all orders of them alike. `neighbours kept` is there where `k` is not 0.
     """
@@ -201,7 +215,9 @@ def scores_of(
 def nearest_others(
     similarity: Float[np.ndarray, "sampled tracks"], rows: Int[np.ndarray, " sampled"], k: int
 ) -> Bool[np.ndarray, "sampled tracks"]:
-    """Which `k` tracks are most similar to each sampled one, itself left out; at least 1 and fewer than there are."""
+    """Which `k` tracks are most similar to each sampled one, itself left out; at least 1 and fewer than there
+    are.
+    """
     others = similarity.copy()
     others[np.arange(len(rows)), rows] = -np.inf
     nearest = np.argpartition(-others, k - 1, axis=1)[:, :k]
@@ -220,14 +236,21 @@ def _mean_of_others(
 
 
 def _check(
-    systems: Mapping[str, Mapping[str, Distorted]], originals: Mapping[str, Vectors], sampled: int, tracks: int
+    systems: Mapping[str, Mapping[str, Distorted]],
+    originals: Mapping[str, Vectors],
+    sampled: int,
+    tracks: int,
 ) -> None:
     first = next(iter(originals), None)
     for name, vectors in originals.items():
         if len(vectors) != tracks:
-            raise UsageError(f"system {name} has {len(vectors)} vectors of {tracks} tracks. Give one for each.")
+            raise UsageError(
+                f"system {name} has {len(vectors)} vectors of {tracks} tracks. Give one for each."
+            )
         if name not in systems or systems[name].keys() != systems[first or name].keys():
-            raise UsageError(f"system {name} was not asked about the same distortions as {first}. Ask all alike.")
+            raise UsageError(
+                f"system {name} was not asked about the same distortions as {first}. Ask all alike."
+            )
         for label, distorted in systems[name].items():
             if len(distorted) != sampled:
                 raise UsageError(
@@ -243,7 +266,9 @@ def _notes(rows: tuple[RobustnessRow, ...], tracks: int, k: int, resamples: int)
         "A system to which all sounds are alike has cosines of 1 and is none the better for it: compare a cosine with "
         "that of different tracks, and systems by what they find."
     )
-    beaten = [f"{row.distortion} ({', '.join(row.better)})" for row in rows if row.metric == KEPT and row.better]
+    beaten = [
+        f"{row.distortion} ({', '.join(row.better)})" for row in rows if row.metric == KEPT and row.better
+    ]
     if beaten:
         yield f"Other systems keep more of their neighbours than {rows[0].scores[0].system} under {'; '.join(beaten)}."
     yield interval_note(rows[0].groups, rows[0].unit, resamples)

@@ -1,8 +1,8 @@
 """One row of an evaluation's table: a measure of all systems, and what it says."""
 
-from soundkin.evaluation.bootstrap import Compared, Interval, compare
-from soundkin.evaluation.measure import Measure
-from soundkin.evaluation.questions import FILTERED_BY
+from soundkin.evaluation.label_questions import FILTERED_BY
+from soundkin.statistics.bootstrap import Compared, Interval, compare
+from soundkin.statistics.measure import Measure
 
 
 class Row(Compared, frozen=True):

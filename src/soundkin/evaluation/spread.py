@@ -6,16 +6,17 @@ import numpy as np
 from pydantic import BaseModel
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.bootstrap import Interval, compare
-from soundkin.evaluation.measure import Measure
-from soundkin.evaluation.similarity import unit_length
 from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.bootstrap import Interval, compare
+from soundkin.statistics.measure import Measure
+from soundkin.statistics.scaling import unit_length
 
 WITHIN, BETWEEN = "within a track", "between tracks"
 
 
 class Spread(BaseModel, frozen=True):
-    """Mean cosine distance, in [0, 2], of two patches of one track, and of two tracks, over the `tracks` of several.
+    """Mean cosine distance, in [0, 2], of two patches of one track, and of two tracks, over the `tracks` of
+    several.
 
     `groups` counts their artists.
     """
@@ -28,7 +29,9 @@ class Spread(BaseModel, frozen=True):
 
     @property
     def ratio(self) -> float | None:
-        """Within over between: 0 where a track is a point, 1 where its patches lie anywhere; None where all is one."""
+        """Within over between: 0 where a track is a point, 1 where its patches lie anywhere; None where all
+        is one.
+        """
         return self.within.mean / self.between.mean if self.between.mean > 1e-9 else None
 
 
@@ -45,11 +48,16 @@ def spread_of(
 
     Raises:
         UsageError: there are patches of more or fewer tracks, or one holds a NaN or infinity.
+
     """
     within, between = patch_distances(patches)
     if len(within) != len(groups):
-        raise UsageError(f"patches of {len(within)} tracks for {len(groups)} vectors. Give those of each track.")
-    measure = Measure("spread", "patches", "cosine distance", None, {WITHIN: within, BETWEEN: between}, groups)
+        raise UsageError(
+            f"patches of {len(within)} tracks for {len(groups)} vectors. Give those of each track."
+        )
+    measure = Measure(
+        "spread", "patches", "cosine distance", None, {WITHIN: within, BETWEEN: between}, groups
+    )
     if not measure.asked.any():
         return None
     found = compare(measure, resamples, random_seed)
@@ -67,14 +75,16 @@ def spread_of(
 def patch_distances(
     patches: Iterable[Float[np.ndarray, "_ embedding"]],
 ) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
-    """Of each track: mean cosine distance of two of its patches, and of one of its patches and one of another track.
+    """Of each track: mean cosine distance of two of its patches, and of one of its patches and one of another
+    track.
 
-    One track's patches are in memory at a time. All pairs are counted, by sums of unit vectors; other tracks count
-    alike, however many patches they have. Within is NaN for a track of fewer than two patches, between for one without
-    any or without company.
+    One track's patches are in memory at a time. All pairs are counted, by sums of unit vectors; other tracks
+    count alike, however many patches they have. Within is NaN for a track of fewer than two patches, between
+    for one without any or without company.
 
     Raises:
         UsageError: a patch vector holds a NaN or infinity.
+
     """
     found = []
     for row, of_track in enumerate(patches):

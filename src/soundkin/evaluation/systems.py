@@ -1,14 +1,16 @@
-"""The systems that stand side by side: a model, the same network untrained, MFCC statistics. One decode serves all.
+"""The systems that stand side by side: a model, the same network untrained, MFCC statistics. One decode
+serves all.
 
-The untrained network tells what its shape alone does, with random filters (Pons & Serra 2019). It gets the trained
-one's input normalisation, the mean and deviation of each mel band: a fact about the data rather than a thing learnt.
+The untrained network tells what its shape alone does, with random filters (Pons & Serra 2019). It gets the
+trained one's input normalisation, the mean and deviation of each mel band: a fact about the data rather than
+a thing learnt.
 
-A model that learnt from vectors of another encoder has to beat these vectors, in the place of MFCC statistics. Vectors
-that came without a model stand beside an untrained network of the default kind.
+A model that learnt from vectors of another encoder has to beat these vectors, in the place of MFCC
+statistics. Vectors that came without a model stand beside an untrained network of the default kind.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -19,14 +21,15 @@ from torch import Tensor
 
 from soundkin.embedding.bundle import Bundle, model_hash
 from soundkin.embedding.embedder import PATCHES_PER_BATCH, Embedder
-from soundkin.errors import AudioError
-from soundkin.evaluation.baselines import mfcc_statistics, mfccs, standardised
-from soundkin.features.front_ends import Sound, stream_frames
+from soundkin.errors import AudioError, UsageError
+from soundkin.evaluation.baselines import mfcc_statistics, mfccs
+from soundkin.features.front_ends import TrackInput, stream_frames
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig, stream_patches
 from soundkin.models import NetworkConfig, TrackNetwork, build_network
 from soundkin.parallel import one_torch_thread
 from soundkin.shapes import Float, Float32
+from soundkin.statistics.scaling import standardise
 
 MODEL, UNTRAINED, MFCC, EXTERNAL = "model", "untrained", "MFCC", "external"
 BASELINES = (MFCC, EXTERNAL, UNTRAINED)
@@ -47,7 +50,9 @@ def baseline_note(bundle: Bundle) -> str:
 
 
 def default_bundle(random_seed: int) -> Bundle:
-    """What stands in for the model of vectors that came without one: our front end and network, never trained."""
+    """What stands in for the model of vectors that came without one: our front end and network, never
+    trained.
+    """
     front_end, config = FrontEnd(), NetworkConfig()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_seed)
@@ -59,14 +64,21 @@ def untrained_network(bundle: Bundle, random_seed: int) -> TrackNetwork:
     """A network like the bundle's with fresh weights; torch's own generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_seed)
-        network = build_network(bundle.network_config, bundle.front_end.mel_bands, bundle.front_end.chroma_bands)
-    known = {name: value for name, value in bundle.network.state_dict().items() if name.startswith("trunk.input_norm.")}
+        network = build_network(
+            bundle.network_config, bundle.front_end.mel_bands, bundle.front_end.chroma_bands
+        )
+    known = {
+        name: value
+        for name, value in bundle.network.state_dict().items()
+        if name.startswith("trunk.input_norm.")
+    }
     network.load_state_dict(known, strict=False)
     return network.eval()
 
 
-class TrackListener:
-    """Hears a file once and describes it by every system: the model, if `own`, and what it has to beat, if `baselines`.
+class TrackEmbedder:
+    """Hears a file once and describes it by every system: the model, if `own`, and what it has to beat, if
+    `baselines`.
 
     The model's vector goes by `name`. `fingerprint` is 32 hex digits that change when any vector may.
     """
@@ -87,11 +99,12 @@ class TrackListener:
     def _hash(bundle: Bundle) -> str:
         return model_hash(bundle.computing_config(), bundle.tensors())
 
-    def vectors(self, path: Sound, lyrics: str = "") -> dict[str, Float32[np.ndarray, " _"]]:
+    def vectors(self, path: TrackInput, lyrics: str = "") -> dict[str, Float32[np.ndarray, " _"]]:
         """A vector by each system; the model's is, bit for bit, what `Embedder` gives.
 
         Raises:
             AudioError: the file cannot be used, or a network answers with numbers that are not finite.
+
         """
         with one_torch_thread():
             found = self._vectors(path, lyrics)
@@ -100,7 +113,7 @@ class TrackListener:
         return found
 
     @torch.inference_mode()
-    def _vectors(self, path: Sound, lyrics: str) -> dict[str, Float32[np.ndarray, " _"]]:
+    def _vectors(self, path: TrackInput, lyrics: str) -> dict[str, Float32[np.ndarray, " _"]]:
         front_end = self.bundle.front_end
         ours = isinstance(front_end, FrontEnd)
         describe = partial(mfccs, mel_bands=front_end.mel_bands) if ours else np.asarray
@@ -129,14 +142,34 @@ class TrackListener:
 def _noting(
     blocks: Iterable[Tensor], describe: Callable[[np.ndarray], np.ndarray], descriptions: list[np.ndarray]
 ) -> Iterator[Tensor]:
-    """Pass blocks on, keeping a description: MFCCs have a fifth of log-mels' size, so that long tracks still fit."""
+    """Pass blocks on, keeping a description: MFCCs have a fifth of log-mels' size, so that long tracks still
+    fit.
+    """
     for block in blocks:
         descriptions.append(describe(block.numpy()))
         yield block
 
 
-def as_systems(tracks: list[dict[str, Float32[np.ndarray, " _"]]]) -> dict[str, Float[np.ndarray, "tracks _"]]:
+def as_systems(
+    tracks: list[dict[str, Float32[np.ndarray, " _"]]],
+) -> dict[str, Float[np.ndarray, "tracks _"]]:
     """Vectors of tracks as one array a system, the model first and as it is, the baselines standardised."""
     names = [name for name in (MODEL, *BASELINES) if name in tracks[0]]
     arrays = {name: np.stack([track[name] for track in tracks]) for name in names}
-    return {name: array if name == MODEL else standardised(array) for name, array in arrays.items()}
+    return {name: array if name == MODEL else standardise(array) for name, array in arrays.items()}
+
+
+def check_systems(systems: Mapping[str, Float[np.ndarray, "tracks _"]], track_ids: Sequence[str]) -> None:
+    """Raise UsageError unless every system has a finite vector for each of the tracks, and there is a system."""
+    if not systems:
+        raise UsageError("no system to judge: give the vectors of one at least.")
+    for name, vectors in systems.items():
+        if len(vectors) != len(track_ids):
+            raise UsageError(
+                f"{name} has {len(vectors)} vectors for {len(track_ids)} tracks. Give one a track, in their order."
+            )
+        if not np.isfinite(vectors).all():
+            row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
+            raise UsageError(
+                f"the vector of track {track_ids[row]} by {name} holds a NaN or infinity. Leave the track out."
+            )

@@ -1,10 +1,11 @@
 """How well users' rankings of tracks hold what they played: a score a user, a system and a metric.
 
-A user's score of a track is the dot product of their vectors, and every user ranks all tracks that they are offered.
-mAP@500 is the mean over users of the average precision truncated at 500 and divided by min(plays, 500): McFee,
-Bertin-Mahieux, Ellis & Lanckriet (2012), "The Million Song Dataset Challenge". Users without a play are not asked.
-Level scores are no order: what counts is the expectation over all orders of them. Tracks that are *known* to a user,
-from plays before a cutoff, are not offered to them: they count neither as right nor as wrong.
+A user's score of a track is the dot product of their vectors, and every user ranks all tracks that they are
+offered. mAP@500 is the mean over users of the average precision truncated at 500 and divided by min(plays,
+500): McFee, Bertin-Mahieux, Ellis & Lanckriet (2012), "The Million Song Dataset Challenge". Users without a
+play are not asked. Level scores are no order: what counts is the expectation over all orders of them. Tracks
+that are *known* to a user, from plays before a cutoff, are not offered to them: they count neither as right
+nor as wrong.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,13 +14,17 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from soundkin.errors import UsageError
-from soundkin.evaluation import chance, ranking
-from soundkin.evaluation.measure import CHANCE, Measure
-from soundkin.evaluation.metrics import Scores
-from soundkin.evaluation.ranking import runs_of
 from soundkin.shapes import Float, Int
+from soundkin.statistics import chance
+from soundkin.statistics import tied_ranking as ranking
+from soundkin.statistics.measure import CHANCE, Measure
+from soundkin.statistics.metrics import Scores
+from soundkin.statistics.tied_ranking import runs_of
 
-SHORT, LONG = 20, 500  # how many recommendations somebody looks at; how many the Million Song Dataset Challenge did
+SHORT, LONG = (
+    20,
+    500,
+)  # how many recommendations somebody looks at; how many the Million Song Dataset Challenge did
 SCORES_AT_ONCE = 1 << 22
 MOST_GROUPS = 50_000  # that intervals are drawn over
 
@@ -30,7 +35,8 @@ Metric = tuple[Callable[..., Scores], Callable[..., Scores]]
 
 
 def metrics_at(short: int = SHORT, long: int = LONG) -> dict[str, Metric]:
-    """Each metric: the score of a ranking, given how many candidates there are, and what a random order would score.
+    """Each metric: the score of a ranking, given how many candidates there are, and what a random order would
+    score.
 
     `short` is how many recommendations recall and nDCG look at, `long` how many average precision does.
     """
@@ -61,14 +67,16 @@ def ask(
     known: csr_matrix | None = None,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> list[Measure]:
-    """Score every user's ranking of the tracks by each system, and a random one: a `Measure` over users a metric.
+    """Score every user's ranking of the tracks by each system, and a random one: a `Measure` over users a
+    metric.
 
-    `plays`, [users, tracks], stores the right tracks of each user, and `known` those that are not offered to them.
-    Users are taken a block at a time, so that memory stays bounded. Scores are summed in float64 and compared in
-    float32: tracks of equal vectors stay level, in whatever order their products were added up.
+    `plays`, [users, tracks], stores the right tracks of each user, and `known` those that are not offered to
+    them. Users are taken a block at a time, so that memory stays bounded. Scores are summed in float64 and
+    compared in float32: tracks of equal vectors stay level, in whatever order their products were added up.
 
     Raises:
         UsageError: vectors and plays do not match, or hold a NaN or infinity.
+
     """
     plays, known = without_known(plays, known), binary(csr_matrix(plays.shape) if known is None else known)
     users, tracks = plays.shape
@@ -117,7 +125,9 @@ def _check(name: str, system: System, users: int, tracks: int) -> None:
         )
     for part in system if isinstance(system, tuple) else (system,):
         if not np.isfinite(part).all():
-            raise UsageError(f"{name} holds a NaN or infinity. Leave out the users and tracks that have no vector.")
+            raise UsageError(
+                f"{name} holds a NaN or infinity. Leave out the users and tracks that have no vector."
+            )
 
 
 def _blocks(rows: Int[np.ndarray, " users"], tracks: int) -> Iterator[Int[np.ndarray, " block"]]:
@@ -137,7 +147,9 @@ def _scored(system: System, rows: Int[np.ndarray, " block"]) -> Float[np.ndarray
 
 
 def _groups(users: int, random_seed: int) -> Int[np.ndarray, " users"]:
-    """A number for each user; where there are very many, random crowds of equal size, whose means vary as theirs do."""
+    """A number for each user; where there are very many, random crowds of equal size, whose means vary as
+    theirs do.
+    """
     if users <= MOST_GROUPS:
         return np.arange(users)
     return np.random.default_rng(random_seed).permutation(users) % MOST_GROUPS

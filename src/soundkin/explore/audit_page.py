@@ -1,14 +1,15 @@
-"""One HTML page about a catalog: what to do about it, buttons to decide with, and all that an audit found, folded.
+"""One HTML page about a catalog: what to do about it, buttons to decide with, and all that an audit found,
+folded.
 
-Plain values in; the page lives in `audit.html.jinja` and `audit.js` beside this file. It opens offline; decisions stay
-in the browser, and a button saves them as the table that `soundkin correct` reads.
+Plain values in; the page lives in `audit.html.jinja` and `audit.js` beside this file. It opens offline;
+decisions stay in the browser, and a button saves them as the table that `soundkin correct` reads.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from soundkin.explore.pages import render_page
-from soundkin.explore.report import Section, Step
+from soundkin.explore.page_template import render_page
+from soundkin.explore.report_page import Section, Step
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Decision:
-    """A label to decide on: its row of the review table. `audio` is a data URI; without one, `silence` says why."""
+    """A label to decide on: its row of the review table. `audio` is a data URI; without one, `silence` says
+    why.
+    """
 
     row: Mapping[str, str]
     audio: str | None = None
@@ -44,4 +47,6 @@ class AuditPage:
 
 def render_audit(page: AuditPage) -> str:
     """The page as HTML text. Everything that comes from a catalog is escaped."""
-    return render_page("audit.html.jinja", "audit.js", page=page, rows=[dict(one.row) for one in page.decisions])
+    return render_page(
+        "audit.html.jinja", "audit.js", page=page, rows=[dict(one.row) for one in page.decisions]
+    )

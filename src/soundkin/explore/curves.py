@@ -1,4 +1,5 @@
-"""Learning curves from the CSV that Lightning's CSVLogger writes: `epoch, step, train/loss, valid/genre_map ...`.
+"""Learning curves from the CSV that Lightning's CSVLogger writes: `epoch, step, train/loss, valid/genre_map
+...`.
 
 A row holds only what was logged at that step; the other cells are empty.
 """
@@ -75,7 +76,8 @@ def draw_curves(
 ) -> bool:
     """Write a PNG of the learning curves; False, and no file, where nothing was logged.
 
-    A line marks `kept_step`, whose weights the model has; `stopped` says that training ended before its last epoch.
+    A line marks `kept_step`, whose weights the model has; `stopped` says that training ended before its last
+    epoch.
     """
     curves = read_curves(metrics_csv)
     drawn = panels(curves)
@@ -89,7 +91,12 @@ def draw_curves(
             axes = figure.add_subplot(rows, columns, place)
             _draw_panel(axes, title, {name: curves[name] for name in members}, theme)
             _mark(axes, kept_step, "kept", theme)
-            _mark(axes, max(max(steps) for steps, _ in curves.values()) if stopped else None, "stopped early", theme)
+            _mark(
+                axes,
+                max(max(steps) for steps, _ in curves.values()) if stopped else None,
+                "stopped early",
+                theme,
+            )
         save_png(figure, output)
     return True
 
@@ -119,11 +126,15 @@ def _draw_panel(axes: Axes, title: str, curves: Mapping[str, Curve], theme: Them
         look = place % len(MARKERS)
         marker = MARKERS[look] if len(steps) <= FEW_POINTS else ""
         label, colour = readable(name, curves), theme.colours[look]
-        axes.plot(steps, values, label=label, color=colour, linestyle=LINES[look], lw=1.8, marker=marker, ms=4)
+        axes.plot(
+            steps, values, label=label, color=colour, linestyle=LINES[look], lw=1.8, marker=marker, ms=4
+        )
     axes.set(title=title, xlabel="training step")
     axes.grid(axis="y", alpha=0.3)
     if len(curves) > 1 or title == TITLES[4]:
-        axes.legend(fontsize=9, ncols=3, loc="upper left", bbox_to_anchor=(-0.03, -0.18))  # below: it covers no curve
+        axes.legend(
+            fontsize=9, ncols=3, loc="upper left", bbox_to_anchor=(-0.03, -0.18)
+        )  # below: it covers no curve
 
 
 def readable(name: str, beside: Collection[str]) -> str:

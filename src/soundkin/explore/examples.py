@@ -12,9 +12,15 @@ Names = Sequence[tuple[str, ...]]
 
 
 def choose_queries(
-    track_ids: Sequence[str], genres: Names, held_out: Bool[np.ndarray, " tracks"], count: int, random_seed: int
+    track_ids: Sequence[str],
+    genres: Names,
+    held_out: Bool[np.ndarray, " tracks"],
+    count: int,
+    random_seed: int,
 ) -> list[int]:
-    """Rows of held-out tracks, one of each of the commonest genres in turn; which one is left to a hash of its id."""
+    """Rows of held-out tracks, one of each of the commonest genres in turn; which one is left to a hash of
+    its id.
+    """
     order = sorted(np.flatnonzero(held_out).tolist(), key=lambda row: _hash(track_ids[row], random_seed))
     common = Counter(name for row in order for name in genres[row])
     chosen: list[int] = []

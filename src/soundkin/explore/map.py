@@ -27,8 +27,12 @@ def sample_tracks(tracks: int, random_seed: int) -> Int[np.ndarray, " sampled"]:
 
 
 @typechecked
-def map_points(vectors: Float[np.ndarray, "tracks embedding"], random_seed: int) -> Float[np.ndarray, "tracks 2"]:
-    """Two coordinates a track: t-SNE of cosine neighbourhoods (van der Maaten & Hinton 2008), PCA for a handful."""
+def map_points(
+    vectors: Float[np.ndarray, "tracks embedding"], random_seed: int
+) -> Float[np.ndarray, "tracks 2"]:
+    """Two coordinates a track: t-SNE of cosine neighbourhoods (van der Maaten & Hinton 2008), PCA for a
+    handful.
+    """
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     reduced = principal_components(unit)
     if len(unit) < FEWEST_FOR_TSNE or np.ptp(reduced) < 1e-6:
@@ -37,7 +41,9 @@ def map_points(vectors: Float[np.ndarray, "tracks embedding"], random_seed: int)
     return np.asarray(tsne.fit_transform(reduced), dtype=float)
 
 
-def principal_components(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndarray, "tracks components"]:
+def principal_components(
+    vectors: Float[np.ndarray, "tracks embedding"],
+) -> Float[np.ndarray, "tracks components"]:
     """The directions in which tracks differ most, at most 50 and, with zeros if need be, at least 2."""
     if not len(vectors):
         return np.zeros((0, 2))
@@ -54,7 +60,8 @@ def draw_map(
     output: Path,
     theme: Theme = LIGHT,
 ) -> None:
-    """Write a PNG of `points`, coloured and shaped by `names` (None: not known), the commonest seven told apart.
+    """Write a PNG of `points`, coloured and shaped by `names` (None: not known), the commonest seven told
+    apart.
 
     `what` is what the names are, for the legend: "genre".
     """
@@ -63,10 +70,14 @@ def draw_map(
         axes = figure.add_subplot()
         _scatter(axes, points, group_names(names), theme)
         axes.set(xticks=[], yticks=[], title=title)
-        axes.set_xlabel("near means alike to the model; the axes mean nothing, nor do wide gaps", color=theme.quiet)
+        axes.set_xlabel(
+            "near means alike to the model; the axes mean nothing, nor do wide gaps", color=theme.quiet
+        )
         axes.spines[:].set_visible(False)
         if len(points):
-            axes.legend(title=f"{what} (tracks)", loc="center left", bbox_to_anchor=(1.01, 0.5), alignment="left")
+            axes.legend(
+                title=f"{what} (tracks)", loc="center left", bbox_to_anchor=(1.01, 0.5), alignment="left"
+            )
         save_png(figure, output)
 
 
@@ -89,13 +100,19 @@ def _scatter(axes: Axes, points: Float[np.ndarray, "tracks 2"], shown: Sequence[
 def group_names(names: Sequence[str | None]) -> list[str]:
     """Each track's name, with all but the seven commonest called `other` and missing ones `unknown`."""
     counts = Counter(name for name in names if name)
-    common = {name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[: len(MARKERS)]}
+    common = {
+        name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[: len(MARKERS)]
+    }
     return [UNKNOWN if not name else name if name in common else OTHER for name in names]
 
 
 def legend_order(shown: Sequence[str], theme: Theme = LIGHT) -> list[tuple[str, str, str]]:
     """(name, colour, marker): the commonest first, then `other` and `unknown`, which are drawn faint."""
     counts = Counter(shown)
-    named = sorted((name for name in counts if name not in (OTHER, UNKNOWN)), key=lambda name: (-counts[name], name))
+    named = sorted(
+        (name for name in counts if name not in (OTHER, UNKNOWN)), key=lambda name: (-counts[name], name)
+    )
     faint = [(OTHER, theme.faint, "*"), (UNKNOWN, theme.faint, ".")]
-    return list(zip(named, theme.colours, MARKERS, strict=False)) + [entry for entry in faint if entry[0] in counts]
+    return list(zip(named, theme.colours, MARKERS, strict=False)) + [
+        entry for entry in faint if entry[0] in counts
+    ]

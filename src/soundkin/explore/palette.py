@@ -1,7 +1,8 @@
-"""How our pictures look: colours that colour-blind readers can tell apart, each with a shape for those who see none.
+"""How our pictures look: colours that colour-blind readers can tell apart, each with a shape for those who
+see none.
 
-Okabe & Ito, "Color Universal Design" (2008), less its yellow, which is too faint on white. Each picture has a twin for
-pages that are read on a dark ground: the same hues, lighter.
+Okabe & Ito, "Color Universal Design" (2008), less its yellow, which is too faint on white. Each picture has a
+twin for pages that are read on a dark ground: the same hues, lighter.
 """
 
 import warnings
@@ -76,6 +77,7 @@ def save_png(figure: Figure, output: Path) -> None:
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
+
     """
     with replacing(output) as file, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")

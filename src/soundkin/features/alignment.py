@@ -1,11 +1,13 @@
 """Do two files hold the same music, and where? Outlines of their log-mels, slid along each other.
 
-An outline says, ten times a second, which pitches stand out from those beside them, and more than a moment before or
-after: int8 [frames, bands], each frame scaled to LARGEST. Loudness, equalisation and slow changes fall out of it, and
-so do strokes of drums, which sound on all bands at once and alike in tracks that have little else in common.
+An fingerprint says, ten times a second, which pitches stand out from those beside them, and more than a
+moment before or after: int8 [frames, bands], each frame scaled to LARGEST. Loudness, equalisation and slow
+changes fall out of it, and so do strokes of drums, which sound on all bands at once and alike in tracks that
+have little else in common.
 
-Similarity is the mean cosine of the frames that lie on each other, a silent frame counting as 0: 1 for equal outlines,
-about 0.1 and at most some 0.4 for different music at its best offset, measured (`benchmarks/duplicates.py`).
+Similarity is the mean cosine of the frames that lie on each other, a silent frame counting as 0: 1 for equal
+outlines, about 0.1 and at most some 0.4 for different music at its best offset, measured
+(`benchmarks/duplicates.py`).
 """
 
 from collections.abc import Sequence
@@ -19,8 +21,8 @@ from scipy.ndimage import uniform_filter1d
 from soundkin.features.log_mel import FrontEnd, log_mel_of_file
 from soundkin.shapes import Float, Float32, Int, typechecked
 
-FRONT_END = FrontEnd(level_db=None, silence_db=None)  # places in an outline are places in the file
-LONGEST_SECONDS = 300.0  # of a file are read: an outline is at most 108 kB
+FRONT_END = FrontEnd(level_db=None, silence_db=None)  # places in an fingerprint are places in the file
+LONGEST_SECONDS = 300.0  # of a file are read: an fingerprint is at most 108 kB
 
 MELS = 72  # up to 4.3 kHz, which a copy at 8 kHz still has
 MELS_BESIDE = 12  # their mean is taken off: some 400 Hz, and above 1 kHz half an octave
@@ -47,10 +49,11 @@ Outline = Int[np.ndarray, "_frames bands"]  # two of them may differ in length
 
 @dataclass(frozen=True)
 class Alignment:
-    """How one outline lies on another at its best.
+    """How one fingerprint lies on another at its best.
 
-    A moment `t` of the first, in seconds, sounds in the second at `offset_seconds + t / tempo_ratio`, to within a
-    frame. `similarity` is in [-1, 1]; `overlap` is the share of what sounds in the shorter one that lies on the other.
+    A moment `t` of the first, in seconds, sounds in the second at `offset_seconds + t / tempo_ratio`, to
+    within a frame. `similarity` is in [-1, 1]; `overlap` is the share of what sounds in the shorter one that
+    lies on the other.
     """
 
     similarity: float
@@ -68,17 +71,18 @@ APART = Alignment(similarity=0.0, offset_seconds=0.0, tempo_ratio=1.0, overlap=0
 """What there is to say of files too short or too quiet to compare."""
 
 
-def outline_of_file(path: Path) -> Outline:
+def fingerprint_of_file(path: Path) -> Outline:
     """Outline of a file's first LONGEST_SECONDS.
 
     Raises:
         AudioError: the file cannot be used; `decode` says when.
+
     """
-    return outline(log_mel_of_file(path, FRONT_END, LONGEST_SECONDS).log_mel.numpy())
+    return fingerprint(log_mel_of_file(path, FRONT_END, LONGEST_SECONDS).log_mel.numpy())
 
 
 @typechecked
-def outline(log_mel: Float32[np.ndarray, "frames mels"]) -> Outline:
+def fingerprint(log_mel: Float32[np.ndarray, "frames mels"]) -> Outline:
     """Outline of log-mel frames made with FRONT_END; no frame where there is less than 0.2 s."""
     smooth = _means(log_mel[:, :MELS])
     if not len(smooth):
@@ -101,8 +105,8 @@ def align(first: Outline, second: Outline) -> Alignment:
 def align_at_any_tempo(first: Outline, second: Outline) -> Alignment:
     """The best of all offsets and of the tempo ratios 0.89 to 1.11, at kept pitch and a steady ratio.
 
-    Thirty seconds from the middle of the shorter outline are tried at each of TEMPO_RATIOS. If one is promising, the
-    whole outlines are aligned at ratios near it, and that is what is returned.
+    Thirty seconds from the middle of the shorter fingerprint are tried at each of TEMPO_RATIOS. If one is
+    promising, the whole outlines are aligned at ratios near it, and that is what is returned.
     """
     if len(first) > len(second):
         return align_at_any_tempo(second, first).seen_from_second()
@@ -116,7 +120,9 @@ def align_at_any_tempo(first: Outline, second: Outline) -> Alignment:
 
 @dataclass(frozen=True)
 class _Reading:
-    """An outline's frames from `start` to `stop`, read `ratio` of them at a time, between two where it falls so."""
+    """An outline's frames from `start` to `stop`, read `ratio` of them at a time, between two where it falls
+    so.
+    """
 
     start: float = 0.0
     stop: float = np.inf
@@ -148,19 +154,23 @@ def _best(first: Outline, second: Outline, readings: Sequence[_Reading]) -> Alig
 
 
 def _best_lag(
-    products: Float32[np.ndarray, " size"], first: Float[np.ndarray, " first"], second: Float[np.ndarray, " second"]
+    products: Float32[np.ndarray, " size"],
+    first: Float[np.ndarray, " first"],
+    second: Float[np.ndarray, " second"],
 ) -> tuple[float, int, float]:
     """Similarity, frames by which the first is moved, and overlap, where the similarity is highest.
 
-    `products` are the sums of products of frames at each lag, negative ones at the end; `first` and `second` say how
-    much sounds up to each frame.
+    `products` are the sums of products of frames at each lag, negative ones at the end; `first` and `second`
+    say how much sounds up to each frame.
     """
     lags = np.arange(2 - len(first), len(second) - 1)
     starts, stops = np.maximum(0, -lags), np.minimum(len(first) - 1, len(second) - 1 - lags)
     of_first = first[stops] - first[starts]
     of_second = second[stops + lags] - second[starts + lags]
     overlap = (of_first if first[-1] <= second[-1] else of_second) / max(min(first[-1], second[-1]), 1e-9)
-    enough = (overlap >= LEAST_OVERLAP) & (np.minimum(of_first, of_second) >= LEAST_SECONDS * FRAMES_PER_SECOND)
+    enough = (overlap >= LEAST_OVERLAP) & (
+        np.minimum(of_first, of_second) >= LEAST_SECONDS * FRAMES_PER_SECOND
+    )
     if not enough.any():
         return 0.0, 0, 0.0
     similarity = np.where(enough, products[lags] / np.maximum(np.maximum(of_first, of_second), 1e-9), -np.inf)

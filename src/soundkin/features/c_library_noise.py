@@ -1,7 +1,7 @@
 """Keeps what libmpg123 prints about damaged mp3s off the terminal, and nothing else.
 
-The library writes to file descriptor 2 itself, so only moving the descriptor helps. While it is moved, whatever any
-thread writes there is held back and passed on afterwards, without the library's own lines.
+The library writes to file descriptor 2 itself, so only moving the descriptor helps. While it is moved,
+whatever any thread writes there is held back and passed on afterwards, without the library's own lines.
 """
 
 import os
@@ -24,7 +24,9 @@ _terminal: int | None = None
 
 @contextmanager
 def without_c_library_noise() -> Iterator[None]:
-    """Hold back what is written to stderr meanwhile, then pass on all but libmpg123's lines. Threads may overlap."""
+    """Hold back what is written to stderr meanwhile, then pass on all but libmpg123's lines. Threads may
+    overlap.
+    """
     global _users, _terminal
     with _lock:
         if _users == 0:

@@ -1,11 +1,12 @@
-"""Frames on disk, so that training reads them at the speed of memory instead of decoding audio in every epoch.
+"""Frames on disk, so that training reads them at the speed of memory instead of decoding audio in every
+epoch.
 
-A cache folder holds one folder per front end and length; in it, shards: the float16 frames of many tracks in one run
-(`*.f16`), with an index beside (`*.json`: audio hash -> first frame, frame count and CRC-32). A shard counts only once
-its index stands, which is written last; so a build may be killed at any point, and the next one goes on from there. A
-track's frames are checked when a process first reads them. Tracks
-are known by the hash of their bytes: catalogs may share a cache folder, and renamed files keep their frames. Frozen
-features from elsewhere are kept alike, in place of log-mels.
+A cache folder holds one folder per front end and length; in it, shards: the float16 frames of many tracks in
+one run (`*.f16`), with an index beside (`*.json`: audio hash -> first frame, frame count and CRC-32). A shard
+counts only once its index stands, which is written last; so a build may be killed at any point, and the next
+one goes on from there. A track's frames are checked when a process first reads them. Tracks are known by the
+hash of their bytes: catalogs may share a cache folder, and renamed files keep their frames. Frozen features
+from elsewhere are kept alike, in place of log-mels.
 """
 
 import fcntl
@@ -24,7 +25,14 @@ from typing import Any
 import numpy as np
 
 from soundkin.errors import ArtefactError, AudioError, Skipped
-from soundkin.features.front_ends import AnyFrontEnd, Sound, hears_audio, settings_of, sound_hash, stream_frames
+from soundkin.features.front_ends import (
+    AnyFrontEnd,
+    TrackInput,
+    input_hash,
+    settings_of,
+    stream_frames,
+    takes_audio,
+)
 from soundkin.files import explaining_output, read_json, replacing, write_json
 from soundkin.parallel import in_processes, refuse_script_without_guard
 from soundkin.progress import progress
@@ -54,6 +62,7 @@ class MelCache:
 
     Raises:
         ArtefactError: a shard's index cannot be read.
+
     """
 
     def __init__(self, folder: Path, front_end: AnyFrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
@@ -82,6 +91,7 @@ class MelCache:
 
         Raises:
             ArtefactError: the shard is missing or too short, or the frames are not those that were written.
+
         """
         shard, start, frames, checksum = self._places[key]
         found = self._open(shard)[start : start + frames]
@@ -96,7 +106,9 @@ class MelCache:
     def _map_shard(self, shard: str) -> Float[np.ndarray, "frames mels"]:
         try:
             mapped = np.memmap(self.folder / f"{shard}.f16", np.float16, mode="r")
-            return np.asarray(mapped).reshape(-1, self.bands)  # a plain array: slices of a memmap are slow to make
+            return np.asarray(mapped).reshape(
+                -1, self.bands
+            )  # a plain array: slices of a memmap are slow to make
         except (OSError, ValueError) as error:
             raise self._damaged(shard, str(error)) from error
 
@@ -113,19 +125,21 @@ class MelCache:
 
 
 def build_cache(
-    sounds: Sequence[Sound],
+    sounds: Sequence[TrackInput],
     front_end: AnyFrontEnd,
     folder: Path,
     workers: int = 1,
     seconds_per_track: float = SECONDS_PER_TRACK,
 ) -> CacheBuild:
-    """Cache the frames of audio files, or of tracks in a table; what the folder already holds is not computed again.
+    """Cache the frames of audio files, or of tracks in a table; what the folder already holds is not computed
+    again.
 
-    Of a longer track the first `seconds_per_track` are kept. Memory does not grow with the number or length of tracks.
-    Another build in the same folder is waited for.
+    Of a longer track the first `seconds_per_track` are kept. Memory does not grow with the number or length
+    of tracks. Another build in the same folder is waited for.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
+
     """
     target = _folder_of(folder, front_end, seconds_per_track)
     with _building(target):
@@ -135,7 +149,7 @@ def build_cache(
         missing = {key: sound for sound, key in zip(sounds, hashes, strict=True) if isinstance(key, str)}
         missing = {key: sound for key, sound in missing.items() if key not in known}
         # Each worker would read the whole of a table.
-        workers = min(workers, 1 + len(missing) // TRACKS_WORTH_A_WORKER) if hears_audio(front_end) else 1
+        workers = min(workers, 1 + len(missing) // TRACKS_WORTH_A_WORKER) if takes_audio(front_end) else 1
         batches = _batches(list(missing.items()), workers)
         shards = in_processes(partial(_build_shard, target, front_end, seconds_per_track), batches, workers)
         failures: dict[str, str] = {}
@@ -157,7 +171,9 @@ def _folder_of(folder: Path, front_end: AnyFrontEnd, seconds_per_track: float) -
 
 @contextmanager
 def _building(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system takes back even from a killed build, and clear what such a one left."""
+    """Hold the folder's lock, which the system takes back even from a killed build, and clear what such a one
+    left.
+    """
     with explaining_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
@@ -175,21 +191,23 @@ def _building(folder: Path) -> Iterator[None]:
         yield
 
 
-def _hash_all(sounds: Sequence[Sound], front_end: AnyFrontEnd, workers: int) -> Iterator[str | AudioError]:
+def _hash_all(
+    sounds: Sequence[TrackInput], front_end: AnyFrontEnd, workers: int
+) -> Iterator[str | AudioError]:
     """Each sound's hash, or what is wrong with it. Hashing runs outside Python's lock: threads are enough."""
     with ThreadPoolExecutor(max(1, workers)) as pool:
         for start in range(0, len(sounds), 1_000):
             yield from pool.map(partial(_hash_or_error, front_end), sounds[start : start + 1_000])
 
 
-def _hash_or_error(front_end: AnyFrontEnd, sound: Sound) -> str | AudioError:
+def _hash_or_error(front_end: AnyFrontEnd, sound: TrackInput) -> str | AudioError:
     try:
-        return sound_hash(sound, front_end)
+        return input_hash(sound, front_end)
     except AudioError as error:
         return error
 
 
-Batch = list[tuple[str, Sound]]
+Batch = list[tuple[str, TrackInput]]
 
 
 def _batches(missing: Batch, workers: int) -> Iterator[Batch]:
@@ -199,7 +217,9 @@ def _batches(missing: Batch, workers: int) -> Iterator[Batch]:
         yield missing[start : start + size]
 
 
-def _build_shard(folder: Path, front_end: AnyFrontEnd, seconds: float, batch: Batch) -> tuple[int, dict[str, str]]:
+def _build_shard(
+    folder: Path, front_end: AnyFrontEnd, seconds: float, batch: Batch
+) -> tuple[int, dict[str, str]]:
     """Write one shard; returns how many tracks it was to hold, and the reasons for those that it does not."""
     places: dict[str, tuple[int, int, int]] = {}
     failures: dict[str, str] = {}
@@ -228,7 +248,9 @@ def _build_shard(folder: Path, front_end: AnyFrontEnd, seconds: float, batch: Ba
     return len(batch), failures
 
 
-def _one_by_one(shards: Iterable[tuple[int, tuple[int, dict[str, str]]]], failures: dict[str, str]) -> Iterator[None]:
+def _one_by_one(
+    shards: Iterable[tuple[int, tuple[int, dict[str, str]]]], failures: dict[str, str]
+) -> Iterator[None]:
     """Collect the failures, and yield once per track for the progress bar."""
     for _, (tracks, failed) in shards:
         failures.update(failed)

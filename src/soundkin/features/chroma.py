@@ -1,9 +1,9 @@
 """Chroma: which notes sound, whatever their octave, from windows long enough to tell one from the next.
 
-Log-mel frames are short and their bands wide: below 600 Hz a band holds several notes, so that a major third and a
-minor one look alike. Here the window covers FRAMES_A_WINDOW frames, its power goes into bands of equal width on a scale
-of octaves, and the logarithms are averaged over the octaves. After the pitch class profile of T. Fujishima, "Realtime
-Chord Recognition of Musical Sound" (1999).
+Log-mel frames are short and their bands wide: below 600 Hz a band holds several notes, so that a major third
+and a minor one look alike. Here the window covers FRAMES_A_WINDOW frames, its power goes into bands of equal
+width on a scale of octaves, and the logarithms are averaged over the octaves. After the pitch class profile
+of T. Fujishima, "Realtime Chord Recognition of Musical Sound" (1999).
 """
 
 import torch
@@ -20,10 +20,13 @@ OCTAVES = 6
 def pitch_filterbank(sample_rate_hz: int, bins: int, bands_an_octave: int) -> Float32[Tensor, "bins pitches"]:
     """Triangles of height 1 over the `bins` of a spectrum, their centres evenly spaced on a scale of octaves.
 
-    A triangle reaches to its neighbours' centres, and at least to the next bin. Bands above the spectrum are empty.
+    A triangle reaches to its neighbours' centres, and at least to the next bin. Bands above the spectrum are
+    empty.
     """
     hz = torch.linspace(0, sample_rate_hz / 2, bins, dtype=torch.float64)[:, None]
-    centres = LOWEST_HZ * 2 ** (torch.arange(OCTAVES * bands_an_octave, dtype=torch.float64) / bands_an_octave)
+    centres = LOWEST_HZ * 2 ** (
+        torch.arange(OCTAVES * bands_an_octave, dtype=torch.float64) / bands_an_octave
+    )
     reach = (centres * (2 ** (1 / bands_an_octave) - 1)).clamp(min=float(hz[1]))
     return (1 - (hz - centres).abs() / reach).clamp(min=0).float()
 
@@ -31,8 +34,8 @@ def pitch_filterbank(sample_rate_hz: int, bins: int, bands_an_octave: int) -> Fl
 class Chroma:
     """Chroma of a waveform at `sample_rate_hz`, one column a group of FRAMES_A_WINDOW frames.
 
-    The window covers the frames of its group and no more, so groups may be computed apart. `floor_power` is the power,
-    against a full-scale sine, below which a band fades to 0.
+    The window covers the frames of its group and no more, so groups may be computed apart. `floor_power` is
+    the power, against a full-scale sine, below which a band fades to 0.
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class Chroma:
     @typechecked
     def powers(self, parts: Float32[Tensor, "parts samples"]) -> Float32[Tensor, "groups pitches"]:
         """Power by pitch, in units of the floor, of as many whole groups as the parts hold."""
-        power = power_spectra(parts, self._window, self.hop_samples, len(self._weights), self.transform_samples)
+        power = power_spectra(
+            parts, self._window, self.hop_samples, len(self._weights), self.transform_samples
+        )
         with torch.autocast("cpu", enabled=False):
             return torch.mm(power, self._weights)
 

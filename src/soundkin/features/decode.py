@@ -1,9 +1,11 @@
-"""Audio file -> waveform: float32, full scale at 1.0, in blocks, with memory bounded whatever the file claims.
+"""Audio file -> waveform: float32, full scale at 1.0, in blocks, with memory bounded whatever the file
+claims.
 
-Headers lie, files are cut short, and floats are not always numbers. What makes a file useless is an `AudioError` that
-names it; what can be lived with is a warning that stays with the track:
+Headers lie, files are cut short, and floats are not always numbers. What makes a file useless is an
+`AudioError` that names it; what can be lived with is a warning that stays with the track:
 - samples that are not finite, or absurdly large, count as silence;
-- a file is decoded to the end of its data, whatever length its header claims; what is lost on the way is said;
+- a file is decoded to the end of its data, whatever length its header claims; what is lost on the way is
+  said;
 - silence is allowed, and so are whole files far beyond full scale.
 """
 
@@ -68,7 +70,8 @@ class Waveform:
 class AudioStream:
     """An open audio file, to be read once; `warnings` and `samples_read` are whole after.
 
-    `parts` yields what `downmix` makes of the channels; iterating yields mono blocks in which nothing is cancelled.
+    `parts` yields what `downmix` makes of the channels; iterating yields mono blocks in which nothing is
+    cancelled.
     """
 
     path: Path
@@ -89,12 +92,14 @@ class AudioStream:
         return without_cancelling(self.parts())
 
     def parts(self) -> Iterator[Parts]:
-        """Yield the file in order as blocks [parts, samples]: the mean over the channels, then what that loses.
+        """Yield the file in order as blocks [parts, samples]: the mean over the channels, then what that
+        loses.
 
         A block is valid until the next one is asked for: the means of a turn are in the same memory.
 
         Raises:
             AudioError: there is at most one sample in it.
+
         """
         self._energy, self._bad_samples, self._silent = 0.0, 0, True
         downmix = Downmix()
@@ -109,7 +114,9 @@ class AudioStream:
     def _clean(self, block: Channels) -> tuple[Channels, PerSegment]:
         """Silence the samples that are no number or beyond any sense; with the powers of the segments then."""
         powers = segment_powers(block)
-        if not powers.max() < LOUDEST**2 / SEGMENT_SAMPLES / MOST_CHANNELS:  # at almost no cost: most are well
+        if (
+            not powers.max() < LOUDEST**2 / SEGMENT_SAMPLES / MOST_CHANNELS
+        ):  # at almost no cost: most are well
             bad = ~(np.abs(block) <= LOUDEST).all(axis=1)
             block = np.where(bad[:, None], np.float32(0), block)
             powers = segment_powers(block)
@@ -142,7 +149,9 @@ class AudioStream:
         if claimed is None or self._cut_short() or lost > CUT_SHORT_SECONDS:
             self.warnings += self._stops
         if lost > CUT_SHORT_SECONDS:
-            self.warnings.append(f"damaged: {lost:.1f} s on the way to {self.duration_seconds:.1f} s cannot be decoded")
+            self.warnings.append(
+                f"damaged: {lost:.1f} s on the way to {self.duration_seconds:.1f} s cannot be decoded"
+            )
         if claimed is not None and self._cut_short():
             seconds = samples_to_seconds(claimed, self.sample_rate_hz)
             self.warnings.append(
@@ -196,7 +205,9 @@ def open_audio(path: Path, seconds: float | None = None) -> AudioStream:
     """Open an audio file at its own sample rate; reading stops after `seconds`, if given.
 
     Raises:
-        AudioError: not a regular file, not audio that we can decode, or a sample rate or channel count out of range.
+        AudioError: not a regular file, not audio that we can decode, or a sample rate or channel count out of
+            range.
+
     """
     path = Path(path)
     require_regular_file(path)
@@ -244,6 +255,7 @@ def audio_hash(path: Path) -> str:
 
     Raises:
         AudioError: the file is missing, unreadable or not a regular file.
+
     """
     require_regular_file(path)
     try:
@@ -257,6 +269,7 @@ def require_regular_file(path: Path) -> None:
 
     Raises:
         AudioError: says which of them it is.
+
     """
     try:
         found = path.stat()

@@ -1,6 +1,8 @@
-"""Two ways to open an audio file: libsndfile, fast, for most; FFmpeg through PyAV for what it cannot read (m4a, ...).
+"""Two ways to open an audio file: libsndfile, fast, for most; FFmpeg through PyAV for what it cannot read
+(m4a, ...).
 
-Both know a file by its content, never by its name, and hand out float32 blocks [samples, channels] from start to end.
+Both know a file by its content, never by its name, and hand out float32 blocks [samples, channels] from start
+to end.
 """
 
 import io
@@ -27,7 +29,16 @@ FFMPEG_FORMATS = (
     "nut,ogg,oma,rm,shn,tak,truehd,tta,voc,w64,wav,wsd,wv,xwma"
 )
 # Of those, the ones whose header states a length. For others FFmpeg divides the file's size by its first bit rate.
-FFMPEG_FORMATS_WITH_LENGTH = {"asf", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg", "w64", "wav"}
+FFMPEG_FORMATS_WITH_LENGTH = {
+    "asf",
+    "caf",
+    "flac",
+    "matroska,webm",
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "ogg",
+    "w64",
+    "wav",
+}
 
 Blocks = Iterator[Float32[np.ndarray, "samples channels"]]
 
@@ -38,9 +49,11 @@ class CannotDecodeError(Exception):
 
 @dataclass
 class Reading:
-    """How reading goes: the byte that libsndfile is at, and how much of the sound could not be decoded on the way.
+    """How reading goes: the byte that libsndfile is at, and how much of the sound could not be decoded on the
+    way.
 
-    Apart from `Source`, so that the generator of its blocks does not hold on to it, and files are closed at once.
+    Apart from `Source`, so that the generator of its blocks does not hold on to it, and files are closed at
+    once.
     """
 
     position: int = 0
@@ -74,6 +87,7 @@ def open_with_libsndfile(path: Path) -> LibsndfileSource:
 
     Raises:
         CannotDecodeError: libsndfile does not know the content.
+
     """
     # By descriptor rather than by name: libsndfile trusts some extensions (.raw, .vox) over the content.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -105,10 +119,12 @@ def open_with_libsndfile(path: Path) -> LibsndfileSource:
 
 
 def open_part_with_libsndfile(part: io.RawIOBase, **layout: Any) -> Source:
-    """Open a part of a file as if it were a file; `layout` describes raw samples, as `soundfile.SoundFile` takes it.
+    """Open a part of a file as if it were a file; `layout` describes raw samples, as `soundfile.SoundFile`
+    takes it.
 
     Raises:
         CannotDecodeError: libsndfile does not know the content.
+
     """
     file = _sound_file(part, **layout)
 
@@ -120,14 +136,18 @@ def open_part_with_libsndfile(part: io.RawIOBase, **layout: Any) -> Source:
 
 
 class _ForwardSoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """Reads from start to end only: otherwise soundfile seeks after each read, which can double the time of an mp3."""
+    """Reads from start to end only: otherwise soundfile seeks after each read, which can double the time of
+    an mp3.
+    """
 
     def seekable(self) -> bool:
         return False
 
 
 class _FlacWithoutLength(io.FileIO):
-    """A flac file that states no length: libsndfile would not decode beyond it, and FFmpeg takes twice as long."""
+    """A flac file that states no length: libsndfile would not decode beyond it, and FFmpeg takes twice as
+    long.
+    """
 
     LENGTH = range(21, 26)  # the low 36 bits
 
@@ -176,20 +196,28 @@ def _claimed_samples(file: _ForwardSoundFile, path: Path) -> int | None:
     if not 0 < file.frames < 2**60 or (file.format == "MP3" and not _mp3_states_length(path)):
         return None
     # libsndfile silently corrects the length of a wav or aiff that is cut short, and notes it in its log.
-    corrected = re.search(r"^\s*(?:data|SSND) : (\d+) \(should be ([1-9]\d*)\)", file.extra_info, re.MULTILINE)
+    corrected = re.search(
+        r"^\s*(?:data|SSND) : (\d+) \(should be ([1-9]\d*)\)", file.extra_info, re.MULTILINE
+    )
     if not corrected:
         return int(file.frames)
     stated_bytes, held_bytes = map(int, corrected.groups())
-    written_to_a_pipe = stated_bytes == 0 or stated_bytes >= 0x7FFF_F000  # such a writer could not know the length
+    written_to_a_pipe = (
+        stated_bytes == 0 or stated_bytes >= 0x7FFF_F000
+    )  # such a writer could not know the length
     return None if written_to_a_pipe else int(file.frames * stated_bytes / held_bytes)
 
 
 def _mp3_states_length(path: Path) -> bool:
-    """Whether the first frame is an encoder's note of the length; libmpg123 guesses from the bit rate otherwise."""
+    """Whether the first frame is an encoder's note of the length; libmpg123 guesses from the bit rate
+    otherwise.
+    """
     with path.open("rb") as file:
         head = file.read(10)
         if head[:3] == b"ID3":
-            tag_bytes = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))
+            tag_bytes = sum(
+                (byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False)
+            )
             file.seek(10 + tag_bytes)
             head = b""
         head += file.read(4096)
@@ -197,10 +225,12 @@ def _mp3_states_length(path: Path) -> bool:
 
 
 def open_with_ffmpeg(path: Path) -> Source:
-    """Open what FFmpeg reads, by its default audio stream: m4a, ogg with a cover picture, wma, the sound of a video.
+    """Open what FFmpeg reads, by its default audio stream: m4a, ogg with a cover picture, wma, the sound of a
+    video.
 
     Raises:
         CannotDecodeError: FFmpeg does not know the content, or finds no sound in it.
+
     """
     import av  # a third of a second, and most files never need it
 
@@ -223,13 +253,16 @@ def open_with_ffmpeg(path: Path) -> Source:
 
 
 def default_audio_stream(container: Any) -> Any | None:
-    """The audio stream of an open container that players choose: the default one, else one that is no commentary."""
+    """The audio stream of an open container that players choose: the default one, else one that is no
+    commentary.
+    """
     from av.stream import Disposition
 
     beside = Disposition.comment | Disposition.hearing_impaired | Disposition.visual_impaired
     streams = [stream for stream in container.streams.audio if stream.codec_context]
     by_rank = sorted(
-        streams, key=lambda stream: (not stream.disposition & Disposition.default, bool(stream.disposition & beside))
+        streams,
+        key=lambda stream: (not stream.disposition & Disposition.default, bool(stream.disposition & beside)),
     )
     return next(iter(by_rank), None)
 

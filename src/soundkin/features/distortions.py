@@ -1,7 +1,8 @@
 """What may befall a recording that stays the same piece: noise, a codec, another pitch, silence before it.
 
-Samples are float32, [samples] or [samples, channels], full scale 1.0, and come back with as many channels. Nothing is
-clipped but by `clipped`. The same samples and a generator in the same state give the same result; no samples give none.
+Samples are float32, [samples] or [samples, channels], full scale 1.0, and come back with as many channels.
+Nothing is clipped but by `clipped`. The same samples and a generator in the same state give the same result;
+no samples give none.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +36,9 @@ NEARER = 1e-5  # of a cosine a sample: of periods that fit alike, take the neare
 
 @dataclass(frozen=True)
 class Distortion:
-    """A change that people have a name for; calling it gives samples and their rate, which may be another one."""
+    """A change that people have a name for; calling it gives samples and their rate, which may be another
+    one.
+    """
 
     label: str
     change: Callable[[Samples, int, np.random.Generator], Sounding]
@@ -47,14 +50,20 @@ class Distortion:
 
 @typechecked
 def noisy(samples: Samples, sample_rate_hz: int, rng: np.random.Generator, snr_db: float) -> AsLong:
-    """Pink noise beneath, as rooms and tapes have it, `snr_db` below the power that the track has where it sounds."""
+    """Pink noise beneath, as rooms and tapes have it, `snr_db` below the power that the track has where it
+    sounds.
+    """
     noise = pink_noise(samples.shape, sample_rate_hz, rng)
     power = sounding_power(samples, sample_rate_hz) / 10 ** (snr_db / 10)
-    return samples + noise * np.float32(np.sqrt(power / np.mean(np.square(noise, dtype=np.float64)))), sample_rate_hz
+    return samples + noise * np.float32(
+        np.sqrt(power / np.mean(np.square(noise, dtype=np.float64)))
+    ), sample_rate_hz
 
 
 def pink_noise(shape: tuple[int, ...], sample_rate_hz: int, rng: np.random.Generator) -> Samples:
-    """Noise of the same power in each octave above 20 Hz and none to speak of below; channels are independent."""
+    """Noise of the same power in each octave above 20 Hz and none to speak of below; channels are
+    independent.
+    """
     length = scipy.fft.next_fast_len(shape[0], real=True)
     spectrum = scipy.fft.rfft(rng.standard_normal((length, *shape[1:]), dtype=np.float32), axis=0)
     frequencies = scipy.fft.rfftfreq(length, 1 / sample_rate_hz).astype(np.float32)
@@ -93,11 +102,14 @@ def clipped(samples: Samples, sample_rate_hz: int, _: np.random.Generator, share
 
 
 @typechecked
-def through_mp3(samples: Samples, sample_rate_hz: int, _: np.random.Generator, kbit_per_second: int) -> Sounding:
+def through_mp3(
+    samples: Samples, sample_rate_hz: int, _: np.random.Generator, kbit_per_second: int
+) -> Sounding:
     """Encoded by LAME at a constant bit rate, and decoded; at 44.1 kHz where mp3 does not have the rate.
 
     Raises:
         UsageError: more channels than mp3 has.
+
     """
     import av  # a third of a second, and most uses of this file never need it
 
@@ -105,7 +117,9 @@ def through_mp3(samples: Samples, sample_rate_hz: int, _: np.random.Generator, k
         samples, sample_rate_hz = _at_rate(samples, sample_rate_hz, 44_100), 44_100
     channels = 1 if samples.ndim == 1 else samples.shape[1]
     if channels > 2:
-        raise UsageError(f"an mp3 has one channel or two, and these samples have {channels}. Mix them down first.")
+        raise UsageError(
+            f"an mp3 has one channel or two, and these samples have {channels}. Mix them down first."
+        )
     planes, layout = samples.reshape(-1, channels).T, ("mono", "stereo")[channels - 1]
     buffer = BytesIO()
     with av.open(buffer, "w", format="mp3", options={"id3v2_version": "0"}) as container:
@@ -122,7 +136,13 @@ def through_vorbis(samples: Samples, sample_rate_hz: int, _: np.random.Generator
     """Encoded as Ogg Vorbis of a quality from 0 to 10, and decoded."""
     buffer, channels = BytesIO(), 1 if samples.ndim == 1 else samples.shape[1]
     with soundfile.SoundFile(
-        buffer, "w", sample_rate_hz, channels, format="OGG", subtype="VORBIS", compression_level=1 - quality / 10
+        buffer,
+        "w",
+        sample_rate_hz,
+        channels,
+        format="OGG",
+        subtype="VORBIS",
+        compression_level=1 - quality / 10,
     ) as file:
         for start in range(0, len(samples), BLOCK_SAMPLES):
             file.write(samples[start : start + BLOCK_SAMPLES])
@@ -143,7 +163,9 @@ def _fitted(samples: Samples, length: int) -> OtherSamples:
 
 @typechecked
 def resampled(samples: Samples, sample_rate_hz: int, _: np.random.Generator, to_hz: int) -> Sounding:
-    """At a lower rate, which it keeps: nothing above half of that is left. Left alone if its own is no higher."""
+    """At a lower rate, which it keeps: nothing above half of that is left. Left alone if its own is no
+    higher.
+    """
     if sample_rate_hz <= to_hz:
         return samples, sample_rate_hz
     return _at_rate(samples, sample_rate_hz, to_hz), to_hz
@@ -168,7 +190,9 @@ def tempo_changed(samples: Samples, sample_rate_hz: int, _: np.random.Generator,
 
 
 @typechecked
-def pitch_changed(samples: Samples, sample_rate_hz: int, _: np.random.Generator, semitones: float) -> Sounding:
+def pitch_changed(
+    samples: Samples, sample_rate_hz: int, _: np.random.Generator, semitones: float
+) -> Sounding:
     """Pitch higher by so many semitones, at the same tempo."""
     times = 2 ** (semitones / 12)
     return _fitted(_sped_up(stretched(samples, sample_rate_hz, times), times), len(samples)), sample_rate_hz
@@ -180,10 +204,11 @@ def _sped_up(samples: Samples, times: float) -> OtherSamples:
 
 @typechecked
 def stretched(samples: Samples, sample_rate_hz: int, times: float) -> OtherSamples:
-    """`times` as long at the same pitch: overlapping pieces, each from where it best goes on from the one before.
+    """`times` as long at the same pitch: overlapping pieces, each from where it best goes on from the one
+    before.
 
-    Verhelst & Roelands 1993, "An overlap-add technique based on waveform similarity (WSOLA)". On music, and for a few
-    per cent, it leaves fewer traces than a phase vocoder, which smears attacks.
+    Verhelst & Roelands 1993, "An overlap-add technique based on waveform similarity (WSOLA)". On music, and
+    for a few per cent, it leaves fewer traces than a phase vocoder, which smears attacks.
     """
     half = max(1, seconds_to_samples(PIECE_SECONDS / 2, sample_rate_hz))
     length = round(len(samples) * times)
@@ -191,7 +216,9 @@ def stretched(samples: Samples, sample_rate_hz: int, times: float) -> OtherSampl
     padded = np.concatenate([silence, samples, silence])
     mono = padded.reshape(len(padded), -1).mean(axis=1)
     places = [round(number * half / times) + len(silence) - half for number in range(length // half + 2)]
-    rising_and_falling = np.hanning(2 * half + 1)[:-1].astype(np.float32).reshape(-1, *[1] * (samples.ndim - 1))
+    rising_and_falling = (
+        np.hanning(2 * half + 1)[:-1].astype(np.float32).reshape(-1, *[1] * (samples.ndim - 1))
+    )
     joined = np.zeros(((len(places) + 1) * half, *samples.shape[1:]), np.float32)
     for number, start in enumerate(_fitting_starts(mono, places, half)):
         joined[number * half :][: 2 * half] += rising_and_falling * padded[start : start + 2 * half]
@@ -199,7 +226,9 @@ def stretched(samples: Samples, sample_rate_hz: int, times: float) -> OtherSampl
 
 
 def _fitting_starts(mono: Float32[np.ndarray, " samples"], places: list[int], half: int) -> Iterator[int]:
-    """Where each piece of `2 * half` samples begins: near its place, and most like what followed the one before."""
+    """Where each piece of `2 * half` samples begins: near its place, and most like what followed the one
+    before.
+    """
     start = None
     for place in places:
         followed = mono[:0] if start is None else mono[start + half : start + 3 * half]
@@ -207,15 +236,21 @@ def _fitting_starts(mono: Float32[np.ndarray, " samples"], places: list[int], ha
         yield start
 
 
-def _best_shift(mono: Float32[np.ndarray, " samples"], place: int, wanted: Float32[np.ndarray, " piece"]) -> int:
-    """By how many samples, a quarter of a piece at most, to move `place` so that it sounds most like `wanted`."""
+def _best_shift(
+    mono: Float32[np.ndarray, " samples"], place: int, wanted: Float32[np.ndarray, " piece"]
+) -> int:
+    """By how many samples, a quarter of a piece at most, to move `place` so that it sounds most like
+    `wanted`.
+    """
     reach = len(wanted) // 4
     around = mono[place - reach : place + reach + len(wanted)]
     size = scipy.fft.next_fast_len(len(around), real=True)
     product = scipy.fft.rfft(around, size) * scipy.fft.rfft(wanted, size).conj()
     summed = np.concatenate([[0.0], np.cumsum(np.square(around, dtype=np.float64))])
     energy = summed[len(wanted) :] - summed[: 2 * reach + 1]
-    level = np.sqrt(np.maximum(energy, energy.max() * 1e-6 + 1e-30)) * np.linalg.norm(wanted.astype(np.float64))
+    level = np.sqrt(np.maximum(energy, energy.max() * 1e-6 + 1e-30)) * np.linalg.norm(
+        wanted.astype(np.float64)
+    )
     shifts = np.arange(-reach, reach + 1)
     cosines = scipy.fft.irfft(product, size)[: len(shifts)] / level
     return int(shifts[np.argmax(cosines - NEARER * np.abs(shifts))])

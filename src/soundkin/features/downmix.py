@@ -1,16 +1,18 @@
 """From several channels to one sound, of which nothing is cancelled.
 
-A mean over the channels is silent where they hold the same sound with opposite signs, as badly wired, widened or
-matrixed recordings do. So where the mean loses much, what differs from it goes along, as *parts* [parts, samples]:
+A mean over the channels is silent where they hold the same sound with opposite signs, as badly wired, widened
+or matrixed recordings do. So where the mean loses much, what differs from it goes along, as *parts* [parts,
+samples]:
 
     mono            the samples alone
     stereo          the mean, and half the difference
     more channels   the mean, and each channel's difference from it, divided by the root of their number
 
-The powers of all parts add up to the mean power of the channels. Spectra add them (`spectrum`); where one waveform is
-needed, `without_cancelling` takes the loudest channel in the place of a mean that cancels. How far the other parts are
-faded in is decided for each SEGMENT_SAMPLES from the start of the file, whatever the blocks, with slopes in between.
-Most of most records keeps nothing but the mean, which costs little more than ever.
+The powers of all parts add up to the mean power of the channels. Spectra add them (`spectrum`); where one
+waveform is needed, `without_cancelling` takes the loudest channel in the place of a mean that cancels. How
+far the other parts are faded in is decided for each SEGMENT_SAMPLES from the start of the file, whatever the
+blocks, with slopes in between. Most of most records keeps nothing but the mean, which costs little more than
+ever.
 """
 
 from collections.abc import Iterable, Iterator
@@ -56,7 +58,9 @@ class Downmix:
             mean += channel
         mean *= np.float32(1 / channels)
         gains = np.sqrt(_share(_kept(segment_powers(mean[:, None]), powers, channels), FADED_IN))
-        before = np.concatenate([[np.nan] if self._gain is None else self._gain, gains[:-1]]).astype(np.float32)
+        before = np.concatenate([[np.nan] if self._gain is None else self._gain, gains[:-1]]).astype(
+            np.float32
+        )
         silent = np.concatenate([np.isnan(before[:1]), powers[:-1] == 0])
         before = np.where(silent, gains, before)  # nothing to lead on from
         self._gain = gains[-1:] if powers[-1] else None
@@ -129,9 +133,13 @@ def without_cancelling(blocks: Iterable[Parts]) -> Iterator[Float32[np.ndarray, 
 
 
 def _take_over(mean: np.ndarray, others: Parts, before: np.ndarray | None) -> np.ndarray:
-    """Put the loudest channel in the place of `mean` as far as that is cancelled; returns the channels' gains."""
+    """Put the loudest channel in the place of `mean` as far as that is cancelled; returns the channels'
+    gains.
+    """
     channels = max(2, len(others))
-    differences = np.concatenate([others, -others]) if len(others) == 1 else others * np.float32(channels**0.5)
+    differences = (
+        np.concatenate([others, -others]) if len(others) == 1 else others * np.float32(channels**0.5)
+    )
     powers = np.array([mean_square(mean + difference) for difference in differences])
     after = np.zeros(channels, np.float32)
     kept = _kept(np.array([mean_square(mean)]), powers.mean(keepdims=True), channels)

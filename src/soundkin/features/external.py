@@ -1,7 +1,8 @@
-"""Frozen features in place of our log-mels: frames that are vectors of an encoder from elsewhere, [frames, size].
+"""Frozen features in place of our log-mels: frames that are vectors of an encoder from elsewhere, [frames,
+size].
 
-They come out of a table (`vector_table`), or of an ONNX model that is run here (`onnx_model`); the path's ending says
-which. What hears them, patches and network and tasks, cannot tell them from log-mel frames.
+They come out of a table (`vector_table`), or of an ONNX model that is run here (`onnx_model`); the path's
+ending says which. What hears them, patches and network and tasks, cannot tell them from log-mel frames.
 """
 
 import json
@@ -22,7 +23,14 @@ from soundkin.features.log_mel import LogMelStream, OfAudio
 from soundkin.features.onnx_model import OnnxEncoder, OnnxInput, open_encoder
 from soundkin.features.patches import stream_patches
 from soundkin.features.resampling import resample
-from soundkin.features.vector_table import LARGEST, SUFFIXES, TableTrack, TrackVectors, read_table, sha256_of_table
+from soundkin.features.vector_table import (
+    LARGEST,
+    SUFFIXES,
+    TableTrack,
+    TrackVectors,
+    read_table,
+    sha256_of_table,
+)
 from soundkin.files import sha256_of_text
 from soundkin.shapes import Float32
 
@@ -37,7 +45,9 @@ class ExternalFrontEnd(Config):
     `sha256` and `size` tell the file; training fills them in, and refuses another file where they are given.
     """
 
-    path: Path = Field(description=".npz, .parquet or a folder of them: vectors by track_id; .onnx: a model to run")
+    path: Path = Field(
+        description=".npz, .parquet or a folder of them: vectors by track_id; .onnx: a model to run"
+    )
     name: str = Field("", description="what made the vectors, for the model card")
     licence: str = Field("", description="under which it may be used, for the model card")
     onnx: OnnxInput = Field(OnnxInput(), description="what an ONNX model hears")
@@ -48,7 +58,9 @@ class ExternalFrontEnd(Config):
     @classmethod
     def _known_kind(cls, path: Path) -> Path:
         if path.suffix not in (*SUFFIXES, ".onnx"):
-            raise ValueError(f"it ends in {path.suffix}; give a table (.npz, .parquet, a folder of .parquet) or .onnx")
+            raise ValueError(
+                f"it ends in {path.suffix}; give a table (.npz, .parquet, a folder of .parquet) or .onnx"
+            )
         return path
 
     @property
@@ -90,7 +102,9 @@ class ExternalFrontEnd(Config):
         """The same front end, with `sha256` and `size` as its file has them.
 
         Raises:
-            UsageError: the file is missing or cannot be used. ConfigError: it is not the one that was described.
+            UsageError: the file is missing or cannot be used. ConfigError: it is not the one that was
+                described.
+
         """
         path = self.path.absolute()
         if self.is_table:
@@ -125,6 +139,7 @@ class ExternalFrontEnd(Config):
         Raises:
             UsageError: the table cannot be read, or its vectors have another size.
             AudioError: the track is not in it, or its vectors are no numbers.
+
         """
         table = read_table(self.path)
         if table.size != self.bands:
@@ -170,7 +185,9 @@ def stream_table(track: TableTrack, front_end: ExternalFrontEnd, seconds: float 
 
 @dataclass
 class OnnxStream(OfAudio):
-    """A file's frames by an ONNX model, one by one, once; `duration_seconds` and `warnings` are complete after."""
+    """A file's frames by an ONNX model, one by one, once; `duration_seconds` and `warnings` are complete
+    after.
+    """
 
     front_end: ExternalFrontEnd
     _starts: list[float] = field(default_factory=list)
@@ -184,6 +201,7 @@ class OnnxStream(OfAudio):
 
         Raises:
             AudioError: the file has no sample at the model's rate, or the model answers with no numbers.
+
         """
         onnx = self.front_end.onnx
         log_mels = LogMelStream(self.audio, onnx.log_mel) if onnx.input == "log_mel" else None
@@ -207,18 +225,26 @@ class OnnxStream(OfAudio):
                 yield torch.from_numpy(block)[:, None]
 
 
-def encode(blocks: Iterable[Tensor], front_end: ExternalFrontEnd) -> Iterator[tuple[int, Float32[Tensor, " size"]]]:
+def encode(
+    blocks: Iterable[Tensor], front_end: ExternalFrontEnd
+) -> Iterator[tuple[int, Float32[Tensor, " size"]]]:
     """Yield `(first, vector)` of each window of what the model takes, [samples, 1] or [frames, mels]."""
     encoder, onnx = front_end.encoder(), front_end.onnx
     for first, window in without_silent_windows(stream_patches(blocks, onnx.windows), onnx):
         yield first, encoder(window)
 
 
-def without_silent_windows(windows: Iterable[tuple[int, Tensor]], onnx: OnnxInput) -> Iterator[tuple[int, Tensor]]:
+def without_silent_windows(
+    windows: Iterable[tuple[int, Tensor]], onnx: OnnxInput
+) -> Iterator[tuple[int, Tensor]]:
     """Leave out windows of a waveform that are silent, but for the first where all are."""
     silent, sounding = None, False
     for first, window in windows:
-        if onnx.input == "waveform" and not onnx.keep_silence and float(window.square().mean()) < SILENT_POWER:
+        if (
+            onnx.input == "waveform"
+            and not onnx.keep_silence
+            and float(window.square().mean()) < SILENT_POWER
+        ):
             silent = silent or (first, window)
             continue
         sounding = True

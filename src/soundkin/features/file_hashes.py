@@ -1,9 +1,9 @@
 """Hashes of audio files, remembered from one command to the next so that an unchanged file is not read again.
 
-A file is the one that was hashed if its device, inode, size, time of change and time of modification are what they
-were. The times of a file written in the last `SETTLED_SECONDS` may not tell a further change: such a hash is not kept.
-The memory is `audio-hashes.sqlite` in SOUNDKIN_CACHE, or in `soundkin/` of the user's cache folder. It may be deleted;
-where it cannot be used, files are read.
+A file is the one that was hashed if its device, inode, size, time of change and time of modification are what
+they were. The times of a file written in the last `SETTLED_SECONDS` may not tell a further change: such a
+hash is not kept. The memory is `audio-hashes.sqlite` in SOUNDKIN_CACHE, or in `soundkin/` of the user's cache
+folder. It may be deleted; where it cannot be used, files are read.
 """
 
 import os
@@ -23,7 +23,11 @@ _lock = threading.Lock()
 def cache_folder() -> Path:
     """Where soundkin keeps what it can compute again."""
     stated = os.environ.get("SOUNDKIN_CACHE")
-    return Path(stated) if stated else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "soundkin"
+    return (
+        Path(stated)
+        if stated
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "soundkin"
+    )
 
 
 def file_hash(path: Path) -> str:
@@ -31,6 +35,7 @@ def file_hash(path: Path) -> str:
 
     Raises:
         OSError: the file cannot be read.
+
     """
     stat = path.stat()
     key = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)

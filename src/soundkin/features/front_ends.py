@@ -1,4 +1,6 @@
-"""The one door to frames, whichever front end makes them: log-mels of ours, or frozen features from elsewhere."""
+"""The one door to frames, whichever front end makes them: log-mels of ours, or frozen features from
+elsewhere.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +20,9 @@ from soundkin.shapes import Float32
 
 
 def _validated(values: Any) -> Any:
-    """Choose by the key that only an external front end has, so that complaints are about the one that is meant."""
+    """Choose by the key that only an external front end has, so that complaints are about the one that is
+    meant.
+    """
     return values if isinstance(values, ExternalFrontEnd) else _kind(values).model_validate(values)
 
 
@@ -29,7 +33,7 @@ def _kind(values: Any) -> type[FrontEnd] | type[ExternalFrontEnd]:
 AnyFrontEnd = Annotated[FrontEnd | ExternalFrontEnd, BeforeValidator(_validated)]
 
 # What a front end hears: an audio file, or a track of its table.
-Sound = Path | TableTrack
+TrackInput = Path | TableTrack
 
 
 class FrameStream(Protocol):
@@ -77,7 +81,9 @@ def stored_front_end(values: Mapping[str, Any], where: str = "") -> FrontEnd | E
 
 def settings_of(front_end: AnyFrontEnd) -> dict[str, Any]:
     """What frames depend on, as plain JSON."""
-    return front_end.settings() if isinstance(front_end, ExternalFrontEnd) else front_end.model_dump(mode="json")
+    return (
+        front_end.settings() if isinstance(front_end, ExternalFrontEnd) else front_end.model_dump(mode="json")
+    )
 
 
 def identified(front_end: AnyFrontEnd) -> FrontEnd | ExternalFrontEnd:
@@ -85,37 +91,39 @@ def identified(front_end: AnyFrontEnd) -> FrontEnd | ExternalFrontEnd:
     return front_end.identified() if isinstance(front_end, ExternalFrontEnd) else front_end
 
 
-def hears_audio(front_end: AnyFrontEnd) -> bool:
+def takes_audio(front_end: AnyFrontEnd) -> bool:
     """Whether it can hear a file, rather than look up a track."""
     return not (isinstance(front_end, ExternalFrontEnd) and front_end.is_table)
 
 
-def sounds_of(front_end: AnyFrontEnd, paths: Sequence[Path], track_ids: Sequence[str]) -> list[Sound]:
+def track_inputs(front_end: AnyFrontEnd, paths: Sequence[Path], track_ids: Sequence[str]) -> list[TrackInput]:
     """What the front end hears of tracks with these files and ids."""
-    return list(paths) if hears_audio(front_end) else [TableTrack(track_id) for track_id in track_ids]
+    return list(paths) if takes_audio(front_end) else [TableTrack(track_id) for track_id in track_ids]
 
 
-def sound_hash(sound: Sound, front_end: AnyFrontEnd) -> str:
+def input_hash(sound: TrackInput, front_end: AnyFrontEnd) -> str:
     """32 hex digits of what is heard: of the file's bytes, or of the track's vectors.
 
     Raises:
         AudioError: the file cannot be read, or the track is not in the table.
+
     """
     if isinstance(sound, TableTrack):
         return _table(front_end).track(sound).content_hash()
     return audio_hash(sound)
 
 
-def stream_frames(sound: Sound, front_end: AnyFrontEnd, seconds: float | None = None) -> FrameStream:
+def stream_frames(sound: TrackInput, front_end: AnyFrontEnd, seconds: float | None = None) -> FrameStream:
     """Frames of a track, or of its first `seconds`; memory does not grow with its length.
 
     Raises:
         AudioError: the file or the track's vectors cannot be used.
         UsageError: an audio file, and this front end looks tracks up.
+
     """
     if isinstance(sound, TableTrack):
         return stream_table(sound, _table(front_end), seconds)
-    if not hears_audio(front_end):
+    if not takes_audio(front_end):
         raise _deaf(sound, front_end)
     return frames_of_audio(open_audio(sound, seconds), front_end)
 

@@ -1,10 +1,11 @@
 """How loud a track is, and where it is silent, found in a stream of frames and in bounded memory.
 
-A track's *level* is the power that the loudest twentieth of its sounding frames reach, over its first five minutes from
-the first sound on: the same track played softer has a level that is lower by as much, and silence does not change it.
-A frame *sounds* if it is louder than `decode.SILENT_DB`, against a full-scale sine. Frames that do not, or that lie
-further below the level than the front end's `silence_db`, are silent; runs of them longer than a second are left out,
-so that silence before, in and after a piece does not count. Of a file in which nothing sounds, a second stays.
+A track's *level* is the power that the loudest twentieth of its sounding frames reach, over its first five
+minutes from the first sound on: the same track played softer has a level that is lower by as much, and
+silence does not change it. A frame *sounds* if it is louder than `decode.SILENT_DB`, against a full-scale
+sine. Frames that do not, or that lie further below the level than the front end's `silence_db`, are silent;
+runs of them longer than a second are left out, so that silence before, in and after a piece does not count.
+Of a file in which nothing sounds, a second stays.
 """
 
 from bisect import bisect_right
@@ -26,7 +27,9 @@ SILENCE_SECONDS = 1.0
 
 
 class Powers(NamedTuple):
-    """Powers of a block of frames in units of the floor: by mel band, and by pitch for each group of chroma frames."""
+    """Powers of a block of frames in units of the floor: by mel band, and by pitch for each group of chroma
+    frames.
+    """
 
     mels: Float32[Tensor, "frames mels"]
     pitches: Float32[Tensor, "groups pitches"] | None
@@ -42,7 +45,9 @@ class Levelled(NamedTuple):
 
 @dataclass(frozen=True)
 class LevelRule:
-    """The level that tracks are brought to and how far below it silence begins, in dB; None leaves either alone."""
+    """The level that tracks are brought to and how far below it silence begins, in dB; None leaves either
+    alone.
+    """
 
     level_db: float | None
     silence_db: float | None
@@ -90,7 +95,9 @@ class WithoutSilence:
     """Leaves long silences out of a stream of frames, once, and knows where each frame stood before."""
 
     frames_per_second: float
-    _resumed: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])  # frames passed on, place of the next
+    _resumed: list[tuple[int, int]] = field(
+        default_factory=lambda: [(0, 0)]
+    )  # frames passed on, place of the next
 
     def place(self, frame: int) -> int:
         """Where a frame stood that was passed on already."""
@@ -98,7 +105,9 @@ class WithoutSilence:
         return place + frame - passed
 
     def __call__(self, blocks: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Float32[Tensor, "frames bands"]]:
-        """Pass on the frames of blocks `(frames, which of them are silent)`; of nothing but silence, a second."""
+        """Pass on the frames of blocks `(frames, which of them are silent)`; of nothing but silence, a
+        second.
+        """
         longest = round(SILENCE_SECONDS * self.frames_per_second)
         place = passed = silent_run = 0
         waiting: list[Tensor] = []  # the silence before `place`, up to the longest that stays

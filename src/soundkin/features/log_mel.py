@@ -1,14 +1,16 @@
 """Waveform -> log-mel frames: the one place that computes them, from parameters that travel with the model.
 
-Frame `t` covers samples `[t * hop_samples, t * hop_samples + window_samples)`: no padding, no centring. Arrays are
-[frames, mels], so that a cut in time is one run of memory.
+Frame `t` covers samples `[t * hop_samples, t * hop_samples + window_samples)`: no padding, no centring.
+Arrays are [frames, mels], so that a cut in time is one run of memory.
 
-Windows and hops are lengths of time. Where both are whole numbers of samples at a file's own rate (for the default: at
-44.1, 88.2 kHz ...) the frames are computed at that rate: the same spectrum bins in Hz, hence the same
-filterbank and the same frames to within rounding, without the cost of resampling. Other rates are resampled first.
+Windows and hops are lengths of time. Where both are whole numbers of samples at a file's own rate (for the
+default: at 44.1, 88.2 kHz ...) the frames are computed at that rate: the same spectrum bins in Hz, hence the
+same filterbank and the same frames to within rounding, without the cost of resampling. Other rates are
+resampled first.
 
 Three settings say what is done to a track before its frames are compared with others':
-- `downmix`: several channels count by their power, so that none cancels another (`spectrum`); or their mean is taken.
+- `downmix`: several channels count by their power, so that none cancels another (`spectrum`); or their mean
+  is taken.
 - `level_db`: the track is brought to this level (`levels`), so that a softer copy has the same frames.
 - `silence_db`: silence longer than a second is left out (`levels`).
 """
@@ -51,9 +53,13 @@ class FrontEnd(Config):
     mel_scale: Literal["slaney", "htk"] = "slaney"
     floor_db: float = Field(-80.0, lt=0)  # power in a band below this, against a full-scale sine, fades to 0
     downmix: Literal["energy", "mean"] = "energy"
-    level_db: float | None = Field(-10.0, le=0)  # that a track is brought to, against a full-scale sine; None: as it is
+    level_db: float | None = Field(
+        -10.0, le=0
+    )  # that a track is brought to, against a full-scale sine; None: as it is
     silence_db: float | None = Field(-60.0, lt=0)  # this far below the level there is silence; None: it stays
-    chroma_bands: int = Field(0, ge=0)  # behind the mel bands, so many to an octave: 24 tell major from minor; 0: none
+    chroma_bands: int = Field(
+        0, ge=0
+    )  # behind the mel bands, so many to an octave: 24 tell major from minor; 0: none
 
     BEFORE_STATED: ClassVar[dict[str, object]] = {"downmix": "mean", "level_db": None, "silence_db": None}
     """What holds for models of a time when these settings did not exist."""
@@ -79,7 +85,9 @@ class FrontEnd(Config):
         if not self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
             raise ValueError(f"needs low_hz={self.low_hz} < high_hz={self.high_hz} <= half the sample rate")
         if self.chroma_bands % 12:
-            raise ValueError(f"chroma_bands={self.chroma_bands} do not go evenly into 12 semitones; take 12, 24 or 36")
+            raise ValueError(
+                f"chroma_bands={self.chroma_bands} do not go evenly into 12 semitones; take 12, 24 or 36"
+            )
         if not mel_filterbank(self).sum(0).all():
             raise ValueError(
                 f"mel_bands={self.mel_bands} leaves bands without a spectrum bin; use fewer, or a longer window"
@@ -97,7 +105,11 @@ def mel_filterbank(front_end: FrontEnd) -> Float32[Tensor, "bins mels"]:
     """Triangles of height 1 over the spectrum's bins, as torchaudio and librosa (`norm=None`) have them."""
     try:
         from torchaudio.functional import melscale_fbanks
-    except (ImportError, OSError, RuntimeError) as error:  # made for another torch, it fails in any of these ways
+    except (
+        ImportError,
+        OSError,
+        RuntimeError,
+    ) as error:  # made for another torch, it fails in any of these ways
         raise ConfigError(
             f"torchaudio does not fit the installed torch ({error}). Install both from the same index."
         ) from error
@@ -119,8 +131,9 @@ def mel_filterbank(front_end: FrontEnd) -> Float32[Tensor, "bins mels"]:
 class LogMel:
     """Computes log-mel frames of waveforms at `sample_rate_hz` (default: the front end's own).
 
-    `log(1 + power / floor)` of the mel bands' power, where a full-scale sine has power 1: a change of level moves all
-    that is above the floor by one constant and leaves differences alone, and silence is 0 rather than minus infinity.
+    `log(1 + power / floor)` of the mel bands' power, where a full-scale sine has power 1: a change of level
+    moves all that is above the floor by one constant and leaves differences alone, and silence is 0 rather
+    than minus infinity.
     """
 
     def __init__(self, front_end: FrontEnd, sample_rate_hz: int | None = None):
@@ -134,7 +147,9 @@ class LogMel:
         self._window = torch.hann_window(self.window_samples)
         filterbank = mel_filterbank(front_end)
         bins = int(filterbank.any(1).nonzero().max()) + 1
-        bins = min(bins, self.window_samples // 2 + 1)  # a file at a low rate has no more; its upper bands are silent
+        bins = min(
+            bins, self.window_samples // 2 + 1
+        )  # a file at a low rate has no more; its upper bands are silent
         amplitude_to_full_scale = float(2 / self._window.sum())
         floor_power = 10 ** (front_end.floor_db / 10)
         self._weights = filterbank[:bins] * (amplitude_to_full_scale**2 / floor_power)
@@ -146,7 +161,9 @@ class LogMel:
 
     @typechecked
     def __call__(self, waveform: Float32[Tensor, " samples"]) -> Float32[Tensor, "frames mels"]:
-        """Log-mel of a whole waveform as it is; one shorter than a window is padded with silence to one frame."""
+        """Log-mel of a whole waveform as it is; one shorter than a window is padded with silence to one
+        frame.
+        """
         return torch.cat(list(self.stream([waveform[None]])))
 
     def stream(self, blocks: Iterable[Tensor]) -> Iterator[Float32[Tensor, "frames mels"]]:
@@ -263,9 +280,13 @@ class LogMelStream(OfAudio):
             blocks = resample(blocks, rate, front_end.sample_rate_hz)
             rate = front_end.sample_rate_hz
         log_mel = _log_mel_at(front_end, rate)
-        rule = LevelRule(front_end.level_db, front_end.silence_db, front_end.floor_db, front_end.frames_per_second)
+        rule = LevelRule(
+            front_end.level_db, front_end.silence_db, front_end.floor_db, front_end.frames_per_second
+        )
         levelled = rule(log_mel.powers(map(torch.from_numpy, blocks)))
-        return self._without_silence((log_mel.frames(block.powers, block.gain), block.silent) for block in levelled)
+        return self._without_silence(
+            (log_mel.frames(block.powers, block.gain), block.silent) for block in levelled
+        )
 
 
 def stream_log_mel(path: Path, front_end: FrontEnd, seconds: float | None = None) -> LogMelStream:
@@ -273,6 +294,7 @@ def stream_log_mel(path: Path, front_end: FrontEnd, seconds: float | None = None
 
     Raises:
         AudioError: the file cannot be used; `decode` says when.
+
     """
     return LogMelStream(open_audio(path, seconds), front_end)
 
@@ -291,6 +313,7 @@ def log_mel_of_file(path: Path, front_end: FrontEnd, seconds: float | None = Non
 
     Raises:
         AudioError: the file cannot be used; `decode` says when.
+
     """
     stream = stream_log_mel(path, front_end, seconds)
     log_mel = torch.cat(list(stream))

@@ -1,7 +1,8 @@
 """Lyrics as subword tokens: byte-level byte-pair encoding, learnt from the lyrics of the training tracks.
 
-Every text in every script can be spelt, byte by byte if need be, so there is no unknown token. Tokens count from 1, and
-0 is padding. Compatibility forms (full-width letters, ligatures), case and runs of white space make no difference.
+Every text in every script can be spelt, byte by byte if need be, so there is no unknown token. Tokens count
+from 1, and 0 is padding. Compatibility forms (full-width letters, ligatures), case and runs of white space
+make no difference.
 """
 
 import json
@@ -39,7 +40,8 @@ class LyricTokenizer:
     def train(cls, texts: Iterable[str], vocabulary_size: int) -> Self:
         """Learn the tokens that spell `texts` shortest, at most `vocabulary_size` with the padding.
 
-        Few or short texts give fewer tokens, down to `SMALLEST_VOCABULARY`, which is also the least to ask for.
+        Few or short texts give fewer tokens, down to `SMALLEST_VOCABULARY`, which is also the least to ask
+        for.
         """
         assert vocabulary_size >= SMALLEST_VOCABULARY
         tokenizer = Tokenizer(BPE())
@@ -47,9 +49,12 @@ class LyricTokenizer:
             [NFKC(), Lowercase(), Replace(Regex(r"\s+"), " "), Strip(), Prepend(" ")]
         )
         words = Split(Regex(WORDS), "isolated")
-        tokenizer.pre_tokenizer = PreTokenizerSequence([words, ByteLevel(add_prefix_space=False, use_regex=False)])
+        tokenizer.pre_tokenizer = PreTokenizerSequence(
+            [words, ByteLevel(add_prefix_space=False, use_regex=False)]
+        )
         trainer = BpeTrainer(
-            vocab_size=vocabulary_size - 1,  # the padding is ours: a text that spells out a special token is a text
+            vocab_size=vocabulary_size
+            - 1,  # the padding is ours: a text that spells out a special token is a text
             min_frequency=2,
             initial_alphabet=ByteLevel.alphabet(),
             show_progress=False,
@@ -80,23 +85,30 @@ class LyricTokenizer:
 
         Raises:
             ArtefactError: it is damaged, or describes another kind of tokenizer.
+
         """
         try:
             tokenizer = Tokenizer.from_str(text)
             kind = json.loads(text)["model"]["type"]
         except Exception as error:  # the library raises nothing narrower
-            raise ArtefactError(f"the lyric tokenizer is damaged ({error}). Copy or train the model again.") from error
+            raise ArtefactError(
+                f"the lyric tokenizer is damaged ({error}). Copy or train the model again."
+            ) from error
         tokens = sorted(tokenizer.get_vocab().values())
         if kind != "BPE" or not set(ByteLevel.alphabet()) <= tokenizer.get_vocab().keys():
             raise ArtefactError(
                 "the lyric tokenizer is not a byte-level BPE. Use the one that was trained with the model."
             )
         if tokens != list(range(len(tokens))):
-            raise ArtefactError("the lyric tokenizer is damaged (its tokens have gaps). Copy or train the model again.")
+            raise ArtefactError(
+                "the lyric tokenizer is damaged (its tokens have gaps). Copy or train the model again."
+            )
         return cls(tokenizer)
 
 
-def pad(token_lists: Sequence[Sequence[int]]) -> tuple[Int[np.ndarray, "tracks tokens"], Int[np.ndarray, " tracks"]]:
+def pad(
+    token_lists: Sequence[Sequence[int]],
+) -> tuple[Int[np.ndarray, "tracks tokens"], Int[np.ndarray, " tracks"]]:
     """Tokens of each text, filled up with 0 to the longest, and how many each has; both int64."""
     lengths = np.array([len(tokens) for tokens in token_lists], dtype=np.int64)
     padded = np.zeros((len(lengths), lengths.max(initial=0)), dtype=np.int64)

@@ -1,7 +1,8 @@
-"""A frozen encoder from elsewhere: an ONNX model that hears one window of audio at a time and answers with a vector.
+"""A frozen encoder from elsewhere: an ONNX model that hears one window of audio at a time and answers with a
+vector.
 
-An ONNX file holds operators that the runtime knows, and their weights: no code comes with it. Files that need more than
-that, operators of their own or weights in further files, are refused.
+An ONNX file holds operators that the runtime knows, and their weights: no code comes with it. Files that need
+more than that, operators of their own or weights in further files, are refused.
 """
 
 from functools import lru_cache
@@ -29,17 +30,21 @@ if TYPE_CHECKING:
 class OnnxInput(Config):
     """What the model is given: float32 waveforms [1, samples], or our log-mels [1, mels, frames].
 
-    It hears windows of one length; the last one is aligned to the end of the track, and a shorter track is repeated
-    until it fills one. Its answer is a vector [1, size], or [1, frames, size], of which the mean is taken.
+    It hears windows of one length; the last one is aligned to the end of the track, and a shorter track is
+    repeated until it fills one. Its answer is a vector [1, size], or [1, frames, size], of which the mean is
+    taken.
     """
 
     input: Literal["waveform", "log_mel"] = "waveform"
     sample_rate_hz: int = Field(16_000, ge=LOWEST_RATE_HZ, le=HIGHEST_RATE_HZ, description="of the waveform")
     downmix: Literal["uncancelled", "mean"] = Field(
-        "uncancelled", description="the waveform: the mean over the channels, but the loudest one where that cancels"
+        "uncancelled",
+        description="the waveform: the mean over the channels, but the loudest one where that cancels",
     )
     keep_silence: bool = Field(False, description="whether windows of the waveform that are silent count too")
-    log_mel: FrontEnd = Field(FrontEnd(), description="how log-mels are made, with a sample rate of their own")
+    log_mel: FrontEnd = Field(
+        FrontEnd(), description="how log-mels are made, with a sample rate of their own"
+    )
     window_seconds: PositiveFloat = 10.0
     hop_seconds: PositiveFloat = Field(10.0, description="from the start of one window to that of the next")
     output: str | None = Field(None, description="which output, for a model that has several")
@@ -66,10 +71,13 @@ class OnnxInput(Config):
 
 
 class OnnxEncoder:
-    """Computes the vectors of windows: one thread, one window at a time, so that equal windows give equal vectors.
+    """Computes the vectors of windows: one thread, one window at a time, so that equal windows give equal
+    vectors.
 
     Raises:
-        UsageError: the file cannot be read, is not the one of this `sha256`, or does not take the input described.
+        UsageError: the file cannot be read, is not the one of this `sha256`, or does not take the input
+            described.
+
     """
 
     def __init__(self, path: Path, settings: OnnxInput, expected_sha256: str | None = None) -> None:
@@ -84,7 +92,9 @@ class OnnxEncoder:
         """The vector of one window: samples [length, 1], or log-mel frames [length, mels]."""
         given = window[:, 0] if self.settings.input == "waveform" else window.T
         try:
-            [answer] = self._session.run([self._output], {self._input: np.ascontiguousarray(given.numpy()[None])})
+            [answer] = self._session.run(
+                [self._output], {self._input: np.ascontiguousarray(given.numpy()[None])}
+            )
         except Exception as error:  # the library raises nothing narrower
             raise self._refused(
                 f"it fails ({_first_line(error)})", "Check the window and the input in features.onnx"
@@ -145,14 +155,18 @@ def _open(path: Path, expected_sha256: str | None) -> "tuple[str, InferenceSessi
     try:
         import onnxruntime
     except ImportError as error:
-        raise UsageError(f"{path} needs onnxruntime, and it is not installed: pip install onnxruntime") from error
+        raise UsageError(
+            f"{path} needs onnxruntime, and it is not installed: pip install onnxruntime"
+        ) from error
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise UsageError(f"ONNX model {path} cannot be read: {error.strerror}. Name where it is.") from error
     found = sha256(content).hexdigest()
     if expected_sha256 not in (None, found):
-        raise UsageError(f"ONNX model {path} is not the file that it was (SHA-256 {found}). Put that one back.")
+        raise UsageError(
+            f"ONNX model {path} is not the file that it was (SHA-256 {found}). Put that one back."
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.use_deterministic_compute = True

@@ -18,7 +18,8 @@ class PatchConfig(Config):
 
 
 def patch_starts(frames: int, patch: PatchConfig) -> list[int]:
-    """First frames of the patches that cover a track; the last one is aligned to the end, so that nothing is lost.
+    """First frames of the patches that cover a track; the last one is aligned to the end, so that nothing is
+    lost.
 
     A track shorter than a patch has one, from 0, tiled by `tile`.
     """
@@ -36,7 +37,9 @@ def tile(log_mel: Float32[Tensor, "frames mels"], frames: int) -> Float32[Tensor
 def stream_patches(
     blocks: Iterable[Float32[Tensor, "frames mels"]], patch: PatchConfig
 ) -> Iterator[tuple[int, Float32[Tensor, "patch_frames mels"]]]:
-    """Yield `(start_frame, patch)` for the starts of `patch_starts`, holding no more than a patch and a block."""
+    """Yield `(start_frame, patch)` for the starts of `patch_starts`, holding no more than a patch and a
+    block.
+    """
     held: Tensor | None = None
     held_start = next_start = 0
     for block in blocks:

@@ -13,7 +13,8 @@ Samples = Float32[np.ndarray, "*parts samples"]
 
 
 def resample(blocks: Iterator[Samples], from_hz: int, to_hz: int) -> Iterator[Samples]:
-    """Resample a stream of blocks [samples] or [parts, samples]; whatever their sizes, the same samples come out.
+    """Resample a stream of blocks [samples] or [parts, samples]; whatever their sizes, the same samples come
+    out.
 
     Parts may come and go; where one is missing, it is silent.
     """

@@ -14,7 +14,9 @@ def power_spectra(
     bins: int,
     transform_samples: int | None = None,
 ) -> Float32[Tensor, "frames bins"]:
-    """The first `bins` of each frame's power spectrum; windows are filled up with zeros to `transform_samples`."""
+    """The first `bins` of each frame's power spectrum; windows are filled up with zeros to
+    `transform_samples`.
+    """
     mean, *others = parts.unfold(1, len(window), hop_samples)
     power = _power(mean * window, bins, transform_samples)
     for other in others:  # silent in most frames

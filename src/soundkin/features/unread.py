@@ -1,8 +1,9 @@
 """What a file holds beyond the place where libsndfile stops.
 
-libsndfile takes lengths in headers for the truth: it stops where a wav's data chunk claims to end, where an mp3 without
-a stated length is guessed to, and at the end of the first of several ogg files in a row. The sound that goes on behind
-is read here: raw samples as they stand, further ogg streams as files of their own, and the rest with FFmpeg.
+libsndfile takes lengths in headers for the truth: it stops where a wav's data chunk claims to end, where an
+mp3 without a stated length is guessed to, and at the end of the first of several ogg files in a row. The
+sound that goes on behind is read here: raw samples as they stand, further ogg streams as files of their own,
+and the rest with FFmpeg.
 """
 
 import io
@@ -60,6 +61,7 @@ def unread_blocks(path: Path, source: LibsndfileSource, samples_read: int) -> Bl
 
     Raises:
         CannotDecodeError: no decoder can go on, or not to the end.
+
     """
     if _is_raw(source):
         yield from _raw_blocks(path, source, samples_read)
@@ -86,7 +88,9 @@ def _raw_blocks(path: Path, source: LibsndfileSource, samples_read: int) -> Bloc
     start = _end_of_raw(source, samples_read)
     if not _raw_bytes_left(path, source, start):
         return
-    endian = source.endian if source.endian != "FILE" else ("BIG" if source.format in BIG_ENDIAN else "LITTLE")
+    endian = (
+        source.endian if source.endian != "FILE" else ("BIG" if source.format in BIG_ENDIAN else "LITTLE")
+    )
     part = _Part(path, start, path.stat().st_size)
     layout = {"samplerate": source.sample_rate_hz, "channels": source.channels, "subtype": source.subtype}
     yield from open_part_with_libsndfile(part, format="RAW", endian=endian, **layout).blocks
@@ -122,7 +126,9 @@ def _is_chunk(head: bytes, left: int, source: LibsndfileSource) -> bool:
 
 
 def _ogg_starts(path: Path) -> list[int]:
-    """Where each of the ogg streams in a row begins. Streams beside each other begin together, and count as one."""
+    """Where each of the ogg streams in a row begins. Streams beside each other begin together, and count as
+    one.
+    """
     starts: list[int] = []
     with path.open("rb") as file, closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as content:
         end_of_first_pages = 0
@@ -147,7 +153,9 @@ def _fitted(source: Source, like: Source) -> Blocks:
 
 
 def _resampled(blocks: Blocks, from_hz: int, like: Source) -> Iterator[np.ndarray]:
-    resampler = soxr.ResampleStream(from_hz, like.sample_rate_hz, like.channels, dtype="float32", quality="HQ")
+    resampler = soxr.ResampleStream(
+        from_hz, like.sample_rate_hz, like.channels, dtype="float32", quality="HQ"
+    )
     for block in blocks:
         yield resampler.resample_chunk(np.ascontiguousarray(block)).reshape(-1, like.channels)
     last = np.empty((0, like.channels), np.float32)

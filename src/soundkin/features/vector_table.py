@@ -72,9 +72,12 @@ class VectorTable:
 
         Raises:
             AudioError: there are none, or they hold something that is not a number, or too large a one.
+
         """
         if track_id not in self._places:
-            raise AudioError(f"track_id={track_id} is not in {self.path}. Add its vector, or leave the track out.")
+            raise AudioError(
+                f"track_id={track_id} is not in {self.path}. Add its vector, or leave the track out."
+            )
         first, past = self._places[track_id]
         rows = self._order[first:past]
         vectors = self.vectors[rows].astype(np.float32)
@@ -108,6 +111,7 @@ def read_table(path: Path) -> VectorTable:
 
     Raises:
         UsageError: it does not exist, cannot be read, or breaks what this module promises of it; says where.
+
     """
     try:
         changed = Path(path).stat().st_mtime_ns
@@ -174,7 +178,15 @@ def _read_npz(path: Path) -> Columns:
             track_ids = np.ravel(arrays["track_id"]).astype(str).tolist()
             starts = np.asarray(arrays["start_seconds"], np.float64) if "start_seconds" in arrays else None
             return track_ids, arrays["vectors"], starts
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise UsageError(
             f"{path} is not an .npz that can be read ({str(error).rstrip('.')}). Nothing in it is unpickled: save "
             "plain arrays, track_id as text, np.array(ids, dtype=str), and vectors as float32."
@@ -191,17 +203,29 @@ def _read_parquet(path: Path, files: Sequence[Path]) -> Columns:
                     raise UsageError(
                         f"{file} has no column {', '.join(sorted(missing))}. It has {', '.join(names)}: name them so."
                     )
-                tables.append(parquet.read([name for name in ("track_id", "vector", "start_seconds") if name in names]))
+                tables.append(
+                    parquet.read([name for name in ("track_id", "vector", "start_seconds") if name in names])
+                )
         except (pa.ArrowException, OSError) as error:
-            raise UsageError(f"{file} is not a Parquet file that can be read: {str(error).splitlines()[0]}.") from error
+            raise UsageError(
+                f"{file} is not a Parquet file that can be read: {str(error).splitlines()[0]}."
+            ) from error
     try:
         table = pa.concat_tables(tables).combine_chunks()
-        starts = table["start_seconds"].cast(pa.float64()).to_numpy() if "start_seconds" in table.column_names else None
+        starts = (
+            table["start_seconds"].cast(pa.float64()).to_numpy()
+            if "start_seconds" in table.column_names
+            else None
+        )
         track_ids = table["track_id"].cast(pa.string())
     except pa.ArrowException as error:
-        raise UsageError(f"{path}: its columns have no types that fit ({str(error).splitlines()[0]}).") from error
+        raise UsageError(
+            f"{path}: its columns have no types that fit ({str(error).splitlines()[0]})."
+        ) from error
     if track_ids.null_count:
-        raise UsageError(f"{path}: track_id is empty in {track_ids.null_count} rows. Fill them in, or delete the rows.")
+        raise UsageError(
+            f"{path}: track_id is empty in {track_ids.null_count} rows. Fill them in, or delete the rows."
+        )
     return track_ids.to_pylist(), _as_array(table["vector"], path), starts
 
 

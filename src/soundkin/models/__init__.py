@@ -1,8 +1,8 @@
 """The network as plain torch modules: arrays in, arrays out; no labels, no files."""
 
-from soundkin.models.config import ConvConfig, NetworkConfig
-from soundkin.models.lyrics import LyricsConfig, LyricTokens
+from soundkin.models.lyrics_encoder import LyricsConfig, LyricTokens
 from soundkin.models.network import TrackNetwork, build_network
+from soundkin.models.network_config import ConvConfig, NetworkConfig
 from soundkin.models.patch_pooling import PATCH_POOLINGS
 
 __all__ = [

@@ -3,15 +3,17 @@
 import torch
 from torch import Tensor, nn
 
-from soundkin.models.config import NetworkConfig
-from soundkin.models.lyrics import LyricFusion, LyricTokens
+from soundkin.models.lyrics_encoder import LyricFusion, LyricTokens
+from soundkin.models.network_config import NetworkConfig
 from soundkin.models.patch_pooling import PATCH_POOLINGS
 from soundkin.models.time_conv import TimeConvNetwork
 from soundkin.shapes import Bool, Float, Int, typechecked
 
 
 class TrackNetwork(nn.Module):
-    """Hears tracks of any length: a trunk over each patch, patch pooling, and the lyrics joined in where asked for."""
+    """Hears tracks of any length: a trunk over each patch, patch pooling, and the lyrics joined in where
+    asked for.
+    """
 
     def __init__(self, config: NetworkConfig, mel_bands: int, chroma_bands: int = 0) -> None:
         super().__init__()
@@ -33,7 +35,9 @@ class TrackNetwork(nn.Module):
         mask: Bool[Tensor, "tracks most"],
         lyrics: LyricTokens | None = None,
     ) -> Float[Tensor, "tracks embedding"]:
-        """One vector a track from its patch vectors in order of time, where `mask` says which places hold one."""
+        """One vector a track from its patch vectors in order of time, where `mask` says which places hold
+        one.
+        """
         vectors: Tensor = self.patch_pooling(patch_vectors, mask)
         return self.lyric_fusion(vectors, lyrics) if self.lyric_fusion else vectors
 
@@ -49,7 +53,9 @@ class TrackNetwork(nn.Module):
 
 
 def build_network(config: NetworkConfig, mel_bands: int, chroma_bands: int = 0) -> TrackNetwork:
-    """A network with fresh weights, drawn from torch's global generator, for frames of mel bands and then chroma."""
+    """A network with fresh weights, drawn from torch's global generator, for frames of mel bands and then
+    chroma.
+    """
     return TrackNetwork(config, mel_bands, chroma_bands)
 
 
@@ -57,7 +63,9 @@ def build_network(config: NetworkConfig, mel_bands: int, chroma_bands: int = 0) 
 def by_track(
     patch_vectors: Float[Tensor, "patches embedding"], lengths: Int[Tensor, " tracks"]
 ) -> tuple[Float[Tensor, "tracks most embedding"], Bool[Tensor, "tracks most"]]:
-    """Patch vectors put under their tracks, short tracks filled up with zeros, and a mask of what is no filling."""
+    """Patch vectors put under their tracks, short tracks filled up with zeros, and a mask of what is no
+    filling.
+    """
     mask = torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
     padded = patch_vectors.new_zeros(*mask.shape, patch_vectors.shape[1])
     return padded.masked_scatter(mask[..., None], patch_vectors), mask

@@ -1,8 +1,9 @@
-"""Patch pooling: the patch vectors of each track become its track vector. A new way is one class and one line below.
+"""Patch pooling: the patch vectors of each track become its track vector. A new way is one class and one line
+below.
 
-Tracks of different lengths share a batch. `mask` says which patches are real: each track has at least one, in order of
-time from the first place on, and what fills the places behind them counts for nothing. The learnt ways start as the
-mean and learn how to depart from it.
+Tracks of different lengths share a batch. `mask` says which patches are real: each track has at least one, in
+order of time from the first place on, and what fills the places behind them counts for nothing. The learnt
+ways start as the mean and learn how to depart from it.
 """
 
 from typing import Literal
@@ -30,7 +31,9 @@ class MeanPooling(nn.Module):
 
 
 class MeanStdPooling(nn.Module):
-    """Mean and standard deviation over the patches: also how much a track changes; a linear layer joins the two."""
+    """Mean and standard deviation over the patches: also how much a track changes; a linear layer joins the
+    two.
+    """
 
     def __init__(self, embedding_size: int) -> None:
         super().__init__()
@@ -52,7 +55,8 @@ class MeanStdPooling(nn.Module):
 class AttentionPooling(nn.Module):
     """A mean weighted by learnt scores: the patches that tell most count most.
 
-    Gated attention of M. Ilse, J. Tomczak, M. Welling, "Attention-based Deep Multiple Instance Learning" (2018).
+    Gated attention of M. Ilse, J. Tomczak, M. Welling, "Attention-based Deep Multiple Instance Learning"
+    (2018).
     """
 
     def __init__(self, embedding_size: int) -> None:
@@ -76,8 +80,8 @@ class AttentionPooling(nn.Module):
 class GRUPooling(nn.Module):
     """The mean, changed by what a GRU makes of the patches in order of time.
 
-    Its states are averaged over the track, and not read at the end: they lie in [-1, 1] and settle the longer a track
-    is, so that one much longer than those trained on, or one that fades out, is no stranger.
+    Its states are averaged over the track, and not read at the end: they lie in [-1, 1] and settle the longer
+    a track is, so that one much longer than those trained on, or one that fades out, is no stranger.
     """
 
     def __init__(self, embedding_size: int) -> None:

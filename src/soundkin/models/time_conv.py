@@ -1,9 +1,9 @@
 """The network: 1D convolutions over time with the mel bands as channels, time pooling, dense layers.
 
-After A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music recommendation" (2013) and S. Dieleman,
-"Recommending music on Spotify with deep learning" (2014). Both networks, and ours, are presets in `configs/model`.
-Pooling every level: J. Lee, J. Nam, "Multi-Level and Multi-Scale Feature Aggregation Using Pretrained Convolutional
-Neural Networks for Music Auto-tagging" (2017); here the levels are trained together.
+After A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music recommendation" (2013) and S.
+Dieleman, "Recommending music on Spotify with deep learning" (2014). Both networks, and ours, are presets in
+`configs/model`. Pooling every level: J. Lee, J. Nam, "Multi-Level and Multi-Scale Feature Aggregation Using
+Pretrained Convolutional Neural Networks for Music Auto-tagging" (2017); here the levels are trained together.
 """
 
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from soundkin.models.config import ConvConfig, NetworkConfig
 from soundkin.models.harmony import HarmonyLevel
+from soundkin.models.network_config import ConvConfig, NetworkConfig
 from soundkin.models.time_pooling import TimePooling
 from soundkin.shapes import Float, typechecked
 
@@ -23,7 +23,9 @@ class ConvBlock(nn.Module):
     def __init__(self, inputs: int, config: ConvConfig, normalised: bool) -> None:
         super().__init__()
         padding = config.width // 2 if config.padded else 0
-        self.conv = nn.Conv1d(inputs, config.filters, config.width, config.stride, padding, bias=not normalised)
+        self.conv = nn.Conv1d(
+            inputs, config.filters, config.width, config.stride, padding, bias=not normalised
+        )
         self.norm = nn.BatchNorm1d(config.filters) if normalised else nn.Identity()
         self.pool = nn.MaxPool1d(config.pool) if config.pool > 1 else nn.Identity()
         self.residual = config.residual and config.padded and config.stride == 1 and inputs == config.filters
@@ -56,7 +58,10 @@ class TimeConvNetwork(nn.Module):
         self.input_norm = nn.BatchNorm1d(mel_bands, affine=False) if normalised else nn.Identity()
         widths = [mel_bands, *(convolution.filters for convolution in config.convolutions)]
         self.blocks = nn.Sequential(
-            *(ConvBlock(inputs, block, normalised) for inputs, block in zip(widths, config.convolutions, strict=False))
+            *(
+                ConvBlock(inputs, block, normalised)
+                for inputs, block in zip(widths, config.convolutions, strict=False)
+            )
         )
         self.time_pooling = TimePooling(config.time_pooling)
         self.multi_level = config.multi_level
@@ -80,7 +85,8 @@ class TimeConvNetwork(nn.Module):
         return vectors if self.shortcut is None else vectors + self.shortcut(pooled)
 
     def pooled(self, log_mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch pooled"]:
-        """What is heard at every level, pooled over time and normalised: what the dense layers make a vector of.
+        """What is heard at every level, pooled over time and normalised: what the dense layers make a vector
+        of.
 
         As `levels` says: one after the other, the input first, harmony last.
         """

@@ -1,6 +1,7 @@
 """Time pooling: frame features of any length become one vector of fixed length.
 
-After S. Dieleman, "Recommending music on Spotify with deep learning" (2014): mean, maximum and L2 norm over time.
+After S. Dieleman, "Recommending music on Spotify with deep learning" (2014): mean, maximum and L2 norm over
+time.
 """
 
 from typing import Literal
@@ -16,8 +17,9 @@ TimePoolingName = Literal["mean", "max", "l2", "std", "change"]
 class TimePooling(nn.Module):
     """Concatenate several statistics over time.
 
-    `l2` is the L2 norm divided by sqrt(frames), the root mean square, so that a longer patch has no larger value; `std`
-    the standard deviation; `change` the mean absolute difference from frame to frame, 0 where there is one frame only.
+    `l2` is the L2 norm divided by sqrt(frames), the root mean square, so that a longer patch has no larger
+    value; `std` the standard deviation; `change` the mean absolute difference from frame to frame, 0 where
+    there is one frame only.
     """
 
     def __init__(self, names: tuple[TimePoolingName, ...]) -> None:

@@ -1,1 +1,3 @@
-"""One file a verb: each wires the rooms below into a job that a command, a script or a line of Python can call."""
+"""One file a verb: each wires the rooms below into a job that a command, a script or a line of Python can
+call.
+"""

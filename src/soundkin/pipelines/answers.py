@@ -1,4 +1,6 @@
-"""What a query or a recommendation gives back: answers, and a note on why there are fewer than were asked for."""
+"""What a query or a recommendation gives back: answers, and a note on why there are fewer than were asked
+for.
+"""
 
 import difflib
 import logging
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 from soundkin.config import nearest
 from soundkin.errors import UsageError
 from soundkin.search.conditions import Condition, mask_where, parse_condition
-from soundkin.search.index import Index
+from soundkin.search.vector_index import Index
 from soundkin.shapes import Bool
 
 log = logging.getLogger(__name__)
@@ -25,9 +27,11 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class Answer:
-    """One neighbour. `score` is the cosine with the seeds' mean direction; an unknown title or artist is empty.
+    """One neighbour. `score` is the cosine with the seeds' mean direction; an unknown title or artist is
+    empty.
 
-    `path` is absolute; `catalog` holds cells as they stand in the catalog, its `path` too, for the columns asked for.
+    `path` is absolute; `catalog` holds cells as they stand in the catalog, its `path` too, for the columns
+    asked for.
     """
 
     rank: int
@@ -57,6 +61,7 @@ def known_columns(index: Index, columns: Sequence[str] | None) -> Sequence[str]:
 
     Raises:
         UsageError: there is no such column; names the nearest.
+
     """
     known = index.tracks.columns
     for name in columns or ():
@@ -114,7 +119,9 @@ def _hint(column: pa.Array, condition: Condition) -> str:
         return f"All tracks have {name}={wanted}."
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         ends = pc.min_max(column).as_py()
-        return f"Values of {name} go from {ends['min']:g} to {ends['max']:g}." if ends["min"] is not None else ""
+        return (
+            f"Values of {name} go from {ends['min']:g} to {ends['max']:g}." if ends["min"] is not None else ""
+        )
     distinct = column.dictionary if pa.types.is_dictionary(column.type) else pc.unique(column)
     cells = distinct[:VALUES_TO_COMPARE].to_pylist()
     values = {value.strip() for cell in cells for value in cell.split(";")} - {""}

@@ -1,7 +1,7 @@
 """Assess: ask people which of two tracks sounds more like a third, and keep what they say.
 
-Everything about asking is in `assessment`; here it meets the catalog, the audio and the disk. An `Assessment` may be
-used from several threads at once. An answer is on the disk before it changes anything.
+Everything about asking is in `assessment`; here it meets the catalog, the audio and the disk. An `Assessment`
+may be used from several threads at once. An answer is on the disk before it changes anything.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from soundkin.assessment.answers import GOLD, MAIN, REPEAT, SUSPENDED, TUTORIAL, Answer, AnswerFiles
-from soundkin.assessment.clips import cut
-from soundkin.assessment.gold import Gold, gold_from_halves, read_gold
-from soundkin.assessment.quality import Row, reliabilities
-from soundkin.assessment.questions import Clip, QuestionConfig, plan_questions
-from soundkin.assessment.sessions import LEFT, RIGHT, Sessions, restore
-from soundkin.assessment.standing import Asked, SessionConfig
+from soundkin.assess.annotator_quality import Row, reliabilities
+from soundkin.assess.annotator_state import Asked, SessionConfig
+from soundkin.assess.answer_files import GOLD, MAIN, REPEAT, SUSPENDED, TUTORIAL, Answer, AnswerFiles
+from soundkin.assess.clips import cut
+from soundkin.assess.gold_questions import Gold, gold_from_halves, read_gold
+from soundkin.assess.sessions import LEFT, RIGHT, Sessions, restore
+from soundkin.assess.triplet_questions import Clip, QuestionConfig, plan_questions
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.store import read_embeddings
 from soundkin.errors import AudioError, CatalogError, UsageError
@@ -67,7 +67,9 @@ class Standing:
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of an answer. The tutorial alone tells the `closer` side and why; `hurried` asks for patience."""
+    """What became of an answer. The tutorial alone tells the `closer` side and why; `hurried` asks for
+    patience.
+    """
 
     closer: str
     reason: str
@@ -95,7 +97,9 @@ class Assessment:
         self._answers = files.read()
         for annotator_id in restore(sessions, self._answers):
             files.set_aside(annotator_id)
-        self._annotator_of = {answer.session_id: answer.annotator_id for answer in self._answers if answer.session_id}
+        self._annotator_of = {
+            answer.session_id: answer.annotator_id for answer in self._answers if answer.session_id
+        }
         self._clips = Clips(catalog)
         self.checks = files.checks
         self._lock = threading.Lock()
@@ -105,6 +109,7 @@ class Assessment:
 
         Raises:
             UsageError: the name is empty, too long, or holds characters that do not print.
+
         """
         name = _checked_name(annotator_id)
         session_id = secrets.token_urlsafe(9)
@@ -113,10 +118,12 @@ class Assessment:
         return self.standing(session_id)
 
     def standing(self, session_id: str) -> Standing:
-        """Where a session stands. The audio of its question is ready when this returns; that of the next may fail yet.
+        """Where a session stands. The audio of its question is ready when this returns; that of the next may
+        fail yet.
 
         Raises:
             UnknownSessionError: no such session.
+
         """
         with self._lock:
             annotator_id = self._annotator(session_id)
@@ -135,12 +142,14 @@ class Assessment:
         return Standing(session_id, annotator_id, phase, answered, total, tries, question, following)
 
     def answer(self, session_id: str, question_id: str, choice: str, seconds: float) -> Reply:
-        """Keep an answer and say where its session stands now. `seconds`: how long it took, by the page's clock.
+        """Keep an answer and say where its session stands now. `seconds`: how long it took, by the page's
+        clock.
 
         Raises:
             UnknownSessionError: no such session.
             UsageError: no such choice. NotAskedError: that question has been answered, or is not being asked.
             OutputError: it could not be written; it may be given again.
+
         """
         with self._lock:
             annotator_id, now = self._annotator(session_id), self._clock()
@@ -160,7 +169,9 @@ class Assessment:
         """The mp3 that a question's address leads to.
 
         Raises:
-            UnknownSessionError: no question has that address, or the file cannot be played: another is asked instead.
+            UnknownSessionError: no question has that address, or the file cannot be played: another is asked
+                instead.
+
         """
         clip = self._clips.of_token(token)
         try:
@@ -169,14 +180,18 @@ class Assessment:
             log.warning("left out %s: %s", clip.track_id, error)
             with self._lock:
                 self._sessions.leave_out(clip)
-            raise UnknownSessionError("this clip cannot be played: another question takes its place.") from error
+            raise UnknownSessionError(
+                "this clip cannot be played: another question takes its place."
+            ) from error
 
     def summary(self) -> Summary:
         """What has been collected up to now, those before this run included."""
         with self._lock:
             answers, annotators = list(self._answers), dict(self._sessions.annotators)
             gold = [_row(one) for one in self._sessions.gold]
-        judged = [answer for answer in answers if answer.kind in (MAIN, GOLD, REPEAT, SUSPENDED) and _told(answer)]
+        judged = [
+            answer for answer in answers if answer.kind in (MAIN, GOLD, REPEAT, SUSPENDED) and _told(answer)
+        ]
         reliability = reliabilities([_answer_row(answer) for answer in judged], gold)
         rows = []
         counted = 0
@@ -192,7 +207,9 @@ class Assessment:
                     "answers kept": str(kept),
                     "gold": f"{annotator.gold_hits} of {annotator.gold_answers} right",
                     "reliability": f"{reliability[name]:.2f}" if name in reliability else "",
-                    "stands": f"suspended: {annotator.suspended}" if annotator.suspended else self._phase(name),
+                    "stands": f"suspended: {annotator.suspended}"
+                    if annotator.suspended
+                    else self._phase(name),
                 }
             )
         return Summary(counted, len(answers) - counted, rows)
@@ -207,7 +224,9 @@ class Assessment:
 
     def _annotator(self, session_id: str) -> str:
         if session_id not in self._annotator_of:
-            raise UnknownSessionError("this session is unknown here. Join again under the same name to go on.")
+            raise UnknownSessionError(
+                "this session is unknown here. Join again under the same name to go on."
+            )
         return self._annotator_of[session_id]
 
     def _unheard(self, asked: list[Asked]) -> Clip | None:
@@ -225,7 +244,9 @@ class Assessment:
 
 
 class Clips:
-    """Clips as mp3, made when first wanted, the last few hundred kept; pages know them by tokens that tell nothing."""
+    """Clips as mp3, made when first wanted, the last few hundred kept; pages know them by tokens that tell
+    nothing.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -246,6 +267,7 @@ class Clips:
 
         Raises:
             UnknownSessionError: we did not.
+
         """
         with self._lock:
             clip = self._by_token.get(token)
@@ -258,6 +280,7 @@ class Clips:
 
         Raises:
             AudioError: the file cannot be heard.
+
         """
         with self._lock:
             if clip in self._made:
@@ -283,14 +306,15 @@ def open_assessment(
 ) -> Assessment:
     """Plan the questions and open the answers in `output` (a .csv), going on with what is there.
 
-    Where the questions come from is said in the log. Tracks without a file, or without a vector where there are
-    `embeddings`, are left out.
+    Where the questions come from is said in the log. Tracks without a file, or without a vector where there
+    are `embeddings`, are left out.
 
     Raises:
         UsageError: no three tracks by three artists are left, too few gold questions, or `output` is no .csv.
         CatalogError: the catalog, the gold questions or the answers cannot be used.
         ArtefactError: the embeddings are corrupt.
         OutputError: the answers cannot be written, or another process is writing them.
+
     """
     config = sessions or SessionConfig()
     catalog = _audible(read_catalog(Path(catalog_path)))
@@ -299,7 +323,9 @@ def open_assessment(
         catalog, vectors = _embedded(catalog, Path(embeddings))
     plan = plan_questions(catalog, vectors, questions or QuestionConfig(), random_seed)
     known = _gold(catalog, vectors, gold, config, random_seed)
-    how = "where the model is least sure" if embeddings is not None else "at random, by genre (no --embeddings)"
+    how = (
+        "where the model is least sure" if embeddings is not None else "at random, by genre (no --embeddings)"
+    )
     log.info("%d questions about %d tracks, chosen %s", len(plan), len(catalog), how)
     return Assessment(catalog, Sessions(plan, known, config, random_seed), AnswerFiles(Path(output)))
 
@@ -326,11 +352,17 @@ def _gold(
 
 def _audible(catalog: Catalog) -> Catalog:
     """The tracks whose files are there."""
-    there: Bool[np.ndarray, " tracks"] = np.array([path.is_file() for path in catalog.audio_paths()], dtype=bool)
+    there: Bool[np.ndarray, " tracks"] = np.array(
+        [path.is_file() for path in catalog.audio_paths()], dtype=bool
+    )
     if not there.any():
-        raise CatalogError(f"{catalog.source}: none of its files is there, the first {catalog.audio_paths()[0]}.")
+        raise CatalogError(
+            f"{catalog.source}: none of its files is there, the first {catalog.audio_paths()[0]}."
+        )
     if not there.all():
-        log.warning("%s: left out %d of %d tracks whose file is missing", catalog.source, (~there).sum(), len(there))
+        log.warning(
+            "%s: left out %d of %d tracks whose file is missing", catalog.source, (~there).sum(), len(there)
+        )
     return catalog.select(there)
 
 
@@ -340,9 +372,13 @@ def _embedded(catalog: Catalog, folder: Path) -> tuple[Catalog, Float[np.ndarray
     rows = {track_id: row for row, track_id in enumerate(found.track_ids)}
     kept = [track_id for track_id in catalog.track_ids if track_id in rows]
     if not kept:
-        raise UsageError(f"embeddings {folder} hold no track of {catalog.source}. Embed that catalog, or name another.")
+        raise UsageError(
+            f"embeddings {folder} hold no track of {catalog.source}. Embed that catalog, or name another."
+        )
     if len(kept) < len(catalog):
-        log.warning("%s: left out %d tracks without a vector in %s", catalog.source, len(catalog) - len(kept), folder)
+        log.warning(
+            "%s: left out %d tracks without a vector in %s", catalog.source, len(catalog) - len(kept), folder
+        )
     return catalog.select(kept), found.vectors[[rows[track_id] for track_id in kept]]
 
 

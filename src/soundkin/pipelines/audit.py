@@ -15,19 +15,19 @@ from soundkin.audit.duplicates import Duplicates, find_duplicates
 from soundkin.audit.label_errors import LabelErrors, find_label_errors
 from soundkin.audit.leaks import Leaks, find_leaks
 from soundkin.audit.raters import AnnotatorAudit, audit_raters, write_annotators
-from soundkin.catalog.ratings import read_ratings
-from soundkin.catalog.rows import read_rows, write_rows
+from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog, read_catalog
-from soundkin.catalog.triplets import read_triplets
+from soundkin.catalog.table_io import read_rows, write_rows
+from soundkin.catalog.triplets_table import read_triplets
 from soundkin.errors import CatalogError, OutputError, Skipped, UsageError
 from soundkin.evaluation.sections import Section
 from soundkin.explore.audit_page import AuditPage, render_audit
-from soundkin.explore.report import Section as ShownSection
-from soundkin.explore.report import Step
+from soundkin.explore.report_page import Section as ShownSection
+from soundkin.explore.report_page import Step
 from soundkin.features.file_hashes import file_hash
 from soundkin.files import replacing, sha256_of, write_json
-from soundkin.pipelines.judging.compared import read_systems, vectors_of
+from soundkin.pipelines.judging.compared_systems import read_systems, vectors_of
 from soundkin.pipelines.judging.decisions import review_table, things_to_do, to_decide
 from soundkin.progress import progress
 from soundkin.shapes import Float32
@@ -70,7 +70,12 @@ class Audit:
             "notes": list(self.notes),
             "skipped": [{"path": item.path, "reason": item.reason} for item in self.skipped],
             "sections": [
-                {**one.model_dump(mode="json"), "title": one.title, "verdict": one.verdict, "notes": list(one.notes)}
+                {
+                    **one.model_dump(mode="json"),
+                    "title": one.title,
+                    "verdict": one.verdict,
+                    "notes": list(one.notes),
+                }
                 for one in self.sections
             ],
         }
@@ -93,22 +98,24 @@ def audit(
 ) -> Audit:
     """Look at a catalog from all sides that the files at hand allow.
 
-    Coverage and leaks need the catalog alone. With `embeddings` (a folder that `embed` wrote, or a table of vectors),
-    `labels` are doubted where they do not sound right (artists only if named: most sound alike for good reasons), and
-    near-duplicate audio is looked for. With `ratings` or
-    `triplets`, the people behind them are judged; `gold` are triplets whose answer is known. `target` states the
-    population that the catalog should be like, `columns` are looked at beyond the usual ones. `no_artist` holds names
-    that are no artist's, beside the usual ones and those that the model of the embeddings was trained with. Without
+    Coverage and leaks need the catalog alone. With `embeddings` (a folder that `embed` wrote, or a table of
+    vectors), `labels` are doubted where they do not sound right (artists only if named: most sound alike for
+    good reasons), and near-duplicate audio is looked for. With `ratings` or `triplets`, the people behind
+    them are judged; `gold` are triplets whose answer is known. `target` states the population that the
+    catalog should be like, `columns` are looked at beyond the usual ones. `no_artist` holds names that are no
+    artist's, beside the usual ones and those that the model of the embeddings was trained with. Without
     `audio` no audio file is opened.
 
-    With `output`, a folder gets `audit.json`, `audit.html` and `review.csv`; and `annotators.csv`, with a weight for
-    each, where triplets name them.
+    With `output`, a folder gets `audit.json`, `audit.html` and `review.csv`; and `annotators.csv`, with a
+    weight for each, where triplets name them.
 
     Raises:
         UsageError: the vectors are of none of the catalog's tracks.
-        CatalogError: the catalog, the target, ratings or triplets break their promises, or a label is in no column.
+        CatalogError: the catalog, the target, ratings or triplets break their promises, or a label is in no
+            column.
         ArtefactError: the embeddings are corrupt.
         OutputError: the folder cannot be written, or its review table holds decisions that would be lost.
+
     """
     catalog_path = Path(catalog_path)
     catalog = read_catalog(catalog_path, no_artist)
@@ -144,7 +151,12 @@ def audit(
             **(vectors.provenance if vectors else {}),
             **{
                 name: str(path)
-                for name, path in {"target": target, "ratings": ratings, "triplets": triplets, "gold": gold}.items()
+                for name, path in {
+                    "target": target,
+                    "ratings": ratings,
+                    "triplets": triplets,
+                    "gold": gold,
+                }.items()
                 if path is not None
             },
         },
@@ -159,7 +171,9 @@ def _judges(
 ) -> tuple[Section, ...]:
     """What is known of the people behind triplets and ratings; nothing where neither was given."""
     if gold is not None and triplets is None:
-        raise UsageError(f"gold={gold} says which answers are right, and nobody answered: give their triplets too.")
+        raise UsageError(
+            f"gold={gold} says which answers are right, and nobody answered: give their triplets too."
+        )
     if ratings is None and triplets is None:
         return ()
     return audit_raters(
@@ -176,7 +190,9 @@ def _read_vectors(path: Path, catalog: Catalog) -> TrackVectors:
     [system] = read_systems(path)
     system.refuse_lost("Put the model back, or embed the catalog again with one that is there.")
     if system.stored is None:
-        raise UsageError(f"{path} is a model, and labels are judged by vectors: soundkin embed {path} CATALOG -o NEW")
+        raise UsageError(
+            f"{path} is a model, and labels are judged by vectors: soundkin embed {path} CATALOG -o NEW"
+        )
     found, _ = vectors_of(system, catalog.track_ids)
     if not found:
         raise UsageError(f"{path} holds no vector of any track in {catalog.source}. Embed this catalog.")
@@ -200,10 +216,14 @@ def _check_labels(catalog: Catalog, labels: Sequence[str]) -> None:
 
 def _duplicates(catalog: Catalog, vectors: TrackVectors, workers: int) -> Duplicates:
     heard = catalog.select(vectors.track_ids)
-    return find_duplicates(heard.track_ids, heard.audio_paths(), vectors.vectors, vectors.audio_hashes, workers)
+    return find_duplicates(
+        heard.track_ids, heard.audio_paths(), vectors.vectors, vectors.audio_hashes, workers
+    )
 
 
-def _leaks(catalog: Catalog, vectors: TrackVectors | None, duplicates: Duplicates | None, audio: bool) -> Leaks:
+def _leaks(
+    catalog: Catalog, vectors: TrackVectors | None, duplicates: Duplicates | None, audio: bool
+) -> Leaks:
     rule = (vectors.rule if vectors else None) or make_split_rule(catalog, SplitConfig())
     hashes = None
     if vectors and vectors.audio_hashes:
@@ -214,7 +234,8 @@ def _leaks(catalog: Catalog, vectors: TrackVectors | None, duplicates: Duplicate
 
 
 def content_hashes(catalog: Catalog) -> dict[str, str]:
-    """Hash of the files of tracks, by track id, where another file is as long; others cannot have the same content.
+    """Hash of the files of tracks, by track id, where another file is as long; others cannot have the same
+    content.
 
     Files that are missing have none.
     """
@@ -222,7 +243,10 @@ def content_hashes(catalog: Catalog) -> dict[str, str]:
     sizes = {track_id: path.stat().st_size for track_id, path in paths.items() if path.is_file()}
     shared = pd.Series(sizes, dtype="int64").duplicated(keep=False)
     alike = [str(track_id) for track_id in shared.index[shared]]
-    return {track_id: file_hash(paths[track_id]) for track_id in progress(alike, "comparing files", total=len(alike))}
+    return {
+        track_id: file_hash(paths[track_id])
+        for track_id in progress(alike, "comparing files", total=len(alike))
+    }
 
 
 def _label_errors(
@@ -279,7 +303,9 @@ def _write(result: Audit, catalog: Catalog, folder: Path, audio: bool) -> None:
             facts=_facts(result),
             tasks=things_to_do(result.sections, catalog),
             decisions=to_decide(result.review, catalog, audio),
-            sections=[ShownSection(one.title, one.verdict, one.table(), one.notes) for one in result.sections],
+            sections=[
+                ShownSection(one.title, one.verdict, one.table(), one.notes) for one in result.sections
+            ],
             steps=_steps(result),
         )
     )
@@ -301,6 +327,9 @@ def _steps(result: Audit) -> list[Step]:
                 "Turn the decisions you saved into corrections.",
                 f"soundkin correct {catalog} {REVIEW} -o corrections.csv",
             ),
-            Step("Apply them to a copy.", f"soundkin correct {catalog} --apply corrections.csv -o corrected.csv"),
+            Step(
+                "Apply them to a copy.",
+                f"soundkin correct {catalog} --apply corrections.csv -o corrected.csv",
+            ),
         ]
     return steps

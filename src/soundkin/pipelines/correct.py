@@ -1,4 +1,6 @@
-"""Correct: what people decided about doubtful labels becomes an overlay, and the overlay a catalog of its own."""
+"""Correct: what people decided about doubtful labels becomes an overlay, and the overlay a catalog of its
+own.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +15,8 @@ from soundkin.catalog.corrections import (
     write_corrected,
     write_corrections,
 )
-from soundkin.catalog.rows import check_suffix
 from soundkin.catalog.table import read_catalog
+from soundkin.catalog.table_io import check_suffix
 from soundkin.errors import UsageError
 
 
@@ -34,14 +36,19 @@ class Corrected:
     tracks: int
 
 
-def corrections_of_review(catalog_path: Path, review_path: Path, output: Path, by: str, now: datetime) -> Decided:
-    """Turn the decisions in a review table into corrections at `output`, beside those that stand there already.
+def corrections_of_review(
+    catalog_path: Path, review_path: Path, output: Path, by: str, now: datetime
+) -> Decided:
+    """Turn the decisions in a review table into corrections at `output`, beside those that stand there
+    already.
 
     Raises:
-        CatalogError: the catalog or the review cannot be used, a decision does not fit the catalog, or contradicts an
+        CatalogError: the catalog or the review cannot be used, a decision does not fit the catalog, or
+            contradicts an
             earlier correction.
         UsageError: nothing was decided.
         OutputError: `output` cannot be written.
+
     """
     output = Path(output)
     check_suffix(output, f"corrections {output}")
@@ -64,8 +71,10 @@ def apply_to_catalog(catalog_path: Path, corrections_path: Path, output: Path) -
     """Write the catalog with its labels corrected to `output`; the catalog itself is never changed.
 
     Raises:
-        CatalogError: catalog or corrections cannot be used, a correction no longer fits, or `output` is the catalog.
+        CatalogError: catalog or corrections cannot be used, a correction no longer fits, or `output` is the
+            catalog.
         OutputError: `output` cannot be written.
+
     """
     catalog_path, output = Path(catalog_path), Path(output)
     check_suffix(output, f"catalog {output}")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soundkin.catalog.table import read_catalog, write_catalog
-from soundkin.corpus.config import CorpusConfig
+from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.synthesise import is_synthesised, synthesise
 from soundkin.errors import CatalogError, Skipped, UsageError
+from soundkin.evaluation.label_questions import column_values
 from soundkin.evaluation.protocol import Evaluation
-from soundkin.evaluation.questions import column_values
 from soundkin.features.front_ends import identified
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
@@ -41,13 +41,17 @@ class DemoResult:
     skipped: list[Skipped]
 
 
-def demo(run_dir: Path, music: Path | None = None, workers: int = 2, overrides: tuple[str, ...] = ()) -> DemoResult:
-    """Synthesise (or take `music`), scan, train, embed, index, query, evaluate and report, all into `run_dir`.
+def demo(
+    run_dir: Path, music: Path | None = None, workers: int = 2, overrides: tuple[str, ...] = ()
+) -> DemoResult:
+    """Synthesise (or take `music`), scan, train, embed, index, query, evaluate and report, all into
+    `run_dir`.
 
     Run it again after an interruption, and it goes on where it stopped.
 
     Raises:
         UsageError: `music` is no folder of audio. Whatever the single steps raise.
+
     """
     catalog = run_dir / "catalog.csv"
     experiment = "demo" if music in (None, run_dir / "music") else "own"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from soundkin.catalog.lyrics import lyrics_of
+from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import read_catalog
 from soundkin.embedding.embedder import Embedder, TrackEmbedding, hash_of_lyrics, load
 from soundkin.embedding.export import Content, Export, Known, Outcome, Unusable
 from soundkin.embedding.store import read_manifest
 from soundkin.errors import ArtefactError, AudioError, OtherModelError, Skipped, UsageError
 from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.front_ends import AnyFrontEnd, Sound, sound_hash, sounds_of
+from soundkin.features.front_ends import AnyFrontEnd, TrackInput, input_hash, track_inputs
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 
@@ -42,19 +42,22 @@ def embed_catalog(
     vectors: Path | None = None,
     replace: bool = False,
 ) -> EmbedResult:
-    """Embed all tracks of a catalog with `workers` processes; with `patches`, the vector of each patch is kept too.
+    """Embed all tracks of a catalog with `workers` processes; with `patches`, the vector of each patch is
+    kept too.
 
-    Killed and run again, it goes on where it stopped and ends with the same bytes. Run again on a catalog that has
-    grown, it embeds what is new. Files that cannot be used are listed in `skipped.csv`, and looked at again when they
-    change. Vectors of another model in `output_folder` are kept unless `replace` is true. With more than one worker, a
-    script that calls this needs the usual `if __name__ == "__main__":`. A model that learnt from a table of vectors
-    looks the tracks up where that table was, or in `vectors`: no audio is needed.
+    Killed and run again, it goes on where it stopped and ends with the same bytes. Run again on a catalog
+    that has grown, it embeds what is new. Files that cannot be used are listed in `skipped.csv`, and looked
+    at again when they change. Vectors of another model in `output_folder` are kept unless `replace` is true.
+    With more than one worker, a script that calls this needs the usual `if __name__ == "__main__":`. A model
+    that learnt from a table of vectors looks the tracks up where that table was, or in `vectors`: no audio is
+    needed.
 
     Raises:
         CatalogError: the catalog cannot be used.
         ArtefactError: the model bundle is corrupt, or of another version.
         OutputError: the output folder cannot be written, or holds other files.
         OtherModelError: the output folder holds vectors of another model, and `replace` is false.
+
     """
     model_folder, catalog_path, output_folder = Path(model_folder), Path(catalog_path), Path(output_folder)
     if workers < 1:
@@ -71,7 +74,7 @@ def embed_catalog(
         known = _Earlier(export.known, export.known_unusable())
         embed = partial(_embed_unless_known, model_folder, vectors, embedder.hash, known, front_end)
         words = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
-        sounds = sounds_of(front_end, catalog.audio_paths(), catalog.track_ids)
+        sounds = track_inputs(front_end, catalog.audio_paths(), catalog.track_ids)
         tracks = list(zip(catalog.frame["path"], sounds, words, strict=True))
         with closing(in_processes(embed, tracks, workers)) as outcomes:
             for row, outcome in progress(outcomes, "embed", total=len(catalog)):
@@ -119,13 +122,13 @@ def _embed_unless_known(
     model_hash: str,
     earlier: _Earlier,
     front_end: AnyFrontEnd,
-    track: tuple[str, Sound, str],
+    track: tuple[str, TrackInput, str],
 ) -> Outcome:
     """Embed a track (its file's name, its sound, its lyrics) unless its content is known or cannot be used."""
     name, sound, lyrics = track
     audio_hash = ""
     try:
-        audio_hash = sound_hash(sound, front_end)
+        audio_hash = input_hash(sound, front_end)
         if audio_hash in earlier.unusable:
             return Unusable(Skipped(name, earlier.unusable[audio_hash]), audio_hash)
         content = Content(audio_hash, hash_of_lyrics(lyrics))
@@ -141,5 +144,7 @@ def _embedder(model_folder: Path, vectors: Path | None, model_hash: str) -> Embe
     """The model, loaded once a process."""
     embedder = load(model_folder, vectors)
     if embedder.hash != model_hash:
-        raise ArtefactError(f"{model_folder} was replaced by another model meanwhile. Run the same command again.")
+        raise ArtefactError(
+            f"{model_folder} was replaced by another model meanwhile. Run the same command again."
+        )
     return embedder

@@ -1,4 +1,6 @@
-"""Evaluate: how well vectors find kin among tracks, beside what they have to beat, and what people say of them."""
+"""Evaluate: how well vectors find kin among tracks, beside what they have to beat, and what people say of
+them.
+"""
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -13,11 +15,11 @@ from soundkin.config import nearest
 from soundkin.embedding.bundle import Bundle
 from soundkin.errors import ArtefactError, UsageError
 from soundkin.evaluation.asking import Answers, ask, labels_to_ask
+from soundkin.evaluation.label_questions import column_values
 from soundkin.evaluation.protocol import Evaluation, summarised
-from soundkin.evaluation.questions import column_values
 from soundkin.files import sha256_of, write_json
-from soundkin.pipelines.judging.compared import System, read_systems, split_rule
-from soundkin.pipelines.judging.pages import write_pages
+from soundkin.pipelines.judging.compared_systems import System, read_systems, split_rule
+from soundkin.pipelines.judging.evaluation_pages import write_pages
 from soundkin.pipelines.judging.sections import SectionsAsked, read_evidence, sections_of
 from soundkin.pipelines.judging.side_by_side import SideBySide, gather
 from soundkin.tasks import TASKS
@@ -76,31 +78,36 @@ def evaluate(
     model: Path | None = None,
     no_artist: Sequence[str] = (),
 ) -> Evaluation:
-    """Compare `ours` with others, an untrained network, MFCC statistics and chance, on the same tracks of a catalog.
+    """Compare `ours` with others, an untrained network, MFCC statistics and chance, on the same tracks of a
+    catalog.
 
-    `ours` and each of `against` is a model bundle, an embeddings folder, or a table of anybody's vectors (.npz,
-    .parquet); `NAME=PATH` names it. `split` is `train`, `valid`, `test`, by the rule that the first model there is was
-    trained under, or `all`: the default where no model says. `labels` default to genre, artist, album and decade, as
-    far as known; no probe is asked for one that a model was taught, unless `trained_too`.
+    `ours` and each of `against` is a model bundle, an embeddings folder, or a table of anybody's vectors
+    (.npz, .parquet); `NAME=PATH` names it. `split` is `train`, `valid`, `test`, by the rule that the first
+    model there is was trained under, or `all`: the default where no model says. `labels` default to genre,
+    artist, album and decade, as far as known; no probe is asked for one that a model was taught, unless
+    `trained_too`.
 
-    With `ratings`, users are offered the tracks of the test split, and judged by what they played of it: a model's own
-    users, and users folded in over every system from what they play of the train split; `truth` is the folder of the
-    synthesised corpus where all this comes from one. `triplets` and `judgements` are people's answers. `by` names
-    columns to split scores by, beside genre and decade. `robustness` distorts some tracks, which takes minutes.
-    `vectors` is for a model that learnt from a table of vectors, where that table is elsewhere now; `model` for
-    embeddings whose model is. `no_artist` holds names that are no artist's, beside the usual ones and those that the
-    models were trained with.
+    With `ratings`, users are offered the tracks of the test split, and judged by what they played of it: a
+    model's own users, and users folded in over every system from what they play of the train split; `truth`
+    is the folder of the synthesised corpus where all this comes from one. `triplets` and `judgements` are
+    people's answers. `by` names columns to split scores by, beside genre and decade. `robustness` distorts
+    some tracks, which takes minutes. `vectors` is for a model that learnt from a table of vectors, where that
+    table is elsewhere now; `model` for embeddings whose model is. `no_artist` holds names that are no
+    artist's, beside the usual ones and those that the models were trained with.
 
-    `output` is a folder for `report.json`, `report.html` and `judge.html`, in which `queries` (or `query_count` that a
-    hash picks) can be listened to, and for what was heard, so that the next evaluation need not hear it again; or a
-    .json file, and only that is written.
+    `output` is a folder for `report.json`, `report.html` and `judge.html`, in which `queries` (or
+    `query_count` that a hash picks) can be listened to, and for what was heard, so that the next evaluation
+    need not hear it again; or a .json file, and only that is written.
 
     Raises:
-        UsageError: no such split, or it has no tracks that all systems have; a label that a model was taught is named;
+        UsageError: no such split, or it has no tracks that all systems have; a label that a model was taught
+            is named;
             or what a section needs is not there.
         CatalogError: the catalog or a file of answers cannot be used, or lacks a label asked for.
-        ArtefactError: a model bundle or embeddings are corrupt, or of another version; or which tracks were held out
+        ArtefactError: a model bundle or embeddings are corrupt, or of another version; or which tracks were
+            held out
             from training has to be known, and the model that would say it is lost.
+
     """
     if split not in (None, *SPLITS):
         raise UsageError(f"split={split} is unknown.{nearest(str(split), SPLITS)}")
@@ -162,12 +169,17 @@ def tracks_of(catalog: Catalog, places: Mapping[str, str], split: str) -> Catalo
 
     Raises:
         UsageError: there are none.
+
     """
     if split == "all":
         return catalog
-    chosen = catalog.select(np.array([places[track_id] == split for track_id in catalog.track_ids], dtype=bool))
+    chosen = catalog.select(
+        np.array([places[track_id] == split for track_id in catalog.track_ids], dtype=bool)
+    )
     if not len(chosen):
-        raise UsageError(f"{catalog.source}: no track is in the {split} split. Add artists, or give --split all.")
+        raise UsageError(
+            f"{catalog.source}: no track is in the {split} split. Add artists, or give --split all."
+        )
     return chosen
 
 
@@ -213,6 +225,7 @@ def _unprobed(systems: Sequence[System], labels: Sequence[str], named: bool, tra
 
     Raises:
         UsageError: somebody named one of them.
+
     """
     taught = [label for label in labels if any(label in system.trained_labels for system in systems)]
     if trained_too or not taught:
@@ -256,7 +269,9 @@ def _split_notes(
     for system in modelled[1:]:
         heard = _heard_in_training(system, whole, judged)
         if heard and system.may_know(catalog_sha256):
-            notes.append(f"{system.name} was trained on {heard} of the {len(judged)} tracks: its scores are too good.")
+            notes.append(
+                f"{system.name} was trained on {heard} of the {len(judged)} tracks: its scores are too good."
+            )
         elif heard:
             notes.append(ELSEWHERE_NOTE.format(name=system.name))
     if len(modelled) > 1:
@@ -275,13 +290,17 @@ def _heard_in_training(system: System, whole: Catalog, judged: Catalog) -> int:
     return sum(places.get(track_id) == "train" for track_id in judged.track_ids)
 
 
-def _provenance(systems: Sequence[System], split: str, rule: SplitRule, asked: SectionsAsked) -> dict[str, Any]:
+def _provenance(
+    systems: Sequence[System], split: str, rule: SplitRule, asked: SectionsAsked
+) -> dict[str, Any]:
     first = systems[0]
     return {
         "soundkin": version("soundkin"),
         "model": str(first.path),
         **({"model_hash": first.bundle.hash} if first.bundle else {}),
-        "compared": [{"name": of.name, "path": str(of.path), "content_hash": of.content_hash} for of in systems],
+        "compared": [
+            {"name": of.name, "path": str(of.path), "content_hash": of.content_hash} for of in systems
+        ],
         "split": split,
         "split_rule": rule.model_dump(mode="json"),
         **_files(asked.files()),

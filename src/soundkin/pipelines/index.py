@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-import pyarrow as pa
-
-from soundkin.catalog.table import read_catalog
-from soundkin.embedding.store import read_embeddings
-from soundkin.search.index import build_index
+from soundkin.pipelines.options import Option, argument
 
 
 @dataclass(frozen=True)
@@ -21,22 +18,36 @@ class IndexResult:
 
 
 def index_embeddings(
-    embeddings_folder: Path, output_folder: Path, catalog: Path | None = None, kind: str = "auto"
+    embeddings: Annotated[Path, argument()],
+    output: Annotated[Path, Option("Index folder to write.", ("-o", "--output"))],
+    catalog: Annotated[Path | None, Option("Take titles and other columns from this catalog.")] = None,
+    kind: Annotated[str, Option("Kind of index: exact, ivf, or auto, which chooses by size.")] = "auto",
 ) -> IndexResult:
-    """Build an index of all embedded tracks; readers of an earlier index in `output_folder` are not disturbed.
+    """Build a search index over EMBEDDINGS, a folder that soundkin embed wrote.
 
-    `catalog` is looked for where the embeddings were made from it, if not given. All of its columns but lyrics go into
-    the index, to be shown and filtered by. `kind` is exact, ivf, or auto.
+    All columns of the catalog but lyrics go into the index, to be shown and filtered by; the catalog is
+    looked for where the embeddings were made from it, if not given. Readers of an earlier index are not
+    disturbed.
+
+    Example:
+      soundkin index embeddings -o index
 
     Raises:
         UsageError: an unknown kind, no such folder, or no embeddings in it.
         CatalogError: the catalog cannot be used, or does not list an embedded track.
         ArtefactError: the embeddings are corrupt or of another version.
         OutputError: the output folder cannot be written or holds other files.
+
     """
-    embeddings = read_embeddings(Path(embeddings_folder))
-    tracks = read_catalog(Path(catalog or embeddings.catalog_path))
+    import pyarrow as pa
+
+    from soundkin.catalog.table import read_catalog
+    from soundkin.embedding.store import read_embeddings
+    from soundkin.search.vector_index import build_index
+
+    stored = read_embeddings(Path(embeddings))
+    tracks = read_catalog(Path(catalog or stored.catalog_path))
     frame = tracks.frame.drop(columns="lyrics", errors="ignore")
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    manifest = build_index(embeddings, table, tracks.folder, Path(output_folder), kind)
-    return IndexResult(Path(output_folder), manifest.count, manifest.kind, manifest.reason)
+    manifest = build_index(stored, table, tracks.folder, Path(output), kind)
+    return IndexResult(Path(output), manifest.count, manifest.kind, manifest.reason)

@@ -11,8 +11,8 @@ import numpy as np
 
 from soundkin.errors import ArtefactError, UsageError
 from soundkin.pipelines.answers import Answer, Filter, as_text, known_columns, make_answer
-from soundkin.search.index import Index, open_index
 from soundkin.search.neighbours import find_neighbours
+from soundkin.search.vector_index import Index, open_index
 from soundkin.shapes import Float, Float32
 
 if TYPE_CHECKING:
@@ -39,25 +39,30 @@ def query(
     vector: Float[np.ndarray, "*seeds embedding"] | None = None,
     columns: Sequence[str] | None = (),
 ) -> list[Answer]:
-    """The `k` tracks that sound most like all of `like` and `vector`, best first; a note is logged if they are fewer.
+    """The `k` tracks that sound most like all of `like` and `vector`, best first; a note is logged if they
+    are fewer.
 
-    Each of `like` is an audio file if there is one of that name, else a track_id; none of them is among the answers.
-    `vector` is one vector by the index's model, or several ([seeds, embedding]). `where` holds conditions such as
-    `genre=rock` or `year>=1990`, all of which an answer meets; at most `artist_cap` answers are by the same artist.
-    `model` is looked for where the embeddings were made with it, if not given. Answers hold the cells of `columns`,
-    by default none, with None all. Opening a large index takes longer than asking it: pass an opened one
-    (`open_index`) to ask often. It reads nothing again, and the model of the first file is kept for the next.
+    Each of `like` is an audio file if there is one of that name, else a track_id; none of them is among the
+    answers. `vector` is one vector by the index's model, or several ([seeds, embedding]). `where` holds
+    conditions such as `genre=rock` or `year>=1990`, all of which an answer meets; at most `artist_cap`
+    answers are by the same artist. `model` is looked for where the embeddings were made with it, if not
+    given. Answers hold the cells of `columns`, by default none, with None all. Opening a large index takes
+    longer than asking it: pass an opened one (`open_index`) to ask often. It reads nothing again, and the
+    model of the first file is kept for the next.
 
     Raises:
         UsageError: an option is off, or a track, file or column is unknown; names the nearest.
         ArtefactError: the index is corrupt, or `model` is not the one it was made with.
         AudioError: a file cannot be decoded.
+
     """
     names = [str(name) for name in ([like] if isinstance(like, str | Path) else like)]
     _check_options(names, vector, k, artist_cap)
     opened = index if isinstance(index, Index) else open_index(Path(index))
     if artist_cap is not None and "artist" not in opened.tracks.columns:
-        raise UsageError(f"artist_cap={artist_cap}: the tracks of index {opened.folder} have no artist column.")
+        raise UsageError(
+            f"artist_cap={artist_cap}: the tracks of index {opened.folder} have no artist column."
+        )
     shown = known_columns(opened, columns)
     tracks = Filter.of(opened, where)
     seeds = _find_seeds(opened, names, model)
@@ -70,7 +75,9 @@ def query(
 
 def _check_options(like: Sequence[str], vector: np.ndarray | None, k: int, artist_cap: int | None) -> None:
     if not like and vector is None:
-        raise UsageError("nothing to be like: give at least one track_id or audio file, as in --like TRACK_ID_OR_FILE.")
+        raise UsageError(
+            "nothing to be like: give at least one track_id or audio file, as in --like TRACK_ID_OR_FILE."
+        )
     if k < 1:
         raise UsageError(f"k={k}: ask for at least 1 answer.")
     if artist_cap is not None and artist_cap < 1:
@@ -83,7 +90,9 @@ def _given(vector: np.ndarray | None, size: int) -> list[Float32[np.ndarray, " e
         return []
     vectors = np.atleast_2d(np.asarray(vector))
     if vectors.ndim != 2 or vectors.shape[1] != size or vectors.dtype.kind not in "fiu":
-        raise UsageError(f"vector of shape {np.shape(vector)}: the index holds vectors of {size} numbers. Give such.")
+        raise UsageError(
+            f"vector of shape {np.shape(vector)}: the index holds vectors of {size} numbers. Give such."
+        )
     if not np.isfinite(vectors).all():
         raise UsageError("vector holds numbers that are not finite. Give others.")
     return list(vectors.astype(np.float32))
@@ -106,7 +115,7 @@ def _find_seeds(index: Index, like: Sequence[str], model: Path | None) -> list[S
 
 def _lyrics(path: Path) -> str:
     """The words in the tags of a file, or beside it."""
-    from soundkin.catalog.tags import read_tags
+    from soundkin.catalog.file_tags import read_tags
 
     return read_tags(path).lyrics
 
@@ -115,7 +124,9 @@ def _embedder_of(index: Index, path: Path, model: Path | None) -> "Embedder":
     """The model that the index was made with, to embed `path`."""
     folder = Path(model or index.model_path)
     if not folder.exists():
-        raise UsageError(f"{path} is to be embedded, and there is no model at {folder}. Say where it is: --model MODEL")
+        raise UsageError(
+            f"{path} is to be embedded, and there is no model at {folder}. Say where it is: --model MODEL"
+        )
     return _load_embedder(folder.resolve(), index.manifest.model_hash, index.folder)
 
 

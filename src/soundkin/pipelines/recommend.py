@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from soundkin.catalog.listening import make_listening
-from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.interactions import make_interactions
+from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import Catalog
 from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.known_users import KnownUsers, known_users
@@ -20,8 +20,8 @@ from soundkin.embedding.store import read_manifest
 from soundkin.errors import ArtefactError, CatalogError, UsageError
 from soundkin.pipelines.answers import Answer, Filter, as_text, known_columns, make_answer
 from soundkin.pipelines.index import index_embeddings
-from soundkin.search.index import Index, open_index
 from soundkin.search.recommendations import recommend as rank
+from soundkin.search.vector_index import Index, open_index
 from soundkin.shapes import Float32
 from soundkin.tasks.folding_in import fold_in
 
@@ -29,7 +29,9 @@ IDS_TO_COMPARE = 5_000  # when an unknown user is asked for; looking through so 
 
 
 class Recommendation(Answer):
-    """One track. `score` is the product of the user's vector with the track's; it orders tracks, and says no more."""
+    """One track. `score` is the product of the user's vector with the track's; it orders tracks, and says no
+    more.
+    """
 
 
 def recommend(
@@ -45,18 +47,20 @@ def recommend(
 ) -> list[Recommendation]:
     """The `k` tracks that `user` is predicted to like most, best first; a note is logged if they are fewer.
 
-    `tracks` is an index or an embeddings folder. With `ratings`, tracks that the user has rated, well or badly, are
-    left out. A user whom the model does not know is placed by their rows in `ratings`: among the tracks' own vectors,
-    as weighted matrix factorisation places users among factors (`fold_in`). `where` holds conditions such as
-    `genre=rock`, all of which a track meets; at most `artist_cap` tracks are by the same artist. `model` is looked for
-    where the embeddings were made with it, if not given. Answers hold the cells of `columns`, by default none, with
-    None all. `task` is `ratings` or `latent_factors`, for a model that was
-    trained on both.
+    `tracks` is an index or an embeddings folder. With `ratings`, tracks that the user has rated, well or
+    badly, are left out. A user whom the model does not know is placed by their rows in `ratings`: among the
+    tracks' own vectors, as weighted matrix factorisation places users among factors (`fold_in`). `where`
+    holds conditions such as `genre=rock`, all of which a track meets; at most `artist_cap` tracks are by the
+    same artist. `model` is looked for where the embeddings were made with it, if not given. Answers hold the
+    cells of `columns`, by default none, with None all. `task` is `ratings` or `latent_factors`, for a model
+    that was trained on both.
 
     Raises:
         UsageError: an option is off, the user is unknown (names the nearest), or the model knows no users.
-        CatalogError: the ratings cannot be used, or say nothing that the user likes and the model does not know them.
+        CatalogError: the ratings cannot be used, or say nothing that the user likes and the model does not
+            know them.
         ArtefactError: something is corrupt, or the vectors are of another model.
+
     """
     user = as_text(user)
     if k < 1:
@@ -76,12 +80,17 @@ def recommend(
         left_out = _rows_rated(rated, user, index)
         found = rank(wanted, factors, k, left_out, matching.allowed, artists, artist_cap)
         matching.note_if_fewer(index, len(found), k, left_out, f"{user} has rated them", artist_cap)
-        return [_recommendation(index, place, row, score, shown) for place, (row, score) in enumerate(found, start=1)]
+        return [
+            _recommendation(index, place, row, score, shown)
+            for place, (row, score) in enumerate(found, start=1)
+        ]
 
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[tuple[Index, Path]]:
-    """The tracks of an index, or of embeddings as an index that lasts as long as the question; and their model."""
+    """The tracks of an index, or of embeddings as an index that lasts as long as the question; and their
+    model.
+    """
     if (folder / "manifest.json").exists() and not (folder / "CURRENT").exists():
         model_path = folder / read_manifest(folder).model_path
         with TemporaryDirectory() as place:
@@ -124,7 +133,11 @@ def _read_ratings(path: Path, index: Index, tracks: Path) -> _Rated:
 
 
 def _user_vector(
-    users: KnownUsers, user: str, factors: Float32[np.ndarray, "tracks factors"], rated: _Rated | None, index: Index
+    users: KnownUsers,
+    user: str,
+    factors: Float32[np.ndarray, "tracks factors"],
+    rated: _Rated | None,
+    index: Index,
 ) -> Float32[np.ndarray, " factors"]:
     if user in users.ids:
         vector: np.ndarray = users.vectors[users.ids.index(user)]
@@ -145,9 +158,11 @@ def _user_vector(
 def _folded_in(
     users: KnownUsers, user: str, factors: Float32[np.ndarray, "tracks factors"], rated: _Rated, index: Index
 ) -> Float32[np.ndarray, " factors"]:
-    """A new user's vector. All users' ratings are looked at, since what stars mean depends on everybody's habits."""
+    """A new user's vector. All users' ratings are looked at, since what stars mean depends on everybody's
+    habits.
+    """
     config = users.task.config
-    listening = make_listening(rated.rows, config.listening, rated.source)
+    listening = make_interactions(rated.rows, config.listening, rated.source)
     if user not in listening.users:
         raise CatalogError(
             f"{rated.source}: nothing says that user {user} likes any of the tracks, and the model does not know them. "
@@ -170,5 +185,7 @@ def _rows_rated(rated: _Rated | None, user: str, index: Index) -> list[int]:
     return [] if rated is None else [index.row(track_id) for track_id in rated.of(user)["track_id"].unique()]
 
 
-def _recommendation(index: Index, place: int, row: int, score: float, columns: Sequence[str]) -> Recommendation:
+def _recommendation(
+    index: Index, place: int, row: int, score: float, columns: Sequence[str]
+) -> Recommendation:
     return Recommendation(**vars(make_answer(index, place, row, score, columns)))

@@ -14,21 +14,30 @@ from soundkin.embedding.store import read_embeddings
 from soundkin.errors import ArtefactError
 from soundkin.evaluation.advice import advice
 from soundkin.evaluation.headline import headline_sentence
-from soundkin.evaluation.measure import CHANCE
+from soundkin.evaluation.label_questions import column_values
 from soundkin.evaluation.protocol import MAIN, Evaluation, read_evaluation
-from soundkin.evaluation.questions import column_values
 from soundkin.evaluation.row import Row
 from soundkin.explore.curves import draw_curves
 from soundkin.explore.examples import choose_queries, nearest_by_others
 from soundkin.explore.map import draw_map, map_points, sample_tracks
 from soundkin.explore.palette import DARK, dark_twin
-from soundkin.explore.report import Picture, QueryListing, Report, Score, ScoreLine, Section, Step, render_report
+from soundkin.explore.report_page import (
+    Picture,
+    QueryListing,
+    Report,
+    Score,
+    ScoreLine,
+    Section,
+    Step,
+    render_report,
+)
 from soundkin.explore.snippets import data_uri
 from soundkin.files import replacing
-from soundkin.pipelines.judging.compared import PatchVectors
-from soundkin.pipelines.judging.listings import Listings, most_alike
+from soundkin.pipelines.judging.compared_systems import PatchVectors
+from soundkin.pipelines.judging.track_cards import TrackCards, most_alike
 from soundkin.progress import progress
 from soundkin.shapes import Bool, Float
+from soundkin.statistics.measure import CHANCE
 
 QUERIES, NEIGHBOURS = 6, 5
 LISTENING_NOTES = (
@@ -42,8 +51,9 @@ LISTENING_NOTES = (
 class Shown:
     """What a page shows: an evaluation, and tracks to look at and listen to.
 
-    Row i of `vectors`, by our system, is track i of `catalog`; `splits` says where our model met it, if it did, and
-    `judged` whether scores are about it. `patches` finds the patch vectors of tracks by their ids, if there are any.
+    Row i of `vectors`, by our system, is track i of `catalog`; `splits` says where our model met it, if it
+    did, and `judged` whether scores are about it. `patches` finds the patch vectors of tracks by their ids,
+    if there are any.
     """
 
     evaluation: Evaluation
@@ -53,21 +63,25 @@ class Shown:
     judged: Bool[np.ndarray, " tracks"]
     patches: Callable[[list[str]], Mapping[str, PatchVectors]] = lambda track_ids: {}
 
-    def listings(self) -> Listings:
+    def listings(self) -> TrackCards:
         """The tracks as pages show them."""
-        return Listings(self.catalog, [split == "train" for split in self.splits])
+        return TrackCards(self.catalog, [split == "train" for split in self.splits])
 
 
 def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0) -> Path:
-    """Write `report.html`, `map.png` and `curves.png` into `run_dir` (or the page to `output`); returns where it is.
+    """Write `report.html`, `map.png` and `curves.png` into `run_dir` (or the page to `output`); returns where
+    it is.
 
     Each picture has a twin on a dark ground beside it, `map-dark.png`.
 
-    Reads what `soundkin demo` leaves there: `metrics.json`, `embeddings/` and, if training was logged, `metrics.csv`.
+    Reads what `soundkin demo` leaves there: `metrics.json`, `embeddings/` and, if training was logged,
+    `metrics.csv`.
 
     Raises:
-        ArtefactError: one of them is missing or corrupt, or evaluation and embeddings are of different models.
+        ArtefactError: one of them is missing or corrupt, or evaluation and embeddings are of different
+            models.
         OutputError: the folder cannot be written.
+
     """
     folder = Path(run_dir)
     shown = _read_run(folder)
@@ -96,6 +110,7 @@ def write_page(
 
     Raises:
         OutputError: the folder cannot be written.
+
     """
     evaluation = shown.evaluation
     judged = [id_ for id_, judged in zip(shown.catalog.track_ids, shown.judged, strict=True) if judged]
@@ -163,7 +178,8 @@ def _hubs(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
     if evaluation.geometry is not None:
         return []
     return [
-        (of.system, f"{of.skewness:.2f}", f"{of.largest_hub:.0%}", f"{of.antihubs:.0%}") for of in evaluation.hubness
+        (of.system, f"{of.skewness:.2f}", f"{of.largest_hub:.0%}", f"{of.antihubs:.0%}")
+        for of in evaluation.hubness
     ]
 
 
@@ -185,7 +201,9 @@ def _line(row: Row) -> ScoreLine:
 
 
 def _how_chosen(shown: Shown, chosen: bool) -> str:
-    where = "Answers come from the whole collection: none by the query's own artist, one by each other artist."
+    where = (
+        "Answers come from the whole collection: none by the query's own artist, one by each other artist."
+    )
     if chosen:
         return f"The queries are those that were asked for. {where}"
     whose = "tracks that the model was judged on" if shown.judged.any() else "tracks"
@@ -198,18 +216,22 @@ def query_rows(shown: Shown, queries: Sequence[str], random_seed: int, count: in
     if queries:
         return [shown.catalog.row(track_id) for track_id in queries]
     eligible = shown.judged if shown.judged.any() else np.ones(len(shown.catalog), dtype=bool)
-    return choose_queries(shown.catalog.track_ids, column_values(shown.catalog, "genre"), eligible, count, random_seed)
+    return choose_queries(
+        shown.catalog.track_ids, column_values(shown.catalog, "genre"), eligible, count, random_seed
+    )
 
 
 def listen(
-    shown: Shown, listings: Listings, queries: Sequence[str], random_seed: int, count: int = QUERIES
+    shown: Shown, listings: TrackCards, queries: Sequence[str], random_seed: int, count: int = QUERIES
 ) -> list[QueryListing]:
     """Some queries and their nearest tracks by others, to be listened to."""
     artists = column_values(shown.catalog, "artist")
     rows = query_rows(shown, queries, random_seed, count)
     found = {row: nearest_by_others(shown.vectors, row, artists, NEIGHBOURS) for row in rows}
     track_ids = shown.catalog.track_ids
-    patches = shown.patches([track_ids[row] for row in {*found, *(other for of in found.values() for other, _ in of)}])
+    patches = shown.patches(
+        [track_ids[row] for row in {*found, *(other for of in found.values() for other, _ in of)}]
+    )
     return [
         QueryListing(
             listings.of(row),
@@ -226,7 +248,9 @@ def _curves(folder: Path) -> list[Picture]:
     path = folder / "curves.png"
     kept, stopped = _kept_step(folder)
     history = folder / "metrics.csv"
-    if not draw_curves(history, path, kept, stopped) or not draw_curves(history, dark_twin(path), kept, stopped, DARK):
+    if not draw_curves(history, path, kept, stopped) or not draw_curves(
+        history, dark_twin(path), kept, stopped, DARK
+    ):
         return []
     caption = "Learning curves. Held-out scores that still rise at the end ask for longer training."
     caption += " The line marks the epoch whose weights were kept." if kept is not None else ""
@@ -258,7 +282,9 @@ def map_picture(shown: Shown, path: Path, random_seed: int) -> Picture:
     """A map of the tracks that were judged, drawn to `path` and, on a dark ground, beside it."""
     rows = np.flatnonzero(shown.judged) if shown.judged.sum() > 2 else np.arange(len(shown.catalog))
     rows = rows[sample_tracks(len(rows), random_seed)]
-    what = next((name for name in ("genre", "artist", "decade") if any(column_values(shown.catalog, name))), "genre")
+    what = next(
+        (name for name in ("genre", "artist", "decade") if any(column_values(shown.catalog, name))), "genre"
+    )
     values = column_values(shown.catalog, what)
     names = [values[row][0] if values[row] else None for row in rows]
     points = map_points(shown.vectors[rows], random_seed)
@@ -275,9 +301,14 @@ def map_picture(shown: Shown, path: Path, random_seed: int) -> Picture:
 
 def _commands(shown: Shown, folder: Path) -> list[tuple[str, str]]:
     """What can be asked right away."""
-    seed = next((id_ for id_, judged in zip(shown.catalog.track_ids, shown.judged, strict=True) if judged), None)
+    seed = next(
+        (id_ for id_, judged in zip(shown.catalog.track_ids, shown.judged, strict=True) if judged), None
+    )
     asking = [
-        ("Ask it yourself, by a track or by any audio file.", f"soundkin query {folder}/index --like {seed} -k 10")
+        (
+            "Ask it yourself, by a track or by any audio file.",
+            f"soundkin query {folder}/index --like {seed} -k 10",
+        )
     ]
     synthesised = (folder / "truth").is_dir()
     own = [("Train on your own music.", "make demo MUSIC=path/to/your/music")] if synthesised else []

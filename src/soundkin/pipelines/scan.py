@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from soundkin.catalog.audio_files import AUDIO_SUFFIXES, FILM_SUFFIXES, Found, find_audio, new_ids
 from soundkin.catalog.content import content_hash, signature
+from soundkin.catalog.file_tags import NoAudioError, read_tags
 from soundkin.catalog.paths import from_disk, on_disk, printable
 from soundkin.catalog.rescan import (
     FIELDS,
@@ -24,10 +26,8 @@ from soundkin.catalog.rescan import (
     write_gone,
     write_scanned,
 )
-from soundkin.catalog.rows import check_suffix
-from soundkin.catalog.scan import AUDIO_SUFFIXES, FILM_SUFFIXES, Found, find_audio, new_ids
 from soundkin.catalog.table import Catalog, read_catalog, write_catalog
-from soundkin.catalog.tags import NoAudioError, read_tags
+from soundkin.catalog.table_io import check_suffix
 from soundkin.errors import AudioError, CatalogError, Skipped, UsageError
 from soundkin.files import explaining_output
 from soundkin.progress import progress
@@ -35,7 +35,9 @@ from soundkin.progress import progress
 
 @dataclass(frozen=True)
 class Changes:
-    """What has changed since the catalog before, each track once: paths within the folder (`gone`: the catalog's)."""
+    """What has changed since the catalog before, each track once: paths within the folder (`gone`: the
+    catalog's).
+    """
 
     new: list[str] = field(default_factory=list)
     returned: list[str] = field(default_factory=list)
@@ -79,6 +81,7 @@ def scan(folder: Path, output: Path, workers: int = 1, guess: bool = True) -> Sc
         UsageError: `folder` is no folder, or holds no audio.
         CatalogError: `output` is no name for a catalog, or holds a broken one.
         OutputError: `output` cannot be written.
+
     """
     folder, output = Path(folder), Path(output)
     check_suffix(output, f"catalog {output}")
@@ -91,9 +94,13 @@ def scan(folder: Path, output: Path, workers: int = 1, guess: bool = True) -> Sc
     files = _read_files(folder, found, earlier, workers)
     if not files:
         reason = found.skipped[-1].reason if found.skipped else "there is no audio in it"
-        raise UsageError(f"none of the {len(found.audio)} audio files in {folder} can be opened. First: {reason}.")
+        raise UsageError(
+            f"none of the {len(found.audio)} audio files in {folder} can be opened. First: {reason}."
+        )
     matched = match_rows(files, earlier)
-    ids = new_ids((file.path for place, file in files.items() if place not in matched), {r.track_id for r in earlier})
+    ids = new_ids(
+        (file.path for place, file in files.items() if place not in matched), {r.track_id for r in earlier}
+    )
     rows: list[Cells] = []
     scanned: dict[str, Mapping[str, str]] = {}
     for place, file in files.items():
@@ -118,7 +125,9 @@ def _no_audio(folder: Path, found: Found) -> str:
     return f"{folder} holds no audio ({kinds}).{first} Name the folder that holds the music."
 
 
-def _read_files(folder: Path, found: Found, earlier: list[EarlierRow], workers: int) -> dict[str, ScannedFile]:
+def _read_files(
+    folder: Path, found: Found, earlier: list[EarlierRow], workers: int
+) -> dict[str, ScannedFile]:
     """The files that could be read, by absolute path; the others go into `found`."""
     top = from_disk(os.path.realpath(folder))
     known = {row.place: row for row in reversed(earlier) if row.scanned}
@@ -140,7 +149,9 @@ def _read_files(folder: Path, found: Found, earlier: list[EarlierRow], workers: 
     files = {}
     # Threads: a file takes 1 ms of computing, the rest is waiting for the disk.
     with ThreadPool(workers) as pool:
-        answers = list(progress(pool.imap(read, found.audio, chunksize=16), "reading tags", total=len(found.audio)))
+        answers = list(
+            progress(pool.imap(read, found.audio, chunksize=16), "reading tags", total=len(found.audio))
+        )
     for path, answer in zip(found.audio, answers, strict=True):
         if isinstance(answer, ScannedFile):
             files[f"{top}/{path}"] = answer
@@ -189,8 +200,13 @@ def _replace(frame: pd.DataFrame, output: Path) -> Catalog:
         except CatalogError as error:
             complaint = str(error).replace(str(temporary), str(output))
             raise CatalogError(f"{complaint} The catalog stays as it was.") from error
-        if back.frame[["track_id", "path"]].astype(str).values.tolist() != frame[["track_id", "path"]].values.tolist():
-            raise CatalogError(f"catalog {output}: it reads back otherwise than it was written, and stays as it was.")
+        if (
+            back.frame[["track_id", "path"]].astype(str).values.tolist()
+            != frame[["track_id", "path"]].values.tolist()
+        ):
+            raise CatalogError(
+                f"catalog {output}: it reads back otherwise than it was written, and stays as it was."
+            )
         with explaining_output(output):
             temporary.replace(output)
     finally:
@@ -198,7 +214,9 @@ def _replace(frame: pd.DataFrame, output: Path) -> Catalog:
     return replace(back, source=f"catalog {output}")
 
 
-def _changes(files: Mapping[str, ScannedFile], matched: Mapping[str, EarlierRow], gone: list[EarlierRow]) -> Changes:
+def _changes(
+    files: Mapping[str, ScannedFile], matched: Mapping[str, EarlierRow], gone: list[EarlierRow]
+) -> Changes:
     changes = Changes(gone=[row.cells["path"] for row in gone if not row.gone])
     for place, file in files.items():
         row = matched.get(place)

@@ -54,13 +54,15 @@ class Sweep:
 
 
 def sweep(overrides: Sequence[str], again: bool = False) -> Sweep:
-    """Train once for each combination of the comma-separated values in `overrides`, as `trainer.epochs=10,20`.
+    """Train once for each combination of the comma-separated values in `overrides`, as
+    `trainer.epochs=10,20`.
 
-    A run that fails is noted, and the others go on. The same call again trains what is not trained yet. Paths are taken
-    as they stand: a comma in one does not separate.
+    A run that fails is noted, and the others go on. The same call again trains what is not trained yet. Paths
+    are taken as they stand: a comma in one does not separate.
 
     Raises:
         ConfigError: something is wrong with every run's config.
+
     """
     runs = compose_sweep(overrides)
     run_dir = next(run.config.run_dir.parent for run in runs if not isinstance(run.config, ConfigError))
@@ -85,7 +87,9 @@ def _train(run: SweptRun, again: bool) -> TrainResult | Exception:
         return train(run.config, again)
     except SoundkinError as error:
         return error
-    except Exception as error:  # memory that runs out, or a loss that is no number, is no reason to lose the others
+    except (
+        Exception
+    ) as error:  # memory that runs out, or a loss that is no number, is no reason to lose the others
         logger.debug("%s", run.name, exc_info=True)
         return SoundkinError(f"{type(error).__name__}: {error}")
 

@@ -1,4 +1,6 @@
-"""Train: a catalog and a config become a model bundle in the run's folder (its files: `training/run_folder.py`)."""
+"""Train: a catalog and a config become a model bundle in the run's folder (its files:
+`training/run_folder.py`).
+"""
 
 import csv
 from dataclasses import dataclass
@@ -12,16 +14,22 @@ from soundkin.features.front_ends import identified
 from soundkin.tasks.user_side import UserSide
 from soundkin.training.checks import check, warn_of_unused_files
 from soundkin.training.compose import compose, compose_sweep
-from soundkin.training.config import TrainConfig
 from soundkin.training.data import PreparedData, prepare
 from soundkin.training.environment import environment
 from soundkin.training.fit import fit
 from soundkin.training.module import TrainingModule
+from soundkin.training.run_config import TrainConfig
 from soundkin.training.run_folder import RunFolder
 
 __all__ = ["TrainConfig", "TrainResult", "compose", "compose_sweep", "environment", "train"]
 
-PLACES = {"catalog", "run_dir", "ratings", "triplets", "playlists"}  # of this machine; a bundle goes elsewhere
+PLACES = {
+    "catalog",
+    "run_dir",
+    "ratings",
+    "triplets",
+    "playlists",
+}  # of this machine; a bundle goes elsewhere
 
 
 @dataclass(frozen=True)
@@ -35,16 +43,19 @@ class TrainResult:
 
 
 def train(config: TrainConfig, again: bool = False) -> TrainResult:
-    """Run the training that `config` describes; go on where an earlier, interrupted run of the same config stopped.
+    """Run the training that `config` describes; go on where an earlier, interrupted run of the same config
+    stopped.
 
-    A run that is finished is not trained again. With `again` its folder is used anew, whatever it holds, under the
-    split rule of the earlier run; its model stays until the new one takes its place.
+    A run that is finished is not trained again. With `again` its folder is used anew, whatever it holds,
+    under the split rule of the earlier run; its model stays until the new one takes its place.
 
     Raises:
-        ConfigError: the run's folder holds a run of another config or on other inputs, or the config cannot be trained.
+        ConfigError: the run's folder holds a run of another config or on other inputs, or the config cannot
+            be trained.
         CatalogError: the catalog or another file breaks its promises, or lacks what a task needs.
         UsageError: the file that frozen features come from cannot be used.
         OutputError: the run's folder cannot be written, or another run is at work in it.
+
     """
     config = config.model_copy(update={"features": identified(config.features)})
     folder = RunFolder(config, read_catalog(config.catalog, config.data.no_artist))
@@ -58,7 +69,9 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
     with folder.claimed(plan.split_rule, again):
         data = prepare(plan)
         module, metrics = fit(config, data)
-        save_bundle(_bundle(config, data, module, metrics, _epochs_run(folder.path / "metrics.csv")), folder.model)
+        save_bundle(
+            _bundle(config, data, module, metrics, _epochs_run(folder.path / "metrics.csv")), folder.model
+        )
         folder.finish(metrics)
     return TrainResult(folder.model, metrics, data.skipped)
 
@@ -69,7 +82,11 @@ def _epochs_run(history: Path) -> int:
 
 
 def _bundle(
-    config: TrainConfig, data: PreparedData, module: TrainingModule, metrics: dict[str, float], epochs_run: int
+    config: TrainConfig,
+    data: PreparedData,
+    module: TrainingModule,
+    metrics: dict[str, float],
+    epochs_run: int,
 ) -> Bundle:
     kept_epoch = int(metrics.get("epoch", -1)) + 1
     start_kept = module.start is not None and kept_epoch <= module.frozen_epochs

@@ -1,12 +1,14 @@
 """Conditions on tracks, such as `genre=rock` or `year>=1990`, as masks over the columns of the tracks table.
 
-`=` asks whether one of the values in a cell (`pop; rock` holds two) is the given one, whatever the case of its letters;
-in a column of numbers 1990 and 1990.0 are one. `genre=` asks for tracks without a genre. `artist=Ann & Bob` asks for
-tracks that both have a part in, however spelled (`catalog/artists.py`). `!=` is everything that `=` leaves out.
+`=` asks whether one of the values in a cell (`pop; rock` holds two) is the given one, whatever the case of
+its letters; in a column of numbers 1990 and 1990.0 are one. `genre=` asks for tracks without a genre.
+`artist=Ann & Bob` asks for tracks that both have a part in, however spelled (`catalog/artists.py`). `!=` is
+everything that `=` leaves out.
 
-`<`, `<=`, `>`, `>=` compare numbers with a number, ISO dates with a date or a year (2001-05-31 < 2001-06-01), and other
-text with text. One of several values in a cell is enough. An empty cell is neither less nor more, and nor is one that
-is no number (no date) where numbers (dates) are compared: a warning says how many of these were left out.
+`<`, `<=`, `>`, `>=` compare numbers with a number, ISO dates with a date or a year (2001-05-31 < 2001-06-01),
+and other text with text. One of several values in a cell is enough. An empty cell is neither less nor more,
+and nor is one that is no number (no date) where numbers (dates) are compared: a warning says how many of
+these were left out.
 """
 
 import logging
@@ -60,10 +62,13 @@ def parse_condition(text: str) -> Condition:
 
     Raises:
         UsageError: there is no operator, or nothing before it.
+
     """
     match = re.fullmatch(r"\s*([^<>=!\s][^<>=!]*?)\s*(!=|<=|>=|==|=|<|>)\s*(.*?)\s*", text, re.DOTALL)
     if match is None:
-        raise UsageError(f"--where {text!r} is not a condition. Write one such as genre=rock or 'year>=1990'.")
+        raise UsageError(
+            f"--where {text!r} is not a condition. Write one such as genre=rock or 'year>=1990'."
+        )
     column, operator, value = match.groups()
     return Condition(column, operator.replace("==", "="), value)
 
@@ -73,6 +78,7 @@ def mask_where(tracks: pa.RecordBatch, conditions: Iterable[Condition]) -> Bool[
 
     Raises:
         UsageError: a column is unknown (names the nearest), or holds numbers (dates) and the value is none.
+
     """
     mask = np.ones(len(tracks), dtype=bool)
     for condition in conditions:
@@ -114,7 +120,9 @@ def _mask_of_numbers(column: pa.Array, condition: Condition) -> Bool[np.ndarray,
         return _as_numpy(pc.is_null(column, nan_is_null=True))
     wanted = number(condition.value)
     if wanted is None:
-        raise UsageError(f"--where {condition}: {condition.column} holds numbers, and {condition.value!r} is none.")
+        raise UsageError(
+            f"--where {condition}: {condition.column} holds numbers, and {condition.value!r} is none."
+        )
     compare = COMPARE_COLUMN[condition.operator]
     if pa.types.is_integer(column.type) and abs(wanted) < 2**63 and wanted == int(wanted):
         return _as_numpy(compare(column, int(wanted)))  # as a float it would lose digits
@@ -142,7 +150,9 @@ class _Cells:
 
     def where(self, test: Callable[[str], object]) -> Bool[np.ndarray, " tracks"]:
         """The tracks of which a value passes."""
-        return np.asarray(np.array([any(map(test, values)) for values in self.values], dtype=bool)[self.places])
+        return np.asarray(
+            np.array([any(map(test, values)) for values in self.values], dtype=bool)[self.places]
+        )
 
     def count(self, test: Callable[[str], object] = bool) -> int:
         """How many tracks have a value that passes."""
@@ -189,6 +199,7 @@ def _kind(found: _Cells, condition: Condition) -> _Kind | None:
 
     Raises:
         UsageError: the value is no number (no date) and the column holds these, or the other way round.
+
     """
     value, known, dates = condition.value, found.count(), found.count(is_date)
     asked = f"--where {condition}: {condition.column} holds"
@@ -203,7 +214,9 @@ def _kind(found: _Cells, condition: Condition) -> _Kind | None:
     else:
         return None
     if known and not found.count(kind.fits):
-        raise UsageError(f"{asked} no {kind.name}s, so it cannot be compared with {value!r}. Ask for a value by `=`.")
+        raise UsageError(
+            f"{asked} no {kind.name}s, so it cannot be compared with {value!r}. Ask for a value by `=`."
+        )
     return kind
 
 
@@ -225,7 +238,9 @@ def _holds(cells: pa.Array, values: Collection[str]) -> pa.BooleanArray:
     return pc.match_substring_regex(cells, "|".join(patterns), ignore_case=True)
 
 
-def _per_distinct(column: pa.Array, test: Callable[[pa.Array], pa.BooleanArray]) -> Bool[np.ndarray, " tracks"]:
+def _per_distinct(
+    column: pa.Array, test: Callable[[pa.Array], pa.BooleanArray]
+) -> Bool[np.ndarray, " tracks"]:
     """Run `test` once for each distinct value where the column knows them."""
     if pa.types.is_dictionary(column.type):
         per_value = _as_numpy(test(column.dictionary))

@@ -1,13 +1,15 @@
 """The kinds of index, by name. Both keep the exact vectors and can leave rows out while they search.
 
-exact   compares a query with every vector (FAISS IndexFlatIP).
-ivf     sorts the vectors into lists around centres and keeps 4 bits a number of each (FAISS IVF with 4-bit product
-        quantisation, residuals, fast scan). A query scans the nearest lists, and its best candidates are then compared
-        exactly (IndexRefine), so that scores are exact cosines. How many lists is measured when the index is built.
+exact   compares a query with every vector (FAISS IndexFlatIP). ivf     sorts the vectors into lists around
+centres and keeps 4 bits a number of each (FAISS IVF with 4-bit product
+        quantisation, residuals, fast scan). A query scans the nearest lists, and its best candidates are then
+        compared exactly (IndexRefine), so that scores are exact cosines. How many lists is measured when the
+        index is built.
 
-Why not HNSW: it can remove nothing, takes ten times as long to build, and on vectors without clusters it finds less in
-the same time (100,000 tracks: recall 0.76 at 1.4 ms). IVF finds nearly all: where tracks form clusters, in a quarter of
-the lists; where they do not, in all of them, which 4-bit codes make five times as fast as floats.
+Why not HNSW: it can remove nothing, takes ten times as long to build, and on vectors without clusters it
+finds less in the same time (100,000 tracks: recall 0.76 at 1.4 ms). IVF finds nearly all: where tracks form
+clusters, in a quarter of the lists; where they do not, in all of them, which 4-bit codes make five times as
+fast as floats.
 """
 
 import math
@@ -24,7 +26,9 @@ from soundkin.shapes import Float32, Int
 EXACT_NUMBERS = 100_000 * 128  # One core compares this many in 2 ms; from there on, lists pay.
 IVF_TRACKS = 1_000  # Fewer are too few to learn lists and codes from.
 
-RECALL = 0.9995  # High, since a seed that is not in the index finds a little less than the tracks we measure with.
+RECALL = (
+    0.9995  # High, since a seed that is not in the index finds a little less than the tracks we measure with.
+)
 ENOUGH_RECALL = 0.98  # Vectors where lists do worse are searched exactly, as slow as that may be.
 RECALL_NEIGHBOURS = 10
 RECALL_QUERIES = 300
@@ -116,7 +120,12 @@ class Ivf:
     files: ClassVar[tuple[str, ...]] = ("lists.faiss",)
 
     def __init__(
-        self, lists: faiss.IndexIVFPQFastScan, vectors: faiss.IndexFlatIP, probes: int, candidates: int, recall: float
+        self,
+        lists: faiss.IndexIVFPQFastScan,
+        vectors: faiss.IndexFlatIP,
+        probes: int,
+        candidates: int,
+        recall: float,
     ) -> None:
         self._lists = lists
         self._lists.nprobe = self.probes = probes
@@ -128,7 +137,9 @@ class Ivf:
     def build(cls, vectors: faiss.IndexFlatIP) -> Self:
         """Learn lists and codes, then find how many lists and candidates reach a recall of RECALL."""
         if vectors.ntotal < IVF_TRACKS:
-            raise UsageError(f"kind=ivf needs at least {IVF_TRACKS} tracks, and there are {vectors.ntotal}: use exact.")
+            raise UsageError(
+                f"kind=ivf needs at least {IVF_TRACKS} tracks, and there are {vectors.ntotal}: use exact."
+            )
         lists = _learn_lists(vectors)
         queries, tenth_best = _judge(vectors)
         for candidates in (20, 100):
@@ -172,10 +183,12 @@ class Ivf:
     ) -> tuple[Scores, Rows]:
         """The nearest `k` among `rows`, best first.
 
-        All lists are scanned for neighbours further down than those that `probes` was measured for, and where `rows`
-        are left out, since the nearest of the others may be in any list.
+        All lists are scanned for neighbours further down than those that `probes` was measured for, and where
+        `rows` are left out, since the nearest of the others may be in any list.
         """
-        wanted = max(k, RECALL_NEIGHBOURS)  # candidates go with it, so that the nearest one is found as surely as ten
+        wanted = max(
+            k, RECALL_NEIGHBOURS
+        )  # candidates go with it, so that the nearest one is found as surely as ten
         few = rows is None and k <= 2 * RECALL_NEIGHBOURS
         if few:
             scores, found = _search(self.faiss_index, queries, wanted)
@@ -199,7 +212,9 @@ KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (Exact, Ivf)}
 
 
 def build_kind(name: str, vectors: faiss.IndexFlatIP) -> tuple[Kind, str]:
-    """Build the kind `name`, or with `auto` the one that suits these vectors; also says why, in words for people."""
+    """Build the kind `name`, or with `auto` the one that suits these vectors; also says why, in words for
+    people.
+    """
     size = f"{vectors.ntotal:,} tracks of {vectors.d} numbers"
     if name != "auto":
         kind = KINDS[name].build(vectors)
@@ -210,9 +225,15 @@ def build_kind(name: str, vectors: faiss.IndexFlatIP) -> tuple[Kind, str]:
         return kind, f"chosen for {size}; {kind.explain()}, which is fast below {limit:,} tracks"
     lists = Ivf.build(vectors)
     if lists.recall >= ENOUGH_RECALL:
-        return lists, f"chosen for {size}, since comparing all is slow from {limit:,} tracks on; {lists.explain()}"
+        return (
+            lists,
+            f"chosen for {size}, since comparing all is slow from {limit:,} tracks on; {lists.explain()}",
+        )
     kind = Exact(vectors)
-    return kind, f"chosen for {size}; {kind.explain()}, since lists would find but {lists.recall:.1%} of the neighbours"
+    return (
+        kind,
+        f"chosen for {size}; {kind.explain()}, since lists would find but {lists.recall:.1%} of the neighbours",
+    )
 
 
 def _learn_lists(vectors: faiss.IndexFlatIP) -> faiss.IndexIVFPQFastScan:
@@ -220,7 +241,9 @@ def _learn_lists(vectors: faiss.IndexFlatIP) -> faiss.IndexIVFPQFastScan:
     everything = array_of(vectors)
     count, embedding_size = everything.shape
     number = max(16, round(math.sqrt(count) / 4))
-    lists = faiss.index_factory(embedding_size, f"IVF{number},PQ{embedding_size}x4fsr", faiss.METRIC_INNER_PRODUCT)
+    lists = faiss.index_factory(
+        embedding_size, f"IVF{number},PQ{embedding_size}x4fsr", faiss.METRIC_INNER_PRODUCT
+    )
     for clustering in (lists.cp, lists.pq.cp):
         clustering.min_points_per_centroid = 1  # or FAISS warns on stderr; IVF_TRACKS are enough
     lists.cp.niter = 10
@@ -235,7 +258,9 @@ def _judge(
 ) -> tuple[Float32[np.ndarray, "queries embedding"], Float32[np.ndarray, " queries"]]:
     """Some of the vectors, and the cosine of the tenth nearest other track of each."""
     everything = array_of(vectors)
-    chosen = np.random.default_rng(1).choice(len(everything), min(len(everything), RECALL_QUERIES), replace=False)
+    chosen = np.random.default_rng(1).choice(
+        len(everything), min(len(everything), RECALL_QUERIES), replace=False
+    )
     queries = everything[chosen]
     scores, _ = vectors.search(queries, RECALL_NEIGHBOURS + 1)
     return queries, scores[:, -1]
@@ -259,7 +284,9 @@ def _growing(most: int) -> Iterator[int]:
 def _search(
     index: faiss.Index, queries: np.ndarray, k: int, parameters: faiss.SearchParameters | None = None
 ) -> tuple[Scores, Rows]:
-    """Search with one thread for a single query: it is too short to share out, and a service answers many at once."""
+    """Search with one thread for a single query: it is too short to share out, and a service answers many at
+    once.
+    """
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1 if len(queries) == 1 else threads)
     try:

@@ -1,4 +1,6 @@
-"""From seeds to neighbours: the mean direction of the seeds, the nearest tracks to it, and no artist too often."""
+"""From seeds to neighbours: the mean direction of the seeds, the nearest tracks to it, and no artist too
+often.
+"""
 
 from collections import Counter
 from collections.abc import Collection
@@ -7,9 +9,10 @@ import numpy as np
 
 from soundkin.errors import UsageError
 from soundkin.search.conditions import mask_any
-from soundkin.search.index import Index, unit
 from soundkin.search.tracks import Tracks
+from soundkin.search.vector_index import Index
 from soundkin.shapes import Bool, Float32, typechecked
+from soundkin.statistics.scaling import unit_length
 
 Neighbour = tuple[int, float]  # row and cosine
 
@@ -26,13 +29,15 @@ def find_neighbours(
     without: Collection[int] = (),
     artist_cap: int | None = None,
 ) -> list[Neighbour]:
-    """The `k` tracks nearest to all seeds together, best first: rows and cosines with the seeds' mean direction.
+    """The `k` tracks nearest to all seeds together, best first: rows and cosines with the seeds' mean
+    direction.
 
-    They are among `allowed`, not among the rows `without`, and at most `artist_cap` are by any one artist, lead or
-    guest; a track by nobody known counts for none. There are `k` whenever `k` such tracks exist.
+    They are among `allowed`, not among the rows `without`, and at most `artist_cap` are by any one artist,
+    lead or guest; a track by nobody known counts for none. There are `k` whenever `k` such tracks exist.
 
     Raises:
         UsageError: the seeds cancel each other out, or the only one is a vector of zeros.
+
     """
     query = _mean_direction(seeds)
     if artist_cap is not None:
@@ -42,7 +47,7 @@ def find_neighbours(
 
 
 def _mean_direction(seeds: Float32[np.ndarray, "seeds embedding"]) -> Float32[np.ndarray, "1 embedding"]:
-    mean: np.ndarray = seeds if len(seeds) == 1 else unit(seeds).mean(axis=0, keepdims=True)
+    mean: np.ndarray = seeds if len(seeds) == 1 else unit_length(seeds).mean(axis=0, keepdims=True)
     if np.abs(mean).max() < 1e-6:
         problem = "the seeds cancel each other out" if len(seeds) > 1 else "the seed's vector is all zeros"
         raise UsageError(f"{problem}, so nothing is near. Ask with other seeds.")
@@ -57,13 +62,17 @@ def _capped(
     without: Collection[int],
     cap: "_ArtistCap",
 ) -> list[Neighbour]:
-    """Look at more tracks until `k` fit under the cap, each time without those seen and those of artists at the cap."""
+    """Look at more tracks until `k` fit under the cap, each time without those seen and those of artists at
+    the cap.
+    """
     kept: list[Neighbour] = []
     at_once = CAP_LOOKAHEAD * k + len(without)
     while True:
         scores, rows = index.search(query, at_once, allowed)
         seen = _pairs(rows, scores)
-        kept += [found for found in seen if found[0] not in without and len(kept) < k and cap.admits(found[0])]
+        kept += [
+            found for found in seen if found[0] not in without and len(kept) < k and cap.admits(found[0])
+        ]
         if len(kept) >= k or len(seen) < at_once:
             return sorted(kept[:k], key=lambda found: -found[1])
         allowed = np.ones(len(index), dtype=bool) if allowed is None else allowed.copy()
@@ -76,7 +85,9 @@ def _pairs(rows: np.ndarray, scores: np.ndarray) -> list[Neighbour]:
 
 
 class _ArtistCap:
-    """Counts the admitted tracks of each artist, however spelled. A track counts for its lead and for its guests."""
+    """Counts the admitted tracks of each artist, however spelled. A track counts for its lead and for its
+    guests.
+    """
 
     def __init__(self, tracks: Tracks, most: int) -> None:
         self._tracks = tracks

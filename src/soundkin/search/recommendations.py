@@ -23,12 +23,13 @@ def recommend(
 ) -> list[Recommended]:
     """The `k` tracks with the largest dot product with the user's vector, best first: rows and scores.
 
-    They are among `allowed`, not among the rows `heard`, and at most `artist_cap` are by any one of `artists` (one
-    collection of names a track); a track without an artist counts for none. Of equal scores the earlier row comes
-    first. There are `k` whenever `k` such tracks exist.
+    They are among `allowed`, not among the rows `heard`, and at most `artist_cap` are by any one of `artists`
+    (one collection of names a track); a track without an artist counts for none. Of equal scores the earlier
+    row comes first. There are `k` whenever `k` such tracks exist.
 
     Raises:
         UsageError: the user's vector is all zeros or not finite, so nothing is known of their taste.
+
     """
     if not np.isfinite(user).all() or not user.any():
         raise UsageError(

@@ -1,9 +1,10 @@
 """What is known of the indexed tracks: an Arrow file mapped into memory, rows in order of track_id.
 
-Mapped Arrow rather than Parquet: with a million tracks it opens in a millisecond, where four columns of Parquet take
-330. Text columns that repeat themselves hold each distinct value once, so that a condition is tested once a value.
-What an answer shows stands side by side once more in the column `label`: after a search has filled the processor's
-caches, ten answers are ten reads of memory instead of eighty. An empty text is an unknown label.
+Mapped Arrow rather than Parquet: with a million tracks it opens in a millisecond, where four columns of
+Parquet take 330. Text columns that repeat themselves hold each distinct value once, so that a condition is
+tested once a value. What an answer shows stands side by side once more in the column `label`: after a search
+has filled the processor's caches, ten answers are ten reads of memory instead of eighty. An empty text is an
+unknown label.
 """
 
 import bisect
@@ -165,7 +166,9 @@ def write_tracks(table: pa.Table, path: Path) -> None:
     label = pc.binary_join_element_wise(*parts, pa.scalar(SEPARATOR, pa.large_string()))
     columns = [_stored(name, table[name]) for name in table.column_names]
     keys = _encoded(_keys_of(shown[Label._fields.index("artist")]))
-    batch = pa.RecordBatch.from_arrays([label, *columns, keys], names=[LABEL, *table.column_names, ARTIST_KEYS])
+    batch = pa.RecordBatch.from_arrays(
+        [label, *columns, keys], names=[LABEL, *table.column_names, ARTIST_KEYS]
+    )
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
         writer.write_batch(batch)
 

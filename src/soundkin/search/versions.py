@@ -3,9 +3,9 @@
     CURRENT         one line: `v7`, a blank, and the SHA-256 of v7/manifest.json
     v6/  v7/        each complete and never changed; manifest.json holds the SHA-256 of every other file
 
-A version is filled beside its place, renamed into it, and only then named by `CURRENT`, itself swapped by a rename: a
-reader finds the old version or the new one, whole. The version before the current one is kept for readers that have
-just looked; older ones and what killed runs left behind are removed by the next run.
+A version is filled beside its place, renamed into it, and only then named by `CURRENT`, itself swapped by a
+rename: a reader finds the old version or the new one, whole. The version before the current one is kept for
+readers that have just looked; older ones and what killed runs left behind are removed by the next run.
 """
 
 import hashlib
@@ -26,10 +26,12 @@ MANIFEST = "manifest.json"
 
 @contextmanager
 def new_version(folder: Path) -> Iterator[Path]:
-    """Fill a new version, its manifest included; on success it becomes the current one, on failure nothing changes.
+    """Fill a new version, its manifest included; on success it becomes the current one, on failure nothing
+    changes.
 
     Raises:
         OutputError: the folder holds other files, another run writes to it, or the disk is full.
+
     """
     folder = Path(folder)
     with explaining_output(folder):
@@ -53,6 +55,7 @@ def current_version(folder: Path) -> Path:
     Raises:
         UsageError: there is no such folder, or nothing was ever finished in it.
         ArtefactError: `CURRENT` or the manifest is corrupt.
+
     """
     version, sha256 = _pointer(Path(folder))
     try:
@@ -72,7 +75,9 @@ def checksums(version: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def check_files(version: Path, expected: Mapping[str, str]) -> None:
-    """Raise ArtefactError unless `version` holds the files of `expected`, which maps names to SHA-256, as written."""
+    """Raise ArtefactError unless `version` holds the files of `expected`, which maps names to SHA-256, as
+    written.
+    """
     for name in expected:
         if not (version / name).is_file():
             raise _corrupt(version / name, "is missing")
@@ -94,7 +99,9 @@ def _pointer(folder: Path) -> tuple[Path, str]:
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UsageError(f"{folder} is not an index. Make one: soundkin index EMBEDDINGS -o {folder}") from error
+        raise UsageError(
+            f"{folder} is not an index. Make one: soundkin index EMBEDDINGS -o {folder}"
+        ) from error
     except OSError as error:
         raise _corrupt(path, f"cannot be read ({error})") from error
     match = re.fullmatch(rb"(v\d+) ([0-9a-f]{64})\n", content)

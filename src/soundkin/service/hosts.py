@@ -1,7 +1,8 @@
 """Where a page is served, and by which names it may be called.
 
-A server that only this machine is meant to reach refuses foreign names, or else a page from elsewhere could call it
-by a name of its own that resolves to 127.0.0.1 (DNS rebinding). Where others in the network are meant, any name goes.
+A server that only this machine is meant to reach refuses foreign names, or else a page from elsewhere could
+call it by a name of its own that resolves to 127.0.0.1 (DNS rebinding). Where others in the network are
+meant, any name goes.
 """
 
 import socket
@@ -54,15 +55,19 @@ def bare(host: str) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens at `host`: an address, a name, or 0.0.0.0 or :: for all addresses of this machine.
+    """A socket that listens at `host`: an address, a name, or 0.0.0.0 or :: for all addresses of this
+    machine.
 
     Raises:
         UsageError: the host is unknown, or the address is taken.
+
     """
     listening = None
     try:
         found = socket.getaddrinfo(bare(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)  # IPv4 where a name has both
+        family, kind, _, _, address = min(
+            found, key=lambda one: one[0] != socket.AF_INET
+        )  # IPv4 where a name has both
         listening = socket.socket(family, kind)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -74,7 +79,9 @@ def listen(host: str, port: int) -> socket.socket:
         if listening is not None:
             listening.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{host}:{port} cannot be taken: {reason}. Give another --port or --host.") from error
+        raise UsageError(
+            f"{host}:{port} cannot be taken: {reason}. Give another --port or --host."
+        ) from error
 
 
 def url_of(host: str, port: int) -> str:

@@ -1,7 +1,9 @@
-"""Album: tracks of one album share a time, a studio and a mood, which is narrower than what an artist's tracks share.
+"""Album: tracks of one album share a time, a studio and a mood, which is narrower than what an artist's
+tracks share.
 
-An album is told apart by its title and its lead artist together: many artists have a `Greatest Hits`. So a track of a
-compilation counts as the album of its own artist, and is left out where it is that artist's only track there.
+An album is told apart by its title and its lead artist together: many artists have a `Greatest Hits`. So a
+track of a compilation counts as the album of its own artist, and is left out where it is that artist's only
+track there.
 """
 
 from typing import ClassVar

@@ -1,7 +1,8 @@
-"""Artist: who plays is the richest label most catalogs have, and a margin softmax makes use of thousands of names.
+"""Artist: who plays is the richest label most catalogs have, and a margin softmax makes use of thousands of
+names.
 
-An artist is one class, however spelled, and bears the commonest spelling. A track counts for its lead, or for its first
-guest where the lead has too few tracks to be a class.
+An artist is one class, however spelled, and bears the commonest spelling. A track counts for its lead, or for
+its first guest where the lead has too few tracks to be a class.
 """
 
 from typing import ClassVar
@@ -36,5 +37,7 @@ class ArtistTask(MarginSoftmaxTask):
     def targets(self, catalog: Catalog) -> Tensor:
         """Integer [tracks]: the number of the first artist that is in the vocabulary; -1 where there is none."""
         classes = {artist_key(name): number for number, name in enumerate(self.vocabulary.names)}
-        numbers = [next((classes[key] for key in keys if key in classes), -1) for keys in catalog.artists.keys]
+        numbers = [
+            next((classes[key] for key in keys if key in classes), -1) for keys in catalog.artists.keys
+        ]
         return torch.tensor(numbers, dtype=torch.int64)

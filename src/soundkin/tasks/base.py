@@ -27,9 +27,9 @@ class TaskConfig(Config):
 class ProxyTask(nn.Module, ABC):
     """A head over track vectors. A subclass is one file; one line in `tasks/__init__.py` registers it.
 
-    `views` is how often a batch has to hold the same track, heard at different places, for the loss to say anything;
-    `columns` names the catalog's columns that it is taught, so that an evaluation can say which questions are no news;
-    `files` what it reads beside the catalog: ratings, triplets or playlists.
+    `views` is how often a batch has to hold the same track, heard at different places, for the loss to say
+    anything; `columns` names the catalog's columns that it is taught, so that an evaluation can say which
+    questions are no news; `files` what it reads beside the catalog: ratings, triplets or playlists.
     """
 
     name: ClassVar[str]
@@ -50,6 +50,7 @@ class ProxyTask(nn.Module, ABC):
 
         Raises:
             CatalogError: what it learns from is missing, or too little to learn from.
+
         """
 
     @classmethod
@@ -64,10 +65,14 @@ class ProxyTask(nn.Module, ABC):
 
     @abstractmethod
     def targets(self, catalog: Catalog) -> Tensor:
-        """What to predict for each track, first axis tracks, in a form that also says where a label is missing."""
+        """What to predict for each track, first axis tracks, in a form that also says where a label is
+        missing.
+        """
 
     def target_lookup(self, catalog: Catalog) -> Callable[[Tensor], Tensor]:
-        """A function of rows of the catalog, Int [batch], that gives their targets: what training keeps of tracks."""
+        """A function of rows of the catalog, Int [batch], that gives their targets: what training keeps of
+        tracks.
+        """
         targets = self.targets(catalog)
         return lambda rows: targets[rows]
 
@@ -77,14 +82,18 @@ class ProxyTask(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, vectors: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss over the labelled rows of a batch; zero, with a gradient of zero, where no row is labelled."""
+        """Mean loss over the labelled rows of a batch; zero, with a gradient of zero, where no row is
+        labelled.
+        """
 
     @abstractmethod
     def metrics(self, vectors: Tensor, targets: Tensor) -> dict[str, float]:
         """Figures in [0, 1], higher is better, over the labelled rows; empty where no row is labelled."""
 
     def together(self) -> Tensor:
-        """Int [groups, size]: rows of the training catalog that the loss has to meet in one batch; none by default."""
+        """Int [groups, size]: rows of the training catalog that the loss has to meet in one batch; none by
+        default.
+        """
         return torch.empty(0, 1, dtype=torch.int64)
 
     def to_json(self) -> dict[str, Any]:
@@ -122,6 +131,7 @@ class LabelTask(ProxyTask):
 
         Raises:
             CatalogError: the column is missing or empty, or fewer than two labels are left to tell apart.
+
         """
         assert isinstance(config, LabelTaskConfig)
         column, mend = cls.columns[0], f"Fill it in, or train without it: task.{cls.name}=null"

@@ -1,7 +1,9 @@
-"""Weighted matrix factorisation by alternating least squares: Y. Hu, Y. Koren, C. Volinsky, "Collaborative Filtering
-for Implicit Feedback Datasets" (2008), with the conjugate gradients of G. Takács et al. (2011), both in `implicit`.
+"""Weighted matrix factorisation by alternating least squares: Y. Hu, Y. Koren, C. Volinsky, "Collaborative
+Filtering for Implicit Feedback Datasets" (2008), with the conjugate gradients of G. Takács et al. (2011),
+both in `implicit`.
 
-It minimises sum over all users and tracks of c_ui (p_ui - x_u . y_i)^2 + regularisation (sum |x_u|^2 + sum |y_i|^2).
+It minimises sum over all users and tracks of c_ui (p_ui - x_u . y_i)^2 + regularisation (sum |x_u|^2 + sum
+|y_i|^2).
 """
 
 from dataclasses import dataclass
@@ -22,18 +24,25 @@ class Factors:
 
 
 def factorise(
-    confidence: "csr_matrix[np.float32]", factors: int, iterations: int, regularisation: float, random_seed: int
+    confidence: "csr_matrix[np.float32]",
+    factors: int,
+    iterations: int,
+    regularisation: float,
+    random_seed: int,
 ) -> Factors:
-    """Factors of the users and tracks in `confidence` [users, tracks], signed as `Listening` has it.
+    """Factors of the users and tracks in `confidence` [users, tracks], signed as `Interactions` has it.
 
-    The same numbers give the same factors, bit for bit, whatever the number of threads. The last half-step, from users
-    to tracks, is solved exactly: the tracks' factors are y_i = (X' C_i X + regularisation I)^-1 X' C_i p_i.
+    The same numbers give the same factors, bit for bit, whatever the number of threads. The last half-step,
+    from users to tracks, is solved exactly: the tracks' factors are y_i = (X' C_i X + regularisation I)^-1 X'
+    C_i p_i.
     """
     from implicit.cpu.als import AlternatingLeastSquares  # half a second that only training should wait for
 
     # A row is solved on one thread each; BLAS with several would be slower, and is what `implicit` warns of.
     with threadpoolctl.threadpool_limits(1, "blas"):
-        model = AlternatingLeastSquares(factors, regularisation, iterations=iterations, random_state=random_seed)
+        model = AlternatingLeastSquares(
+            factors, regularisation, iterations=iterations, random_state=random_seed
+        )
         model.fit(confidence, show_progress=False)
         tracks = np.arange(confidence.shape[1])
         return Factors(model.user_factors, model.recalculate_item(tracks, confidence.T.tocsr()))

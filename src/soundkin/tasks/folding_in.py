@@ -12,11 +12,12 @@ def fold_in(
     confidence: Float[np.ndarray, " known"],
     regularisation: float,
 ) -> Float32[np.ndarray, " factors"]:
-    """The half-step of Hu, Koren & Volinsky (2008): x = (Y' C Y + regularisation I)^-1 Y' C p, with Y = `factors`.
+    """The half-step of Hu, Koren & Volinsky (2008): x = (Y' C Y + regularisation I)^-1 Y' C p, with Y =
+    `factors`.
 
-    `rows` of Y are those of which something is known; `confidence` is signed as `Listening` has it: above 0 for a
-    liking, below 0 for a dislike. All other rows count as dislikes of confidence 1. Where regularisation is 0 and there
-    are fewer rows than factors, it is the shortest of all that fit as well.
+    `rows` of Y are those of which something is known; `confidence` is signed as `Interactions` has it: above
+    0 for a liking, below 0 for a dislike. All other rows count as dislikes of confidence 1. Where
+    regularisation is 0 and there are fewer rows than factors, it is the shortest of all that fit as well.
     """
     known = np.asarray(factors[rows], np.float64)
     surer = np.abs(confidence)[:, None] - 1

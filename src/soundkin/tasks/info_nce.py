@@ -1,7 +1,7 @@
 """Tracks of one batch that should be near, told apart from its other tracks.
 
-A. van den Oord, Y. Li, O. Vinyals, "Representation Learning with Contrastive Predictive Coding" (2018), eq. 4, with
-several positives a row as in P. Khosla et al., "Supervised Contrastive Learning" (2020), eq. 2.
+A. van den Oord, Y. Li, O. Vinyals, "Representation Learning with Contrastive Predictive Coding" (2018), eq.
+4, with several positives a row as in P. Khosla et al., "Supervised Contrastive Learning" (2020), eq. 2.
 """
 
 import torch
@@ -18,10 +18,11 @@ def info_nce(
     others: Bool[Tensor, "batch batch"],
     temperature: float,
 ) -> Float[Tensor, ""]:
-    """Mean over rows with a positive of the weighted mean over their positives of -log softmax(cosine / temperature).
+    """Mean over rows with a positive of the weighted mean over their positives of -log softmax(cosine /
+    temperature).
 
-    `positives` holds weights, 0 where a row is none; `others` marks the rows that a softmax runs over, the positives
-    among them.
+    `positives` holds weights, 0 where a row is none; `others` marks the rows that a softmax runs over, the
+    positives among them.
     """
     logits = unit_length(vectors) @ unit_length(vectors).T / temperature
     # The lowest finite number rather than -inf, which would make a row without others NaN.
@@ -37,7 +38,9 @@ def nearest(
     positives: Float[Tensor, "batch batch"],
     others: Bool[Tensor, "batch batch"],
 ) -> dict[str, float]:
-    """`nearest`: of the rows with a positive, the share whose nearest other row is one; empty where no row has any."""
+    """`nearest`: of the rows with a positive, the share whose nearest other row is one; empty where no row
+    has any.
+    """
     asked = (positives > 0).any(dim=1)
     if not asked.any():
         return {}

@@ -1,9 +1,11 @@
-"""Latent factors: matrix factorisation says where a track stands among users, and the network learns to hear it.
+"""Latent factors: matrix factorisation says where a track stands among users, and the network learns to hear
+it.
 
 A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music recommendation" (2013): `mse` and `wpe`.
-S. Dieleman, "Recommending music on Spotify with deep learning" (2014): `mse_unit`; at unit length a track's factors say
-nothing of its popularity, and a track of one listener is as loud as a hit: hence `minimum_listeners`. What is predicted
-is brought to unit length too before users are asked: its length only tells how sure the network is.
+S. Dieleman, "Recommending music on Spotify with deep learning" (2014): `mse_unit`; at unit length a track's
+factors say nothing of its popularity, and a track of one listener is as loud as a hit: hence
+`minimum_listeners`. What is predicted is brought to unit length too before users are asked: its length only
+tells how sure the network is.
 
 Every loss is divided by what it costs to predict nothing, so that 1 means that for each of them.
 """
@@ -15,7 +17,7 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
-from soundkin.catalog.listening import Listening, make_listening
+from soundkin.catalog.interactions import Interactions, make_interactions
 from soundkin.catalog.sources import Sources
 from soundkin.errors import CatalogError, ConfigError
 from soundkin.shapes import Float, Int, typechecked
@@ -30,7 +32,8 @@ class LatentFactorsConfig(UserSideConfig):
     """Settings of the latent-factor task."""
 
     loss: Literal["mse_unit", "mse", "wpe"] = Field(
-        "mse_unit", description="squared error of factors at unit length, of factors, or weighted prediction error"
+        "mse_unit",
+        description="squared error of factors at unit length, of factors, or weighted prediction error",
     )
     iterations: PositiveInt = Field(15, description="rounds of alternating least squares")
     regularisation: float = Field(10.0, gt=0.0, description="weight of the squared length of the factors")
@@ -72,6 +75,7 @@ class LatentFactorsTask(UserSide):
         Raises:
             CatalogError: there are no ratings, or no track has enough listeners.
             ConfigError: the regularisation leaves nothing of the factors.
+
         """
         assert isinstance(config, LatentFactorsConfig)
         listening, enough = cls._listening(config, sources)
@@ -94,10 +98,10 @@ class LatentFactorsTask(UserSide):
         cls._listening(config, sources)
 
     @classmethod
-    def _listening(cls, config: LatentFactorsConfig, sources: Sources) -> tuple[Listening, np.ndarray]:
+    def _listening(cls, config: LatentFactorsConfig, sources: Sources) -> tuple[Interactions, np.ndarray]:
         """Who likes what, and which tracks have enough listeners."""
         source = f"ratings {sources.ratings}"
-        listening = make_listening(sources.read_ratings(cls.name), config.listening, source)
+        listening = make_interactions(sources.read_ratings(cls.name), config.listening, source)
         enough = listening.listeners() >= config.minimum_listeners
         if not enough.any():
             raise CatalogError(
@@ -118,7 +122,9 @@ class LatentFactorsTask(UserSide):
         return self.user_factors
 
     @typechecked
-    def loss(self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def loss(
+        self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]
+    ) -> Float[Tensor, ""]:
         """Mean error of the predicted factors over the cost of predicting nothing."""
         known = self.labelled(targets)
         predicted, rows = self._predicted(vectors[known]), targets[known]
@@ -132,17 +138,20 @@ class LatentFactorsTask(UserSide):
     def prediction_errors(
         self, predicted: Float[Tensor, "batch factors"], rows: Int[Tensor, " batch"]
     ) -> Float[Tensor, " batch"]:
-        """Sum over all users of c_ui (p_ui - x_u . y'_i)^2 for each track of a batch, in memory for batch * factors^2.
+        """Sum over all users of c_ui (p_ui - x_u . y'_i)^2 for each track of a batch, in memory for batch *
+        factors^2.
 
-        X' C_i X = X' X + the sum over those who heard track i of (c_ui - 1) x_u x_u'. As Hu, Koren & Volinsky found,
-        only that sum differs between tracks; it makes the error a quadratic form in y'_i.
+        X' C_i X = X' X + the sum over those who heard track i of (c_ui - 1) x_u x_u'. As Hu, Koren & Volinsky
+        found, only that sum differs between tracks; it makes the error a quadratic form in y'_i.
         """
         curvature, slope, constant = self._quadratic_forms(rows)
         along = torch.einsum("bf,bfg->bg", predicted, curvature) - 2 * slope
         return (along * predicted).sum(dim=1) + constant
 
     @typechecked
-    def metrics(self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]) -> dict[str, float]:
+    def metrics(
+        self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]
+    ) -> dict[str, float]:
         """`cosine` of predicted and true factors, on average; 0 where that is below 0."""
         known = self.labelled(targets)
         if not known.any():
@@ -171,7 +180,7 @@ class LatentFactorsTask(UserSide):
         return curvature, slope, constant
 
     @torch.no_grad()
-    def _teach(self, listening: Listening, factors: Factors, enough: np.ndarray) -> None:
+    def _teach(self, listening: Interactions, factors: Factors, enough: np.ndarray) -> None:
         """Keep what the loss needs of the tracks in `enough` [tracks], and start the head at their scale."""
         self.users = listening.users
         self.taught = [listening.tracks[track] for track in np.flatnonzero(enough)]

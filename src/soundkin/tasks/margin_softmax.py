@@ -1,8 +1,8 @@
 """One label a track out of many: a softmax over cosines that asks for a margin.
 
-Margin: H. Wang et al., "CosFace: Large Margin Cosine Loss for Deep Face Recognition" (2018), eq. 4.
-Many labels: X. An et al., "Partial FC: Training 10 Million Identities on a Single Machine" (2020): the softmax runs
-over the labels of the batch and a random sample of the others.
+Margin: H. Wang et al., "CosFace: Large Margin Cosine Loss for Deep Face Recognition" (2018), eq. 4. Many
+labels: X. An et al., "Partial FC: Training 10 Million Identities on a Single Machine" (2020): the softmax
+runs over the labels of the batch and a random sample of the others.
 """
 
 import torch
@@ -20,12 +20,16 @@ class MarginSoftmaxConfig(LabelTaskConfig):
 
     margin: float = Field(0.2, ge=0.0, lt=1.0, description="how much nearer its own label must be, in cosine")
     scale: float = Field(16.0, gt=0.0, description="inverse temperature of the softmax over cosines")
-    sampled_labels: PositiveInt = Field(4096, description="with more labels than this, a softmax sees a sample")
+    sampled_labels: PositiveInt = Field(
+        4096, description="with more labels than this, a softmax sees a sample"
+    )
     minimum_tracks: PositiveInt = 2
 
 
 class MarginSoftmaxTask(LabelTask):
-    """Large-margin cosine softmax over one direction a label; a subclass says which column the labels are from."""
+    """Large-margin cosine softmax over one direction a label; a subclass says which column the labels are
+    from.
+    """
 
     config: MarginSoftmaxConfig
 
@@ -34,7 +38,9 @@ class MarginSoftmaxTask(LabelTask):
         self.directions = nn.Parameter(unit_length(torch.randn(len(vocabulary), embedding_size)))
 
     def targets(self, catalog: Catalog) -> Tensor:
-        """Integer [tracks]: the number of the first named label that is in the vocabulary; -1 where there is none."""
+        """Integer [tracks]: the number of the first named label that is in the vocabulary; -1 where there is
+        none.
+        """
         numbers = [
             next((n for name in names if (n := self.vocabulary.index(name)) is not None), -1)
             for names in self.labels(catalog)
@@ -46,7 +52,9 @@ class MarginSoftmaxTask(LabelTask):
         return targets >= 0
 
     @typechecked
-    def loss(self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def loss(
+        self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]
+    ) -> Float[Tensor, ""]:
         """Cross-entropy of the softmax over scale * (cosine - margin for the track's own label)."""
         known = self.labelled(targets)
         classes, targets = self._sample(targets.clamp(min=0))
@@ -56,7 +64,9 @@ class MarginSoftmaxTask(LabelTask):
         return masked_mean(nn.functional.cross_entropy(logits, targets, reduction="none"), known)
 
     @typechecked
-    def metrics(self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]) -> dict[str, float]:
+    def metrics(
+        self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]
+    ) -> dict[str, float]:
         """`accuracy`: how often the nearest label is the right one."""
         known = self.labelled(targets)
         if not known.any():

@@ -1,16 +1,19 @@
-"""Playlists: tracks that people put together should be near, as far as more than their popularity explains it.
+"""Playlists: tracks that people put together should be near, as far as more than their popularity explains
+it.
 
-Each track picks the members of its playlists out of the other tracks of the batch that are in any playlist. A softmax
-over one direction a playlist would not do: a track is in many playlists, and which of them a listener made says little.
+Each track picks the members of its playlists out of the other tracks of the batch that are in any playlist. A
+softmax over one direction a playlist would not do: a track is in many playlists, and which of them a listener
+made says little.
 
-Two tracks that share a playlist count by their smoothed pointwise mutual information: how often a walk over a playlist
-leads from one to the other, divided by the other's popularity to the power `popularity_discount` (O. Levy, Y. Goldberg,
-I. Dagan, "Improving Distributional Similarity with Lessons Learned from Word Embeddings", 2015, where 0.75 did best). A
-playlist of thousands thereby says little of any two of its tracks, and a hit that is in every playlist is nobody's kin.
+Two tracks that share a playlist count by their smoothed pointwise mutual information: how often a walk over a
+playlist leads from one to the other, divided by the other's popularity to the power `popularity_discount` (O.
+Levy, Y. Goldberg, I. Dagan, "Improving Distributional Similarity with Lessons Learned from Word Embeddings",
+2015, where 0.75 did best). A playlist of thousands thereby says little of any two of its tracks, and a hit
+that is in every playlist is nobody's kin.
 
-The softmax is not corrected for how often a track is drawn (as in X. Yi et al., "Sampling-Bias-Corrected Neural
-Modeling for Large Corpus Item Recommendations", 2019): the correction would bring back how popular a track is, which
-cannot be heard, and a cosine has nowhere to put it but in hubs.
+The softmax is not corrected for how often a track is drawn (as in X. Yi et al., "Sampling-Bias-Corrected
+Neural Modeling for Large Corpus Item Recommendations", 2019): the correction would bring back how popular a
+track is, which cannot be heard, and a cosine has nowhere to put it but in hubs.
 """
 
 from typing import ClassVar, Self
@@ -24,15 +27,17 @@ from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.tasks.base import ProxyTask, TaskConfig
+from soundkin.tasks.group_index import GroupIndex
 from soundkin.tasks.info_nce import info_nce, nearest
-from soundkin.tasks.membership import Membership
 
 
 class PlaylistConfig(TaskConfig):
     """Settings of the playlist task."""
 
     temperature: float = Field(0.1, gt=0.0, description="cosines are divided by it in the softmax")
-    popularity_discount: float = Field(0.75, ge=0.0, le=1.0, description="0 counts all alike; 1 divides popularity out")
+    popularity_discount: float = Field(
+        0.75, ge=0.0, le=1.0, description="0 counts all alike; 1 divides popularity out"
+    )
     pairs_per_track: PositiveInt = Field(4, description="pairs of each track that batches are drawn from")
 
 
@@ -44,9 +49,9 @@ class PlaylistTask(ProxyTask):
     config_kind: ClassVar[type[TaskConfig]] = PlaylistConfig
     config: PlaylistConfig
 
-    def __init__(self, config: TaskConfig, embedding_size: int, playlists: Membership | None = None) -> None:
+    def __init__(self, config: TaskConfig, embedding_size: int, playlists: GroupIndex | None = None) -> None:
         super().__init__(config, embedding_size)
-        self.playlists = playlists if playlists is not None else Membership(())
+        self.playlists = playlists if playlists is not None else GroupIndex(())
 
     @classmethod
     def from_sources(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> Self:
@@ -54,8 +59,9 @@ class PlaylistTask(ProxyTask):
 
         Raises:
             CatalogError: no playlists were named, or there are fewer than two such playlists to tell apart.
+
         """
-        playlists = Membership.of_playlists(sources, cls.name)
+        playlists = GroupIndex.of_playlists(sources, cls.name)
         if playlists.total < 2:
             raise CatalogError(
                 f"playlists {sources.playlists}: {playlists.total} playlist(s) hold two training tracks or more; the "
@@ -73,12 +79,18 @@ class PlaylistTask(ProxyTask):
         return targets >= 0
 
     @typechecked
-    def loss(self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
-        """InfoNCE of each track over the batch's other tracks with a playlist; the mean where one shares a playlist."""
+    def loss(
+        self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]
+    ) -> Float[Tensor, ""]:
+        """InfoNCE of each track over the batch's other tracks with a playlist; the mean where one shares a
+        playlist.
+        """
         return info_nce(vectors, *self._pairs(targets), self.config.temperature)
 
     @typechecked
-    def metrics(self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]) -> dict[str, float]:
+    def metrics(
+        self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]
+    ) -> dict[str, float]:
         """`nearest`: how often the nearest other track shares a playlist, where any of the batch does."""
         return nearest(vectors, *self._pairs(targets))
 

@@ -1,12 +1,14 @@
 """Tags: whatever people write beside a track; a tag that is there says yes, one that is absent says little.
 
-Nobody thinks of every tag, so many an absent one fits the track all the same. Counted like a stated no, as in binary
-cross-entropy, these wrong noes outnumber the yeses and are the ones with the largest gradients. Here an absent tag that
-is thought unlikely costs nothing, one thought somewhat likely costs little, and one the network is sure of despite its
-absence has a vanishing gradient: it is taken for forgotten rather than for wrong.
+Nobody thinks of every tag, so many an absent one fits the track all the same. Counted like a stated no, as in
+binary cross-entropy, these wrong noes outnumber the yeses and are the ones with the largest gradients. Here
+an absent tag that is thought unlikely costs nothing, one thought somewhat likely costs little, and one the
+network is sure of despite its absence has a vanishing gradient: it is taken for forgotten rather than for
+wrong.
 
-E. Ben-Baruch, T. Ridnik et al., "Asymmetric Loss For Multi-Label Classification" (2020), with the yeses unfocused, as
-its authors recommend; `absent_focus=0 absent_shift=0` is binary cross-entropy. A track without any tag is unknown.
+E. Ben-Baruch, T. Ridnik et al., "Asymmetric Loss For Multi-Label Classification" (2020), with the yeses
+unfocused, as its authors recommend; `absent_focus=0 absent_shift=0` is binary cross-entropy. A track without
+any tag is unknown.
 """
 
 from typing import ClassVar
@@ -23,8 +25,12 @@ from soundkin.tasks.multi_label import MultiLabelTask
 class TagsConfig(LabelTaskConfig):
     """Settings of the tags task."""
 
-    absent_focus: float = Field(4.0, ge=0.0, description="power of its likelihood by which an absent tag's cost falls")
-    absent_shift: float = Field(0.05, ge=0.0, lt=1.0, description="likelihood below which an absent tag costs nothing")
+    absent_focus: float = Field(
+        4.0, ge=0.0, description="power of its likelihood by which an absent tag's cost falls"
+    )
+    absent_shift: float = Field(
+        0.05, ge=0.0, lt=1.0, description="likelihood below which an absent tag costs nothing"
+    )
     minimum_tracks: PositiveInt = 2
 
 
@@ -44,7 +50,9 @@ class TagsTask(MultiLabelTask):
         shift = self.config.absent_shift
         # Kept off zero, where a power below one has no gradient; 1 - p is taken from the logit, where p may round to 1.
         likely = (torch.sigmoid(logits) - shift).clamp(min=1e-6)
-        absent = -(likely**self.config.absent_focus) * torch.log((torch.sigmoid(-logits) + shift).clamp(max=1.0))
+        absent = -(likely**self.config.absent_focus) * torch.log(
+            (torch.sigmoid(-logits) + shift).clamp(max=1.0)
+        )
         return torch.where(targets > 0, -nn.functional.logsigmoid(logits), absent)
 
     @typechecked

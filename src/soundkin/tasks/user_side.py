@@ -8,25 +8,25 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from soundkin.catalog.listening import ListeningConfig
+from soundkin.catalog.interactions import InteractionsConfig
 from soundkin.catalog.table import Catalog
 from soundkin.tasks.base import ProxyTask, TaskConfig
-from soundkin.tasks.membership import positions
+from soundkin.tasks.group_index import positions
 
 
 class UserSideConfig(TaskConfig):
     """Settings of a task that learns from ratings."""
 
     factors: PositiveInt = Field(50, description="dimensions of users and tracks")
-    listening: ListeningConfig = ListeningConfig()
+    listening: InteractionsConfig = InteractionsConfig()
 
 
 class UserSide(ProxyTask):
     """Users and tracks in one space, where user . track is how much the user is predicted to like the track.
 
-    `users` holds the ids that the rows of `user_vectors` belong to. They are personal, and many: `to_json` leaves them
-    out, so that a task built by `from_json` has none until whoever keeps them puts them back. `taught` holds the ids of
-    the tracks that targets are numbers of; only training needs them.
+    `users` holds the ids that the rows of `user_vectors` belong to. They are personal, and many: `to_json`
+    leaves them out, so that a task built by `from_json` has none until whoever keeps them puts them back.
+    `taught` holds the ids of the tracks that targets are numbers of; only training needs them.
     """
 
     files = ("ratings",)

@@ -1,14 +1,15 @@
 """Year: how a recording sounds gives its time away, and near years sound more alike than far ones.
 
-Each period has a direction of its own, and a track's target is spread over the periods by how far in years it is from
-each: R. Diaz and A. Marathe, "Soft Labels for Ordinal Regression" (2019), with absolute years as the distance. The
-usual cumulative thresholds (as in W. Cao, V. Mirjalili, S. Raschka, "Rank consistent ordinal regression for neural
-networks", 2020) order all tracks along a single direction; in a space where cosine is what counts, that would hold the
-1960s and the 1980s to differ in the very way in which the 1980s and the 2000s do. Soft targets keep the order, since
-what is off by more years costs more, and let every period sound like itself.
+Each period has a direction of its own, and a track's target is spread over the periods by how far in years it
+is from each: R. Diaz and A. Marathe, "Soft Labels for Ordinal Regression" (2019), with absolute years as the
+distance. The usual cumulative thresholds (as in W. Cao, V. Mirjalili, S. Raschka, "Rank consistent ordinal
+regression for neural networks", 2020) order all tracks along a single direction; in a space where cosine is
+what counts, that would hold the 1960s and the 1980s to differ in the very way in which the 1980s and the
+2000s do. Soft targets keep the order, since what is off by more years costs more, and let every period sound
+like itself.
 
-Periods are centred on quantiles of the training years, so that they are narrow where music is plentiful. A year outside
-the training years belongs to the first or the last of them.
+Periods are centred on quantiles of the training years, so that they are narrow where music is plentiful. A
+year outside the training years belongs to the first or the last of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,8 +31,12 @@ from soundkin.tasks.base import ProxyTask, TaskConfig, masked_mean, unit_length
 class YearConfig(TaskConfig):
     """Settings of the year task."""
 
-    periods: int = Field(10, ge=2, description="directions at most, centred on quantiles of the training years")
-    softness_years: float = Field(4.0, gt=0.0, description="years further off at which a period counts 1/e as much")
+    periods: int = Field(
+        10, ge=2, description="directions at most, centred on quantiles of the training years"
+    )
+    softness_years: float = Field(
+        4.0, gt=0.0, description="years further off at which a period counts 1/e as much"
+    )
 
 
 class YearTask(ProxyTask):
@@ -55,6 +60,7 @@ class YearTask(ProxyTask):
 
         Raises:
             CatalogError: the column is missing or empty, or all tracks are of one year.
+
         """
         assert isinstance(config, YearConfig)
         mend = "Fill it in, or train without it: task.year=null"
@@ -78,7 +84,9 @@ class YearTask(ProxyTask):
         return ~targets.isnan()
 
     @typechecked
-    def loss(self, vectors: Float[Tensor, "batch embedding"], targets: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+    def loss(
+        self, vectors: Float[Tensor, "batch embedding"], targets: Float[Tensor, " batch"]
+    ) -> Float[Tensor, ""]:
         """Kullback-Leibler divergence of the softmax over periods from softmax(-years off / softness)."""
         known = self.labelled(targets)
         years_off = (torch.where(known, targets, 0.0)[:, None] - self.centres).abs()
@@ -87,8 +95,11 @@ class YearTask(ProxyTask):
         return masked_mean(losses, known)
 
     @typechecked
-    def metrics(self, vectors: Float[Tensor, "batch embedding"], targets: Float[Tensor, " batch"]) -> dict[str, float]:
-        """`near`: share of tracks placed within ten years. `order`: share of pairs of unlike years in the right order.
+    def metrics(
+        self, vectors: Float[Tensor, "batch embedding"], targets: Float[Tensor, " batch"]
+    ) -> dict[str, float]:
+        """`near`: share of tracks placed within ten years. `order`: share of pairs of unlike years in the
+        right order.
 
         A track is placed at the mean of the periods' centres, each as likely as the network thinks.
         """

@@ -1,7 +1,8 @@
-"""Batches of random patches, each a function of (random seed, epoch, step, rank) alone, so that a run can resume.
+"""Batches of random patches, each a function of (random seed, epoch, step, rank) alone, so that a run can
+resume.
 
-A batch draws artists evenly and a few tracks of each: an artist with a thousand tracks weighs no more than one with
-ten.
+A batch draws artists evenly and a few tracks of each: an artist with a thousand tracks weighs no more than
+one with ten.
 """
 
 from collections.abc import Iterator
@@ -19,9 +20,11 @@ from soundkin.shapes import Int
 
 
 class Batch(TypedDict):
-    """Patches [patches, mels, frames], one track's after another's; how many each track has; which track each is.
+    """Patches [patches, mels, frames], one track's after another's; how many each track has; which track each
+    is.
 
-    `rows` [tracks] are rows of the task targets. A track may stand in a batch several times, heard at other places.
+    `rows` [tracks] are rows of the task targets. A track may stand in a batch several times, heard at other
+    places.
     """
 
     log_mel: Tensor
@@ -51,9 +54,10 @@ class EpochSteps(Sampler[tuple[int, int]]):
 class Drawing:
     """How tracks are drawn into a batch.
 
-    `batch_patches` is about how many patches a batch holds; `most_patches` the longest run of patches that stands for
-    a track, lengths from one to it being equally likely; `views` how often a track is heard; `groups` are arrays
-    [groups, size] of rows that have to meet, and `group_share` is the share of the tracks that are drawn in groups.
+    `batch_patches` is about how many patches a batch holds; `most_patches` the longest run of patches that
+    stands for a track, lengths from one to it being equally likely; `views` how often a track is heard;
+    `groups` are arrays [groups, size] of rows that have to meet, and `group_share` is the share of the tracks
+    that are drawn in groups.
     """
 
     batch_patches: int
@@ -98,7 +102,9 @@ class PatchBatches(Dataset[Batch]):
         views = self.drawing.views
         rows = self._draw_rows(generator)
         runs = [
-            self._draw_run(self.cache.log_mel(self.keys[row]), view, generator) for row in rows for view in range(views)
+            self._draw_run(self.cache.log_mel(self.keys[row]), view, generator)
+            for row in rows
+            for view in range(views)
         ]
         return {
             "log_mel": to_network_input(np.concatenate(runs)),
@@ -107,7 +113,9 @@ class PatchBatches(Dataset[Batch]):
         }
 
     def _draw_rows(self, generator: np.random.Generator) -> np.ndarray:
-        """Rows of a batch: a group of each kind or more, then artists in random order and a few tracks of each."""
+        """Rows of a batch: a group of each kind or more, then artists in random order and a few tracks of
+        each.
+        """
         wanted = self.drawing.tracks
         rows: list[int] = []
         for number, groups in enumerate(self.groups, start=1):
@@ -147,7 +155,9 @@ class HeldOutTracks(Dataset[Batch]):
     def __getitem__(self, row: int) -> Batch:
         log_mel = self.cache.log_mel(self.keys[row])
         starts = patch_starts(len(log_mel), self.patch)
-        chosen = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), self.most_patches)).round().astype(int))
+        chosen = np.unique(
+            np.linspace(0, len(starts) - 1, min(len(starts), self.most_patches)).round().astype(int)
+        )
         patches = [cut_patch(log_mel, starts[number], self.patch.frames) for number in chosen]
         return {
             "log_mel": to_network_input(np.stack(patches)),
@@ -160,7 +170,9 @@ class HeldOutTracks(Dataset[Batch]):
 
 
 def cut_patch(log_mel: np.ndarray, start: int, patch_frames: int) -> np.ndarray:
-    """The patch that begins at frame `start`; a track shorter than a patch is played again from its beginning."""
+    """The patch that begins at frame `start`; a track shorter than a patch is played again from its
+    beginning.
+    """
     if len(log_mel) < patch_frames:
         log_mel = np.resize(log_mel, (patch_frames, log_mel.shape[1]))
     return log_mel[start : start + patch_frames]

@@ -28,7 +28,9 @@ class History(Callback):
         self._waiting_seconds = 0.0
         self._epoch_began = self._step_ended = time.perf_counter()
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, _: int) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, _: int
+    ) -> None:
         """Count the time since the last step as waiting for data."""
         self._waiting_seconds += time.perf_counter() - self._step_ended
 
@@ -69,7 +71,9 @@ class History(Callback):
 
 
 def _is_candidate(pl_module: pl.LightningModule) -> bool:
-    """Whether an epoch's weights may be kept: of the frozen epochs only the last, whose heads have learnt most."""
+    """Whether an epoch's weights may be kept: of the frozen epochs only the last, whose heads have learnt
+    most.
+    """
     return pl_module.current_epoch + 1 >= int(cast(int, pl_module.frozen_epochs))
 
 
@@ -127,7 +131,10 @@ class EpochProgress(Callback):
         """Show the epoch's figures behind the bar."""
         if self._bar is not None:
             shown = {"epoch": f"{trainer.current_epoch + 1}/{trainer.max_epochs}"}
-            for name, label in (("train/loss", "loss"), (f"valid/{self.watched}", f"held-out {self.watched}")):
+            for name, label in (
+                ("train/loss", "loss"),
+                (f"valid/{self.watched}", f"held-out {self.watched}"),
+            ):
                 if name in trainer.callback_metrics:
                     shown[label] = f"{float(trainer.callback_metrics[name]):.3f}"
             self._bar.set_postfix(shown, refresh=False)

@@ -1,7 +1,7 @@
 """Checkpoints that a kill cannot harm: written beside their place, synced, renamed into it.
 
-Lightning's own save writes to TMPDIR and moves; where that is another file system, a kill in the move leaves the last
-good checkpoint at zero bytes.
+Lightning's own save writes to TMPDIR and moves; where that is another file system, a kill in the move leaves
+the last good checkpoint at zero bytes.
 """
 
 from pathlib import Path
@@ -22,11 +22,14 @@ class CrashSafeCheckpointIO(TorchCheckpointIO):
         with replacing(Path(path)) as file:
             torch.save(checkpoint, file)
 
-    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
+    def load_checkpoint(
+        self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True
+    ) -> dict[str, Any]:
         """Read what `save_checkpoint` wrote.
 
         Raises:
             ArtefactError: the file is not a checkpoint of ours.
+
         """
         return read_checkpoint(Path(path), map_location)
 
@@ -36,6 +39,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
 
     Raises:
         ArtefactError: the file is not a checkpoint of ours.
+
     """
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)

@@ -7,20 +7,20 @@ from pathlib import Path
 import torch
 from pytorch_lightning.strategies import StrategyRegistry
 
-from soundkin.catalog.lyrics import lyrics_of
+from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.splits import SplitConfig
 from soundkin.catalog.table import Catalog
 from soundkin.config import nearest
 from soundkin.errors import CatalogError, ConfigError
 from soundkin.features.augment import AugmentConfig
 from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.front_ends import hears_audio
+from soundkin.features.front_ends import takes_audio
 from soundkin.models import build_network
 from soundkin.tasks import TASKS, TaskConfig
 from soundkin.tasks.user_side import UserSide
-from soundkin.training.config import TrainConfig, TrainerConfig
 from soundkin.training.held_out import LABELS, TOGETHER
 from soundkin.training.plan import FILES, Plan, chosen_tasks, files_used
+from soundkin.training.run_config import TrainConfig, TrainerConfig
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +29,10 @@ def check(plan: Plan) -> None:
     """Complain about all that training would complain about later: decoding may take hours.
 
     Raises:
-        ConfigError: no task, no such score to watch, a patch too short, or settings that this machine cannot run.
+        ConfigError: no task, no such score to watch, a patch too short, or settings that this machine cannot
+            run.
         CatalogError: a file is missing or broken, or a task or the network lacks what it learns from.
+
     """
     config = plan.config
     check_settings(config)
@@ -51,7 +53,9 @@ def check(plan: Plan) -> None:
 
 
 def check_settings(config: TrainConfig) -> None:
-    """What `check` can tell before there is a catalog; raises as it does. Frozen features are to be `identified`."""
+    """What `check` can tell before there is a catalog; raises as it does. Frozen features are to be
+    `identified`.
+    """
     chosen_tasks(config)
     _check_machine(config.trainer)
     _check_network(config)
@@ -72,7 +76,9 @@ def _check_machine(settings: TrainerConfig) -> None:
                 f"config trainer.devices={settings.devices}: there are {count} GPU(s). Give at most so many."
             )
     if settings.accelerator == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("config trainer.accelerator=mps: this machine has none. Leave it out to train on the CPU.")
+        raise ConfigError(
+            "config trainer.accelerator=mps: this machine has none. Leave it out to train on the CPU."
+        )
     known = ["auto", *StrategyRegistry.available_strategies()]
     if settings.strategy not in known:
         close = nearest(settings.strategy, known)
@@ -80,7 +86,9 @@ def _check_machine(settings: TrainerConfig) -> None:
 
 
 def _check_network(config: TrainConfig) -> None:
-    """Raise ConfigError where the network cannot read the patches, or frozen features are to be changed as sound is."""
+    """Raise ConfigError where the network cannot read the patches, or frozen features are to be changed as
+    sound is.
+    """
     if isinstance(config.features, ExternalFrontEnd):
         _refuse_changes_of_sound(config.data.augment)
     network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
@@ -109,9 +117,11 @@ def _check_files(config: TrainConfig) -> None:
 
 
 def _check_some_audio(config: TrainConfig, train: Catalog) -> None:
-    """A folder that is not mounted, or paths of another machine, are told at once; single files are skipped later."""
+    """A folder that is not mounted, or paths of another machine, are told at once; single files are skipped
+    later.
+    """
     paths = train.audio_paths()
-    if hears_audio(config.features) and not any(path.is_file() for path in paths):
+    if takes_audio(config.features) and not any(path.is_file() for path in paths):
         raise CatalogError(
             f"{train.source}: no training track can be heard: none of the {len(paths)} files is there, such as "
             f"{paths[0]}. Mend the paths, or put the files back."
@@ -141,7 +151,9 @@ def warn_of_unused_files(config: TrainConfig) -> None:
 
 
 def _check_watched(watched: str, chosen: Mapping[str, TaskConfig], valid: Catalog) -> None:
-    """Which scores there are hangs on the held-out tracks; those that no track of theirs can give are told at once."""
+    """Which scores there are hangs on the held-out tracks; those that no track of theirs can give are told at
+    once.
+    """
     by_users = [name for name in chosen if issubclass(TASKS[name], UserSide)]
     labels = [label for label in LABELS if _is_shared(valid, label)]
     if len(by_users) == len(chosen):

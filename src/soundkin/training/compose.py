@@ -21,8 +21,8 @@ from soundkin.errors import ConfigError
 from soundkin.features.external import ExternalFrontEnd
 from soundkin.files import sha256_of_text
 from soundkin.tasks import TASKS
-from soundkin.training.config import TrainConfig
 from soundkin.training.overrides import SEE_HELP, Overrides, config_folder, unknown_choice, unknown_key
+from soundkin.training.run_config import TrainConfig
 
 LONGEST_NAME = 100
 
@@ -34,6 +34,7 @@ def compose(overrides: Sequence[str]) -> TrainConfig:
 
     Raises:
         ConfigError: an unknown key, group or choice, a wrong type or range; names the nearest right one.
+
     """
     given = Overrides(overrides)
     return _composed(given, given.words)
@@ -69,6 +70,7 @@ def compose_sweep(overrides: Sequence[str]) -> list[SweptRun]:
 
     Raises:
         ConfigError: something is wrong with the config of every run.
+
     """
     given = Overrides(overrides, several=True)
     runs = []
@@ -109,7 +111,11 @@ def _typed(config: DictConfig, given: Overrides) -> TrainConfig:
 
 def _is_chosen(name: str, task: Any) -> bool:
     """Whether a task is among those of `task=[...]`: an experiment sets some keys also of one that is not."""
-    return not isinstance(task, dict) or name not in TASKS or TASKS[name].config_kind.model_fields.keys() <= task.keys()
+    return (
+        not isinstance(task, dict)
+        or name not in TASKS
+        or TASKS[name].config_kind.model_fields.keys() <= task.keys()
+    )
 
 
 def _register_defaults() -> None:

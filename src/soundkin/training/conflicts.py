@@ -10,9 +10,9 @@ from torch import Tensor, nn
 def gradient_cosines(losses: Mapping[str, Tensor], shared: Sequence[nn.Parameter]) -> dict[str, float]:
     """Cosine in [-1, 1] for each pair of tasks, named `one.other`; below zero they are in conflict.
 
-    The gradients are of the unweighted losses, by all `shared` parameters at once (T. Yu et al., "Gradient Surgery for
-    Multi-Task Learning", 2020, definition 1). A pair with a task that no track of this batch is labelled for is left
-    out. The graph is kept for the training step.
+    The gradients are of the unweighted losses, by all `shared` parameters at once (T. Yu et al., "Gradient
+    Surgery for Multi-Task Learning", 2020, definition 1). A pair with a task that no track of this batch is
+    labelled for is left out. The graph is kept for the training step.
     """
     directions = {}
     for name, loss in losses.items():
@@ -20,4 +20,7 @@ def gradient_cosines(losses: Mapping[str, Tensor], shared: Sequence[nn.Parameter
         direction = torch.cat([gradient.flatten() for gradient in gradients])
         if direction.any():
             directions[name] = nn.functional.normalize(direction, dim=0)
-    return {f"{one}.{other}": float(directions[one] @ directions[other]) for one, other in combinations(directions, 2)}
+    return {
+        f"{one}.{other}": float(directions[one] @ directions[other])
+        for one, other in combinations(directions, 2)
+    }

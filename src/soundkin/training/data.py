@@ -14,12 +14,12 @@ from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError, ConfigError, Skipped
 from soundkin.features.cache import MelCache, build_cache
-from soundkin.features.front_ends import sounds_of
+from soundkin.features.front_ends import track_inputs
 from soundkin.files import replacing
 from soundkin.tasks import ProxyTask
 from soundkin.training.batches import Batch, Drawing, EpochSteps, HeldOutTracks, PatchBatches
-from soundkin.training.config import TrainConfig
 from soundkin.training.plan import Plan
+from soundkin.training.run_config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,20 @@ class PreparedData:
 
 
 def prepare(plan: Plan) -> PreparedData:
-    """Fill the log-mel cache with the tracks of `plan`; writes `tracks.csv` and `skipped.csv` into the run's folder.
+    """Fill the log-mel cache with the tracks of `plan`; writes `tracks.csv` and `skipped.csv` into the run's
+    folder.
 
     Raises:
         CatalogError: no training track can be decoded.
         ConfigError: a run that goes on here began with other audio.
+
     """
     config, catalog, splits = plan.config, plan.catalog, pd.Series(plan.splits)
     warn_of_leaks(catalog, splits.tolist())
     used = splits.isin(["train", "valid"]).to_numpy()
     folder = config.data.cache_folder or config.run_dir.parent / "cache"
     wanted = catalog.select(used)
-    sounds = sounds_of(config.features, wanted.audio_paths(), wanted.track_ids)
+    sounds = track_inputs(config.features, wanted.audio_paths(), wanted.track_ids)
     build = build_cache(sounds, config.features, folder, config.data.cache_workers, config.data.cache_seconds)
     key_of = dict(zip(wanted.track_ids, build.keys, strict=True))
     keys = pd.Series([key_of.get(track_id) for track_id in catalog.track_ids], dtype=object)
@@ -73,7 +75,9 @@ def prepare(plan: Plan) -> PreparedData:
             f"catalog {config.catalog}: no training track can be heard ({len(build.skipped)} of {len(wanted)} files "
             f"were skipped: see {config.run_dir / 'skipped.csv'}). Mend the files or the paths, and run again."
         )
-    return PreparedData(train, valid, plan.sources(train.catalog), plan.split_rule, build.cache, build.skipped)
+    return PreparedData(
+        train, valid, plan.sources(train.catalog), plan.split_rule, build.cache, build.skipped
+    )
 
 
 def _refuse_other_audio(tracks: pd.DataFrame, run_dir: Path) -> None:
@@ -107,7 +111,9 @@ class PatchData(pl.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Random balanced batches; as many an epoch as hear each track once, unless the config says otherwise."""
+        """Random balanced batches; as many an epoch as hear each track once, unless the config says
+        otherwise.
+        """
         tracks = self.data.train
         trainer = self.trainer
         heard_once = -(-len(tracks.keys) // (self.drawing.tracks * (trainer.world_size if trainer else 1)))
@@ -121,7 +127,9 @@ class PatchData(pl.LightningDataModule):
             trainer.global_rank if trainer else 0,
         )
         steps = EpochSteps(self.config.trainer.steps_per_epoch or heard_once)
-        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=self.config.data.loader_workers)
+        return DataLoader(
+            batches, batch_size=None, sampler=steps, num_workers=self.config.data.loader_workers
+        )
 
     def val_dataloader(self) -> Sequence[DataLoader[Batch]]:
         """Held-out tracks, one at a time; no loader where there are none."""

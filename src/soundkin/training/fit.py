@@ -17,28 +17,31 @@ from soundkin.models import build_network
 from soundkin.tasks import TASKS, ProxyTask
 from soundkin.training.callbacks import EpochProgress, History, KeepBest, StopWhenNoBetter
 from soundkin.training.checkpoint import CrashSafeCheckpointIO, read_checkpoint
-from soundkin.training.config import TrainConfig
 from soundkin.training.data import PatchData, PreparedData
 from soundkin.training.held_out import held_out_of
-from soundkin.training.lyrics import LyricTable
+from soundkin.training.initialise import whitened_start
+from soundkin.training.lyrics_table import LyricTable
 from soundkin.training.module import WATCHED, TrainingModule
 from soundkin.training.plan import chosen_tasks
-from soundkin.training.start import whitened_start
+from soundkin.training.run_config import TrainConfig
 
 logger = logging.getLogger(__name__)
 
 
 def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[str, float]]:
-    """Train, or go on from `checkpoints/last.ckpt`: the weights that did best on held-out tracks, and their figures.
+    """Train, or go on from `checkpoints/last.ckpt`: the weights that did best on held-out tracks, and their
+    figures.
 
-    A network that learns from users alone is judged by them alone. Without held-out tracks that share a label or a
-    listener there is nothing to watch: then all epochs run and the last weights win. Of no epochs comes the start.
+    A network that learns from users alone is judged by them alone. Without held-out tracks that share a label
+    or a listener there is nothing to watch: then all epochs run and the last weights win. Of no epochs comes
+    the start.
 
     A run stops by the watched score; weights are kept by the same score, gated (`training.held_out`).
 
     Raises:
         CatalogError: a task lacks its labels.
         ConfigError: no task, a patch too short for the network, or no such score to watch.
+
     """
     _quieten()
     if config.trainer.threads:
@@ -57,7 +60,9 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
     if not config.trainer.epochs:
         return module.cpu().eval(), history.write_start(_scores_of_the_start(trainer, module, batches))
     if data.valid.keys and not watched:
-        logger.warning("no held-out tracks share a label or have listeners: the last epoch's weights will be kept")
+        logger.warning(
+            "no held-out tracks share a label or have listeners: the last epoch's weights will be kept"
+        )
     try:
         trainer.fit(module, datamodule=batches, ckpt_path=last if last.exists() else None)
     except SystemExit:  # Lightning's way of answering Ctrl-C
@@ -136,7 +141,9 @@ def _say_what_is_watched(module: TrainingModule, watched: str) -> None:
         logger.info("held-out scores: %d of %d tracks ask, the same ones at every epoch", *sizes)
     if few := held_out.too_few(watched):
         kept = (
-            "the network is kept as it was before" if module.frozen_epochs else "the best score is kept, be it chance"
+            "the network is kept as it was before"
+            if module.frozen_epochs
+            else "the best score is kept, be it chance"
         )
         logger.warning(
             "too few held-out tracks to tell whether training helps (%s): %s. Hold out more, as data.split.valid=0.2, "
@@ -149,14 +156,18 @@ def _say_what_is_watched(module: TrainingModule, watched: str) -> None:
 def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> tuple[pl.Trainer, History]:
     settings = config.trainer
     score = f"valid/{WATCHED}"
-    kept: dict[str, Any] = dict(dirpath=checkpoints, save_on_train_epoch_end=True, enable_version_counter=False)
+    kept: dict[str, Any] = dict(
+        dirpath=checkpoints, save_on_train_epoch_end=True, enable_version_counter=False
+    )
     history = History(config.run_dir / "metrics.csv")
     callbacks: list[Callback] = [history, EpochProgress(settings.watched)]
     if watched:
         # By the score as it is: what weights are kept by stands still until it is above the start beyond noise.
         stopped_by = f"valid/{settings.watched}"
         callbacks.append(
-            StopWhenNoBetter(stopped_by, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
+            StopWhenNoBetter(
+                stopped_by, mode="max", patience=settings.patience, check_on_train_epoch_end=True
+            )
         )
         callbacks.append(KeepBest(filename="best", monitor=score, mode="max", **kept))
     callbacks.append(ModelCheckpoint(filename="last", **kept))  # after the best, whose state it holds
@@ -186,8 +197,8 @@ def _trainer(config: TrainConfig, checkpoints: Path, watched: bool) -> tuple[pl.
 def _strategy(config: TrainConfig) -> str:
     """Lightning's word for the strategy.
 
-    The network has no gradients while only heads learn, and its text network none in a batch without any lyrics: the
-    processes must not wait for them.
+    The network has no gradients while only heads learn, and its text network none in a batch without any
+    lyrics: the processes must not wait for them.
     """
     name, settings = config.trainer.strategy, config.trainer
     shared = name == "ddp" or (name == "auto" and settings.devices > 1)
@@ -196,7 +207,9 @@ def _strategy(config: TrainConfig) -> str:
 
 
 def _quieten() -> None:
-    """Lightning's advice is for those who write loops; ours reaches the user as errors and warnings of our own."""
+    """Lightning's advice is for those who write loops; ours reaches the user as errors and warnings of our
+    own.
+    """
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")

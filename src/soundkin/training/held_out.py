@@ -1,13 +1,14 @@
-"""Held-out retrieval and recommendation scores: for early stopping, and for choosing which epoch's weights to keep.
+"""Held-out retrieval and recommendation scores: for early stopping, and for choosing which epoch's weights to
+keep.
 
-Two questions: whether held-out tracks find others of their genre and artist, and, where a task learns from ratings,
-whether they find their listeners. Of more than `MOST_QUERIES` tracks so many ask, the same ones at every epoch, and all
-others are candidates; of more than `MOST_USERS` users so many are asked. So an epoch's scores take time in proportion
-to the number of tracks.
+Two questions: whether held-out tracks find others of their genre and artist, and, where a task learns from
+ratings, whether they find their listeners. Of more than `MOST_QUERIES` tracks so many ask, the same ones at
+every epoch, and all others are candidates; of more than `MOST_USERS` users so many are asked. So an epoch's
+scores take time in proportion to the number of tracks.
 
-`metrics.csv` holds each score as it is (`valid/retrieval`, the mean of all, among them): by the one that is watched a
-run stops. `valid/watched` is what weights are kept by: the same, but held down to the start's while it is not better
-than the start beyond noise.
+`metrics.csv` holds each score as it is (`valid/retrieval`, the mean of all, among them): by the one that is
+watched a run stops. `valid/watched` is what weights are kept by: the same, but held down to the start's while
+it is not better than the start beyond noise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,15 +18,15 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from soundkin.catalog.listening import make_listening
+from soundkin.catalog.interactions import make_interactions
 from soundkin.catalog.table import Catalog
 from soundkin.evaluation import user_rankings
-from soundkin.evaluation.bootstrap import FEW_GROUPS
-from soundkin.evaluation.measure import Measure
-from soundkin.evaluation.questions import group_numbers
+from soundkin.evaluation.label_questions import group_numbers
 from soundkin.evaluation.retrieval import retrieval
 from soundkin.evaluation.user_rankings import Factors
 from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.bootstrap import FEW_GROUPS
+from soundkin.statistics.measure import Measure
 from soundkin.tasks import ProxyTask
 from soundkin.tasks.user_side import UserSide
 from soundkin.training.data import PreparedData
@@ -45,8 +46,8 @@ Items = dict[str, np.ndarray]
 class HeldOut:
     """What is known of the held-out tracks: their labels, and by task who likes them, as [users, tracks].
 
-    `artists` holds the keys of each track's artists (`Catalog.artists`), and `users` by task the ids of its users. A
-    column nobody can be asked about is left out.
+    `artists` holds the keys of each track's artists (`Catalog.artists`), and `users` by task the ids of its
+    users. A column nobody can be asked about is left out.
     """
 
     labels: Mapping[str, Sequence[tuple[str, ...]]]
@@ -84,7 +85,9 @@ class HeldOut:
         return list(held_out_scores(self._measures_of_nothing()))
 
     def too_few(self, watched: str) -> str:
-        """What of the watched score is too few for a comparison with the start; empty where one part has enough."""
+        """What of the watched score is too few for a comparison with the start; empty where one part has
+        enough.
+        """
         measures = self._measures_of_nothing()
         sizes = [(_group_count(measures[part]), measures[part].unit) for part in _parts(measures, watched)]
         groups, unit = max(sizes, default=(0, "artists"))
@@ -133,12 +136,16 @@ class HeldOut:
         if len(self.artists) < 2:
             return {}
         blank = np.zeros((len(self.artists), 1), np.float32)
-        tastes = {task: (np.zeros((liked.shape[0], 1), np.float32), blank) for task, liked in self.plays.items()}
+        tastes = {
+            task: (np.zeros((liked.shape[0], 1), np.float32), blank) for task, liked in self.plays.items()
+        }
         return measure_held_out(blank, self, tastes)
 
 
 def held_out_of(tasks: Mapping[str, ProxyTask], data: PreparedData) -> HeldOut:
-    """What the held-out tracks are asked for: labels and listeners, or these alone where nothing else is learnt."""
+    """What the held-out tracks are asked for: labels and listeners, or these alone where nothing else is
+    learnt.
+    """
     tastes = {name: task for name, task in tasks.items() if isinstance(task, UserSide)}
     plays = {name: liked for name, task in tastes.items() if (liked := _held_out_plays(task, data)).nnz}
     held_out = HeldOut.of(data.valid.catalog, plays, {name: tastes[name].users for name in plays})
@@ -146,7 +153,9 @@ def held_out_of(tasks: Mapping[str, ProxyTask], data: PreparedData) -> HeldOut:
 
 
 def measure_held_out(
-    vectors: Float[np.ndarray, "tracks embedding"], held_out: HeldOut, tastes: Mapping[str, Factors] | None = None
+    vectors: Float[np.ndarray, "tracks embedding"],
+    held_out: HeldOut,
+    tastes: Mapping[str, Factors] | None = None,
 ) -> dict[str, Measure]:
     """How well tracks find others of their kind, and users their tracks.
 
@@ -155,8 +164,9 @@ def measure_held_out(
         tastes: by task, user vectors and the vectors of the held-out tracks in their space.
 
     Returns:
-        `<label>_map`, average precision at 10, artist filter on for all but the artist, for each label that some pair
-        of tracks shares; `<task>_ndcg`, nDCG at 20 of what users like, for each task with plays.
+        `<label>_map`, average precision at 10, artist filter on for all but the artist, for each label that
+        some pair of tracks shares; `<task>_ndcg`, nDCG at 20 of what users like, for each task with plays.
+
     """
     found = {}
     for label, values in held_out.labels.items():
@@ -184,15 +194,17 @@ def of_items(measures: Mapping[str, Measure]) -> Items:
     return {name: np.asarray(measure.scores[SYSTEM]) for name, measure in measures.items()}
 
 
-def watched_score(measures: Mapping[str, Measure], watched: str, start: Items | None) -> float:
-    """What weights are kept by: the watched score, but no more than the start's unless it is better beyond noise.
+def selection_score(measures: Mapping[str, Measure], watched: str, start: Items | None) -> float:
+    """What weights are kept by: the watched score, but no more than the start's unless it is better beyond
+    noise.
 
-    Noise is one standard error of the difference, over artists (or users). Held-out artists are few, and of many
-    epochs one is always a little above the start by chance: L. Breiman et al., "Classification and Regression Trees"
-    (1984), have the rule for choosing among simpler and richer trees. `start` is what `of_items` gave of the start.
+    Noise is one standard error of the difference, over artists (or users). Held-out artists are few, and of
+    many epochs one is always a little above the start by chance: L. Breiman et al., "Classification and
+    Regression Trees" (1984), have the rule for choosing among simpler and richer trees. `start` is what
+    `of_items` gave of the start.
 
-    What is measured of fewer than `FEW_GROUPS` artists (or users) is no evidence: where that is all there is, the start
-    is kept.
+    What is measured of fewer than `FEW_GROUPS` artists (or users) is no evidence: where that is all there is,
+    the start is kept.
     """
     score = held_out_scores(measures)[watched]
     if start is None:
@@ -208,9 +220,9 @@ def watched_score(measures: Mapping[str, Measure], watched: str, start: Items | 
 def _error(gains: Mapping[str, np.ndarray], measures: Mapping[str, Measure]) -> float:
     """Standard error of the mean of the measures' mean gains.
 
-    Measures over artists are made on the same artists, and those over users on the same users: what one of these
-    contributes to all of them rises and falls together. Artists and users are drawn apart: that the ones are many says
-    nothing of the others.
+    Measures over artists are made on the same artists, and those over users on the same users: what one of
+    these contributes to all of them rises and falls together. Artists and users are drawn apart: that the
+    ones are many says nothing of the others.
     """
     errors = []
     for unit in {measures[part].unit for part in gains}:
@@ -222,7 +234,8 @@ def _error(gains: Mapping[str, np.ndarray], measures: Mapping[str, Measure]) -> 
 def error_of_mean(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     """Standard error of the mean of several measures' means, each of `values` [items] in `groups` [items].
 
-    Groups are independent, and of the same number in all parts; items are not. NaN: not asked. Infinite for one group.
+    Groups are independent, and of the same number in all parts; items are not. NaN: not asked. Infinite for
+    one group.
     """
     asked = [np.isfinite(values) for values, _ in parts]
     shares = [
@@ -237,7 +250,9 @@ def error_of_mean(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
 
 @typechecked
 def standard_error(values: Float[np.ndarray, " items"], groups: Int[np.ndarray, " items"]) -> float:
-    """Of the mean of `values` (NaN: not asked), where groups are independent and items are not; inf for one group."""
+    """Of the mean of `values` (NaN: not asked), where groups are independent and items are not; inf for one
+    group.
+    """
     return error_of_mean([(values, groups)])
 
 
@@ -256,7 +271,7 @@ def _held_out_plays(task: UserSide, data: PreparedData) -> csr_matrix:
     tracks = data.sources.all_tracks
     both = tracks.select(np.array([track_id in wanted for track_id in tracks.track_ids]))
     ratings = replace(data.sources, catalog=both).read_ratings(task.name)
-    listening = make_listening(ratings, task.config.listening, f"ratings {data.sources.ratings}")
+    listening = make_interactions(ratings, task.config.listening, f"ratings {data.sources.ratings}")
     return listening.plays(task.users, data.valid.catalog.track_ids)
 
 

@@ -16,10 +16,17 @@ from soundkin.models import TrackNetwork
 from soundkin.tasks import ProxyTask
 from soundkin.tasks.user_side import UserSide
 from soundkin.training.batches import Batch
-from soundkin.training.config import TrainerConfig
 from soundkin.training.conflicts import gradient_cosines
-from soundkin.training.held_out import HeldOut, Items, held_out_scores, measure_held_out, of_items, watched_score
-from soundkin.training.lyrics import LyricTable
+from soundkin.training.held_out import (
+    HeldOut,
+    Items,
+    held_out_scores,
+    measure_held_out,
+    of_items,
+    selection_score,
+)
+from soundkin.training.lyrics_table import LyricTable
+from soundkin.training.run_config import TrainerConfig
 from soundkin.training.weighting import TaskWeighting
 
 WATCHED = "watched"
@@ -42,7 +49,9 @@ class TrainingModule(pl.LightningModule):
         super().__init__()
         self.network = network
         self.tasks = nn.ModuleDict(tasks)
-        self.weighting = TaskWeighting(config.weighting, {name: task.config.weight for name, task in tasks.items()})
+        self.weighting = TaskWeighting(
+            config.weighting, {name: task.config.weight for name, task in tasks.items()}
+        )
         self.targets = targets
         self.held_out = held_out
         self.lyrics = lyrics
@@ -53,7 +62,9 @@ class TrainingModule(pl.LightningModule):
         # Distort Pretrained Features and Underperform Out-of-Distribution" (2022).
         has_heads = any(True for _ in self.tasks.parameters())
         frozen_epochs = round(config.frozen_share * config.epochs) if network.trunk.shortcut else 0
-        self.frozen_epochs = frozen_epochs if has_heads else min(1, frozen_epochs)  # one, to see how good the start is
+        self.frozen_epochs = (
+            frozen_epochs if has_heads else min(1, frozen_epochs)
+        )  # one, to see how good the start is
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
         self.start: Items | None = None  # what the last frozen epoch scored
@@ -77,12 +88,16 @@ class TrainingModule(pl.LightningModule):
         """Weighted sum of the task losses on one batch of tracks."""
         rows = batch["rows"].cpu()
         lyrics = self.lyrics.of_training(rows, self.device) if self.lyrics else None
-        log_mel = augment(batch["log_mel"], self.augment_config, self._generator, self.network.trunk.mel_bands)
+        log_mel = augment(
+            batch["log_mel"], self.augment_config, self._generator, self.network.trunk.mel_bands
+        )
         with torch.set_grad_enabled(not self.frozen):
             vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
         if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:
             self._note("train/lyric_gate", gate)
-        with torch.autocast(vectors.device.type, enabled=False):  # heads cost little, and losses want all digits
+        with torch.autocast(
+            vectors.device.type, enabled=False
+        ):  # heads cost little, and losses want all digits
             return self._loss(vectors, rows, batch_idx)
 
     def _loss(self, vectors: Tensor, rows: Tensor, batch_idx: int) -> Tensor:
@@ -119,7 +134,7 @@ class TrainingModule(pl.LightningModule):
             if self.frozen:
                 self.start = of_items(measures)
             if scores:
-                scores[WATCHED] = watched_score(measures, self.config.watched, self.start)
+                scores[WATCHED] = selection_score(measures, self.config.watched, self.start)
             self.log_dict({f"valid/{name}": value for name, value in scores.items()}, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -147,7 +162,9 @@ class TrainingModule(pl.LightningModule):
         return self.current_epoch < self.frozen_epochs
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW; a rate rises linearly, then falls along a cosine to zero, the network's from when it is let go."""
+        """AdamW; a rate rises linearly, then falls along a cosine to zero, the network's from when it is let
+        go.
+        """
         network = list(self.network.parameters())
         heads = [*self.tasks.parameters(), *self.weighting.parameters()]
         rate = self.config.learning_rate
@@ -169,7 +186,9 @@ class TrainingModule(pl.LightningModule):
         def rate(step: int) -> float:
             if step < first + warmup:
                 return max(0, step - first + 1) / warmup
-            return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (step - first - warmup) / max(1, past - first - warmup)))
+            return 0.5 + 0.5 * math.cos(
+                math.pi * min(1.0, (step - first - warmup) / max(1, past - first - warmup))
+            )
 
         return rate
 

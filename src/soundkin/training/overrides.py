@@ -1,7 +1,7 @@
 """KEY=VALUE as people write it, made ready for Hydra, whose grammar fits settings and does not fit paths.
 
-Keys that hold a path or free text are found from the config's types. Their values never reach Hydra's parser: a mark
-stands in for each, and is replaced by the text, as it was given, once the config is composed.
+Keys that hold a path or free text are found from the config's types. Their values never reach Hydra's parser:
+a mark stands in for each, and is replaced by the text, as it was given, once the config is composed.
 """
 
 import csv
@@ -19,7 +19,7 @@ from soundkin.config import Config, nearest
 from soundkin.errors import ConfigError
 from soundkin.features.external import ExternalFrontEnd
 from soundkin.tasks import TASKS
-from soundkin.training.config import TrainConfig
+from soundkin.training.run_config import TrainConfig
 
 ABSENT = "null"  # what an optional key is set to, to mean none; a file of that name is ./null
 SEE_HELP = " See soundkin train --help for the config groups, and soundkin train --show for all keys."
@@ -54,11 +54,12 @@ def _is_config(kind: Any) -> bool:
 class Overrides:
     """What somebody gave as KEY=VALUE, in words that Hydra can parse: `words`; `restore` puts the texts back.
 
-    With `several`, a comma separates the values of a setting, as a sweep has them: `combinations` has one list of
-    words for each combination. Paths keep their commas: they are not swept.
+    With `several`, a comma separates the values of a setting, as a sweep has them: `combinations` has one
+    list of words for each combination. Paths keep their commas: they are not swept.
 
     Raises:
         ConfigError: a word is no KEY=VALUE, or its value cannot be read.
+
     """
 
     def __init__(self, given: Sequence[str], several: bool = False) -> None:
@@ -80,7 +81,9 @@ class Overrides:
         runs: list[list[str]] = [[]]
         for one in self._parsed:
             values = list(one.sweep_string_iterator()) if one.is_sweep_override() else None
-            words = [f"{one.get_key_element()}={value}" for value in values] if values else [str(one.input_line)]
+            words = (
+                [f"{one.get_key_element()}={value}" for value in values] if values else [str(one.input_line)]
+            )
             runs = [[*run, word] for run in runs for word in words]
         return runs
 
@@ -132,7 +135,9 @@ def _parsed(override: str, word: str) -> Any:
     """Hydra's reading of one word; its complaints are about its grammar, so ours takes their place."""
     key, equals, value = word.lstrip("+~").partition("=")
     if not word.startswith("~") and not (key and equals):
-        raise ConfigError(f"config {override}: this is no KEY=VALUE, as trainer.epochs=30. Write it without spaces.")
+        raise ConfigError(
+            f"config {override}: this is no KEY=VALUE, as trainer.epochs=30. Write it without spaces."
+        )
     is_group = bool(key) and (config_folder() / key).is_dir()
     try:
         parsed = OverridesParser.create().parse_override(word)
@@ -157,7 +162,9 @@ def unknown_choice(group: str, name: str) -> str:
 
 
 def unknown_key(key: str) -> str:
-    """What to answer to a key that the config at hand lacks: what has to be chosen first, or the nearest right key."""
+    """What to answer to a key that the config at hand lacks: what has to be chosen first, or the nearest
+    right key.
+    """
     group, _, below = key.partition(".")
     if key in config_keys():
         if group == "task":

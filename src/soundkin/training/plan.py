@@ -1,4 +1,6 @@
-"""What a run is going to train on: its tracks, the split of each, and the files that say what people do with them."""
+"""What a run is going to train on: its tracks, the split of each, and the files that say what people do with
+them.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog
 from soundkin.errors import ConfigError
 from soundkin.tasks import TASKS, TaskConfig
-from soundkin.training.config import TrainConfig
+from soundkin.training.run_config import TrainConfig
 
 FILES = ("ratings", "triplets", "playlists")  # keys of the config, and methods of Sources
 
@@ -39,14 +41,19 @@ def chosen_tasks(config: TrainConfig) -> dict[str, TaskConfig]:
 
     Raises:
         ConfigError: there is none.
+
     """
     chosen = {name: settings for name in TASKS if (settings := getattr(config.task, name)) is not None}
     if not chosen:
-        raise ConfigError(f"no proxy task is chosen, so there is nothing to learn. Give task=[{','.join(TASKS)}]")
+        raise ConfigError(
+            f"no proxy task is chosen, so there is nothing to learn. Give task=[{','.join(TASKS)}]"
+        )
     return chosen
 
 
 def files_used(config: TrainConfig) -> dict[str, Path]:
     """The files that the chosen tasks learn from, of those that are named."""
-    used = {file for name, settings in chosen_tasks(config).items() for file in TASKS[name].files_read(settings)}
+    used = {
+        file for name, settings in chosen_tasks(config).items() for file in TASKS[name].files_read(settings)
+    }
     return {file: path for file in FILES if file in used and (path := getattr(config, file)) is not None}

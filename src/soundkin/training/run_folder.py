@@ -6,8 +6,8 @@
     metrics.csv        one row an epoch               checkpoints/       what a killed run goes on from
     finished.json      the model's figures, once it is whole             model/    the bundle
 
-A folder *holds* a run from its first checkpoint on: then another config and other inputs are refused. Before that there
-is nothing to lose, and a start that failed does not stand in the way of the next.
+A folder *holds* a run from its first checkpoint on: then another config and other inputs are refused. Before
+that there is nothing to lose, and a start that failed does not stand in the way of the next.
 """
 
 import os
@@ -23,16 +23,24 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from soundkin.catalog.lyrics import lyrics_of
+from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.splits import SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog
 from soundkin.config import validate
 from soundkin.errors import ConfigError, Skipped
 from soundkin.features.external import ExternalFrontEnd
-from soundkin.files import explaining_output, locked, read_json, replacing, sha256_of, sha256_of_text, write_json
-from soundkin.training.config import TrainConfig
+from soundkin.files import (
+    explaining_output,
+    locked,
+    read_json,
+    replacing,
+    sha256_of,
+    sha256_of_text,
+    write_json,
+)
 from soundkin.training.environment import environment
 from soundkin.training.plan import Plan, files_used
+from soundkin.training.run_config import TrainConfig
 
 FINISHED = "finished.json"
 FOUND_IN_THE_FILE = ("features.sha256:", "features.size:")  # inputs rather than settings
@@ -44,7 +52,9 @@ MEND = (
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run learns from: a hash of each column of the catalog and of each file, by the key of the config."""
+    """What a run learns from: a hash of each column of the catalog and of each file, by the key of the
+    config.
+    """
 
     columns: dict[str, str]
     files: dict[str, str]
@@ -85,7 +95,10 @@ class RunFolder:
 
     def finished(self) -> dict[str, float] | None:
         """The model's figures, if it is whole."""
-        bundle, is_of_an_earlier_soundkin = self.model / "config.json", not (self.path / "inputs.json").exists()
+        bundle, is_of_an_earlier_soundkin = (
+            self.model / "config.json",
+            not (self.path / "inputs.json").exists(),
+        )
         if not bundle.exists() or not (is_finished(self.path) or is_of_an_earlier_soundkin):
             return None
         metrics: dict[str, float] = read_json(bundle)["metrics"]
@@ -104,7 +117,8 @@ class RunFolder:
         return [Skipped(path, reason) for path, reason in zip(rows["path"], rows["reason"], strict=True)]
 
     def plan(self) -> Plan:
-        """The tracks, divided by the rule of the folder's first start while the config's split settings are the same.
+        """The tracks, divided by the rule of the folder's first start while the config's split settings are
+        the same.
 
         A rule that nothing was trained under yet is made anew where it leaves a split without tracks.
         """
@@ -120,14 +134,18 @@ class RunFolder:
         return Plan(self.config, self.catalog, rule, np.array(rule.assign(self.catalog), dtype=object))
 
     def refuse_another(self) -> None:
-        """Raise ConfigError where the folder holds a run of another config, or one that learnt from other inputs."""
+        """Raise ConfigError where the folder holds a run of another config, or one that learnt from other
+        inputs.
+        """
         path = self.path / "config.yaml"
         if not (path.exists() and holds_a_run(self.path)):
             return
         before = validate(TrainConfig, yaml.safe_load(path.read_text(encoding="utf-8")) or {}, str(path))
         differing = differences(before.model_dump(mode="json"), self.config.model_dump(mode="json"))
         if any(not line.startswith(FOUND_IN_THE_FILE) for line in differing):
-            raise ConfigError(f"run_dir={self.path} holds a run of another config ({in_short(differing)}). {MEND}")
+            raise ConfigError(
+                f"run_dir={self.path} holds a run of another config ({in_short(differing)}). {MEND}"
+            )
         if changed := self._changed_inputs():
             raise ConfigError(
                 f"run_dir={self.path}: its model was trained on other tracks or ratings than these. "
@@ -139,7 +157,9 @@ class RunFolder:
         if not path.exists():
             return [f"{self.catalog.source} has other content"] if self._is_of_another_catalog() else []
         before = Inputs(**read_json(path))
-        changed = [] if before.columns == self.inputs.columns else [self._changes_of_the_catalog(before.columns)]
+        changed = (
+            [] if before.columns == self.inputs.columns else [self._changes_of_the_catalog(before.columns)]
+        )
         for key in dict.fromkeys([*before.files, *self.inputs.files]):
             then, now = before.files.get(key), self.inputs.files.get(key)
             if then != now:
@@ -167,10 +187,12 @@ class RunFolder:
 
     @contextmanager
     def claimed(self, rule: SplitRule, again: bool) -> Iterator[None]:
-        """Keep other runs out, and write down what this one is; with `again`, forget the one before but for its model.
+        """Keep other runs out, and write down what this one is; with `again`, forget the one before but for
+        its model.
 
         Raises:
             OutputError: the folder cannot be written, or another run is at work in it.
+
         """
         with explaining_output(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -209,7 +231,9 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
     """`key: then -> now` for each leaf that differs."""
     if isinstance(before, dict) and isinstance(after, dict):
         keys = list(dict.fromkeys([*before, *after]))
-        return [line for key in keys for line in differences(before.get(key), after.get(key), f"{path}.{key}")]
+        return [
+            line for key in keys for line in differences(before.get(key), after.get(key), f"{path}.{key}")
+        ]
     said = ["not set" if value is None else str(value) for value in (before, after)]
     return [] if before == after else [f"{path.removeprefix('.')}: {said[0]} -> {said[1]}"]
 

@@ -12,9 +12,10 @@ WeightingName = Literal["fixed", "uncertainty"]
 class TaskWeighting(nn.Module):
     """Joins losses by name; `weights` are the factors from the config.
 
-    `uncertainty` learns a log variance s a task: each loss counts exp(-s) times and s / 2 is added, so that a task that
-    stays hard is heard less (A. Kendall, Y. Gal, R. Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses",
-    2018, eq. 10, in its form for classification). The config's weights are still factors of each task's whole term.
+    `uncertainty` learns a log variance s a task: each loss counts exp(-s) times and s / 2 is added, so that a
+    task that stays hard is heard less (A. Kendall, Y. Gal, R. Cipolla, "Multi-Task Learning Using Uncertainty
+    to Weigh Losses", 2018, eq. 10, in its form for classification). The config's weights are still factors of
+    each task's whole term.
     """
 
     def __init__(self, name: WeightingName, weights: Mapping[str, float]) -> None:
@@ -24,7 +25,9 @@ class TaskWeighting(nn.Module):
         self.log_variances = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in learnt})
 
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum. A loss of zero comes from a batch without a label of that task, and teaches no weight."""
+        """The weighted sum. A loss of zero comes from a batch without a label of that task, and teaches no
+        weight.
+        """
         total = torch.stack([self.factor(task) * loss for task, loss in losses.items()]).sum()
         for task, log_variance in self.log_variances.items():
             if losses[task].detach() > 0:

@@ -35,6 +35,10 @@ def plant(folder: Path, users: int = 60, artists: int = 40, per_artist: int = 5,
     frame = pd.DataFrame({"track_id": ids, "path": ids, "artist": [f"artist {number}" for number in artist]})
     frame.to_csv(folder / "catalog.csv", index=False)
     rows = {"user_id": [f"u{one:02d}" for one in user], "track_id": np.array(ids)[track], "rating": 1}
-    pd.DataFrame({**rows, "timestamp": rng.integers(0, YEAR, len(user))}).to_csv(folder / "ratings.csv", index=False)
+    pd.DataFrame({**rows, "timestamp": rng.integers(0, YEAR, len(user))}).to_csv(
+        folder / "ratings.csv", index=False
+    )
     vectors = np.hstack([sounds, rng.normal(size=(tracks, 5))]).astype(np.float32)
-    return Planted(read_catalog(folder / "catalog.csv"), folder / "ratings.csv", vectors, tastes, artist < artists - 10)
+    return Planted(
+        read_catalog(folder / "catalog.csv"), folder / "ratings.csv", vectors, tastes, artist < artists - 10
+    )

@@ -10,7 +10,7 @@ from soundkin.errors import UsageError
 from soundkin.evaluation.fairness import fairness
 from soundkin.evaluation.recommendation import BOUND, KNOWN_POPULARITY, POPULARITY, SHUFFLED
 from soundkin.pipelines.judging.cold_starts import judge_offers
-from soundkin.pipelines.judging.offers import offers_of
+from soundkin.pipelines.judging.offers import make_cold_start_splits
 from soundkin.tasks.latent_factors import LatentFactorsConfig, LatentFactorsTask
 
 
@@ -24,7 +24,9 @@ def judged(planted):
     """Ours hears what is liked, under a noise; MFCC only the half that nobody cares for."""
     of_seen = np.zeros(200, bool)
     of_seen[:150:5] = True
-    offers = offers_of(planted.catalog, planted.known & ~of_seen, ~planted.known | of_seen, planted.ratings)
+    offers = make_cold_start_splits(
+        planted.catalog, planted.known & ~of_seen, ~planted.known | of_seen, planted.ratings
+    )
     systems = {"ours": planted.vectors, "MFCC": planted.vectors[:, 5:]}
     return judge_offers(offers, planted.catalog.track_ids, systems, resamples=200)
 
@@ -36,7 +38,12 @@ def means(part, metric="AUC"):
 def test_every_system_stands_in_every_table_with_its_controls(judged):
     whole, unseen, seen, later = judged.section.parts
     assert [part.tracks for part in judged.section.parts] == [80, 50, 30, 80]
-    assert whole.systems == unseen.systems == seen.systems == ("ours", "MFCC", SHUFFLED, POPULARITY, BOUND, "chance")
+    assert (
+        whole.systems
+        == unseen.systems
+        == seen.systems
+        == ("ours", "MFCC", SHUFFLED, POPULARITY, BOUND, "chance")
+    )
     assert later.systems == ("ours", "MFCC", SHUFFLED, KNOWN_POPULARITY, POPULARITY, BOUND, "chance")
     assert later.plays < whole.plays == unseen.plays + seen.plays
 
@@ -53,7 +60,12 @@ def test_vectors_that_hold_what_is_liked_foretell_it_and_others_do_not(judged):
 
 def test_notes_say_how_users_were_folded_in_and_what_is_popular(judged):
     notes = " ".join(judged.section.notes)
-    for words in ("ridge regressions", "The cutoff is", "plays before the cutoff counted", "by unseen artists"):
+    for words in (
+        "ridge regressions",
+        "The cutoff is",
+        "plays before the cutoff counted",
+        "by unseen artists",
+    ):
         assert words in notes
 
 
@@ -69,11 +81,13 @@ def test_users_scores_can_be_split(judged):
 
 
 def test_the_same_seed_gives_the_same_and_tracks_may_come_in_any_order(planted):
-    offers = offers_of(planted.catalog, planted.known, ~planted.known, planted.ratings)
+    offers = make_cold_start_splits(planted.catalog, planted.known, ~planted.known, planted.ratings)
     ids, order = planted.catalog.track_ids, np.random.default_rng(0).permutation(200)
     one = judge_offers(offers, ids, {"ours": planted.vectors}, resamples=50).section
     assert one == judge_offers(offers, ids, {"ours": planted.vectors}, resamples=50).section
-    turned = judge_offers(offers, [ids[row] for row in order], {"ours": planted.vectors[order]}, resamples=50).section
+    turned = judge_offers(
+        offers, [ids[row] for row in order], {"ours": planted.vectors[order]}, resamples=50
+    ).section
     assert means(turned.parts[0]) == pytest.approx(means(one.parts[0]))
 
 
@@ -89,20 +103,28 @@ def own_users(planted):
 
 
 def test_users_that_the_model_has_learnt_stand_first_and_are_the_only_ones_asked(planted, own_users):
-    offers = offers_of(planted.catalog, planted.known, ~planted.known, planted.ratings, own_users)
+    offers = make_cold_start_splits(
+        planted.catalog, planted.known, ~planted.known, planted.ratings, own_users
+    )
     judged = judge_offers(offers, planted.catalog.track_ids, {"ours": planted.vectors}, resamples=50)
     whole, later = judged.section.parts
     assert whole.systems[:2] == ("ours, its own users", "ours")
     assert set(judged.users) <= set(own_users.ids) - {"silent"} and len(judged.users) > 40
-    assert means(whole)["ours, its own users"] > means(whole)["ours"] > 0.7  # tastes are known, and not folded in
+    assert (
+        means(whole)["ours, its own users"] > means(whole)["ours"] > 0.7
+    )  # tastes are known, and not folded in
     assert later.systems[0] == "ours"  # they were learnt from what came after the cutoff too
     with pytest.raises(UsageError, match=r"came without users\.parquet"):
-        offers_of(planted.catalog, planted.known, ~planted.known, planted.ratings, replace(own_users, ids=[]))
+        make_cold_start_splits(
+            planted.catalog, planted.known, ~planted.known, planted.ratings, replace(own_users, ids=[])
+        )
 
 
 def test_what_cannot_be_judged_is_said(planted):
-    offers = offers_of(planted.catalog, planted.known, ~planted.known, planted.ratings)
-    with pytest.raises(UsageError, match="0 tracks that users are known by have a vector by every system, and 50"):
+    offers = make_cold_start_splits(planted.catalog, planted.known, ~planted.known, planted.ratings)
+    with pytest.raises(
+        UsageError, match="0 tracks that users are known by have a vector by every system, and 50"
+    ):
         judge_offers(offers, planted.catalog.track_ids[150:], {"ours": planted.vectors[150:]})
     with pytest.raises(UsageError, match="peer holds a NaN"):
         judge_offers(offers, planted.catalog.track_ids, {"peer": np.full((200, 3), np.nan)})

@@ -6,7 +6,7 @@ import pytest
 from planted_listeners import YEAR, plant
 
 from soundkin.errors import CatalogError, UsageError
-from soundkin.pipelines.judging.offers import ALL, SEEN, UNSEEN, offers_of
+from soundkin.pipelines.judging.offers import ALL, SEEN, UNSEEN, make_cold_start_splits
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def planted(tmp_path_factory):
 
 def offers(planted, known=None, held_out=None, **arguments):
     known = planted.known if known is None else known
-    return offers_of(
+    return make_cold_start_splits(
         planted.catalog, known, ~planted.known if held_out is None else held_out, planted.ratings, **arguments
     )
 
@@ -34,8 +34,12 @@ def test_users_are_known_by_the_known_tracks_and_asked_for_the_held_out_ones(pla
     whole = offers(planted).offerings[0]
     frame, ids = planted.frame(), np.array(planted.catalog.track_ids)
     assert whole.known_ids == ids[planted.known].tolist()
-    assert of_matrix(whole.liked, whole.users, whole.known_ids) == of_frame(frame, whole.users, whole.known_ids)
-    assert of_matrix(whole.plays, whole.users, whole.held_out_ids) == of_frame(frame, whole.users, whole.held_out_ids)
+    assert of_matrix(whole.liked, whole.users, whole.known_ids) == of_frame(
+        frame, whole.users, whole.known_ids
+    )
+    assert of_matrix(whole.plays, whole.users, whole.held_out_ids) == of_frame(
+        frame, whole.users, whole.held_out_ids
+    )
     assert whole.before is None and whole.popularity is None
     assert (whole.bound[0].shape[0], whole.bound[1].shape[0]) == (len(whole.users), 50)
 
@@ -46,8 +50,12 @@ def test_before_a_cutoff_users_are_known_after_it_they_are_judged(planted):
     frame = planted.frame()
     cutoff = np.sort(frame["timestamp"])[int(0.8 * len(frame))]
     early, late = frame[frame["timestamp"] < cutoff], frame[frame["timestamp"] >= cutoff]
-    assert of_matrix(later.liked, later.users, later.known_ids) == of_frame(early, later.users, later.known_ids)
-    assert of_matrix(later.before, later.users, later.held_out_ids) == of_frame(early, later.users, later.held_out_ids)
+    assert of_matrix(later.liked, later.users, later.known_ids) == of_frame(
+        early, later.users, later.known_ids
+    )
+    assert of_matrix(later.before, later.users, later.held_out_ids) == of_frame(
+        early, later.users, later.held_out_ids
+    )
     assert of_matrix(later.new_plays, later.users, later.held_out_ids) == of_frame(
         late, later.users, later.held_out_ids
     )
@@ -56,7 +64,9 @@ def test_before_a_cutoff_users_are_known_after_it_they_are_judged(planted):
     assert set(later.users) < set(whole.users)
     day = pd.Timestamp(cutoff, unit="s")
     assert list(later.parts) == [f"held-out tracks, plays since {day:%Y-%m-%d}"]
-    assert f"The cutoff is {day:%Y-%m-%d %H:%M} UTC: {len(early)} ratings were made before it" in " ".join(found.notes)
+    assert f"The cutoff is {day:%Y-%m-%d %H:%M} UTC: {len(early)} ratings were made before it" in " ".join(
+        found.notes
+    )
 
 
 def test_a_cutoff_may_be_given(planted):
@@ -123,7 +133,9 @@ def test_a_split_that_leaves_one_kind_says_so(planted):
     assert "All held-out tracks are by unseen artists" in offers(planted).notes[0]
     first = np.arange(200) % 5 == 0
     assert "All held-out tracks are by seen artists" in offers(planted, known=~first, held_out=first).notes[0]
-    nameless = replace(planted, catalog=replace(planted.catalog, frame=planted.catalog.frame.drop(columns="artist")))
+    nameless = replace(
+        planted, catalog=replace(planted.catalog, frame=planted.catalog.frame.drop(columns="artist"))
+    )
     assert "names no artists" in offers(nameless).notes[0]
 
 
@@ -150,7 +162,9 @@ def test_users_who_like_no_known_track_are_not_asked(planted, tmp_path):
 def test_what_cannot_be_offered_is_said_at_once(planted, tmp_path):
     nobody = replace(planted, ratings=tmp_path / "ratings.csv")
     planted.frame().query("track_id < 't100'").to_csv(nobody.ratings, index=False)
-    with pytest.raises(UsageError, match=r"none of \d+ users likes both one of the 150 tracks .* the 50 held-out"):
+    with pytest.raises(
+        UsageError, match=r"none of \d+ users likes both one of the 150 tracks .* the 50 held-out"
+    ):
         offers(nobody)
     planted.frame().assign(rating=0).to_csv(nobody.ratings, index=False)
     with pytest.raises(CatalogError, match="no rating says that a user likes a track"):

@@ -9,9 +9,8 @@ from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.bundle import Bundle
 from soundkin.embedding.embedder import Embedder
 from soundkin.errors import UsageError
-from soundkin.evaluation.baselines import standardised
 from soundkin.evaluation.robustness import COSINE, DIFFERENT, EVERY, FOUND, KEPT, NOTHING_MEASURED
-from soundkin.evaluation.systems import MFCC, MODEL, UNTRAINED, TrackListener
+from soundkin.evaluation.systems import MFCC, MODEL, UNTRAINED, TrackEmbedder
 from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
 from soundkin.features.external import ExternalFrontEnd
@@ -25,6 +24,7 @@ from soundkin.pipelines.judging.robustness import (
     standardised_alike,
     vectors_of_waveform,
 )
+from soundkin.statistics.scaling import standardise
 
 FEW = ("quieter", "noise_0_db", "excerpt")
 LABELS = tuple(DISTORTIONS[name].label for name in FEW)
@@ -34,12 +34,14 @@ def bundle_of(random_seed: int) -> Bundle:
     torch.manual_seed(random_seed)
     config = NetworkConfig(convolutions=(ConvConfig(filters=16, pool=4),), dense=(), embedding_size=12)
     front_end = FrontEnd()
-    return Bundle(front_end, PatchConfig(frames=64, hop_frames=64), config, build_network(config, front_end.mel_bands))
+    return Bundle(
+        front_end, PatchConfig(frames=64, hop_frames=64), config, build_network(config, front_end.mel_bands)
+    )
 
 
 @pytest.fixture(scope="module")
-def listener() -> TrackListener:
-    return TrackListener(bundle_of(5), random_seed=0)
+def listener() -> TrackEmbedder:
+    return TrackEmbedder(bundle_of(5), random_seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,9 @@ def test_drowning_in_noise_costs_more_than_turning_down(found):
 
 
 def test_the_original_is_heard_as_it_is_distorted(listener, catalog, vectors):
-    """What is known of a sampled track is replaced by what its first seconds give, so that only distortion moves it."""
+    """What is known of a sampled track is replaced by what its first seconds give, so that only distortion
+    moves it.
+    """
     blind = {name: array.copy() for name, array in vectors.items()}
     for array in blind.values():
         array[drawn(catalog.track_ids, 4, 0)] = np.nan
@@ -106,7 +110,9 @@ def test_the_cosine_is_that_of_the_vectors_before_and_after(listener, catalog, v
     for row in drawn(catalog.track_ids, 12, 0):
         samples = read_waveform(catalog.audio_paths()[row], SAMPLE_RATE_HZ).samples
         quieter = samples * np.float32(10 ** (-12 / 20))
-        before, after = (listener.embedders[MODEL].embed((sound, SAMPLE_RATE_HZ)) for sound in (samples, quieter))
+        before, after = (
+            listener.embedders[MODEL].embed((sound, SAMPLE_RATE_HZ)) for sound in (samples, quieter)
+        )
         cosines.append(before @ after / np.linalg.norm(before) / np.linalg.norm(after))
     assert found.row(LABELS[0], COSINE).scores[0].mean == pytest.approx(np.mean(cosines), abs=1e-6)
 
@@ -118,7 +124,9 @@ def test_other_models_can_be_heard_beside_and_mere_vectors_cannot(listener, cata
         "peer": np.random.default_rng(0).normal(size=(32, 5)),
         "other": np.stack([other.embed(path) for path in catalog.audio_paths()]),
     }
-    found = robustness_of(listener, catalog, systems, tracks=3, distortions=["quieter"], against={"other": other})
+    found = robustness_of(
+        listener, catalog, systems, tracks=3, distortions=["quieter"], against={"other": other}
+    )
     assert found.systems == (MODEL, "other")
     assert "Left out, for want of something that hears audio: peer." in found.notes
     assert not any("WSOLA" in note for note in found.notes)
@@ -140,7 +148,7 @@ def test_baselines_are_standardised_by_the_originals():
     originals = rng.normal(3, 2, size=(30, 4)).astype(np.float32)
     originals[:, 2] = 7
     moved, distorted = standardised_alike(originals, originals[:5, None] + np.float32(1))
-    assert moved == pytest.approx(standardised(originals), abs=1e-5)
+    assert moved == pytest.approx(standardise(originals), abs=1e-5)
     shift = np.divide(1, originals.std(axis=0), out=np.zeros(4), where=np.arange(4) != 2)
     assert distorted[:, 0] - moved[:5] == pytest.approx(np.tile(shift, (5, 1)), abs=1e-5)
 
@@ -175,12 +183,16 @@ def test_what_cannot_be_asked_is_named(listener, catalog, vectors):
 
 
 def test_a_model_that_looks_tracks_up_cannot_be_asked(catalog, tmp_path):
-    np.savez(tmp_path / "table.npz", track_id=np.array(catalog.track_ids), vectors=np.ones((32, 6), np.float32))
+    np.savez(
+        tmp_path / "table.npz", track_id=np.array(catalog.track_ids), vectors=np.ones((32, 6), np.float32)
+    )
     front_end = ExternalFrontEnd(path=tmp_path / "table.npz").identified()
     config = NetworkConfig(convolutions=(), dense=(), embedding_size=6)
-    bundle = Bundle(front_end, PatchConfig(frames=1, hop_frames=1), config, build_network(config, front_end.mel_bands))
+    bundle = Bundle(
+        front_end, PatchConfig(frames=1, hop_frames=1), config, build_network(config, front_end.mel_bands)
+    )
     with pytest.raises(UsageError, match="cannot hear audio, distorted or not"):
-        robustness_of(TrackListener(bundle, 0), catalog, {MODEL: np.ones((32, 6), np.float32)})
+        robustness_of(TrackEmbedder(bundle, 0), catalog, {MODEL: np.ones((32, 6), np.float32)})
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 """Cold starts: held-out tracks offered by any systems, side by side, with users of their own or without.
 
-Systems that know no users, a peer's vectors or MFCC statistics, get them folded in from what they like of the known
-tracks (`evaluation.profiles`), so that all stand in one table. A model that has learnt users stands there twice.
+Systems that know no users, a peer's vectors or MFCC statistics, get them folded in from what they like of the
+known tracks (`evaluation.profiles`), so that all stand in one table. A model that has learnt users stands
+there twice.
 """
 
 from collections.abc import Mapping
@@ -12,14 +13,14 @@ import pandas as pd
 
 from soundkin.embedding.known_users import KnownUsers
 from soundkin.errors import UsageError
-from soundkin.evaluation.cold_starts import ColdStarts
+from soundkin.evaluation.cold_start_results import ColdStarts
 from soundkin.evaluation.groupings import user_groups
-from soundkin.evaluation.measure import Measure
+from soundkin.evaluation.label_questions import Values
 from soundkin.evaluation.profiles import CHOSEN_BY, MEAN, profiles
-from soundkin.evaluation.questions import Values
 from soundkin.evaluation.recommendation import RESAMPLES, ColdStart, Factors, ask_with_controls, summarised
-from soundkin.pipelines.judging.offers import Offering, Offers
+from soundkin.pipelines.judging.offers import ColdStartSplit, ColdStartSplits
 from soundkin.shapes import Float, Int
+from soundkin.statistics.measure import Measure
 
 OWN_USERS = "{system}, its own users"
 
@@ -37,7 +38,11 @@ class Judged:
 
 
 def judge_offers(
-    offers: Offers, track_ids: list[str], systems: Systems, random_seed: int = 0, resamples: int = RESAMPLES
+    offers: ColdStartSplits,
+    track_ids: list[str],
+    systems: Systems,
+    random_seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Judged:
     """Make the offers by each of `systems`, ours first, whose row i is the vector of `track_ids[i]`.
 
@@ -45,6 +50,7 @@ def judge_offers(
 
     Raises:
         UsageError: vectors hold a NaN or infinity, or nothing is left to offer, or to know users by.
+
     """
     whole, *later = (offering.among(track_ids) for offering in offers.offerings)
     factors, strengths = _folded_in(whole, offers.artists, track_ids, systems, random_seed)
@@ -69,7 +75,11 @@ def judge_offers(
 
 
 def _folded_in(
-    offering: Offering, artists: Mapping[str, int], track_ids: list[str], systems: Systems, random_seed: int
+    offering: ColdStartSplit,
+    artists: Mapping[str, int],
+    track_ids: list[str],
+    systems: Systems,
+    random_seed: int,
 ) -> tuple[dict[str, Factors], dict[str, float]]:
     """Users and held-out tracks by each system, and the strength of regularisation that suited it."""
     known, held_out = _rows(track_ids, offering.known_ids), _rows(track_ids, offering.held_out_ids)
@@ -88,7 +98,7 @@ def _folded_in(
 
 
 def _by_own_users(
-    own_users: KnownUsers, offering: Offering, track_ids: list[str], systems: Systems
+    own_users: KnownUsers, offering: ColdStartSplit, track_ids: list[str], systems: Systems
 ) -> dict[str, Factors]:
     """The first system by the users that it has learnt itself."""
     first, vectors = next(iter(systems.items()))
@@ -102,7 +112,7 @@ def _rows(ids: list[str], wanted: list[str]) -> Int[np.ndarray, " wanted"]:
 
 
 def _judged(
-    offering: Offering, factors: Mapping[str, Factors], random_seed: int, resamples: int
+    offering: ColdStartSplit, factors: Mapping[str, Factors], random_seed: int, resamples: int
 ) -> list[tuple[ColdStart, list[Measure]]]:
     """A table, and the scores of each user behind it, for every part of the offering that somebody plays."""
     found: list[tuple[ColdStart, list[Measure]]] = []
@@ -111,7 +121,9 @@ def _judged(
         if not part.new_plays.nnz:
             continue
         systems = {name: (users, tracks[chosen]) for name, (users, tracks) in factors.items()}
-        measures = ask_with_controls(systems, part.bound, part.plays, random_seed, part.before, part.popularity)
+        measures = ask_with_controls(
+            systems, part.bound, part.plays, random_seed, part.before, part.popularity
+        )
         table = summarised(measures, len(part.held_out_ids), part.new_plays.nnz, random_seed, resamples)
         found.append((table.model_copy(update={"offered": words}), measures))
     return found

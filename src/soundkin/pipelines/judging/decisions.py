@@ -1,4 +1,6 @@
-"""What an audit leaves to people: the table of labels to decide on, and the first cases of everything it found."""
+"""What an audit leaves to people: the table of labels to decide on, and the first cases of everything it
+found.
+"""
 
 from collections.abc import Sequence
 
@@ -11,7 +13,7 @@ from soundkin.catalog.corrections import cell_text
 from soundkin.catalog.table import Catalog
 from soundkin.evaluation.sections import Section
 from soundkin.explore.audit_page import Decision, Task
-from soundkin.pipelines.judging.listings import snippet
+from soundkin.pipelines.judging.track_cards import snippet
 from soundkin.progress import progress
 
 LISTENED = 40  # rows that the page has players for
@@ -42,7 +44,9 @@ def _review_row(catalog: Catalog, label: str, found: DoubtedLabel) -> dict[str, 
         "suggested": found.suggested,
         "doubt": f"{found.doubt:.2f}",
         "belief": "" if found.belief is None else f"{found.belief:.2f}",
-        "reason": f"sounds like {found.suggested}" if found.suggested else f"sounds unlike others called {found.given}",
+        "reason": f"sounds like {found.suggested}"
+        if found.suggested
+        else f"sounds unlike others called {found.given}",
     }
 
 
@@ -59,7 +63,8 @@ def things_to_do(sections: Sequence[Section], catalog: Catalog) -> list[Task]:
             count = f"{len(leaking)} groups of tracks stand in training and in what it is judged by"
             advice = "Give their artists one name, or the tracks one split; else scores are too good."
             cases = [
-                f"{kin.kind}: {_named(catalog, kin.track_ids[0])} ({len(kin.track_ids)} tracks)" for kin in leaking
+                f"{kin.kind}: {_named(catalog, kin.track_ids[0])} ({len(kin.track_ids)} tracks)"
+                for kin in leaking
             ]
             tasks.append(Task(count, advice, cases[:EXAMPLES]))
         if isinstance(section, LabelErrors) and section.doubted:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from soundkin.catalog.lyrics import lyrics_of
+from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
 from soundkin.errors import AudioError, Skipped, UsageError
-from soundkin.evaluation.systems import TrackListener
-from soundkin.features.front_ends import AnyFrontEnd, Sound, sound_hash, sounds_of
+from soundkin.evaluation.systems import TrackEmbedder
+from soundkin.features.front_ends import AnyFrontEnd, TrackInput, input_hash, track_inputs
 from soundkin.files import sha256_of_text
 from soundkin.parallel import in_processes
 from soundkin.pipelines.judging.vector_cache import VectorCache, Vectors
@@ -21,7 +21,7 @@ Outcome = Vectors | Skipped
 
 
 def hear(
-    listener: TrackListener, catalog: Catalog, workers: int, cache: Path | None = None
+    listener: TrackEmbedder, catalog: Catalog, workers: int, cache: Path | None = None
 ) -> tuple[Catalog, list[Vectors], list[Skipped]]:
     """The tracks that could be heard, each one's vector by every system, and the files that could not.
 
@@ -29,37 +29,44 @@ def hear(
 
     Raises:
         UsageError: none could be heard.
+
     """
-    outcomes = hear_all(listener, catalog, workers, cache)
+    outcomes = embed_all(listener, catalog, workers, cache)
     skipped = [outcome for outcome in outcomes if isinstance(outcome, Skipped)]
     tracks = [outcome for outcome in outcomes if not isinstance(outcome, Skipped)]
     if not tracks:
         first = skipped[0].reason
-        raise UsageError(f"{catalog.source}: none of the {len(outcomes)} files could be heard. First: {first}")
+        raise UsageError(
+            f"{catalog.source}: none of the {len(outcomes)} files could be heard. First: {first}"
+        )
     kept = catalog.select(np.array([not isinstance(outcome, Skipped) for outcome in outcomes], dtype=bool))
     return kept, tracks, skipped
 
 
-def hear_all(listener: TrackListener, catalog: Catalog, workers: int, cache: Path | None = None) -> list[Outcome]:
+def embed_all(
+    listener: TrackEmbedder, catalog: Catalog, workers: int, cache: Path | None = None
+) -> list[Outcome]:
     """For each track in catalog order, its vector by every system, or why it could not be heard."""
     front_end = listener.bundle.front_end
     words = lyrics_of(catalog) if listener.bundle.tokenizer else [""] * len(catalog)
-    jobs = list(zip(sounds_of(front_end, catalog.audio_paths(), catalog.track_ids), words, strict=True))
+    jobs = list(zip(track_inputs(front_end, catalog.audio_paths(), catalog.track_ids), words, strict=True))
     if cache is None:
         return _hear_jobs(listener, jobs, workers)
     kept = VectorCache(cache, listener.fingerprint)
     keys = [_key(sound, lyrics, front_end) for sound, lyrics in jobs]
     outcomes: list[Outcome | None] = [kept.get(key) if key else None for key in keys]
     unheard = [row for row, outcome in enumerate(outcomes) if outcome is None]
-    found = _hear_jobs(listener, [jobs[row] for row in unheard], workers, kept, [keys[row] for row in unheard])
+    found = _hear_jobs(
+        listener, [jobs[row] for row in unheard], workers, kept, [keys[row] for row in unheard]
+    )
     for row, outcome in zip(unheard, found, strict=True):
         outcomes[row] = outcome
     return [outcome for outcome in outcomes if outcome is not None]
 
 
 def _hear_jobs(
-    listener: TrackListener,
-    jobs: Sequence[tuple[Sound, str]],
+    listener: TrackEmbedder,
+    jobs: Sequence[tuple[TrackInput, str]],
     workers: int,
     cache: VectorCache | None = None,
     keys: Sequence[str | None] = (),
@@ -76,16 +83,18 @@ def _hear_jobs(
     return [outcomes[row] for row in range(len(jobs))]
 
 
-def _key(sound: Sound, lyrics: str, front_end: AnyFrontEnd) -> str | None:
-    """What is heard, as 32 or 64 hex digits; None where it cannot be read, which listening will complain about."""
+def _key(sound: TrackInput, lyrics: str, front_end: AnyFrontEnd) -> str | None:
+    """What is heard, as 32 or 64 hex digits; None where it cannot be read, which listening will complain
+    about.
+    """
     try:
-        content = sound_hash(sound, front_end)
+        content = input_hash(sound, front_end)
     except AudioError:
         return None
     return sha256_of_text(f"{content}\n{lyrics}") if lyrics else content
 
 
-def _listen(listener: TrackListener, track: tuple[Sound, str]) -> Outcome:
+def _listen(listener: TrackEmbedder, track: tuple[TrackInput, str]) -> Outcome:
     path, lyrics = track
     try:
         return listener.vectors(path, lyrics)

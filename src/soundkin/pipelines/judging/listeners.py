@@ -1,4 +1,6 @@
-"""What a cold start is judged by: who came to like which tracks, and the upper bound of all that can be foretold."""
+"""What a cold start is judged by: who came to like which tracks, and the upper bound of all that can be
+foretold.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundkin.catalog.listening import Listening, make_listening
-from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.interactions import Interactions, make_interactions
+from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import Catalog
 from soundkin.corpus.synthesise import read_truth
 from soundkin.embedding.known_users import KnownUsers
@@ -29,16 +31,24 @@ PLANTED_NOTE = (
 
 @dataclass(frozen=True, eq=False)
 class Listeners:
-    """Who likes what among all tracks of a catalog, held-out ones too, and the factorisation that bounds all others."""
+    """Who likes what among all tracks of a catalog, held-out ones too, and the factorisation that bounds all
+    others.
+    """
 
-    listening: Listening
+    listening: Interactions
     factorisation: LatentFactorsConfig
 
     def bound(self, users: list[str], track_ids: list[str]) -> Factors:
-        """Factors of these users and tracks by all ratings; zeros for whoever likes nothing, and what nobody likes."""
+        """Factors of these users and tracks by all ratings; zeros for whoever likes nothing, and what nobody
+        likes.
+        """
         config = self.factorisation
         found = factorise(
-            self.listening.confidence, config.factors, config.iterations, config.regularisation, config.random_seed
+            self.listening.confidence,
+            config.factors,
+            config.iterations,
+            config.regularisation,
+            config.random_seed,
         )
         return (
             _rows_of(found.users, self.listening.users, users),
@@ -51,8 +61,11 @@ def listeners_of(ratings: Path, catalog: Catalog, config: LatentFactorsConfig) -
 
     Raises:
         CatalogError: the ratings cannot be used, or nobody likes anything.
+
     """
-    listening = make_listening(read_ratings(Path(ratings), catalog), config.listening, f"ratings {ratings}")
+    listening = make_interactions(
+        read_ratings(Path(ratings), catalog), config.listening, f"ratings {ratings}"
+    )
     return Listeners(listening, config)
 
 
@@ -79,6 +92,7 @@ def planted(corpus: Path, users: list[str], track_ids: list[str]) -> Factors:
     Raises:
         UsageError: a user or track is not of this corpus.
         ArtefactError: there is no whole corpus.
+
     """
     truth = read_truth(Path(corpus))
     for kind, wanted, known in (("user", users, truth.user_ids), ("track", track_ids, truth.track_ids)):

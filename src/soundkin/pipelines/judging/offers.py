@@ -1,12 +1,14 @@
-"""Offers: held-out tracks for users whose likings of other tracks are known.
+"""Offers: held-out tracks for users whose positives of other tracks are known.
 
 What is held out is offered
 
-- as a whole; and where there are both, once more as the tracks by artists that no known track is by, and the tracks of
-  artists that some are by;
-- where ratings have times, to users as they were known before a cutoff, to be judged by what they played after it.
+- as a whole; and where there are both, once more as the tracks by artists that no known track is by, and the
+  tracks of artists that some are by;
+- where ratings have times, to users as they were known before a cutoff, to be judged by what they played
+  after it.
 
-All that can be wrong with ratings is found here, before hours are spent on hearing; `cold_starts` makes the offers.
+All that can be wrong with ratings is found here, before hours are spent on hearing; `cold_starts` makes the
+offers.
 """
 
 from dataclasses import dataclass, replace
@@ -16,8 +18,8 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
-from soundkin.catalog.listening import Listening, make_listening
-from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.interactions import Interactions, make_interactions
+from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.time_split import TimeSplit, split_by_time
 from soundkin.embedding.known_users import KnownUsers
@@ -40,12 +42,12 @@ LATER = "held-out tracks, plays since {cutoff}"
 
 
 @dataclass(frozen=True, eq=False)
-class Offering:
+class ColdStartSplit:
     """Users, what they like of the known tracks, and what they came to like of the held-out ones.
 
-    `parts` says which held-out tracks are offered together, by what they are. `before` stores what a user had rated by
-    the cutoff, which is not offered to them, and `popularity` how many users liked a held-out track by then; None where
-    there is no cutoff, or nobody liked any.
+    `parts` says which held-out tracks are offered together, by what they are. `before` stores what a user had
+    rated by the cutoff, which is not offered to them, and `popularity` how many users liked a held-out track
+    by then; None where there is no cutoff, or nobody liked any.
     """
 
     users: list[str]
@@ -58,13 +60,13 @@ class Offering:
     before: csr_matrix | None = None
     popularity: Float[np.ndarray, " tracks"] | None = None
 
-    def among(self, track_ids: list[str]) -> "Offering":
+    def among(self, track_ids: list[str]) -> "ColdStartSplit":
         """The same, of the tracks with these ids only."""
         known = np.flatnonzero(np.isin(np.array(self.known_ids, object), np.array(track_ids, object)))
         kept = replace(self, known_ids=[self.known_ids[place] for place in known], liked=self.liked[:, known])
         return kept.of_held_out(np.isin(np.array(self.held_out_ids, object), np.array(track_ids, object)))
 
-    def of_held_out(self, chosen: Bool[np.ndarray, " tracks"]) -> "Offering":
+    def of_held_out(self, chosen: Bool[np.ndarray, " tracks"]) -> "ColdStartSplit":
         """The same, with only some of the held-out tracks offered."""
         places = np.flatnonzero(chosen)
         return replace(
@@ -84,16 +86,18 @@ class Offering:
 
 
 @dataclass(frozen=True, eq=False)
-class Offers:
-    """What is offered to whom: first without regard to time, then with, where that can be; `artists` of every track."""
+class ColdStartSplits:
+    """What is offered to whom: first without regard to time, then with, where that can be; `artists` of every
+    track.
+    """
 
-    offerings: tuple[Offering, ...]
+    offerings: tuple[ColdStartSplit, ...]
     artists: dict[str, int]
     own_users: KnownUsers | None
     notes: tuple[str, ...]
 
 
-def offers_of(
+def make_cold_start_splits(
     catalog: Catalog,
     known: Bool[np.ndarray, " tracks"],
     held_out: Bool[np.ndarray, " tracks"],
@@ -101,24 +105,25 @@ def offers_of(
     own_users: KnownUsers | None = None,
     corpus: Path | None = None,
     cutoff: pd.Timestamp | None = None,
-) -> Offers:
+) -> ColdStartSplits:
     """Who can be offered the `held_out` tracks of a catalog, going by their ratings of the `known` ones.
 
-    Known are the tracks whose ratings may be used: those that a model was trained on. `own_users` are the users that
-    the first system has learnt, where it has: then nobody else is asked. With `corpus`, the folder of a synthesised
-    corpus, its planted tastes are the upper bound; else a factorisation of all ratings. `cutoff` defaults to the time
-    before which 80% of the ratings fall.
+    Known are the tracks whose ratings may be used: those that a model was trained on. `own_users` are the
+    users that the first system has learnt, where it has: then nobody else is asked. With `corpus`, the folder
+    of a synthesised corpus, its planted tastes are the upper bound; else a factorisation of all ratings.
+    `cutoff` defaults to the time before which 80% of the ratings fall.
 
     Raises:
         UsageError: nobody likes both a known and a held-out track, or the corpus is another.
         CatalogError: the ratings cannot be used.
         ArtefactError: there is no whole corpus.
+
     """
     if own_users is not None:
         refuse_nameless(own_users)
     frame = read_ratings(Path(ratings), catalog)
     config = factorisation_beside(own_users) if own_users else LatentFactorsConfig()
-    listeners = Listeners(make_listening(frame, config.listening, f"ratings {ratings}"), config)
+    listeners = Listeners(make_interactions(frame, config.listening, f"ratings {ratings}"), config)
     ids = np.array(catalog.track_ids, object)
     known_ids, held_out_ids = ids[known].tolist(), ids[held_out].tolist()
     listening = listeners.listening
@@ -136,11 +141,13 @@ def offers_of(
     users = [users[row] for row in kept]
     bound = planted(corpus, users, held_out_ids) if corpus else listeners.bound(users, held_out_ids)
     parts, parts_note = _parts(catalog, known, held_out)
-    whole = Offering(users, known_ids, held_out_ids, liked[kept], plays[kept], bound, parts)
+    whole = ColdStartSplit(users, known_ids, held_out_ids, liked[kept], plays[kept], bound, parts)
     later, later_note = _later(whole, frame, config, cutoff)
-    without_profile = f"Users who like none of the known tracks are not asked: {strangers}." if strangers else ""
+    without_profile = (
+        f"Users who like none of the known tracks are not asked: {strangers}." if strangers else ""
+    )
     bound_note = PLANTED_NOTE if corpus else FACTORISED_NOTE
-    return Offers(
+    return ColdStartSplits(
         offerings=(whole, later) if later else (whole,),
         artists=dict(zip(catalog.track_ids, catalog.artists.groups.tolist(), strict=True)),
         own_users=own_users,
@@ -155,7 +162,10 @@ def _parts(
     everything = {ALL: np.ones(int(held_out.sum()), dtype=bool)}
     keys = catalog.artists.keys
     if not any(keys):
-        return everything, "The catalog names no artists, so nobody knows which of these tracks are by unseen ones."
+        return (
+            everything,
+            "The catalog names no artists, so nobody knows which of these tracks are by unseen ones.",
+        )
     seen_keys = {key for row in np.flatnonzero(known) for key in keys[row]}
     seen = np.array([not seen_keys.isdisjoint(keys[row]) for row in np.flatnonzero(held_out)], dtype=bool)
     if seen.all() or not seen.any():
@@ -172,8 +182,8 @@ def _parts(
 
 
 def _later(
-    whole: Offering, ratings: pd.DataFrame, config: LatentFactorsConfig, cutoff: pd.Timestamp | None
-) -> tuple[Offering | None, str]:
+    whole: ColdStartSplit, ratings: pd.DataFrame, config: LatentFactorsConfig, cutoff: pd.Timestamp | None
+) -> tuple[ColdStartSplit | None, str]:
     """The offer to users as they were known before a cutoff, and a note on it, or on why there is none."""
     split = split_by_time(ratings, cutoff)
     if split is None:
@@ -181,13 +191,19 @@ def _later(
     words = f"{split.cutoff:%Y-%m-%d %H:%M} UTC"
     before, after = (_listening(part, config) for part in (split.before, split.after))
     if before is None or after is None:
-        return None, f"No split by time: nobody likes anything {'before' if before is None else 'after'} {words}."
+        return (
+            None,
+            f"No split by time: nobody likes anything {'before' if before is None else 'after'} {words}.",
+        )
     liked, plays = before.plays(whole.users, whole.known_ids), after.plays(whole.users, whole.held_out_ids)
     rated = _pairs(pd.concat([split.before, split.untimed]), whole.users, whole.held_out_ids)
     new = np.diff(without_known(plays, rated).indptr) > 0
     kept = np.flatnonzero((np.diff(liked.indptr) > 0) & new)
     if not len(kept):
-        return None, f"No split by time: nobody who is known before {words} likes a new held-out track after it."
+        return (
+            None,
+            f"No split by time: nobody who is known before {words} likes a new held-out track after it.",
+        )
     popularity = np.asarray(before.plays(before.users, whole.held_out_ids).sum(axis=0), float).ravel()
     later = replace(
         whole,
@@ -212,10 +228,10 @@ def _note_on(split: TimeSplit, cutoff: str) -> str:
     )
 
 
-def _listening(ratings: pd.DataFrame, config: LatentFactorsConfig) -> Listening | None:
+def _listening(ratings: pd.DataFrame, config: LatentFactorsConfig) -> Interactions | None:
     """Who likes what by some of the ratings; None if nobody likes anything."""
     try:
-        return make_listening(ratings, config.listening, "ratings")
+        return make_interactions(ratings, config.listening, "ratings")
     except CatalogError:
         return None
 

@@ -1,4 +1,6 @@
-"""Robustness: are a track's vector and neighbours still the same once its recording is noisy, re-encoded or cut?"""
+"""Robustness: are a track's vector and neighbours still the same once its recording is noisy, re-encoded or
+cut?
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from soundkin.catalog.lyrics import lyrics_of
+from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
 from soundkin.config import nearest
 from soundkin.embedding.embedder import Embedder, stream_array
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
-from soundkin.evaluation.questions import unit_of
+from soundkin.evaluation.label_questions import unit_of
 from soundkin.evaluation.robustness import Robustness, robustness
-from soundkin.evaluation.systems import BASELINES, EXTERNAL, MFCC, TrackListener
+from soundkin.evaluation.systems import BASELINES, EXTERNAL, MFCC, TrackEmbedder
 from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
-from soundkin.features.front_ends import frames_of_audio, hears_audio
+from soundkin.features.front_ends import frames_of_audio, takes_audio
 from soundkin.features.log_mel import FrontEnd
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
@@ -38,7 +40,7 @@ Sounds = dict[str, Float32[np.ndarray, "sampled sounds _"]]
 
 
 def robustness_of(
-    listener: TrackListener,
+    listener: TrackEmbedder,
     catalog: Catalog,
     vectors: Mapping[str, Vectors],
     tracks: int = TRACKS,
@@ -50,14 +52,16 @@ def robustness_of(
 ) -> Robustness:
     """Distort some tracks of a catalog, embed them by every system that can hear, and see what they find.
 
-    `vectors` are those of the whole catalog by system, ours first, as `TrackListener` gives them: *not* standardised.
-    Systems that are neither the listener's nor in `against` (further models by name) cannot hear, and are left out.
-    The first `seconds` of a track are heard, and its original is embedded of these too, so that it moves by nothing but
-    the distortion. Baselines are standardised over the originals; lyrics stay as they are. Which tracks are drawn, and
-    the noise they get, depend on their ids and `random_seed` alone.
+    `vectors` are those of the whole catalog by system, ours first, as `TrackEmbedder` gives them: *not*
+    standardised. Systems that are neither the listener's nor in `against` (further models by name) cannot
+    hear, and are left out. The first `seconds` of a track are heard, and its original is embedded of these
+    too, so that it moves by nothing but the distortion. Baselines are standardised over the originals; lyrics
+    stay as they are. Which tracks are drawn, and the noise they get, depend on their ids and `random_seed`
+    alone.
 
     Raises:
         UsageError: a distortion is unknown, there are no tracks to draw, or the model cannot hear audio.
+
     """
     _check(listener, distortions, tracks)
     hears = partial(_heard_distorted, listener, dict(against or {}), tuple(distortions), seconds, random_seed)
@@ -84,7 +88,9 @@ def drawn(track_ids: Sequence[str], tracks: int, random_seed: int) -> Int[np.nda
 def _as_judged(
     heard: Sounds, vectors: Mapping[str, Vectors], rows: Int[np.ndarray, " sampled"], labels: Sequence[str]
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """What `robustness` is asked about: distorted tracks by system and distortion, and all originals by system."""
+    """What `robustness` is asked about: distorted tracks by system and distortion, and all originals by
+    system.
+    """
     systems, originals = {}, {}
     for name in (name for name in vectors if name in heard):
         distorted, originals[name] = heard[name][:, 1:], vectors[name].astype(np.float32)
@@ -96,7 +102,8 @@ def _as_judged(
 
 
 def standardised_alike(
-    originals: Float[np.ndarray, "tracks embedding"], distorted: Float[np.ndarray, "sampled distortions embedding"]
+    originals: Float[np.ndarray, "tracks embedding"],
+    distorted: Float[np.ndarray, "sampled distortions embedding"],
 ) -> tuple[Float[np.ndarray, "tracks embedding"], Float[np.ndarray, "sampled distortions embedding"]]:
     """Both by the mean and the deviation of the originals, as `baselines.standardised` has it."""
     mean, spread = originals.mean(axis=0), originals.std(axis=0)
@@ -107,17 +114,23 @@ def standardised_alike(
 def _hear(
     hears: Callable[[Job], Heard | Skipped], jobs: Sequence[Job], workers: int
 ) -> tuple[list[int], Sounds, list[Skipped]]:
-    """The numbers of the jobs that could be done, their tracks' vectors by system, and the files that could not."""
+    """The numbers of the jobs that could be done, their tracks' vectors by system, and the files that could
+    not.
+    """
     with closing(in_processes(hears, jobs, workers)) as results:
         outcomes = dict(sorted(progress(results, "distort", total=len(jobs)), key=itemgetter(0)))
     heard = {job: outcome for job, outcome in outcomes.items() if not isinstance(outcome, Skipped)}
     skipped = [outcome for outcome in outcomes.values() if isinstance(outcome, Skipped)]
     names = next(iter(heard.values()), {})
-    return list(heard), {name: np.stack([vectors[name] for vectors in heard.values()]) for name in names}, skipped
+    return (
+        list(heard),
+        {name: np.stack([vectors[name] for vectors in heard.values()]) for name in names},
+        skipped,
+    )
 
 
 def _heard_distorted(
-    listener: TrackListener,
+    listener: TrackEmbedder,
     against: Mapping[str, Embedder],
     distortions: Sequence[str],
     seconds: float,
@@ -138,16 +151,18 @@ def _heard_distorted(
 
 
 def vectors_of_waveform(
-    listener: TrackListener,
+    listener: TrackEmbedder,
     against: Mapping[str, Embedder],
     samples: Float32[np.ndarray, " samples"],
     sample_rate_hz: int,
     lyrics: str = "",
 ) -> dict[str, Float32[np.ndarray, " _"]]:
-    """What `TrackListener.vectors` gives of a file with these samples, and the vectors by the models in `against`.
+    """What `TrackEmbedder.vectors` gives of a file with these samples, and the vectors by the models in
+    `against`.
 
     Raises:
         AudioError: there is at most one sample, or a network answers with numbers that are not finite.
+
     """
     sound, front_end = (samples, sample_rate_hz), listener.bundle.front_end
     embedders = {**listener.embedders, **against}
@@ -158,18 +173,18 @@ def vectors_of_waveform(
     return vectors | {EXTERNAL: frames.mean(axis=0)}
 
 
-def _check(listener: TrackListener, distortions: Sequence[str], tracks: int) -> None:
+def _check(listener: TrackEmbedder, distortions: Sequence[str], tracks: int) -> None:
     if tracks < 1:
         raise UsageError(f"tracks={tracks}: give at least 1.")
     for name in distortions:
         if name not in DISTORTIONS:
             raise UsageError(f"distortion={name} is unknown.{nearest(name, DISTORTIONS)}")
-    if not hears_audio(listener.bundle.front_end):
+    if not takes_audio(listener.bundle.front_end):
         raise UsageError("this model learnt from a table of vectors and cannot hear audio, distorted or not.")
 
 
 def _notes(
-    listener: TrackListener, distortions: Sequence[str], seconds: float, sampled: int, deaf: Sequence[str]
+    listener: TrackEmbedder, distortions: Sequence[str], seconds: float, sampled: int, deaf: Sequence[str]
 ) -> Iterator[str]:
     yield f"Heard: the first {seconds:g} s, mixed to mono, of {sampled} tracks drawn by a hash of their ids."
     if {"pitch", "tempo"} & set(distortions):

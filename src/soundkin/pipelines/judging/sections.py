@@ -1,4 +1,6 @@
-"""The sections of an evaluation: what each needs is read before anything is heard, and asked of all systems after."""
+"""The sections of an evaluation: what each needs is read before anything is heard, and asked of all systems
+after.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,28 +10,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soundkin.catalog.judgements import read_judgements
-from soundkin.catalog.ratings import read_ratings
+from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import Catalog
-from soundkin.catalog.triplets import read_triplets
+from soundkin.catalog.triplets_table import read_triplets
+from soundkin.catalog.verdicts import read_verdicts
 from soundkin.embedding.embedder import Embedder
 from soundkin.embedding.known_users import USER_TASKS, KnownUsers, known_users
 from soundkin.errors import UsageError
 from soundkin.evaluation.asking import Answers
-from soundkin.evaluation.assessors import Assessors, judge_triplets
 from soundkin.evaluation.fairness import Fairness, fairness
 from soundkin.evaluation.geometry import Geometry, geometry
 from soundkin.evaluation.groupings import COLUMNS, groups_of
-from soundkin.evaluation.judgements import ByHand, judge_by_hand
+from soundkin.evaluation.label_questions import column_values, unit_of
+from soundkin.evaluation.neighbour_verdicts import NeighbourVerdicts, judge_by_hand
 from soundkin.evaluation.protocol import MAIN
-from soundkin.evaluation.questions import column_values, unit_of
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import UserFairness
-from soundkin.evaluation.systems import TrackListener
-from soundkin.features.front_ends import hears_audio
+from soundkin.evaluation.systems import TrackEmbedder
+from soundkin.evaluation.triplet_agreement import TripletAgreement, judge_triplets
+from soundkin.features.front_ends import takes_audio
 from soundkin.pipelines.judging.cold_starts import Judged, judge_offers
-from soundkin.pipelines.judging.compared import System
-from soundkin.pipelines.judging.offers import Offers, offers_of
+from soundkin.pipelines.judging.compared_systems import System
+from soundkin.pipelines.judging.offers import ColdStartSplits, make_cold_start_splits
 from soundkin.pipelines.judging.robustness import robustness_of
 from soundkin.pipelines.judging.side_by_side import SideBySide
 from soundkin.shapes import Int
@@ -43,7 +45,9 @@ JUDGED_NEIGHBOURS = 5  # of each system, offered on the page where people judge
 
 @dataclass(frozen=True)
 class SectionsAsked:
-    """What beside labels is to be asked: files of people's plays and answers, columns to split by, distortions."""
+    """What beside labels is to be asked: files of people's plays and answers, columns to split by,
+    distortions.
+    """
 
     ratings: Path | None = None
     truth: Path | None = None
@@ -62,7 +66,7 @@ class SectionsAsked:
 class Evidence:
     """What the files say; None where none was given."""
 
-    offers: Offers | None = None
+    offers: ColdStartSplits | None = None
     plays: pd.Series | None = None  # how many ratings each track has, by track_id
     triplets: pd.DataFrame | None = None
     judgements: pd.DataFrame | None = None
@@ -70,17 +74,26 @@ class Evidence:
     def track_ids(self) -> set[str]:
         """The tracks that are needed beside those that are judged."""
         offerings = self.offers.offerings if self.offers else ()
-        return {track_id for offering in offerings for track_id in (*offering.known_ids, *offering.held_out_ids)}
+        return {
+            track_id for offering in offerings for track_id in (*offering.known_ids, *offering.held_out_ids)
+        }
 
 
 def read_evidence(
-    asked: SectionsAsked, systems: Sequence[System], whole: Catalog, judged: Catalog, places: Mapping[str, str]
+    asked: SectionsAsked,
+    systems: Sequence[System],
+    whole: Catalog,
+    judged: Catalog,
+    places: Mapping[str, str],
 ) -> Evidence:
-    """Read and check all that the sections need, before minutes are spent on hearing; `places` are tracks' splits.
+    """Read and check all that the sections need, before minutes are spent on hearing; `places` are tracks'
+    splits.
 
     Raises:
-        UsageError: there is a truth without ratings, nobody can be offered anything, or no model hears distorted audio.
+        UsageError: there is a truth without ratings, nobody can be offered anything, or no model hears
+            distorted audio.
         CatalogError: a file cannot be used, or a column to split by is missing.
+
     """
     if asked.truth is not None and asked.ratings is None:
         raise UsageError(
@@ -96,7 +109,7 @@ def read_evidence(
         offers=_offers(asked, systems[0], whole, judged, places),
         plays=read_ratings(asked.ratings, whole)["track_id"].value_counts() if asked.ratings else None,
         triplets=read_triplets(asked.triplets, whole) if asked.triplets else None,
-        judgements=read_judgements(asked.judgements, whole) if asked.judgements else None,
+        judgements=read_verdicts(asked.judgements, whole) if asked.judgements else None,
     )
 
 
@@ -128,13 +141,13 @@ def sections_of(
 
 def _offers(
     asked: SectionsAsked, ours: System, whole: Catalog, judged: Catalog, places: Mapping[str, str]
-) -> Offers | None:
+) -> ColdStartSplits | None:
     """The held-out tracks for users who are known by those of the train split."""
     if asked.ratings is None:
         return None
     split = "valid" if {places[track_id] for track_id in judged.track_ids} == {"valid"} else "test"
     of_tracks = np.array([places[track_id] for track_id in whole.track_ids], dtype=object)
-    found = offers_of(
+    found = make_cold_start_splits(
         whole, of_tracks == "train", of_tracks == split, asked.ratings, _own_users(ours), corpus=asked.truth
     )
     return replace(found, notes=(OFFERED_NOTE.format(split=split), *found.notes))
@@ -159,7 +172,7 @@ def _fairness_of_users(offered: Judged, random_seed: int) -> UserFairness:
     return UserFairness.model_validate(found.model_dump())
 
 
-def _assessors(evidence: Evidence, found: SideBySide, random_seed: int) -> Assessors | None:
+def _assessors(evidence: Evidence, found: SideBySide, random_seed: int) -> TripletAgreement | None:
     if evidence.triplets is None:
         return None
     return judge_triplets(
@@ -167,12 +180,14 @@ def _assessors(evidence: Evidence, found: SideBySide, random_seed: int) -> Asses
     )
 
 
-def _by_hand(evidence: Evidence, found: SideBySide, random_seed: int) -> ByHand | None:
+def _by_hand(evidence: Evidence, found: SideBySide, random_seed: int) -> NeighbourVerdicts | None:
     if evidence.judgements is None:
         return None
     track_ids = found.catalog.track_ids
     artists = _known_artists(found)
-    return judge_by_hand(found.vectors, track_ids, evidence.judgements, JUDGED_NEIGHBOURS, random_seed, artists=artists)
+    return judge_by_hand(
+        found.vectors, track_ids, evidence.judgements, JUDGED_NEIGHBOURS, random_seed, artists=artists
+    )
 
 
 def _known_artists(found: SideBySide) -> Int[np.ndarray, " tracks"] | None:
@@ -192,19 +207,27 @@ def _geometry(ours: System, found: SideBySide, answers: Answers, random_seed: in
 def _hearing(systems: Sequence[System]) -> System | None:
     """The first system, where its model can hear distorted audio."""
     bundle = systems[0].bundle
-    return systems[0] if bundle is not None and hears_audio(bundle.front_end) else None
+    return systems[0] if bundle is not None and takes_audio(bundle.front_end) else None
 
 
 def _robustness(systems: Sequence[System], found: SideBySide, workers: int, random_seed: int) -> Robustness:
     ours, *others = systems
     assert ours.bundle is not None, "read_evidence was to be called first"
-    listener = TrackListener(ours.bundle, random_seed, name=ours.name)
-    against = {of.name: Embedder(of.bundle) for of in others if of.bundle and hears_audio(of.bundle.front_end)}
-    return robustness_of(listener, found.catalog, found.raw, workers=workers, random_seed=random_seed, against=against)
+    listener = TrackEmbedder(ours.bundle, random_seed, name=ours.name)
+    against = {
+        of.name: Embedder(of.bundle) for of in others if of.bundle and takes_audio(of.bundle.front_end)
+    }
+    return robustness_of(
+        listener, found.catalog, found.raw, workers=workers, random_seed=random_seed, against=against
+    )
 
 
-def _fairness(by: Sequence[str], evidence: Evidence, found: SideBySide, answers: Answers, random_seed: int) -> Fairness:
-    """The main measures split, with the filter on where there is one: all others would only repeat what these say."""
+def _fairness(
+    by: Sequence[str], evidence: Evidence, found: SideBySide, answers: Answers, random_seed: int
+) -> Fairness:
+    """The main measures split, with the filter on where there is one: all others would only repeat what these
+    say.
+    """
     catalog = found.catalog
     plays = None
     if evidence.plays is not None:
@@ -217,7 +240,12 @@ def _fairness(by: Sequence[str], evidence: Evidence, found: SideBySide, answers:
     measures = list(strictest.values())
     groupings = groups_of(catalog, _columns(catalog, by), plays)
     return fairness(
-        measures, groupings, found.vectors, catalog.artists.groups, random_seed=random_seed, unit=unit_of(catalog)
+        measures,
+        groupings,
+        found.vectors,
+        catalog.artists.groups,
+        random_seed=random_seed,
+        unit=unit_of(catalog),
     )
 
 

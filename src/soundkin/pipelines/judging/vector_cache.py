@@ -2,8 +2,8 @@
 
     FOLDER/FINGERPRINT/PART.npz     `keys` of some tracks, and an array of their vectors for each system
 
-A fingerprint tells what listened, a key what was heard. Parts are only ever added: a killed run leaves those that it
-had finished.
+A fingerprint tells what listened, a key what was heard. Parts are only ever added: a killed run leaves those
+that it had finished.
 """
 
 import uuid
@@ -26,6 +26,7 @@ class VectorCache:
 
     Raises:
         ArtefactError: a part is corrupt.
+
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -50,11 +51,14 @@ class VectorCache:
 
         Raises:
             OutputError: the folder cannot be written, or the disk is full.
+
         """
         if not self._new:
             return
         names = next(iter(self._new.values()))
-        arrays = {f"vectors.{name}": np.stack([track[name] for track in self._new.values()]) for name in names}
+        arrays = {
+            f"vectors.{name}": np.stack([track[name] for track in self._new.values()]) for name in names
+        }
         with replacing(self.folder / f"{uuid.uuid4().hex}.npz") as file:
             np.savez(file, keys=np.array(list(self._new), dtype=str), **arrays)  # type: ignore[arg-type]
         self._new = {}
@@ -63,7 +67,9 @@ class VectorCache:
 def _read(part: Path) -> dict[str, Vectors]:
     try:
         with np.load(part, allow_pickle=False) as saved:
-            arrays = {name.removeprefix("vectors."): saved[name] for name in saved if name.startswith("vectors.")}
+            arrays = {
+                name.removeprefix("vectors."): saved[name] for name in saved if name.startswith("vectors.")
+            }
             keys = saved["keys"].tolist()
         return {key: {name: array[row] for name, array in arrays.items()} for row, key in enumerate(keys)}
     except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:

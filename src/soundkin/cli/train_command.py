@@ -1,0 +1,82 @@
+"""`soundkin train`."""
+
+import click
+
+from soundkin.cli.output import end, note, print_rows, print_table, say
+from soundkin.errors import ConfigError
+
+HELP = """Train a network from a config: any KEY=VALUE, any group choice, -m for a sweep.
+
+Needs catalog=FILE and run_dir=FOLDER. Run the same command again after a kill, and it goes on where it stopped. A run
+keeps to the files it began with: when the catalog has grown, choose another run_dir, or --again.
+
+Paths are taken as they stand, whatever signs they hold (quote them for your shell alone); `null` leaves an optional
+file out. With -m a comma separates values, and there is a run for each combination; but paths keep their commas, and
+are not swept.
+
+\b
+Examples:
+  soundkin train experiment=demo catalog=catalog.csv run_dir=runs/first
+  soundkin train model=dieleman2014 task=[artist] trainer.epochs=50 catalog=catalog.csv run_dir=runs/second
+  soundkin train trainer=gpu catalog=catalog.csv run_dir=runs/third
+  soundkin train -m trainer.learning_rate=1e-3,3e-3 catalog=catalog.csv run_dir=runs/sweep
+  soundkin train --show task=[genre,year]
+
+\b
+Groups (configs/): data, features, model, task, trainer, logger, experiment.
+"""
+LEAST = ("catalog=???", "run_dir=???")  # what --show can do without
+
+
+@click.command(help=HELP, context_settings={"ignore_unknown_options": True})
+@click.option("-m", "--multirun", is_flag=True, help="Run every combination of comma-separated values.")
+@click.option("--show", is_flag=True, help="Print the resolved config and stop.")
+@click.option(
+    "--again", is_flag=True, help="Train anew in a run_dir that holds a run; tracks are split as before."
+)
+@click.argument("overrides", nargs=-1, metavar="KEY=VALUE...", type=click.UNPROCESSED)
+def command(overrides: tuple[str, ...], multirun: bool, show: bool, again: bool) -> int:
+    if show:
+        return _show(overrides, multirun)
+    if multirun:
+        return _sweep(overrides, again)
+    from soundkin.pipelines.train import compose, train
+
+    result = train(compose(overrides), again)
+    if result.trained_before:
+        note("soundkin: trained already, on the same config and inputs; --again trains anew")
+    rows = [[name, f"{value:.4g}"] for name, value in result.metrics.items()]
+    print_table(f"model: {result.model}", ["at its best epoch", "value"], rows)
+    return end(result.skipped)
+
+
+def _show(overrides: tuple[str, ...], multirun: bool) -> int:
+    import yaml
+
+    from soundkin.pipelines.train import compose, compose_sweep
+
+    runs = (
+        [run.config for run in compose_sweep([*LEAST, *overrides])]
+        if multirun
+        else [compose([*LEAST, *overrides])]
+    )
+    shown = []
+    for config in runs:
+        if isinstance(config, ConfigError):
+            raise config
+        shown.append(config.model_dump(mode="json"))
+    say(yaml.safe_dump_all(shown, sort_keys=False, allow_unicode=True).rstrip())
+    return 0
+
+
+def _sweep(overrides: tuple[str, ...], again: bool) -> int:
+    from soundkin.pipelines.sweep import TABLE, sweep
+
+    result = sweep(overrides, again)
+    print_rows(f"{len(result.outcomes)} runs: {result.run_dir / TABLE}", result.table())
+    code = end(result.skipped)
+    if result.failures:
+        failed = f"{len(result.failures)} of {len(result.outcomes)} runs failed"
+        note(f"soundkin: {failed}. Run the same command again to train what is not trained yet.")
+        return getattr(result.failures[0], "exit_code", 1)
+    return code

@@ -1,0 +1,1 @@
+"""One-off comparisons, apart from the core."""

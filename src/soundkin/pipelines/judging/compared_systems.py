@@ -1,0 +1,321 @@
+"""The systems that somebody wants compared: models, embeddings of ours, and anybody's vectors out of a table."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
+from soundkin.catalog.table import Catalog
+from soundkin.config import validate
+from soundkin.embedding.bundle import Bundle, load_bundle
+from soundkin.embedding.store import read_embeddings, read_manifest, read_patches
+from soundkin.errors import ArtefactError, AudioError, SoundkinError, UsageError
+from soundkin.evaluation.systems import BASELINES, MODEL
+from soundkin.features.external import ExternalFrontEnd
+from soundkin.features.vector_table import VectorTable, read_table, sha256_of_table
+from soundkin.files import sha256_of
+from soundkin.shapes import Float32
+from soundkin.statistics.measure import CHANCE
+
+RESERVED = (*BASELINES, CHANCE)
+TABLES = (".npz", ".parquet")
+KINDS = (
+    "Give a model bundle, a folder that soundkin embed wrote, or a table of vectors (.npz, .parquet, or a folder of "
+    "Parquet files)."
+)
+
+
+@dataclass(frozen=True)
+class PatchVectors:
+    """The vectors of one track's patches, and the seconds at which these start."""
+
+    start_seconds: Sequence[float]
+    vectors: Float32[np.ndarray, "patches size"]
+
+
+class StoredVectors(Protocol):
+    """Vectors that need no hearing; `audio_hashes` by track, empty where what they were made of is not known."""
+
+    @property
+    def audio_hashes(self) -> Mapping[str, str]:
+        """The SHA-256 of each track's audio."""
+
+    def vector(self, track_id: str) -> Float32[np.ndarray, " size"] | None:
+        """The track's vector, None where there is none; raises AudioError where it is not made of numbers."""
+
+    @property
+    def has_patches(self) -> bool:
+        """Whether there are vectors of patches."""
+
+    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
+        """The patch vectors of these tracks, as far as there are several of one."""
+
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+        """The patch vectors of these tracks, all of which have a vector, in this order and one after the
+        other.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """One of the systems to compare.
+
+    `bundle` is its model: None where nothing is known of what made its vectors. `stored` are vectors made
+    before; None for a model that has yet to hear. `lost` says why the model of embeddings of ours cannot be
+    asked; empty where it can, or where there is none.
+    """
+
+    name: str
+    path: Path
+    bundle: Bundle | None
+    stored: StoredVectors | None
+    content_hash: str
+    lost: str = ""
+
+    def refuse_lost(self, way_out: str) -> None:
+        """Raise ArtefactError where the model that made its vectors cannot be asked what it was trained on."""
+        if self.lost:
+            raise ArtefactError(
+                f"{self.path}: {self.lost}, so nobody knows what its vectors were trained on. {way_out}"
+            )
+
+    def knows_split(self, catalog_sha256: str) -> bool:
+        """Whether its model says which tracks of this catalog were kept from training."""
+        saved = self.bundle.provenance.get("split", {}) if self.bundle else {}
+        return "exceptions" in saved or (bool(saved) and self.may_know(catalog_sha256))
+
+    @property
+    def trained_labels(self) -> set[str]:
+        """The labels that its model was taught, a decade counting as taught by its years."""
+        return trained_labels(self.bundle) if self.bundle else set()
+
+    def may_know(self, catalog_sha256: str) -> bool:
+        """Whether its model was trained on the catalog with this checksum; true where a model does not say on
+        which.
+        """
+        stated = (
+            self.bundle.provenance.get("training_data", {}).get("catalog_sha256") if self.bundle else None
+        )
+        return self.bundle is not None and stated in (None, catalog_sha256)
+
+    def rule(self, catalog: Catalog) -> SplitRule | None:
+        """The rule that its model was trained under; one made from this catalog if a model saved none."""
+        return split_rule(self.bundle.provenance.get("split", {}), catalog) if self.bundle else None
+
+    @property
+    def no_artist(self) -> tuple[str, ...]:
+        """Names that its training took for no artist's, beside the usual ones."""
+        trained = self.bundle.provenance.get("train_config", {}) if self.bundle else {}
+        return tuple(trained.get("data", {}).get("no_artist", ()))
+
+
+def read_systems(
+    ours: Path | str,
+    against: Sequence[Path | str] = (),
+    vectors: Path | None = None,
+    model: Path | None = None,
+) -> list[System]:
+    """The systems that `NAME=PATH`, or PATH alone, stand for, ours first; `vectors` is for ours as in
+    `load_bundle`.
+
+    Without a name, a system goes by the end of its path; a single model is simply the model. `model` is the
+    one that made our embeddings, where it is not in its old place.
+
+    Raises:
+        UsageError: a path is none of what can be compared, or two systems would have one name.
+        ArtefactError: what stands there is corrupt, or of another version, or `model` did not make our
+            embeddings.
+
+    """
+    named = [_name_and_path(str(words)) for words in (ours, *against)]
+    if not against and not named[0][0] and _is_model(named[0][1]):
+        named[0] = MODEL, named[0][1]
+    names = _names(named)
+    return [
+        _read_system(name, path, vectors if place == 0 else None, model if place == 0 else None)
+        for place, (name, (_, path)) in enumerate(zip(names, named, strict=True))
+    ]
+
+
+def trained_labels(bundle: Bundle) -> set[str]:
+    """The labels that the model was taught, a decade counting as taught by its years."""
+    columns = {column for task in bundle.tasks.values() for column in task["columns"]}
+    return columns | ({"decade"} if "year" in columns else set())
+
+
+def split_rule(saved: Mapping[str, object], catalog: Catalog) -> SplitRule:
+    """The rule that a model was trained under; one made from this catalog if it was not saved."""
+    if "exceptions" in saved:
+        return validate(SplitRule, saved, "split")
+    return make_split_rule(catalog, validate(SplitConfig, saved, "split"))
+
+
+@dataclass(frozen=True)
+class OwnVectors:
+    """An embeddings folder of ours."""
+
+    folder: Path
+    vectors: Mapping[str, Float32[np.ndarray, " size"]]
+    audio_hashes: Mapping[str, str]
+    has_patches: bool
+
+    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
+        """The patch vectors of these tracks, if they were kept."""
+        known = [track_id for track_id in track_ids if track_id in self.vectors]
+        return dict(self.stream_patches(known)) if self.has_patches else {}
+
+    def vector(self, track_id: str) -> Float32[np.ndarray, " size"] | None:
+        """The track's vector, None where it was not embedded."""
+        return self.vectors.get(track_id)
+
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+        """The patch vectors of these tracks; what the folder holds in another order waits in memory for its
+        turn.
+        """
+        early: dict[str, PatchVectors] = {}
+        wanted = iter(track_ids)
+        next_id = next(wanted, None)
+        for track in read_patches(self.folder, set(track_ids)):
+            early[track.track_id] = PatchVectors(track.start_seconds, track.vectors)
+            while next_id in early:
+                yield next_id, early.pop(next_id)
+                next_id = next(wanted, None)
+
+
+@dataclass(frozen=True)
+class TableVectors:
+    """A table of vectors from elsewhere: one a track, or one a patch, of which the mean is taken."""
+
+    table: VectorTable
+    track_ids: frozenset[str]
+    audio_hashes: Mapping[str, str] = field(default_factory=dict)
+    has_patches: bool = True
+
+    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
+        """The rows of those tracks that have several."""
+        found = self.stream_patches(sorted(self.track_ids.intersection(track_ids)))
+        return {track_id: rows for track_id, rows in found if len(rows.vectors) > 1}
+
+    def vector(self, track_id: str) -> Float32[np.ndarray, " size"] | None:
+        """The mean of the track's rows, None where it has none; raises AudioError where one is not made of
+        numbers.
+        """
+        if track_id not in self.track_ids:
+            return None
+        return np.asarray(self.table.track(track_id).vectors.mean(axis=0), dtype=np.float32)
+
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+        """The rows of these tracks."""
+        for track_id in track_ids:
+            rows = self.table.track(track_id)
+            yield track_id, PatchVectors(rows.start_seconds.tolist(), rows.vectors)
+
+
+def _read_system(name: str, path: Path, vectors: Path | None, model: Path | None) -> System:
+    if model is not None and not (path / "manifest.json").is_file():
+        raise UsageError(
+            f"model={model} is for embeddings whose model has moved, and {path} is none. Leave it out."
+        )
+    if _is_model(path):
+        bundle = load_bundle(path, vectors)
+        if isinstance(bundle.front_end, ExternalFrontEnd):
+            bundle.front_end.warn_of_another_table()
+        return System(name, path, bundle, None, bundle.hash)
+    if vectors is not None:
+        raise UsageError(
+            f"vectors={vectors} is for a model that looks tracks up, and {path} is no model. Leave it out."
+        )
+    if (path / "manifest.json").is_file():
+        return _read_embeddings(name, path, model)
+    if path.suffix in TABLES or (path.is_dir() and any(path.glob("[!.]*.parquet"))):
+        table = read_table(path)
+        return System(
+            name, path, None, TableVectors(table, frozenset(table.track_ids)), sha256_of_table(path)
+        )
+    if _is_model(path / "model"):
+        raise UsageError(f"{path} is the folder of a run. Its model is in {path / 'model'}.")
+    raise UsageError(f"{path} {'is nothing to compare' if path.exists() else 'does not exist'}. {KINDS}")
+
+
+def _is_model(path: Path) -> bool:
+    return (path / "config.json").is_file()
+
+
+def _read_embeddings(name: str, folder: Path, model: Path | None) -> System:
+    manifest, found = read_manifest(folder), read_embeddings(folder)
+    stored = OwnVectors(
+        folder,
+        dict(zip(found.track_ids, found.vectors, strict=True)),
+        dict(zip(found.track_ids, found.audio_hashes, strict=True)),
+        has_patches=all(part.patches_sha256 is not None for part in manifest.parts),
+    )
+    bundle, lost = _model_of(model or found.model_path, found.model_hash)
+    if model is not None and lost:
+        raise ArtefactError(f"{folder}: {lost}. Name the model that made these embeddings.")
+    return System(name, folder, bundle, stored, sha256_of(folder / "manifest.json"), lost)
+
+
+def _model_of(path: Path, model_hash: str) -> tuple[Bundle | None, str]:
+    """The model of an embeddings folder, or why there is none."""
+    try:
+        bundle = load_bundle(path)
+    except SoundkinError as error:
+        return None, f"the model that made them cannot be read ({str(error).rstrip('.')})"
+    if bundle.hash != model_hash:
+        return (
+            None,
+            f"{path} is another model ({bundle.hash[:12]}) than the one that made them ({model_hash[:12]})",
+        )
+    return bundle, ""
+
+
+def _name_and_path(words: str) -> tuple[str, Path]:
+    """The name, empty where none was given, and the path."""
+    name, equals, path = words.partition("=")
+    if equals and name and path and not Path(words).exists():
+        return name, Path(path)
+    return "", Path(words)
+
+
+def _names(named: Sequence[tuple[str, Path]]) -> list[str]:
+    """A name for each: as given, or else the end of its path, as much of it as tells it from the others."""
+    names = [name or _end(path, 1) for name, path in named]
+    for parts in (2, 3, 4):
+        often = Counter(names)
+        names = [
+            _end(path, parts) if not given and often[name] > 1 else name
+            for name, (given, path) in zip(names, named, strict=True)
+        ]
+    repeated = [name for name, count in Counter(names).items() if count > 1 or name in RESERVED]
+    if repeated:
+        raise UsageError(
+            f"a system called {repeated[0]} is there already. Give each a name of its own: NAME={named[-1][1]}"
+        )
+    return names
+
+
+def _end(path: Path, parts: int) -> str:
+    """`b/model` of `/a/b/model`; without the suffix of a table."""
+    whole = path.absolute()
+    whole = whole.with_suffix("") if whole.suffix in TABLES else whole
+    return "/".join(whole.parts[-parts:])
+
+
+def vectors_of(system: System, track_ids: Iterable[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The stored vectors of those tracks that have one, and why a vector that is there cannot be used."""
+    found: dict[str, np.ndarray] = {}
+    refused: dict[str, str] = {}
+    assert system.stored is not None
+    for track_id in track_ids:
+        try:
+            vector = system.stored.vector(track_id)
+        except AudioError as error:
+            refused[track_id] = str(error)
+            continue
+        if vector is not None:
+            found[track_id] = vector
+    return found, refused

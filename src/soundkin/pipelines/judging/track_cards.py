@@ -1,0 +1,92 @@
+"""Listening: what a page shows of tracks, ten seconds of each among it, and what systems believe two of them
+share.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from soundkin.catalog.corrections import cell_text
+from soundkin.catalog.table import Catalog
+from soundkin.errors import AudioError
+from soundkin.evaluation.label_questions import DEFAULT_LABELS, Values, column_values
+from soundkin.explore.report_page import Listing
+from soundkin.explore.snippets import SNIPPET_RATE_HZ, SOURCE_SECONDS, data_uri, encode_mp3, middle
+from soundkin.features.decode import read_waveform
+from soundkin.pipelines.judging.compared_systems import PatchVectors
+
+
+@dataclass(eq=False)
+class TrackCards:
+    """The tracks of a catalog as pages show them; a track that is shown again is not read again.
+
+    `heard` says which tracks our model was trained on.
+    """
+
+    catalog: Catalog
+    heard: Sequence[bool]
+    _columns: dict[str, Values] = field(default_factory=dict)
+    _snippets: dict[int, tuple[str | None, str]] = field(default_factory=dict)
+
+    def of(
+        self, row: int, query: int | None = None, similarity: float | None = None, moment: str = ""
+    ) -> Listing:
+        """A track; as a neighbour of `query`, with what the two have in common."""
+        title, genre = ("; ".join(self.values(name)[row]) for name in ("title", "genre"))
+        artist = cell_text(self.catalog, self.catalog.track_ids[row], "artist")
+        if row not in self._snippets:
+            self._snippets[row] = snippet(self.catalog.audio_paths()[row])
+        audio, silence = self._snippets[row]
+        return Listing(
+            title=title or self.catalog.track_ids[row],
+            artist=artist or "unknown artist",
+            genre=genre,
+            audio=audio,
+            silence=silence,
+            similarity=similarity,
+            shared=self.shared(query, row) if query is not None else (),
+            moment=moment,
+            heard=self.heard[row],
+        )
+
+    def shared(self, one: int, other: int) -> list[str]:
+        """The labels that two tracks have a value of in common."""
+        return [
+            label for label in DEFAULT_LABELS if set(self.values(label)[one]) & set(self.values(label)[other])
+        ]
+
+    def values(self, column: str) -> Values:
+        """What a column holds for each track."""
+        if column not in self._columns:
+            self._columns[column] = column_values(self.catalog, column)
+        return self._columns[column]
+
+
+def snippet(path: Path) -> tuple[str | None, str]:
+    """The address of ten seconds of sound, or None and why there is none."""
+    try:
+        waveform = read_waveform(path, SNIPPET_RATE_HZ, SOURCE_SECONDS)
+    except AudioError as error:
+        return None, f"no sound: {error}"
+    return data_uri(encode_mp3(middle(waveform.samples, SNIPPET_RATE_HZ), SNIPPET_RATE_HZ), "audio/mpeg"), ""
+
+
+def most_alike(patches: Mapping[str, PatchVectors], query: str, neighbour: str) -> str:
+    """Where two tracks sound most alike, by the cosines of their patches; nothing where these were not kept."""
+    if query not in patches or neighbour not in patches:
+        return ""
+    ours, theirs = patches[query], patches[neighbour]
+    cosines = _unit(theirs.vectors) @ _unit(ours.vectors).T
+    there, here = divmod(int(cosines.argmax()), cosines.shape[1])
+    return f"its {_clock(theirs.start_seconds[there])} is most like the query's {_clock(ours.start_seconds[here])}"
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+
+
+def _clock(seconds: float) -> str:
+    """`1:02`."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

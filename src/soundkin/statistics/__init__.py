@@ -1,0 +1,1 @@
+"""Statistics on scores and vectors: arrays in, arrays out."""

@@ -1,0 +1,65 @@
+"""Nearest neighbours by cosine, exactly, in bounded memory: of unit vectors, a chunk of queries at a time."""
+
+from collections.abc import Iterator
+
+import faiss
+import numpy as np
+
+from soundkin.shapes import Float, Float32, Int, typechecked
+from soundkin.statistics.scaling import unit_length
+
+CHUNK = 512  # queries at once, or fewer where there are very many candidates
+SIMILARITIES_AT_ONCE = 1 << 26  # 256 MB
+
+
+@typechecked
+def nearest(
+    queries: Float32[np.ndarray, "queries embedding"],
+    candidates: Float32[np.ndarray, "candidates embedding"],
+    k: int,
+) -> tuple[Float32[np.ndarray, "queries k"], Int[np.ndarray, "queries k"]]:
+    """The `k` candidates of largest inner product with each query: (products, rows of `candidates`), best
+    first.
+
+    With unit vectors the products are cosines. Fewer than `k` columns if there are fewer candidates.
+    """
+    products, rows = faiss.knn(
+        np.ascontiguousarray(queries),
+        np.ascontiguousarray(candidates),
+        min(k, len(candidates)),
+        metric=faiss.METRIC_INNER_PRODUCT,
+    )
+    return products, rows
+
+
+@typechecked
+def nearest_others(
+    vectors: Float32[np.ndarray, "tracks embedding"], k: int
+) -> tuple[Float32[np.ndarray, "tracks k"], Int[np.ndarray, "tracks k"]]:
+    """As `nearest`, of every track among all the others of `vectors`."""
+    k = min(k, len(vectors) - 1)
+    products, rows = nearest(vectors, vectors, k + 1)
+    own = rows == np.arange(len(vectors))[:, None]
+    own[~own.any(axis=1), -1] = True  # crowded out by copies of itself
+    return products[~own].reshape(-1, k), rows[~own].reshape(-1, k)
+
+
+def chunk_size(candidates: int) -> int:
+    """How many queries to compare with so many candidates at once."""
+    return min(CHUNK, max(1, SIMILARITIES_AT_ONCE // max(candidates, 1)))
+
+
+def similarity_chunks(
+    vectors: Float[np.ndarray, "tracks embedding"],
+    candidates: Int[np.ndarray, " candidates"],
+    queries: Int[np.ndarray, " asking"] | None = None,
+) -> Iterator[tuple[Int[np.ndarray, " queries"], Float[np.ndarray, "queries candidates"]]]:
+    """For every track as a query, or those in the rows `queries`: (rows, their cosines to each of
+    `candidates`).
+    """
+    unit = unit_length(vectors)
+    rows_of_all = np.arange(len(unit)) if queries is None else queries
+    size = chunk_size(len(candidates))
+    for start in range(0, len(rows_of_all), size):
+        rows = rows_of_all[start : start + size]
+        yield rows, unit[rows] @ unit[candidates].T

@@ -1,0 +1,121 @@
+"""What a training run is made of, in one typed tree. Each part's defaults stand with its owner."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, create_model
+
+from soundkin.catalog.splits import SplitConfig
+from soundkin.config import Config
+from soundkin.features.augment import AugmentConfig
+from soundkin.features.front_ends import AnyFrontEnd
+from soundkin.features.log_mel import FrontEnd
+from soundkin.features.patches import PatchConfig
+from soundkin.models import NetworkConfig
+from soundkin.tasks import TASKS
+from soundkin.training.weighting import WeightingName
+
+
+class DataConfig(Config):
+    """How tracks become batches of patches."""
+
+    split: SplitConfig = SplitConfig()
+    augment: AugmentConfig = AugmentConfig()
+    batch_patches: PositiveInt = Field(64, description="patches in a batch, about")
+    most_patches: PositiveInt = Field(1, description="a track is heard in runs of one to so many patches")
+    group_share: float = Field(
+        0.5, gt=0.0, lt=1.0, description="share of a batch for tracks that tasks want together"
+    )
+    no_artist: tuple[str, ...] = Field(
+        (), description="names that are no artist's, beside Various Artists and its like"
+    )
+    tracks_per_artist: PositiveInt = Field(
+        2, description="a batch draws artists evenly, and this many tracks of each"
+    )
+    cache_folder: Path | None = Field(
+        None, description="log-mels on disk; default: `cache` beside the run's folder"
+    )
+    cache_seconds: float = Field(300.0, gt=0.0, description="how much of a long track is cached for training")
+    cache_workers: PositiveInt = 2
+    loader_workers: NonNegativeInt = Field(
+        0, description="processes that read batches; 0 reads between steps"
+    )
+    validation_patches: PositiveInt = Field(8, description="patches heard of each held-out track")
+
+
+class TrainerConfig(Config):
+    """How long and on what."""
+
+    epochs: NonNegativeInt = Field(30, description="0 keeps the start, untrained, as the model")
+    steps_per_epoch: PositiveInt | None = Field(None, description="default: as many as hear each track once")
+    learning_rate: float = Field(2e-3, gt=0.0)
+    network_rate: float = Field(
+        0.3, gt=0.0, description="factor of the learning rate for the network below the heads"
+    )
+    frozen_share: float = Field(
+        0.2,
+        ge=0.0,
+        lt=1.0,
+        description="share of the epochs in which only heads learn, where training starts whitened",
+    )
+    warmup_share: float = Field(
+        0.1, ge=0.0, lt=1.0, description="share of a parameter's steps in which its rate rises"
+    )
+    weight_decay: float = Field(0.01, ge=0.0)
+    weighting: WeightingName = Field(
+        "fixed", description="task weights as given, or learnt from their uncertainty"
+    )
+    conflict_epochs: NonNegativeInt = Field(
+        5, description="gradient conflicts are measured at the beginning of every so many epochs; 0: never"
+    )
+    gradient_clip: float = Field(1.0, gt=0.0)
+    watched: str = Field(
+        "retrieval",
+        description="held-out score to stop by, and to keep weights by where they beat the start: retrieval, the mean "
+        "of them all, or one of those that metrics.csv has behind valid/, as genre_map or latent_factors_ndcg",
+    )
+    patience: PositiveInt = Field(10, description="epochs without a better held-out score before stopping")
+    accelerator: Literal["cpu", "gpu", "cuda", "mps", "auto"] = "cpu"
+    devices: PositiveInt = 1
+    strategy: str = Field("auto", description="how several devices share the work, as ddp")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    threads: PositiveInt | None = Field(
+        None, description="CPU threads of a process; default: torch's own choice"
+    )
+
+
+class LoggerConfig(Config):
+    """Where figures go besides metrics.csv."""
+
+    tensorboard: bool = True
+
+
+if TYPE_CHECKING:
+
+    class TaskConfigs(Config):
+        """One optional entry a registered proxy task; the real class is made from the registry."""
+
+else:
+    TaskConfigs = create_model(
+        "TaskConfigs",
+        __base__=Config,
+        **{name: (task.config_kind | None, None) for name, task in TASKS.items()},
+    )
+
+
+class TrainConfig(Config):
+    """A whole training run."""
+
+    catalog: Path
+    run_dir: Path
+    ratings: Path | None = Field(None, description="user_id, track_id, rating: data/README.md")
+    triplets: Path | None = Field(None, description="anchor_id, closer_id, farther_id[, annotator_id]")
+    playlists: Path | None = Field(None, description="playlist_id, track_id; or an .m3u, or a folder of them")
+    random_seed: NonNegativeInt = 0
+    features: AnyFrontEnd = FrontEnd()
+    patch: PatchConfig = PatchConfig()
+    model: NetworkConfig = NetworkConfig()
+    task: TaskConfigs = TaskConfigs()
+    data: DataConfig = DataConfig()
+    trainer: TrainerConfig = TrainerConfig()
+    logger: LoggerConfig = LoggerConfig()

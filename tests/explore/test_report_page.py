@@ -1,0 +1,215 @@
+import base64
+import hashlib
+import io
+import itertools
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from soundkin.explore.report_page import (
+    Listing,
+    Picture,
+    QueryListing,
+    Report,
+    Score,
+    ScoreLine,
+    Section,
+    Step,
+    render_report,
+)
+from soundkin.explore.snippets import data_uri
+
+SCRIPT = "<script>alert('x')</script>"
+SYSTEMS = ("model", "MFCC", "chance")
+
+
+class Page(HTMLParser):
+    """Every start tag with its attributes, and all text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def line(filter="artist", trained=True, **changes):
+    scores = [Score("model", 0.7, 0.6, 0.8), Score("MFCC", 0.4, 0.3, 0.5), Score("chance", 0.1)]
+    gain = Score("MFCC", 0.3, 0.2, 0.4)
+    return ScoreLine("same genre", trained, "mAP@10", filter, 72, 18, scores, gain, main=True, **changes)
+
+
+def report(**changes):
+    seed = Listing("Night Train", "Ann", "jazz", audio="data:audio/mpeg;base64,AAAA")
+    near = Listing(
+        "Day Bus", "Bob", "jazz", audio=None, silence="no sound: gone", similarity=0.876, shared=["genre"]
+    )
+    everything = {
+        "title": "soundkin report: demo",
+        "verdict": "what was learnt: genre mAP@10 0.70",
+        "facts": [("Judged on", "72 tracks")],
+        "systems": SYSTEMS,
+        "lines": [line(), line(filter=None)],
+        "hubness": [("model", "0.52", "14%", "3%")],
+        "queries": [QueryListing(seed, [near])],
+        "how_queries_were_chosen": "By a hash.",
+        "pictures": [Picture("data:image/png;base64,AAAA", "a map", "The map.")],
+        "steps": [Step("Ask it.", "soundkin query index")],
+        "notes": ["Few artists."],
+    }
+    return render_report(Report(**everything | changes))
+
+
+def test_all_that_was_measured_is_on_the_page():
+    text = Page(report()).text
+    for words in ("what was learnt", "0.60 to 0.80", "+0.30", "over MFCC", "Day Bus", "0.876", "same genre"):
+        assert words in text
+    for words in ("no sound: gone", "soundkin query index", "Few artists.", "0.52", "By a hash."):
+        assert words in text
+
+
+def test_it_loads_nothing_from_anywhere():
+    page = Page(report())
+    addresses = [
+        value for _, found in page.tags for key, value in found.items() if key in ("src", "href", "action")
+    ]
+    assert addresses
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert "://" not in report()
+    policy = next(found["content"] for found in page.all("meta") if "http-equiv" in found)
+    assert policy.startswith("default-src 'none'")
+
+
+def test_those_who_do_not_see_it_can_follow_it():
+    page = Page(report())
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(picture["alt"] for picture in page.all("img"))
+    assert all("Night Train by Ann" in player["aria-label"] for player in page.all("audio"))
+    assert all("scope" in cell for cell in page.all("th"))
+    ids = {found["id"] for _, found in page.tags if "id" in found}
+    assert {link["href"].removeprefix("#") for link in page.all("a")} <= ids
+    headings = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3")]
+    assert headings[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
+
+
+def test_only_main_measures_with_the_filter_on_are_drawn_as_bars():
+    bars = [found for _, found in Page(report()).tags if found.get("class", "").startswith("bar")]
+    assert len(bars) == len(SYSTEMS)
+
+
+@pytest.mark.parametrize("field", ["title", "artist", "genre"])
+def test_a_catalog_cannot_write_into_the_page(field):
+    listing = Listing(**{"title": "a", "artist": "b", "genre": "c", "audio": "data:,"} | {field: SCRIPT})
+    assert SCRIPT not in report(queries=[QueryListing(listing, [listing])])
+
+
+def test_a_run_without_anything_is_still_a_page():
+    empty = dict.fromkeys(("lines", "hubness", "queries", "pictures", "steps", "notes", "facts"), ())
+    page = Page(report(**empty))
+    assert "Nothing could be scored" in page.text
+    assert not page.all("audio")
+
+
+ROWS = [
+    {"system": "ours", "agreement": "0.71 [0.60, 0.80]", "found": "worse"},
+    {"system": "MFCC", "agreement": "0.40 [0.30, 0.50]", "kept": "+3%"},
+]
+
+
+def test_any_section_is_shown_with_its_verdict_its_cells_and_its_notes():
+    page = Page(report(sections=[Section("by hand", "nobody judged.", ROWS, ["Ears differ."])]))
+    for words in ("By hand", "nobody judged.", "0.71", "[0.60, 0.80]", "worse", "+3%", "Ears differ."):
+        assert words in page.text
+    assert {"href": "#section-by-hand"} in page.all("a")
+    assert any(found.get("id") == "section-by-hand" for _, found in page.tags)
+    assert Section("a", "b", ROWS).columns == ["system", "agreement", "found", "kept"]
+    assert Section("a", "b", ROWS).numeric == ["agreement", "kept"]
+
+
+def test_a_section_without_rows_and_one_of_many_are_shown_too():
+    assert "nothing measured" in Page(report(sections=[Section("cold start", "nothing measured", [])])).text
+    many = Page(report(sections=[Section("fairness", "found", ROWS * 20)]))
+    assert "The table: 40 rows" in many.text
+
+
+def test_a_section_cannot_write_into_the_page():
+    section = Section(SCRIPT, SCRIPT, [{SCRIPT: SCRIPT}], [SCRIPT])
+    assert SCRIPT not in report(sections=[section])
+
+
+def test_nobody_says_never_trained_on_where_nobody_knows():
+    assert "never trained on" in Page(report(lines=[line(trained=False)])).text
+    assert "never trained on" not in Page(report(lines=[line(trained=None)])).text
+
+
+def test_a_sentence_for_everybody_stands_above_the_figures():
+    text = Page(report(headline="Of ten neighbours, six share its genre.")).text
+    assert text.index("Of ten neighbours") < text.index("genre mAP@10 0.70")
+
+
+def test_pictures_have_a_twin_for_a_dark_ground():
+    page = Page(
+        report(
+            pictures=[
+                Picture("data:image/png;base64,AAAA", "a map", "The map.", "data:image/png;base64,BBBB")
+            ]
+        )
+    )
+    assert page.all("source") == [
+        {"media": "(prefers-color-scheme: dark)", "srcset": "data:image/png;base64,BBBB"}
+    ]
+    assert not Page(report()).all("source")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1200, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_its_tables_scroll_and_pictures_suit_the_ground(browser, tmp_path, width, scheme):
+    white, black = (data_uri(png(colour), "image/png") for colour in ("white", "black"))
+    rows = [{"system": "ours"} | {f"column {number}": "0.71 [0.60, 0.80]" for number in range(15)}]
+    pictures = [Picture(white, "a map", "The map.", black)]
+    (tmp_path / "report.html").write_text(
+        report(sections=[Section("fairness", "found", rows)], pictures=pictures)
+    )
+    tab = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True
+    ).new_page()
+    tab.goto((tmp_path / "report.html").as_uri())
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    table = tab.query_selector("#section-fairness ~ .scroll")
+    assert table.evaluate("(one) => one.scrollWidth > one.clientWidth")
+    last = table.query_selector("td:last-child")
+    last.scroll_into_view_if_needed()
+    assert last.evaluate("(one) => one.getBoundingClientRect().right") <= width
+    first = table.query_selector("tbody th").evaluate("(one) => one.getBoundingClientRect().left")
+    assert 0 <= first < width / 2, "the row's name stays in view"
+    assert tab.evaluate("document.querySelector('img').currentSrc") == (white if scheme == "light" else black)
+
+
+def png(colour):
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_the_way_to_the_judge_page_is_shown_only_where_there_is_one():
+    assert {"href": "judge.html"} in Page(report(judge_page="judge.html")).all("a")
+    assert "Judge for yourself" not in Page(report()).text
+
+
+def test_no_script_runs_but_the_pages_own():
+    text = report()
+    script = text.rpartition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
