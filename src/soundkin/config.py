@@ -34,7 +34,6 @@ def validate(kind: type[AnyConfig], values: Mapping[str, Any], where: str = "") 
 
     Raises:
         ConfigError: names each wrong key or value, what was expected, and the nearest right key.
-
     """
     try:
         return kind.model_validate(dict(values))

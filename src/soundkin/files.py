@@ -37,7 +37,6 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
-
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -68,7 +67,6 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     Raises:
         OutputError: the folder cannot be written, a file is in its place, or the disk is full.
-
     """
     path = Path(path)
     with explaining_output(path):
@@ -168,7 +166,6 @@ def locked(folder: Path) -> Iterator[bool]:
 
     Raises:
         OutputError: another process holds the lock.
-
     """
     with explaining_output(folder):
         descriptor = os.open(folder, os.O_RDONLY)
@@ -209,7 +206,6 @@ def read_json(path: Path) -> Any:
 
     Raises:
         ArtefactError: the file is missing or is not JSON.
-
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -225,7 +221,6 @@ def read_versioned_json(path: Path, kind: str, version: int, oldest: int | None 
 
     Raises:
         ArtefactError: the file is missing, is not JSON, or is of another kind or version; says what to do.
-
     """
     value = read_json(path)
     if not isinstance(value, dict) or value.get("format") != kind:

@@ -37,7 +37,6 @@ def in_processes(
     Raises:
         SoundkinError: a worker died, as it does when memory runs out; or whatever `function` raised.
         UsageError: this is a worker, which is importing a script that does not say where it begins.
-
     """
     refuse_script_without_guard()
     if workers <= 1:
@@ -71,7 +70,6 @@ def refuse_script_without_guard() -> None:
 
     Raises:
         UsageError: says how to mend the script.
-
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise UsageError(

@@ -74,7 +74,6 @@ class AnswerFiles:
             UsageError: `triplets` does not end in .csv.
             CatalogError: one of the files is not ours, or a row of it cannot be read.
             OutputError: they cannot be written, or another process has them open.
-
         """
         self.triplets = Path(triplets)
         if self.triplets.suffix.lower() != ".csv":
@@ -109,7 +108,6 @@ class AnswerFiles:
 
         Raises:
             OutputError: it could not be written, and then nothing of it is there.
-
         """
         _append(self.triplets if answer.kind == MAIN else self.checks, [answer])
 
@@ -118,7 +116,6 @@ class AnswerFiles:
 
         Raises:
             OutputError: a file could not be written.
-
         """
         kept: list[Answer] = []
         moved: list[Answer] = []

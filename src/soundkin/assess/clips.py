@@ -27,7 +27,6 @@ def cut(
 
     Raises:
         AudioError: shorter than a second, or silent.
-
     """
     half = len(samples) // 2
     places = {MIDDLE: samples, FIRST_HALF: samples[:half], SECOND_HALF: samples[half:]}

@@ -49,7 +49,6 @@ def read_gold(path: Path, catalog: Catalog, least: int) -> list[Gold]:
     Raises:
         CatalogError: the file cannot be used.
         UsageError: it has fewer than `least` questions, or two answers to one.
-
     """
     rows = read_triplets(Path(path), catalog)[["anchor_id", "closer_id", "farther_id"]].drop_duplicates()
     gold = [
@@ -80,7 +79,6 @@ def gold_from_halves(
 
     Raises:
         UsageError: all tracks are by one artist.
-
     """
     random = np.random.default_rng([random_seed, len(catalog)])
     artists = catalog.artists.groups

@@ -105,7 +105,6 @@ class Sessions:
 
         Raises:
             UsageError: no such choice. NotAskedError: another question is being asked, or none.
-
         """
         annotator = self.annotator(annotator_id)
         if choice not in CHOICES:

@@ -92,7 +92,6 @@ def plan_questions(
 
     Raises:
         UsageError: there are not three tracks by three artists.
-
     """
     artists = catalog.artists.groups
     if len(np.unique(artists)) < 3:

@@ -135,7 +135,6 @@ def read_target(path: Path) -> dict[str, dict[str, float]]:
 
     Raises:
         CatalogError: names the file, the row, the value and the mend.
-
     """
     path = Path(path)
     source = f"target {path}"

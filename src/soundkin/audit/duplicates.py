@@ -173,7 +173,6 @@ def find_duplicates(
     Raises:
         UsageError: not as many paths, vectors or hashes as tracks, or a vector that is not finite.
         OutputError: the temporary file cannot be written.
-
     """
     _require_one_each(track_ids, audio_paths, vectors, audio_hashes)
     firsts, repeats = _equal_files(audio_hashes or [""] * len(track_ids))

@@ -14,13 +14,7 @@ from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
 from soundkin.audit.out_of_fold import fit_temperature, out_of_fold_scores
-from soundkin.audit.planted_errors import (
-    LEAST_CHANCE,
-    Calibration,
-    PlantedErrors,
-    beliefs,
-    plant_errors,
-)
+from soundkin.audit.planted_errors import LEAST_CHANCE, Calibration, PlantedErrors, beliefs, plant_errors
 from soundkin.catalog.table import Catalog
 from soundkin.evaluation.label_questions import Question, group_numbers, memberships, question
 from soundkin.evaluation.probes import deal_folds

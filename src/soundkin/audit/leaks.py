@@ -137,7 +137,6 @@ def find_leaks(
         splits: `train`, `valid` or `test` of each track, in row order (`SplitRule.assign`).
         audio_hashes: what tells the content of the audio, by track id; None if nobody looked.
         near_duplicates: pairs of track ids that sound the same; None if nobody listened.
-
     """
     kin: list[LeakGroup] = []
     looked_for = []

@@ -204,7 +204,6 @@ def write_annotators(audit: AnnotatorAudit, path: Path) -> None:
     Raises:
         CatalogError: another suffix.
         OutputError: the folder cannot be written, or the disk is full.
-
     """
     write_rows(annotator_table(audit).round(FILE_DIGITS), path)
 

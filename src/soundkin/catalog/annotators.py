@@ -93,7 +93,6 @@ def find_consensus(
 
     Raises:
         CatalogError: gold questions contradict each other.
-
     """
     judgements, known, hints = _number(triplets, gold, expected)
     before = _prior_log_odds(judgements.question_count, known, hints)

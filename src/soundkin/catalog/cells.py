@@ -27,7 +27,6 @@ def write_changed(source: Path, output: Path, changes: Changes) -> None:
     Raises:
         CatalogError: a value does not fit the type of its Parquet column.
         OutputError: `output` cannot be written.
-
     """
     if source.suffix.lower() == ".csv":
         content = _changed_csv(source, changes)

@@ -17,7 +17,6 @@ def signature(path: Path) -> str:
 
     Raises:
         OSError: the file cannot be reached.
-
     """
     parts = [READER, _state(path)]
     for suffix in (".lrc", ".txt"):

@@ -57,7 +57,6 @@ def read_corrections(path: Path) -> tuple[Correction, ...]:
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
-
     """
     path = Path(path)
     source = f"corrections {path}"
@@ -76,7 +75,6 @@ def write_corrections(corrections: Iterable[Correction], path: Path) -> None:
     Raises:
         CatalogError: another suffix.
         OutputError: the folder cannot be written, or the disk is full.
-
     """
     write_rows(pd.DataFrame(list(corrections), columns=list(COLUMNS), dtype=object), Path(path))
 
@@ -92,7 +90,6 @@ def apply_corrections(
         CatalogError: a track is unknown, a cell no longer holds what it was, or a value does not fit its
             column; all
             such tracks are counted, and the first is named.
-
     """
     corrections = tuple(corrections)
     known = frozenset(catalog.track_ids)
@@ -120,7 +117,6 @@ def write_corrected(catalog: Catalog, source: Path, output: Path) -> None:
     Raises:
         CatalogError: `output` is the source itself, or has another suffix than .csv or .parquet.
         OutputError: the folder cannot be written, or the disk is full.
-
     """
     source, output = Path(source), Path(output)
     if output.resolve() == source.resolve():
@@ -145,7 +141,6 @@ def read_review(path: Path, by: str, timestamp: str) -> Review:
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
-
     """
     path = Path(path)
     source = f"review {path}"
@@ -201,7 +196,6 @@ def merge_corrections(earlier: Iterable[Correction], later: Iterable[Correction]
 
     Raises:
         CatalogError: a later one knows the cell neither as the source has it nor as the earlier one left it.
-
     """
     merged = {(one.track_id, one.column): one for one in earlier}
     for one in later:

@@ -46,7 +46,6 @@ def find_format(path: Path, source: str, required: Sequence[str]) -> CsvFormat:
 
     Raises:
         CatalogError: it is no text table in UTF-8 or UTF-16.
-
     """
     with path.open("rb") as file:
         start = file.read(HEADER_BYTES)
@@ -80,7 +79,6 @@ def read_csv(path: Path, source: str, form: CsvFormat, encoding_checked: bool = 
 
     Raises:
         CatalogError: the file is ragged, not in its encoding, or has no row below the header.
-
     """
     kind = pa.string() if encoding_checked else pa.binary()
     if form.empty:

@@ -82,7 +82,6 @@ def read_tags(path: Path) -> Tags:
     Raises:
         NoAudioError: there is no audio in it.
         AudioError: the container cannot be opened.
-
     """
     sources, duration = _mutagen_texts(path) or _av_texts(path)
     found = {field: _first(sources, names) for field, names in TAG_NAMES.items()}

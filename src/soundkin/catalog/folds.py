@@ -29,7 +29,6 @@ def leave_source_out(
     Raises:
         CatalogError: `column` is absent or empty. UsageError: fewer sources than folds, or fewer than two
             folds.
-
     """
     catalog.require(column, "tracks were to be kept apart by it. Name another column as the source.")
     names = sources_of(catalog, column)

@@ -104,7 +104,6 @@ def make_interactions(ratings: pd.DataFrame, config: InteractionsConfig, source:
 
     Raises:
         CatalogError: nobody likes anything.
-
     """
     pairs = _one_row_a_pair(ratings, config)
     users, user_ids = pd.factorize(pairs["user_id"], sort=True)

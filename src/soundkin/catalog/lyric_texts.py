@@ -28,7 +28,6 @@ def lyrics_of(catalog: Catalog) -> list[str]:
 
     Raises:
         CatalogError: a file lies outside the folder; names the track and the cell.
-
     """
     if "lyrics" not in catalog.frame:
         return [""] * len(catalog)

@@ -24,7 +24,6 @@ def from_disk(path: str | Path) -> str:
 
     Raises:
         UnicodeDecodeError: its bytes are not UTF-8.
-
     """
     return os.fsencode(path).decode()
 

@@ -32,7 +32,6 @@ def read_playlists(path: Path, catalog: Catalog) -> pd.DataFrame:
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
-
     """
     path = Path(path)
     source = f"playlists {path}"

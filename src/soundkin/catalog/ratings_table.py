@@ -26,7 +26,6 @@ def read_ratings(path: Path, catalog: Catalog) -> pd.DataFrame:
         CatalogError: names the file, the row, the column, the value, and the mend; also where a user rates a
             track
             twice, and differently, at one time or at no known one.
-
     """
     path = Path(path)
     source = f"ratings {path}"
@@ -77,7 +76,6 @@ def keep_known(frame: pd.DataFrame, source: str, columns: list[str], catalog: Ca
 
     Raises:
         CatalogError: none does.
-
     """
     known = frame[columns].isin(set(catalog.track_ids)).all(axis="columns").to_numpy(bool)
     if not known.any():

@@ -93,7 +93,6 @@ def read_earlier(catalog: Path) -> list[EarlierRow]:
 
     Raises:
         CatalogError: one of the two is broken.
-
     """
     scanned = _read_scanned(catalog)
     rows: dict[str, EarlierRow] = {}

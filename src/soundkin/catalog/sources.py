@@ -29,7 +29,6 @@ class Sources:
 
         Raises:
             CatalogError: no file was named, it breaks its promises, or has no row about a training track.
-
         """
         return self._read("ratings", self.ratings, read_ratings, ["track_id"], task)
 

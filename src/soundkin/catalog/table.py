@@ -67,7 +67,6 @@ class Catalog:
 
         Raises:
             CatalogError: no such track.
-
         """
         return self.folder / on_disk(str(self.frame["path"].iloc[self.row(track_id)]))
 
@@ -80,7 +79,6 @@ class Catalog:
 
         Raises:
             CatalogError: no such track.
-
         """
         if track_id not in self._rows:
             raise CatalogError(
@@ -101,7 +99,6 @@ class Catalog:
 
         Raises:
             CatalogError: the catalog has no such column.
-
         """
         if column not in self.frame:
             raise CatalogError(f"{self.source}: no column {column}. It has {', '.join(self.frame.columns)}.")
@@ -117,7 +114,6 @@ class Catalog:
 
         Raises:
             CatalogError: no track has one of the ids.
-
         """
         chosen = np.asarray(tracks)
         rows = (
@@ -149,7 +145,6 @@ def read_catalog(path: Path, no_artist: Sequence[str] = ()) -> Catalog:
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
-
     """
     path = Path(path)
     source = f"catalog {path}"
@@ -168,7 +163,6 @@ def write_catalog(frame: pd.DataFrame, path: Path) -> None:
     Raises:
         CatalogError: another suffix.
         OutputError: the folder cannot be written, or the disk is full.
-
     """
     write_rows(frame, Path(path))
 

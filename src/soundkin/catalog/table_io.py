@@ -37,7 +37,6 @@ def read_rows(path: Path, source: str, required: Sequence[str]) -> pd.DataFrame:
 
     Raises:
         CatalogError: the file is absent, empty, not a table, ragged or not UTF-8, or lacks a required column.
-
     """
     _check_is_file(path, source)
     check_suffix(path, source)
@@ -74,7 +73,6 @@ def write_rows(frame: pd.DataFrame, path: Path) -> None:
     Raises:
         CatalogError: another suffix.
         OutputError: the folder cannot be written, or the disk is full.
-
     """
     check_suffix(path, "table")
     if path.suffix.lower() == ".csv":
@@ -146,7 +144,6 @@ def numbers(frame: pd.DataFrame, source: str, column: str, problem: str, mend: s
 
     Raises:
         CatalogError: a cell is not a finite number.
-
     """
     text = frame[column]
     if frame.attrs.get("decimal_comma"):

@@ -51,7 +51,6 @@ def read_times(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.T
         CatalogError: names the row and the value that is no time, is in another unit than its column, or
             could be
             read in two ways.
-
     """
     text = frame[column].astype("str")
     numeric = text.str.fullmatch(NUMBER).fillna(False).to_numpy(bool)

@@ -24,7 +24,6 @@ def read_triplets(path: Path, catalog: Catalog) -> pd.DataFrame:
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
-
     """
     path = Path(path)
     source = f"triplets {path}"

@@ -23,7 +23,6 @@ def read_verdicts(path: Path, catalog: Catalog) -> pd.DataFrame:
 
     Raises:
         CatalogError: names the file, the row, the column, the value, and the mend.
-
     """
     path = Path(path)
     source = f"judgements {path}"

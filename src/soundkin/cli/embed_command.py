@@ -41,13 +41,7 @@ Examples:
     "--replace", is_flag=True, help="Replace vectors of another model in the output folder without asking."
 )
 def command(
-    model: Path,
-    catalog: Path,
-    output: Path,
-    workers: int,
-    vectors: Path | None,
-    patches: bool,
-    replace: bool,
+    model: Path, catalog: Path, output: Path, workers: int, vectors: Path | None, patches: bool, replace: bool
 ) -> int:
     from soundkin.pipelines.embed import embed_catalog
 

@@ -27,7 +27,6 @@ def say(text: str) -> None:
 
     Raises:
         OutputError: stdout is closed, or full.
-
     """
     _write(printable_lines(text))
 

@@ -85,7 +85,6 @@ def synthesise(folder: Path, config: CorpusConfig, workers: int = 1) -> Corpus:
     Raises:
         UsageError: the folder holds something else.
         OutputError: the folder cannot be written, or the disk is full.
-
     """
     corpus, state = Corpus(Path(folder)), _state(config)
     if is_synthesised(folder, config):
@@ -106,7 +105,6 @@ def read_truth(folder: Path) -> Truth:
 
     Raises:
         ArtefactError: there is no whole corpus.
-
     """
     corpus = Corpus(Path(folder))
     tracks = read_json(corpus.truth / "tracks.json")

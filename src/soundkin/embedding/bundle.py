@@ -113,7 +113,6 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     Raises:
         OutputError: the folder cannot be written, or holds something else.
         SoundkinError: the network gives no finite vectors.
-
     """
     folder = Path(folder)
     if folder.exists() and not (folder / "config.json").exists() and any(folder.iterdir()):
@@ -187,7 +186,6 @@ def load_bundle(folder: Path, vectors: Path | None = None) -> Bundle:
     Raises:
         UsageError: there is no such folder.
         ArtefactError: a file is missing, corrupt or edited, or the bundle is of another version.
-
     """
     return read_whole(Path(folder), partial(_load_bundle, vectors=vectors))
 

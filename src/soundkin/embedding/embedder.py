@@ -121,7 +121,6 @@ class Embedder:
             AudioError: a single file or an array cannot be used; says why.
             UsageError: what is given is no audio: an array without rate, of an impossible shape, or not
                 finite.
-
         """
         if _is_several(audio):
             return self._embed_files(_as_paths(audio), lyrics, normalise, workers, show_progress)
@@ -241,7 +240,6 @@ def load(folder: Path | str, vectors: Path | None = None) -> Embedder:
     Raises:
         UsageError: there is no such folder.
         ArtefactError: the bundle is corrupt, or of another version.
-
     """
     return Embedder(load_bundle(Path(folder), vectors))
 
@@ -251,7 +249,6 @@ def stream_array(samples: np.ndarray, sample_rate_hz: int) -> AudioStream:
 
     Raises:
         UsageError: the samples or the rate are of no sound.
-
     """
     block, rate = samples_by_channels(samples), rate_hz(sample_rate_hz)
     return AudioStream(

@@ -82,7 +82,6 @@ class Export:
 
     Raises:
         OutputError: the folder cannot be written, holds other files, or is being written by another run.
-
     """
 
     def __init__(

@@ -52,7 +52,6 @@ def known_users(bundle: Bundle, folder: Path, task: str | None = None) -> KnownU
     Raises:
         UsageError: the model learnt nothing of users, or not by that task.
         ArtefactError: the bundle's parts do not fit each other.
-
     """
     kind = _chosen(bundle, folder, task)
     built = kind.from_json(bundle.tasks[kind.name], bundle.network_config.embedding_size)

@@ -67,7 +67,6 @@ def read_embeddings(folder: Path) -> Embeddings:
 
     Raises:
         ArtefactError: a file is missing, corrupt or of another version, or holds vectors of another model.
-
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -98,7 +97,6 @@ def read_patches(folder: Path, track_ids: Collection[str] | None = None) -> Iter
     Raises:
         UsageError: the embeddings were made without patch vectors.
         ArtefactError: as `read_embeddings`.
-
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -122,7 +120,6 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         UsageError: there is no such folder.
         ArtefactError: the manifest is missing, corrupt or of another version.
-
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -24,7 +24,6 @@ def read_users(path: Path) -> dict[str, list[str]]:
 
     Raises:
         ArtefactError: the file is corrupt.
-
     """
     if not path.exists():
         return {}

@@ -19,7 +19,6 @@ def samples_by_channels(samples: np.ndarray) -> Float32[np.ndarray, "samples cha
 
     Raises:
         UsageError: the shape or the type is of no sound, or a sample is not finite.
-
     """
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and min(samples.shape) > MOST_CHANNELS):
         raise UsageError(f"samples of shape {samples.shape}: {WANTED}")
@@ -43,7 +42,6 @@ def rate_hz(value: object) -> int:
 
     Raises:
         UsageError: it is no whole number, or out of range.
-
     """
     whole = isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
     if not whole or not LOWEST_RATE_HZ <= int(value) <= HIGHEST_RATE_HZ:  # type: ignore[call-overload]

@@ -41,7 +41,6 @@ def ask(
     Raises:
         UsageError: vectors and catalog do not match, or vectors hold a NaN or infinity.
         CatalogError: a label asked for is not in the catalog.
-
     """
     rows_of = {fold: np.flatnonzero(folds == fold) for fold in systems}
     for fold, of_fold in systems.items():
@@ -65,7 +64,6 @@ def labels_to_ask(catalog: Catalog, labels: Sequence[str] | None) -> list[str]:
 
     Raises:
         CatalogError: a label asked for is not in the catalog.
-
     """
     if labels is None:
         return [label for label in DEFAULT_LABELS if any(column_values(catalog, label))]

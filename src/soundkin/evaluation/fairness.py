@@ -98,7 +98,6 @@ def fairness(
 
     Raises:
         UsageError: a grouping is of more or fewer items than a measure, or than there are vectors.
-
     """
     systems = systems or {}
     for measure in measures:
@@ -111,10 +110,7 @@ def fairness(
     shown = exposures(systems, groupings, artists, k, resamples, random_seed, unit) if groupings else ()
     names = list(dict.fromkeys(chain(*(measure.scores for measure in measures), systems)))
     return Fairness(
-        systems=tuple(names),
-        scores=scores,
-        exposures=shown,
-        notes=tuple(_notes(scores, shown, k)),
+        systems=tuple(names), scores=scores, exposures=shown, notes=tuple(_notes(scores, shown, k))
     )
 
 

@@ -136,7 +136,6 @@ def geometry(
 
     Raises:
         UsageError: vectors or patches do not match the tracks, or hold a NaN or infinity.
-
     """
     tracks = len(next(iter(systems.values()), ()))
     check_systems(systems, [f"in row {row}" for row in range(tracks)])
@@ -250,7 +249,7 @@ def _notes(
     notes = [
         "Skewness is 0 for an even spread and above 2 for a space with clear hubs; antihubs stand in no list. Mutual "
         "proximity is the Gaussian version, which leaves more hubs than the empirical one where cosines are not "
-        "normal. Queries are answered by plain cosine; the rest is what reducing hubs would do.",
+        "normal. Queries are answered by plain cosine; the rest is what reducing hubs would do."
     ]
     if ranked < tracks:
         notes.append(

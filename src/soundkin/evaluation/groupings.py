@@ -41,7 +41,6 @@ def groups_of(
 
     Raises:
         CatalogError: a column asked for is not in the catalog, or empty in every row.
-
     """
     if columns is None:
         columns = [column for column in COLUMNS if any(column_values(catalog, column))]

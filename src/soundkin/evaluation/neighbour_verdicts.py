@@ -165,7 +165,6 @@ def judge_by_hand(
 
     Raises:
         UsageError: vectors and ids do not match, or vectors hold a NaN or infinity.
-
     """
     check_systems(systems, track_ids)
     verdicts, left_out = _verdicts(track_ids, judgements)

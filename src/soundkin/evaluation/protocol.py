@@ -127,7 +127,6 @@ def read_evaluation(path: Path) -> Evaluation:
 
     Raises:
         ArtefactError: the file is missing, corrupt or of another version.
-
     """
     saved = read_versioned_json(path, FORMAT, FORMAT_VERSION)
     try:
@@ -152,7 +151,6 @@ def evaluate_vectors(
     Raises:
         UsageError: vectors and catalog do not match, or vectors hold a NaN or infinity.
         CatalogError: a label asked for is not in the catalog.
-
     """
     folds = np.zeros(len(catalog), dtype=int)
     return evaluate_folds({0: systems}, catalog, folds, labels, trained_labels, random_seed, resamples)
@@ -175,7 +173,6 @@ def evaluate_folds(
 
     Raises:
         UsageError, CatalogError: as `evaluate_vectors`.
-
     """
     answers = ask(systems, catalog, folds, labels, random_seed=random_seed)
     return summarised(answers, systems, catalog, trained_labels, random_seed, resamples)

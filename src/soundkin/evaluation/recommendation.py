@@ -110,7 +110,6 @@ def cold_start(
     Raises:
         UsageError: vectors and plays do not match, vectors hold a NaN or infinity, or nobody played any of
             the tracks.
-
     """
     asked = ask_with_controls(systems, bound, plays, random_seed, metrics=metrics)
     return summarised(asked, plays.shape[1], binary(plays).nnz, random_seed, resamples)
@@ -133,7 +132,6 @@ def ask_with_controls(
 
     Raises:
         UsageError: as `cold_start`.
-
     """
     if not systems:
         raise UsageError("no system to judge: give the vectors of one at least.")

@@ -136,16 +136,13 @@ def robustness(
 
     Raises:
         UsageError: a system has other tracks, or was asked about other distortions, than the first.
-
     """
     _check(systems, originals, len(rows), len(groups))
     k = min(k, max(0, len(groups) - 1) // 2)
     scores = {name: dict(_scores(systems[name], originals[name], rows, k)) for name in originals}
     found = tuple(
         RobustnessRow(
-            distortion=measure.label,
-            metric=measure.metric,
-            **dict(compare(measure, resamples, random_seed)),
+            distortion=measure.label, metric=measure.metric, **dict(compare(measure, resamples, random_seed))
         )
         for measure in _measures(scores, groups[rows], unit)
         if measure.asked.any()

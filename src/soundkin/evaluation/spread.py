@@ -48,7 +48,6 @@ def spread_of(
 
     Raises:
         UsageError: there are patches of more or fewer tracks, or one holds a NaN or infinity.
-
     """
     within, between = patch_distances(patches)
     if len(within) != len(groups):
@@ -84,7 +83,6 @@ def patch_distances(
 
     Raises:
         UsageError: a patch vector holds a NaN or infinity.
-
     """
     found = []
     for row, of_track in enumerate(patches):

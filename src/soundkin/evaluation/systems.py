@@ -104,7 +104,6 @@ class TrackEmbedder:
 
         Raises:
             AudioError: the file cannot be used, or a network answers with numbers that are not finite.
-
         """
         with one_torch_thread():
             found = self._vectors(path, lyrics)

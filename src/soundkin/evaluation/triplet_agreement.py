@@ -162,7 +162,6 @@ def judge_triplets(
 
     Raises:
         UsageError: vectors and ids do not match, or vectors hold a NaN or infinity.
-
     """
     check_systems(systems, track_ids)
     judged = _judged(track_ids, triplets, artists)
@@ -255,11 +254,7 @@ def _won(advantage: np.ndarray) -> Scores:
 
 
 def _compared(
-    questions: str,
-    scores: dict[str, Scores],
-    judged: Judged,
-    random_seed: int,
-    resamples: int,
+    questions: str, scores: dict[str, Scores], judged: Judged, random_seed: int, resamples: int
 ) -> Agreement:
     anchors = judged.tracks[:, 0]
     measure = Measure(

@@ -76,7 +76,6 @@ def ask(
 
     Raises:
         UsageError: vectors and plays do not match, or hold a NaN or infinity.
-
     """
     plays, known = without_known(plays, known), binary(csr_matrix(plays.shape) if known is None else known)
     users, tracks = plays.shape

@@ -70,7 +70,6 @@ def make_lesson(
 
     Raises:
         UsageError: the training tracks have too few frames for a single codeword.
-
     """
     front_end, folder, seconds = config.features, config.data.cache_folder, config.data.cache_seconds
     assert isinstance(front_end, FrontEnd) and folder is not None
@@ -106,7 +105,6 @@ def foretell(lesson: Lesson, path: Path, random_seed: int = 0) -> dict[str, pd.D
     Raises:
         UsageError: there are fewer than two tracks to teach, or none to judge.
         ArtefactError: `path` is corrupt.
-
     """
 
     def regress() -> dict[str, np.ndarray]:
@@ -186,7 +184,6 @@ def _once(
 
     Raises:
         ArtefactError: the file is corrupt.
-
     """
     key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
     if path.exists():

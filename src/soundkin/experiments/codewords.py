@@ -54,7 +54,6 @@ class Codebook:
 
         Raises:
             UsageError: there are fewer frames than codewords.
-
         """
         if len(frames) < codewords:
             raise UsageError(

@@ -43,7 +43,6 @@ def teach_linear(teaching: Examples, judging: Examples) -> Regression:
 
     Raises:
         UsageError: there are fewer than two tracks to teach, or none to judge.
-
     """
     project = _projection(teaching, judging)
     inputs = project(teaching.described)
@@ -59,7 +58,6 @@ def teach_perceptron(
 
     Raises:
         UsageError: there are fewer than two tracks to teach, or none to judge.
-
     """
     project = _projection(teaching, judging)
     inputs, judged = project(teaching.described), project(judging.described)

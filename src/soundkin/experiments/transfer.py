@@ -99,7 +99,6 @@ def transfer(
         UsageError: fewer sources than folds. CatalogError: no such column, or what training lacks.
         ConfigError: a wrong override, or `run_dir` holds a transfer of another catalog, plan or config.
         ArtefactError: what `run_dir` holds is corrupt.
-
     """
     run_dir = Path(run_dir)
     config = _training_config(overrides, run_dir)
@@ -248,7 +247,6 @@ class Heard:
 
         Raises:
             ArtefactError: the file is corrupt.
-
         """
         try:
             with np.load(path, allow_pickle=False) as saved:

@@ -129,7 +129,6 @@ def reproduce(
         ConfigError: a wrong override, or `run_dir` holds a run of another config, or of other data.
         CatalogError: the catalog or the ratings cannot be used.
         ArtefactError: what `run_dir` holds is corrupt.
-
     """
     if paper not in PAPERS:
         raise UsageError(f"{paper} is not among the papers that can be reproduced.{nearest(paper, PAPERS)}")

@@ -77,7 +77,6 @@ def save_png(figure: Figure, output: Path) -> None:
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
-
     """
     with replacing(output) as file, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")

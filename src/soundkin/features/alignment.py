@@ -76,7 +76,6 @@ def fingerprint_of_file(path: Path) -> Outline:
 
     Raises:
         AudioError: the file cannot be used; `decode` says when.
-
     """
     return fingerprint(log_mel_of_file(path, FRONT_END, LONGEST_SECONDS).log_mel.numpy())
 

@@ -62,7 +62,6 @@ class MelCache:
 
     Raises:
         ArtefactError: a shard's index cannot be read.
-
     """
 
     def __init__(self, folder: Path, front_end: AnyFrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
@@ -91,7 +90,6 @@ class MelCache:
 
         Raises:
             ArtefactError: the shard is missing or too short, or the frames are not those that were written.
-
         """
         shard, start, frames, checksum = self._places[key]
         found = self._open(shard)[start : start + frames]
@@ -139,7 +137,6 @@ def build_cache(
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
-
     """
     target = _folder_of(folder, front_end, seconds_per_track)
     with _building(target):

@@ -99,7 +99,6 @@ class AudioStream:
 
         Raises:
             AudioError: there is at most one sample in it.
-
         """
         self._energy, self._bad_samples, self._silent = 0.0, 0, True
         downmix = Downmix()
@@ -207,7 +206,6 @@ def open_audio(path: Path, seconds: float | None = None) -> AudioStream:
     Raises:
         AudioError: not a regular file, not audio that we can decode, or a sample rate or channel count out of
             range.
-
     """
     path = Path(path)
     require_regular_file(path)
@@ -255,7 +253,6 @@ def audio_hash(path: Path) -> str:
 
     Raises:
         AudioError: the file is missing, unreadable or not a regular file.
-
     """
     require_regular_file(path)
     try:
@@ -269,7 +266,6 @@ def require_regular_file(path: Path) -> None:
 
     Raises:
         AudioError: says which of them it is.
-
     """
     try:
         found = path.stat()

@@ -87,7 +87,6 @@ def open_with_libsndfile(path: Path) -> LibsndfileSource:
 
     Raises:
         CannotDecodeError: libsndfile does not know the content.
-
     """
     # By descriptor rather than by name: libsndfile trusts some extensions (.raw, .vox) over the content.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -124,7 +123,6 @@ def open_part_with_libsndfile(part: io.RawIOBase, **layout: Any) -> Source:
 
     Raises:
         CannotDecodeError: libsndfile does not know the content.
-
     """
     file = _sound_file(part, **layout)
 
@@ -230,7 +228,6 @@ def open_with_ffmpeg(path: Path) -> Source:
 
     Raises:
         CannotDecodeError: FFmpeg does not know the content, or finds no sound in it.
-
     """
     import av  # a third of a second, and most files never need it
 

@@ -109,7 +109,6 @@ def through_mp3(
 
     Raises:
         UsageError: more channels than mp3 has.
-
     """
     import av  # a third of a second, and most uses of this file never need it
 

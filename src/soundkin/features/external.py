@@ -104,7 +104,6 @@ class ExternalFrontEnd(Config):
         Raises:
             UsageError: the file is missing or cannot be used. ConfigError: it is not the one that was
                 described.
-
         """
         path = self.path.absolute()
         if self.is_table:
@@ -139,7 +138,6 @@ class ExternalFrontEnd(Config):
         Raises:
             UsageError: the table cannot be read, or its vectors have another size.
             AudioError: the track is not in it, or its vectors are no numbers.
-
         """
         table = read_table(self.path)
         if table.size != self.bands:
@@ -201,7 +199,6 @@ class OnnxStream(OfAudio):
 
         Raises:
             AudioError: the file has no sample at the model's rate, or the model answers with no numbers.
-
         """
         onnx = self.front_end.onnx
         log_mels = LogMelStream(self.audio, onnx.log_mel) if onnx.input == "log_mel" else None

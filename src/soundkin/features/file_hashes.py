@@ -35,7 +35,6 @@ def file_hash(path: Path) -> str:
 
     Raises:
         OSError: the file cannot be read.
-
     """
     stat = path.stat()
     key = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)

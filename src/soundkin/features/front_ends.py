@@ -106,7 +106,6 @@ def input_hash(sound: TrackInput, front_end: AnyFrontEnd) -> str:
 
     Raises:
         AudioError: the file cannot be read, or the track is not in the table.
-
     """
     if isinstance(sound, TableTrack):
         return _table(front_end).track(sound).content_hash()
@@ -119,7 +118,6 @@ def stream_frames(sound: TrackInput, front_end: AnyFrontEnd, seconds: float | No
     Raises:
         AudioError: the file or the track's vectors cannot be used.
         UsageError: an audio file, and this front end looks tracks up.
-
     """
     if isinstance(sound, TableTrack):
         return stream_table(sound, _table(front_end), seconds)

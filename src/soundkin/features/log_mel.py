@@ -294,7 +294,6 @@ def stream_log_mel(path: Path, front_end: FrontEnd, seconds: float | None = None
 
     Raises:
         AudioError: the file cannot be used; `decode` says when.
-
     """
     return LogMelStream(open_audio(path, seconds), front_end)
 
@@ -313,7 +312,6 @@ def log_mel_of_file(path: Path, front_end: FrontEnd, seconds: float | None = Non
 
     Raises:
         AudioError: the file cannot be used; `decode` says when.
-
     """
     stream = stream_log_mel(path, front_end, seconds)
     log_mel = torch.cat(list(stream))

@@ -85,7 +85,6 @@ class LyricTokenizer:
 
         Raises:
             ArtefactError: it is damaged, or describes another kind of tokenizer.
-
         """
         try:
             tokenizer = Tokenizer.from_str(text)

@@ -77,7 +77,6 @@ class OnnxEncoder:
     Raises:
         UsageError: the file cannot be read, is not the one of this `sha256`, or does not take the input
             described.
-
     """
 
     def __init__(self, path: Path, settings: OnnxInput, expected_sha256: str | None = None) -> None:

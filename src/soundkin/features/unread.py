@@ -61,7 +61,6 @@ def unread_blocks(path: Path, source: LibsndfileSource, samples_read: int) -> Bl
 
     Raises:
         CannotDecodeError: no decoder can go on, or not to the end.
-
     """
     if _is_raw(source):
         yield from _raw_blocks(path, source, samples_read)

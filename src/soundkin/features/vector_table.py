@@ -72,7 +72,6 @@ class VectorTable:
 
         Raises:
             AudioError: there are none, or they hold something that is not a number, or too large a one.
-
         """
         if track_id not in self._places:
             raise AudioError(
@@ -111,7 +110,6 @@ def read_table(path: Path) -> VectorTable:
 
     Raises:
         UsageError: it does not exist, cannot be read, or breaks what this module promises of it; says where.
-
     """
     try:
         changed = Path(path).stat().st_mtime_ns

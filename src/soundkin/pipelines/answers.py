@@ -61,7 +61,6 @@ def known_columns(index: Index, columns: Sequence[str] | None) -> Sequence[str]:
 
     Raises:
         UsageError: there is no such column; names the nearest.
-
     """
     known = index.tracks.columns
     for name in columns or ():

@@ -109,7 +109,6 @@ class Assessment:
 
         Raises:
             UsageError: the name is empty, too long, or holds characters that do not print.
-
         """
         name = _checked_name(annotator_id)
         session_id = secrets.token_urlsafe(9)
@@ -123,7 +122,6 @@ class Assessment:
 
         Raises:
             UnknownSessionError: no such session.
-
         """
         with self._lock:
             annotator_id = self._annotator(session_id)
@@ -149,7 +147,6 @@ class Assessment:
             UnknownSessionError: no such session.
             UsageError: no such choice. NotAskedError: that question has been answered, or is not being asked.
             OutputError: it could not be written; it may be given again.
-
         """
         with self._lock:
             annotator_id, now = self._annotator(session_id), self._clock()
@@ -171,7 +168,6 @@ class Assessment:
         Raises:
             UnknownSessionError: no question has that address, or the file cannot be played: another is asked
                 instead.
-
         """
         clip = self._clips.of_token(token)
         try:
@@ -267,7 +263,6 @@ class Clips:
 
         Raises:
             UnknownSessionError: we did not.
-
         """
         with self._lock:
             clip = self._by_token.get(token)
@@ -280,7 +275,6 @@ class Clips:
 
         Raises:
             AudioError: the file cannot be heard.
-
         """
         with self._lock:
             if clip in self._made:
@@ -314,7 +308,6 @@ def open_assessment(
         CatalogError: the catalog, the gold questions or the answers cannot be used.
         ArtefactError: the embeddings are corrupt.
         OutputError: the answers cannot be written, or another process is writing them.
-
     """
     config = sessions or SessionConfig()
     catalog = _audible(read_catalog(Path(catalog_path)))

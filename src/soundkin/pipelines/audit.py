@@ -115,7 +115,6 @@ def audit(
             column.
         ArtefactError: the embeddings are corrupt.
         OutputError: the folder cannot be written, or its review table holds decisions that would be lost.
-
     """
     catalog_path = Path(catalog_path)
     catalog = read_catalog(catalog_path, no_artist)

@@ -48,7 +48,6 @@ def corrections_of_review(
             earlier correction.
         UsageError: nothing was decided.
         OutputError: `output` cannot be written.
-
     """
     output = Path(output)
     check_suffix(output, f"corrections {output}")
@@ -74,7 +73,6 @@ def apply_to_catalog(catalog_path: Path, corrections_path: Path, output: Path) -
         CatalogError: catalog or corrections cannot be used, a correction no longer fits, or `output` is the
             catalog.
         OutputError: `output` cannot be written.
-
     """
     catalog_path, output = Path(catalog_path), Path(output)
     check_suffix(output, f"catalog {output}")

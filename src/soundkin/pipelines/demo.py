@@ -51,7 +51,6 @@ def demo(
 
     Raises:
         UsageError: `music` is no folder of audio. Whatever the single steps raise.
-
     """
     catalog = run_dir / "catalog.csv"
     experiment = "demo" if music in (None, run_dir / "music") else "own"

@@ -57,7 +57,6 @@ def embed_catalog(
         ArtefactError: the model bundle is corrupt, or of another version.
         OutputError: the output folder cannot be written, or holds other files.
         OtherModelError: the output folder holds vectors of another model, and `replace` is false.
-
     """
     model_folder, catalog_path, output_folder = Path(model_folder), Path(catalog_path), Path(output_folder)
     if workers < 1:

@@ -107,7 +107,6 @@ def evaluate(
         ArtefactError: a model bundle or embeddings are corrupt, or of another version; or which tracks were
             held out
             from training has to be known, and the model that would say it is lost.
-
     """
     if split not in (None, *SPLITS):
         raise UsageError(f"split={split} is unknown.{nearest(str(split), SPLITS)}")
@@ -169,7 +168,6 @@ def tracks_of(catalog: Catalog, places: Mapping[str, str], split: str) -> Catalo
 
     Raises:
         UsageError: there are none.
-
     """
     if split == "all":
         return catalog
@@ -225,7 +223,6 @@ def _unprobed(systems: Sequence[System], labels: Sequence[str], named: bool, tra
 
     Raises:
         UsageError: somebody named one of them.
-
     """
     taught = [label for label in labels if any(label in system.trained_labels for system in systems)]
     if trained_too or not taught:

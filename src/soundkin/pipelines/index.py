@@ -37,7 +37,6 @@ def index_embeddings(
         CatalogError: the catalog cannot be used, or does not list an embedded track.
         ArtefactError: the embeddings are corrupt or of another version.
         OutputError: the output folder cannot be written or holds other files.
-
     """
     import pyarrow as pa
 

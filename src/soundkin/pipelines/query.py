@@ -54,7 +54,6 @@ def query(
         UsageError: an option is off, or a track, file or column is unknown; names the nearest.
         ArtefactError: the index is corrupt, or `model` is not the one it was made with.
         AudioError: a file cannot be decoded.
-
     """
     names = [str(name) for name in ([like] if isinstance(like, str | Path) else like)]
     _check_options(names, vector, k, artist_cap)

@@ -60,7 +60,6 @@ def recommend(
         CatalogError: the ratings cannot be used, or say nothing that the user likes and the model does not
             know them.
         ArtefactError: something is corrupt, or the vectors are of another model.
-
     """
     user = as_text(user)
     if k < 1:

@@ -81,7 +81,6 @@ def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0
         ArtefactError: one of them is missing or corrupt, or evaluation and embeddings are of different
             models.
         OutputError: the folder cannot be written.
-
     """
     folder = Path(run_dir)
     shown = _read_run(folder)
@@ -110,7 +109,6 @@ def write_page(
 
     Raises:
         OutputError: the folder cannot be written.
-
     """
     evaluation = shown.evaluation
     judged = [id_ for id_, judged in zip(shown.catalog.track_ids, shown.judged, strict=True) if judged]

@@ -81,7 +81,6 @@ def scan(folder: Path, output: Path, workers: int = 1, guess: bool = True) -> Sc
         UsageError: `folder` is no folder, or holds no audio.
         CatalogError: `output` is no name for a catalog, or holds a broken one.
         OutputError: `output` cannot be written.
-
     """
     folder, output = Path(folder), Path(output)
     check_suffix(output, f"catalog {output}")

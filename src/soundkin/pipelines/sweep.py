@@ -62,7 +62,6 @@ def sweep(overrides: Sequence[str], again: bool = False) -> Sweep:
 
     Raises:
         ConfigError: something is wrong with every run's config.
-
     """
     runs = compose_sweep(overrides)
     run_dir = next(run.config.run_dir.parent for run in runs if not isinstance(run.config, ConfigError))

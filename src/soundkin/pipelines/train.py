@@ -55,7 +55,6 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
         CatalogError: the catalog or another file breaks its promises, or lacks what a task needs.
         UsageError: the file that frozen features come from cannot be used.
         OutputError: the run's folder cannot be written, or another run is at work in it.
-
     """
     config = config.model_copy(update={"features": identified(config.features)})
     folder = RunFolder(config, read_catalog(config.catalog, config.data.no_artist))

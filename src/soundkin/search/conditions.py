@@ -62,7 +62,6 @@ def parse_condition(text: str) -> Condition:
 
     Raises:
         UsageError: there is no operator, or nothing before it.
-
     """
     match = re.fullmatch(r"\s*([^<>=!\s][^<>=!]*?)\s*(!=|<=|>=|==|=|<|>)\s*(.*?)\s*", text, re.DOTALL)
     if match is None:
@@ -78,7 +77,6 @@ def mask_where(tracks: pa.RecordBatch, conditions: Iterable[Condition]) -> Bool[
 
     Raises:
         UsageError: a column is unknown (names the nearest), or holds numbers (dates) and the value is none.
-
     """
     mask = np.ones(len(tracks), dtype=bool)
     for condition in conditions:
@@ -199,7 +197,6 @@ def _kind(found: _Cells, condition: Condition) -> _Kind | None:
 
     Raises:
         UsageError: the value is no number (no date) and the column holds these, or the other way round.
-
     """
     value, known, dates = condition.value, found.count(), found.count(is_date)
     asked = f"--where {condition}: {condition.column} holds"

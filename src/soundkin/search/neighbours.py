@@ -37,7 +37,6 @@ def find_neighbours(
 
     Raises:
         UsageError: the seeds cancel each other out, or the only one is a vector of zeros.
-
     """
     query = _mean_direction(seeds)
     if artist_cap is not None:

@@ -29,7 +29,6 @@ def recommend(
 
     Raises:
         UsageError: the user's vector is all zeros or not finite, so nothing is known of their taste.
-
     """
     if not np.isfinite(user).all() or not user.any():
         raise UsageError(

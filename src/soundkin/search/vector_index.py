@@ -104,7 +104,6 @@ class Index:
 
         Raises:
             UsageError: there is no such track; names similar ones.
-
         """
         row = self.tracks.row(track_id)
         if row is not None:
@@ -134,7 +133,6 @@ class Index:
 
         Raises:
             ArtefactError: the queries have another number of dimensions than the index.
-
         """
         if queries.shape[1] != self.manifest.embedding_size:
             raise ArtefactError(
@@ -160,7 +158,6 @@ def build_index(
         CatalogError: an embedded track is not in `tracks`.
         ArtefactError: two embeddings have the same track_id, or one is not finite.
         OutputError: the folder cannot be written or holds other files.
-
     """
     if kind not in {"auto", *KINDS}:
         raise UsageError(f"kind={kind} is unknown.{nearest(kind, ['auto', *KINDS])}")
@@ -194,7 +191,6 @@ def open_index(folder: Path) -> Index:
     Raises:
         UsageError: there is no index in `folder`.
         ArtefactError: a file is missing, corrupt, or of another version.
-
     """
     folder = Path(folder)
     version = current_version(folder)

@@ -31,7 +31,6 @@ def new_version(folder: Path) -> Iterator[Path]:
 
     Raises:
         OutputError: the folder holds other files, another run writes to it, or the disk is full.
-
     """
     folder = Path(folder)
     with explaining_output(folder):
@@ -55,7 +54,6 @@ def current_version(folder: Path) -> Path:
     Raises:
         UsageError: there is no such folder, or nothing was ever finished in it.
         ArtefactError: `CURRENT` or the manifest is corrupt.
-
     """
     version, sha256 = _pointer(Path(folder))
     try:

@@ -95,7 +95,6 @@ def serve(assessment: Assessment, host: str, port: int, announce: Callable[[str]
 
     Raises:
         UsageError: the address cannot be taken.
-
     """
     listening = listen(host, port)
     address, port = listening.getsockname()[:2]

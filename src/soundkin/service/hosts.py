@@ -60,7 +60,6 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises:
         UsageError: the host is unknown, or the address is taken.
-
     """
     listening = None
     try:

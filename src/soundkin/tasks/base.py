@@ -50,7 +50,6 @@ class ProxyTask(nn.Module, ABC):
 
         Raises:
             CatalogError: what it learns from is missing, or too little to learn from.
-
         """
 
     @classmethod
@@ -131,7 +130,6 @@ class LabelTask(ProxyTask):
 
         Raises:
             CatalogError: the column is missing or empty, or fewer than two labels are left to tell apart.
-
         """
         assert isinstance(config, LabelTaskConfig)
         column, mend = cls.columns[0], f"Fill it in, or train without it: task.{cls.name}=null"

@@ -55,7 +55,6 @@ class ContrastiveTask(ProxyTask):
         Raises:
             CatalogError: there is one track alone, or what makes tracks alike is missing or makes no two of
                 them so.
-
         """
         assert isinstance(config, ContrastiveConfig)
         catalog, positives = sources.catalog, config.positives

@@ -44,7 +44,6 @@ class GroupIndex:
 
         Raises:
             CatalogError: no file of playlists was named, or it breaks its promises.
-
         """
         frame = sources.read_playlists(task)
         track_ids = sources.catalog.track_ids

@@ -75,7 +75,6 @@ class LatentFactorsTask(UserSide):
         Raises:
             CatalogError: there are no ratings, or no track has enough listeners.
             ConfigError: the regularisation leaves nothing of the factors.
-
         """
         assert isinstance(config, LatentFactorsConfig)
         listening, enough = cls._listening(config, sources)

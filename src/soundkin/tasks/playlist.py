@@ -59,7 +59,6 @@ class PlaylistTask(ProxyTask):
 
         Raises:
             CatalogError: no playlists were named, or there are fewer than two such playlists to tell apart.
-
         """
         playlists = GroupIndex.of_playlists(sources, cls.name)
         if playlists.total < 2:

@@ -72,7 +72,6 @@ class RatingsTask(UserSide):
 
         Raises:
             CatalogError: there are no ratings, or fewer than two tracks that anybody likes.
-
         """
         assert isinstance(config, RatingsConfig)
         source = f"ratings {sources.ratings}"

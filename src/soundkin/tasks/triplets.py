@@ -90,7 +90,6 @@ class TripletsTask(ProxyTask):
         Raises:
             CatalogError: no triplets were named, none is about training tracks, or none is likelier than its
                 contrary.
-
         """
         assert isinstance(config, TripletsConfig)
         frame = sources.read_triplets(cls.name)

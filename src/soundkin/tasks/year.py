@@ -60,7 +60,6 @@ class YearTask(ProxyTask):
 
         Raises:
             CatalogError: the column is missing or empty, or all tracks are of one year.
-
         """
         assert isinstance(config, YearConfig)
         mend = "Fill it in, or train without it: task.year=null"

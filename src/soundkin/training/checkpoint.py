@@ -29,7 +29,6 @@ class CrashSafeCheckpointIO(TorchCheckpointIO):
 
         Raises:
             ArtefactError: the file is not a checkpoint of ours.
-
         """
         return read_checkpoint(Path(path), map_location)
 
@@ -39,7 +38,6 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
 
     Raises:
         ArtefactError: the file is not a checkpoint of ours.
-
     """
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)

@@ -32,7 +32,6 @@ def check(plan: Plan) -> None:
         ConfigError: no task, no such score to watch, a patch too short, or settings that this machine cannot
             run.
         CatalogError: a file is missing or broken, or a task or the network lacks what it learns from.
-
     """
     config = plan.config
     check_settings(config)

@@ -34,7 +34,6 @@ def compose(overrides: Sequence[str]) -> TrainConfig:
 
     Raises:
         ConfigError: an unknown key, group or choice, a wrong type or range; names the nearest right one.
-
     """
     given = Overrides(overrides)
     return _composed(given, given.words)
@@ -70,7 +69,6 @@ def compose_sweep(overrides: Sequence[str]) -> list[SweptRun]:
 
     Raises:
         ConfigError: something is wrong with the config of every run.
-
     """
     given = Overrides(overrides, several=True)
     runs = []

@@ -49,7 +49,6 @@ def prepare(plan: Plan) -> PreparedData:
     Raises:
         CatalogError: no training track can be decoded.
         ConfigError: a run that goes on here began with other audio.
-
     """
     config, catalog, splits = plan.config, plan.catalog, pd.Series(plan.splits)
     warn_of_leaks(catalog, splits.tolist())

@@ -41,7 +41,6 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
     Raises:
         CatalogError: a task lacks its labels.
         ConfigError: no task, a patch too short for the network, or no such score to watch.
-
     """
     _quieten()
     if config.trainer.threads:

@@ -166,7 +166,6 @@ def measure_held_out(
     Returns:
         `<label>_map`, average precision at 10, artist filter on for all but the artist, for each label that
         some pair of tracks shares; `<task>_ndcg`, nDCG at 20 of what users like, for each task with plays.
-
     """
     found = {}
     for label, values in held_out.labels.items():

@@ -26,7 +26,6 @@ class LyricTable:
 
         Raises:
             CatalogError: no training track has lyrics.
-
         """
         texts = lyrics_of(data.train.catalog)
         if not any(texts):

@@ -59,7 +59,6 @@ class Overrides:
 
     Raises:
         ConfigError: a word is no KEY=VALUE, or its value cannot be read.
-
     """
 
     def __init__(self, given: Sequence[str], several: bool = False) -> None:

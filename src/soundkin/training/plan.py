@@ -41,7 +41,6 @@ def chosen_tasks(config: TrainConfig) -> dict[str, TaskConfig]:
 
     Raises:
         ConfigError: there is none.
-
     """
     chosen = {name: settings for name in TASKS if (settings := getattr(config.task, name)) is not None}
     if not chosen:

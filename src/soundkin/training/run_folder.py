@@ -192,7 +192,6 @@ class RunFolder:
 
         Raises:
             OutputError: the folder cannot be written, or another run is at work in it.
-
         """
         with explaining_output(self.path):
             self.path.mkdir(parents=True, exist_ok=True)

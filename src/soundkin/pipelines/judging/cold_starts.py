@@ -50,7 +50,6 @@ def judge_offers(
 
     Raises:
         UsageError: vectors hold a NaN or infinity, or nothing is left to offer, or to know users by.
-
     """
     whole, *later = (offering.among(track_ids) for offering in offers.offerings)
     factors, strengths = _folded_in(whole, offers.artists, track_ids, systems, random_seed)

@@ -129,7 +129,6 @@ def read_systems(
         UsageError: a path is none of what can be compared, or two systems would have one name.
         ArtefactError: what stands there is corrupt, or of another version, or `model` did not make our
             embeddings.
-
     """
     named = [_name_and_path(str(words)) for words in (ours, *against)]
     if not against and not named[0][0] and _is_model(named[0][1]):

@@ -42,7 +42,6 @@ def write_pages(
     Raises:
         UsageError: a query is not among the tracks that were judged.
         OutputError: the folder cannot be written.
-
     """
     ours = systems[0]
     shown = Shown(

@@ -29,7 +29,6 @@ def hear(
 
     Raises:
         UsageError: none could be heard.
-
     """
     outcomes = embed_all(listener, catalog, workers, cache)
     skipped = [outcome for outcome in outcomes if isinstance(outcome, Skipped)]

@@ -61,7 +61,6 @@ def listeners_of(ratings: Path, catalog: Catalog, config: LatentFactorsConfig) -
 
     Raises:
         CatalogError: the ratings cannot be used, or nobody likes anything.
-
     """
     listening = make_interactions(
         read_ratings(Path(ratings), catalog), config.listening, f"ratings {ratings}"
@@ -92,7 +91,6 @@ def planted(corpus: Path, users: list[str], track_ids: list[str]) -> Factors:
     Raises:
         UsageError: a user or track is not of this corpus.
         ArtefactError: there is no whole corpus.
-
     """
     truth = read_truth(Path(corpus))
     for kind, wanted, known in (("user", users, truth.user_ids), ("track", track_ids, truth.track_ids)):

@@ -117,7 +117,6 @@ def make_cold_start_splits(
         UsageError: nobody likes both a known and a held-out track, or the corpus is another.
         CatalogError: the ratings cannot be used.
         ArtefactError: there is no whole corpus.
-
     """
     if own_users is not None:
         refuse_nameless(own_users)

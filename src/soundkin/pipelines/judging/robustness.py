@@ -61,7 +61,6 @@ def robustness_of(
 
     Raises:
         UsageError: a distortion is unknown, there are no tracks to draw, or the model cannot hear audio.
-
     """
     _check(listener, distortions, tracks)
     hears = partial(_heard_distorted, listener, dict(against or {}), tuple(distortions), seconds, random_seed)
@@ -162,7 +161,6 @@ def vectors_of_waveform(
 
     Raises:
         AudioError: there is at most one sample, or a network answers with numbers that are not finite.
-
     """
     sound, front_end = (samples, sample_rate_hz), listener.bundle.front_end
     embedders = {**listener.embedders, **against}

@@ -93,7 +93,6 @@ def read_evidence(
         UsageError: there is a truth without ratings, nobody can be offered anything, or no model hears
             distorted audio.
         CatalogError: a file cannot be used, or a column to split by is missing.
-
     """
     if asked.truth is not None and asked.ratings is None:
         raise UsageError(

@@ -55,7 +55,6 @@ class SideBySide:
 
         Raises:
             UsageError: there is none.
-
         """
         wanted = set(track_ids)
         kept = np.array([track_id in wanted for track_id in self.catalog.track_ids], dtype=bool)
@@ -79,7 +78,6 @@ def gather(
 
     Raises:
         UsageError: a system has no vector of any of the tracks, or a model could hear none.
-
     """
     tracks, notes, skipped = _stored(systems, catalog)
     for listener, name in _listeners(systems, random_seed):

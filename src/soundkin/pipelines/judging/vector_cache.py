@@ -26,7 +26,6 @@ class VectorCache:
 
     Raises:
         ArtefactError: a part is corrupt.
-
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -51,7 +50,6 @@ class VectorCache:
 
         Raises:
             OutputError: the folder cannot be written, or the disk is full.
-
         """
         if not self._new:
             return
