@@ -61,18 +61,16 @@ def _explain(kind: type[Config], values: Mapping[str, Any], complaint: Mapping[s
 
 
 def _owner(kind: type[Config], values: Mapping[str, Any], path: list[str]) -> type[Config] | None:
-    """The config class that `path` leads to inside `kind`, looking through Optional; of several, the one
-    meant.
-    """
+    """The config class that `path` leads to inside `kind`; of alternatives the one with most of the keys given."""
     for part in path:
         field = kind.model_fields.get(part)
         if field is None:
             return None
         choices = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        found = [choice for choice in choices if isinstance(choice, type) and issubclass(choice, Config)]
+        configs = [choice for choice in choices if isinstance(choice, type) and issubclass(choice, Config)]
         below = values.get(part)
-        if not found or not isinstance(below, Mapping):
+        if not configs or not isinstance(below, Mapping):
             return None
         values = below
-        kind = max(found, key=lambda choice: len(choice.model_fields.keys() & below.keys()))
+        kind = max(configs, key=lambda choice: len(choice.model_fields.keys() & below.keys()))
     return kind

@@ -23,7 +23,7 @@ class ConfigError(UsageError):
 
 
 class CatalogError(UsageError):
-    """A catalog, ratings or triplets file breaks its promises; names file, row, column, value and the mend."""
+    """A catalog, ratings or triplets file breaks its promises; names file, row, column, value and what to do."""
 
 
 class AudioError(SoundkinError):
@@ -53,7 +53,5 @@ class Skipped:
 
     @classmethod
     def because(cls, source: object, error: Exception, path: str | None = None) -> "Skipped":
-        """What `error` says of `source`, whose name is not said twice; `path` is how it is listed, if
-        otherwise.
-        """
+        """What `error` says of `source`, whose name is not repeated; `path` is the name it is listed by."""
         return cls(path or str(source), str(error).removeprefix(str(source)).lstrip(": "))

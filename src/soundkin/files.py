@@ -1,4 +1,4 @@
-"""Files that are whole or absent: everything is written beside its place, synced, and renamed into it."""
+"""Files that are whole or absent: everything is written next to its place, synced, and renamed into it."""
 
 import ctypes
 import errno
@@ -32,8 +32,7 @@ def explaining_output(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path`; on success it replaces `path` atomically, on failure nothing
-    changes.
+    """Open a temporary file next to `path`; on success it replaces `path` atomically, on failure nothing changes.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
@@ -57,13 +56,12 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Fill a temporary folder beside `path`; on success it takes the place of `path`, on failure nothing
-    changes.
+    """Fill a temporary folder next to `path`; on success it replaces `path`, on failure nothing changes.
 
     A reader finds the old folder or the new one at every moment, after a kill or an error too: the two names
     are exchanged in one step. A file system without that step (NFS, for one) needs two renames; an error
     between them is undone at once, and after a kill exactly there the next writer puts the old folder back.
-    What killed writers left beside `path` is removed.
+    What killed writers left next to `path` is removed.
 
     Raises:
         OutputError: the folder cannot be written, a file is in its place, or the disk is full.
@@ -89,18 +87,18 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)  # by now the old folder, if all went well
 
 
-def _exchange(one: Path, other: Path) -> bool:
-    """Let two names change places in one step; False where the system or the file system has no such step."""
+def _exchange(new: Path, path: Path) -> bool:
+    """Let two names change places in one step; False where the file system has no such step."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:
         return False
-    if renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
+    if renameat2(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(path), RENAME_EXCHANGE) == 0:
         return True
     number = ctypes.get_errno()
     if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
         return False
-    raise OSError(number, os.strerror(number), str(other))
+    raise OSError(number, os.strerror(number), str(path))
 
 
 def _rename_twice(new: Path, path: Path) -> None:
@@ -120,9 +118,7 @@ def _retired(path: Path) -> Path:
 
 
 def _clear_leftovers(path: Path) -> None:
-    """Put back what a kill between two renames took away, and remove what killed writers left; live ones hold
-    locks.
-    """
+    """Put back what a kill between two renames took away; remove what killed writers, who hold no lock, left."""
     retired = _retired(path)
     if retired.exists() and not path.exists():
         retired.rename(path)
@@ -138,13 +134,13 @@ def read_whole(folder: Path, read: Callable[[Path], Result]) -> Result:
     while folder.is_dir():
         descriptor = os.open(folder, os.O_RDONLY)  # while it is open, no other folder gets its number
         try:
-            found = read(folder)
+            result = read(folder)
         except (SoundkinError, OSError):
             if _is_at(folder, descriptor):
                 raise
         else:
             if _is_at(folder, descriptor):
-                return found
+                return result
         finally:
             os.close(descriptor)
     return read(folder)
@@ -186,9 +182,7 @@ def locked(folder: Path) -> Iterator[bool]:
 
 
 def path_from(folder: Path, path: Path) -> str:
-    """`path` as seen from `folder`, so that both can move together; absolute where they share nothing but the
-    root.
-    """
+    """`path` relative to `folder`, so that both can move together; absolute where they share only the root."""
     path, folder = Path(path).resolve(), Path(folder).resolve()
     if os.path.commonpath([path, folder]) == path.anchor:
         return str(path)
@@ -216,8 +210,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_versioned_json(path: Path, kind: str, version: int, oldest: int | None = None) -> dict[str, Any]:
-    """Read the JSON of one of our artefacts, whose `format` is `kind` and whose `format_version` is
-    `version`, or one from `oldest` on.
+    """Read the JSON of an artefact of ours: `format` is `kind`, `format_version` from `oldest` to `version`.
 
     Raises:
         ArtefactError: the file is missing, is not JSON, or is of another kind or version; says what to do.
@@ -227,12 +220,12 @@ def read_versioned_json(path: Path, kind: str, version: int, oldest: int | None 
         raise ArtefactError(
             f"{path} does not describe {kind}. Name another folder, or make the artefact again."
         )
-    found = value.get("format_version")
-    if found not in range(version if oldest is None else oldest, version + 1):
-        newer = isinstance(found, int) and found > version
-        mend = "Update soundkin" if newer else "Make the artefact again with this soundkin"
+    given = value.get("format_version")
+    if given not in range(version if oldest is None else oldest, version + 1):
+        newer = isinstance(given, int) and given > version
+        hint = "Update soundkin" if newer else "Make the artefact again with this soundkin"
         raise ArtefactError(
-            f"{path} has format version {found}; this soundkin reads version {version}. {mend}."
+            f"{path} has format version {given}; this soundkin reads version {version}. {hint}."
         )
     return value
 

@@ -1,6 +1,4 @@
-"""Work on many tracks in several processes, one torch thread each, that never outlive the process that
-started them.
-"""
+"""Work on many tracks in several processes, one torch thread each, that end with the process that started them."""
 
 import multiprocessing
 import os
@@ -28,8 +26,7 @@ JOBS_AHEAD = 4  # given to each worker before its results are asked for, so that
 def in_processes(
     function: Callable[[Job], Result], jobs: Iterable[Job], workers: int
 ) -> Generator[tuple[int, Result], None, None]:
-    """Yield (number of the job, `function(job)`), in the order they finish; one worker means this very
-    process.
+    """Yield (number of the job, `function(job)`), in the order they finish; one worker means this process.
 
     `function` is sent to each worker once, jobs one by one as workers need them; both must be picklable. When
     the caller stops early, is interrupted or killed, the workers stop at once.
@@ -65,12 +62,7 @@ def in_processes(
 
 
 def refuse_script_without_guard() -> None:
-    """Complain in a worker that imports the script which started it, and would now do all of its work once
-    more.
-
-    Raises:
-        UsageError: says how to mend the script.
-    """
+    """Raise UsageError in a worker that imports the script which started it, and would now run all of it again."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise UsageError(
             "this script starts workers, and each worker imports it first. Put what the script does behind "
@@ -113,9 +105,7 @@ def _as_completed(
 
 @contextmanager
 def _holding_ctrl_c() -> Iterator[None]:
-    """Ctrl-C waits; processes started meanwhile never hear it, since it reaches all and only the first one
-    speaks.
-    """
+    """Ctrl-C waits; processes started meanwhile ignore it, so that only the first process reports it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

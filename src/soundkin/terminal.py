@@ -1,5 +1,4 @@
-"""Text that people wrote, made fit for a terminal: nothing in it moves the cursor, changes colours or turns
-letters.
+"""Text that people wrote, made safe for a terminal: it cannot move the cursor, change colours or turn letters.
 
 Names come from tags and tables of anybody's making, and may hold line breaks, escape sequences or bidi
 overrides.
@@ -32,9 +31,7 @@ def printable_lines(text: str, stream: TextIO | None = None) -> str:
 
 
 def printable_json(value: Any, stream: TextIO | None = None) -> str:
-    """`value` as indented JSON that every terminal shows safely; read back, it is `value` again, NaN being
-    null.
-    """
+    """`value` as indented JSON that is safe on every terminal; read back, it is `value` with NaN as null."""
     text = json.dumps(_without_nan(value), indent=2, ensure_ascii=not speaks_unicode(stream or sys.stdout))
     return "".join(char if char == "\n" or char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
@@ -51,9 +48,9 @@ def speaks_unicode(stream: TextIO | None) -> bool:
 
 def _without_nan(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _without_nan(one) for key, one in value.items()}
+        return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

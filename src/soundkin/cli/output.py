@@ -1,5 +1,4 @@
-"""How results look: tables, lines or JSON on stdout; notes, errors and what was skipped on stderr, by
-logging.
+"""How results look: tables, lines or JSON on stdout; notes, errors and skipped files on stderr, by logging.
 
 All that came from a file or a person goes through `printable`, and nothing in it is read as markup.
 """
@@ -23,11 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def say(text: str) -> None:
-    """Print a line of results.
-
-    Raises:
-        OutputError: stdout is closed, or full.
-    """
+    """Print a line of results."""
     _write(printable_lines(text))
 
 

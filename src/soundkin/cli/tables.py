@@ -1,5 +1,4 @@
-"""Tables that fit a width: text folds or is shortened, and where that is not enough columns go into a further
-table.
+"""Tables that fit a width: text folds or is shortened, and where that is not enough a further table follows.
 
 A number is never cut, nor torn from the interval's brackets behind it: `[0.74, 0.89]` stays on one line.
 """
@@ -23,8 +22,7 @@ def lay_out(
     shorten: bool = False,
     unicode: bool = True,
 ) -> list[list[str]]:
-    """The lines of the table, header first and then a rule; of several tables if one would be wider than
-    `width`.
+    """The lines of the table, header first and then a rule; of several tables if one is wider than `width`.
 
     Long text is folded, or with `shorten` ends in an ellipsis. Tables after the first repeat the leading
     columns of text, which say what a row is about.
@@ -68,9 +66,7 @@ def _least_width(column: Sequence[str], shorten: bool) -> int:
 
 
 def _parts(cells: Sequence[Sequence[str]], least: Sequence[int], width: int) -> list[list[int]]:
-    """Which columns stand in which table: leading columns of text in each, the others as many as there is
-    room for.
-    """
+    """The columns of each table: leading columns of text, and as many others as there is room for."""
     values = [place for place, column in enumerate(cells) if place and _is_numeric(column)]
     keys = list(range(values[0] if values else 1))
     while len(keys) > 1 and _total([least[i] for i in keys]) > width // 2:
@@ -123,7 +119,7 @@ def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], sty
     lines = []
     for line in range(height):
         parts = [column[line] if line < len(column) else "" for column in columns]
-        padded = [_pad(*one) for one in zip(parts, widths, right, strict=True)]
+        padded = [_pad(*cell) for cell in zip(parts, widths, right, strict=True)]
         lines.append((" " * GAP).join(padded).rstrip())
     return lines
 
