@@ -10,7 +10,7 @@ from soundkin.errors import UsageError
 from soundkin.evaluation import user_rankings
 from soundkin.evaluation.user_rankings import METRICS, MOST_GROUPS, ask
 from soundkin.statistics.measure import CHANCE
-from soundkin.statistics.tied_ranking import runs_of
+from soundkin.statistics.ranking_metrics import runs_of
 
 RECALL, NDCG, PRECISION, AUC = METRICS
 

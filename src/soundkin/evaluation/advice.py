@@ -7,7 +7,7 @@ none, and get no advice on training.
 from typing import Any
 
 from soundkin.evaluation.protocol import Evaluation
-from soundkin.evaluation.retrieval import MOST_QUERIES
+from soundkin.evaluation.retrieval import MAX_QUERIES
 from soundkin.evaluation.row import Row
 from soundkin.statistics.measure import CHANCE
 
@@ -68,7 +68,7 @@ def _about_evidence(evaluation: Evaluation, row: Row) -> list[Step]:
         steps.append(
             (f"The interval is wide, with {row.groups} {row.unit} behind it: judge on more {row.unit}.", "")
         )
-    if row.items < FEW_LABELLED * min(evaluation.tracks, MOST_QUERIES):
+    if row.items < FEW_LABELLED * min(evaluation.tracks, MAX_QUERIES):
         steps.append(
             (
                 f"Only {row.items} of {evaluation.tracks} tracks could be asked for their {row.label}: label more.",

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel
+from scipy.sparse import csr_matrix
 from scipy.special import log_ndtr
 
 from soundkin.evaluation.hubness import Hubness, hubness_of
@@ -28,8 +29,8 @@ from soundkin.evaluation.label_questions import Question, memberships
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.bootstrap import Interval, compare
 from soundkin.statistics.measure import Measure
-from soundkin.statistics.metrics import average_precision
 from soundkin.statistics.nearest_neighbours import similarity_chunks
+from soundkin.statistics.ranking_metrics import average_precision, runs_of
 
 COSINE, MUTUAL_PROXIMITY, CSLS = "cosine", "mutual proximity", "CSLS"
 RESAMPLES = 2000
@@ -180,9 +181,8 @@ def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> d
             nearest = _nearest(np.where(own, -np.inf, similarity), min(k, tracks - 1))
             occurrences[name] += np.bincount(nearest.ravel(), minlength=tracks)
             for asked, (right, allowed) in zip(questions, marked, strict=True):
-                found = _nearest(np.where(allowed, similarity, -np.inf), min(k, tracks))
-                relevance = np.take_along_axis(right, found, axis=1)
-                precision[name][asked.label][rows] = average_precision(relevance, right.sum(axis=1), k)
+                runs = runs_of(np.where(allowed, similarity, -np.inf), csr_matrix(right))
+                precision[name][asked.label][rows] = average_precision(runs, right.sum(axis=1), k)
     return {name: Ranked(occurrences[name], precision[name]) for name in REDUCTIONS}
 
 

@@ -16,7 +16,7 @@ from soundkin.evaluation.geometry import Geometry
 from soundkin.evaluation.hubness import Hubness, hubness
 from soundkin.evaluation.label_questions import unit_of
 from soundkin.evaluation.neighbour_verdicts import NeighbourVerdicts
-from soundkin.evaluation.retrieval import MOST_QUERIES, Systems, sampled_queries
+from soundkin.evaluation.retrieval import MAX_QUERIES, Systems, sampled_queries
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.row import Row, make_row, size_cell, table_row
 from soundkin.evaluation.sections import SECTIONS, Section, UserFairness, section_json
@@ -216,10 +216,10 @@ def summarised(
 def _sampled(systems: Mapping[int, Systems]) -> list[str]:
     """A note, where there are too many tracks for all of them to ask."""
     tracks = max(len(next(iter(of_fold.values()), ())) for of_fold in systems.values())
-    if tracks <= MOST_QUERIES:
+    if tracks <= MAX_QUERIES:
         return []
     return [
-        f"Of more than {MOST_QUERIES:,} tracks that may find each other ({tracks:,} here) so many are drawn to ask, "
+        f"Of more than {MAX_QUERIES:,} tracks that may find each other ({tracks:,} here) so many are drawn to ask, "
         "the same ones by every system; all are candidates. Hubs are those among the drawn ones: they tend to grow "
         "with a collection, so the whole may have more."
     ]

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 
 from soundkin.errors import Skipped, UsageError
 from soundkin.shapes import Bool, Float, Int, typechecked
-from soundkin.statistics import tied_ranking as ranking
+from soundkin.statistics import ranking_metrics as ranking
 from soundkin.statistics.bootstrap import Compared, compare, interval_note
 from soundkin.statistics.measure import Measure
 from soundkin.statistics.scaling import unit_length

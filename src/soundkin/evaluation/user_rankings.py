@@ -15,11 +15,9 @@ from scipy.sparse import csr_matrix
 
 from soundkin.errors import UsageError
 from soundkin.shapes import Float, Int
-from soundkin.statistics import chance
-from soundkin.statistics import tied_ranking as ranking
+from soundkin.statistics import ranking_metrics as ranking
 from soundkin.statistics.measure import CHANCE, Measure
-from soundkin.statistics.metrics import Scores
-from soundkin.statistics.tied_ranking import runs_of
+from soundkin.statistics.ranking_metrics import Scores, random_order, runs_of
 
 SHORT, LONG = (
     20,
@@ -31,7 +29,7 @@ MOST_GROUPS = 50_000  # that intervals are drawn over
 Factors = tuple[Float[np.ndarray, "users factors"], Float[np.ndarray, "tracks factors"]]
 System = Factors | Float[np.ndarray, " tracks"]  # one score a track is the same for all users
 
-Metric = tuple[Callable[..., Scores], Callable[..., Scores]]
+Metric = Callable[..., Scores]
 
 
 def metrics_at(short: int = SHORT, long: int = LONG) -> dict[str, Metric]:
@@ -41,19 +39,10 @@ def metrics_at(short: int = SHORT, long: int = LONG) -> dict[str, Metric]:
     `short` is how many recommendations recall and nDCG look at, `long` how many average precision does.
     """
     return {
-        f"recall@{short}": (
-            lambda runs, relevant, _: ranking.recall(runs, relevant, short),
-            lambda candidates, relevant: chance.recall(candidates, relevant, short),
-        ),
-        f"nDCG@{short}": (
-            lambda runs, relevant, _: ranking.ndcg(runs, relevant, short),
-            lambda candidates, relevant: chance.ndcg(candidates, relevant, short),
-        ),
-        f"mAP@{long}": (
-            lambda runs, relevant, _: ranking.average_precision(runs, relevant, long),
-            lambda candidates, relevant: chance.average_precision(candidates, relevant, long),
-        ),
-        "AUC": (ranking.auc, chance.auc),
+        f"recall@{short}": lambda runs, relevant, _: ranking.recall(runs, relevant, short),
+        f"nDCG@{short}": lambda runs, relevant, _: ranking.ndcg(runs, relevant, short),
+        f"mAP@{long}": lambda runs, relevant, _: ranking.average_precision(runs, relevant, long),
+        "AUC": ranking.auc,
     }
 
 
@@ -90,10 +79,12 @@ def ask(
             scored = _scored(system, rows)
             scored[left_out] = -np.inf  # behind all that are offered
             runs = runs_of(scored, plays[rows])
-            for metric, (score, _) in metrics.items():
+            for metric, score in metrics.items():
                 scores[metric][name][rows] = score(runs, relevant[rows], offered[rows])
-        for metric, (_, expected) in metrics.items():
-            scores[metric][CHANCE][rows] = expected(offered[rows], relevant[rows])
+        for metric, expected in metrics.items():
+            scores[metric][CHANCE][rows] = expected(
+                random_order(offered[rows], relevant[rows]), relevant[rows], offered[rows]
+            )
     groups = _groups(users, random_seed)
     unit = "users" if users <= MOST_GROUPS else "crowds of users"
     return [
