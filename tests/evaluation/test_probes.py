@@ -177,11 +177,15 @@ def test_the_setting_that_suits_is_chosen():
     classes = csr_matrix(np.eye(2, dtype=bool)[np.ones(20, dtype=int)])
     probe = Probe(Constant(), {"setting": (1.0, 7.0, 3.0)})
     assert predicted(probe, np.zeros((20, 2)), classes, np.arange(20) % 5).tolist() == [1] * 20
-    assert predicted(probe, np.zeros((20, 2)), classes, np.arange(20) % 2).tolist() == [0] * 20, "nothing to choose by"
+    assert predicted(probe, np.zeros((20, 2)), classes, np.arange(20) % 2).tolist() == [0] * 20, (
+        "nothing to choose by"
+    )
 
 
 def test_a_track_of_several_classes_counts_as_much_as_others_with_the_nearest():
     vectors = np.array([[1.0, 0.0], [1.0, 0.01], [1.0, 0.02], [0.0, 1.0]])
     classes = csr_matrix(np.array([[1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 1]], dtype=np.float32))
     probe = NearestNeighbourProbe(neighbours=3).fit(vectors, classes)
-    assert probe.predict(np.array([[1.0, 0.02]])).tolist() == [1], "a half and a whole vote against two halves"
+    assert probe.predict(np.array([[1.0, 0.02]])).tolist() == [1], (
+        "a half and a whole vote against two halves"
+    )

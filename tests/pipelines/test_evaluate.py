@@ -11,7 +11,7 @@ from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.embedding.bundle import Bundle, load_bundle, save_bundle
 from soundkin.errors import ArtefactError, CatalogError, UsageError
-from soundkin.evaluation.protocol import read_evaluation
+from soundkin.evaluation.evaluation_report import read_evaluation
 from soundkin.evaluation.systems import TrackEmbedder
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig

@@ -74,7 +74,9 @@ def test_scores_of_a_hand_made_ranking():
     runs, two = in_order(right)
     assert ranking.average_precision(runs, two, 4)[0] == pytest.approx((1 + 2 / 3) / 2)
     assert ranking.average_precision(runs, two, 1)[0] == 1.0
-    assert ranking.ndcg(runs, two, 4)[0] == pytest.approx((discount[0] + discount[2]) / (discount[0] + discount[1]))
+    assert ranking.ndcg(runs, two, 4)[0] == pytest.approx(
+        (discount[0] + discount[2]) / (discount[0] + discount[1])
+    )
     assert ranking.recall(runs, two, 2)[0] == 0.5
     assert ranking.r_precision(runs, two)[0] == 0.5
     assert ranking.reciprocal_rank(*in_order(~right))[0] == 0.5
@@ -138,7 +140,9 @@ def test_chance_is_the_mean_over_random_orders(metric, candidates, relevant):
     scores = METRICS[metric](in_order(orders)[0], counts[1], counts[0])
     tolerance = 4 * scores.std() / np.sqrt(len(scores)) + 1e-9
     one = np.array([candidates]), np.array([relevant])
-    assert METRICS[metric](random_order(*one), one[1], one[0])[0] == pytest.approx(scores.mean(), abs=tolerance)
+    assert METRICS[metric](random_order(*one), one[1], one[0])[0] == pytest.approx(
+        scores.mean(), abs=tolerance
+    )
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -55,7 +55,9 @@ def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: 
         scores = {name: _spread(kept, hits(guess, classes)) for name, guess in guesses.items()}
         for metric, weighting in (("accuracy", None), ("balanced accuracy", weights)):
             measures.append(
-                Measure(protocol, question.label, metric, question.filtered_by, scores, question.groups, weighting)
+                Measure(
+                    protocol, question.label, metric, question.filtered_by, scores, question.groups, weighting
+                )
             )
     return measures
 
@@ -63,12 +65,16 @@ def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: 
 def in_two_groups(classes: csr_matrix, groups: Int[np.ndarray, " tracks"]) -> csr_matrix:
     """The classes that at least two groups have: with one, there is none to train on or none to test on."""
     names, numbers = np.unique(groups, return_inverse=True)
-    in_group = csr_matrix((np.ones(len(groups)), (numbers, np.arange(len(groups)))), (len(names), len(groups)))
+    in_group = csr_matrix(
+        (np.ones(len(groups)), (numbers, np.arange(len(groups)))), (len(names), len(groups))
+    )
     return classes[:, np.flatnonzero((in_group @ classes).getnnz(axis=0) >= 2)]
 
 
 def deal_folds(
-    classes: csr_matrix | Bool[np.ndarray, "tracks classes"], groups: Int[np.ndarray, " tracks"], random_seed: int
+    classes: csr_matrix | Bool[np.ndarray, "tracks classes"],
+    groups: Int[np.ndarray, " tracks"],
+    random_seed: int,
 ) -> FoldNumbers:
     """A fold number for each track: groups are dealt out in turn, class by class and the largest first.
 
@@ -104,12 +110,18 @@ class LogisticProbe(BaseEstimator):
         classifier = regression if np.ptp(answers) else DummyClassifier()
         self.pipeline = Pipeline([("scale", StandardScaler()), ("classify", classifier)])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of few samples a class, and of fits cut off: both show in the score
-            self.pipeline.fit(vectors[rows], answers, classify__sample_weight=1 / np.diff(classes.indptr)[rows])
+            warnings.simplefilter(
+                "ignore"
+            )  # of few samples a class, and of fits cut off: both show in the score
+            self.pipeline.fit(
+                vectors[rows], answers, classify__sample_weight=1 / np.diff(classes.indptr)[rows]
+            )
         return self
 
     def predict(self, vectors: Vectors) -> ClassNumbers:
-        blocks = np.split(vectors, np.arange(CHUNK, len(vectors), CHUNK))  # of many classes, all would not fit
+        blocks = np.split(
+            vectors, np.arange(CHUNK, len(vectors), CHUNK)
+        )  # of many classes, all would not fit
         return np.concatenate([self.pipeline.predict(block) for block in blocks])
 
 
@@ -125,7 +137,9 @@ class NearestNeighbourProbe(BaseEstimator):
         return self
 
     def predict(self, vectors: Vectors) -> ClassNumbers:
-        cosines, rows = nearest(unit_length(np.asarray(vectors, dtype=np.float32)), self.unit, self.neighbours)
+        cosines, rows = nearest(
+            unit_length(np.asarray(vectors, dtype=np.float32)), self.unit, self.neighbours
+        )
         starts = rows.shape[1] * np.arange(len(rows) + 1)
         weights = csr_matrix(((1 + cosines).ravel(), rows.ravel(), starts), (len(rows), len(self.unit)))
         return np.asarray((weights @ self.votes).argmax(axis=1)).ravel()

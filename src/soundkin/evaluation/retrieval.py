@@ -77,7 +77,9 @@ def retrieval(
     candidates = np.random.default_rng(random_seed).permutation(np.flatnonzero(labelled))
     marked = relevance(values, filtered_by[1] if filtered_by else None, candidates)
     asking = np.sort(candidates if queries is None else queries[labelled[queries]])
-    scores = {metric: {name: np.full(len(labelled), np.nan) for name in [*systems, CHANCE]} for metric in metrics}
+    scores = {
+        metric: {name: np.full(len(labelled), np.nan) for name in [*systems, CHANCE]} for metric in metrics
+    }
     units = {name: unit_length(np.asarray(vectors, dtype=np.float32)) for name, vectors in systems.items()}
     of_candidates = {name: unit[candidates].T for name, unit in units.items()}
     for rows in _chunks(asking, len(candidates)):
@@ -85,12 +87,16 @@ def retrieval(
         relevant, offered, stored = right.sum(axis=1), allowed.sum(axis=1), csr_matrix(right)
         ranked = {CHANCE: ranking.random_order(offered, relevant)}
         for name, unit in units.items():
-            ranked[name] = ranking.runs_of(np.where(allowed, unit[rows] @ of_candidates[name], -np.inf), stored)
+            ranked[name] = ranking.runs_of(
+                np.where(allowed, unit[rows] @ of_candidates[name], -np.inf), stored
+            )
         for metric, score in metrics.items():
             for name, runs in ranked.items():
                 scores[metric][name][rows] = score(runs, relevant, offered)
     column = filtered_by[0] if filtered_by else None
-    return [Measure("retrieval", label, metric, column, by_system, groups) for metric, by_system in scores.items()]
+    return [
+        Measure("retrieval", label, metric, column, by_system, groups) for metric, by_system in scores.items()
+    ]
 
 
 def relevance(

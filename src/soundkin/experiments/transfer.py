@@ -21,9 +21,9 @@ from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import SPLITS, Catalog, read_catalog, write_catalog
 from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.errors import ArtefactError, ConfigError, Skipped
-from soundkin.evaluation.asking import labels_to_ask
+from soundkin.evaluation.label_scores import labels_to_ask
 from soundkin.evaluation.label_questions import column_values
-from soundkin.evaluation.protocol import Evaluation, evaluate_folds
+from soundkin.evaluation.evaluation_report import Evaluation, evaluate_folds
 from soundkin.evaluation.systems import BASELINE_NOTE, EXTERNAL_NOTE, MFCC, TrackEmbedder, as_systems
 from soundkin.features.front_ends import identified
 from soundkin.files import read_json, replacing, sha256_of, write_json

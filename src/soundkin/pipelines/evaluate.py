@@ -14,9 +14,10 @@ from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.config import nearest
 from soundkin.embedding.bundle import Bundle
 from soundkin.errors import ArtefactError, UsageError
-from soundkin.evaluation.asking import Answers, ask, labels_to_ask
+from soundkin.evaluation.evaluation_report import Evaluation, summarise
 from soundkin.evaluation.label_questions import column_values
-from soundkin.evaluation.protocol import Evaluation, summarised
+from soundkin.evaluation.label_scores import LabelScores as Answers
+from soundkin.evaluation.label_scores import ask, labels_to_ask
 from soundkin.files import sha256_of, write_json
 from soundkin.pipelines.judging.compared_systems import System, read_systems, split_rule
 from soundkin.pipelines.judging.evaluation_pages import write_pages
@@ -249,7 +250,7 @@ def _evaluation(
     known = systems[0].bundle is not None
     taught = {label for system in systems for label in system.trained_labels} if known else None
     answers = ask({0: found.vectors}, found.catalog, folds, labels, unprobed, random_seed)
-    return summarised(answers, {0: found.vectors}, found.catalog, taught, random_seed), answers
+    return summarise(answers, {0: found.vectors}, found.catalog, taught, random_seed), answers
 
 
 def _split_notes(

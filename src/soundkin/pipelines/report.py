@@ -12,11 +12,9 @@ from soundkin.config import validate
 from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.store import read_embeddings
 from soundkin.errors import ArtefactError
-from soundkin.evaluation.advice import advice
-from soundkin.evaluation.headline import headline_sentence
+from soundkin.evaluation.conclusions import advice, headline_sentence
+from soundkin.evaluation.evaluation_report import MAIN, Evaluation, Row, read_evaluation
 from soundkin.evaluation.label_questions import column_values
-from soundkin.evaluation.protocol import MAIN, Evaluation, read_evaluation
-from soundkin.evaluation.row import Row
 from soundkin.explore.curves import draw_curves
 from soundkin.explore.examples import choose_queries, nearest_by_others
 from soundkin.explore.map import draw_map, map_points, sample_tracks

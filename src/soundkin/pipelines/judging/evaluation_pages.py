@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundkin.evaluation.protocol import Evaluation
+from soundkin.evaluation.evaluation_report import Evaluation
 from soundkin.evaluation.systems import UNTRAINED
 from soundkin.explore.verdict_page import Candidate, JudgedQuery, JudgePage, Opinion, render_judge_page
 from soundkin.files import replacing

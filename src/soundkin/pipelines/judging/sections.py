@@ -17,13 +17,13 @@ from soundkin.catalog.verdicts import read_verdicts
 from soundkin.embedding.embedder import Embedder
 from soundkin.embedding.known_users import USER_TASKS, KnownUsers, known_users
 from soundkin.errors import UsageError
-from soundkin.evaluation.asking import Answers
+from soundkin.evaluation.evaluation_report import MAIN
 from soundkin.evaluation.fairness import Fairness, fairness
 from soundkin.evaluation.geometry import Geometry, geometry
 from soundkin.evaluation.groupings import COLUMNS, groups_of
 from soundkin.evaluation.label_questions import column_values, unit_of
+from soundkin.evaluation.label_scores import LabelScores as Answers
 from soundkin.evaluation.neighbour_verdicts import NeighbourVerdicts, judge_by_hand
-from soundkin.evaluation.protocol import MAIN
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import UserFairness
 from soundkin.evaluation.systems import TrackEmbedder
