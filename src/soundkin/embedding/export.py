@@ -92,10 +92,12 @@ def embed_tracks(
     catalog_path: Path,
     workers: int = 1,
     patches: bool = False,
+    keep_others: bool = False,
 ) -> EmbedResult:
     """Embed all tracks of `catalog` into `folder`, but for the content that it has vectors of by this model.
 
-    Its manifest names `model_path` and `catalog_path`; `read_embeddings(folder)` gives the vectors.
+    Its manifest names `model_path` and `catalog_path`; `read_embeddings(folder)` gives the vectors: with
+    `keep_others`, after those of `catalog`, of tracks that only earlier runs were about.
 
     Raises:
         OutputError: the folder cannot be written, holds other files, or is being written by another run.
@@ -106,6 +108,8 @@ def embed_tracks(
     counts: Counter[type[Outcome]] = Counter()
     warned = 0
     with Export(folder, catalog.track_ids, embedder.hash, embedder.embedding_size, patches) as export:
+        if keep_others:
+            export.keep_others()
         embed = partial(_embed_if_new, embedder, export.known, export.known_unusable())
         with closing(in_processes(embed, tracks, workers)) as outcomes:
             for row, outcome in progress(outcomes, "embed", total=len(catalog)):
@@ -179,6 +183,7 @@ class Export:
         self._outcomes: dict[int, dict[int, Content | Unusable]] = defaultdict(dict)
         self._parts: dict[int, Part] = {}
         self._unusable: dict[int, Unusable] = {}
+        self._earlier: dict[str, Content] = {}  # by track id
         self._lock = ExitStack()
 
     def __enter__(self) -> Self:
@@ -215,6 +220,14 @@ class Export:
             return {}
         ours = (row for row in rows if row.get("audio_hash") and row.get("soundkin") == OURS)
         return {row["audio_hash"]: row["reason"] for row in ours}
+
+    def keep_others(self) -> None:
+        """Carry over the tracks of earlier runs that this one is not about; before anything is recorded."""
+        own, first = set(self._track_ids), len(self._track_ids)
+        others = {track_id: content for track_id, content in self._earlier.items() if track_id not in own}
+        self._track_ids = [*self._track_ids, *others]
+        for row, content in enumerate(others.values(), first):
+            self.record(row, content)
 
     @property
     def skipped(self) -> list[Skipped]:
@@ -267,10 +280,13 @@ class Export:
         if not number.isdecimal() or name != _content_name(int(number), sha256_of(tracks), patches_sha256):
             log.warning("%s is damaged; its tracks are embedded again", tracks)
             return []
-        table = read_tracks(folder, name, ["model_hash", "audio_hash", "lyrics_hash"])
+        table = read_tracks(folder, name, ["track_id", "model_hash", "audio_hash", "lyrics_hash"])
         if set(table["model_hash"].to_pylist()) != {self.model_hash} or (self.patches and not patches_sha256):
             return []
-        return list(map(Content, table["audio_hash"].to_pylist(), table["lyrics_hash"].to_pylist()))
+        contents = list(map(Content, table["audio_hash"].to_pylist(), table["lyrics_hash"].to_pylist()))
+        if folder == self.folder:
+            self._earlier |= zip(table["track_id"].to_pylist(), contents, strict=True)
+        return contents
 
     def _tables(self, embedding: TrackEmbedding) -> TrackTables:
         """An embedding as tables. The track_id comes with the whole part: audio may move to another track."""

@@ -105,6 +105,7 @@ class LogisticProbe(BaseEstimator):
         self.strength = strength
 
     def fit(self, vectors: Vectors, classes: csr_matrix) -> Self:
+        """Train on one row for each class of each track."""
         rows, answers = classes.nonzero()
         regression = LogisticRegression(C=self.strength, max_iter=300, tol=1e-3)
         classifier = regression if np.ptp(answers) else DummyClassifier()
@@ -119,6 +120,7 @@ class LogisticProbe(BaseEstimator):
         return self
 
     def predict(self, vectors: Vectors) -> ClassNumbers:
+        """The likeliest class of each track."""
         blocks = np.split(
             vectors, np.arange(CHUNK, len(vectors), CHUNK)
         )  # of many classes, all would not fit
@@ -132,11 +134,13 @@ class NearestNeighbourProbe(BaseEstimator):
         self.neighbours = neighbours
 
     def fit(self, vectors: Vectors, classes: csr_matrix) -> Self:
+        """Keep the tracks; one of several classes votes for each with an equal share."""
         self.unit = unit_length(np.asarray(vectors, dtype=np.float32))
         self.votes = csr_matrix(diags(1 / np.diff(classes.indptr)) @ classes)
         return self
 
     def predict(self, vectors: Vectors) -> ClassNumbers:
+        """The class with most votes."""
         cosines, rows = nearest(
             unit_length(np.asarray(vectors, dtype=np.float32)), self.unit, self.neighbours
         )

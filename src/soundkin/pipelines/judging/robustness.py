@@ -17,10 +17,9 @@ from soundkin.catalog.table import Catalog
 from soundkin.config import nearest
 from soundkin.embedding.embedder import Embedder, stream_array
 from soundkin.errors import AudioError, Skipped, UsageError
-from soundkin.evaluation.baselines import mfcc_statistics, mfccs
+from soundkin.evaluation.baselines import BASELINES, EXTERNAL, MFCC, TrackEmbedder, mfcc_statistics, mfccs
 from soundkin.evaluation.label_questions import unit_of
 from soundkin.evaluation.robustness import Robustness, robustness
-from soundkin.evaluation.systems import BASELINES, EXTERNAL, MFCC, TrackEmbedder
 from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
 from soundkin.features.front_ends import frames_of_audio, takes_audio
