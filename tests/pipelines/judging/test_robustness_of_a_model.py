@@ -9,8 +9,8 @@ from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.bundle import Bundle
 from soundkin.embedding.embedder import Embedder
 from soundkin.errors import UsageError
+from soundkin.evaluation.baselines import MFCC, MODEL, UNTRAINED, TrackEmbedder
 from soundkin.evaluation.robustness import COSINE, DIFFERENT, EVERY, FOUND, KEPT, NOTHING_MEASURED
-from soundkin.evaluation.systems import MFCC, MODEL, UNTRAINED, TrackEmbedder
 from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
 from soundkin.features.external import ExternalFrontEnd
