@@ -1,9 +1,9 @@
 """Baselines that a trained network has to beat, computed from the same decode and log-mel as its own vectors.
 
-MFCC mean and deviation is the plain bag-of-frames description of timbre (Logan 2000; Tzanetakis & Cook 2002). The
-untrained network shows what its architecture alone does, with random filters (Pons & Serra 2019); it gets the trained
-one's input normalisation, which is a fact about the data. A model that was trained on vectors of another encoder is
-compared with these vectors, in the place of MFCC statistics.
+MFCC mean and deviation is the plain bag-of-frames description of timbre (Logan 2000; Tzanetakis & Cook 2002).
+The untrained network shows what its architecture alone does, with random filters (Pons & Serra 2019); it gets
+the trained one's input normalisation, which is a fact about the data. A model that was trained on vectors of
+another encoder is compared with these vectors, in the place of MFCC statistics.
 """
 
 import hashlib
@@ -49,7 +49,8 @@ Vector = Float32[np.ndarray, " embedding"]
 def mfccs(
     frames: Float[np.ndarray, "frames bands"], mel_bands: int | None = None
 ) -> Float[np.ndarray, "frames coefficients"]:
-    """Mel-frequency cepstral coefficients: the first 20 of an orthonormal DCT over the mel bands of each frame.
+    """Mel-frequency cepstral coefficients: the first 20 of an orthonormal DCT over the mel bands of each
+    frame.
 
     `mel_bands` says how many bands, the first ones, are mel bands; by default all are.
     """
@@ -97,8 +98,8 @@ def _random_network(config: NetworkConfig, front_end: FrontEnd, random_seed: int
 class TrackEmbedder(Embedder):
     """Decodes a file once and embeds it by several systems: the model, if `own`, and `baselines`.
 
-    The model's vector goes by `name`. `vector` of an embedding holds those of all systems, one after the other; `hash`
-    changes when any of them may.
+    The model's vector goes by `name`. `vector` of an embedding holds those of all systems, one after the
+    other; `hash` changes when any of them may.
     """
 
     def __init__(
@@ -188,7 +189,9 @@ class TrackEmbedder(Embedder):
 def _noting(
     blocks: Iterable[Tensor], describe: Callable[[np.ndarray], np.ndarray], descriptions: list[np.ndarray]
 ) -> Iterator[Tensor]:
-    """Pass blocks on, keeping a description: MFCCs have a fifth of log-mels' size, so that long tracks still fit."""
+    """Pass blocks on, keeping a description: MFCCs have a fifth of log-mels' size, so that long tracks still
+    fit.
+    """
     for block in blocks:
         descriptions.append(describe(block.numpy()))
         yield block

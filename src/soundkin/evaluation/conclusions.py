@@ -1,6 +1,7 @@
 """What follows from an evaluation: one sentence that needs no knowledge of the field, and what to try next.
 
-How training went is in `provenance["training"]`; vectors of unknown origin have none, and get no advice on training.
+How training went is in `provenance["training"]`; vectors of unknown origin have none, and get no advice on
+training.
 """
 
 from typing import Any
@@ -33,7 +34,8 @@ Step = tuple[str, str]  # advice, and the command that follows it (or nothing)
 def headline_sentence(
     evaluation: Evaluation, catalog: Catalog, vectors: Float[np.ndarray, "tracks embedding"]
 ) -> str:
-    """How many of ten neighbours share a track's label, and how many would by chance; "" if there are few artists.
+    """How many of ten neighbours share a track's label, and how many would by chance; "" if there are few
+    artists.
 
     `catalog` and `vectors` are of the tracks that were evaluated.
     """

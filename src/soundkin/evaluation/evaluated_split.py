@@ -1,4 +1,6 @@
-"""Which tracks an evaluation is on, by the split that a model was trained under, and what they are to each system."""
+"""Which tracks an evaluation is on, by the split that a model was trained under, and what they are to each
+system.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +47,8 @@ LOST_HINT = (
 class EvaluatedSplit:
     """The tracks to judge, `catalog`, out of `whole`, whose checksum is `sha256`.
 
-    `places` gives each track's split by `rule`, that of the first model; it is empty where nobody has to know.
+    `places` gives each track's split by `rule`, that of the first model; it is empty where nobody has to
+    know.
     """
 
     name: str
@@ -63,7 +66,9 @@ class EvaluatedSplit:
         return CAVEATS.get(self.name, "")
 
     def notes(self, systems: Sequence[System], judged: Catalog) -> list[str]:
-        """What the tracks, as far as they were judged, are to each system: held out, or what it was trained on."""
+        """What the tracks, as far as they were judged, are to each system: held out, or what it was trained
+        on.
+        """
         models = [system for system in systems if system.bundle is not None]
         unknown = [system.name for system in systems if system.bundle is None]
         notes = (
@@ -97,10 +102,11 @@ class EvaluatedSplit:
 def choose_split(
     systems: Sequence[System], whole: Catalog, sha256: str, split: str | None, users: bool
 ) -> EvaluatedSplit:
-    """The tracks of a split by the rule of the first model; by default of `test`, or all where there is no model.
+    """The tracks of a split by the rule of the first model; by default of `test`, or all where there is no
+    model.
 
-    Where no model has a rule, one is made from this catalog. `users` says that train and test tracks are needed for
-    a cold start.
+    Where no model has a rule, one is made from this catalog. `users` says that train and test tracks are
+    needed for a cold start.
 
     Raises:
         UsageError: no track is in the split.

@@ -37,7 +37,9 @@ SECTIONS = ("cold_start", "assessors", "by_hand", "geometry", "robustness", "fai
 
 
 class Row(Compared, frozen=True):
-    """One measure of all systems; `trained` says whether ours was trained on the label, None if that is unknown."""
+    """One measure of all systems; `trained` says whether ours was trained on the label, None if that is
+    unknown.
+    """
 
     protocol: str
     label: str
@@ -91,9 +93,9 @@ class UserFairness(Fairness, frozen=True):
 class Evaluation(BaseModel, frozen=True):
     """Systems compared on the same tracks; the first one is ours, which the others are compared with.
 
-    `artists` counts what is drawn for intervals: `unit` says whether it is artists, or tracks if no artist is known.
-    Sections are there if somebody asked for them, and gave what they need. `caveat` ends the verdict: what the
-    tracks are to the systems, unless they are held out from all training.
+    `artists` counts what is drawn for intervals: `unit` says whether it is artists, or tracks if no artist is
+    known. Sections are there if somebody asked for them, and gave what they need. `caveat` ends the verdict:
+    what the tracks are to the systems, unless they are held out from all training.
     """
 
     systems: tuple[str, ...]
@@ -138,12 +140,16 @@ class Evaluation(BaseModel, frozen=True):
         return f"{self.headline.verdict}; {self.caveat}" if self.caveat else self.headline.verdict
 
     def verdict_on(self, label: str) -> str:
-        """What retrieval says of one label, with the filter on where it has one; the verdict where it has no row."""
+        """What retrieval says of one label, with the filter on where it has one; the verdict where it has no
+        row.
+        """
         row = _most_telling([row for row in self.rows if row.label == label])
         return row.verdict if row else self.verdict
 
     def table(self, every_metric: bool = False) -> list[dict[str, str]]:
-        """Rows to print, cells by column: ours with its interval, the others' means, the gain over the best of them."""
+        """Rows to print, cells by column: ours with its interval, the others' means, the gain over the best
+        of them.
+        """
         rows = [row.cells() for row in self.rows if every_metric or row.metric in HEADLINES]
         hubs = {"label": "all tracks", "measure": "hubness: skewness"}
         skewness = {hub.system: f"{hub.skewness:.2f}" for hub in self.hubness}
@@ -184,8 +190,8 @@ def evaluate_folds(
 ) -> Evaluation:
     """Score each fold by its own vectors, as `ask` does, and average over the scores of all folds.
 
-    An artist with tracks in several folds is drawn as one artist. `trained_labels` are those that the first system
-    was trained on: marked so in the table.
+    An artist with tracks in several folds is drawn as one artist. `trained_labels` are those that the first
+    system was trained on: marked so in the table.
 
     Raises:
         UsageError, CatalogError: as `ask`.

@@ -33,9 +33,9 @@ def ask(
 ) -> LabelScores:
     """Score all systems on `labels`, by retrieval and, but for `unprobed` ones, by probes.
 
-    Row i of every system in `systems[n]` is the vector of the i-th track that `folds` puts in fold n. Vectors of two
-    folds come from two models and are never compared: a query's candidates are those of its own fold, and a probe is
-    trained and tested within one.
+    Row i of every system in `systems[n]` is the vector of the i-th track that `folds` puts in fold n. Vectors
+    of two folds come from two models and are never compared: a query's candidates are those of its own fold,
+    and a probe is trained and tested within one.
 
     Raises:
         UsageError: vectors and catalog do not match, or vectors hold a NaN or infinity.

@@ -1,9 +1,10 @@
 """Probes: how much of a label a simple classifier can read off frozen vectors.
 
-Every track is classified once, by probes trained on the other folds only. Folds keep an artist's tracks together
-(an album's, where the artist is the question), so that a probe is not rewarded for recognising a voice. All that
-is fitted, standardisation and the strength of regularisation included, is fitted on the training folds. Classes are
-sparse ones, [tracks, classes]: of many artists, a table of all cells would not fit in memory.
+Every track is classified once, by probes trained on the other folds only. Folds keep an artist's tracks
+together (an album's, where the artist is the question), so that a probe is not rewarded for recognising a
+voice. All that is fitted, standardisation and the strength of regularisation included, is fitted on the
+training folds. Classes are sparse ones, [tracks, classes]: of many artists, a table of all cells would not
+fit in memory.
 """
 
 import warnings

@@ -1,8 +1,10 @@
-"""Retrieval: every labelled track ranks the others by cosine; relevant are those that share one of its labels.
+"""Retrieval: every labelled track ranks the others by cosine; relevant are those that share one of its
+labels.
 
-The artist filter (Pampalk, Flexer & Widmer 2005) removes tracks of the query's own artist from the candidates:
-otherwise a system that only knows a voice, a studio or an encoder looks as if it knew the genre. Where the same
-artist is asked for, the album takes the artist's part. Scores are given with the filter and without it.
+The artist filter (Pampalk, Flexer & Widmer 2005) removes tracks of the query's own artist from the
+candidates: otherwise a system that only knows a voice, a studio or an encoder looks as if it knew the genre.
+Where the same artist is asked for, the album takes the artist's part. Scores are given with the filter and
+without it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -69,8 +71,8 @@ def retrieval(
     """Score tracks' cosine rankings of the others by whether they share one of the query's `values`.
 
     `filtered_by` is a column and its values: candidates that share one with the query are left out. Tracks
-    without a label neither ask nor are candidates: they might be relevant. `queries` are the rows that ask, by
-    default all; time grows with their number times that of the tracks.
+    without a label neither ask nor are candidates: they might be relevant. `queries` are the rows that ask,
+    by default all; time grows with their number times that of the tracks.
     """
     labelled = np.array([bool(names) for names in values], dtype=bool)
     # Rounding may part equal vectors by where they stand, and the order of a catalog gives away its artists.

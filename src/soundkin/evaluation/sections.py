@@ -1,4 +1,6 @@
-"""What every section of an evaluation or an audit has, so that a terminal, a page and JSON can show any of them."""
+"""What every section of an evaluation or an audit has, so that a terminal, a page and JSON can show any of
+them.
+"""
 
 from typing import Any, Protocol
 

@@ -1,4 +1,5 @@
-"""The systems that are compared: model bundles, embeddings folders and tables of vectors, and what each has to beat.
+"""The systems that are compared: model bundles, embeddings folders and tables of vectors, and what each has
+to beat.
 
 Vectors of models and baselines are computed once, into embeddings folders that later evaluations read.
 """
@@ -75,7 +76,9 @@ class FolderVectors:
         return dict(self.stream_patches(known)) if self.has_patches else {}
 
     def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
-        """The patch vectors of embedded tracks, in this order; what comes earlier in the folder waits in memory."""
+        """The patch vectors of embedded tracks, in this order; what comes earlier in the folder waits in
+        memory.
+        """
         early: dict[str, PatchVectors] = {}
         wanted = iter(track_ids)
         next_id = next(wanted, None)
@@ -117,8 +120,9 @@ class TableVectors:
 class System:
     """One of the systems to compare.
 
-    `bundle` is its model: None where nothing is known of what made its vectors. `stored` are precomputed vectors;
-    None for a model that has yet to embed. `lost` says why the model of an embeddings folder cannot be read, if so.
+    `bundle` is its model: None where nothing is known of what made its vectors. `stored` are precomputed
+    vectors; None for a model that has yet to embed. `lost` says why the model of an embeddings folder cannot
+    be read, if so.
     """
 
     name: str
@@ -146,7 +150,9 @@ class System:
         return trained_labels(self.bundle) if self.bundle else set()
 
     def may_know(self, catalog_sha256: str) -> bool:
-        """Whether its model was trained on the catalog with this checksum; true where it does not say on which."""
+        """Whether its model was trained on the catalog with this checksum; true where it does not say on
+        which.
+        """
         stated = (
             self.bundle.provenance.get("training_data", {}).get("catalog_sha256") if self.bundle else None
         )
@@ -182,10 +188,11 @@ def read_systems(
     vectors: Path | None = None,
     model: Path | None = None,
 ) -> list[System]:
-    """The systems that `NAME=PATH`, or PATH alone, stand for, ours first; `vectors` is for ours as in `load_bundle`.
+    """The systems that `NAME=PATH`, or PATH alone, stand for, ours first; `vectors` is for ours as in
+    `load_bundle`.
 
-    Without a name, a system goes by the end of its path; a single model is called `model`. `model` is the one that
-    made our embeddings, where it is not in its old place.
+    Without a name, a system goes by the end of its path; a single model is called `model`. `model` is the one
+    that made our embeddings, where it is not in its old place.
 
     Raises:
         UsageError: a path is none of what can be compared, or two systems would have one name.
@@ -306,7 +313,8 @@ def vectors_of(system: System, track_ids: Iterable[str]) -> tuple[dict[str, Vect
 
 @dataclass(frozen=True, eq=False)
 class SystemVectors:
-    """The tracks that all systems have, and their vectors: ours first, baselines last. Row i is track i of `catalog`.
+    """The tracks that all systems have, and their vectors: ours first, baselines last. Row i is track i of
+    `catalog`.
 
     `raw` are the vectors as they were made, `vectors` as they are compared.
     """
@@ -336,8 +344,8 @@ def standardise_baselines(
 ) -> dict[str, Float[np.ndarray, "tracks _"]]:
     """Baselines standardised over the very tracks they are judged on, other systems as they are.
 
-    That uses no label and can only flatter them: without it the loudness of MFCCs, or the common direction of a
-    random network, drowns the rest.
+    That uses no label and can only flatter them: without it the loudness of MFCCs, or the common direction of
+    a random network, drowns the rest.
     """
     return {name: standardise(array) if name in BASELINES else array for name, array in raw.items()}
 
@@ -420,7 +428,9 @@ def _read_stored(
 
 
 def _embedders(systems: Sequence[System], random_seed: int) -> list[TrackEmbedder]:
-    """What has to be embedded: models without stored vectors, and baselines by the front end of the first model."""
+    """What has to be embedded: models without stored vectors, and baselines by the front end of the first
+    model.
+    """
     reference = next((system for system in systems if system.bundle is not None), None)
     embedders = [
         TrackEmbedder(system.bundle, random_seed, baselines=system is reference, name=system.name)
@@ -436,7 +446,8 @@ def _embedders(systems: Sequence[System], random_seed: int) -> list[TrackEmbedde
 def embed_all(
     embedder: TrackEmbedder, catalog: Catalog, workers: int, cache: Path | None = None
 ) -> tuple[dict[str, Track], list[Skipped]]:
-    """Embed the tracks of a catalog, each decoded once: vectors by track id and system, and what was left out.
+    """Embed the tracks of a catalog, each decoded once: vectors by track id and system, and what was left
+    out.
 
     With `cache`, a folder of embeddings folders, what was embedded before is read there instead.
     """

@@ -1,4 +1,6 @@
-"""Evaluate: how well vectors find related tracks, compared with what they have to beat and with what people say."""
+"""Evaluate: how well vectors find related tracks, compared with what they have to beat and with what people
+say.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,15 +74,17 @@ def evaluate(
     ] = (),
     judgements: Path | None = None,
 ) -> "Evaluation":
-    """Measure MODEL on held-out tracks of CATALOG, compared with an untrained network, MFCC statistics and chance.
+    """Measure MODEL on held-out tracks of CATALOG, compared with an untrained network, MFCC statistics and
+    chance.
 
-    MODEL is a model bundle, a folder that soundkin embed wrote, or a table of anybody's vectors by track_id (.npz,
-    .parquet); --against, as often as you like, compares it with others on the same tracks. NAME=PATH names one. Labels
-    that a model was trained on are asked by retrieval only, where held-out artists can tell whether it learnt
-    anything; --trained-too asks them by probes as well.
+    MODEL is a model bundle, a folder that soundkin embed wrote, or a table of anybody's vectors by track_id
+    (.npz, .parquet); --against, as often as you like, compares it with others on the same tracks. NAME=PATH
+    names one. Labels that a model was trained on are asked by retrieval only, where held-out artists can tell
+    whether it learnt anything; --trained-too asks them by probes as well.
 
-    With --ratings, held-out tracks are recommended to users: a model's own, and ones folded in over every system from
-    what they play of the train split. With --triplets and --verdicts, systems are compared with what people said.
+    With --ratings, held-out tracks are recommended to users: a model's own, and ones folded in over every
+    system from what they play of the train split. With --triplets and --verdicts, systems are compared with
+    what people said.
 
     Examples:
       soundkin evaluate runs/first/model catalog.csv -o runs/first/evaluation

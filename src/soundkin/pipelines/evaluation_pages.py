@@ -32,7 +32,8 @@ def write_pages(
     query_count: int,
     random_seed: int,
 ) -> None:
-    """Write `report.html`, `map.png` and `judge.html` into `folder`; `splits` says what each track was in training.
+    """Write `report.html`, `map.png` and `judge.html` into `folder`; `splits` says what each track was in
+    training.
 
     Raises:
         UsageError: a query is not among the tracks that were judged.
@@ -124,7 +125,9 @@ def _ranks(cosines: Mapping[str, np.ndarray], query: int) -> dict[int, dict[str,
 
 
 def _as_text(verdicts: pd.DataFrame | None) -> list[dict[str, str]]:
-    """Verdicts that were given before, as the page keeps them: whole numbers, such as timestamps, without a point."""
+    """Verdicts that were given before, as the page keeps them: whole numbers, such as timestamps, without a
+    point.
+    """
     if verdicts is None:
         return []
     frame = verdicts.reindex(columns=list(VERDICT_COLUMNS)).astype(object)

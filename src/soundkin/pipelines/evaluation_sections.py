@@ -1,4 +1,6 @@
-"""The sections of an evaluation: what each needs is read before anything is embedded, and all systems are asked after."""
+"""The sections of an evaluation: what each needs is read before anything is embedded, and all systems are
+asked after.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -180,7 +182,9 @@ def _robustness(
 def _fairness(
     by: Sequence[str], evidence: Evidence, judged: SystemVectors, scores: LabelScores, random_seed: int
 ) -> Fairness:
-    """The main measures split, with the filter on where there is one: all others would only repeat what these say."""
+    """The main measures split, with the filter on where there is one: all others would only repeat what these
+    say.
+    """
     catalog, plays = judged.catalog, None
     if evidence.plays is not None:
         plays = evidence.plays.reindex(catalog.track_ids, fill_value=0).to_numpy(float)

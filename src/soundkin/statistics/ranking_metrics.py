@@ -1,9 +1,10 @@
-"""Ranking metrics with ties: each score is the exact expectation over all orders of candidates of equal score.
+"""Ranking metrics with ties: each score is the exact expectation over all orders of candidates of equal
+score.
 
 A ranking is kept as the `Runs` of tied candidates that hold a relevant one, from which every metric follows.
 Where all candidates tie (`random_order`), a metric is what chance scores: exactly, without noise of its own.
-Metrics take `relevant`, how many relevant candidates each query has; a query that has none scores NaN. `k` is how
-many ranks are looked at. All scores lie in [0, 1].
+Metrics take `relevant`, how many relevant candidates each query has; a query that has none scores NaN. `k` is
+how many ranks are looked at. All scores lie in [0, 1].
 """
 
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ def random_order(candidates: Counts, relevant: Counts) -> Runs:
 def average_precision(runs: Runs, relevant: Counts, k: int) -> Scores:
     """Mean precision at the relevant candidates among the first `k`, over how many there could be: min(R, k).
 
-    Rank j of a run of n is relevant with probability r/n, and (j-1)(r-1)/(n-1) of those before it in the run are.
+    Rank j of a run of n is relevant with probability r/n, and (j-1)(r-1)/(n-1) of those before it in the run
+    are.
     """
     start, reached = _reached(runs, k)
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, k + 1))])
@@ -71,7 +73,9 @@ def average_precision(runs: Runs, relevant: Counts, k: int) -> Scores:
 
 
 def ndcg(runs: Runs, relevant: Counts, k: int) -> Scores:
-    """Discounted gain of the first `k` over the best possible (Järvelin & Kekäläinen 2002), gain 1 if relevant."""
+    """Discounted gain of the first `k` over the best possible (Järvelin & Kekäläinen 2002), gain 1 if
+    relevant.
+    """
     start, reached = _reached(runs, k)
     worth = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(2, k + 2)))])
     gain = runs.right / runs.tied * (worth[start + reached] - worth[start])
