@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.triplets_table import read_triplets
 from soundkin.catalog.verdicts import read_verdicts
+from soundkin.corpus.synthesise import read_truth
 from soundkin.embedding.embedder import Embedder
 from soundkin.embedding.known_users import USER_TASKS, KnownUsers, known_users
 from soundkin.errors import UsageError
 from soundkin.evaluation.asking import Answers
+from soundkin.evaluation.cold_start import ColdStartAnswers, ColdStartSplits, cold_start, read_cold_start
 from soundkin.evaluation.fairness import Fairness, fairness
 from soundkin.evaluation.geometry import Geometry, geometry
 from soundkin.evaluation.groupings import COLUMNS, groups_of
@@ -29,9 +30,7 @@ from soundkin.evaluation.sections import UserFairness
 from soundkin.evaluation.systems import TrackEmbedder
 from soundkin.evaluation.triplet_agreement import TripletAgreement, judge_triplets
 from soundkin.features.front_ends import takes_audio
-from soundkin.pipelines.judging.cold_starts import Judged, judge_offers
 from soundkin.pipelines.judging.compared_systems import System
-from soundkin.pipelines.judging.offers import ColdStartSplits, make_cold_start_splits
 from soundkin.pipelines.judging.robustness import robustness_of
 from soundkin.pipelines.judging.side_by_side import SideBySide
 from soundkin.shapes import Int
@@ -67,16 +66,12 @@ class Evidence:
     """What the files say; None where none was given."""
 
     offers: ColdStartSplits | None = None
-    plays: pd.Series | None = None  # how many ratings each track has, by track_id
     triplets: pd.DataFrame | None = None
     judgements: pd.DataFrame | None = None
 
     def track_ids(self) -> set[str]:
         """The tracks that are needed beside those that are judged."""
-        offerings = self.offers.offerings if self.offers else ()
-        return {
-            track_id for offering in offerings for track_id in (*offering.known_ids, *offering.held_out_ids)
-        }
+        return self.offers.track_ids() if self.offers else set()
 
 
 def read_evidence(
@@ -106,7 +101,6 @@ def read_evidence(
         )
     return Evidence(
         offers=_offers(asked, systems[0], whole, judged, places),
-        plays=read_ratings(asked.ratings, whole)["track_id"].value_counts() if asked.ratings else None,
         triplets=read_triplets(asked.triplets, whole) if asked.triplets else None,
         judgements=read_verdicts(asked.judgements, whole) if asked.judgements else None,
     )
@@ -146,8 +140,15 @@ def _offers(
         return None
     split = "valid" if {places[track_id] for track_id in judged.track_ids} == {"valid"} else "test"
     of_tracks = np.array([places[track_id] for track_id in whole.track_ids], dtype=object)
-    found = make_cold_start_splits(
-        whole, of_tracks == "train", of_tracks == split, asked.ratings, _own_users(ours), corpus=asked.truth
+    planted = None
+    if asked.truth is not None:
+        truth = read_truth(asked.truth)
+        planted = (
+            pd.DataFrame(truth.user_factors, truth.user_ids),
+            pd.DataFrame(truth.track_factors, truth.track_ids),
+        )
+    found = read_cold_start(
+        whole, of_tracks == "train", of_tracks == split, asked.ratings, _own_users(ours), planted
     )
     return replace(found, notes=(OFFERED_NOTE.format(split=split), *found.notes))
 
@@ -159,13 +160,13 @@ def _own_users(ours: System) -> KnownUsers | None:
     return known_users(ours.bundle, ours.path)
 
 
-def _judge_offers(evidence: Evidence, everything: SideBySide, random_seed: int) -> Judged | None:
+def _judge_offers(evidence: Evidence, everything: SideBySide, random_seed: int) -> ColdStartAnswers | None:
     if evidence.offers is None:
         return None
-    return judge_offers(evidence.offers, everything.catalog.track_ids, everything.raw, random_seed)
+    return cold_start(evidence.offers, everything.catalog.track_ids, everything.raw, random_seed)
 
 
-def _fairness_of_users(offered: Judged, random_seed: int) -> UserFairness:
+def _fairness_of_users(offered: ColdStartAnswers, random_seed: int) -> UserFairness:
     """The first measure of the cold start by how much users were known to like."""
     found = fairness(offered.measures[:1], offered.groups, random_seed=random_seed)
     return UserFairness.model_validate(found.model_dump())
@@ -229,8 +230,8 @@ def _fairness(
     """
     catalog = found.catalog
     plays = None
-    if evidence.plays is not None:
-        plays = evidence.plays.reindex(catalog.track_ids, fill_value=0).to_numpy(float)
+    if evidence.offers is not None:
+        plays = evidence.offers.rating_counts.reindex(catalog.track_ids, fill_value=0).to_numpy(float)
     strictest = {
         (measure.protocol, measure.label, measure.metric): measure
         for measure in sorted(answers.measures, key=lambda measure: measure.filtered_by is not None)
