@@ -472,7 +472,7 @@ def reported(run, oracle, answers, planted) -> Path:
 def test_people_are_asked_about_all_systems(reported):
     evaluation = read_evaluation(reported / "report.json")
     assert list(evaluation.sections) == ["assessors", "by_hand", "geometry", "fairness"]
-    assert evaluation.assessors.overall.of("oracle").mean == 1.0
+    assert evaluation.assessors.overall.score("oracle").mean == 1.0
     assert next(score.mean for score in evaluation.by_hand.preference if score.system == "oracle") == 1.0
     saved = json.loads((reported / "report.json").read_text())
     for name, section in evaluation.sections.items():

@@ -28,7 +28,7 @@ from soundkin.evaluation.protocol import MAIN
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import UserFairness
 from soundkin.evaluation.systems import TrackEmbedder
-from soundkin.evaluation.triplet_agreement import TripletAgreement, judge_triplets
+from soundkin.evaluation.triplet_agreement import TripletAgreement, triplet_agreement
 from soundkin.features.front_ends import takes_audio
 from soundkin.pipelines.judging.compared_systems import System
 from soundkin.pipelines.judging.robustness import robustness_of
@@ -175,7 +175,7 @@ def _fairness_of_users(offered: ColdStartAnswers, random_seed: int) -> UserFairn
 def _assessors(evidence: Evidence, found: SideBySide, random_seed: int) -> TripletAgreement | None:
     if evidence.triplets is None:
         return None
-    return judge_triplets(
+    return triplet_agreement(
         found.vectors, found.catalog.track_ids, evidence.triplets, random_seed, artists=_known_artists(found)
     )
 
