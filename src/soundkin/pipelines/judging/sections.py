@@ -23,7 +23,7 @@ from soundkin.evaluation.fairness import Fairness, fairness
 from soundkin.evaluation.geometry import Geometry, geometry
 from soundkin.evaluation.groupings import COLUMNS, groups_of
 from soundkin.evaluation.label_questions import column_values, unit_of
-from soundkin.evaluation.neighbour_verdicts import NeighbourVerdicts, judge_by_hand
+from soundkin.evaluation.neighbour_verdicts import NeighbourVerdicts, neighbour_verdicts
 from soundkin.evaluation.protocol import MAIN
 from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import UserFairness
@@ -185,7 +185,7 @@ def _by_hand(evidence: Evidence, found: SideBySide, random_seed: int) -> Neighbo
         return None
     track_ids = found.catalog.track_ids
     artists = _known_artists(found)
-    return judge_by_hand(
+    return neighbour_verdicts(
         found.vectors, track_ids, evidence.judgements, JUDGED_NEIGHBOURS, random_seed, artists=artists
     )
 
