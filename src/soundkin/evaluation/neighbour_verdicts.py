@@ -195,7 +195,7 @@ def nearest_neighbours(
     """
     shuffled = np.random.default_rng(random_seed).permutation(len(vectors))
     unit = unit_length(np.asarray(vectors, np.float32))[shuffled]
-    return shuffled[nearest_others(unit, k, np.argsort(shuffled)[queries])[1]]
+    return np.asarray(shuffled[nearest_others(unit, k, np.argsort(shuffled)[queries])[1]])
 
 
 def good_before_bad(
@@ -208,7 +208,8 @@ def good_before_bad(
     """
     unit = unit_length(np.asarray(vectors, dtype=np.float64))
     scores = np.full(len(queries), np.nan)
-    for place, (query, judged) in enumerate(pairs.groupby("query_id")):
+    for place, query in enumerate(queries):
+        judged = pairs[pairs["query_id"] == query]
         if judged["good"].nunique() == 2:
             cosines = unit[judged["neighbour_id"]] @ unit[query]
             scores[place] = roc_auc_score(judged["good"], np.round(cosines, COSINE_DECIMALS))

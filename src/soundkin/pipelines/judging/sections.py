@@ -25,13 +25,12 @@ from soundkin.evaluation.groupings import COLUMNS, groups_of
 from soundkin.evaluation.label_questions import column_values, unit_of
 from soundkin.evaluation.neighbour_verdicts import NeighbourVerdicts, neighbour_verdicts
 from soundkin.evaluation.protocol import MAIN
-from soundkin.evaluation.robustness import Robustness
+from soundkin.evaluation.robustness import Robustness, robustness
 from soundkin.evaluation.sections import UserFairness
 from soundkin.evaluation.systems import TrackEmbedder
 from soundkin.evaluation.triplet_agreement import TripletAgreement, triplet_agreement
 from soundkin.features.front_ends import takes_audio
 from soundkin.pipelines.judging.compared_systems import System
-from soundkin.pipelines.judging.robustness import robustness_of
 from soundkin.pipelines.judging.side_by_side import SideBySide
 from soundkin.shapes import Int
 
@@ -217,7 +216,7 @@ def _robustness(systems: Sequence[System], found: SideBySide, workers: int, rand
     against = {
         of.name: Embedder(of.bundle) for of in others if of.bundle and takes_audio(of.bundle.front_end)
     }
-    return robustness_of(
+    return robustness(
         listener, found.catalog, found.raw, workers=workers, random_seed=random_seed, against=against
     )
 
