@@ -1,17 +1,52 @@
-"""Hubs: tracks that stand among the nearest of far too many others (Radovanović, Nanopoulos & Ivanović 2010)."""
+"""Hubs, tracks that are among the nearest of far too many others (Radovanović, Nanopoulos & Ivanović 2010),
+and similarities that reduce them.
+
+Two reductions, each in place of the plain cosine when tracks are ranked:
+
+- *mutual proximity* (D. Schnitzer, A. Flexer, M. Schedl and G. Widmer, "Local and global scaling reduce hubs
+  in space", 2012): how likely two tracks are nearer to each other than to another track, on both sides. Ours
+  is their Gaussian version with independent sides: each track's cosines to all others are taken as normal.
+  Unlike the empirical version it needs two figures a track, and not all cosines at once; where cosines are
+  far from normal, as among clusters, it leaves more hubs than that one would. Its logarithm is used, which
+  ranks alike and does not saturate near 1.
+- *CSLS*, cross-domain similarity local scaling (A. Conneau, G. Lample, M. Ranzato, L. Denoyer and H. Jégou,
+  "Word translation without parallel data", 2018): twice the cosine, less how near the nearest tracks of each
+  side are.
+
+Cosines are computed a chunk of queries at a time, twice: once for what surrounds each track, once to rank.
+Memory grows with the number of tracks, time with its square.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import BaseModel
+from scipy.special import log_ndtr
+from scipy.stats import skew
 
+from soundkin.evaluation.label_questions import Question, memberships
 from soundkin.shapes import Float, Int, typechecked
-from soundkin.statistics.nearest_neighbours import similarity_chunks
+from soundkin.statistics.bootstrap import Interval, compare
+from soundkin.statistics.measure import Measure
+from soundkin.statistics.metrics import average_precision
+from soundkin.statistics.nearest_neighbours import nearest_others, similarity_chunks
+from soundkin.statistics.scaling import unit_length
+
+COSINE, MUTUAL_PROXIMITY, CSLS = "cosine", "mutual proximity", "CSLS"
+RESAMPLES = 2000
+NEAREST = 10  # that CSLS takes for a track's surroundings, as in its paper
+
+Vectors = Float[np.ndarray, "tracks embedding"]
+Rows = Int[np.ndarray, " queries"]
+Similarity = Float[np.ndarray, "queries tracks"]
 
 
 class Hubness(BaseModel, frozen=True):
     """How unevenly tracks occur among others' `k` nearest.
 
     `skewness` is 0 for an even spread, above 2 for a space with clear hubs. `largest_hub` is the share of all
-    lists that the most frequent track stands in; `antihubs` the share of tracks that stand in none.
+    lists that the most frequent track is in; `antihubs` the share of tracks that are in none.
     """
 
     system: str
@@ -21,43 +56,221 @@ class Hubness(BaseModel, frozen=True):
     antihubs: float
 
 
-def hubness(system: str, vectors: Float[np.ndarray, "tracks embedding"], k: int = 10) -> Hubness:
+class RetrievalGain(BaseModel, frozen=True):
+    """Retrieval by one similarity; `gain` is how far it is above the plain cosine, None for the cosine
+    itself.
+
+    `tracks` were asked, by so many artists (`groups`; `unit`).
+    """
+
+    label: str
+    metric: str
+    filtered_by: str | None
+    score: Interval
+    gain: Interval | None
+    tracks: int
+    groups: int
+    unit: str = "artists"
+
+
+class Neighbours(BaseModel, frozen=True):
+    """One system's lists of nearest tracks by one similarity: `cosine`, `mutual proximity` or `CSLS`."""
+
+    similarity: str
+    hubness: Hubness
+    retrieval: tuple[RetrievalGain, ...]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Mean and standard deviation of each track's cosines to all others, and the mean of the nearest."""
+
+    mean: Float[np.ndarray, " tracks"]
+    spread: Float[np.ndarray, " tracks"]
+    nearest: Float[np.ndarray, " tracks"]
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Result of ranking by one similarity, over the same tracks in the same order.
+
+    `occurrences` counts the lists of k nearest that each track is in; `precision` is the average precision at
+    k of each track as a query, by label, NaN where it could not be asked.
+    """
+
+    occurrences: Int[np.ndarray, " tracks"]
+    precision: Mapping[str, Float[np.ndarray, " tracks"]]
+
+
+def hubness(system: str, vectors: Vectors, k: int = 10) -> Hubness:
     """Skewness of the k-occurrence under cosine, its largest hub and its antihubs."""
-    return hubness_of(system, k_occurrences(vectors, k), k)
+    return hubness_from_occurrences(system, k_occurrences(vectors, k), k)
 
 
-def hubness_of(system: str, occurrences: Int[np.ndarray, " tracks"], k: int) -> Hubness:
-    """What these occurrences in lists of `k` come to, by whatever similarity the lists were made."""
+def hubness_from_occurrences(system: str, occurrences: Int[np.ndarray, " tracks"], k: int) -> Hubness:
+    """Hubness of lists of `k` by any similarity, from how many of them each track is in."""
     others = max(len(occurrences) - 1, 0)
     return Hubness(
         system=system,
         k=min(k, others),
-        skewness=skewness(occurrences),
+        skewness=float(skew(occurrences)) if len(np.unique(occurrences)) > 1 else 0.0,
         largest_hub=float(occurrences.max(initial=0) / max(others, 1)),
         antihubs=float((occurrences == 0).mean()) if len(occurrences) else 0.0,
     )
 
 
 @typechecked
-def k_occurrences(
-    vectors: Float[np.ndarray, "tracks embedding"],
+def k_occurrences(vectors: Vectors, k: int = 10, queries: Rows | None = None) -> Int[np.ndarray, " tracks"]:
+    """In how many other tracks' `k` nearest each track is, or in those of the rows `queries`."""
+    if len(vectors) < 2:
+        return np.zeros(len(vectors), dtype=int)
+    _, nearest = nearest_others(unit_length(np.asarray(vectors, np.float32)), k, queries)
+    return np.bincount(nearest.ravel(), minlength=len(vectors))
+
+
+@typechecked
+def surroundings(vectors: Vectors, nearest: int = NEAREST) -> Surroundings:
+    """What surrounds each track, the track itself left out; zeros where there is no other."""
+    tracks = len(vectors)
+    nearest = min(nearest, tracks - 1)
+    mean, spread, near = np.zeros((3, tracks))
+    for rows, similarity in similarity_chunks(vectors, np.arange(tracks)) if nearest > 0 else ():
+        others = np.asarray(similarity, dtype=np.float64)
+        others = others[np.arange(tracks) != rows[:, None]].reshape(len(rows), tracks - 1)
+        mean[rows], spread[rows] = others.mean(axis=1), others.std(axis=1)
+        near[rows] = np.partition(others, -nearest, axis=1)[:, -nearest:].mean(axis=1)
+    return Surroundings(mean, spread, near)
+
+
+@typechecked
+def mutual_proximity(similarity: Similarity, rows: Rows, around: Surroundings) -> Similarity:
+    """Log probability that other tracks are farther from the query, and others from the candidate."""
+    spread = np.where(around.spread > 0, around.spread, 1.0)
+    from_query = (similarity - around.mean[rows, None]) / spread[rows, None]
+    from_candidate = (similarity - around.mean) / spread
+    return np.asarray(log_ndtr(from_query) + log_ndtr(from_candidate))
+
+
+@typechecked
+def csls(similarity: Similarity, rows: Rows, around: Surroundings) -> Similarity:
+    """Twice the cosine, less the mean cosine of each side to its nearest."""
+    return np.asarray(2 * similarity - around.nearest[rows, None] - around.nearest)
+
+
+REDUCTIONS: dict[str, Callable[[Similarity, Rows, Surroundings], Similarity]] = {
+    COSINE: lambda similarity, rows, around: similarity,
+    MUTUAL_PROXIMITY: mutual_proximity,
+    CSLS: csls,
+}
+
+
+def neighbours(
+    system: str,
+    vectors: Vectors,
+    questions: Sequence[Question] = (),
     k: int = 10,
-    queries: Int[np.ndarray, " asking"] | None = None,
-) -> Int[np.ndarray, " tracks"]:
-    """In how many other tracks' `k` nearest each track stands, or in those of the rows `queries`."""
-    k = min(k, len(vectors) - 1)
-    counts = np.zeros(len(vectors), dtype=int)
+    random_seed: int = 0,
+    resamples: int = RESAMPLES,
+    unit: str = "artists",
+) -> tuple[Neighbours, ...]:
+    """A system's hubs by each similarity, and its retrieval scores on `questions`, which are about the same
+    tracks.
+
+    Tracks must be in random order, as `rank` says. A question that nothing answers is left out.
+    """
+    ranked = rank(vectors, questions, k)
+    return tuple(
+        Neighbours(
+            similarity=name,
+            hubness=hubness_from_occurrences(system, ranked[name].occurrences, k),
+            retrieval=tuple(
+                _retrieval(name, ranked, question, k, random_seed, resamples, unit)
+                for question in questions
+                if np.isfinite(ranked[name].precision[question.label]).any()
+            ),
+        )
+        for name in REDUCTIONS
+    )
+
+
+def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> dict[str, Ranked]:
+    """Rank all tracks around each, by the cosine and by each reduction, and score the lists of `k` nearest.
+
+    Row i of `vectors` is track i of every question; its filter is on, where it has one. Ties fall in the
+    order of the tracks: shuffle them first, since the order of a catalog gives away its artists.
+    """
+    tracks = len(vectors)
+    ranked = {
+        name: Ranked(
+            np.zeros(tracks, dtype=int), {question.label: np.full(tracks, np.nan) for question in questions}
+        )
+        for name in REDUCTIONS
+    }
+    around = surroundings(vectors)
+    marks = {question.label: _marks(question) for question in questions}
+    for rows, cosine in similarity_chunks(vectors, np.arange(tracks)):
+        marked = {label: mark(rows) for label, mark in marks.items()}
+        own = np.arange(tracks) == rows[:, None]
+        for name, reduce in REDUCTIONS.items():
+            similarity = reduce(cosine, rows, around)
+            nearest = _nearest(np.where(own, -np.inf, similarity), min(k, tracks - 1))
+            ranked[name].occurrences[:] += np.bincount(nearest.ravel(), minlength=tracks)
+            for label, (right, allowed) in marked.items():
+                nearest = _nearest(np.where(allowed, similarity, -np.inf), min(k, tracks))
+                relevance = np.take_along_axis(right, nearest, axis=1)
+                ranked[name].precision[label][rows] = average_precision(relevance, right.sum(axis=1), k)
+    return ranked
+
+
+def _nearest(similarity: Similarity, k: int) -> Int[np.ndarray, "queries k"]:
+    """The `k` of highest similarity, nearest first."""
     if k < 1:
-        return counts
-    for rows, similarity in similarity_chunks(vectors, np.arange(len(vectors)), queries):
-        similarity[np.arange(len(rows)), rows] = -np.inf
-        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        counts += np.bincount(nearest.ravel(), minlength=len(vectors))
-    return counts
+        return np.zeros((len(similarity), 0), dtype=int)
+    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(similarity, nearest, axis=1), axis=1, kind="stable")
+    return np.asarray(np.take_along_axis(nearest, order, axis=1))
 
 
-def skewness(values: np.ndarray) -> float:
-    """Third standardised moment; 0 where all values are equal."""
-    deviations = values - values.mean() if len(values) else values
-    spread = np.mean(deviations**2) if len(values) else 0.0
-    return float(np.mean(deviations**3) / spread**1.5) if spread > 0 else 0.0
+def _marks(question: Question) -> Callable[[Rows], tuple[np.ndarray, np.ndarray]]:
+    """A function of query rows: the right and the allowed tracks, Bool[queries, tracks] each, as in
+    retrieval.
+
+    Tracks without a label neither ask nor answer; sharers of the filter's value and the query itself do not
+    answer.
+    """
+    names, filtered = memberships(question.values), memberships(question.filter_values)
+    labelled = np.array([bool(held) for held in question.values], dtype=bool)
+
+    def marked(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+        allowed = (np.arange(len(labelled)) != rows[:, None]) & labelled
+        if question.filtered_by:
+            allowed &= (filtered[rows] @ filtered.T).toarray() == 0
+        return ((names[rows] @ names.T).toarray() > 0) & allowed, allowed
+
+    return marked
+
+
+def _retrieval(
+    name: str,
+    ranked: Mapping[str, Ranked],
+    question: Question,
+    k: int,
+    random_seed: int,
+    resamples: int,
+    unit: str,
+) -> RetrievalGain:
+    """One similarity's answers to a question, and how far they are above the cosine's on the same draws."""
+    scores = {similarity: ranked[similarity].precision[question.label] for similarity in (name, COSINE)}
+    metric, groups = f"mAP@{k}", question.groups
+    measure = Measure("retrieval", question.label, metric, question.filtered_by, scores, groups, unit=unit)
+    compared = compare(measure, resamples, random_seed)
+    return RetrievalGain(
+        label=question.label,
+        metric=metric,
+        filtered_by=question.filtered_by,
+        score=compared.scores[0],
+        gain=next(iter(compared.gains), None),
+        tracks=int(measure.asked.sum()),
+        groups=compared.groups,
+        unit=unit,
+    )
