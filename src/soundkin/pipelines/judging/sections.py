@@ -21,7 +21,7 @@ from soundkin.evaluation.asking import Answers
 from soundkin.evaluation.cold_start import ColdStartAnswers, ColdStartSplits, cold_start, read_cold_start
 from soundkin.evaluation.fairness import Fairness, fairness
 from soundkin.evaluation.geometry import Geometry, geometry
-from soundkin.evaluation.groupings import COLUMNS, groups_of
+from soundkin.evaluation.groupings import COLUMNS, track_groups
 from soundkin.evaluation.label_questions import column_values, unit_of
 from soundkin.evaluation.neighbour_verdicts import NeighbourVerdicts, neighbour_verdicts
 from soundkin.evaluation.protocol import MAIN
@@ -92,7 +92,7 @@ def read_evidence(
         raise UsageError(
             f"truth={asked.truth} says what could be known of users, and nobody asks: give their ratings too."
         )
-    groups_of(judged, _columns(judged, asked.by))
+    track_groups(judged, _columns(judged, asked.by))
     if asked.robustness and _hearing(systems) is None:
         raise UsageError(
             f"robustness: {systems[0].name} cannot hear distorted audio, having no model. Give a model bundle, "
@@ -237,7 +237,7 @@ def _fairness(
         if (measure.protocol, measure.metric) in MAIN
     }
     measures = list(strictest.values())
-    groupings = groups_of(catalog, _columns(catalog, by), plays)
+    groupings = track_groups(catalog, _columns(catalog, by), plays)
     return fairness(
         measures,
         groupings,
