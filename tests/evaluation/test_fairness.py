@@ -119,9 +119,7 @@ def test_small_groups_are_flagged_rather_than_scored():
     )  # nor is there enough to compare the others with
     assert only(found, "rare", "tracks").flag == "too few to tell (items: 19)"
     assert not any((one.means, one.gaps, one.worse) != ((), (), ()) for one in found.scores)
-    assert (
-        found.verdict == "no group can be compared: 4 are too small, or have no others"
-    )
+    assert found.verdict == "no group can be compared: 4 are too small, or have no others"
     assert any("named, not scored" in note for note in found.notes)
     assert found.table()[0]["found"] == common.flag
 

@@ -64,7 +64,7 @@ def track_groups(
 
 
 def user_groups(plays_per_user: Counts) -> dict[str, Values]:
-    """Group users by how many tracks they are known to like: of whoever has played little, little is known."""
+    """Group users by how many tracks they are known to like: little is known of who has played little."""
     return {ACTIVITY: deciles(plays_per_user)}
 
 
