@@ -1,15 +1,14 @@
-"""Cold start: do users get the held-out tracks that they go on to play, of tracks that nobody had played
-before?
+"""Cold start: do users get the held-out tracks that they go on to play, of tracks that nobody had played?
 
-`read_cold_start` splits ratings before anything is embedded, and `cold_start` scores every system's rankings:
+`read_cold_start` splits the ratings before anything is embedded; `cold_start` scores every system's rankings
 
 - of all held-out tracks; and where there are both, of those by artists without a known track, and of those by
   artists with one;
 - where ratings have times, for users as they were known before a cutoff, by what they played after it.
 
 Users of systems without users of their own, a peer's vectors or MFCC statistics, are folded in from what they
-like of the known tracks (`user_rankings.profiles`), so that one table compares all. A model that has learnt
-users is in it twice.
+like of the known tracks (`user_rankings.fit_profiles`), so that one table compares all. A model that has
+learnt users is in it twice.
 """
 
 from collections.abc import Mapping
@@ -28,22 +27,11 @@ from soundkin.catalog.table import Catalog
 from soundkin.catalog.time_split import split_by_time
 from soundkin.embedding.known_users import KnownUsers
 from soundkin.errors import CatalogError, UsageError
+from soundkin.evaluation import user_rankings as rankings
 from soundkin.evaluation.groupings import user_groups
 from soundkin.evaluation.label_questions import Values
 from soundkin.evaluation.systems import check_systems
-from soundkin.evaluation.user_rankings import (
-    BOUND,
-    CHOSEN_BY,
-    MEAN,
-    RESAMPLES,
-    Factors,
-    UserRankings,
-    ask_with_controls,
-    binary,
-    profiles,
-    summarised,
-    without_known,
-)
+from soundkin.evaluation.user_rankings import BOUND, Factors, UserRankings
 from soundkin.shapes import Bool, Float, Int
 from soundkin.statistics.measure import Measure
 from soundkin.tasks.factorisation import factorise
@@ -63,15 +51,12 @@ PLANTED_NOTE = (
     "is popularity and chance, which no audio tells."
 )
 
-Systems = Mapping[str, Float[np.ndarray, "tracks _"]]
 TrackMask = Bool[np.ndarray, " tracks"]
 FactorTables = tuple[pd.DataFrame, pd.DataFrame]  # of users and of tracks, by id
 
 
 class ColdStart(BaseModel, frozen=True):
-    """Rankings of the same systems; the first of `parts` is about all held-out tracks, and the first system
-    ours.
-    """
+    """Rankings by the same systems, ours first; the first of `parts` is about all held-out tracks."""
 
     title: ClassVar[str] = "cold start"
     parts: tuple[UserRankings, ...] = ()
@@ -101,16 +86,17 @@ class ColdStart(BaseModel, frozen=True):
 class ColdStartSplit:
     """Users, what they like of the known tracks, and what they came to like of the held-out ones.
 
-    `liked` [users, known tracks] and `plays` [users, held-out tracks] store ones; `bound` holds factors of
-    users and held-out tracks. `parts` masks the held-out tracks that are offered together, by what they are.
-    `before` [users, held-out tracks] stores what a user had rated by the cutoff, which is not offered to
-    them, and `popularity` how many users liked a held-out track by then; None where there is no cutoff, or
-    nobody liked any.
+    `artists` numbers the known tracks' artists. `liked` [users, known tracks] and `plays` [users, held-out
+    tracks] store ones; `bound` holds factors of users and held-out tracks. `parts` masks the held-out tracks
+    that are offered together, by what they are. `before` [users, held-out tracks] stores what a user had
+    rated by the cutoff, which is not offered to them, and `popularity` how many users liked a held-out track
+    by then; None where there is no cutoff, or nobody liked any.
     """
 
     users: list[str]
     known_ids: list[str]
     held_out_ids: list[str]
+    artists: Int[np.ndarray, " known"]
     liked: csr_matrix
     plays: csr_matrix
     bound: Factors
@@ -122,7 +108,7 @@ class ColdStartSplit:
         """The same, of the tracks with these ids only."""
         known = pd.Index(self.known_ids).isin(track_ids)
         known_ids = np.array(self.known_ids, object)[known].tolist()
-        kept = replace(self, known_ids=known_ids, liked=self.liked[:, known])
+        kept = replace(self, known_ids=known_ids, artists=self.artists[known], liked=self.liked[:, known])
         return kept.with_held_out(pd.Index(self.held_out_ids).isin(track_ids))
 
     def with_held_out(self, chosen: TrackMask) -> "ColdStartSplit":
@@ -140,18 +126,14 @@ class ColdStartSplit:
     @property
     def new_plays(self) -> csr_matrix:
         """The relevant pairs: plays of tracks that a user had not rated by the cutoff."""
-        return without_known(self.plays, self.before)
+        return rankings.without_known(self.plays, self.before)
 
 
 @dataclass(frozen=True, eq=False)
 class ColdStartSplits:
-    """The split without regard to time, then that by time, if it can be made.
-
-    `artists` numbers every track's artist, and `rating_counts` says how many ratings each track has, by id.
-    """
+    """The split without regard to time, then that by time, if it can be made; ratings per track, by id."""
 
     splits: tuple[ColdStartSplit, ...]
-    artists: dict[str, int]
     rating_counts: "pd.Series[int]"
     own_users: KnownUsers | None
     notes: tuple[str, ...]
@@ -163,11 +145,10 @@ class ColdStartSplits:
 
 @dataclass(frozen=True, eq=False)
 class ColdStartAnswers:
-    """The section, the users' scores behind its first table, and groups of users to split them by."""
+    """The section, the users' scores behind its first table, and groups of these users to split them by."""
 
     section: ColdStart
     measures: list[Measure]
-    users: list[str]
     groups: dict[str, Values]
 
 
@@ -213,33 +194,39 @@ def read_cold_start(
             "evaluate without ratings."
         )
     users = [users[row] for row in kept]
-    tables = factor_tables(interactions, config) if planted is None else planted
     if planted is not None:
         _check_planted(planted, users, held_out_ids)
     parts, parts_note = _parts(catalog, known, held_out)
-    bound = select_factors(tables, users, held_out_ids)
-    whole = ColdStartSplit(users, known_ids, held_out_ids, liked[kept], plays[kept], bound, parts)
+    whole = ColdStartSplit(
+        users=users,
+        known_ids=known_ids,
+        held_out_ids=held_out_ids,
+        artists=catalog.artists.groups[known],
+        liked=liked[kept],
+        plays=plays[kept],
+        bound=select_factors(planted or factor_tables(interactions, config), users, held_out_ids),
+        parts=parts,
+    )
     later, later_note = _later(whole, frame, config, cutoff)
     strangers = int(has_played.sum()) - len(kept)
     strangers_note = (
         f"Users who like none of the known tracks are not asked: {strangers}." if strangers else ""
     )
-    bound_note = FACTORISED_NOTE if planted is None else PLANTED_NOTE
+    notes = (parts_note, later_note, strangers_note, PLANTED_NOTE if planted else FACTORISED_NOTE)
     return ColdStartSplits(
         splits=(whole, later) if later else (whole,),
-        artists=dict(zip(catalog.track_ids, catalog.artists.groups.tolist(), strict=True)),
         rating_counts=frame["track_id"].value_counts(),
         own_users=own_users,
-        notes=tuple(filter(None, (parts_note, later_note, strangers_note, bound_note))),
+        notes=tuple(filter(None, notes)),
     )
 
 
 def cold_start(
     splits: ColdStartSplits,
     track_ids: list[str],
-    systems: Systems,
+    systems: Mapping[str, Float[np.ndarray, "tracks _"]],
     random_seed: int = 0,
-    resamples: int = RESAMPLES,
+    resamples: int = rankings.RESAMPLES,
 ) -> ColdStartAnswers:
     """Score rankings by each of `systems`, ours first, whose row i is the vector of `track_ids[i]`.
 
@@ -249,25 +236,48 @@ def cold_start(
         UsageError: vectors hold a NaN or infinity, or nothing is left to offer, or to know users by.
     """
     check_systems(systems, track_ids)
-    found: list[tuple[UserRankings, list[Measure]]] = []
-    notes = []
+    tables: list[UserRankings] = []
+    answers: list[list[Measure]] = []
     whole, *later = (split.among(track_ids) for split in splits.splits)
+    strengths: dict[str, float] = {}
     for split in (whole, *later):
-        factors, note = _fold_in(split, splits.artists, track_ids, systems, random_seed)
+        known, held_out = _rows_of(track_ids, split.known_ids), _rows_of(track_ids, split.held_out_ids)
+        if not len(known) or not len(held_out):
+            raise UsageError(
+                f"{len(known)} tracks that users are known by have a vector by every system, and "
+                f"{len(held_out)} held-out ones. Give vectors of both, or evaluate without ratings."
+            )
+        factors: dict[str, Factors] = {}
         if split is whole and splits.own_users is not None:
-            factors = _by_own_users(splits.own_users, whole, track_ids, systems) | factors
-        found += _scored_parts(split, factors, random_seed, resamples)
-        notes.append(note)
-        if not found:
+            name, vectors = next(iter(systems.items()))
+            own = splits.own_users
+            users = own.vectors[_rows_of(own.ids, split.users)]
+            tracks = own.track_vectors(np.asarray(vectors[held_out], np.float32))
+            factors[OWN_USERS.format(system=name)] = users, tracks
+        for name, vectors in systems.items():
+            factors[name], strength = rankings.fit_profiles(
+                vectors[known], vectors[held_out], split.liked, split.artists, random_seed
+            )
+            strengths.setdefault(name, strength)
+        for words, chosen in split.parts.items():
+            part = split.with_held_out(chosen)
+            if part.new_plays.nnz:
+                by_system = {name: (users, tracks[chosen]) for name, (users, tracks) in factors.items()}
+                table, measures = rankings.user_rankings(
+                    by_system, part.bound, part.plays, random_seed, resamples, part.before, part.popularity
+                )
+                tables.append(table.model_copy(update={"offered": words}))
+                answers.append(measures)
+        if not tables:
             raise UsageError(
                 f"nobody likes any of the {len(whole.held_out_ids)} held-out tracks that every system has a "
                 "vector of. Give vectors of more tracks, or evaluate without ratings."
             )
-    tables = tuple(table for table, _ in found)
     return ColdStartAnswers(
-        section=ColdStart(parts=tables, notes=(notes[0], *splits.notes, *tables[-1].notes)),
-        measures=found[0][1],
-        users=whole.users,
+        section=ColdStart(
+            parts=tuple(tables), notes=(_profiles_note(strengths), *splits.notes, *tables[-1].notes)
+        ),
+        measures=answers[0],
         groups=user_groups(np.diff(whole.liked.indptr).astype(int)),
     )
 
@@ -282,11 +292,11 @@ def factor_tables(interactions: Interactions, config: LatentFactorsConfig) -> Fa
 
 def select_factors(tables: FactorTables, users: list[str], track_ids: list[str]) -> Factors:
     """The factors of these users and tracks; zeros for those that have none."""
-    of_users, of_tracks = (
-        table.reindex(ids, fill_value=0).to_numpy()
-        for table, ids in zip(tables, (users, track_ids), strict=True)
+    of_users, of_tracks = tables
+    return (
+        of_users.reindex(users, fill_value=0).to_numpy(),
+        of_tracks.reindex(track_ids, fill_value=0).to_numpy(),
     )
-    return of_users, of_tracks
 
 
 def _factorisation(own_users: KnownUsers | None) -> LatentFactorsConfig:
@@ -301,8 +311,7 @@ def _factorisation(own_users: KnownUsers | None) -> LatentFactorsConfig:
 
 def _check_planted(planted: FactorTables, users: list[str], track_ids: list[str]) -> None:
     for kind, wanted, table in zip(("user", "track"), (users, track_ids), planted, strict=True):
-        strangers = sorted(set(wanted) - set(table.index))
-        if strangers:
+        if strangers := sorted(set(wanted) - set(table.index)):
             raise UsageError(
                 f"truth: the corpus has no {kind} {strangers[0]} ({len(strangers)} such {kind}s). Name the "
                 "folder of the corpus that this catalog and these ratings are of."
@@ -316,7 +325,7 @@ def _parts(catalog: Catalog, known: TrackMask, held_out: TrackMask) -> tuple[dic
     if not any(keys):
         return (
             everything,
-            "The catalog names no artists, so nobody knows which of these tracks are by unseen ones.",
+            "The catalog names no artists, so which of these tracks are by unseen ones is not known.",
         )
     seen_keys = {key for row in np.flatnonzero(known) for key in keys[row]}
     seen = np.array([not seen_keys.isdisjoint(keys[row]) for row in np.flatnonzero(held_out)], dtype=bool)
@@ -349,7 +358,8 @@ def _later(
         )
     liked, plays = before.plays(whole.users, whole.known_ids), after.plays(whole.users, whole.held_out_ids)
     rated = _rated(pd.concat([split.before, split.untimed]), whole.users, whole.held_out_ids)
-    kept = np.flatnonzero((np.diff(liked.indptr) > 0) & (np.diff(without_known(plays, rated).indptr) > 0))
+    is_new = np.diff(rankings.without_known(plays, rated).indptr) > 0
+    kept = np.flatnonzero((np.diff(liked.indptr) > 0) & is_new)
     if not len(kept):
         return (
             None,
@@ -389,65 +399,20 @@ def _rated(ratings: pd.DataFrame, users: list[str], track_ids: list[str]) -> csr
     rows, columns = _rows_of(users, ratings["user_id"]), _rows_of(track_ids, ratings["track_id"])
     kept = (rows >= 0) & (columns >= 0)
     ones = np.ones(kept.sum(), np.float32)
-    return binary(csr_matrix((ones, (rows[kept], columns[kept])), shape=(len(users), len(track_ids))))
+    return rankings.binary(csr_matrix((ones, (rows[kept], columns[kept])), (len(users), len(track_ids))))
 
 
 def _rows_of(ids: list[str], wanted: "list[str] | pd.Series[str]") -> Int[np.ndarray, " wanted"]:
     return pd.Index(ids).get_indexer(pd.Index(wanted))
 
 
-def _fold_in(
-    split: ColdStartSplit,
-    artists: Mapping[str, int],
-    track_ids: list[str],
-    systems: Systems,
-    random_seed: int,
-) -> tuple[dict[str, Factors], str]:
-    """Users and held-out tracks by each system, and a note on the chosen regularisation."""
-    known, held_out = _rows_of(track_ids, split.known_ids), _rows_of(track_ids, split.held_out_ids)
-    if not len(known) or not len(held_out):
-        raise UsageError(
-            f"{len(known)} tracks that users are known by have a vector by every system, and {len(held_out)} "
-            "held-out ones. Give vectors of both, or evaluate without ratings."
-        )
-    numbers = np.array([artists[track_id] for track_id in split.known_ids])
-    folded_in = {
-        name: profiles(vectors[known], vectors[held_out], split.liked, numbers, random_seed)
-        for name, vectors in systems.items()
-    }
+def _profiles_note(strengths: Mapping[str, float]) -> str:
     chosen = ", ".join(
-        f"{name} {'the mean of what they like' if found.strength == MEAN else f'{found.strength:g}'}"
-        for name, found in folded_in.items()
+        f"{name} {'the mean of what they like' if strength == rankings.MEAN else f'{strength:g}'}"
+        for name, strength in strengths.items()
     )
-    return {name: found.factors for name, found in folded_in.items()}, (
+    return (
         "Users are folded in over each system's vectors, standardised over the tracks that users are known "
         "by: ridge regressions of what they like of these. Strength of regularisation, chosen by "
-        f"{CHOSEN_BY} on other artists among these tracks: {chosen}."
+        f"{rankings.CHOSEN_BY} on other artists among these tracks: {chosen}."
     )
-
-
-def _by_own_users(
-    own_users: KnownUsers, split: ColdStartSplit, track_ids: list[str], systems: Systems
-) -> dict[str, Factors]:
-    """The first system by the users that it has learnt itself."""
-    name, vectors = next(iter(systems.items()))
-    held_out = np.asarray(vectors[_rows_of(track_ids, split.held_out_ids)], np.float32)
-    users = own_users.vectors[_rows_of(own_users.ids, split.users)]
-    return {OWN_USERS.format(system=name): (users, own_users.track_vectors(held_out))}
-
-
-def _scored_parts(
-    split: ColdStartSplit, factors: Mapping[str, Factors], random_seed: int, resamples: int
-) -> list[tuple[UserRankings, list[Measure]]]:
-    """A table, and the users' scores behind it, for every part of the split that somebody plays."""
-    found = []
-    for words, chosen in split.parts.items():
-        part = split.with_held_out(chosen)
-        if part.new_plays.nnz:
-            systems = {name: (users, tracks[chosen]) for name, (users, tracks) in factors.items()}
-            measures = ask_with_controls(
-                systems, part.bound, part.plays, random_seed, part.before, part.popularity
-            )
-            table = summarised(measures, len(part.held_out_ids), part.new_plays.nnz, random_seed, resamples)
-            found.append((table.model_copy(update={"offered": words}), measures))
-    return found

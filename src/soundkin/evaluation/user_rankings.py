@@ -1,23 +1,22 @@
 """Scores of users' rankings of held-out tracks, compared with controls and with an upper bound.
 
-A user's score of a track is the dot product of their vectors. Every user ranks all tracks that are offered to
-them, and relevant are the ones they played, as in van den Oord, Dieleman & Schrauwen (2013). mAP@500 is the
-mean over users of the average precision truncated at 500 and divided by min(plays, 500): McFee,
-Bertin-Mahieux, Ellis & Lanckriet (2012), "The Million Song Dataset Challenge". Users without a play are not
-scored. Tied scores count as their expectation over all orders. Tracks *known* to a user, from plays before a
-cutoff, are no candidates.
+A user's score of a track is the dot product of their vectors. Every user ranks all tracks that are offered,
+and relevant are the ones they played, as in van den Oord, Dieleman & Schrauwen (2013). mAP@500 is the mean
+over users of the average precision truncated at 500 and divided by min(plays, 500): McFee, Bertin-Mahieux,
+Ellis & Lanckriet (2012), "The Million Song Dataset Challenge". Ties count as their expectation over all
+orders. Tracks *known* to a user, from plays before a cutoff, are no candidates.
 
-Systems that have no user vectors get *profiles*: ridge regressions of what users like (1, or 0 for every
-other track) on the vectors of the training tracks, u = (Y'Y / n + strength I)^-1 Y' p, with Y standardised
-over the training tracks and at unit length. It is the half-step of Hu, Koren & Volinsky (2008) with equal
-confidence. An infinite strength leaves the direction of the mean of the liked tracks, which suits noisy
-vectors; a small one suits clear vectors. The strength is chosen on held-out training artists, so that every
-system gets the one that suits it.
+Systems without user vectors get *profiles*: ridge regressions of what users like (1, or 0 for every other
+track) on the vectors of the training tracks, u = (Y'Y / n + strength I)^-1 Y' p, with Y standardised over
+these and at unit length. It is the half-step of Hu, Koren & Volinsky (2008) with equal confidence. An
+infinite strength leaves the direction of the mean of the liked tracks, which suits noisy vectors; a small one
+suits clear vectors. It is chosen on held-out training artists, so that every system gets the one that suits
+it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
@@ -121,10 +120,6 @@ class UserRankings(BaseModel, frozen=True):
             cells[share.system][f"{self.headline.metric} of the bound"] = f"{share:.0%}"
         return list(cells.values())
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {"verdict": self.verdict} | self.model_dump(mode="json")
-
 
 def user_rankings(
     systems: Mapping[str, Factors],
@@ -132,45 +127,30 @@ def user_rankings(
     plays: csr_matrix,
     random_seed: int = 0,
     resamples: int = RESAMPLES,
+    known: csr_matrix | None = None,
+    known_popularity: Float[np.ndarray, " tracks"] | None = None,
     metrics: Mapping[str, Metric] = METRICS,
-) -> UserRankings:
-    """Score the users' rankings by `systems`, ours first, against the plays of held-out tracks.
+) -> tuple[UserRankings, list[Measure]]:
+    """Score the users' rankings by `systems`, ours first, against the plays of held-out tracks, with
+    controls.
 
     `systems` are vectors of users, and of tracks by their sound alone; `bound` those of a factorisation of
     all plays, the held-out ones too (or those that were planted). `plays` [users, held-out tracks] stores
-    what was played.
+    what was played, `known` what is not offered to a user, and `known_popularity` how often tracks had been
+    played when they were offered. Controls are the first system with its tracks shuffled, chance, and
+    popularity (oracle): nothing is known of how popular a new track is, so that one counts the held-out plays
+    themselves.
+
+    Returns the table, and the users' scores behind it, a `Measure` a metric.
 
     Raises:
         UsageError: vectors and plays do not match, vectors hold a NaN or infinity, or nobody played any
             track.
     """
-    measures = ask_with_controls(systems, bound, plays, random_seed, metrics=metrics)
-    return summarised(measures, plays.shape[1], binary(plays).nnz, random_seed, resamples)
-
-
-def ask_with_controls(
-    systems: Mapping[str, Factors],
-    bound: Factors,
-    plays: csr_matrix,
-    random_seed: int = 0,
-    known: csr_matrix | None = None,
-    known_popularity: Float[np.ndarray, " tracks"] | None = None,
-    metrics: Mapping[str, Metric] = METRICS,
-) -> list[Measure]:
-    """A `Measure` a metric over users, of the systems, the upper bound and the controls.
-
-    Controls are the first system with its tracks shuffled, chance, and popularity (oracle): nothing is known
-    of how popular a new track is, so that one counts the held-out plays themselves. `known` [users, tracks]
-    stores what is not offered to a user, and `known_popularity` how often tracks had been played when they
-    were offered.
-
-    Raises:
-        UsageError: as `user_rankings`.
-    """
     if not systems:
         raise UsageError("no system to judge: give the vectors of one at least.")
     plays = without_known(plays, known)
-    users, tracks = next(iter(systems.values()))
+    first, (users, tracks) = next(iter(systems.items()))
     rng = np.random.default_rng(random_seed)
     shuffled: dict[str, RankingSystem] = {
         f"{SHUFFLED} {order}": (users, tracks[rng.permutation(len(tracks))]) for order in range(SHUFFLES)
@@ -178,14 +158,41 @@ def ask_with_controls(
     before = {} if known_popularity is None else {KNOWN_POPULARITY: known_popularity}
     oracle = {POPULARITY: np.asarray(plays.sum(axis=0), float).ravel()}
     asked = ask({**systems, **shuffled, **before, **oracle, BOUND: bound}, plays, random_seed, known, metrics)
-    measures = [_mean_over_shuffles(measure, list(shuffled)) for measure in asked]
-    measures = [measure for measure in measures if measure.asked.any()]
+    measures = [_mean_over_shuffles(measure, list(shuffled)) for measure in asked if measure.asked.any()]
     if not measures:
         raise UsageError(
             f"nobody has played any of the {plays.shape[1]} held-out tracks, so there is nothing to judge "
             "by. Hold out tracks that are played, or give ratings of more users."
         )
-    return measures
+    names = list(measures[0].scores)
+    shares = [share_of_bound(measures[0], name, resamples, random_seed) for name in names if name != BOUND]
+    counted_before = (
+        f"{KNOWN_POPULARITY}: plays before the cutoff counted, which anybody could. " if before else ""
+    )
+    table = UserRankings(
+        systems=tuple(names),
+        users=int(measures[0].asked.sum()),
+        tracks=plays.shape[1],
+        plays=plays.nnz,
+        rows=tuple(
+            UserRankingRow(
+                metric=measure.metric,
+                users=int(measure.asked.sum()),
+                **dict(compare(measure, resamples, random_seed)),
+            )
+            for measure in measures
+        ),
+        shares=tuple(share for share in shares if share is not None),
+        notes=(
+            f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of users. The tracks stay fixed.",
+            f"{SHUFFLED}: {first} with its tracks' vectors in each other's places, the mean over {SHUFFLES} "
+            f"orders. {counted_before}{POPULARITY}: the held-out plays counted, which nobody knows of a new "
+            f"track. {BOUND}: vectors made with the held-out plays known. {CHANCE}: what a random order is "
+            "expected to score.",
+        ),
+        provenance={"random_seed": random_seed, "resamples": resamples},
+    )
+    return table, measures
 
 
 def ask(
@@ -231,40 +238,6 @@ def ask(
     ]
 
 
-def summarised(
-    measures: Sequence[Measure], tracks: int, plays: int, random_seed: int = 0, resamples: int = RESAMPLES
-) -> UserRankings:
-    """Means, intervals and notes of `ask_with_controls`; `plays` counts the relevant pairs."""
-    headline = measures[0]
-    shares = [
-        share_of_bound(headline, name, resamples, random_seed) for name in headline.scores if name != BOUND
-    ]
-    before = f"{KNOWN_POPULARITY}: plays before the cutoff counted, which anybody could. "
-    return UserRankings(
-        systems=tuple(headline.scores),
-        users=int(headline.asked.sum()),
-        tracks=tracks,
-        plays=plays,
-        rows=tuple(
-            UserRankingRow(
-                metric=measure.metric,
-                users=int(measure.asked.sum()),
-                **dict(compare(measure, resamples, random_seed)),
-            )
-            for measure in measures
-        ),
-        shares=tuple(share for share in shares if share is not None),
-        notes=(
-            f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of users. The tracks stay fixed.",
-            f"{SHUFFLED}: {next(iter(headline.scores))} with its tracks' vectors in each other's places, the "
-            f"mean over {SHUFFLES} orders. {before if KNOWN_POPULARITY in headline.scores else ''}"
-            f"{POPULARITY}: the held-out plays counted, which nobody knows of a new track. {BOUND}: vectors "
-            f"made with the held-out plays known. {CHANCE}: what a random order is expected to score.",
-        ),
-        provenance={"random_seed": random_seed, "resamples": resamples},
-    )
-
-
 def share_of_bound(measure: Measure, system: str, resamples: int, random_seed: int) -> Interval | None:
     """A system's mean score over the upper bound's, on paired draws of users; None if the bound's is 0."""
     asked = measure.asked
@@ -287,30 +260,24 @@ def without_known(plays: csr_matrix, known: csr_matrix | None) -> csr_matrix:
     return plays if known is None else binary(plays - plays.multiply(binary(known)))
 
 
-class Profiles(NamedTuple):
-    """Vectors of users and of offered tracks, and the strength of regularisation that was chosen."""
-
-    factors: Factors
-    strength: float
-
-
-def profiles(
+def fit_profiles(
     training: Vectors,
     offered: Vectors,
     liked: csr_matrix,
     artists: Int[np.ndarray, " tracks"],
     random_seed: int = 0,
-) -> Profiles:
+) -> tuple[Factors, float]:
     """Fold users in over the vectors of training tracks, into one space with the offered tracks.
 
     `liked` [users, training tracks] stores what each user likes; `artists` numbers the training tracks'
-    artists.
+    artists. Returns vectors of users and of offered tracks, and the strength of regularisation that was
+    chosen.
     """
-    training = training.astype(np.float64)
+    training, liked = training.astype(np.float64), csr_matrix(liked)
     known = unit_length(standardise(training))
-    strength = _chosen_strength(known, csr_matrix(liked), artists, random_seed)
-    users = fold_in_users(known, csr_matrix(liked), [strength])[0]
-    return Profiles((users, unit_length(standardise(offered.astype(np.float64), over=training))), strength)
+    strength = _chosen_strength(known, liked, artists, random_seed)
+    users = fold_in_users(known, liked, [strength])[0]
+    return (users, unit_length(standardise(offered.astype(np.float64), over=training))), strength
 
 
 @typechecked

@@ -107,7 +107,11 @@ class Reproduction(BaseModel, frozen=True):
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         named = {"format": FORMAT, "format_version": FORMAT_VERSION, "verdict": self.verdict}
-        return named | self.model_dump(mode="json") | {"comparison": self.comparison.to_json()}
+        return (
+            named
+            | self.model_dump(mode="json")
+            | {"comparison": {"verdict": self.comparison.verdict} | self.comparison.model_dump(mode="json")}
+        )
 
 
 def reproduce(
@@ -265,7 +269,7 @@ def _compare(
     ids = [track_id for track_id in tested.track_ids if all(track_id in of.index for of in factors.values())]
     systems = {name: (users, of.loc[ids].to_numpy(np.float32)) for name, of in factors.items()}
     bound = select_factors(factor_tables(interactions, task.config), task.users, ids)
-    return user_rankings(systems, bound, interactions.plays(task.users, ids), random_seed)
+    return user_rankings(systems, bound, interactions.plays(task.users, ids), random_seed)[0]
 
 
 def _notes(lesson: Lesson, codewords: int, config: TrainConfig) -> tuple[str, ...]:
