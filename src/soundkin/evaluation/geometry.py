@@ -12,6 +12,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +21,6 @@ from pydantic import BaseModel
 from soundkin.errors import UsageError
 from soundkin.evaluation.hubness import COSINE, RESAMPLES, Neighbours, RetrievalGain, neighbours
 from soundkin.evaluation.label_questions import Question
-from soundkin.evaluation.systems import check_systems
 from soundkin.progress import progress
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.bootstrap import Interval, compare, interval_note, too_few
@@ -30,6 +30,7 @@ from soundkin.statistics.scaling import unit_length
 MOST_TRACKS = 5000  # ranked in full, in 5 s a system and 150 MB; of more, a sample
 MOST_VARIANCE = 0.95
 ROWS_AT_ONCE = 4096
+ROUNDING = 1e-12  # a variance below this is none
 WITHIN, BETWEEN = "within a track", "between tracks"
 
 
@@ -47,10 +48,9 @@ class Dimensions(BaseModel, frozen=True):
 
 
 class Spread(BaseModel, frozen=True):
-    """Mean cosine distance, in [0, 2], of two patches of one track, and of two tracks, over the `tracks` of
-    several patches.
+    """Mean cosine distance, in [0, 2], of two patches of one track, and of two tracks.
 
-    `groups` counts their artists.
+    It is over the `tracks` of several patches, by so many artists (`groups`).
     """
 
     system: str
@@ -61,9 +61,7 @@ class Spread(BaseModel, frozen=True):
 
     @property
     def ratio(self) -> float | None:
-        """Within over between: 0 where a track is a point, 1 where its patches lie anywhere; None where all
-        is one.
-        """
+        """Within over between: 0 where a track is a point, 1 where its patches lie anywhere; None for 0 / 0."""
         return self.within.mean / self.between.mean if self.between.mean > 1e-9 else None
 
 
@@ -104,9 +102,7 @@ class Geometry(BaseModel, frozen=True):
         return "; ".join(parts)
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print, one a system and similarity; what no similarity changes is in the row of the plain
-        cosine.
-        """
+        """Rows to print, one a system and similarity; the row of the cosine holds what none changes."""
         return [
             {
                 "system": by.hubness.system,
@@ -115,7 +111,12 @@ class Geometry(BaseModel, frozen=True):
                 "hubness: skewness": f"{by.hubness.skewness:.2f}",
                 "antihubs": f"{by.hubness.antihubs:.0%}",
                 "largest hub": f"{by.hubness.largest_hub:.1%}",
-                **{f"{gain.label} {gain.metric}": _score_cell(gain) for gain in by.retrieval},
+                **{
+                    f"{gain.label} {gain.metric}": f"{gain.score}"
+                    if gain.gain is None
+                    else f"{gain.score.mean:.2f} ({gain.gain:+.2f})"
+                    for gain in by.retrieval
+                },
                 **(self._space_cells(by.hubness.system) if by.similarity == COSINE else {}),
             }
             for by in self.neighbours
@@ -154,10 +155,9 @@ def geometry(
     memory is bounded by it, and time grows with its square.
 
     Raises:
-        UsageError: vectors or patches do not match the tracks, or hold a NaN or infinity.
+        UsageError: patches do not match the tracks, or hold a NaN or infinity.
     """
-    tracks = len(next(iter(systems.values()), ()))
-    check_systems(systems, [f"in row {row}" for row in range(tracks)])
+    ours, tracks = next(iter(systems)), len(next(iter(systems.values())))
     sample = np.random.default_rng(random_seed).permutation(tracks)[:most_tracks]
     artists = questions[0].groups if artists is None and questions else artists
     groups, unit = (np.arange(tracks), "tracks") if artists is None else (artists, "artists")
@@ -166,64 +166,47 @@ def geometry(
         neighbours(name, vectors[sample], sampled, k, random_seed, resamples, unit)
         for name, vectors in progress(systems.items(), "geometry", total=len(systems), unit="system")
     ]
-    ours = next(iter(systems))
     spread = None if patches is None else measure_spread(ours, patches, groups, resamples, random_seed)
     drawn = interval_note(len(np.unique(groups)), unit, resamples)
+    narrow = [name for name, vectors in systems.items() if tracks <= vectors.shape[1]]
+    notes = _ranking_notes(tracks, len(sample), by_system[0][0].retrieval, drawn)
+    if narrow:
+        names = " and ".join(narrow)
+        notes.append(f"{tracks} tracks cannot show more than {max(tracks - 1, 0)} dimensions of {names}.")
+    notes.append(_spread_note(spread, patches is not None, unit))
     return Geometry(
         systems=tuple(systems),
         tracks=tracks,
         ranked=len(sample),
-        neighbours=tuple(by for similarities in by_system for by in similarities),
+        neighbours=tuple(chain.from_iterable(by_system)),
         dimensions=tuple(effective_dimensions(name, vectors) for name, vectors in systems.items()),
         spread=spread,
         groups=len(np.unique(groups[sample])),
         unit=unit,
-        notes=tuple(
-            [
-                *_ranking_notes(tracks, len(sample), by_system[0][0].retrieval, drawn),
-                *_space_notes(systems, tracks, patches is not None, spread, unit),
-            ]
-        ),
+        notes=tuple(notes),
         provenance={"random_seed": random_seed, "resamples": resamples, "k": k},
     )
 
 
 @typechecked
 def effective_dimensions(system: str, vectors: Float[np.ndarray, "tracks embedding"]) -> Dimensions:
-    """Participation ratio of the covariance of unit vectors, and how many of its directions hold 95% of
-    variance.
-    """
-    variances = _variances(vectors)
-    total = variances.sum()
-    if total <= 0:
-        return Dimensions(system=system, given=vectors.shape[1], effective=0.0, holding_most=0)
-    held = np.cumsum(variances) / total
+    """Participation ratio of the covariance of unit vectors, and how many directions hold 95% of variance."""
+    tracks, size = vectors.shape
+    total, products = np.zeros(size), np.zeros((size, size))
+    for start in range(0, tracks, ROWS_AT_ONCE):
+        unit = unit_length(np.asarray(vectors[start : start + ROWS_AT_ONCE], dtype=np.float64))
+        total += unit.sum(axis=0)
+        products += unit.T @ unit
+    mean = total / max(tracks, 1)
+    variances = np.linalg.eigvalsh(products / max(tracks, 1) - np.outer(mean, mean))[::-1]
+    variances = np.where(variances > ROUNDING, variances, 0.0)
+    shares = variances / variances.sum() if variances.any() else variances
     return Dimensions(
         system=system,
-        given=vectors.shape[1],
-        effective=float(total**2 / np.sum(variances**2)),
-        holding_most=int(np.searchsorted(held, MOST_VARIANCE * (1 - 1e-9)) + 1),
+        given=size,
+        effective=float(1 / np.sum(shares**2)) if shares.any() else 0.0,
+        holding_most=int((np.cumsum(shares) < MOST_VARIANCE * (1 - 1e-9)).sum() + 1) if shares.any() else 0,
     )
-
-
-def _variances(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndarray, " directions"]:
-    """Eigenvalues of the covariance of unit vectors, the greatest first; rounding errors are 0."""
-    tracks, size = vectors.shape
-    starts = range(0, tracks, ROWS_AT_ONCE)
-
-    def unit(start: int) -> Float[np.ndarray, "rows embedding"]:
-        return unit_length(np.asarray(vectors[start : start + ROWS_AT_ONCE], dtype=np.float64))
-
-    mean = sum((unit(start).sum(axis=0) for start in starts), np.zeros(size)) / max(tracks, 1)
-    if tracks <= size:  # the same eigenvalues, of fewer products
-        centred = unit_length(np.asarray(vectors, dtype=np.float64)) - mean
-        products = centred @ centred.T
-    else:
-        products = sum(
-            ((unit(start) - mean).T @ (unit(start) - mean) for start in starts), np.zeros((size, size))
-        )
-    eigenvalues = np.linalg.eigvalsh(products / max(tracks, 1))[::-1]
-    return np.where(eigenvalues > 1e-12, eigenvalues, 0.0)
 
 
 def measure_spread(
@@ -235,10 +218,7 @@ def measure_spread(
 ) -> Spread | None:
     """How far `patches` of tracks in order lie apart, on draws of `groups`: the tracks' artists.
 
-    None where no track has two patches, or none has company.
-
-    Raises:
-        UsageError: there are patches of more or fewer tracks, or one holds a NaN or infinity.
+    None where no track has two patches, or none has company. Raises UsageError as `geometry`.
     """
     within, between = patch_distances(patches)
     if len(within) != len(groups):
@@ -251,10 +231,9 @@ def measure_spread(
     tracks = int(measure.asked.sum())
     if not tracks:
         return None
-    compared = compare(measure, resamples, random_seed)
-    within_track, between_tracks = compared.scores
+    found = compare(measure, resamples, random_seed)
     return Spread(
-        system=system, tracks=tracks, groups=compared.groups, within=within_track, between=between_tracks
+        system=system, tracks=tracks, groups=found.groups, within=found.scores[0], between=found.scores[1]
     )
 
 
@@ -262,15 +241,11 @@ def measure_spread(
 def patch_distances(
     patches: Iterable[Float[np.ndarray, "_ embedding"]],
 ) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
-    """Of each track: mean cosine distance of two of its patches, and of one of its patches and one of another
-    track.
+    """Each track's mean cosine distance of two of its patches, and of one of these and one of another track.
 
     One track's patches are in memory at a time. All pairs are counted, by sums of unit vectors; other tracks
     count alike, however many patches they have. Within is NaN for a track of fewer than two patches, between
-    for one without any or without company.
-
-    Raises:
-        UsageError: a patch vector holds a NaN or infinity.
+    for one without any or without company. Raises UsageError for a NaN or infinity.
     """
     sums_by_track = []
     for row, vectors in enumerate(patches):
@@ -299,11 +274,6 @@ def _select(question: Question, rows: Int[np.ndarray, " rows"]) -> Question:
         [column[row] for row in rows] for column in (question.values, question.filter_values)
     )
     return replace(question, values=values, filter_values=filter_values, groups=question.groups[rows])
-
-
-def _score_cell(retrieval: RetrievalGain) -> str:
-    score, gain = retrieval.score, retrieval.gain
-    return f"{score}" if gain is None else f"{score.mean:.2f} ({gain:+.2f})"
 
 
 def _first_gain(by: Neighbours) -> str:
@@ -337,20 +307,13 @@ def _ranking_notes(tracks: int, ranked: int, retrieval: Sequence[RetrievalGain],
     return notes
 
 
-def _space_notes(
-    systems: Mapping[str, np.ndarray], tracks: int, patches_given: bool, spread: Spread | None, unit: str
-) -> list[str]:
-    """What a reader has to know before believing dimensions and spread."""
-    narrow = [name for name, vectors in systems.items() if tracks <= vectors.shape[1]]
-    few = f"{tracks} tracks cannot show more than {max(tracks - 1, 0)} dimensions of {' and '.join(narrow)}."
+def _spread_note(spread: Spread | None, patches_given: bool, unit: str) -> str:
     if not patches_given:
-        note = "No patch vectors were given: how far a track's patches lie apart is not known."
-    elif spread is None:
-        note = "No track has two patches, or there is no second track: nothing to compare patches with."
-    else:
-        note = (
-            f"Patches are those of {spread.tracks} tracks ({spread.groups} {unit}) that have two or more. "
-            "Patches that share sound, by overlap or repetition, lie close for that alone. Intervals draw "
-            f"whole {unit}."
-        )
-    return [*([few] if narrow else []), note]
+        return "No patch vectors were given: how far a track's patches lie apart is not known."
+    if spread is None:
+        return "No track has two patches, or there is no second track: nothing to compare patches with."
+    return (
+        f"Patches are those of {spread.tracks} tracks ({spread.groups} {unit}) that have two or more. "
+        "Patches that share sound, by overlap or repetition, lie close for that alone. Intervals draw whole "
+        f"{unit}."
+    )

@@ -1,14 +1,12 @@
-"""Hubs, tracks that are among the nearest of far too many others (Radovanović, Nanopoulos & Ivanović 2010),
-and similarities that reduce them.
+"""Hubs, tracks among the nearest of far too many others (Radovanović et al. 2010), and ways to reduce them.
 
-Two reductions, each in place of the plain cosine when tracks are ranked:
+Two similarities reduce hubs in place of the plain cosine:
 
 - *mutual proximity* (D. Schnitzer, A. Flexer, M. Schedl and G. Widmer, "Local and global scaling reduce hubs
   in space", 2012): how likely two tracks are nearer to each other than to another track, on both sides. Ours
-  is their Gaussian version with independent sides: each track's cosines to all others are taken as normal.
-  Unlike the empirical version it needs two figures a track, and not all cosines at once; where cosines are
-  far from normal, as among clusters, it leaves more hubs than that one would. Its logarithm is used, which
-  ranks alike and does not saturate near 1.
+  is their Gaussian version with independent sides: each track's cosines to all others are taken as normal. It
+  needs two figures a track, and not all cosines at once as the empirical version does; where cosines are far
+  from normal, as among clusters, it leaves more hubs. Its logarithm ranks alike and does not saturate near 1.
 - *CSLS*, cross-domain similarity local scaling (A. Conneau, G. Lample, M. Ranzato, L. Denoyer and H. Jégou,
   "Word translation without parallel data", 2018): twice the cosine, less how near the nearest tracks of each
   side are.
@@ -17,16 +15,17 @@ Cosines are computed a chunk of queries at a time, twice: once for what surround
 Memory grows with the number of tracks, time with its square.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel
+from scipy.sparse import csr_matrix
 from scipy.special import log_ndtr
 from scipy.stats import skew
 
 from soundkin.evaluation.label_questions import Question, memberships
-from soundkin.shapes import Float, Int, typechecked
+from soundkin.shapes import Bool, Float, Int, typechecked
 from soundkin.statistics.bootstrap import Interval, compare
 from soundkin.statistics.measure import Measure
 from soundkin.statistics.metrics import average_precision
@@ -40,6 +39,7 @@ NEAREST = 10  # that CSLS takes for a track's surroundings, as in its paper
 Vectors = Float[np.ndarray, "tracks embedding"]
 Rows = Int[np.ndarray, " queries"]
 Similarity = Float[np.ndarray, "queries tracks"]
+Mask = Bool[np.ndarray, "queries tracks"]
 
 
 class Hubness(BaseModel, frozen=True):
@@ -57,8 +57,7 @@ class Hubness(BaseModel, frozen=True):
 
 
 class RetrievalGain(BaseModel, frozen=True):
-    """Retrieval by one similarity; `gain` is how far it is above the plain cosine, None for the cosine
-    itself.
+    """Retrieval by one similarity; `gain` is how far it is above the plain cosine, None for that itself.
 
     `tracks` were asked, by so many artists (`groups`; `unit`).
     """
@@ -81,8 +80,7 @@ class Neighbours(BaseModel, frozen=True):
     retrieval: tuple[RetrievalGain, ...]
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """Mean and standard deviation of each track's cosines to all others, and the mean of the nearest."""
 
     mean: Float[np.ndarray, " tracks"]
@@ -90,16 +88,13 @@ class Surroundings:
     nearest: Float[np.ndarray, " tracks"]
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """Result of ranking by one similarity, over the same tracks in the same order.
-
-    `occurrences` counts the lists of k nearest that each track is in; `precision` is the average precision at
-    k of each track as a query, by label, NaN where it could not be asked.
+class Ranked(NamedTuple):
+    """Of each track: the lists of k nearest it is in, and its average precision at k by label (NaN: not
+    asked).
     """
 
     occurrences: Int[np.ndarray, " tracks"]
-    precision: Mapping[str, Float[np.ndarray, " tracks"]]
+    precision: dict[str, Float[np.ndarray, " tracks"]]
 
 
 def hubness(system: str, vectors: Vectors, k: int = 10) -> Hubness:
@@ -173,24 +168,35 @@ def neighbours(
     resamples: int = RESAMPLES,
     unit: str = "artists",
 ) -> tuple[Neighbours, ...]:
-    """A system's hubs by each similarity, and its retrieval scores on `questions`, which are about the same
-    tracks.
+    """A system's hubs by each similarity, and its retrieval scores on `questions` about the same tracks.
 
     Tracks must be in random order, as `rank` says. A question that nothing answers is left out.
     """
     ranked = rank(vectors, questions, k)
-    return tuple(
-        Neighbours(
-            similarity=name,
-            hubness=hubness_from_occurrences(system, ranked[name].occurrences, k),
-            retrieval=tuple(
-                _retrieval(name, ranked, question, k, random_seed, resamples, unit)
-                for question in questions
-                if np.isfinite(ranked[name].precision[question.label]).any()
-            ),
-        )
-        for name in REDUCTIONS
-    )
+    found = []
+    for name, (occurrences, precision) in ranked.items():
+        retrieval = []
+        for question in questions:
+            label, filtered_by = question.label, question.filtered_by
+            scores = {name: precision[label], COSINE: ranked[COSINE].precision[label]}
+            measure = Measure("retrieval", label, f"mAP@{k}", filtered_by, scores, question.groups, unit=unit)
+            if tracks := int(measure.asked.sum()):
+                compared = compare(measure, resamples, random_seed)
+                retrieval.append(
+                    RetrievalGain(
+                        label=label,
+                        metric=measure.metric,
+                        filtered_by=filtered_by,
+                        score=compared.scores[0],
+                        gain=next(iter(compared.gains), None),
+                        tracks=tracks,
+                        groups=compared.groups,
+                        unit=unit,
+                    )
+                )
+        hubs = hubness_from_occurrences(system, occurrences, k)
+        found.append(Neighbours(similarity=name, hubness=hubs, retrieval=tuple(retrieval)))
+    return tuple(found)
 
 
 def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> dict[str, Ranked]:
@@ -199,27 +205,45 @@ def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> d
     Row i of `vectors` is track i of every question; its filter is on, where it has one. Ties fall in the
     order of the tracks: shuffle them first, since the order of a catalog gives away its artists.
     """
-    tracks = len(vectors)
+    tracks = np.arange(len(vectors))
     ranked = {
         name: Ranked(
-            np.zeros(tracks, dtype=int), {question.label: np.full(tracks, np.nan) for question in questions}
+            np.zeros_like(tracks), {asked.label: np.full(len(tracks), np.nan) for asked in questions}
         )
         for name in REDUCTIONS
     }
     around = surroundings(vectors)
-    marks = {question.label: _marks(question) for question in questions}
-    for rows, cosine in similarity_chunks(vectors, np.arange(tracks)):
-        marked = {label: mark(rows) for label, mark in marks.items()}
-        own = np.arange(tracks) == rows[:, None]
+    shared = {
+        asked.label: (
+            memberships(asked.values),
+            memberships(asked.filter_values) if asked.filtered_by else None,
+        )
+        for asked in questions
+    }
+    for rows, cosine in similarity_chunks(vectors, tracks):
+        others = tracks != rows[:, None]
+        marks = {label: _marks(rows, others, *of_label) for label, of_label in shared.items()}
         for name, reduce in REDUCTIONS.items():
             similarity = reduce(cosine, rows, around)
-            nearest = _nearest(np.where(own, -np.inf, similarity), min(k, tracks - 1))
-            ranked[name].occurrences[:] += np.bincount(nearest.ravel(), minlength=tracks)
-            for label, (right, allowed) in marked.items():
-                nearest = _nearest(np.where(allowed, similarity, -np.inf), min(k, tracks))
+            nearest = _nearest(np.where(others, similarity, -np.inf), min(k, len(tracks) - 1))
+            ranked[name].occurrences[:] += np.bincount(nearest.ravel(), minlength=len(tracks))
+            for label, (right, allowed) in marks.items():
+                nearest = _nearest(np.where(allowed, similarity, -np.inf), min(k, len(tracks)))
                 relevance = np.take_along_axis(right, nearest, axis=1)
                 ranked[name].precision[label][rows] = average_precision(relevance, right.sum(axis=1), k)
     return ranked
+
+
+def _marks(rows: Rows, others: Mask, labels: csr_matrix, filtered: csr_matrix | None) -> tuple[Mask, Mask]:
+    """The right and the allowed tracks of the queries `rows`, as in retrieval.
+
+    Tracks without a label neither ask nor answer; sharers of the filter's value and the query itself do not
+    answer.
+    """
+    allowed = others & (labels.getnnz(axis=1) > 0)
+    if filtered is not None:
+        allowed &= (filtered[rows] @ filtered.T).toarray() == 0
+    return ((labels[rows] @ labels.T).toarray() > 0) & allowed, allowed
 
 
 def _nearest(similarity: Similarity, k: int) -> Int[np.ndarray, "queries k"]:
@@ -229,48 +253,3 @@ def _nearest(similarity: Similarity, k: int) -> Int[np.ndarray, "queries k"]:
     nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
     order = np.argsort(-np.take_along_axis(similarity, nearest, axis=1), axis=1, kind="stable")
     return np.asarray(np.take_along_axis(nearest, order, axis=1))
-
-
-def _marks(question: Question) -> Callable[[Rows], tuple[np.ndarray, np.ndarray]]:
-    """A function of query rows: the right and the allowed tracks, Bool[queries, tracks] each, as in
-    retrieval.
-
-    Tracks without a label neither ask nor answer; sharers of the filter's value and the query itself do not
-    answer.
-    """
-    names, filtered = memberships(question.values), memberships(question.filter_values)
-    labelled = np.array([bool(held) for held in question.values], dtype=bool)
-
-    def marked(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-        allowed = (np.arange(len(labelled)) != rows[:, None]) & labelled
-        if question.filtered_by:
-            allowed &= (filtered[rows] @ filtered.T).toarray() == 0
-        return ((names[rows] @ names.T).toarray() > 0) & allowed, allowed
-
-    return marked
-
-
-def _retrieval(
-    name: str,
-    ranked: Mapping[str, Ranked],
-    question: Question,
-    k: int,
-    random_seed: int,
-    resamples: int,
-    unit: str,
-) -> RetrievalGain:
-    """One similarity's answers to a question, and how far they are above the cosine's on the same draws."""
-    scores = {similarity: ranked[similarity].precision[question.label] for similarity in (name, COSINE)}
-    metric, groups = f"mAP@{k}", question.groups
-    measure = Measure("retrieval", question.label, metric, question.filtered_by, scores, groups, unit=unit)
-    compared = compare(measure, resamples, random_seed)
-    return RetrievalGain(
-        label=question.label,
-        metric=metric,
-        filtered_by=question.filtered_by,
-        score=compared.scores[0],
-        gain=next(iter(compared.gains), None),
-        tracks=int(measure.asked.sum()),
-        groups=compared.groups,
-        unit=unit,
-    )
