@@ -121,16 +121,12 @@ class Fairness(BaseModel, frozen=True):
 
     @property
     def verdict(self) -> str:
-        """One line: who is served worse by ours and who is shown less than their share, or that none is shown
-        to be.
-        """
+        """One line: the groups that ours serves worse, and those it shows less than their share."""
         if not self.scores and not self.exposures:
             return NOTHING
         ours = self.systems[0]
         worse = [score for score in self.scores if ours in score.confirmed]
-        less = [
-            shown for shown in self.exposures if shown.system == ours and shown.confirmed and shown.shown_less
-        ]
+        less = [row for row in self.exposures if row.system == ours and row.confirmed and row.shown_less]
         compared = {(score.grouping, score.group) for score in self.scores if score.gaps}
         compared |= {(shown.grouping, shown.group) for shown in self.exposures if shown.ratio}
         rows: list[GroupScore | Exposure] = [*self.scores, *self.exposures]
@@ -212,15 +208,13 @@ def _split(
     asked = np.flatnonzero(measure.asked)
     names, members = members_of([values[row] for row in asked.tolist()])
     units = np.unique(measure.groups[asked], return_inverse=True)[1]
-    weights = (
-        np.ones(len(asked)) if measure.weights is None else np.asarray(measure.weights[asked], dtype=float)
-    )
+    weights = np.ones(len(measure.groups)) if measure.weights is None else measure.weights.astype(float)
     scores = np.stack([np.asarray(score[asked], dtype=float) for score in measure.scores.values()], axis=1)
     size_by_group = sizes(members, units)
     flags = [_flag(size, measure.unit) for size in size_by_group]
     kept = [place for place, flag in enumerate(flags) if not flag]
     within, without = means_within_and_without(
-        scores, weights, members[:, kept], units, resamples, random_seed
+        scores, weights[asked], members[:, kept], units, resamples, random_seed
     )
     rows, systems, columns = [], list(measure.scores), iter(range(len(kept)))
     for name, size, flag in zip(names, size_by_group, flags, strict=True):
@@ -274,67 +268,46 @@ def exposures(
     `artists` numbers each track's artist (`unit`) from 0. Of very many tracks the lists of a sample are
     looked at (`sampled_queries`). The groups of a system are one family of tests.
     """
-    k = min(k, len(artists) - 1)
+    tracks = len(artists)
+    k = min(k, tracks - 1)
     if k < 1:
         return ()
-    queries = sampled_queries(len(artists), random_seed)
+    queries, ones = sampled_queries(tracks, random_seed), np.ones(tracks)
     shown: list[Exposure] = []
     for system, vectors in systems.items():
-        occurrences = k_occurrences(vectors, k, queries) / k * (len(artists) / len(queries))
-        family = [
-            exposure
-            for grouping, values in groupings.items()
-            for exposure in _exposures(
-                system, occurrences, grouping, values, artists, resamples, random_seed, unit
+        occurrences = k_occurrences(vectors, k, queries) / k * (tracks / len(queries))
+        family = []
+        for grouping, values in groupings.items():
+            names, members = members_of(values)
+            columns = hstack([members, csr_matrix(ones[:, None])], format="csr")  # the last: every track
+            means, _ = means_within_and_without(
+                occurrences[:, None], ones, columns, artists, resamples, random_seed
             )
-        ]
-        tested = [exposure.p_value for exposure in family if exposure.p_value is not None]
+            ratios = means[:, :-1, 0] / means[:, -1:, 0]
+            for name, size, ratio in zip(names, sizes(members, artists), ratios.T, strict=True):
+                flag = too_small(size.items, size.units, "tracks", unit)
+                share = size.items / tracks
+                family.append(
+                    Exposure(
+                        system=system,
+                        grouping=grouping,
+                        group=name,
+                        tracks=size.items,
+                        artists=size.units,
+                        unit=unit,
+                        share_of_places=float(ratio[0] * share),
+                        share_of_tracks=share,
+                        ratio=None if flag else interval_of(system, ratio),
+                        p_value=None if flag else p_value(float(ratio[0] - 1), ratio[1:], size.units),
+                        flag=flag,
+                    )
+                )
+        tested = [row.p_value for row in family if row.p_value is not None]
         sure = iter(confirmed(np.array(tested, dtype=float)).tolist())
         shown += [
-            exposure if exposure.p_value is None else exposure.model_copy(update={"confirmed": next(sure)})
-            for exposure in family
+            row if row.p_value is None else row.model_copy(update={"confirmed": next(sure)}) for row in family
         ]
     return tuple(shown)
-
-
-def _exposures(
-    system: str,
-    occurrences: Float[np.ndarray, " tracks"],
-    grouping: str,
-    values: Values,
-    artists: Int[np.ndarray, " tracks"],
-    resamples: int,
-    random_seed: int,
-    unit: str,
-) -> list[Exposure]:
-    """One system's exposure of one grouping, group by group."""
-    names, members = members_of(values)
-    tracks = len(occurrences)
-    places = (members.T @ occurrences) / tracks
-    both = hstack([members, csr_matrix(np.ones((tracks, 1)))], format="csr")
-    means, _ = means_within_and_without(
-        occurrences[:, None], np.ones(tracks), both, artists, resamples, random_seed
-    )
-    ratios = means[:, :-1, 0] / means[:, -1:, 0]
-    rows = []
-    for name, size, place, ratio in zip(names, sizes(members, artists), places, ratios.T, strict=True):
-        flag = too_small(size.items, size.units, "tracks", unit)
-        rows.append(
-            Exposure(
-                system=system,
-                grouping=grouping,
-                group=name,
-                tracks=size.items,
-                artists=size.units,
-                unit=unit,
-                share_of_places=float(place),
-                share_of_tracks=size.items / tracks,
-                ratio=None if flag else interval_of(system, ratio),
-                p_value=None if flag else p_value(float(ratio[0] - 1), ratio[1:], size.units),
-                flag=flag,
-            )
-        )
-    return rows
 
 
 def _exposure_cells(ours: Exposure, *others: Exposure) -> dict[str, str]:

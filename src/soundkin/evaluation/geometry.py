@@ -61,7 +61,7 @@ class Spread(BaseModel, frozen=True):
 
     @property
     def ratio(self) -> float | None:
-        """Within over between: 0 where a track is a point, 1 where its patches lie anywhere; None for 0 / 0."""
+        """Within over between: 0 where a track is a point, 1 where its patches lie anywhere; None for 0/0."""
         return self.within.mean / self.between.mean if self.between.mean > 1e-9 else None
 
 
