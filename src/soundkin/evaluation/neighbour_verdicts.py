@@ -22,7 +22,6 @@ from pydantic import BaseModel
 from sklearn.metrics import roc_auc_score
 
 from soundkin.catalog.verdicts import COLUMNS, GOOD, last_words
-from soundkin.evaluation.systems import check_systems
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.bootstrap import Interval, compare, interval_note, too_few
 from soundkin.statistics.measure import CHANCE, Measure
@@ -77,9 +76,7 @@ class NeighbourVerdicts(BaseModel, frozen=True):
 
     @property
     def verdict(self) -> str:
-        """One line: how good people find our neighbours, and whether ours tells good from bad better than
-        others.
-        """
+        """One line: the share of good among our neighbours, and whether ours ranks good before bad."""
         if not self.judgements:
             return "nothing measured: no verdict is about two of these tracks."
         ours = self.offered[0]
@@ -99,9 +96,7 @@ class NeighbourVerdicts(BaseModel, frozen=True):
         return f"{good}; good before bad in {first} against {against}{result and f', {result}'}{unjudged}"
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print, one a system: what was judged of its lists, how much of that is good, good before
-        bad.
-        """
+        """Rows to print, one a system: its judged neighbours, their share of good, good before bad."""
         rows = {judged.system: self._list_cells(judged) for judged in self.offered}
         for score in self.preference:
             rows.setdefault(score.system, {"system": score.system})["good before bad"] = str(score)
@@ -135,18 +130,13 @@ def neighbour_verdicts(
     resamples: int = RESAMPLES,
     artists: Int[np.ndarray, " tracks"] | None = None,
 ) -> NeighbourVerdicts:
-    """Compare systems with people's `verdicts`: `query_id, neighbour_id, verdict[, annotator_id[,
-    timestamp]]`.
+    """Compare systems with people's `verdicts`, as `read_verdicts` returns them.
 
     Row i of every system is the vector of `track_ids[i]`; a track's neighbours are the `k` others of highest
     cosine. Of a person who judged a pair again the last verdict counts. Verdicts about other tracks are left
     out. `artists` numbers each track's artist: intervals draw the queries' artists, or whole queries where it
     is None.
-
-    Raises:
-        UsageError: vectors and ids do not match, or vectors hold a NaN or infinity.
     """
-    check_systems(systems, track_ids)
     rows, last = pd.Index(track_ids), last_words(verdicts)
     pairs = pd.DataFrame({column: rows.get_indexer(pd.Index(last[column])) for column in COLUMNS})
     pairs["good"] = (last["verdict"] == GOOD).to_numpy(bool)
@@ -160,7 +150,12 @@ def neighbour_verdicts(
     scores = {name: good_before_bad(vectors, pairs, queries) for name, vectors in systems.items()}
     scores[CHANCE] = np.where(np.isfinite(next(iter(scores.values()))), 0.5, np.nan)
     measure = Measure("neighbour verdicts", "verdicts", "good before bad", None, scores, groups, unit=unit)
-    compared = int(measure.asked.sum())
+    compared, ours = int(measure.asked.sum()), judged[0].judged
+    comparable = [
+        other.system
+        for other in judged[1:]
+        if min(ours, other.judged) >= COMPARABLE_SHARE * max(ours, other.judged)
+    ]
     preferred = compare(measure, resamples, random_seed) if compared else None
     drawn = interval_note(len(np.unique(groups)), unit, resamples)
     return NeighbourVerdicts(
@@ -173,7 +168,7 @@ def neighbour_verdicts(
         compared=compared,
         preference=preferred.scores if preferred else (),
         gains=preferred.gains if preferred else (),
-        comparable=(*_comparable(*judged), CHANCE),
+        comparable=(*comparable, CHANCE),
         left_out=len(last) - len(pairs),
         groups=preferred.groups if preferred else 0,
         unit=unit,
@@ -201,8 +196,7 @@ def nearest_neighbours(
 def good_before_bad(
     vectors: Float[np.ndarray, "tracks embedding"], pairs: pd.DataFrame, queries: Int[np.ndarray, " queries"]
 ) -> Float[np.ndarray, " queries"]:
-    """Of each query: the share of its (good, bad) pairs in which good has the higher cosine, ties counting a
-    half.
+    """Of each query: the share of its (good, bad) pairs in which good has the higher cosine; ties are a half.
 
     NaN where all verdicts on a query are the same.
     """
@@ -226,9 +220,7 @@ def _judged_list(
     resamples: int,
     random_seed: int,
 ) -> JudgedList:
-    """How much of a system's lists was judged, and how much of that is good: every judged neighbour counts
-    alike.
-    """
+    """How much of a system's lists was judged, and how much of that is good; judged neighbours count alike."""
     nearest = nearest_neighbours(vectors, queries, k, random_seed)
     asked = pd.MultiIndex.from_arrays([np.repeat(queries, nearest.shape[1]), nearest.ravel()])
     shares = pairs.groupby(COLUMNS)["good"].mean().reindex(asked)
@@ -246,15 +238,6 @@ def _judged_list(
         at_least=float(summed.sum() / max(nearest.size, 1)),
         at_most=float((summed.sum() + nearest.size - judged.sum()) / max(nearest.size, 1)),
     )
-
-
-def _comparable(ours: JudgedList, *others: JudgedList) -> list[str]:
-    """The systems of whose lists about as much was judged as of ours."""
-    return [
-        other.system
-        for other in others
-        if min(ours.judged, other.judged) >= COMPARABLE_SHARE * max(ours.judged, other.judged)
-    ]
 
 
 def _notes(pairs: pd.DataFrame, queries: int, compared: int, left_out: int, drawn: str) -> list[str]:

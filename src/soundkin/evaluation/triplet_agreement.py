@@ -21,7 +21,6 @@ import pandas as pd
 from pydantic import BaseModel
 
 from soundkin.catalog.triplets_table import COLUMNS
-from soundkin.evaluation.systems import check_systems
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.bootstrap import FEW_GROUPS, Compared, Interval, compare, interval_note
 from soundkin.statistics.measure import CHANCE, Measure
@@ -82,35 +81,25 @@ class TripletAgreement(BaseModel, frozen=True):
         unbeaten = [system for system in self.overall.unbeaten if system in rivals]
         result = f"not shown to beat {' or '.join(unbeaten)}" if unbeaten else f"above {' and '.join(rivals)}"
         against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
-        if self.repeated is None:
-            ceiling = "no question was put to two people, so nobody knows how far people agree"
-        else:
-            people, gain = (
-                self.repeated.score(MAJORITY_OF_OTHERS),
-                self.repeated.gain_over(MAJORITY_OF_OTHERS),
-            )
+        ceiling = "no question was put to two people, so nobody knows how far people agree"
+        if self.repeated is not None:
+            there, people = self.repeated.score(ours.system).mean, self.repeated.score(MAJORITY_OF_OTHERS)
+            gain = self.repeated.gain_over(MAJORITY_OF_OTHERS)
             ceiling = (
                 f"where several were asked, a person agrees with most others in {people}, and {ours.system} "
-                f"comes to {self.repeated.score(ours.system).mean:.2f} there ({gain:+.2f} compared with "
-                "people)"
+                f"comes to {there:.2f} there ({gain:+.2f} compared with people)"
             )
-        return (
-            f"{self.overall.too_few or result}: {ours.system} agrees with {ours} of answers against "
-            f"{against}; {ceiling}"
-        )
+        result = self.overall.too_few or result
+        return f"{result}: {ours.system} agrees with {ours} of answers against {against}; {ceiling}"
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print, one a system: its agreement and how far ours is above it, on all and repeated
-        questions.
-        """
+        """Rows to print, one a system: its agreement and how far ours is above it."""
         parts = [part for part in (self.overall, self.repeated) if part is not None]
         rows = {score.system: {"system": score.system} for part in parts[-1:] for score in part.scores}
         for part in parts:
             for score in part.scores:
-                rows[score.system][part.questions] = str(score)
-                rows[score.system][f"answers: {part.questions}"] = (
-                    f"{part.judgements} ({part.groups} {part.unit})"
-                )
+                size = f"{part.judgements} ({part.groups} {part.unit})"
+                rows[score.system] |= {part.questions: str(score), f"answers: {part.questions}": size}
             for gain in part.gains:
                 rows[gain.system][f"{self.systems[0]} above it: {part.questions}"] = f"{gain:+.2f}"
         return list(rows.values())
@@ -124,37 +113,32 @@ def triplet_agreement(
     resamples: int = RESAMPLES,
     artists: Int[np.ndarray, " tracks"] | None = None,
 ) -> TripletAgreement:
-    """Compare systems and people with the answers in `triplets`: `anchor_id, closer_id, farther_id[,
-    annotator_id]`.
+    """Compare systems and people with the answers in `triplets`, as `read_triplets` returns them.
 
     Row i of every system is the vector of `track_ids[i]`; only cosines count. Answers about other tracks are
     left out. `artists` numbers each track's artist. Intervals draw the anchors' artists, with all questions
     about anchors by them, since these are correlated; whole anchors where `artists` is None. With
     `FEW_GROUPS` annotators or more, all of them named, they draw whole annotators too, and the wider interval
     is given: other people would answer otherwise.
-
-    Raises:
-        UsageError: vectors and ids do not match, or vectors hold a NaN or infinity.
     """
-    check_systems(systems, track_ids)
     answers = _known_answers(track_ids, triplets, artists)
     overall = repeated = None
     if len(answers):
-        tracks = answers[COLUMNS].to_numpy()
+        tracks, unit = answers[COLUMNS].to_numpy(), "anchors" if artists is None else "artists"
         scores = {name: agreement(vectors, tracks) for name, vectors in systems.items()}
         scores[CHANCE] = np.full(len(answers), 0.5)
         people = agreement_of_people(answers)
         best = {BEST_FIXED: people.pop(BEST_FIXED)}
-        unit = "anchors" if artists is None else "artists"
         overall = _scores(ALL, scores | best, answers, unit, random_seed, resamples)
         if np.isfinite(people[ONE_OTHER]).any():
             repeated = _scores(REPEATED, scores | people | best, answers, unit, random_seed, resamples)
+    left_out = len(triplets) - len(answers)
     return TripletAgreement(
         systems=tuple(systems),
         overall=overall,
         repeated=repeated,
-        left_out=len(triplets) - len(answers),
-        notes=tuple(_notes(overall, repeated, answers, len(triplets) - len(answers), resamples)),
+        left_out=left_out,
+        notes=tuple(_notes(overall, repeated, answers, left_out, resamples)),
         provenance={"random_seed": random_seed, "resamples": resamples},
     )
 
@@ -175,8 +159,7 @@ def agreement(vectors: Float[np.ndarray, "tracks embedding"], tracks: Int[np.nda
 
 
 def agreement_of_people(answers: pd.DataFrame) -> dict[str, Scores]:
-    """How each answer agrees with most of the other people's, with one of them, and with the best fixed
-    answer.
+    """How each answer agrees with most of the others', with one of them, and with the best fixed answer.
 
     NaN where nobody else answered the question. A person who answered it twice is no other person to
     themselves.
@@ -226,12 +209,11 @@ def _scores(
     resamples: int,
 ) -> AgreementScores:
     groups, weights = answers["group"].to_numpy(), answers["weight"].to_numpy()
-    measure = Measure("assessors", questions, "agreement", None, scores, groups, weights, unit)
+    measure = Measure("triplet agreement", questions, "agreement", None, scores, groups, weights, unit)
     compared = [compare(measure, resamples, random_seed)]
     if _draws_annotators(answers) and not compared[0].too_few:
-        compared.append(
-            compare(replace(measure, groups=answers["person"].to_numpy()), resamples, random_seed)
-        )
+        by_person = replace(measure, groups=answers["person"].to_numpy())
+        compared.append(compare(by_person, resamples, random_seed))
     asked = answers[measure.asked]
     return AgreementScores(
         questions=questions,
@@ -239,12 +221,8 @@ def _scores(
         asked=asked["question"].nunique(),
         anchors=asked["anchor_id"].nunique(),
         annotators=asked["person"].nunique() if answers["named"].all() else None,
-        scores=tuple(
-            max(of_system, key=_width) for of_system in zip(*(by.scores for by in compared), strict=True)
-        ),
-        gains=tuple(
-            max(of_system, key=_width) for of_system in zip(*(by.gains for by in compared), strict=True)
-        ),
+        scores=_widest(*(by.scores for by in compared)),
+        gains=_widest(*(by.gains for by in compared)),
         groups=compared[0].groups,
         unit=unit,
     )
@@ -254,8 +232,11 @@ def _draws_annotators(answers: pd.DataFrame) -> bool:
     return bool(answers["named"].all()) and answers["person"].nunique() >= FEW_GROUPS
 
 
-def _width(interval: Interval) -> float:
-    return -1.0 if interval.low is None or interval.high is None else interval.high - interval.low
+def _widest(*intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
+    """Of each system's intervals the widest."""
+    return tuple(
+        max(same, key=lambda one: (one.high or 0) - (one.low or 0)) for same in zip(*intervals, strict=True)
+    )
 
 
 def _won(advantage: np.ndarray) -> Scores:
