@@ -32,6 +32,9 @@ RESAMPLES = 2000
 COMPARABLE_SHARE = 0.8  # least ratio of how much was judged of two systems' lists, for them to be compared
 COSINE_DECIMALS = 9  # what is beyond comes of the order in which products are summed
 
+Vectors = Float[np.ndarray, "tracks embedding"]
+Queries = Int[np.ndarray, " queries"]
+
 
 class JudgedList(BaseModel, frozen=True):
     """One system's nearest tracks to the judged queries: of all `neighbours`, how many were judged.
@@ -97,28 +100,24 @@ class NeighbourVerdicts(BaseModel, frozen=True):
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print, one a system: its judged neighbours, their share of good, good before bad."""
-        rows = {judged.system: self._list_cells(judged) for judged in self.offered}
+        rows = {
+            judged.system: {
+                "system": judged.system,
+                "queries": str(self.queries),
+                f"judged of the {self.k} nearest": f"{judged.judged} of {judged.neighbours}",
+                "good among the judged": str(judged.good) if judged.good else "",
+                f"precision@{self.k} is within": f"{judged.at_least:.2f} to {judged.at_most:.2f}",
+            }
+            for judged in self.offered
+        }
+        for row in rows.values() if self.preference else ():
+            row[f"queries with both ({self.unit})"] = f"{self.compared} ({self.groups})"
         for score in self.preference:
             rows.setdefault(score.system, {"system": score.system})["good before bad"] = str(score)
         for gain in self.gains:
             shown = f"{gain:+.2f}" if gain.system in self.comparable else "not comparable"
             rows[gain.system][f"{self.systems[0]} above it"] = shown
         return list(rows.values())
-
-    def _list_cells(self, judged: JudgedList) -> dict[str, str]:
-        both = (
-            {f"queries with both ({self.unit})": f"{self.compared} ({self.groups})"}
-            if self.preference
-            else {}
-        )
-        return {
-            "system": judged.system,
-            "queries": str(self.queries),
-            f"judged of the {self.k} nearest": f"{judged.judged} of {judged.neighbours}",
-            "good among the judged": str(judged.good) if judged.good else "",
-            f"precision@{self.k} is within": f"{judged.at_least:.2f} to {judged.at_most:.2f}",
-            **both,
-        }
 
 
 def neighbour_verdicts(
@@ -141,12 +140,14 @@ def neighbour_verdicts(
     pairs = pd.DataFrame({column: rows.get_indexer(pd.Index(last[column])) for column in COLUMNS})
     pairs["good"] = (last["verdict"] == GOOD).to_numpy(bool)
     pairs = pairs[(pairs[COLUMNS] >= 0).all(axis=1)]
+    shares = pairs.groupby(COLUMNS)["good"].mean()
     queries = np.unique(pairs["query_id"].to_numpy(int))
     groups, unit = (queries, "queries") if artists is None else (artists[queries], "artists")
-    judged = [
-        _judged_list(name, vectors, queries, pairs, groups, k, resamples, random_seed)
-        for name, vectors in systems.items()
-    ]
+    judged = []
+    for name, vectors in systems.items():
+        nearest = nearest_neighbours(vectors, queries, k, random_seed)
+        asked = pd.MultiIndex.from_arrays([np.repeat(queries, nearest.shape[1]), nearest.ravel()])
+        judged.append(_judged_list(name, shares.reindex(asked), groups, resamples, random_seed))
     scores = {name: good_before_bad(vectors, pairs, queries) for name, vectors in systems.items()}
     scores[CHANCE] = np.where(np.isfinite(next(iter(scores.values()))), 0.5, np.nan)
     measure = Measure("neighbour verdicts", "verdicts", "good before bad", None, scores, groups, unit=unit)
@@ -179,10 +180,7 @@ def neighbour_verdicts(
 
 @typechecked
 def nearest_neighbours(
-    vectors: Float[np.ndarray, "tracks embedding"],
-    queries: Int[np.ndarray, " queries"],
-    k: int,
-    random_seed: int,
+    vectors: Vectors, queries: Queries, k: int, random_seed: int
 ) -> Int[np.ndarray, "queries neighbours"]:
     """The `k` other tracks of highest cosine to each query; fewer where there are fewer.
 
@@ -193,10 +191,8 @@ def nearest_neighbours(
     return np.asarray(shuffled[nearest_others(unit, k, np.argsort(shuffled)[queries])[1]])
 
 
-def good_before_bad(
-    vectors: Float[np.ndarray, "tracks embedding"], pairs: pd.DataFrame, queries: Int[np.ndarray, " queries"]
-) -> Float[np.ndarray, " queries"]:
-    """Of each query: the share of its (good, bad) pairs in which good has the higher cosine; ties are a half.
+def good_before_bad(vectors: Vectors, pairs: pd.DataFrame, queries: Queries) -> Float[np.ndarray, " queries"]:
+    """Share of each query's (good, bad) pairs in which good has the higher cosine; ties count a half.
 
     NaN where all verdicts on a query are the same.
     """
@@ -211,32 +207,20 @@ def good_before_bad(
 
 
 def _judged_list(
-    system: str,
-    vectors: Float[np.ndarray, "tracks embedding"],
-    queries: Int[np.ndarray, " queries"],
-    pairs: pd.DataFrame,
-    groups: Int[np.ndarray, " queries"],
-    k: int,
-    resamples: int,
-    random_seed: int,
+    system: str, listed: "pd.Series[float]", groups: Queries, resamples: int, random_seed: int
 ) -> JudgedList:
-    """How much of a system's lists was judged, and how much of that is good; judged neighbours count alike."""
-    nearest = nearest_neighbours(vectors, queries, k, random_seed)
-    asked = pd.MultiIndex.from_arrays([np.repeat(queries, nearest.shape[1]), nearest.ravel()])
-    shares = pairs.groupby(COLUMNS)["good"].mean().reindex(asked)
-    good = shares.to_numpy(float).reshape(nearest.shape)
-    judged, summed = np.isfinite(good).sum(axis=1), np.nansum(good, axis=1)
-    share = np.divide(summed, judged, out=np.full(len(queries), np.nan), where=judged > 0)
-    measure = Measure(
-        "neighbour verdicts", "neighbours", "good", None, {system: share}, groups, judged.astype(float)
-    )
+    """How much of a system's lists was judged, and how good that is; `listed` holds its share by pair."""
+    by_query = listed.groupby(level=0)
+    judged, good = by_query.count(), by_query.sum()
+    scores, weights = {system: (good / judged).to_numpy(float)}, judged.to_numpy(float)
+    measure = Measure("neighbour verdicts", "neighbours", "good", None, scores, groups, weights)
     return JudgedList(
         system=system,
-        neighbours=nearest.size,
+        neighbours=len(listed),
         judged=int(judged.sum()),
         good=compare(measure, resamples, random_seed).scores[0] if judged.any() else None,
-        at_least=float(summed.sum() / max(nearest.size, 1)),
-        at_most=float((summed.sum() + nearest.size - judged.sum()) / max(nearest.size, 1)),
+        at_least=float(good.sum() / max(len(listed), 1)),
+        at_most=float((good.sum() + len(listed) - judged.sum()) / max(len(listed), 1)),
     )
 
 
