@@ -8,7 +8,6 @@ import torch
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.bundle import Bundle
 from soundkin.embedding.embedder import Embedder
-from soundkin.errors import UsageError
 from soundkin.evaluation.robustness import (
     COSINE,
     DIFFERENT,
@@ -24,7 +23,6 @@ from soundkin.evaluation.robustness import (
 from soundkin.evaluation.systems import MFCC, MODEL, UNTRAINED, TrackEmbedder
 from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
-from soundkin.features.external import ExternalFrontEnd
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
@@ -177,26 +175,6 @@ def test_where_nothing_can_be_heard_nothing_is_measured(embedder, catalog, vecto
     silent = without(catalog, np.arange(32))
     found = robustness(embedder, silent, vectors, tracks=4, distortions=["quieter"])
     assert (found.verdict, found.table(), len(found.skipped)) == (NOTHING_MEASURED, [], 4)
-
-
-def test_what_cannot_be_asked_is_named(embedder, catalog, vectors):
-    with pytest.raises(UsageError, match=r"distortion=quiter is unknown\. Did you mean quieter"):
-        robustness(embedder, catalog, vectors, distortions=["quiter"])
-    with pytest.raises(UsageError, match="tracks=0: give at least 1"):
-        robustness(embedder, catalog, vectors, tracks=0)
-
-
-def test_a_model_that_looks_tracks_up_cannot_be_asked(catalog, tmp_path):
-    np.savez(
-        tmp_path / "table.npz", track_id=np.array(catalog.track_ids), vectors=np.ones((32, 6), np.float32)
-    )
-    front_end = ExternalFrontEnd(path=tmp_path / "table.npz").identified()
-    config = NetworkConfig(convolutions=(), dense=(), embedding_size=6)
-    bundle = Bundle(
-        front_end, PatchConfig(frames=1, hop_frames=1), config, build_network(config, front_end.mel_bands)
-    )
-    with pytest.raises(UsageError, match="takes no audio, distorted or not"):
-        robustness(TrackEmbedder(bundle, 0), catalog, {MODEL: np.ones((32, 6), np.float32)})
 
 
 @pytest.mark.slow

@@ -32,8 +32,7 @@ Counts = Float[np.ndarray, " items"] | Int[np.ndarray, " items"]
 def track_groups(
     catalog: Catalog, columns: Sequence[str] | None = None, plays_per_track: Counts | None = None
 ) -> dict[str, Values]:
-    """Group tracks by columns, by the size of their lead artist's catalogue, and by how often they are
-    played.
+    """Group tracks by columns, by the catalogue size of their lead artist, and by how often they are played.
 
     `columns` default to genre and decade, as far as the catalog has them. `plays_per_track` [tracks] is in
     catalog order, NaN where it is not known; without it there is no popularity.
@@ -70,8 +69,7 @@ def user_groups(plays_per_user: Counts) -> dict[str, Values]:
 
 @typechecked
 def deciles(plays: Counts) -> Values:
-    """The tenth of the played items that each is in, by plays; items of equally many share one, by their mean
-    rank.
+    """The tenth of the played items that each is in, by plays; ties share one, by their mean rank.
 
     Never played is a group of its own, and so is NaN.
     """

@@ -1,5 +1,4 @@
-"""Robustness: are a track's vector and neighbours still the same once its recording is noisy, re-encoded or
-cut?
+"""Robustness: does a track keep its vector and neighbours when its recording is distorted, cut or re-encoded?
 
 A cosine between the vectors before and after says little by itself: where all tracks are alike it is near 1
 whatever happens. So it is compared with that of different tracks, and with what a query would meet: whether
@@ -22,15 +21,14 @@ from scipy.sparse import csr_matrix
 
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
-from soundkin.config import nearest
 from soundkin.embedding.embedder import Embedder, stream_array
-from soundkin.errors import AudioError, Skipped, UsageError
+from soundkin.errors import AudioError, Skipped
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
 from soundkin.evaluation.label_questions import unit_of
 from soundkin.evaluation.systems import BASELINES, EXTERNAL, MFCC, TrackEmbedder
 from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
-from soundkin.features.front_ends import frames_of_audio, takes_audio
+from soundkin.features.front_ends import frames_of_audio
 from soundkin.features.log_mel import FrontEnd
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
@@ -58,9 +56,7 @@ Distorted = Float[np.ndarray, "sampled embedding"]
 Rows = Int[np.ndarray, " sampled"]
 Scores = dict[str, Float[np.ndarray, " sampled"]]  # by metric
 Job = tuple[str, Path, str]  # a track's id, its file, its lyrics
-Versions = dict[
-    str, Float32[np.ndarray, "versions _"]
-]  # by system: the original's vector, then each distortion's
+Versions = dict[str, Float32[np.ndarray, "versions _"]]  # by system: the original, then each distortion
 
 
 class RobustnessRow(Compared, frozen=True):
@@ -94,9 +90,7 @@ class Robustness(BaseModel, frozen=True):
 
     @property
     def weakest(self) -> str | None:
-        """The distortion that costs ours most neighbours; most tracks themselves, where they have no
-        neighbours.
-        """
+        """The distortion that costs ours most neighbours, or most tracks themselves where they have none."""
         rows = {label: self.row(label, KEPT) or self.row(label, FOUND) for label in self.distortions}
         means = {label: row.scores[0].mean for label, row in rows.items() if row}
         return min(means, key=lambda label: means[label], default=None)
@@ -163,17 +157,7 @@ def robustness(
     out. The first `seconds` of a track are used, and its original is embedded of these too, so that it moves
     by nothing but the distortion. Baselines are standardised over the originals; lyrics stay as they are.
     Which tracks are drawn, and the noise they get, depend on their ids and `random_seed` alone.
-
-    Raises:
-        UsageError: a distortion is unknown, there are no tracks to draw, or the model takes no audio.
     """
-    if tracks < 1:
-        raise UsageError(f"tracks={tracks}: give at least 1.")
-    for name in distortions:
-        if name not in DISTORTIONS:
-            raise UsageError(f"distortion={name} is unknown.{nearest(name, DISTORTIONS)}")
-    if not takes_audio(embedder.bundle.front_end):
-        raise UsageError("this model learnt from a table of vectors and takes no audio, distorted or not.")
     drawn = drawn_rows(catalog.track_ids, tracks, random_seed)
     chosen = catalog.select([catalog.track_ids[row] for row in drawn])
     words = lyrics_of(chosen) if embedder.bundle.tokenizer else [""] * len(chosen)
@@ -236,8 +220,7 @@ def vectors_of_waveform(
     sample_rate_hz: int,
     lyrics: str = "",
 ) -> dict[str, Float32[np.ndarray, " _"]]:
-    """What `TrackEmbedder.vectors` gives of a file with these samples, and the vectors by the models in
-    `against`.
+    """What `TrackEmbedder.vectors` gives of a file with these samples, and the vectors by `against`.
 
     Raises:
         AudioError: there is at most one sample, or a network answers with numbers that are not finite.
@@ -309,10 +292,10 @@ def _scores_by_label(
 def _scores(
     vectors: Distorted, originals: Vectors, before: Float[np.ndarray, "sampled tracks"], rows: Rows, k: int
 ) -> Scores:
-    """Each metric for each distorted track, given unit originals and the cosines `before` of sampled ones to
-    all.
+    """Each metric for each distorted track; `originals` have unit length, `before` their cosines to sampled
+    ones.
 
-    Tied candidates count as their expectation over all orders. `neighbours kept` is there where `k` is not 0.
+    Ties count as their expectation over all orders. `neighbours kept` is there where `k` is not 0.
     """
     after = unit_length(vectors.astype(np.float64)) @ originals.T
     items, ones = np.arange(len(rows)), np.ones(len(rows), dtype=int)

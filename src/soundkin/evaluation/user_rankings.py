@@ -131,8 +131,7 @@ def user_rankings(
     known_popularity: Float[np.ndarray, " tracks"] | None = None,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> tuple[UserRankings, list[Measure]]:
-    """Score the users' rankings by `systems`, ours first, against the plays of held-out tracks, with
-    controls.
+    """Score users' rankings by `systems`, ours first, and by controls, against plays of held-out tracks.
 
     `systems` are vectors of users, and of tracks by their sound alone; `bound` those of a factorisation of
     all plays, the held-out ones too (or those that were planted). `plays` [users, held-out tracks] stores
@@ -202,8 +201,7 @@ def ask(
     known: csr_matrix | None = None,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> list[Measure]:
-    """Score every user's ranking of the tracks by each system, and a random one: a `Measure` over users a
-    metric.
+    """Score users' rankings of the tracks by each system, and random ones: a `Measure` over users a metric.
 
     `plays` [users, tracks] stores the relevant tracks of each user, and `known` those that are not offered to
     them. Users are taken a block at a time, so that memory stays bounded. Scores are summed in float64 and
