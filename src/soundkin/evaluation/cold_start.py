@@ -21,7 +21,7 @@ import pandas as pd
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
-from soundkin.catalog.interactions import Interactions, make_interactions
+from soundkin.catalog.interactions import Interactions, InteractionsConfig, make_interactions
 from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.time_split import split_by_time
@@ -38,6 +38,7 @@ from soundkin.tasks.factorisation import factorise
 from soundkin.tasks.latent_factors import LatentFactorsConfig
 
 ALL, UNSEEN, SEEN = "held-out tracks", "tracks of unseen artists", "tracks of seen artists"
+NO_TIME_SPLIT = "No split by time"
 LATER = "held-out tracks, plays since {cutoff}"
 OWN_USERS = "{system}, its own users"
 NOTHING = "nothing measured: there are no ratings of held-out tracks by users who are known to like others."
@@ -75,11 +76,8 @@ class ColdStart(BaseModel, frozen=True):
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print: those of each part, with what was offered to how many users."""
-        return [
-            {"offered": f"{part.offered} ({part.tracks})", **row}
-            for part in self.parts
-            for row in part.table()
-        ]
+        tables = [(f"{part.offered} ({part.tracks})", part.table()) for part in self.parts]
+        return [{"offered": offered, **row} for offered, rows in tables for row in rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,16 +206,15 @@ def read_cold_start(
         parts=parts,
     )
     later, later_note = _later(whole, frame, config, cutoff)
-    strangers = int(has_played.sum()) - len(kept)
-    strangers_note = (
-        f"Users who like none of the known tracks are not asked: {strangers}." if strangers else ""
-    )
-    notes = (parts_note, later_note, strangers_note, PLANTED_NOTE if planted else FACTORISED_NOTE)
+    notes = [parts_note, later_note]
+    if strangers := int(has_played.sum()) - len(kept):
+        notes.append(f"Users who like none of the known tracks are not asked: {strangers}.")
+    notes.append(PLANTED_NOTE if planted else FACTORISED_NOTE)
     return ColdStartSplits(
         splits=(whole, later) if later else (whole,),
         rating_counts=frame["track_id"].value_counts(),
         own_users=own_users,
-        notes=tuple(filter(None, notes)),
+        notes=tuple(notes),
     )
 
 
@@ -273,13 +270,9 @@ def cold_start(
                 f"nobody likes any of the {len(whole.held_out_ids)} held-out tracks that every system has a "
                 "vector of. Give vectors of more tracks, or evaluate without ratings."
             )
-    return ColdStartAnswers(
-        section=ColdStart(
-            parts=tuple(tables), notes=(_profiles_note(strengths), *splits.notes, *tables[-1].notes)
-        ),
-        measures=answers[0],
-        groups=user_groups(np.diff(whole.liked.indptr).astype(int)),
-    )
+    notes = (_profiles_note(strengths), *splits.notes, *tables[-1].notes)
+    groups = user_groups(np.diff(whole.liked.indptr).astype(int))
+    return ColdStartAnswers(ColdStart(parts=tuple(tables), notes=notes), answers[0], groups)
 
 
 def factor_tables(interactions: Interactions, config: LatentFactorsConfig) -> FactorTables:
@@ -292,11 +285,10 @@ def factor_tables(interactions: Interactions, config: LatentFactorsConfig) -> Fa
 
 def select_factors(tables: FactorTables, users: list[str], track_ids: list[str]) -> Factors:
     """The factors of these users and tracks; zeros for those that have none."""
-    of_users, of_tracks = tables
-    return (
-        of_users.reindex(users, fill_value=0).to_numpy(),
-        of_tracks.reindex(track_ids, fill_value=0).to_numpy(),
-    )
+    selected = [
+        table.reindex(ids, fill_value=0) for table, ids in zip(tables, (users, track_ids), strict=True)
+    ]
+    return selected[0].to_numpy(), selected[1].to_numpy()
 
 
 def _factorisation(own_users: KnownUsers | None) -> LatentFactorsConfig:
@@ -325,7 +317,7 @@ def _parts(catalog: Catalog, known: TrackMask, held_out: TrackMask) -> tuple[dic
     if not any(keys):
         return (
             everything,
-            "The catalog names no artists, so which of these tracks are by unseen ones is not known.",
+            "The catalog names no artists: which of these tracks are by unseen ones is not known.",
         )
     seen_keys = {key for row in np.flatnonzero(known) for key in keys[row]}
     seen = np.array([not seen_keys.isdisjoint(keys[row]) for row in np.flatnonzero(held_out)], dtype=bool)
@@ -348,22 +340,24 @@ def _later(
     """The split by time, and a note on it, or on why there is none."""
     split = split_by_time(ratings, cutoff)
     if split is None:
-        return None, "No split by time: ratings have no times, or all lie on one side of the cutoff."
+        return None, f"{NO_TIME_SPLIT}: ratings have no times, or all lie on one side of the cutoff."
     time = f"{split.cutoff:%Y-%m-%d %H:%M} UTC"
     before, after = (_interactions(part, config) for part in (split.before, split.after))
     if before is None or after is None:
         return (
             None,
-            f"No split by time: nobody likes anything {'before' if before is None else 'after'} {time}.",
+            f"{NO_TIME_SPLIT}: nobody likes anything {'before' if before is None else 'after'} {time}.",
         )
     liked, plays = before.plays(whole.users, whole.known_ids), after.plays(whole.users, whole.held_out_ids)
-    rated = _rated(pd.concat([split.before, split.untimed]), whole.users, whole.held_out_ids)
+    ratings_by_then = pd.concat([split.before, split.untimed]).assign(rating=1.0)  # whatever they say
+    rated_by_then = make_interactions(ratings_by_then, InteractionsConfig(), "ratings")
+    rated = rated_by_then.plays(whole.users, whole.held_out_ids)
     is_new = np.diff(rankings.without_known(plays, rated).indptr) > 0
     kept = np.flatnonzero((np.diff(liked.indptr) > 0) & is_new)
     if not len(kept):
         return (
             None,
-            f"No split by time: nobody who is known before {time} likes a new held-out track after it.",
+            f"{NO_TIME_SPLIT}: nobody who is known before {time} likes a new held-out track after it.",
         )
     popularity = np.asarray(before.plays(before.users, whole.held_out_ids).sum(axis=0), float).ravel()
     later = replace(
@@ -387,22 +381,13 @@ def _later(
 
 
 def _interactions(ratings: pd.DataFrame, config: LatentFactorsConfig) -> Interactions | None:
-    """Who likes what by some of the ratings; None if nobody likes anything."""
     try:
         return make_interactions(ratings, config.listening, "ratings")
     except CatalogError:
         return None
 
 
-def _rated(ratings: pd.DataFrame, users: list[str], track_ids: list[str]) -> csr_matrix:
-    """Who rated what, [users, tracks]."""
-    rows, columns = _rows_of(users, ratings["user_id"]), _rows_of(track_ids, ratings["track_id"])
-    kept = (rows >= 0) & (columns >= 0)
-    ones = np.ones(kept.sum(), np.float32)
-    return rankings.binary(csr_matrix((ones, (rows[kept], columns[kept])), (len(users), len(track_ids))))
-
-
-def _rows_of(ids: list[str], wanted: "list[str] | pd.Series[str]") -> Int[np.ndarray, " wanted"]:
+def _rows_of(ids: list[str], wanted: list[str]) -> Int[np.ndarray, " wanted"]:
     return pd.Index(ids).get_indexer(pd.Index(wanted))
 
 

@@ -204,7 +204,6 @@ def group_scores(
 def _split(
     measure: Measure, grouping: str, values: Values, resamples: int, random_seed: int
 ) -> list[GroupScore]:
-    """One measure's scores, group by group."""
     asked = np.flatnonzero(measure.asked)
     names, members = members_of([values[row] for row in asked.tolist()])
     units = np.unique(measure.groups[asked], return_inverse=True)[1]
@@ -336,14 +335,12 @@ def _conclusion(what: str, interval_says_so: bool, is_confirmed: bool) -> str:
 
 
 def _some(rows: Sequence[GroupScore | Exposure]) -> str:
-    """The first few groups by name, and how many more there are."""
     names = list(dict.fromkeys(f"{row.grouping} {row.group}" for row in rows))
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
 
 def _notes(scores: Sequence[GroupScore], shown: Sequence[Exposure], k: int) -> list[str]:
-    """What a reader has to know before believing the table."""
     compared = sum(bool(score.gaps) for score in scores)
     ratios = [exposure for exposure in shown if exposure.ratio]
     systems = max(len({exposure.system for exposure in ratios}), 1)

@@ -277,7 +277,6 @@ def _select(question: Question, rows: Int[np.ndarray, " rows"]) -> Question:
 
 
 def _first_gain(by: Neighbours) -> str:
-    """What the first question gains, of several."""
     if not by.retrieval or by.retrieval[0].gain is None:
         return ""
     first = by.retrieval[0]

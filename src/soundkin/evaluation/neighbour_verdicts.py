@@ -225,7 +225,6 @@ def _judged_list(
 
 
 def _notes(pairs: pd.DataFrame, queries: int, compared: int, left_out: int, drawn: str) -> list[str]:
-    """What a reader has to know before believing the table."""
     notes = []
     if left_out:
         notes.append(f"{left_out} verdicts are about tracks that have no vector here, and were left out.")

@@ -334,7 +334,6 @@ def _sampling_notes(
 
 
 def _notes(rows: Sequence[RobustnessRow], tracks: int, k: int, resamples: int) -> Iterator[str]:
-    """What a reader has to know before believing the table."""
     kept = f"; of {k} neighbours {k / (tracks - 1):.1%} are kept" if k else ""
     yield f"By chance a track is the first of all {tracks} originals in {1 / tracks:.1%} of cases{kept}."
     yield (

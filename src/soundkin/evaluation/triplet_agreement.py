@@ -251,7 +251,6 @@ def _notes(
     left_out: int,
     resamples: int,
 ) -> list[str]:
-    """What a reader has to know before believing the table."""
     notes = []
     if left_out:
         notes.append(f"{left_out} answers are about tracks that have no vector here, and were left out.")
