@@ -173,7 +173,7 @@ def test_users_are_offered_the_held_out_tracks_and_judged_by_what_they_played(
     asked = set(plays["user_id"][plays["track_id"].isin(known)])
     plays = plays[plays["track_id"].isin(held_out) & plays["user_id"].isin(asked)]
     assert (table.tracks, table.plays, table.users) == (len(held_out), len(plays), plays["user_id"].nunique())
-    assert "saw no play of what is recommended" in " ".join(found.notes)
+    assert "saw no play of what is offered" in " ".join(found.notes)
     assert "factorisation of all ratings" in " ".join(found.notes)
     assert read_evaluation(tmp_path / "metrics.json") == evaluation
     saved = json.loads((tmp_path / "metrics.json").read_text())["cold_start"]
@@ -203,7 +203,7 @@ def test_a_cold_start_offers_what_was_held_out_whatever_the_rest_is_judged_on(kn
     on_train, on_test = (
         evaluate(knowing, small_catalog, split, ratings=ratings) for split in ("train", "test")
     )
-    assert "Recommended: the tracks of the test split" in " ".join(on_train.cold_start.notes)
+    assert "Offered: the tracks of the test split" in " ".join(on_train.cold_start.notes)
     assert on_train.cold_start.parts[0].rows == on_test.cold_start.parts[0].rows
     assert on_train.tracks != on_test.tracks
 
@@ -472,7 +472,7 @@ def reported(run, oracle, answers, planted) -> Path:
 def test_people_are_asked_about_all_systems(reported):
     evaluation = read_evaluation(reported / "report.json")
     assert list(evaluation.sections) == ["assessors", "by_hand", "geometry", "fairness"]
-    assert evaluation.assessors.overall.of("oracle").mean == 1.0
+    assert evaluation.assessors.overall.score("oracle").mean == 1.0
     assert next(score.mean for score in evaluation.by_hand.preference if score.system == "oracle") == 1.0
     saved = json.loads((reported / "report.json").read_text())
     for name, section in evaluation.sections.items():

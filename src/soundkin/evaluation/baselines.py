@@ -76,23 +76,25 @@ def mfcc_statistics(
 def default_bundle(random_seed: int) -> Bundle:
     """For vectors that came without a model: our default front end, and the default network, untrained."""
     front_end, config = FrontEnd(), NetworkConfig()
-    return Bundle(front_end, PatchConfig(), config, _random_network(config, front_end, random_seed))
+    network = _random_network(config, front_end.mel_bands, front_end.chroma_bands, random_seed)
+    return Bundle(front_end, PatchConfig(), config, network)
 
 
 def untrained_network(bundle: Bundle, random_seed: int) -> TrackNetwork:
     """A network like the bundle's with fresh weights, and its input normalisation."""
-    network = _random_network(bundle.network_config, bundle.front_end, random_seed)
+    mel_bands, chroma_bands = bundle.front_end.mel_bands, bundle.front_end.chroma_bands
+    network = _random_network(bundle.network_config, mel_bands, chroma_bands, random_seed)
     state = bundle.network.state_dict().items()
     normalisation = {name: value for name, value in state if name.startswith("trunk.input_norm.")}
     network.load_state_dict(normalisation, strict=False)
     return network.eval()
 
 
-def _random_network(config: NetworkConfig, front_end: FrontEnd, random_seed: int) -> TrackNetwork:
+def _random_network(config: NetworkConfig, mel_bands: int, chroma_bands: int, random_seed: int) -> TrackNetwork:
     """Torch's own generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_seed)
-        return build_network(config, front_end.mel_bands, front_end.chroma_bands)
+        return build_network(config, mel_bands, chroma_bands)
 
 
 class TrackEmbedder(Embedder):

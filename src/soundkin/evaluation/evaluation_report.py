@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from soundkin.catalog.table import Catalog
 from soundkin.errors import ArtefactError, Skipped
-from soundkin.evaluation.cold_start_results import ColdStarts
+from soundkin.evaluation.cold_start import ColdStart
 from soundkin.evaluation.fairness import Fairness
 from soundkin.evaluation.geometry import Geometry
 from soundkin.evaluation.hubness import Hubness, hubness
@@ -105,7 +105,7 @@ class Evaluation(BaseModel, frozen=True):
     rows: tuple[Row, ...]
     hubness: tuple[Hubness, ...]
     trained_labels: tuple[str, ...] = ()
-    cold_start: ColdStarts | None = None
+    cold_start: ColdStart | None = None
     assessors: TripletAgreement | None = None  # these two keep their names in JSON files of earlier versions
     by_hand: NeighbourVerdicts | None = None
     geometry: Geometry | None = None

@@ -77,6 +77,4 @@ def group_numbers(values: Values) -> Int[np.ndarray, " tracks"]:
 
 def memberships(values: Values) -> csr_matrix:
     """Which track holds which value: sparse ones, [tracks, names in alphabetical order]."""
-    if not any(values):
-        return csr_matrix((len(values), 0), dtype=np.float32)
     return csr_matrix(MultiLabelBinarizer(sparse_output=True).fit_transform(values), dtype=np.float32)

@@ -99,7 +99,7 @@ def hits(guesses: ClassNumbers, classes: csr_matrix) -> Float[np.ndarray, " trac
     return np.asarray(classes[np.arange(len(guesses)), guesses], dtype=float).ravel()
 
 
-class LogisticProbe(BaseEstimator):
+class LogisticProbe(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Multinomial regression on standardised vectors; each class of a track has an equal share of its weight."""
 
     def __init__(self, strength: float = 0.01) -> None:
@@ -128,7 +128,7 @@ class LogisticProbe(BaseEstimator):
         return np.concatenate([self.pipeline.predict(block) for block in blocks])
 
 
-class NearestNeighbourProbe(BaseEstimator):
+class NearestNeighbourProbe(BaseEstimator):  # type: ignore[misc]
     """The vote of the nearest training tracks by cosine, nearer ones counting a little more."""
 
     def __init__(self, neighbours: int = 5) -> None:

@@ -108,7 +108,7 @@ def evaluate(
     from soundkin.evaluation.systems import collect_vectors, read_systems
     from soundkin.files import sha256_of, write_json
     from soundkin.pipelines.evaluation_pages import write_pages
-    from soundkin.pipelines.evaluation_sections import SectionsAsked, make_sections, read_evidence
+    from soundkin.pipelines.evaluation_sections import make_sections, read_evidence
 
     if split not in (None, *SPLITS):
         raise UsageError(f"split={split} is unknown.{nearest(str(split), SPLITS)}")
@@ -118,9 +118,9 @@ def evaluate(
     whole = read_catalog(catalog_path, no_artist)
     chosen = choose_split(systems, whole, sha256_of(catalog_path), split, users=ratings is not None)
     _refuse_strangers(queries, chosen)
-    asked = SectionsAsked(ratings, truth, triplets, verdicts or judgements, tuple(by), robustness)
+    verdicts = verdicts or judgements
     unprobed = _unprobed(systems, labels_to_ask(chosen.catalog, labels), labels is not None, trained_too)
-    evidence = read_evidence(asked, systems, chosen)
+    evidence = read_evidence(systems, chosen, ratings, truth, triplets, verdicts, by, robustness)
 
     folder = Path(output) if output is not None and Path(output).suffix != ".json" else None
     wanted = evidence.track_ids().union(chosen.catalog.track_ids)
@@ -133,10 +133,10 @@ def evaluate(
     folds = np.zeros(len(judged.catalog), dtype=int)
     scores = ask(one_fold, judged.catalog, folds, labels, unprobed, random_seed)
     evaluation = summarise(scores, one_fold, judged.catalog, trained, random_seed)
-    sections = make_sections(asked, evidence, systems, judged, scores, everything, workers, random_seed)
+    sections = make_sections(evidence, systems, judged, scores, everything, workers, random_seed)
     notes = (*chosen.notes(systems, judged.catalog), *judged.notes, *evaluation.notes)
     provenance = {
-        **_provenance(systems, chosen, asked.files()),
+        **_provenance(systems, chosen, {"ratings": ratings, "triplets": triplets, "judgements": verdicts}),
         **({"no_artist": no_artist} if no_artist else {}),
         "catalog": str(catalog_path),
         "catalog_sha256": chosen.sha256,
@@ -189,7 +189,7 @@ def _unprobed(
 
 
 def _provenance(
-    systems: Sequence["System"], chosen: "EvaluatedSplit", files: dict[str, Path]
+    systems: Sequence["System"], chosen: "EvaluatedSplit", files: dict[str, Path | None]
 ) -> dict[str, Any]:
     from importlib.metadata import version
 
@@ -207,8 +207,8 @@ def _provenance(
         "compared": compared,
         "split": chosen.name,
         "split_rule": chosen.rule.model_dump(mode="json"),
-        **{name: str(path) for name, path in files.items()},
-        **{f"{name}_sha256": sha256_of(path) for name, path in files.items()},
+        **{name: str(path) for name, path in files.items() if path},
+        **{f"{name}_sha256": sha256_of(Path(path)) for name, path in files.items() if path},
         **({"training": _training(first.bundle, chosen.whole)} if first.bundle else {}),
     }
 

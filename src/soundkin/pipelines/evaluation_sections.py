@@ -1,6 +1,4 @@
-"""The sections of an evaluation: what each needs is read before anything is embedded, and all systems are
-asked after.
-"""
+"""The sections of an evaluation: what each needs is read before anything is embedded, and asked after."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.triplets_table import read_triplets
 from soundkin.catalog.verdicts import read_verdicts
@@ -18,89 +15,76 @@ from soundkin.embedding.embedder import Embedder
 from soundkin.embedding.known_users import USER_TASKS, known_users
 from soundkin.errors import UsageError
 from soundkin.evaluation.baselines import TrackEmbedder
+from soundkin.evaluation.cold_start import ColdStartSplits, cold_start, read_cold_start
 from soundkin.evaluation.evaluated_split import EvaluatedSplit
 from soundkin.evaluation.evaluation_report import MAIN, UserFairness
 from soundkin.evaluation.fairness import Fairness, fairness
-from soundkin.evaluation.geometry import Geometry, geometry
-from soundkin.evaluation.groupings import COLUMNS, groups_of
+from soundkin.evaluation.geometry import geometry
+from soundkin.evaluation.groupings import COLUMNS, track_groups
 from soundkin.evaluation.label_questions import column_values, unit_of
 from soundkin.evaluation.label_scores import LabelScores
-from soundkin.evaluation.neighbour_verdicts import judge_by_hand
-from soundkin.evaluation.robustness import Robustness
+from soundkin.evaluation.neighbour_verdicts import neighbour_verdicts
+from soundkin.evaluation.robustness import robustness
 from soundkin.evaluation.systems import System, SystemVectors
-from soundkin.evaluation.triplet_agreement import judge_triplets
+from soundkin.evaluation.triplet_agreement import triplet_agreement
 from soundkin.features.front_ends import takes_audio
-from soundkin.pipelines.judging.cold_starts import judge_offers
-from soundkin.pipelines.judging.offers import ColdStartSplits, make_cold_start_splits
-from soundkin.pipelines.judging.robustness import robustness_of
 
 COLD_START_NOTE = (
-    "Recommended: the tracks of the {split} split, to users who are known by the tracks of the train split. Training "
-    "saw no play of what is recommended: all that is known of it is its audio."
+    "Offered: the tracks of the {split} split, to users who are known by the tracks of the train split. Training "
+    "saw no play of what is offered: all that is known of it is its audio."
 )
 JUDGED_NEIGHBOURS = 5  # of each system, on the page where people judge
 
 
-@dataclass(frozen=True)
-class SectionsAsked:
-    """What is asked beside labels: files of people's plays and answers, columns to split by, distortions."""
-
-    ratings: Path | None = None
-    truth: Path | None = None
-    triplets: Path | None = None
-    judgements: Path | None = None
-    by: tuple[str, ...] = ()
-    robustness: bool = False
-
-    def files(self) -> dict[str, Path]:
-        """The files that were given, by what they hold."""
-        named = {"ratings": self.ratings, "triplets": self.triplets, "judgements": self.judgements}
-        return {name: Path(path) for name, path in named.items() if path is not None}
-
-
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the files say; None where none was given."""
+    """What is asked beside labels: what people's files say, columns to split by, and whether to distort tracks."""
 
+    by: Sequence[str] = ()
+    robustness: bool = False
     cold_start: ColdStartSplits | None = None
-    plays: pd.Series | None = None  # how many ratings each track has, by track_id
     triplets: pd.DataFrame | None = None
     verdicts: pd.DataFrame | None = None
 
     def track_ids(self) -> set[str]:
         """The tracks that are needed beside those that are judged."""
-        splits = self.cold_start.offerings if self.cold_start else ()
-        return {track_id for split in splits for track_id in (*split.known_ids, *split.held_out_ids)}
+        return self.cold_start.track_ids() if self.cold_start else set()
 
 
-def read_evidence(asked: SectionsAsked, systems: Sequence[System], chosen: EvaluatedSplit) -> Evidence:
+def read_evidence(
+    systems: Sequence[System],
+    chosen: EvaluatedSplit,
+    ratings: Path | None,
+    truth: Path | None,
+    triplets: Path | None,
+    verdicts: Path | None,
+    by: Sequence[str],
+    robustness: bool,
+) -> Evidence:
     """Read and check all that the sections need, before minutes are spent on embedding.
 
     Raises:
-        UsageError: there is a truth without ratings, no user has a held-out track, or no model takes distorted audio.
+        UsageError: there is a truth without ratings, no user has a held-out track, or our model takes no audio.
         CatalogError: a file cannot be used, or a column to split by is missing.
     """
-    if asked.truth is not None and asked.ratings is None:
-        raise UsageError(
-            f"truth={asked.truth} holds users' factors, and nobody asks: give their ratings too."
-        )
-    groups_of(chosen.catalog, _columns(chosen.catalog, asked.by))
-    if asked.robustness and not _takes_audio(systems[0]):
+    if truth is not None and ratings is None:
+        raise UsageError(f"truth={truth} holds users' factors, and nobody asks: give their ratings too.")
+    track_groups(chosen.catalog, _columns(chosen.catalog, by))
+    if robustness and not _takes_audio(systems[0]):
         raise UsageError(
             f"robustness: {systems[0].name} cannot embed distorted audio, having no model. Give a model bundle, "
             "or leave it out."
         )
-    whole = chosen.whole
     return Evidence(
-        cold_start=_cold_start_splits(asked, systems[0], chosen) if asked.ratings else None,
-        plays=read_ratings(asked.ratings, whole)["track_id"].value_counts() if asked.ratings else None,
-        triplets=read_triplets(asked.triplets, whole) if asked.triplets else None,
-        verdicts=read_verdicts(asked.judgements, whole) if asked.judgements else None,
+        by=by,
+        robustness=robustness,
+        cold_start=_read_cold_start(systems[0], chosen, ratings, truth) if ratings else None,
+        triplets=read_triplets(triplets, chosen.whole) if triplets else None,
+        verdicts=read_verdicts(verdicts, chosen.whole) if verdicts else None,
     )
 
 
 def make_sections(
-    asked: SectionsAsked,
     evidence: Evidence,
     systems: Sequence[System],
     judged: SystemVectors,
@@ -113,81 +97,71 @@ def make_sections(
 
     `judged` are the tracks that are judged, `everything` those and the ones that users are known by.
     """
-    vectors, track_ids = judged.vectors, judged.catalog.track_ids
+    ours, vectors, track_ids = systems[0], judged.vectors, judged.catalog.track_ids
     artists = judged.catalog.artists.groups if unit_of(judged.catalog) == "artists" else None
-    sections: dict[str, Any] = {"geometry": _geometry(systems[0], judged, scores, artists, random_seed)}
-    sections["fairness"] = _fairness(asked.by, evidence, judged, scores, random_seed)
+    patches = None
+    if ours.stored is not None and ours.stored.has_patches:
+        patches = (track.vectors for _, track in ours.stored.stream_patches(track_ids))
+    sections: dict[str, Any] = {
+        "geometry": geometry(vectors, patches, scores.questions, random_seed=random_seed, artists=artists),
+        "fairness": _fairness(evidence, judged, scores, random_seed),
+    }
     if evidence.cold_start is not None:
-        cold = judge_offers(evidence.cold_start, everything.catalog.track_ids, everything.raw, random_seed)
-        sections["cold_start"] = cold.section
+        answers = cold_start(evidence.cold_start, everything.catalog.track_ids, everything.raw, random_seed)
+        sections["cold_start"] = answers.section
         # The first measure of the cold start, by how much users were known to like.
-        by_user = fairness(cold.measures[:1], cold.groups, random_seed=random_seed)
+        by_user = fairness(answers.measures[:1], answers.groups, random_seed=random_seed)
         sections["fairness_of_users"] = UserFairness.model_validate(by_user.model_dump())
     if evidence.triplets is not None:
-        sections["assessors"] = judge_triplets(
+        sections["assessors"] = triplet_agreement(
             vectors, track_ids, evidence.triplets, random_seed, artists=artists
         )
     if evidence.verdicts is not None:
-        sections["by_hand"] = judge_by_hand(
+        sections["by_hand"] = neighbour_verdicts(
             vectors, track_ids, evidence.verdicts, JUDGED_NEIGHBOURS, random_seed, artists=artists
         )
-    if asked.robustness:
-        sections["robustness"] = _robustness(systems, judged, workers, random_seed)
+    if evidence.robustness:
+        assert ours.bundle is not None
+        sections["robustness"] = robustness(
+            TrackEmbedder(ours.bundle, random_seed, name=ours.name),
+            judged.catalog,
+            judged.raw,
+            workers=workers,
+            random_seed=random_seed,
+            against={of.name: Embedder(of.bundle) for of in systems[1:] if of.bundle and _takes_audio(of)},
+        )
     return sections
 
 
-def _cold_start_splits(asked: SectionsAsked, ours: System, chosen: EvaluatedSplit) -> ColdStartSplits:
+def _read_cold_start(
+    ours: System, chosen: EvaluatedSplit, ratings: Path, truth: Path | None
+) -> ColdStartSplits:
     """The held-out tracks for users who are known by those of the train split."""
-    assert asked.ratings is not None
     judged = {chosen.places[track_id] for track_id in chosen.catalog.track_ids}
     split = "valid" if judged == {"valid"} else "test"
     places = np.array([chosen.places[track_id] for track_id in chosen.whole.track_ids], dtype=object)
-    own_users = None
+    own_users = planted = None
     if ours.bundle is not None and any(kind.name in ours.bundle.tasks for kind in USER_TASKS):
         own_users = known_users(ours.bundle, ours.path)
-    splits = make_cold_start_splits(
-        chosen.whole, places == "train", places == split, asked.ratings, own_users, corpus=asked.truth
-    )
+    if truth is not None:
+        from soundkin.corpus.synthesise import read_truth  # all of the corpus, which nothing else needs
+
+        corpus = read_truth(truth)
+        users = pd.DataFrame(corpus.user_factors, corpus.user_ids)
+        planted = users, pd.DataFrame(corpus.track_factors, corpus.track_ids)
+    splits = read_cold_start(chosen.whole, places == "train", places == split, ratings, own_users, planted)
     return replace(splits, notes=(COLD_START_NOTE.format(split=split), *splits.notes))
-
-
-def _geometry(
-    ours: System, judged: SystemVectors, scores: LabelScores, artists: np.ndarray | None, random_seed: int
-) -> Geometry:
-    patches = None
-    if ours.stored is not None and ours.stored.has_patches:
-        streamed = ours.stored.stream_patches(judged.catalog.track_ids)
-        patches = (track.vectors for _, track in streamed)
-    return geometry(judged.vectors, patches, scores.questions, random_seed=random_seed, artists=artists)
 
 
 def _takes_audio(system: System) -> bool:
     return system.bundle is not None and takes_audio(system.bundle.front_end)
 
 
-def _robustness(
-    systems: Sequence[System], judged: SystemVectors, workers: int, random_seed: int
-) -> Robustness:
-    ours, *others = systems
-    assert ours.bundle is not None
-    embedder = TrackEmbedder(ours.bundle, random_seed, name=ours.name)
-    against = {
-        system.name: Embedder(system.bundle) for system in others if system.bundle and _takes_audio(system)
-    }
-    return robustness_of(
-        embedder, judged.catalog, judged.raw, workers=workers, random_seed=random_seed, against=against
-    )
-
-
-def _fairness(
-    by: Sequence[str], evidence: Evidence, judged: SystemVectors, scores: LabelScores, random_seed: int
-) -> Fairness:
-    """The main measures split, with the filter on where there is one: all others would only repeat what these
-    say.
-    """
+def _fairness(evidence: Evidence, judged: SystemVectors, scores: LabelScores, random_seed: int) -> Fairness:
+    """The main measures split, with the filter on where there is one: others would only repeat what these say."""
     catalog, plays = judged.catalog, None
-    if evidence.plays is not None:
-        plays = evidence.plays.reindex(catalog.track_ids, fill_value=0).to_numpy(float)
+    if evidence.cold_start is not None:
+        plays = evidence.cold_start.rating_counts.reindex(catalog.track_ids, fill_value=0).to_numpy(float)
     strictest = {
         (measure.protocol, measure.label, measure.metric): measure
         for measure in sorted(scores.measures, key=lambda measure: measure.filtered_by is not None)
@@ -195,7 +169,7 @@ def _fairness(
     }
     return fairness(
         list(strictest.values()),
-        groups_of(catalog, _columns(catalog, by), plays),
+        track_groups(catalog, _columns(catalog, evidence.by), plays),
         judged.vectors,
         catalog.artists.groups,
         random_seed=random_seed,

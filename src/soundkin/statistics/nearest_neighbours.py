@@ -34,12 +34,15 @@ def nearest(
 
 @typechecked
 def nearest_others(
-    vectors: Float32[np.ndarray, "tracks embedding"], k: int
-) -> tuple[Float32[np.ndarray, "tracks k"], Int[np.ndarray, "tracks k"]]:
-    """As `nearest`, of every track among all the others of `vectors`."""
-    k = min(k, len(vectors) - 1)
-    products, rows = nearest(vectors, vectors, k + 1)
-    own = rows == np.arange(len(vectors))[:, None]
+    vectors: Float32[np.ndarray, "tracks embedding"],
+    k: int,
+    queries: Int[np.ndarray, " queries"] | None = None,
+) -> tuple[Float32[np.ndarray, "_ k"], Int[np.ndarray, "_ k"]]:
+    """As `nearest`, of every track, or those in the rows `queries`, among all the others of `vectors`."""
+    queries = np.arange(len(vectors)) if queries is None else queries
+    k = max(min(k, len(vectors) - 1), 0)
+    products, rows = nearest(vectors[queries], vectors, k + 1)
+    own = rows == queries[:, None]
     own[~own.any(axis=1), -1] = True  # crowded out by copies of itself
     return products[~own].reshape(-1, k), rows[~own].reshape(-1, k)
 
