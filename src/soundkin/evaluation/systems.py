@@ -1,8 +1,4 @@
-"""The systems that are compared: model bundles, embeddings folders and tables of vectors, and what each has
-to beat.
-
-Vectors of models and baselines are computed once, into embeddings folders that later evaluations read.
-"""
+"""The systems that are compared: model bundles, embeddings folders and tables of vectors; and their vectors."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -32,16 +29,16 @@ from soundkin.statistics.scaling import standardise
 RESERVED = (*BASELINES, CHANCE)
 TABLES = (".npz", ".parquet")
 KINDS = (
-    "Give a model bundle, a folder that soundkin embed wrote, or a table of vectors (.npz, .parquet, or a folder of "
-    "Parquet files)."
+    "Give a model bundle, a folder that soundkin embed wrote, or a table of vectors (.npz, .parquet, or a folder "
+    "of Parquet files)."
 )
 DEFAULT_NETWORK_NOTE = (
     "No model is at hand, so the untrained network is the default one, its input not normalised, with the default "
     "front end."
 )
 NO_AUDIO_NOTE = (
-    "None of the tracks could be decoded ({reason}), so the vectors are compared with neither an untrained network nor "
-    "MFCC statistics: nobody knows what they hold beyond these."
+    "None of the tracks could be decoded ({reason}), so the vectors are compared with neither an untrained network "
+    "nor MFCC statistics: nobody knows what they hold beyond these."
 )
 NONE_LEFT = "no track is left that all systems have and that could be decoded. Compare systems one by one."
 
@@ -76,9 +73,7 @@ class FolderVectors:
         return dict(self.stream_patches(known)) if self.has_patches else {}
 
     def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
-        """The patch vectors of embedded tracks, in this order; what comes earlier in the folder waits in
-        memory.
-        """
+        """The patch vectors of embedded tracks, in this order; earlier ones of the folder wait in memory."""
         early: dict[str, PatchVectors] = {}
         wanted = iter(track_ids)
         next_id = next(wanted, None)
@@ -120,9 +115,8 @@ class TableVectors:
 class System:
     """One of the systems to compare.
 
-    `bundle` is its model: None where nothing is known of what made its vectors. `stored` are precomputed
-    vectors; None for a model that has yet to embed. `lost` says why the model of an embeddings folder cannot
-    be read, if so.
+    `bundle` is its model: None where nothing is known of what made its vectors. `stored` are precomputed vectors;
+    None for a model that has yet to embed. `lost` says why the model of an embeddings folder cannot be read, if so.
     """
 
     name: str
@@ -132,41 +126,39 @@ class System:
     content_hash: str
     lost: str = ""
 
+    @property
+    def _saved(self) -> dict[str, Any]:
+        return self.bundle.provenance if self.bundle else {}
+
     def refuse_lost(self, hint: str) -> None:
         """Raise ArtefactError where the model that made its vectors cannot say what it was trained on."""
         if self.lost:
-            raise ArtefactError(
-                f"{self.path}: {self.lost}, so nobody knows what its vectors were trained on. {hint}"
-            )
+            unknown = "so nobody knows what its vectors were trained on."
+            raise ArtefactError(f"{self.path}: {self.lost}, {unknown} {hint}")
+
+    def may_know(self, catalog_sha256: str) -> bool:
+        """Whether its model was trained on this catalog; true where it does not say on which."""
+        stated = self._saved.get("training_data", {}).get("catalog_sha256")
+        return self.bundle is not None and stated in (None, catalog_sha256)
 
     def knows_split(self, catalog_sha256: str) -> bool:
         """Whether its model says which tracks of this catalog were kept from training."""
-        saved = self.bundle.provenance.get("split", {}) if self.bundle else {}
+        saved = self._saved.get("split", {})
         return "exceptions" in saved or (bool(saved) and self.may_know(catalog_sha256))
-
-    @property
-    def trained_labels(self) -> set[str]:
-        """The labels that its model was trained on, a decade counting as trained by its years."""
-        return trained_labels(self.bundle) if self.bundle else set()
-
-    def may_know(self, catalog_sha256: str) -> bool:
-        """Whether its model was trained on the catalog with this checksum; true where it does not say on
-        which.
-        """
-        stated = (
-            self.bundle.provenance.get("training_data", {}).get("catalog_sha256") if self.bundle else None
-        )
-        return self.bundle is not None and stated in (None, catalog_sha256)
 
     def rule(self, catalog: Catalog) -> SplitRule | None:
         """The rule that its model was trained under; one made from this catalog if a model saved none."""
-        return split_rule(self.bundle.provenance.get("split", {}), catalog) if self.bundle else None
+        return split_rule(self._saved.get("split", {}), catalog) if self.bundle else None
+
+    @property
+    def trained_labels(self) -> set[str]:
+        """The labels that its model was trained on."""
+        return trained_labels(self.bundle) if self.bundle else set()
 
     @property
     def no_artist(self) -> tuple[str, ...]:
         """Names that its training took for no artist's, beside the usual ones."""
-        trained = self.bundle.provenance.get("train_config", {}) if self.bundle else {}
-        return tuple(trained.get("data", {}).get("no_artist", ()))
+        return tuple(self._saved.get("train_config", {}).get("data", {}).get("no_artist", ()))
 
 
 def trained_labels(bundle: Bundle) -> set[str]:
@@ -188,11 +180,10 @@ def read_systems(
     vectors: Path | None = None,
     model: Path | None = None,
 ) -> list[System]:
-    """The systems that `NAME=PATH`, or PATH alone, stand for, ours first; `vectors` is for ours as in
-    `load_bundle`.
+    """The systems that `NAME=PATH`, or PATH alone, stand for, ours first.
 
-    Without a name, a system goes by the end of its path; a single model is called `model`. `model` is the one
-    that made our embeddings, where it is not in its old place.
+    Without a name, a system goes by the end of its path; a single model is called `model`. `vectors` is for our
+    model, as in `load_bundle`; `model` is the one that made our embeddings, where it is not in its old place.
 
     Raises:
         UsageError: a path is none of what can be compared, or two systems would have one name.
@@ -227,9 +218,8 @@ def _read_system(name: str, path: Path, vectors: Path | None, model: Path | None
         return _read_folder(name, path, model)
     if path.suffix in TABLES or (path.is_dir() and any(path.glob("[!.]*.parquet"))):
         table = read_table(path)
-        return System(
-            name, path, None, TableVectors(table, frozenset(table.track_ids)), sha256_of_table(path)
-        )
+        stored = TableVectors(table, frozenset(table.track_ids))
+        return System(name, path, None, stored, sha256_of_table(path))
     if _is_model(path / "model"):
         raise UsageError(f"{path} is the folder of a run. Its model is in {path / 'model'}.")
     raise UsageError(f"{path} {'is nothing to compare' if path.exists() else 'does not exist'}. {KINDS}")
@@ -259,12 +249,12 @@ def _model_of(path: Path, model_hash: str) -> tuple[Bundle | None, str]:
         bundle = load_bundle(path)
     except SoundkinError as error:
         return None, f"the model that made them cannot be read ({str(error).rstrip('.')})"
-    if bundle.hash != model_hash:
-        return (
-            None,
-            f"{path} is another model ({bundle.hash[:12]}) than the one that made them ({model_hash[:12]})",
-        )
-    return bundle, ""
+    if bundle.hash == model_hash:
+        return bundle, ""
+    return (
+        None,
+        f"{path} is another model ({bundle.hash[:12]}) than the one that made them ({model_hash[:12]})",
+    )
 
 
 def _name_and_path(words: str) -> tuple[str, Path]:
