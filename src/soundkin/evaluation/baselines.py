@@ -7,9 +7,8 @@ another encoder is compared with these vectors, in the place of MFCC statistics.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import accumulate, islice
 
 import numpy as np
@@ -34,12 +33,12 @@ COEFFICIENTS = 20
 DELTA_FRAMES = 9  # the regression window, as in librosa.feature.delta
 STANDARDISED_NOTE = "Both are standardised over the evaluated tracks, which can only help them."
 BASELINE_NOTE = (
-    f"{UNTRAINED}: the same network with random weights. {MFCC}: mean and deviation of 20 coefficients, their deltas "
-    f"and delta-deltas over the whole track. {STANDARDISED_NOTE}"
+    f"{UNTRAINED}: the same network with random weights. {MFCC}: mean and deviation of 20 coefficients, "
+    f"their deltas and delta-deltas over the whole track. {STANDARDISED_NOTE}"
 )
 EXTERNAL_NOTE = (
-    f"{UNTRAINED}: the same network with random weights. {EXTERNAL}: the vectors that the model was given instead of "
-    f"audio, their mean over the track. {STANDARDISED_NOTE}"
+    f"{UNTRAINED}: the same network with random weights. {EXTERNAL}: the vectors that the model was given "
+    f"instead of audio, their mean over the track. {STANDARDISED_NOTE}"
 )
 
 Vector = Float32[np.ndarray, " embedding"]
@@ -49,8 +48,7 @@ Vector = Float32[np.ndarray, " embedding"]
 def mfccs(
     frames: Float[np.ndarray, "frames bands"], mel_bands: int | None = None
 ) -> Float[np.ndarray, "frames coefficients"]:
-    """Mel-frequency cepstral coefficients: the first 20 of an orthonormal DCT over the mel bands of each
-    frame.
+    """Mel-frequency cepstral coefficients: the first 20 of an orthonormal DCT over each frame's mel bands.
 
     `mel_bands` says how many bands, the first ones, are mel bands; by default all are.
     """
@@ -62,7 +60,7 @@ def mfccs(
 def mfcc_statistics(
     coefficients: Float[np.ndarray, "frames coefficients"],
 ) -> Float[np.ndarray, " statistics"]:
-    """Mean and standard deviation over time of MFCCs, their deltas and delta-deltas: 6 x 20 figures a track."""
+    """Mean and deviation over time of MFCCs, their deltas and delta-deltas: 6 x 20 figures."""
     deltas, accelerations = (
         savgol_filter(coefficients, DELTA_FRAMES, polyorder=order, deriv=order, axis=0, mode="nearest")
         for order in (1, 2)
@@ -90,10 +88,10 @@ def untrained_network(bundle: Bundle, random_seed: int) -> TrackNetwork:
     return network.eval()
 
 
-def _random_network(config: NetworkConfig, mel_bands: int, chroma_bands: int, random_seed: int) -> TrackNetwork:
+def _random_network(config: NetworkConfig, mel_bands: int, chroma_bands: int, seed: int) -> TrackNetwork:
     """Torch's own generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(random_seed)
+        torch.manual_seed(seed)
         return build_network(config, mel_bands, chroma_bands)
 
 
@@ -139,11 +137,7 @@ class TrackEmbedder(Embedder):
         return dict(zip(self.sizes, parts, strict=True))
 
     def vectors(self, source: TrackInput, lyrics: str = "") -> dict[str, Vector]:
-        """A vector by each system; the model's is, bit for bit, what `Embedder` gives.
-
-        Raises:
-            AudioError: the file cannot be used, or a network answers with numbers that are not finite.
-        """
+        """A vector by each system; the model's is, bit for bit, what `Embedder` gives."""
         return self.split(self.embed_file(source, lyrics=lyrics).vector)
 
     def embed_file(self, path: TrackInput, audio_hash: str | None = None, lyrics: str = "") -> TrackEmbedding:
@@ -166,12 +160,8 @@ class TrackEmbedder(Embedder):
 
     @torch.inference_mode()
     def _embed_by_all(self, stream: FrameStream, lyrics: str) -> dict[str, Vector]:
-        describe = (
-            partial(mfccs, mel_bands=self.bundle.front_end.mel_bands) if self.is_log_mel else np.asarray
-        )
         descriptions: list[np.ndarray] = []
-        blocks: Iterable[Tensor] = _noting(stream, describe, descriptions) if self.baselines else stream
-        patches = stream_patches(blocks, self.bundle.patch)
+        patches = stream_patches(self._describing(stream, descriptions), self.bundle.patch)
         patch_vectors: dict[str, list[Tensor]] = {name: [] for name in self.embedders}
         while batch := [log_mel for _, log_mel in islice(patches, PATCHES_PER_BATCH)]:
             log_mels = torch.stack(batch).transpose(1, 2)
@@ -181,19 +171,17 @@ class TrackEmbedder(Embedder):
             name: self.embedders[name].pool(torch.cat(patches).numpy(), lyrics)
             for name, patches in patch_vectors.items()
         }
-        if self.baselines:
-            described = np.concatenate(descriptions)
-            mean = mfcc_statistics(described) if self.is_log_mel else described.mean(axis=0)
-            vectors[MFCC if self.is_log_mel else EXTERNAL] = mean
+        if self.baselines and self.is_log_mel:
+            vectors[MFCC] = mfcc_statistics(np.concatenate(descriptions))
+        elif self.baselines:
+            vectors[EXTERNAL] = np.concatenate(descriptions).mean(axis=0)
         return vectors
 
-
-def _noting(
-    blocks: Iterable[Tensor], describe: Callable[[np.ndarray], np.ndarray], descriptions: list[np.ndarray]
-) -> Iterator[Tensor]:
-    """Pass blocks on, keeping a description: MFCCs have a fifth of log-mels' size, so that long tracks still
-    fit.
-    """
-    for block in blocks:
-        descriptions.append(describe(block.numpy()))
-        yield block
+    def _describing(self, stream: FrameStream, descriptions: list[np.ndarray]) -> Iterator[Tensor]:
+        """Pass blocks on, and keep their MFCCs: a fifth of log-mels' memory, so that long tracks fit."""
+        for block in stream:
+            if self.baselines:
+                frames = block.numpy()
+                mel_bands = self.bundle.front_end.mel_bands
+                descriptions.append(mfccs(frames, mel_bands) if self.is_log_mel else frames)
+            yield block

@@ -34,8 +34,7 @@ Step = tuple[str, str]  # advice, and the command that follows it (or nothing)
 def headline_sentence(
     evaluation: Evaluation, catalog: Catalog, vectors: Float[np.ndarray, "tracks embedding"]
 ) -> str:
-    """How many of ten neighbours share a track's label, and how many would by chance; "" if there are few
-    artists.
+    """Of ten neighbours, how many share a track's label, and how many would by chance; "" if artists are few.
 
     `catalog` and `vectors` are of the tracks that were evaluated.
     """
@@ -76,7 +75,8 @@ def advice(evaluation: Evaluation) -> list[Step]:
         if CHANCE in row.unbeaten:
             steps.append(
                 (
-                    "The vectors are not shown to be better than a random order. Check that labels are right.",
+                    "The vectors are not shown to be better than a random order. Check that labels are "
+                    "right.",
                     "",
                 )
             )
@@ -105,7 +105,8 @@ def _on_training(training: dict[str, Any]) -> list[str]:
         )
     if (artists := training.get("artists")) and artists < FEW_ARTISTS:
         steps.append(
-            f"It was trained on {artists} artists: with more of them it would learn more, even if each has few tracks."
+            f"It was trained on {artists} artists: with more of them it would learn more, even if each has "
+            "few tracks."
         )
     return steps
 
@@ -121,6 +122,7 @@ def _on_evidence(evaluation: Evaluation, row: Row) -> list[str]:
         )
     if row.items < FEW_LABELLED * min(evaluation.tracks, MAX_QUERIES):
         steps.append(
-            f"Only {row.items} of {evaluation.tracks} tracks could be asked for their {row.label}: label more."
+            f"Only {row.items} of {evaluation.tracks} tracks could be asked for their {row.label}: label "
+            "more."
         )
     return steps

@@ -1,6 +1,4 @@
-"""Which tracks an evaluation is on, by the split that a model was trained under, and what they are to each
-system.
-"""
+"""Which tracks an evaluation is on, by the split of a model, and what they are to each system."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +12,22 @@ from soundkin.evaluation.systems import System, split_rule
 
 SPLIT_NOTES = {
     "test": "The tracks are by artists that {name} was not trained on.",
-    "valid": "The tracks chose when training of {name} stopped, so its scores are a little too good: use test.",
-    "train": "{name} was trained on these very tracks: its scores say how well it remembers, not what it has learnt.",
-    "all": "{name} was trained on most of these tracks, so its scores are too good. Use the test split to judge.",
+    "valid": "Training of {name} was stopped by these tracks: its scores are a little too good. Use test.",
+    "train": "{name} was trained on these very tracks: scores say how well it remembers, not what it learnt.",
+    "all": "{name} was trained on most of these tracks: its scores are too good. Use the test split to judge.",
 }
 ELSEWHERE_NOTE = (
-    "{name} was trained on another catalog, or on this one before it changed. Should these tracks have been in it, "
-    "scores are too good: use the test split to judge."
+    "{name} was trained on another catalog, or on this one before it changed. Should these tracks have been "
+    "in it, scores are too good: use the test split to judge."
 )
 UNKNOWN_NOTE = (
-    "Nothing is known of what {names} learnt from: these tracks, artists and labels may have been among it, and scores "
-    "too good for that. The vectors are compared as they are, by cosine."
+    "Nothing is known of what {names} learnt from: these tracks, artists and labels may have been among it, "
+    "and scores too good for that. The vectors are compared as they are, by cosine."
 )
 NO_RULE_NOTE = "No model says which tracks it was not trained on, so all tracks are judged on."
 OWN_RULE_NOTE = (
-    "No model says which tracks it was not trained on: the {split} split is one made now, and these vectors may have "
-    "been trained on any of it."
+    "No model says which tracks it was not trained on: the {split} split is one made now, and these vectors "
+    "may have been trained on any of it."
 )
 CAVEATS = {
     "all": "on all tracks, those of training too",
@@ -38,8 +36,8 @@ CAVEATS = {
 }
 UNKNOWN_CAVEAT = "nobody knows whether these tracks were trained on"
 LOST_HINT = (
-    "Put the model back or say where it is (--model), or give --split all to judge on all tracks, those of training "
-    "too."
+    "Put the model back or say where it is (--model), or give --split all to judge on all tracks, those of "
+    "training too."
 )
 
 
@@ -66,9 +64,7 @@ class EvaluatedSplit:
         return CAVEATS.get(self.name, "")
 
     def notes(self, systems: Sequence[System], judged: Catalog) -> list[str]:
-        """What the tracks, as far as they were judged, are to each system: held out, or what it was trained
-        on.
-        """
+        """What the `judged` tracks are to each system: held out, or what it was trained on."""
         models = [system for system in systems if system.bundle is not None]
         unknown = [system.name for system in systems if system.bundle is None]
         notes = (
@@ -82,7 +78,8 @@ class EvaluatedSplit:
             trained = self._trained_on(system, judged)
             if trained and system.may_know(self.sha256):
                 notes.append(
-                    f"{system.name} was trained on {trained} of the {len(judged)} tracks: its scores are too good."
+                    f"{system.name} was trained on {trained} of the {len(judged)} tracks: its scores are too "
+                    "good."
                 )
             elif trained:
                 notes.append(ELSEWHERE_NOTE.format(name=system.name))
@@ -102,15 +99,10 @@ class EvaluatedSplit:
 def choose_split(
     systems: Sequence[System], whole: Catalog, sha256: str, split: str | None, users: bool
 ) -> EvaluatedSplit:
-    """The tracks of a split by the rule of the first model; by default of `test`, or all where there is no
-    model.
+    """The tracks of a split by the rule of the first model: `test` by default, or all if there is no model.
 
     Where no model has a rule, one is made from this catalog. `users` says that train and test tracks are
     needed for a cold start.
-
-    Raises:
-        UsageError: no track is in the split.
-        ArtefactError: the first system that should say what was held out cannot.
     """
     if split != "all":
         _refuse_unknown_split(systems, sha256)
@@ -139,6 +131,6 @@ def _refuse_unknown_split(systems: Sequence[System], sha256: str) -> None:
     first.refuse_lost(LOST_HINT)
     if not first.knows_split(sha256):
         raise ArtefactError(
-            f"{first.path}: this model does not say which tracks were held out from its training. Train it again, or "
-            "give --split all to judge on all tracks, those of training too."
+            f"{first.path}: this model does not say which tracks were held out from its training. Train it "
+            "again, or give --split all to judge on all tracks, those of training too."
         )

@@ -37,9 +37,7 @@ SECTIONS = ("cold_start", "assessors", "by_hand", "geometry", "robustness", "fai
 
 
 class Row(Compared, frozen=True):
-    """One measure of all systems; `trained` says whether ours was trained on the label, None if that is
-    unknown.
-    """
+    """One measure of all systems; `trained`: whether ours was trained on the label, None if unknown."""
 
     protocol: str
     label: str
@@ -65,8 +63,8 @@ class Row(Compared, frozen=True):
         against = ", ".join(f"{score.system} {score.mean:.2f}" for score in others)
         filter_column = self.filtered_by or FILTERED_BY.get(self.label) or "artist"
         return (
-            f"{self.too_few or ', '.join(shown) or 'what was learnt'}: {self.label} {self.metric} {ours} against "
-            f"{against}; {filter_column} filter {'on' if self.filtered_by else 'off'}"
+            f"{self.too_few or ', '.join(shown) or 'what was learnt'}: {self.label} {self.metric} {ours} "
+            f"against {against}; {filter_column} filter {'on' if self.filtered_by else 'off'}"
         )
 
     def cells(self) -> dict[str, str]:
@@ -140,16 +138,12 @@ class Evaluation(BaseModel, frozen=True):
         return f"{self.headline.verdict}; {self.caveat}" if self.caveat else self.headline.verdict
 
     def verdict_on(self, label: str) -> str:
-        """What retrieval says of one label, with the filter on where it has one; the verdict where it has no
-        row.
-        """
+        """What retrieval says of one label, with the filter on if it has one; else the verdict."""
         row = _most_telling([row for row in self.rows if row.label == label])
         return row.verdict if row else self.verdict
 
     def table(self, every_metric: bool = False) -> list[dict[str, str]]:
-        """Rows to print, cells by column: ours with its interval, the others' means, the gain over the best
-        of them.
-        """
+        """Rows to print, cells by column: `Row.cells`, and the hubs of all tracks."""
         rows = [row.cells() for row in self.rows if every_metric or row.metric in HEADLINES]
         hubs = {"label": "all tracks", "measure": "hubness: skewness"}
         skewness = {hub.system: f"{hub.skewness:.2f}" for hub in self.hubness}
@@ -167,11 +161,7 @@ class Evaluation(BaseModel, frozen=True):
 
 
 def read_evaluation(path: Path) -> Evaluation:
-    """Read an evaluation that was written as JSON.
-
-    Raises:
-        ArtefactError: the file is missing, corrupt or of another version.
-    """
+    """Read an evaluation that was written as JSON."""
     saved = read_versioned_json(path, FORMAT, FORMAT_VERSION)
     try:
         return Evaluation.model_validate({key: saved[key] for key in Evaluation.model_fields if key in saved})
@@ -192,9 +182,6 @@ def evaluate_folds(
 
     An artist with tracks in several folds is drawn as one artist. `trained_labels` are those that the first
     system was trained on: marked so in the table.
-
-    Raises:
-        UsageError, CatalogError: as `ask`.
     """
     scores = ask(systems, catalog, folds, labels, random_seed=random_seed)
     return summarise(scores, systems, catalog, trained_labels, random_seed, resamples)
@@ -272,12 +259,14 @@ def _notes(scores: LabelScores, rows: tuple[Row, ...], resamples: int) -> list[s
     """What a reader has to know before believing the table."""
     groups, unit = max(((row.groups, row.unit) for row in rows), default=(0, "artists"))
     notes = [
-        f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole {unit} (at most {groups} here), since "
-        "tracks by one artist are not independent. The candidates stay fixed: an interval is about other queries, "
-        "not about another collection.",
-        "Chance is exact: for retrieval what a random order is expected to score, for probes the commonest label.",
-        "With the filter on, a query cannot find tracks by its own artist (where the artist is asked for, of its own "
-        "album), and probes learn from other artists (albums) only. With it off, knowing voices passes for more.",
+        f"Intervals are {LEVEL:.0%} percentiles of {resamples} draws of whole {unit} (at most {groups} "
+        "here), since tracks by one artist are not independent. The candidates stay fixed: an interval is "
+        "about other queries, not about another collection.",
+        "Chance is exact: for retrieval what a random order is expected to score, for probes the commonest "
+        "label.",
+        "With the filter on, a query cannot find tracks by its own artist (where the artist is asked for, "
+        "of its own album), and probes learn from other artists (albums) only. With it off, knowing voices "
+        "passes for more.",
     ]
     shown = {row.label for row in rows}
     remarks = {
@@ -287,11 +276,10 @@ def _notes(scores: LabelScores, rows: tuple[Row, ...], resamples: int) -> list[s
         "The model was never trained on {}: there, scores say what else its vectors hold.": sorted(
             {row.label for row in rows if row.trained is False}
         ),
-        "No probe was asked for {}: reading a trained label back off the vectors says nothing of what else they "
-        "hold. --trained-too asks it.": scores.unprobed,
-        f"Fewer than {FEW_GROUPS} {unit} stand behind {{}}: there are no intervals, and nothing is concluded.": sorted(
-            {row.label for row in rows if row.groups < FEW_GROUPS}
-        ),
+        "No probe was asked for {}: reading a trained label back off the vectors says nothing of what else "
+        "they hold. --trained-too asks it.": scores.unprobed,
+        f"Fewer than {FEW_GROUPS} {unit} were measured for {{}}: there are no intervals, and nothing is "
+        "concluded.": sorted({row.label for row in rows if row.groups < FEW_GROUPS}),
         "The catalog names nothing to filter {} by: those scores flatter every system.": [
             asked.label for asked in scores.questions if asked.filtered_by is None and asked.label != "album"
         ],
@@ -307,7 +295,7 @@ def _sampling_notes(systems: Mapping[int, Systems]) -> list[str]:
     if tracks <= MAX_QUERIES:
         return []
     return [
-        f"Of more than {MAX_QUERIES:,} tracks that may find each other ({tracks:,} here) so many are drawn to ask, "
-        "the same ones by every system; all are candidates. Hubs are those among the drawn ones: they tend to grow "
-        "with a collection, so the whole may have more."
+        f"Of more than {MAX_QUERIES:,} tracks that may find each other ({tracks:,} here) so many are drawn "
+        "to ask, the same ones by every system; all are candidates. Hubs are those among the drawn ones: "
+        "they tend to grow with a collection, so the whole may have more."
     ]

@@ -13,8 +13,8 @@ from soundkin.shapes import Int
 Values = Sequence[tuple[str, ...]]  # what one column holds for each track; () where it is empty
 
 DEFAULT_LABELS = ("genre", "artist", "album", "decade")
-# Whose sharers are kept apart: tracks by one artist sound alike for reasons other than their genre, tracks of one
-# album for reasons other than their artist. Tracks of one album have no such third.
+# Tracks that share this column are no candidates for each other: tracks by one artist sound alike for reasons
+# other than their genre, tracks of one album for reasons other than their artist.
 FILTERED_BY = {"artist": "album", "album": None}
 
 

@@ -36,10 +36,6 @@ def ask(
     Row i of every system in `systems[n]` is the vector of the i-th track that `folds` puts in fold n. Vectors
     of two folds come from two models and are never compared: a query's candidates are those of its own fold,
     and a probe is trained and tested within one.
-
-    Raises:
-        UsageError: vectors and catalog do not match, or vectors hold a NaN or infinity.
-        CatalogError: a label asked for is not in the catalog.
     """
     for fold, fold_systems in systems.items():
         check_systems(fold_systems, catalog.select(folds == fold).track_ids)
@@ -64,11 +60,7 @@ def ask(
 
 
 def labels_to_ask(catalog: Catalog, labels: Sequence[str] | None) -> list[str]:
-    """The labels asked for, or else the usual ones that the catalog knows.
-
-    Raises:
-        CatalogError: a label asked for is not in the catalog.
-    """
+    """The labels asked for, or else the usual ones that the catalog knows."""
     if labels is None:
         return [label for label in DEFAULT_LABELS if any(column_values(catalog, label))]
     for label in labels:

@@ -100,7 +100,7 @@ def hits(guesses: ClassNumbers, classes: csr_matrix) -> Float[np.ndarray, " trac
 
 
 class LogisticProbe(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Multinomial regression on standardised vectors; each class of a track has an equal share of its weight."""
+    """Multinomial regression on standardised vectors; a track's classes share its weight equally."""
 
     def __init__(self, strength: float = 0.01) -> None:
         self.strength = strength
@@ -151,7 +151,7 @@ class NearestNeighbourProbe(BaseEstimator):  # type: ignore[misc]
 
 
 class Probe(NamedTuple):
-    """A classifier, with the settings to choose from; its own are used where there is nothing to choose by."""
+    """A classifier, with the settings to choose from; its own where there is nothing to choose by."""
 
     classifier: BaseEstimator
     settings: Mapping[str, Sequence[float]]
@@ -164,7 +164,7 @@ PROBES = {
 
 
 def predicted(probe: Probe, vectors: Vectors, classes: csr_matrix, folds: FoldNumbers) -> ClassNumbers:
-    """Each track's class according to a probe that was trained, and its settings chosen, on the other folds."""
+    """Each track's class by a probe that was trained, and its settings chosen, on the other folds."""
     guesses = np.empty(len(folds), dtype=int)
     for tested in np.unique(folds):
         training = folds != tested

@@ -1,5 +1,4 @@
-"""Retrieval: every labelled track ranks the others by cosine; relevant are those that share one of its
-labels.
+"""Retrieval: labelled tracks rank the others by cosine; relevant are those that share one of their labels.
 
 The artist filter (Pampalk, Flexer & Widmer 2005) removes tracks of the query's own artist from the
 candidates: otherwise a system that only knows a voice, a studio or an encoder looks as if it knew the genre.

@@ -1,6 +1,4 @@
-"""What every section of an evaluation or an audit has, so that a terminal, a page and JSON can show any of
-them.
-"""
+"""What every section of an evaluation or an audit has, for a terminal, a page and JSON."""
 
 from typing import Any, Protocol
 

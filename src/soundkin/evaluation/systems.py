@@ -1,6 +1,5 @@
-"""The systems that are compared: model bundles, embeddings folders and tables of vectors; and their vectors."""
+"""The systems that are compared: model bundles, embeddings folders, tables of vectors; and their vectors."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -29,16 +28,16 @@ from soundkin.statistics.scaling import standardise
 RESERVED = (*BASELINES, CHANCE)
 TABLES = (".npz", ".parquet")
 KINDS = (
-    "Give a model bundle, a folder that soundkin embed wrote, or a table of vectors (.npz, .parquet, or a folder "
-    "of Parquet files)."
+    "Give a model bundle, a folder that soundkin embed wrote, or a table of vectors (.npz, .parquet, or a "
+    "folder of Parquet files)."
 )
 DEFAULT_NETWORK_NOTE = (
-    "No model is at hand, so the untrained network is the default one, its input not normalised, with the default "
-    "front end."
+    "No model is at hand, so the untrained network is the default one, its input not normalised, with the "
+    "default front end."
 )
 NO_AUDIO_NOTE = (
-    "None of the tracks could be decoded ({reason}), so the vectors are compared with neither an untrained network "
-    "nor MFCC statistics: nobody knows what they hold beyond these."
+    "None of the tracks could be decoded ({reason}), so the vectors are compared with neither an untrained "
+    "network nor MFCC statistics: nobody knows what they hold beyond these."
 )
 NONE_LEFT = "no track is left that all systems have and that could be decoded. Compare systems one by one."
 
@@ -115,8 +114,9 @@ class TableVectors:
 class System:
     """One of the systems to compare.
 
-    `bundle` is its model: None where nothing is known of what made its vectors. `stored` are precomputed vectors;
-    None for a model that has yet to embed. `lost` says why the model of an embeddings folder cannot be read, if so.
+    `bundle` is its model: None where nothing is known of what made its vectors. `stored` are precomputed
+    vectors; None for a model that has yet to embed. `lost` says why the model of an embeddings folder cannot
+    be read, if so.
     """
 
     name: str
@@ -182,12 +182,8 @@ def read_systems(
 ) -> list[System]:
     """The systems that `NAME=PATH`, or PATH alone, stand for, ours first.
 
-    Without a name, a system goes by the end of its path; a single model is called `model`. `vectors` is for our
-    model, as in `load_bundle`; `model` is the one that made our embeddings, where it is not in its old place.
-
-    Raises:
-        UsageError: a path is none of what can be compared, or two systems would have one name.
-        ArtefactError: a system is corrupt, or of another version, or `model` did not make our embeddings.
+    Without a name, a system goes by the end of its path; a single model is called `model`. `vectors` is for
+    our model, as in `load_bundle`; `model` is the one that made our embeddings, if it has moved.
     """
     named = [_name_and_path(str(words)) for words in (ours, *against)]
     if not against and not named[0][0] and _is_model(named[0][1]):
@@ -251,10 +247,8 @@ def _model_of(path: Path, model_hash: str) -> tuple[Bundle | None, str]:
         return None, f"the model that made them cannot be read ({str(error).rstrip('.')})"
     if bundle.hash == model_hash:
         return bundle, ""
-    return (
-        None,
-        f"{path} is another model ({bundle.hash[:12]}) than the one that made them ({model_hash[:12]})",
-    )
+    expected = f"the one that made them ({model_hash[:12]})"
+    return None, f"{path} is another model ({bundle.hash[:12]}) than {expected}"
 
 
 def _name_and_path(words: str) -> tuple[str, Path]:
@@ -265,17 +259,17 @@ def _name_and_path(words: str) -> tuple[str, Path]:
 
 def _names(named: Sequence[tuple[str, Path]]) -> list[str]:
     """A name for each: as given, or else the end of its path, as much of it as tells it from the others."""
-    names = [name or _path_end(path, 1) for name, path in named]
+    names = [given or _path_end(path, 1) for given, path in named]
     for parts in (2, 3, 4):
-        often = Counter(names)
         names = [
-            _path_end(path, parts) if not given and often[name] > 1 else name
+            name if given or names.count(name) == 1 else _path_end(path, parts)
             for name, (given, path) in zip(names, named, strict=True)
         ]
-    repeated = [name for name, count in Counter(names).items() if count > 1 or name in RESERVED]
+    repeated = [name for name in names if names.count(name) > 1 or name in RESERVED]
     if repeated:
         raise UsageError(
-            f"a system called {repeated[0]} is there already. Give each a name of its own: NAME={named[-1][1]}"
+            f"a system called {repeated[0]} is there already. Give each a name of its own: "
+            f"NAME={named[-1][1]}"
         )
     return names
 
@@ -303,8 +297,7 @@ def vectors_of(system: System, track_ids: Iterable[str]) -> tuple[dict[str, Vect
 
 @dataclass(frozen=True, eq=False)
 class SystemVectors:
-    """The tracks that all systems have, and their vectors: ours first, baselines last. Row i is track i of
-    `catalog`.
+    """The tracks that all systems have, row by row, and their vectors: ours first, baselines last.
 
     `raw` are the vectors as they were made, `vectors` as they are compared.
     """
@@ -357,9 +350,6 @@ def collect_vectors(
     """Read or compute the vectors of the tracks by every system, and by the baselines.
 
     With `cache`, a folder, what was embedded in an earlier call is read there instead.
-
-    Raises:
-        UsageError: a system has no vector of any of the tracks, or a model could embed none.
     """
     notes: list[str] = []
     skipped: list[Skipped] = []
@@ -367,14 +357,14 @@ def collect_vectors(
     for system in systems:
         if system.stored is not None:
             stored = _read_stored(system, catalog, notes, skipped)
-            tracks = {
-                id_: track | {system.name: stored[id_]} for id_, track in tracks.items() if id_ in stored
-            }
+            tracks = {id_: track for id_, track in tracks.items() if id_ in stored}
+            for id_, track in tracks.items():
+                track[system.name] = stored[id_]
     names = [system.name for system in systems]
     if not tracks:
         raise UsageError(
-            f"{catalog.source}: no track is in all of {', '.join(names)}. Compare systems that have some tracks in "
-            "common."
+            f"{catalog.source}: no track is in all of {', '.join(names)}. Compare systems that have some "
+            "tracks in common."
         )
     for embedder in _embedders(systems, random_seed):
         wanted = catalog.select(list(tracks))
@@ -390,9 +380,8 @@ def collect_vectors(
         skipped += failed
     if all(system.bundle is None for system in systems):
         notes.append(DEFAULT_NETWORK_NOTE)
-    raw = stack(
-        [{name: track[name] for name in dict.fromkeys([*names, *track])} for track in tracks.values()]
-    )
+    in_order = [{name: track[name] for name in dict.fromkeys([*names, *track])} for track in tracks.values()]
+    raw = stack(in_order)
     return SystemVectors(catalog.select(list(tracks)), raw, skipped, notes)
 
 
@@ -408,19 +397,14 @@ def _read_stored(
         )
     lacking = len(catalog) - len(vectors)
     if lacking:
-        notes.append(
-            f"{lacking} of {len(catalog)} tracks are left out because {system.name} has no vector of them."
-        )
-    skipped += [
-        Skipped(f"{system.name}: track_id={track_id}", reason) for track_id, reason in refused.items()
-    ]
+        why = f"because {system.name} has no vector of them."
+        notes.append(f"{lacking} of {len(catalog)} tracks are left out {why}")
+    skipped += [Skipped(f"{system.name}: track_id={id_}", reason) for id_, reason in refused.items()]
     return vectors
 
 
 def _embedders(systems: Sequence[System], random_seed: int) -> list[TrackEmbedder]:
-    """What has to be embedded: models without stored vectors, and baselines by the front end of the first
-    model.
-    """
+    """Models without stored vectors, and baselines by the front end of the first model."""
     reference = next((system for system in systems if system.bundle is not None), None)
     embedders = [
         TrackEmbedder(system.bundle, random_seed, baselines=system is reference, name=system.name)
@@ -436,8 +420,7 @@ def _embedders(systems: Sequence[System], random_seed: int) -> list[TrackEmbedde
 def embed_all(
     embedder: TrackEmbedder, catalog: Catalog, workers: int, cache: Path | None = None
 ) -> tuple[dict[str, Track], list[Skipped]]:
-    """Embed the tracks of a catalog, each decoded once: vectors by track id and system, and what was left
-    out.
+    """Embed tracks, each decoded once: vectors by track id and system, and what was left out.
 
     With `cache`, a folder of embeddings folders, what was embedded before is read there instead.
     """
@@ -465,10 +448,12 @@ def check_systems(systems: Mapping[str, Float[np.ndarray, "tracks _"]], track_id
     for name, vectors in systems.items():
         if len(vectors) != len(track_ids):
             raise UsageError(
-                f"{name} has {len(vectors)} vectors for {len(track_ids)} tracks. Give one a track, in their order."
+                f"{name} has {len(vectors)} vectors for {len(track_ids)} tracks. Give one a track, in their "
+                "order."
             )
         if not np.isfinite(vectors).all():
             row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
             raise UsageError(
-                f"the vector of track {track_ids[row]} by {name} holds a NaN or infinity. Leave the track out."
+                f"the vector of track {track_ids[row]} by {name} holds a NaN or infinity. Leave the track "
+                "out."
             )

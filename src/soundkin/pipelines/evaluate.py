@@ -1,6 +1,4 @@
-"""Evaluate: how well vectors find related tracks, compared with what they have to beat and with what people
-say.
-"""
+"""Evaluate: how well vectors find related tracks, compared with baselines and with what people say."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,8 +34,8 @@ def evaluate(
     output: Annotated[
         Path | None,
         Option(
-            "Folder for report.json, report.html and judge.html, and for vectors that the next evaluation need not "
-            "compute again; or a .json file, to write that alone.",
+            "Folder for report.json, report.html and judge.html, and for vectors that the next evaluation "
+            "need not compute again; or a .json file, to write that alone.",
             ("-o", "--output"),
         ),
     ] = None,
@@ -74,8 +72,7 @@ def evaluate(
     ] = (),
     judgements: Path | None = None,
 ) -> "Evaluation":
-    """Measure MODEL on held-out tracks of CATALOG, compared with an untrained network, MFCC statistics and
-    chance.
+    """Measure MODEL on held-out tracks of CATALOG; compare untrained network, MFCC statistics and chance.
 
     MODEL is a model bundle, a folder that soundkin embed wrote, or a table of anybody's vectors by track_id
     (.npz, .parquet); --against, as often as you like, compares it with others on the same tracks. NAME=PATH
@@ -89,7 +86,7 @@ def evaluate(
     Examples:
       soundkin evaluate runs/first/model catalog.csv -o runs/first/evaluation
       soundkin evaluate runs/first/embeddings catalog.csv --against clap=clap.npz -o compared
-      soundkin evaluate runs/first/model catalog.csv --ratings ratings.csv --triplets triplets.csv --by language
+      soundkin evaluate runs/first/model catalog.csv --ratings ratings.csv --by language
 
     Raises:
         UsageError: no such split, or it has no tracks that all systems have; a trained label is named; or what a
@@ -166,24 +163,24 @@ def _refuse_strangers(queries: Sequence[str], chosen: "EvaluatedSplit") -> None:
     strangers = sorted(set(queries) - set(chosen.catalog.track_ids))
     if strangers:
         raise UsageError(
-            f"query={strangers[0]} is not among the {len(chosen.catalog)} tracks of the {chosen.name} split, such as "
-            f"{chosen.catalog.track_ids[0]}. Name one of these, or judge on another --split."
+            f"query={strangers[0]} is not among the {len(chosen.catalog)} tracks of the {chosen.name} split, "
+            f"such as {chosen.catalog.track_ids[0]}. Name one of these, or judge on another --split."
         )
 
 
 def _unprobed(
     systems: Sequence["System"], labels: Sequence[str], named: bool, trained_too: bool
 ) -> list[str]:
-    """The labels of which no probe is asked, since a model was trained on them; UsageError if one was named."""
+    """Labels of which no probe is asked, as a model was trained on them; UsageError if one was named."""
     trained = [label for label in labels if any(label in system.trained_labels for system in systems)]
     if trained_too or not trained:
         return []
     if named:
         name = next(system.name for system in systems if trained[0] in system.trained_labels)
         raise UsageError(
-            f"labels={','.join(labels)}: {name} was trained on {trained[0]}, so a probe would read back what it was "
-            f"trained on. Leave {trained[0]} out, or give --trained-too to ask all the same. Without --labels, a "
-            "trained label is asked by retrieval alone."
+            f"labels={','.join(labels)}: {name} was trained on {trained[0]}, so a probe would read back what "
+            f"it was trained on. Leave {trained[0]} out, or give --trained-too to ask all the same. Without "
+            "--labels, a trained label is asked by retrieval alone."
         )
     return trained
 

@@ -32,13 +32,7 @@ def write_pages(
     query_count: int,
     random_seed: int,
 ) -> None:
-    """Write `report.html`, `map.png` and `judge.html` into `folder`; `splits` says what each track was in
-    training.
-
-    Raises:
-        UsageError: a query is not among the tracks that were judged.
-        OutputError: the folder cannot be written.
-    """
+    """Write `report.html`, `map.png` and `judge.html`; `splits` says what each track was in training."""
     ours = systems[0]
     shown = Shown(
         evaluation=evaluation,
@@ -115,7 +109,7 @@ def _judged_queries(
 
 
 def _ranks(cosines: Mapping[str, np.ndarray], query: int) -> dict[int, dict[str, int]]:
-    """The rows that some system counts among the query's nearest, and the rank that each such system gives."""
+    """Rows that some system counts among the query's nearest, and the rank that each such system gives."""
     ranks: dict[int, dict[str, int]] = {}
     for name, similarity in cosines.items():
         order = [row for row in np.argsort(-similarity, kind="stable").tolist() if row != query]
@@ -125,9 +119,7 @@ def _ranks(cosines: Mapping[str, np.ndarray], query: int) -> dict[int, dict[str,
 
 
 def _as_text(verdicts: pd.DataFrame | None) -> list[dict[str, str]]:
-    """Verdicts that were given before, as the page keeps them: whole numbers, such as timestamps, without a
-    point.
-    """
+    """Earlier verdicts, as the page keeps them: whole numbers, such as timestamps, without a point."""
     if verdicts is None:
         return []
     frame = verdicts.reindex(columns=list(VERDICT_COLUMNS)).astype(object)

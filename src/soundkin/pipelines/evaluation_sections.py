@@ -30,15 +30,15 @@ from soundkin.evaluation.triplet_agreement import triplet_agreement
 from soundkin.features.front_ends import takes_audio
 
 COLD_START_NOTE = (
-    "Offered: the tracks of the {split} split, to users who are known by the tracks of the train split. Training "
-    "saw no play of what is offered: all that is known of it is its audio."
+    "Offered: the tracks of the {split} split, to users who are known by the tracks of the train split. "
+    "Training saw no play of what is offered: all that is known of it is its audio."
 )
 JUDGED_NEIGHBOURS = 5  # of each system, on the page where people judge
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is asked beside labels: what people's files say, columns to split by, and whether to distort tracks."""
+    """What is asked beside labels: people's files, columns to split by, and whether to distort tracks."""
 
     by: Sequence[str] = ()
     robustness: bool = False
@@ -61,19 +61,14 @@ def read_evidence(
     by: Sequence[str],
     robustness: bool,
 ) -> Evidence:
-    """Read and check all that the sections need, before minutes are spent on embedding.
-
-    Raises:
-        UsageError: there is a truth without ratings, no user has a held-out track, or our model takes no audio.
-        CatalogError: a file cannot be used, or a column to split by is missing.
-    """
+    """Read and check all that the sections need, before minutes are spent on embedding."""
     if truth is not None and ratings is None:
         raise UsageError(f"truth={truth} holds users' factors, and nobody asks: give their ratings too.")
     track_groups(chosen.catalog, _columns(chosen.catalog, by))
     if robustness and not _takes_audio(systems[0]):
         raise UsageError(
-            f"robustness: {systems[0].name} cannot embed distorted audio, having no model. Give a model bundle, "
-            "or leave it out."
+            f"robustness: {systems[0].name} cannot embed distorted audio, having no model. Give a model "
+            "bundle, or leave it out."
         )
     return Evidence(
         by=by,
@@ -158,7 +153,7 @@ def _takes_audio(system: System) -> bool:
 
 
 def _fairness(evidence: Evidence, judged: SystemVectors, scores: LabelScores, random_seed: int) -> Fairness:
-    """The main measures split, with the filter on where there is one: others would only repeat what these say."""
+    """The main measures split, with the filter on where there is one: others would repeat what these say."""
     catalog, plays = judged.catalog, None
     if evidence.cold_start is not None:
         plays = evidence.cold_start.rating_counts.reindex(catalog.track_ids, fill_value=0).to_numpy(float)

@@ -66,17 +66,19 @@ def snippet(path: Path) -> tuple[str | None, str]:
         waveform = read_waveform(path, SNIPPET_RATE_HZ, SOURCE_SECONDS)
     except AudioError as error:
         return None, f"no sound: {error}"
-    return data_uri(encode_mp3(middle(waveform.samples, SNIPPET_RATE_HZ), SNIPPET_RATE_HZ), "audio/mpeg"), ""
+    excerpt = middle(waveform.samples, SNIPPET_RATE_HZ)
+    return data_uri(encode_mp3(excerpt, SNIPPET_RATE_HZ), "audio/mpeg"), ""
 
 
 def most_alike(patches: Mapping[str, PatchVectors], query: str, neighbour: str) -> str:
-    """Where two tracks sound most alike, by the cosines of their patches; nothing where these were not kept."""
+    """Where two tracks sound most alike, by their patch vectors; nothing where these were not kept."""
     if query not in patches or neighbour not in patches:
         return ""
     ours, theirs = patches[query], patches[neighbour]
     cosines = unit_length(theirs.vectors) @ unit_length(ours.vectors).T
     there, here = divmod(int(cosines.argmax()), cosines.shape[1])
-    return f"its {_clock(theirs.start_seconds[there])} is most like the query's {_clock(ours.start_seconds[here])}"
+    own, found = _clock(ours.start_seconds[here]), _clock(theirs.start_seconds[there])
+    return f"its {found} is most like the query's {own}"
 
 
 def _clock(seconds: float) -> str:

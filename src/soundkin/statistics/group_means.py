@@ -1,5 +1,4 @@
-"""Means of scores within groups, and outside them, on the same draws of artists (or users): the cluster
-bootstrap.
+"""Means of scores within groups, and outside them, on the same draws of artists (or users).
 
 As in `bootstrap`, an artist is drawn with all their tracks, whatever groups these are in.
 """
@@ -20,9 +19,7 @@ Means = Float[np.ndarray, "draws groups systems"]
 
 
 class Sizes(NamedTuple):
-    """How many items a group has, and the units (artists, users) that these come from; and what others there
-    are.
-    """
+    """How many items a group has, from how many units (artists, users); and what others there are."""
 
     items: int
     units: int
@@ -70,8 +67,7 @@ def means_within_and_without(
     resamples: int,
     random_seed: int,
 ) -> tuple[Means, Means]:
-    """Weighted mean scores of each group's items, and of all the others, in each draw of units
-    (`drawn_sums`).
+    """Weighted mean scores of each group's items, and of all others, in each draw of units (`drawn_sums`).
 
     NaN in a draw that leaves nothing of a group, or of the others.
     """

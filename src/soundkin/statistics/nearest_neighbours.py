@@ -18,8 +18,7 @@ def nearest(
     candidates: Float32[np.ndarray, "candidates embedding"],
     k: int,
 ) -> tuple[Float32[np.ndarray, "queries k"], Int[np.ndarray, "queries k"]]:
-    """The `k` candidates of largest inner product with each query: (products, rows of `candidates`), best
-    first.
+    """The `k` candidates of largest inner product with each query: (products, rows), best first.
 
     With unit vectors the products are cosines. Fewer than `k` columns if there are fewer candidates.
     """
@@ -57,9 +56,7 @@ def similarity_chunks(
     candidates: Int[np.ndarray, " candidates"],
     queries: Int[np.ndarray, " asking"] | None = None,
 ) -> Iterator[tuple[Int[np.ndarray, " queries"], Float[np.ndarray, "queries candidates"]]]:
-    """For every track as a query, or those in the rows `queries`: (rows, their cosines to each of
-    `candidates`).
-    """
+    """For all tracks, or the rows `queries`, in chunks: (rows, their cosines to each of `candidates`)."""
     unit = unit_length(vectors)
     rows_of_all = np.arange(len(unit)) if queries is None else queries
     size = chunk_size(len(candidates))

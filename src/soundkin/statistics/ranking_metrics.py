@@ -1,5 +1,4 @@
-"""Ranking metrics with ties: each score is the exact expectation over all orders of candidates of equal
-score.
+"""Ranking metrics with ties: each score is the expectation over all orders of tied candidates.
 
 A ranking is kept as the `Runs` of tied candidates that hold a relevant one, from which every metric follows.
 Where all candidates tie (`random_order`), a metric is what chance scores: exactly, without noise of its own.
@@ -37,7 +36,7 @@ class Runs:
 
 @typechecked
 def runs_of(scores: Float[np.ndarray, "queries candidates"], right: csr_matrix) -> Runs:
-    """Rank candidates by score, the highest first; `right`, [queries, candidates], stores the relevant ones."""
+    """Rank candidates by score, highest first; `right`, [queries, candidates], stores the relevant ones."""
     ascending = np.sort(-scores, axis=1)
     before, after = np.empty(right.nnz, dtype=int), np.empty(right.nnz, dtype=int)
     for row, (first, last) in enumerate(pairwise(right.indptr)):
@@ -73,9 +72,7 @@ def average_precision(runs: Runs, relevant: Counts, k: int) -> Scores:
 
 
 def ndcg(runs: Runs, relevant: Counts, k: int) -> Scores:
-    """Discounted gain of the first `k` over the best possible (Järvelin & Kekäläinen 2002), gain 1 if
-    relevant.
-    """
+    """Discounted gain of the first `k` over the best possible (Järvelin & Kekäläinen 2002)."""
     start, reached = _reached(runs, k)
     worth = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(2, k + 2)))])
     gain = runs.right / runs.tied * (worth[start + reached] - worth[start])
@@ -104,13 +101,13 @@ def reciprocal_rank(runs: Runs, relevant: Counts) -> Scores:
 
 
 def auc(runs: Runs, relevant: Counts, candidates: int | Counts) -> Scores:
-    """Probability that a relevant candidate ranks before another one, ties counting a half; NaN if all are."""
+    """Probability that a relevant candidate ranks before another one, ties counting a half."""
     wrong_before = runs.before - runs.right_before + (runs.tied - runs.right) / 2
     return 1.0 - _per_query(runs, runs.right * wrong_before, relevant * (candidates - relevant))
 
 
 def _first_reciprocal_rank(before: int, tied: int, right: int) -> float:
-    """Expected inverse rank of the first of `right` relevant ones in a random order of `tied` after `before`."""
+    """Expected inverse rank of the first relevant one in a random order of a run."""
     places = np.arange(1, tied - right + 2)
     left = tied - places + 1
     none_before = np.concatenate([[1.0], np.cumprod(1 - right / left)[:-1]])
