@@ -51,7 +51,9 @@ def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: 
     measures = []
     for protocol, probe in PROBES.items():
         with threadpool_limits(1):  # fits are small: several threads take eight times as long
-            guesses = {name: predicted(probe, found[kept], classes, folds) for name, found in systems.items()}
+            guesses = {
+                name: predicted(probe, vectors[kept], classes, folds) for name, vectors in systems.items()
+            }
         guesses[CHANCE] = np.full(len(folds), classes.getnnz(axis=0).argmax())  # always the commonest class
         scores = {name: _spread(kept, hits(guess, classes)) for name, guess in guesses.items()}
         for metric, weighting in (("accuracy", None), ("balanced accuracy", weights)):

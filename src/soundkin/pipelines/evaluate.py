@@ -89,11 +89,11 @@ def evaluate(
       soundkin evaluate runs/first/model catalog.csv --ratings ratings.csv --by language
 
     Raises:
-        UsageError: no such split, or it has no tracks that all systems have; a trained label is named; or what a
-            section needs is not there.
+        UsageError: no such split, or no track in it that all systems have; a trained label is named; or what
+            a section needs is missing.
         CatalogError: the catalog or a file of answers cannot be used, or lacks a label asked for.
-        ArtefactError: a model bundle or embeddings are corrupt, or of another version; or which tracks were held out
-            from training has to be known, and the model that would say it is lost.
+        ArtefactError: a model bundle or embeddings are corrupt, or of another version; or which tracks were
+            held out from training has to be known, and the model that would say it is lost.
     """
     import numpy as np
 

@@ -77,8 +77,8 @@ def most_alike(patches: Mapping[str, PatchVectors], query: str, neighbour: str) 
     ours, theirs = patches[query], patches[neighbour]
     cosines = unit_length(theirs.vectors) @ unit_length(ours.vectors).T
     there, here = divmod(int(cosines.argmax()), cosines.shape[1])
-    own, found = _clock(ours.start_seconds[here]), _clock(theirs.start_seconds[there])
-    return f"its {found} is most like the query's {own}"
+    where, query_where = _clock(theirs.start_seconds[there]), _clock(ours.start_seconds[here])
+    return f"its {where} is most like the query's {query_where}"
 
 
 def _clock(seconds: float) -> str:

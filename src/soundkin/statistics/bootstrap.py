@@ -2,9 +2,9 @@
 
 Scores of one artist's tracks are not independent: whole artists are drawn with replacement (the cluster
 bootstrap: Field & Welsh 2007), and percentiles taken. The candidates stay fixed. Every system and measure is
-drawn with the same artists, so that differences are paired. Draws are made anew, block by block, wherever they
-are needed: kept, they would fill memory with draws x artists. Of fewer than `FEW_GROUPS` groups there is no
-interval and no verdict: the percentiles would be far too narrow.
+drawn with the same artists, so that differences are paired. Draws are made anew, block by block: kept, they
+would fill memory with draws x artists. Of fewer than `FEW_GROUPS` groups there is no interval and no verdict:
+the percentiles would be far too narrow.
 """
 
 from collections.abc import Iterator

@@ -11,9 +11,7 @@ from scipy.sparse import csr_matrix, hstack
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.bootstrap import FEW_GROUPS, drawn_sums
 
-FEW_ITEMS = (
-    20  # with fewer, or of fewer artists (users) than FEW_GROUPS, a group is flagged rather than scored
-)
+FEW_ITEMS = 20  # with fewer, or of fewer artists (users) than FEW_GROUPS, a group is not scored
 
 Means = Float[np.ndarray, "draws groups systems"]
 
@@ -92,5 +90,5 @@ def _ratios(sums: list[np.ndarray]) -> Means:
     """Weighted sums over the sum of weights, which comes first; rests of rounding are no weight."""
     weights, *totals = sums
     there = weights > 1e-9 * weights.max(initial=0.0)
-    found = [np.divide(total, weights, out=np.full(weights.shape, np.nan), where=there) for total in totals]
-    return np.asarray(np.stack(found, axis=2))
+    ratios = [np.divide(total, weights, out=np.full(weights.shape, np.nan), where=there) for total in totals]
+    return np.asarray(np.stack(ratios, axis=2))
