@@ -10,7 +10,7 @@ among the test tracks, with 95% intervals over artists. `start` is the network b
 import argparse
 from pathlib import Path
 
-from soundkin.evaluation.protocol import Evaluation, read_evaluation
+from soundkin.evaluation.evaluation_report import Evaluation, read_evaluation
 from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.train import compose, train
 

@@ -20,8 +20,8 @@ from soundkin.pipelines.audit import audit
 from soundkin.pipelines.correct import corrections_of_review
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
+from soundkin.pipelines.evaluation_pages import VERDICT_COLUMNS
 from soundkin.pipelines.index import index_embeddings
-from soundkin.pipelines.judging.evaluation_pages import JUDGEMENT_COLUMNS
 from soundkin.pipelines.train import train
 from soundkin.search.tracks import ARTIST_KEYS
 from soundkin.training.compose import compose
@@ -130,7 +130,7 @@ def test_files_are_as_documented(small_catalog: Path, tmp_path: Path) -> None:
 
 
 def test_judgements_are_as_documented() -> None:
-    check("judgements.csv", list(JUDGEMENT_COLUMNS))
+    check("judgements.csv", list(VERDICT_COLUMNS))
 
 
 def test_a_difference_is_noticed() -> None:

@@ -185,7 +185,7 @@ def test_saving_replaces_a_bundle_and_nothing_else(bundle: Bundle, saved: Path, 
 
 
 def test_a_bundle_from_before_a_setting_keeps_what_it_was_trained_with(make, tmp_path: Path) -> None:
-    """What it does not state is as it was: the mean over the channels, the level as it is, silence and all."""
+    """What it does not state is as it was: channels averaged, level and silence as they are."""
     front_end = make.bundle().front_end.model_copy(
         update={"downmix": "mean", "level_db": None, "silence_db": None}
     )

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from soundkin import __version__
 from soundkin.embedding.embedder import TrackEmbedding
-from soundkin.embedding.export import Content, Export, Known, Outcome, Unusable
-from soundkin.embedding.parts import _content_name
+from soundkin.embedding.export import Content, Export, Outcome, Unusable, _content_name
 from soundkin.embedding.store import read_embeddings, read_patches
 from soundkin.errors import OutputError, Skipped
 from soundkin.files import read_json, sha256_of, write_json
@@ -58,7 +57,8 @@ def outcome_of(audio: int | None, known: frozenset[Content]) -> Outcome:
     if audio is None:
         return Unusable(Skipped("bad.mp3", "cannot be decoded"), "b4d")
     found = track(audio)
-    return Known(Content(found.audio_hash)) if Content(found.audio_hash) in known else found
+    content = Content(found.audio_hash)
+    return content if content in known else found
 
 
 def content(folder: Path) -> dict[str, bytes]:

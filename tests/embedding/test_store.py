@@ -10,8 +10,7 @@ import pytest
 
 from soundkin.embedding.embedder import TrackEmbedding
 from soundkin.embedding.export import Export, Unusable
-from soundkin.embedding.parts import Part
-from soundkin.embedding.store import read_embeddings, read_manifest, read_patches, write_manifest
+from soundkin.embedding.store import Part, read_embeddings, read_manifest, read_patches, write_manifest
 from soundkin.errors import ArtefactError, Skipped, UsageError
 from soundkin.files import sha256_of
 

@@ -4,11 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundkin.errors import UsageError
-from soundkin.evaluation.geometry import effective_dimensions, geometry
-from soundkin.evaluation.hub_reduction import REDUCTIONS
-from soundkin.evaluation.hubness import hubness
+from soundkin.evaluation.geometry import effective_dimensions, geometry, patch_distances
+from soundkin.evaluation.hubness import REDUCTIONS, hubness
 from soundkin.evaluation.label_questions import Question, group_numbers
-from soundkin.evaluation.spread import patch_distances
 
 
 def space(tracks=60, dimensions=8, random_seed=0):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
-from soundkin.evaluation.groupings import deciles, groups_of, members_of, user_groups
+from soundkin.evaluation.groupings import deciles, members_of, track_groups, user_groups
 
 
 def catalog(**columns):
@@ -24,22 +24,22 @@ def test_tracks_are_grouped_by_columns_catalogue_and_popularity():
         artist=["ann", "ann", None],
         language=["de", "en", "en"],
     )
-    found = groups_of(tracks, plays_per_track=np.array([3.0, 0.0, np.nan]))
+    found = track_groups(tracks, plays_per_track=np.array([3.0, 0.0, np.nan]))
     assert found["genre"] == [("rock", "pop"), ("rock",), ("unknown",)]
     assert found["decade"] == [("1990s",), ("unknown",), ("2000s",)]
     assert found["artist's catalogue"] == [("2-4 tracks",), ("2-4 tracks",), ("unknown",)]
     assert found["popularity"] == [("decile 6",), ("never played",), ("unknown",)]
-    assert set(groups_of(tracks, ["language"])) == {"language", "artist's catalogue"}
+    assert set(track_groups(tracks, ["language"])) == {"language", "artist's catalogue"}
 
 
 def test_a_column_that_is_not_there_is_named():
     with pytest.raises(CatalogError, match="mood"):
-        groups_of(catalog(genre=["rock"]), ["mood"])
+        track_groups(catalog(genre=["rock"]), ["mood"])
 
 
 def test_a_bare_catalog_has_no_groups_and_an_empty_one_neither():
-    assert groups_of(catalog(title=["one", "two"])) == {}
-    assert groups_of(catalog(genre=[])) == {}
+    assert track_groups(catalog(title=["one", "two"])) == {}
+    assert track_groups(catalog(genre=[])) == {}
 
 
 def test_catalogue_sizes_fall_into_bins():
@@ -48,7 +48,7 @@ def test_catalogue_sizes_fall_into_bins():
         for size, name in [(1, "a"), (2, "b"), (4, "c"), (5, "d"), (9, "e"), (10, "f")]
         for _ in range(size)
     ]
-    found = groups_of(catalog(artist=artists))["artist's catalogue"]
+    found = track_groups(catalog(artist=artists))["artist's catalogue"]
     by_artist = {artist: group for artist, (group,) in zip(artists, found, strict=True)}
     assert list(by_artist.values()) == [
         "1 track",
@@ -94,5 +94,5 @@ def test_names_are_in_order_of_the_numbers_in_them_and_the_unknown_is_last():
 
 def test_a_catalogue_counts_every_spelling_and_nobody_has_none():
     artists = ["Björk", "bjork", "BJÖRK feat. Ann", "Various Artists", "VA", "Ann"]
-    found = groups_of(catalog(artist=artists))["artist's catalogue"]
+    found = track_groups(catalog(artist=artists))["artist's catalogue"]
     assert found == [("2-4 tracks",)] * 3 + [("unknown",)] * 2 + [("1 track",)]

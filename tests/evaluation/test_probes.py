@@ -3,18 +3,19 @@ import tracemalloc
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator
 
 from soundkin.evaluation.label_questions import Question, group_numbers
 from soundkin.evaluation.probes import (
     FOLDS,
     PROBES,
+    NearestNeighbourProbe,
     Probe,
     ask_probes,
     balance,
     deal_folds,
-    hits,
+    in_two_groups,
     predicted,
-    teachable,
 )
 
 
@@ -42,23 +43,8 @@ def test_folds_never_part_an_artist_and_spread_each_class():
 
 def test_a_class_of_one_artist_cannot_be_taught_and_tested():
     classes = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype=bool)
-    assert teachable(classes, np.array([0, 0, 1, 2])).tolist() == [[False], [False], [True], [True]]
-
-
-def test_sparse_and_dense_classes_come_to_the_same():
-    rng = np.random.default_rng(0)
-    classes = rng.random((80, 5)) < 0.3
-    classes[np.arange(80), np.arange(80) % 5] = True
-    groups, vectors = np.arange(80) // 4, rng.normal(size=(80, 3)) + 2 * np.eye(5)[np.arange(80) % 5, :3]
-    sparse = csr_matrix(classes)
-    assert (teachable(sparse, groups).toarray() > 0).tolist() == teachable(classes, groups).tolist()
-    folds = deal_folds(classes, groups, random_seed=0)
-    assert deal_folds(sparse, groups, random_seed=0).tolist() == folds.tolist()
-    assert balance(sparse) == pytest.approx((classes / classes.sum(axis=0)).sum(axis=1) / classes.sum(axis=1))
-    for probe in PROBES.values():
-        guesses = predicted(probe, vectors, classes, folds)
-        assert predicted(probe, vectors, sparse, folds).tolist() == guesses.tolist()
-        assert hits(guesses, sparse).tolist() == classes[np.arange(80), guesses].astype(float).tolist()
+    kept = in_two_groups(csr_matrix(classes), np.array([0, 0, 1, 2]))
+    assert kept.toarray().tolist() == [[False], [False], [True], [True]]
 
 
 def test_a_label_of_very_many_values_is_no_dense_table():
@@ -66,7 +52,7 @@ def test_a_label_of_very_many_values_is_no_dense_table():
     names = np.arange(20_000) // 2
     classes = csr_matrix((np.ones(20_000, np.float32), (np.arange(20_000), names)))
     tracemalloc.start()
-    kept = teachable(classes, np.arange(20_000))
+    kept = in_two_groups(classes, np.arange(20_000))
     folds = deal_folds(kept, np.arange(20_000), random_seed=0)
     balance(kept)
     most = tracemalloc.get_traced_memory()[1] / 2**20
@@ -77,7 +63,7 @@ def test_a_label_of_very_many_values_is_no_dense_table():
 
 def test_balance_gives_every_class_the_same_say():
     classes = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], dtype=bool)
-    weights = balance(classes)
+    weights = balance(csr_matrix(classes))
     assert weights[:3].sum() == pytest.approx(weights[3])
 
 
@@ -163,26 +149,43 @@ def test_nothing_of_a_fold_helps_to_classify_it(protocol):
     asked.
     """
     rng = np.random.default_rng(0)
-    classes = np.eye(3, dtype=bool)[np.arange(90) % 3]
+    classes = csr_matrix(np.eye(3, dtype=bool)[np.arange(90) % 3])
     vectors = np.eye(3)[np.arange(90) % 3] + rng.normal(size=(90, 3))
     folds = deal_folds(classes, np.arange(90) // 3, random_seed=0)
     before = predicted(PROBES[protocol], vectors, classes, folds)
     for fold in np.unique(folds):
-        changed = classes.copy()
-        changed[folds == fold] = np.roll(classes[folds == fold], 1, axis=1)
-        after = predicted(PROBES[protocol], vectors, changed, folds)
+        changed = classes.toarray()
+        changed[folds == fold] = np.roll(changed[folds == fold], 1, axis=1)
+        after = predicted(PROBES[protocol], vectors, csr_matrix(changed), folds)
         assert np.array_equal(after[folds == fold], before[folds == fold])
 
 
+class Constant(BaseEstimator):
+    """Right with one of its settings alone."""
+
+    def __init__(self, setting=1.0):
+        self.setting = setting
+
+    def fit(self, vectors, classes):
+        return self
+
+    def predict(self, vectors):
+        return np.full(len(vectors), int(self.setting == 7))
+
+
 def test_the_setting_that_suits_is_chosen():
-    tried: list[float] = []
+    classes = csr_matrix(np.eye(2, dtype=bool)[np.ones(20, dtype=int)])
+    probe = Probe(Constant(), {"setting": (1.0, 7.0, 3.0)})
+    assert predicted(probe, np.zeros((20, 2)), classes, np.arange(20) % 5).tolist() == [1] * 20
+    assert predicted(probe, np.zeros((20, 2)), classes, np.arange(20) % 2).tolist() == [0] * 20, (
+        "nothing to choose by"
+    )
 
-    def teach(vectors, classes, setting):
-        tried.append(setting)
-        return lambda others: np.full(len(others), int(setting == 7))
 
-    classes = np.eye(2, dtype=bool)[np.ones(20, dtype=int)]
-    folds = np.arange(20) % 5
-    found = predicted(Probe(teach, (1.0, 7.0, 3.0)), np.zeros((20, 2)), classes, folds)
-    assert found.tolist() == [1] * 20, "the one setting that is right"
-    assert set(tried) == {1.0, 7.0, 3.0}
+def test_a_track_of_several_classes_counts_as_much_as_others_with_the_nearest():
+    vectors = np.array([[1.0, 0.0], [1.0, 0.01], [1.0, 0.02], [0.0, 1.0]])
+    classes = csr_matrix(np.array([[1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 1]], dtype=np.float32))
+    probe = NearestNeighbourProbe(neighbours=3).fit(vectors, classes)
+    assert probe.predict(np.array([[1.0, 0.02]])).tolist() == [1], (
+        "a half and a whole vote against two halves"
+    )

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from one_fold import evaluate_vectors
 
 from soundkin.catalog.table import Catalog
-from soundkin.evaluation.protocol import Evaluation, evaluate_vectors
+from soundkin.evaluation.evaluation_report import Evaluation
 
 ARTISTS, TRACKS = 40, 6
 SPELLINGS = ("{}", "{}", "THE {}", "{}, The", "{} ", "{}")

@@ -13,12 +13,13 @@ import torch
 
 from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.embedder import Embedder, load
+from soundkin.embedding.export import EmbedResult
 from soundkin.embedding.store import read_embeddings, read_patches
 from soundkin.errors import AudioError, CatalogError, OtherModelError, OutputError, SoundkinError, UsageError
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
-from soundkin.pipelines.embed import EmbedResult, embed_catalog
+from soundkin.pipelines.embed import embed_catalog
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "export_embeddings.py"
 RATE_HZ = 22_050

@@ -11,15 +11,15 @@ from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.embedding.bundle import Bundle, load_bundle, save_bundle
 from soundkin.errors import ArtefactError, CatalogError, UsageError
-from soundkin.evaluation.protocol import read_evaluation
-from soundkin.evaluation.systems import TrackEmbedder
+from soundkin.evaluation.baselines import TrackEmbedder
+from soundkin.evaluation.evaluation_report import read_evaluation
+from soundkin.evaluation.systems import split_rule, trained_labels
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.files import sha256_of
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
-from soundkin.pipelines.judging.compared_systems import split_rule, trained_labels
 from soundkin.pipelines.report import write_report
 from soundkin.pipelines.train import compose, train
 
@@ -68,12 +68,12 @@ def test_only_tracks_of_the_split_that_training_left_out_are_judged(run, model, 
     assert evaluation.systems == ("model", "MFCC", "untrained", "chance")
     assert evaluation.trained_labels == ("genre",)
     assert {row.label for row in evaluation.rows} >= {"genre", "artist"}
-    assert "not heard in training" in evaluation.notes[0]
+    assert "was not trained on" in evaluation.notes[0]
     assert evaluation.verdict == json.loads((run / "metrics.json").read_text())["verdict"]
 
 
 @pytest.mark.slow
-def test_files_that_cannot_be_heard_are_listed_and_the_rest_is_judged(model, small_catalog, tmp_path):
+def test_files_that_cannot_be_decoded_are_listed_and_the_rest_is_judged(model, small_catalog, tmp_path):
     catalog = read_catalog(small_catalog)
     broken = tmp_path / "broken.mp3"
     broken.write_text("la la la")
@@ -90,9 +90,9 @@ def test_files_that_cannot_be_heard_are_listed_and_the_rest_is_judged(model, sma
     assert all(skipped.reason for skipped in evaluation.skipped)
 
 
-def test_nothing_that_can_be_heard_is_one_clear_error(model, small_catalog, tmp_path):
+def test_nothing_that_can_be_decoded_is_one_clear_error(model, small_catalog, tmp_path):
     catalog = some_tracks(small_catalog, tmp_path, path=[f"gone/{row}.ogg" for row in range(32)])
-    with pytest.raises(UsageError, match="none of the 32 files could be heard"):
+    with pytest.raises(UsageError, match="none of the 32 files could be decoded"):
         evaluate(model, catalog, split="all")
 
 
@@ -303,7 +303,7 @@ def test_vectors_without_audio_are_judged_without_what_needs_it(oracle, planted,
     catalog = some_tracks(planted, tmp_path, path=[f"gone/{row}.ogg" for row in range(32)])
     evaluation = evaluate(oracle, catalog, labels=["genre"])
     assert evaluation.systems == ("oracle", "chance")
-    assert any("None of the tracks could be heard" in note for note in evaluation.notes)
+    assert any("None of the tracks could be decoded" in note for note in evaluation.notes)
 
 
 @pytest.mark.slow
@@ -422,7 +422,7 @@ def test_what_is_nothing_to_compare_is_named(model, planted, tmp_path):
 
 
 def test_robustness_needs_a_model(oracle, planted):
-    with pytest.raises(UsageError, match="oracle cannot hear distorted audio"):
+    with pytest.raises(UsageError, match="oracle cannot embed distorted audio"):
         evaluate(oracle, planted, robustness=True)
 
 
@@ -472,7 +472,7 @@ def reported(run, oracle, answers, planted) -> Path:
 def test_people_are_asked_about_all_systems(reported):
     evaluation = read_evaluation(reported / "report.json")
     assert list(evaluation.sections) == ["assessors", "by_hand", "geometry", "fairness"]
-    assert evaluation.assessors.overall.of("oracle").mean == 1.0
+    assert evaluation.assessors.overall.score("oracle").mean == 1.0
     assert next(score.mean for score in evaluation.by_hand.preference if score.system == "oracle") == 1.0
     saved = json.loads((reported / "report.json").read_text())
     for name, section in evaluation.sections.items():
@@ -500,15 +500,15 @@ def test_the_judge_page_mixes_the_lists_and_holds_what_was_judged(reported, plan
 
 
 @pytest.mark.slow
-def test_what_was_heard_is_not_heard_again(reported, run, oracle, planted, tmp_path, monkeypatch):
+def test_what_was_embedded_is_not_embedded_again(reported, run, oracle, planted, tmp_path, monkeypatch):
     shutil.copytree(reported, tmp_path / "again")
-    monkeypatch.setattr(TrackEmbedder, "vectors", None)  # whoever listens fails
+    monkeypatch.setattr(TrackEmbedder, "embed_file", None)  # whatever embeds fails
     again = evaluate(run / "embeddings", planted, split="all", against=[oracle], output=tmp_path / "again")
     assert again.rows == read_evaluation(reported / "report.json").rows
     with pytest.raises(TypeError):
         evaluate(
             run / "embeddings", planted, split="all", output=tmp_path / "again"
-        )  # one more track to hear
+        )  # one more track to embed
 
 
 @pytest.mark.slow

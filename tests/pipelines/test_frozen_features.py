@@ -15,7 +15,7 @@ from soundkin.embedding.bundle import Bundle, load_bundle, save_bundle
 from soundkin.embedding.embedder import load
 from soundkin.embedding.store import read_embeddings, read_patches
 from soundkin.errors import ArtefactError, ConfigError, SoundkinError, UsageError
-from soundkin.evaluation.protocol import Evaluation
+from soundkin.evaluation.evaluation_report import Evaluation
 from soundkin.features.external import ExternalFrontEnd
 from soundkin.features.onnx_model import OnnxInput
 from soundkin.features.patches import PatchConfig

@@ -11,8 +11,6 @@ from soundkin.statistics.bootstrap import (
     draw_blocks,
     drawn_means,
     drawn_sums,
-    intervals,
-    paired_gains,
     too_few,
 )
 from soundkin.statistics.measure import Measure
@@ -71,33 +69,32 @@ def test_few_groups_have_means_and_neither_interval_nor_verdict(groups):
 
 
 def test_weights_make_the_mean_a_weighted_one():
-    result = intervals(
-        measure({"ours": np.array([1.0, 0.0, 0.0])}, [0, 1, 2], np.array([2.0, 1.0, 1.0])), 200, 0
-    )
-    assert result[0].mean == 0.5
+    weighted = measure({"ours": np.array([1.0, 0.0, 0.0])}, [0, 1, 2], np.array([2.0, 1.0, 1.0]))
+    assert compare(weighted, 200, 0).scores[0].mean == 0.5
 
 
 def test_items_without_a_score_are_left_out_for_all_systems():
     asked = measure({"ours": np.array([1.0, np.nan, 1.0]), "other": np.array([0.0, 0.5, 1.0])}, [0, 1, 2])
-    assert intervals(asked, 100, 0)[-1].mean == 0.5
+    assert compare(asked, 100, 0).scores[-1].mean == 0.5
 
 
 def test_one_group_has_a_mean_and_no_interval():
-    interval = intervals(measure({"ours": np.array([1.0, 0.5])}, [3, 3]), 100, 0)[0]
+    interval = compare(measure({"ours": np.array([1.0, 0.5])}, [3, 3]), 100, 0).scores[0]
     assert (interval.mean, interval.low, interval.high) == (0.75, None, None)
 
 
 def test_the_same_random_seed_gives_the_same_interval():
     scores = measure({"ours": np.random.default_rng(1).random(30)}, np.arange(30) // 3)
-    assert intervals(scores, 300, 7) == intervals(scores, 300, 7)
-    assert intervals(scores, 300, 7) != intervals(scores, 300, 8)
+    assert compare(scores, 300, 7) == compare(scores, 300, 7)
+    assert compare(scores, 300, 7) != compare(scores, 300, 8)
 
 
 def test_a_difference_is_paired():
     """Two systems that rise and fall together differ surely, however wide each one's own interval is."""
     hardness = np.random.default_rng(0).random(60)
     both = measure({"ours": hardness + 0.05, "other": hardness}, np.arange(60) // 3)
-    gain, alone = paired_gains(both, 1000, 0)[0], intervals(both, 1000, 0)[0]
+    compared = compare(both, 1000, 0)
+    gain, alone = compared.gains[0], compared.scores[0]
     assert (gain.low, gain.high) == pytest.approx((0.05, 0.05))
     assert alone.high - alone.low > 0.1
 
@@ -109,8 +106,10 @@ def test_intervals_over_artists_hold_the_truth_as_often_as_they_say_and_those_ov
     covered = naive_covered = 0
     for _ in range(trials):
         scores = rng.normal(size=artists).repeat(tracks) + 0.5 * rng.normal(size=artists * tracks)
-        covered += holds_zero(intervals(measure({"ours": scores}, groups), 400, 0)[0])
-        naive_covered += holds_zero(intervals(measure({"ours": scores}, np.arange(len(scores))), 400, 0)[0])
+        covered += holds_zero(compare(measure({"ours": scores}, groups), 400, 0).scores[0])
+        naive_covered += holds_zero(
+            compare(measure({"ours": scores}, np.arange(len(scores))), 400, 0).scores[0]
+        )
     assert covered / trials > 0.9
     assert naive_covered / trials < 0.7
 

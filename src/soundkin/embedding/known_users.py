@@ -1,4 +1,4 @@
-"""The users that a model bundle knows, and where users and tracks stand in their common space."""
+"""The users that a model bundle has learnt, and the common space of users and tracks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,7 @@ TRACKS_AT_ONCE = 65_536
 
 @dataclass(frozen=True, eq=False)
 class KnownUsers:
-    """A task that learnt from ratings, as the bundle has it, and the users whom the rows of `vectors` belong
-    to.
+    """A task of the bundle that learnt from ratings; row i of `vectors` is the user `ids[i]`.
 
     `ids` is empty where users.parquet was deleted.
     """
@@ -36,54 +35,49 @@ class KnownUsers:
     def track_vectors(
         self, vectors: Float32[np.ndarray, "tracks embedding"]
     ) -> Float32[np.ndarray, "tracks factors"]:
-        """Where tracks stand among the users, by the model's vectors of them; the length of these does not
-        matter.
-        """
+        """The model's track vectors, of any length, projected into the space of the users."""
         blocks = np.split(vectors, range(TRACKS_AT_ONCE, len(vectors), TRACKS_AT_ONCE))
         with one_torch_thread():
-            found = [self.task.track_vectors(torch.from_numpy(block)).numpy() for block in blocks]
-        return np.concatenate(found)
+            return np.concatenate(
+                [self.task.track_vectors(torch.from_numpy(block)).numpy() for block in blocks]
+            )
 
 
 def known_users(bundle: Bundle, folder: Path, task: str | None = None) -> KnownUsers:
-    """The users of the bundle from `folder` by `task`, or else by the first of `USER_TASKS` that it was
-    trained on.
+    """The users of the bundle from `folder` by `task`, or by the first of `USER_TASKS` it was trained on.
 
     Raises:
         UsageError: the model learnt nothing of users, or not by that task.
         ArtefactError: the bundle's parts do not fit each other.
     """
-    kind = _chosen(bundle, folder, task)
-    built = kind.from_json(bundle.tasks[kind.name], bundle.network_config.embedding_size)
-    prefix = f"tasks.{kind.name}."
+    kinds = {kind.name: kind for kind in USER_TASKS if kind.name in bundle.tasks}
+    if not kinds:
+        raise UsageError(
+            f"model {folder} knows no users: it was trained on {', '.join(bundle.tasks) or 'nothing'}. Train "
+            "one on ratings: soundkin train task=[ratings] ratings=ratings.csv ..."
+        )
+    if task is not None and task not in kinds:
+        raise UsageError(f"model {folder} was not trained on task {task}.{nearest(task, kinds)}")
+    name = task or next(iter(kinds))
+    built, prefix = (
+        kinds[name].from_json(bundle.tasks[name], bundle.network_config.embedding_size),
+        f"tasks.{name}.",
+    )
     state = {
-        name.removeprefix(prefix): part for name, part in bundle.task_state.items() if name.startswith(prefix)
+        key.removeprefix(prefix): part for key, part in bundle.task_state.items() if key.startswith(prefix)
     }
     try:
         built.load_state_dict(state)
     except RuntimeError as error:  # torch lists on many lines which tensors do not fit
         raise ArtefactError(
-            f"model {folder} is of another soundkin: its tensors do not fit the {kind.name} task. Use the one that it "
-            "was trained with, or train it again."
+            f"model {folder} is of another soundkin: its tensors do not fit the {name} task. Use the one "
+            "that it was trained with, or train it again."
         ) from error
     vectors = built.eval().requires_grad_(False).user_vectors().numpy()
-    ids = bundle.users.get(kind.name, [])
+    ids = bundle.users.get(name, [])
     if ids and len(ids) != len(vectors):
         raise ArtefactError(
-            f"{folder}/users.parquet names {len(ids)} users of the {kind.name} task, and the model has vectors of "
+            f"{folder}/users.parquet names {len(ids)} users of the {name} task, and the model has vectors of "
             f"{len(vectors)}. Copy or train the model again."
         )
     return KnownUsers(built, ids, vectors)
-
-
-def _chosen(bundle: Bundle, folder: Path, task: str | None) -> type[UserTask]:
-    found = {kind.name: kind for kind in USER_TASKS if kind.name in bundle.tasks}
-    if not found:
-        trained = ", ".join(bundle.tasks) or "nothing"
-        raise UsageError(
-            f"model {folder} knows no users: it was trained on {trained}. Train one on ratings: "
-            "soundkin train task=[ratings] ratings=ratings.csv ..."
-        )
-    if task is not None and task not in found:
-        raise UsageError(f"model {folder} was not trained on task {task}.{nearest(task, found)}")
-    return found[task] if task else next(iter(found.values()))

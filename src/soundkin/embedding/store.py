@@ -1,15 +1,16 @@
 """Embeddings on disk: vectors in Parquet parts, and a manifest with the checksum of each part.
 
     manifest.json             format version, model hash, where the model and the catalog are, the parts
-    tracks/PART.parquet       one row a track, in catalog order patches/PART.parquet      optional; row group
-    i holds the patches of row i in the tracks part of the same name skipped.csv               files that
-    could not be embedded: track_id, path, reason, what of, by which soundkin
+    tracks/PART.parquet       one row a track, in catalog order
+    patches/PART.parquet      optional; row group i holds the patches of row i in the tracks part of that name
+    skipped.csv               files that could not be embedded: track_id, path, reason, audio_hash, soundkin
 
-No part is ever overwritten (`parts` says why): until a new manifest takes the place of the old one, the
-folder holds the old embeddings whole. Reading needs neither torch nor pandas.
+A part's name ends in the hash of its content, so no part is ever overwritten by another: until a new manifest
+replaces the old one, the folder holds the old embeddings whole. Reading needs neither torch nor pandas;
+`export` writes.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,28 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from soundkin.config import Config, validate
-from soundkin.embedding.parts import Part, part_path, read_tracks, track_schema, vectors_of
 from soundkin.errors import ArtefactError, ConfigError, UsageError
 from soundkin.files import read_versioned_json, sha256_of, write_json
 from soundkin.shapes import Float32
 
 FORMAT = "soundkin embeddings"
 FORMAT_VERSION, OLDEST_READ = 2, 1  # 1 had no lyrics_hash: its audio_hash covered the lyrics too
+EMBED_AGAIN = "Run soundkin embed again: only what is missing is computed."
 
 
-class Manifest(Config):
+class Part(Config):
+    """A file of tracks and, if asked for, one of their patches."""
+
+    name: str = Field(pattern=r"^\d+-[0-9a-f]{16}$")
+    count: int
+    tracks_sha256: str
+    patches_sha256: str | None = None
+
+
+class EmbeddingsManifest(Config):
     """What the embeddings are. Paths are relative to the folder where they can be."""
 
     model_hash: str
@@ -62,6 +73,21 @@ class PatchEmbeddings:
     vectors: Float32[np.ndarray, "patches embedding"]
 
 
+def track_schema(embedding_size: int) -> pa.Schema:
+    """Columns of a tracks file."""
+    return pa.schema(
+        {
+            "track_id": pa.string(),
+            "vector": pa.list_(pa.float32(), embedding_size),
+            "duration_seconds": pa.float64(),
+            "model_hash": pa.string(),
+            "audio_hash": pa.string(),
+            "lyrics_hash": pa.string(),
+            "warnings": pa.list_(pa.string()),
+        }
+    )
+
+
 def read_embeddings(folder: Path) -> Embeddings:
     """Read an embeddings folder and check all of it.
 
@@ -74,8 +100,8 @@ def read_embeddings(folder: Path) -> Embeddings:
     columns: dict[str, list[Any]] = {"track_id": [], "duration_seconds": [], "audio_hash": []}
     row = 0
     for part in manifest.parts:
-        table = _read_tracks(folder, part, manifest)
-        vectors[row : row + part.count] = vectors_of(table)
+        table = _read_checked_tracks(folder, part, manifest)
+        vectors[row : row + part.count] = _vectors_in(table)
         row += part.count
         for name, values in columns.items():
             values += table[name].to_pylist()
@@ -91,8 +117,7 @@ def read_embeddings(folder: Path) -> Embeddings:
 
 
 def read_patches(folder: Path, track_ids: Collection[str] | None = None) -> Iterator[PatchEmbeddings]:
-    """Yield the patch vectors of all tracks, or of `track_ids`, in catalog order with one track in memory at
-    a time.
+    """Yield patch vectors of all tracks, or of `track_ids`, in catalog order, one track in memory at a time.
 
     Raises:
         UsageError: the embeddings were made without patch vectors.
@@ -103,18 +128,19 @@ def read_patches(folder: Path, track_ids: Collection[str] | None = None) -> Iter
     for part in manifest.parts:
         if part.patches_sha256 is None:
             raise UsageError(
-                f"{folder} holds no patch vectors. Run the same `soundkin embed` again with --patches."
+                f"{folder} holds no patch vectors. Run the same `soundkin embed` with --patches."
             )
-        path = _checked(part_path(folder, "patches", part.name), part.patches_sha256)
-        with pq.ParquetFile(path) as patches:
-            for row, track_id in enumerate(_read_tracks(folder, part, manifest)["track_id"].to_pylist()):
+        with pq.ParquetFile(
+            _checked(part_path(folder, "patches", part.name), part.patches_sha256)
+        ) as patches:
+            ids = _read_checked_tracks(folder, part, manifest)["track_id"].to_pylist()
+            for row, track_id in enumerate(ids):
                 if track_ids is None or track_id in track_ids:
                     table = patches.read_row_group(row)
-                    vectors = vectors_of(table)
-                    yield PatchEmbeddings(track_id, table["start_seconds"].to_pylist(), vectors)
+                    yield PatchEmbeddings(track_id, table["start_seconds"].to_pylist(), _vectors_in(table))
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> EmbeddingsManifest:
     """The manifest alone; the parts it names are not looked at.
 
     Raises:
@@ -123,14 +149,13 @@ def read_manifest(folder: Path) -> Manifest:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UsageError(
-            f"embeddings folder {folder} does not exist. Make it: soundkin embed MODEL CATALOG -o {folder}"
-        )
+        make = f"soundkin embed MODEL CATALOG -o {folder}"
+        raise UsageError(f"embeddings folder {folder} does not exist. Make it: {make}")
     path = folder / "manifest.json"
     values = read_versioned_json(path, FORMAT, FORMAT_VERSION, OLDEST_READ)
     del values["format"], values["format_version"]
     try:
-        manifest = validate(Manifest, values)
+        manifest = validate(EmbeddingsManifest, values)
     except ConfigError as error:
         raise ArtefactError(f"{path} is corrupt: {error} Run soundkin embed again.") from error
     if manifest.count != sum(part.count for part in manifest.parts):
@@ -138,13 +163,28 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: EmbeddingsManifest) -> None:
     """Put `manifest` in place: from now on it says what the folder holds."""
     values = {"format": FORMAT, "format_version": FORMAT_VERSION, **manifest.model_dump(mode="json")}
     write_json(folder / "manifest.json", values)
 
 
-def _read_tracks(folder: Path, part: Part, manifest: Manifest) -> pa.Table:
+def part_path(folder: Path, kind: str, name: str) -> Path:
+    """Where the file of a part lies; `kind` is `tracks` or `patches`."""
+    return folder / kind / f"{name}.parquet"
+
+
+def read_tracks(folder: Path, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The tracks of a part; parts of format version 1 get the column `lyrics_hash`, empty."""
+    with pq.ParquetFile(part_path(folder, "tracks", name)) as file:
+        table = file.read(columns)
+    if "lyrics_hash" in table.column_names or (columns is not None and "lyrics_hash" not in columns):
+        return table
+    empty = pa.array([""] * len(table), pa.string())
+    return table.add_column(table.column_names.index("audio_hash") + 1, "lyrics_hash", empty)
+
+
+def _read_checked_tracks(folder: Path, part: Part, manifest: EmbeddingsManifest) -> pa.Table:
     path = _checked(part_path(folder, "tracks", part.name), part.tracks_sha256)
     table = read_tracks(folder, part.name)
     if table.schema != track_schema(manifest.embedding_size) or len(table) != part.count:
@@ -160,10 +200,13 @@ def _read_tracks(folder: Path, part: Part, manifest: Manifest) -> pa.Table:
 
 def _checked(path: Path, sha256: str) -> Path:
     if not path.is_file():
-        raise ArtefactError(f"{path} is missing. Run soundkin embed again: only what is missing is computed.")
+        raise ArtefactError(f"{path} is missing. {EMBED_AGAIN}")
     if sha256_of(path) != sha256:
-        raise ArtefactError(
-            f"{path} is corrupt: its checksum is not the one in manifest.json. "
-            "Run soundkin embed again: only what is missing is computed."
-        )
+        raise ArtefactError(f"{path} is corrupt: its checksum is not the one in manifest.json. {EMBED_AGAIN}")
     return path
+
+
+def _vectors_in(table: pa.Table) -> Float32[np.ndarray, "rows embedding"]:
+    values = table["vector"].combine_chunks().flatten()
+    vectors = np.from_dlpack(values)  # values.to_numpy() would import pandas
+    return vectors.reshape(len(table), -1)

@@ -1,4 +1,4 @@
-"""Whom the user vectors of a bundle belong to: a table of its own, because it names people."""
+"""The ids of a bundle's user vectors: a table of its own, because it names people."""
 
 from pathlib import Path
 

@@ -1,10 +1,9 @@
-"""The shape of the space that vectors span: hubs, how far a track's patches lie apart, how many dimensions
-are used.
+"""The shape of the embedding space: hubs, how far a track's patches lie apart, how many dimensions are used.
 
-- *Hubs*, by the cosine and by each similarity of `hub_reduction`; where questions are given, what that costs
-  or gains in retrieval, with the filter on.
-- *Spread*: the mean cosine distance of two patches of one track, against that of two patches of different
-  tracks.
+- *Hubs*, by the cosine and by each similarity of `hubness`; where questions are given, what that costs or
+  gains in retrieval, with the filter on.
+- *Spread*: the mean cosine distance of two patches of one track, compared with that of two patches of
+  different tracks.
 - *Effective dimension*: the participation ratio of the eigenvalues of the covariance, (sum)^2 / sum of
   squares (P. Gao et al., "A theory of multineuronal dimensionality, dynamics and measurement", 2017), and how
   many dimensions hold 95% of the variance. Vectors have unit length there, since cosine is what queries
@@ -13,24 +12,26 @@ are used.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel
 
-from soundkin.evaluation.hub_reduction import COSINE, RESAMPLES, Neighbours, Retrieved, neighbours
-from soundkin.evaluation.hubness import Hubness
+from soundkin.errors import UsageError
+from soundkin.evaluation.hubness import COSINE, RESAMPLES, Neighbours, RetrievalGain, neighbours
 from soundkin.evaluation.label_questions import Question
-from soundkin.evaluation.spread import BETWEEN, WITHIN, Spread, spread_of
-from soundkin.evaluation.systems import check_systems
 from soundkin.progress import progress
 from soundkin.shapes import Float, Int, typechecked
-from soundkin.statistics.bootstrap import interval_note, too_few
+from soundkin.statistics.bootstrap import Interval, compare, interval_note, too_few
+from soundkin.statistics.measure import Measure
 from soundkin.statistics.scaling import unit_length
 
 MOST_TRACKS = 5000  # ranked in full, in 5 s a system and 150 MB; of more, a sample
 MOST_VARIANCE = 0.95
 ROWS_AT_ONCE = 4096
+ROUNDING = 1e-12  # a variance below this is none
+WITHIN, BETWEEN = "within a track", "between tracks"
 
 
 class Dimensions(BaseModel, frozen=True):
@@ -46,11 +47,29 @@ class Dimensions(BaseModel, frozen=True):
     holding_most: int
 
 
-class Geometry(BaseModel, frozen=True):
-    """The spaces of systems side by side; the first one is ours, and `spread` is of its patches.
+class Spread(BaseModel, frozen=True):
+    """Mean cosine distance, in [0, 2], of two patches of one track, and of two tracks.
 
-    `ranked` is how many tracks stand behind hubs and retrieval: all, or a sample of very many. They are by so
-    many artists (`groups`; `unit`), whom intervals draw.
+    It is over the `tracks` of several patches, by so many artists (`groups`).
+    """
+
+    system: str
+    tracks: int
+    groups: int
+    within: Interval
+    between: Interval
+
+    @property
+    def ratio(self) -> float | None:
+        """Within over between: 0 where a track is a point, 1 where its patches lie anywhere; None for 0/0."""
+        return self.within.mean / self.between.mean if self.between.mean > 1e-9 else None
+
+
+class Geometry(BaseModel, frozen=True):
+    """The spaces of the compared systems; the first one is ours, and `spread` is of its patches.
+
+    Hubs and retrieval are measured on `ranked` tracks: all, or a sample of very many. They are by so many
+    artists (`groups`; `unit`), whom intervals draw.
     """
 
     title: ClassVar[str] = "geometry"
@@ -70,14 +89,12 @@ class Geometry(BaseModel, frozen=True):
         """One line: the hubs of ours, what reducing them does, its dimensions, how far patches lie apart."""
         if self.ranked < 2:
             return "nothing measured: neighbours need two tracks."
-        cosine, *others = [of for of in self.neighbours if of.hubness.system == self.systems[0]]
-        used = self.dimensions[0]
+        cosine, *reduced = [by for by in self.neighbours if by.hubness.system == self.systems[0]]
+        hubs, used = cosine.hubness, self.dimensions[0]
         parts = [
-            f"{used.system}: skewness of hubs {_hubs_in_words(cosine.hubness)}",
-            *(
-                f"{of.similarity} brings it to {of.hubness.skewness:.2f}{_gains_in_words(of)}"
-                for of in others
-            ),
+            f"{used.system}: skewness of hubs {hubs.skewness:.2f} (antihubs {hubs.antihubs:.0%}, the largest "
+            f"hub in {hubs.largest_hub:.1%} of lists)",
+            *(f"{by.similarity} brings it to {by.hubness.skewness:.2f}{_first_gain(by)}" for by in reduced),
             f"{used.effective:.1f} of {used.given} dimensions in effect",
         ]
         if self.spread is not None and self.spread.ratio is not None:
@@ -85,30 +102,33 @@ class Geometry(BaseModel, frozen=True):
         return "; ".join(parts)
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print, one a system and similarity; what no similarity changes stands with the plain
-        cosine.
-        """
-        dimensions = {of.system: of for of in self.dimensions}
+        """Rows to print, one a system and similarity; the row of the cosine holds what none changes."""
         return [
             {
-                "system": of.hubness.system,
-                "similarity": of.similarity,
+                "system": by.hubness.system,
+                "similarity": by.similarity,
                 f"tracks ({self.unit})": f"{self.ranked} ({self.groups})",
-                "hubness: skewness": f"{of.hubness.skewness:.2f}",
-                "antihubs": f"{of.hubness.antihubs:.0%}",
-                "largest hub": f"{of.hubness.largest_hub:.1%}",
-                **{f"{found.label} {found.metric}": _score_in_words(found) for found in of.retrieval},
-                **(self._of_the_space(dimensions[of.hubness.system]) if of.similarity == COSINE else {}),
+                "hubness: skewness": f"{by.hubness.skewness:.2f}",
+                "antihubs": f"{by.hubness.antihubs:.0%}",
+                "largest hub": f"{by.hubness.largest_hub:.1%}",
+                **{
+                    f"{gain.label} {gain.metric}": f"{gain.score}"
+                    if gain.gain is None
+                    else f"{gain.score.mean:.2f} ({gain.gain:+.2f})"
+                    for gain in by.retrieval
+                },
+                **(self._space_cells(by.hubness.system) if by.similarity == COSINE else {}),
             }
-            for of in self.neighbours
+            for by in self.neighbours
         ]
 
-    def _of_the_space(self, used: Dimensions) -> dict[str, str]:
+    def _space_cells(self, system: str) -> dict[str, str]:
+        used = next(used for used in self.dimensions if used.system == system)
         cells = {
             "effective dimension": f"{used.effective:.1f} of {used.given}",
             f"hold {MOST_VARIANCE:.0%} of variance": str(used.holding_most),
         }
-        if self.spread is not None and self.spread.system == used.system:
+        if self.spread is not None and self.spread.system == system:
             cells |= {
                 f"distance {WITHIN}": str(self.spread.within),
                 f"distance {BETWEEN}": str(self.spread.between),
@@ -131,153 +151,168 @@ def geometry(
     `patches` are the patch vectors that the first system has of each track, in the same order: they are
     looked at one track at a time, and may be read from a file meanwhile. `questions` are about the same
     tracks. Intervals draw whole `artists`, numbers of the tracks' artists (those of the questions by
-    default), or whole tracks where nobody says by whom they are. Of more than `most_tracks` tracks a sample
-    is ranked; memory is bounded by it, and time grows with its square.
+    default), or whole tracks where these are not known. Of more than `most_tracks` tracks a sample is ranked;
+    memory is bounded by it, and time grows with its square.
 
     Raises:
-        UsageError: vectors or patches do not match the tracks, or hold a NaN or infinity.
+        UsageError: patches do not match the tracks, or hold a NaN or infinity.
     """
-    tracks = len(next(iter(systems.values()), ()))
-    check_systems(systems, [f"in row {row}" for row in range(tracks)])
+    ours, tracks = next(iter(systems)), len(next(iter(systems.values())))
     sample = np.random.default_rng(random_seed).permutation(tracks)[:most_tracks]
     artists = questions[0].groups if artists is None and questions else artists
     groups, unit = (np.arange(tracks), "tracks") if artists is None else (artists, "artists")
-    picked = [_picked(asked, sample) for asked in questions]
-    found = [
-        neighbours(name, vectors[sample], picked, k, random_seed, resamples, unit)
+    sampled = [_select(question, sample) for question in questions]
+    by_system = [
+        neighbours(name, vectors[sample], sampled, k, random_seed, resamples, unit)
         for name, vectors in progress(systems.items(), "geometry", total=len(systems), unit="system")
     ]
-    ours = next(iter(systems))
-    spread = None if patches is None else spread_of(ours, patches, groups, resamples, random_seed)
+    spread = None if patches is None else measure_spread(ours, patches, groups, resamples, random_seed)
+    drawn = interval_note(len(np.unique(groups)), unit, resamples)
+    narrow = [name for name, vectors in systems.items() if tracks <= vectors.shape[1]]
+    notes = _ranking_notes(tracks, len(sample), by_system[0][0].retrieval, drawn)
+    if narrow:
+        names = " and ".join(narrow)
+        notes.append(f"{tracks} tracks cannot show more than {max(tracks - 1, 0)} dimensions of {names}.")
+    notes.append(_spread_note(spread, patches is not None, unit))
     return Geometry(
         systems=tuple(systems),
         tracks=tracks,
         ranked=len(sample),
-        neighbours=tuple(of for of_system in found for of in of_system),
+        neighbours=tuple(chain.from_iterable(by_system)),
         dimensions=tuple(effective_dimensions(name, vectors) for name, vectors in systems.items()),
         spread=spread,
         groups=len(np.unique(groups[sample])),
         unit=unit,
-        notes=tuple(
-            _notes(systems, patches is not None, found[0], spread, len(sample), groups, unit, resamples)
-        ),
+        notes=tuple(notes),
         provenance={"random_seed": random_seed, "resamples": resamples, "k": k},
     )
 
 
 @typechecked
 def effective_dimensions(system: str, vectors: Float[np.ndarray, "tracks embedding"]) -> Dimensions:
-    """Participation ratio of the covariance of unit vectors, and how many of its directions hold 95% of
-    variance.
-    """
-    variances = _variances(vectors)
-    total = variances.sum()
-    if total <= 0:
-        return Dimensions(system=system, given=vectors.shape[1], effective=0.0, holding_most=0)
-    held = np.cumsum(variances) / total
+    """Participation ratio of the covariance of unit vectors, and how many directions hold 95% of variance."""
+    tracks, size = vectors.shape
+    total, products = np.zeros(size), np.zeros((size, size))
+    for start in range(0, tracks, ROWS_AT_ONCE):
+        unit = unit_length(np.asarray(vectors[start : start + ROWS_AT_ONCE], dtype=np.float64))
+        total += unit.sum(axis=0)
+        products += unit.T @ unit
+    mean = total / max(tracks, 1)
+    variances = np.linalg.eigvalsh(products / max(tracks, 1) - np.outer(mean, mean))[::-1]
+    variances = np.where(variances > ROUNDING, variances, 0.0)
+    shares = variances / variances.sum() if variances.any() else variances
     return Dimensions(
         system=system,
-        given=vectors.shape[1],
-        effective=float(total**2 / np.sum(variances**2)),
-        holding_most=int(np.searchsorted(held, MOST_VARIANCE * (1 - 1e-9)) + 1),
+        given=size,
+        effective=float(1 / np.sum(shares**2)) if shares.any() else 0.0,
+        holding_most=int((np.cumsum(shares) < MOST_VARIANCE * (1 - 1e-9)).sum() + 1) if shares.any() else 0,
     )
 
 
-def _variances(vectors: Float[np.ndarray, "tracks embedding"]) -> Float[np.ndarray, " directions"]:
-    """Eigenvalues of the covariance of unit vectors, the greatest first; rounding errors are 0."""
-    tracks, size = vectors.shape
-    if not tracks:
-        return np.zeros(0)
-    blocks = [vectors[start : start + ROWS_AT_ONCE] for start in range(0, tracks, ROWS_AT_ONCE)]
-    mean = sum(_unit(block).sum(axis=0) for block in blocks) / tracks
-    if tracks <= size:  # the same eigenvalues, of fewer products
-        centred = _unit(vectors) - mean
-        products = centred @ centred.T / tracks
-    else:
-        products = np.zeros((size, size))
-        for block in blocks:
-            centred = _unit(block) - mean
-            products += centred.T @ centred / tracks
-    eigenvalues = np.linalg.eigvalsh(products)[::-1]
-    return np.where(eigenvalues > 1e-12, eigenvalues, 0.0)
-
-
-def _unit(vectors: Float[np.ndarray, "rows embedding"]) -> Float[np.ndarray, "rows embedding"]:
-    return unit_length(np.asarray(vectors, dtype=np.float64))
-
-
-def _picked(asked: Question, rows: Int[np.ndarray, " rows"]) -> Question:
-    """The question put to some of the tracks, in this order."""
-    return replace(
-        asked,
-        values=[asked.values[row] for row in rows],
-        filter_values=[asked.filter_values[row] for row in rows],
-        groups=asked.groups[rows],
-    )
-
-
-def _score_in_words(found: Retrieved) -> str:
-    return f"{found.score}" if found.gain is None else f"{found.score.mean:.2f} ({found.gain:+.2f})"
-
-
-def _hubs_in_words(found: Hubness) -> str:
-    return f"{found.skewness:.2f} (antihubs {found.antihubs:.0%}, the largest hub in {found.largest_hub:.1%} of lists)"
-
-
-def _gains_in_words(found: Neighbours) -> str:
-    """What the first question gains, of several."""
-    gains = [
-        f"{of.label} {of.metric} by {of.gain:+.2f}{f' ({few})' if (few := too_few(of.groups, of.unit)) else ''}"
-        for of in found.retrieval[:1]
-        if of.gain is not None
-    ]
-    return f", changing {gains[0]}" if gains else ""
-
-
-def _notes(
-    systems: Mapping[str, np.ndarray],
-    patches_given: bool,
-    of_ours: Sequence[Neighbours],
-    spread: Spread | None,
-    ranked: int,
+def measure_spread(
+    system: str,
+    patches: Iterable[Float[np.ndarray, "patches _"]],
     groups: Int[np.ndarray, " tracks"],
-    unit: str,
     resamples: int,
-) -> list[str]:
-    """What a reader has to know before believing the table."""
-    tracks = len(groups)
+    random_seed: int,
+) -> Spread | None:
+    """How far `patches` of tracks in order lie apart, on draws of `groups`: the tracks' artists.
+
+    None where no track has two patches, or none has company. Raises UsageError as `geometry`.
+    """
+    within, between = patch_distances(patches)
+    if len(within) != len(groups):
+        raise UsageError(
+            f"patches of {len(within)} tracks for {len(groups)} vectors. Give those of each track."
+        )
+    measure = Measure(
+        "spread", "patches", "cosine distance", None, {WITHIN: within, BETWEEN: between}, groups
+    )
+    tracks = int(measure.asked.sum())
+    if not tracks:
+        return None
+    found = compare(measure, resamples, random_seed)
+    return Spread(
+        system=system, tracks=tracks, groups=found.groups, within=found.scores[0], between=found.scores[1]
+    )
+
+
+@typechecked
+def patch_distances(
+    patches: Iterable[Float[np.ndarray, "_ embedding"]],
+) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
+    """Each track's mean cosine distance of two of its patches, and of one of these and one of another track.
+
+    One track's patches are in memory at a time. All pairs are counted, by sums of unit vectors; other tracks
+    count alike, however many patches they have. Within is NaN for a track of fewer than two patches, between
+    for one without any or without company. Raises UsageError for a NaN or infinity.
+    """
+    sums_by_track = []
+    for row, vectors in enumerate(patches):
+        if not np.isfinite(vectors).all():
+            raise UsageError(f"a patch vector of track {row} holds a NaN or infinity. Leave the track out.")
+        unit = unit_length(np.asarray(vectors, dtype=np.float64))
+        # Patches that are not all zero have a cosine of 1 with themselves.
+        sums_by_track.append((len(unit), unit.sum(axis=0), np.square(unit).sum()))
+    if not sums_by_track:
+        return np.zeros(0), np.zeros(0)
+    counts, sums, with_itself = (np.array(part) for part in zip(*sums_by_track, strict=True))
+    within = 1 - _divide(np.square(sums).sum(axis=1) - with_itself, counts * (counts - 1))
+    means = sums / np.maximum(counts, 1)[:, None]
+    others = np.where(counts > 0, (counts > 0).sum() - 1, 0)
+    between = 1 - _divide(means @ means.sum(axis=0) - np.square(means).sum(axis=1), others)
+    return within, between
+
+
+def _divide(part: np.ndarray, whole: np.ndarray) -> Float[np.ndarray, " tracks"]:
+    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
+
+
+def _select(question: Question, rows: Int[np.ndarray, " rows"]) -> Question:
+    """The question about some of the tracks, in this order."""
+    values, filter_values = (
+        [column[row] for row in rows] for column in (question.values, question.filter_values)
+    )
+    return replace(question, values=values, filter_values=filter_values, groups=question.groups[rows])
+
+
+def _first_gain(by: Neighbours) -> str:
+    if not by.retrieval or by.retrieval[0].gain is None:
+        return ""
+    first = by.retrieval[0]
+    few = too_few(first.groups, first.unit)
+    return f", changing {first.label} {first.metric} by {first.gain:+.2f}{f' ({few})' if few else ''}"
+
+
+def _ranking_notes(tracks: int, ranked: int, retrieval: Sequence[RetrievalGain], drawn: str) -> list[str]:
+    """What a reader has to know before believing hubs and retrieval."""
     notes = [
-        "Skewness is 0 for an even spread and above 2 for a space with clear hubs; antihubs stand in no list. Mutual "
-        "proximity is the Gaussian version, which leaves more hubs than the empirical one where cosines are not "
-        "normal. Queries are answered by plain cosine; the rest is what reducing hubs would do."
+        "Skewness is 0 for an even spread and above 2 for a space with clear hubs; antihubs are in no list. "
+        "Mutual proximity is the Gaussian version, which leaves more hubs than the empirical one where "
+        "cosines are not normal. Queries are answered by plain cosine; the rest is what reducing hubs would "
+        "do."
     ]
     if ranked < tracks:
         notes.append(
             f"Hubs and retrieval are those of {ranked} tracks drawn from {tracks}: hubs tend to grow with a "
             "collection, so the whole may have more."
         )
-    if of_ours[0].retrieval:
-        asked = ", ".join(
-            f"{of.label} of {of.tracks} tracks ({of.groups} {of.unit})" for of in of_ours[0].retrieval
-        )
+    if retrieval:
+        asked = ", ".join(f"{by.label} of {by.tracks} tracks ({by.groups} {by.unit})" for by in retrieval)
         notes.append(
-            f"Retrieval is with the filter on, where there is one: {asked}; in brackets, how far each similarity is "
-            f"above the cosine. {interval_note(len(np.unique(groups)), unit, resamples)}"
-        )
-    narrow = [name for name, vectors in systems.items() if tracks <= vectors.shape[1]]
-    if narrow:
-        notes.append(
-            f"{tracks} tracks cannot show more than {max(tracks - 1, 0)} dimensions of {' and '.join(narrow)}."
-        )
-    if not patches_given:
-        notes.append("No patch vectors were given: how far a track's patches lie apart is not known.")
-    elif spread is None:
-        notes.append(
-            "No track has two patches, or there is no second track: nothing to compare patches with."
-        )
-    else:
-        notes.append(
-            f"Patches are those of {spread.tracks} tracks ({spread.groups} {unit}) that have two or more. Patches that "
-            f"share sound, by overlap or repetition, lie close for that alone. Intervals draw whole {unit}."
+            f"Retrieval is with the filter on, where there is one: {asked}; in brackets, how far each "
+            f"similarity is above the cosine. {drawn}"
         )
     return notes
+
+
+def _spread_note(spread: Spread | None, patches_given: bool, unit: str) -> str:
+    if not patches_given:
+        return "No patch vectors were given: how far a track's patches lie apart is not known."
+    if spread is None:
+        return "No track has two patches, or there is no second track: nothing to compare patches with."
+    return (
+        f"Patches are those of {spread.tracks} tracks ({spread.groups} {unit}) that have two or more. "
+        "Patches that share sound, by overlap or repetition, lie close for that alone. Intervals draw whole "
+        f"{unit}."
+    )

@@ -1,7 +1,7 @@
 """Groups of tracks, or of users, whom a system may serve unequally.
 
-A grouping is `Values`, as in `questions`: the names of the groups that each item is in. One in several groups
-counts in each. What is not known is a group of its own, so that nobody drops out of sight for want of a
+A grouping is `Values`, as in `label_questions`: the names of the groups that each item is in. An item in
+several groups counts in each. What is not known is a group of its own, so that no item is lost for want of a
 label.
 """
 
@@ -16,25 +16,23 @@ from soundkin.catalog.table import Catalog
 from soundkin.evaluation.label_questions import Values, column_values, memberships
 from soundkin.shapes import Float, Int, typechecked
 
-UNKNOWN = "unknown"
-NEVER = "never played"
+UNKNOWN, NEVER = "unknown", "never played"
 COLUMNS = ("genre", "decade")  # unless others are asked for
 POPULARITY, CATALOGUE, ACTIVITY = "popularity", "artist's catalogue", "activity"
 CATALOGUE_SIZES = ((1, "1 track"), (4, "2-4 tracks"), (9, "5-9 tracks"))  # up to so many
 LARGEST_CATALOGUE = "10+ tracks"
 DECILE_NOTE = (
-    "Decile 1 holds the tenth with the fewest plays, decile 10 that with the most; level ones stay together."
+    "Decile 1 holds the tenth with the fewest plays, decile 10 that with the most; ties stay together."
 )
 
 Groupings = Mapping[str, Values]
 Counts = Float[np.ndarray, " items"] | Int[np.ndarray, " items"]
 
 
-def groups_of(
+def track_groups(
     catalog: Catalog, columns: Sequence[str] | None = None, plays_per_track: Counts | None = None
 ) -> dict[str, Values]:
-    """Group tracks by columns, by the size of their lead artist's catalogue, and by how often they are
-    played.
+    """Group tracks by columns, by the catalogue size of their lead artist, and by how often they are played.
 
     `columns` default to genre and decade, as far as the catalog has them. `plays_per_track` [tracks] is in
     catalog order, NaN where it is not known; without it there is no popularity.
@@ -49,34 +47,38 @@ def groups_of(
             catalog.require(
                 "year" if column == "decade" else column, "it was named as a column to split scores by."
             )
-    found = {column: _named(column_values(catalog, column)) for column in columns}
-    if any(catalog.artists.keys):
-        found[CATALOGUE] = _catalogue_sizes(catalog)
+    groups: dict[str, Values] = {
+        column: [values or (UNKNOWN,) for values in column_values(catalog, column)] for column in columns
+    }
+    artists = catalog.artists
+    if any(artists.keys):
+        sizes = np.bincount(artists.groups)[artists.groups]
+        groups[CATALOGUE] = [
+            (_catalogue_size(size) if lead else UNKNOWN,)
+            for size, lead in zip(sizes, artists.leads, strict=True)
+        ]
     if plays_per_track is not None:
-        found[POPULARITY] = deciles(plays_per_track)
-    return found
+        groups[POPULARITY] = deciles(plays_per_track)
+    return groups
 
 
 def user_groups(plays_per_user: Counts) -> dict[str, Values]:
-    """Group users by how many tracks they are known to like: whoever has played little is hard to know."""
+    """Group users by how many tracks they are known to like: little is known of who has played little."""
     return {ACTIVITY: deciles(plays_per_user)}
 
 
 @typechecked
 def deciles(plays: Counts) -> Values:
-    """The tenth of the played items that each stands in, by plays; items of equally many share one, by their
-    mean rank.
+    """The tenth of the played items that each is in, by plays; ties share one, by their mean rank.
 
     Never played is a group of its own, and so is NaN.
     """
     counts = np.asarray(plays, dtype=float)
-    found: list[tuple[str, ...]] = [(UNKNOWN,) if np.isnan(count) else (NEVER,) for count in counts]
-    played = np.flatnonzero(counts > 0)
-    if len(played):
-        places = (rankdata(counts[played]) - 0.5) / len(played)
-        for row, place in zip(played, places, strict=True):
-            found[row] = (f"decile {int(10 * place) + 1}",)
-    return found
+    played = counts > 0
+    tenths = (10 * (rankdata(counts[played]) - 0.5) / max(played.sum(), 1)).astype(int) + 1
+    names = np.where(np.isnan(counts), UNKNOWN, NEVER).astype(object)
+    names[played] = [f"decile {tenth}" for tenth in tenths]
+    return [(name,) for name in names]
 
 
 def members_of(values: Values) -> tuple[list[str], csr_matrix]:
@@ -85,29 +87,14 @@ def members_of(values: Values) -> tuple[list[str], csr_matrix]:
     The order is the alphabet's, but numbers go by size and the unknown comes last.
     """
     alphabetical = sorted({name for held in values for name in held})
-    order = sorted(range(len(alphabetical)), key=lambda place: _place_of(alphabetical[place]))
+    order = sorted(range(len(alphabetical)), key=lambda place: _sort_key(alphabetical[place]))
     return [alphabetical[place] for place in order], memberships(values)[:, order]
 
 
-def _place_of(name: str) -> tuple[bool, list[tuple[int, str]], str]:
-    return name == UNKNOWN, [_part(part) for part in re.split(r"(\d+)", name)], name
+def _sort_key(name: str) -> tuple[bool, list[tuple[int, str]], str]:
+    parts = [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return name == UNKNOWN, parts, name
 
 
-def _part(text: str) -> tuple[int, str]:
-    return (int(text), "") if text.isdecimal() else (-1, text)
-
-
-def _named(values: Values) -> Values:
-    return [held or (UNKNOWN,) for held in values]
-
-
-def _catalogue_sizes(catalog: Catalog) -> Values:
-    sizes = np.bincount(catalog.artists.groups)[catalog.artists.groups]
-    return [
-        (_size_in_words(size),) if lead else (UNKNOWN,)
-        for size, lead in zip(sizes, catalog.artists.leads, strict=True)
-    ]
-
-
-def _size_in_words(tracks: int) -> str:
+def _catalogue_size(tracks: int) -> str:
     return next((name for most, name in CATALOGUE_SIZES if tracks <= most), LARGEST_CATALOGUE)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from sklearn.preprocessing import MultiLabelBinarizer
 
 from soundkin.catalog.table import Catalog
 from soundkin.shapes import Int
@@ -12,8 +13,8 @@ from soundkin.shapes import Int
 Values = Sequence[tuple[str, ...]]  # what one column holds for each track; () where it is empty
 
 DEFAULT_LABELS = ("genre", "artist", "album", "decade")
-# Whose sharers are kept apart: tracks by one artist sound alike for reasons other than their genre, tracks of one
-# album for reasons other than their artist. Tracks of one album have no such third.
+# Tracks that share this column are no candidates for each other: tracks by one artist sound alike for reasons
+# other than their genre, tracks of one album for reasons other than their artist.
 FILTERED_BY = {"artist": "album", "album": None}
 
 
@@ -76,9 +77,4 @@ def group_numbers(values: Values) -> Int[np.ndarray, " tracks"]:
 
 def memberships(values: Values) -> csr_matrix:
     """Which track holds which value: sparse ones, [tracks, names in alphabetical order]."""
-    names = {name: place for place, name in enumerate(sorted({name for held in values for name in held}))}
-    pairs = [(row, names[name]) for row, held in enumerate(values) for name in set(held)]
-    rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
-    return csr_matrix(
-        (np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=(len(values), len(names))
-    )
+    return csr_matrix(MultiLabelBinarizer(sparse_output=True).fit_transform(values), dtype=np.float32)

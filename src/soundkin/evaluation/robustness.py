@@ -1,25 +1,41 @@
-"""What becomes of a track's vector, and of its neighbours, when a recording is distorted and the music stays
-the same.
+"""Robustness: does a track keep its vector and neighbours when its recording is distorted, cut or re-encoded?
 
 A cosine between the vectors before and after says little by itself: where all tracks are alike it is near 1
-whatever happens. So it stands beside that of different tracks, and beside what a query would meet: whether
+whatever happens. So it is compared with that of different tracks, and with what a query would meet: whether
 the distorted track finds its own original among all originals, and how many of the original's neighbours are
 still its neighbours. All lists are of originals; a track's own is never counted among its neighbours.
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from operator import itemgetter
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import torch
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
-from soundkin.errors import Skipped, UsageError
-from soundkin.shapes import Bool, Float, Int, typechecked
-from soundkin.statistics import tied_ranking as ranking
+from soundkin.catalog.lyric_texts import lyrics_of
+from soundkin.catalog.table import Catalog
+from soundkin.embedding.embedder import Embedder, stream_array
+from soundkin.errors import AudioError, Skipped
+from soundkin.evaluation.baselines import BASELINES, EXTERNAL, MFCC, TrackEmbedder, mfcc_statistics, mfccs
+from soundkin.evaluation.label_questions import unit_of
+from soundkin.features.decode import read_waveform
+from soundkin.features.distortions import DISTORTIONS
+from soundkin.features.front_ends import frames_of_audio
+from soundkin.features.log_mel import FrontEnd
+from soundkin.parallel import in_processes
+from soundkin.progress import progress
+from soundkin.shapes import Bool, Float, Float32, Int, typechecked
+from soundkin.statistics import ranking_metrics as ranking
 from soundkin.statistics.bootstrap import Compared, compare, interval_note
 from soundkin.statistics.measure import Measure
-from soundkin.statistics.scaling import unit_length
+from soundkin.statistics.scaling import standardise, unit_length
 
 COSINE, FOUND, RECIPROCAL_RANK, KEPT = (
     "cosine",
@@ -28,12 +44,18 @@ COSINE, FOUND, RECIPROCAL_RANK, KEPT = (
     "neighbours kept",
 )
 DIFFERENT, EVERY = "(a different track)", "(mean of all)"
-NOTHING_MEASURED = "nothing measured: no track was heard, or nothing was done to any"
+NOTHING_MEASURED = "nothing measured: no track could be embedded, or nothing was done to any"
 RESAMPLES = 2000
+TRACKS = 100
+SECONDS = 20.0
+SAMPLE_RATE_HZ = 44_100  # what people's files have, and codecs are made for; a model resamples as it likes
 
 Vectors = Float[np.ndarray, "tracks embedding"]
 Distorted = Float[np.ndarray, "sampled embedding"]
+Rows = Int[np.ndarray, " sampled"]
 Scores = dict[str, Float[np.ndarray, " sampled"]]  # by metric
+Job = tuple[str, Path, str]  # a track's id, its file, its lyrics
+Versions = dict[str, Float32[np.ndarray, "versions _"]]  # by system: the original, then each distortion
 
 
 class RobustnessRow(Compared, frozen=True):
@@ -44,7 +66,7 @@ class RobustnessRow(Compared, frozen=True):
 
 
 class Robustness(BaseModel, frozen=True):
-    """Systems side by side under the same distortions of the same tracks; the first one is ours.
+    """Systems compared under the same distortions of the same tracks; the first one is ours.
 
     `sampled` tracks were distorted; each looked for itself, and for `k` neighbours, among `tracks` originals.
     """
@@ -62,51 +84,49 @@ class Robustness(BaseModel, frozen=True):
     @property
     def distortions(self) -> tuple[str, ...]:
         """What was done to the tracks, in order."""
-        named = dict.fromkeys(row.distortion for row in self.rows)
-        return tuple(name for name in named if name not in (DIFFERENT, EVERY))
+        labels = dict.fromkeys(row.distortion for row in self.rows)
+        return tuple(label for label in labels if label not in (DIFFERENT, EVERY))
 
     @property
     def weakest(self) -> str | None:
-        """The distortion that costs ours most neighbours; most tracks themselves, where they have no
-        neighbours.
-        """
-        rows = {name: self.row(name, KEPT) or self.row(name, FOUND) for name in self.distortions}
-        means = {name: row.scores[0].mean for name, row in rows.items() if row}
-        return min(means, key=lambda name: means[name], default=None)
+        """The distortion that costs ours most neighbours, or most tracks themselves where they have none."""
+        rows = {label: self.row(label, KEPT) or self.row(label, FOUND) for label in self.distortions}
+        means = {label: row.scores[0].mean for label, row in rows.items() if row}
+        return min(means, key=lambda label: means[label], default=None)
 
     @property
     def verdict(self) -> str:
-        """One line: what our lists keep on the whole, beside the others', and what harms them most."""
+        """One line: what our lists keep on the whole, compared with the others', and what harms them most."""
         found = self.row(self.weakest, FOUND) if self.weakest else None
         if found is None:
             return NOTHING_MEASURED
         itself = f"{found.scores[0]:.0%} of tracks find themselves"
         whole, least = self.row(EVERY, KEPT), self.row(found.distortion, KEPT)
         if whole is None or least is None:
-            return f"{self.systems[0]}: too few tracks to have neighbours; weakest under {found.distortion}: {itself}"
+            few = f"{self.systems[0]}: too few tracks to have neighbours"
+            return f"{few}; weakest under {found.distortion}: {itself}"
         ours, *others = whole.scores
         against = ", ".join(f"{other.system} {other.mean:.0%}" for other in others)
         unbeaten = f", not shown to beat {' or '.join(whole.unbeaten)}" if whole.unbeaten else ""
         unbeaten = f"; {whole.too_few}" if whole.too_few else unbeaten
         return (
-            f"{ours.system} keeps {ours:.0%} of {self.k} neighbours on average{f' ({against})' if others else ''}"
-            f"{unbeaten}; weakest under {least.distortion}: {least.scores[0]:.0%}, and {itself}"
+            f"{ours.system} keeps {ours:.0%} of {self.k} neighbours on "
+            f"average{f' ({against})' if others else ''}{unbeaten}; weakest under {least.distortion}: "
+            f"{least.scores[0]:.0%}, and {itself}"
         )
 
     def row(self, distortion: str, metric: str) -> RobustnessRow | None:
         """The row of this distortion and metric, if it was measured."""
-        found = (row for row in self.rows if (row.distortion, row.metric) == (distortion, metric))
-        return next(found, None)
+        rows = (row for row in self.rows if (row.distortion, row.metric) == (distortion, metric))
+        return next(rows, None)
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print, cells by column: a distortion a row, ours with intervals, then what the others'
-        lists keep.
-        """
+        """Rows to print, a distortion a row: ours with intervals, then what the others' lists keep."""
         return [
-            self._table_row(name) for name in (*self.distortions, EVERY, DIFFERENT) if self.row(name, COSINE)
+            self._cells(label) for label in (*self.distortions, EVERY, DIFFERENT) if self.row(label, COSINE)
         ]
 
-    def _table_row(self, distortion: str) -> dict[str, str]:
+    def _cells(self, distortion: str) -> dict[str, str]:
         measured = [row for metric in (COSINE, FOUND, KEPT) if (row := self.row(distortion, metric))]
         kept = self.row(distortion, KEPT)
         return {
@@ -118,9 +138,104 @@ class Robustness(BaseModel, frozen=True):
 
 
 def robustness(
-    systems: Mapping[str, Mapping[str, Distorted]],
+    embedder: TrackEmbedder,
+    catalog: Catalog,
+    vectors: Mapping[str, Vectors],
+    tracks: int = TRACKS,
+    workers: int = 1,
+    random_seed: int = 0,
+    seconds: float = SECONDS,
+    distortions: Sequence[str] = tuple(DISTORTIONS),
+    against: Mapping[str, Embedder] | None = None,
+) -> Robustness:
+    """Distort some tracks of a catalog, embed them by every system that takes audio, and score what they
+    find.
+
+    `vectors` are those of the whole catalog by system, ours first, as `TrackEmbedder` gives them: *not*
+    standardised. Systems that are neither the embedder's nor in `against` (further models by name) are left
+    out. The first `seconds` of a track are used, and its original is embedded of these too, so that it moves
+    by nothing but the distortion. Baselines are standardised over the originals; lyrics stay as they are.
+    Which tracks are drawn, and the noise they get, depend on their ids and `random_seed` alone.
+    """
+    drawn = drawn_rows(catalog.track_ids, tracks, random_seed)
+    chosen = catalog.select([catalog.track_ids[row] for row in drawn])
+    words = lyrics_of(chosen) if embedder.bundle.tokenizer else [""] * len(chosen)
+    jobs = list(zip(chosen.track_ids, chosen.audio_paths(), words, strict=True))
+    embed = partial(_embed_versions, embedder, dict(against or {}), tuple(distortions), seconds, random_seed)
+    with closing(in_processes(embed, jobs, workers)) as results:
+        outcomes = dict(sorted(progress(results, "distort", total=len(jobs)), key=itemgetter(0)))
+    embedded = {job: outcome for job, outcome in outcomes.items() if not isinstance(outcome, Skipped)}
+    skipped = tuple(outcome for outcome in outcomes.values() if isinstance(outcome, Skipped))
+    rows, names = drawn[list(embedded)], next(iter(embedded.values()), {})
+    labels = [DISTORTIONS[name].label for name in distortions]
+    distorted, originals = {}, {}
+    for name in (name for name in vectors if name in names):
+        versions = np.stack([of_track[name] for of_track in embedded.values()])
+        originals[name] = vectors[name].astype(np.float32)
+        originals[name][rows] = versions[:, 0]
+        by_label = dict(zip(labels, versions[:, 1:].swapaxes(0, 1), strict=True))
+        if name in BASELINES:
+            by_label = {label: standardise(moved, over=originals[name]) for label, moved in by_label.items()}
+            originals[name] = standardise(originals[name])
+        distorted[name] = by_label
+    groups, unit = catalog.artists.groups, unit_of(catalog)
+    section = score_distorted(distorted, originals, rows, groups, random_seed=random_seed, unit=unit)
+    left_out = [name for name in vectors if names and name not in names]
+    notes = (*_sampling_notes(embedder, distortions, seconds, len(rows), left_out), *section.notes)
+    return section.model_copy(update={"notes": notes, "skipped": skipped})
+
+
+def drawn_rows(track_ids: Sequence[str], tracks: int, random_seed: int) -> Rows:
+    """Rows of the tracks whose hashes come first, in catalog order: a larger catalog keeps most of them."""
+    hashes = [_hash_number(f"{random_seed}\n{track_id}") for track_id in track_ids]
+    return np.sort(np.argsort(np.array(hashes, dtype=np.uint64), kind="stable")[:tracks])
+
+
+def _embed_versions(
+    embedder: TrackEmbedder,
+    against: Mapping[str, Embedder],
+    distortions: Sequence[str],
+    seconds: float,
+    random_seed: int,
+    job: Job,
+) -> Versions | Skipped:
+    track_id, path, lyrics = job
+    try:
+        samples = read_waveform(path, SAMPLE_RATE_HZ, seconds).samples
+        sounds = [(samples, SAMPLE_RATE_HZ)]
+        for name in distortions:
+            rng = np.random.default_rng(_hash_number(f"{random_seed}\n{name}\n{track_id}"))
+            sounds.append(DISTORTIONS[name](samples, SAMPLE_RATE_HZ, rng))
+        versions = [vectors_of_waveform(embedder, against, *sound, lyrics) for sound in sounds]
+    except AudioError as error:
+        return Skipped.because(path, error)
+    return {name: np.stack([vectors[name] for vectors in versions]) for name in versions[0]}
+
+
+def vectors_of_waveform(
+    embedder: TrackEmbedder,
+    against: Mapping[str, Embedder],
+    samples: Float32[np.ndarray, " samples"],
+    sample_rate_hz: int,
+    lyrics: str = "",
+) -> dict[str, Float32[np.ndarray, " _"]]:
+    """What `TrackEmbedder.vectors` gives of a file with these samples, and the vectors by `against`.
+
+    Raises:
+        AudioError: there is at most one sample, or a network answers with numbers that are not finite.
+    """
+    sound, front_end = (samples, sample_rate_hz), embedder.bundle.front_end
+    vectors = {name: model.embed(sound, lyrics) for name, model in {**embedder.embedders, **against}.items()}
+    frames = torch.cat(list(frames_of_audio(stream_array(*sound), front_end))).numpy()
+    if isinstance(front_end, FrontEnd):
+        return vectors | {MFCC: mfcc_statistics(mfccs(frames, front_end.mel_bands))}
+    return vectors | {EXTERNAL: frames.mean(axis=0)}
+
+
+def score_distorted(
+    distorted: Mapping[str, Mapping[str, Distorted]],
     originals: Mapping[str, Vectors],
-    rows: Int[np.ndarray, " sampled"],
+    rows: Rows,
     groups: Int[np.ndarray, " tracks"],
     k: int = 10,
     resamples: int = RESAMPLES,
@@ -129,143 +244,110 @@ def robustness(
 ) -> Robustness:
     """Compare the vectors of distorted tracks with those of all originals.
 
-    `originals` are by system and in catalog order, the first system ours. `systems` holds, by system and by
-    distortion, the vectors of the tracks that stand in `rows` of the catalog. `groups` number the tracks'
-    artists (`unit`). Of few tracks, at most half of the others are looked at as neighbours: lists that hold
-    every track lose nothing.
-
-    Raises:
-        UsageError: a system has other tracks, or was asked about other distortions, than the first.
+    `originals` are by system and in catalog order, the first system ours. `distorted` holds, by system and by
+    distortion (the same of each), the vectors of the tracks in `rows` of the catalog. `groups` number the
+    tracks' artists (`unit`). Of few tracks, at most half of the others are looked at as neighbours: lists
+    that hold every track lose nothing.
     """
-    _check(systems, originals, len(rows), len(groups))
     k = min(k, max(0, len(groups) - 1) // 2)
-    scores = {name: dict(_scores(systems[name], originals[name], rows, k)) for name in originals}
-    found = tuple(
-        RobustnessRow(
-            distortion=measure.label, metric=measure.metric, **dict(compare(measure, resamples, random_seed))
-        )
-        for measure in _measures(scores, groups[rows], unit)
-        if measure.asked.any()
-    )
+    scores = {name: _scores_by_label(distorted[name], originals[name], rows, k) for name in originals}
+    found = []
+    for label, metrics in next(iter(scores.values()), {}).items():
+        for metric in metrics:
+            by_system = {name: by_label[label][metric] for name, by_label in scores.items()}
+            measure = Measure("robustness", label, metric, None, by_system, groups[rows], unit=unit)
+            if measure.asked.any():
+                compared = compare(measure, resamples, random_seed)
+                found.append(RobustnessRow(distortion=label, metric=metric, **dict(compared)))
     return Robustness(
         systems=tuple(originals),
         sampled=len(rows),
         tracks=len(groups),
         k=k,
-        rows=found,
+        rows=tuple(found),
         notes=tuple(_notes(found, len(groups), k, resamples)) if found else (),
     )
 
 
-def _measures(
-    scores: Mapping[str, Mapping[str, Scores]], groups: Int[np.ndarray, " sampled"], unit: str
-) -> Iterator[Measure]:
-    """Scores by system, distortion and metric, turned so that those of all systems stand together."""
-    for label, metrics in next(iter(scores.values()), {}).items():
-        for metric in metrics:
-            of_systems = {name: labels[label][metric] for name, labels in scores.items()}
-            yield Measure("robustness", label, metric, None, of_systems, groups, unit=unit)
-
-
-def _scores(
-    distorted: Mapping[str, Distorted], originals: Vectors, rows: Int[np.ndarray, " sampled"], k: int
-) -> Iterator[tuple[str, Scores]]:
+def _scores_by_label(
+    distorted: Mapping[str, Distorted], originals: Vectors, rows: Rows, k: int
+) -> dict[str, Scores]:
     """Every sampled track's scores under each distortion, their mean, and the cosine of different tracks."""
+    if not distorted:
+        return {}
     unit = unit_length(originals.astype(np.float64))
     before = unit[rows] @ unit.T
-    every = [scores_of(vectors, unit, before, rows, k) for vectors in distorted.values()]
-    yield from zip(distorted, every, strict=True)
-    if every:
-        yield EVERY, {metric: np.mean([scores[metric] for scores in every], axis=0) for metric in every[0]}
-        yield DIFFERENT, {COSINE: _mean_of_others(before, rows)}
+    scores = {label: _scores(vectors, unit, before, rows, k) for label, vectors in distorted.items()}
+    metrics = next(iter(scores.values()))
+    mean = {
+        metric: np.mean([by_metric[metric] for by_metric in scores.values()], axis=0) for metric in metrics
+    }
+    others = before.sum(axis=1) - before[np.arange(len(rows)), rows]
+    different = others / (len(unit) - 1) if len(unit) > 1 else np.full(len(rows), np.nan)
+    return {**scores, EVERY: mean, DIFFERENT: {COSINE: different}}
 
 
 @typechecked
-def scores_of(
-    vectors: Distorted,
-    originals: Vectors,
-    before: Float[np.ndarray, "sampled tracks"],
-    rows: Int[np.ndarray, " sampled"],
-    k: int,
+def _scores(
+    vectors: Distorted, originals: Vectors, before: Float[np.ndarray, "sampled tracks"], rows: Rows, k: int
 ) -> Scores:
-    """Each metric for each distorted track, given unit originals and the cosines `before` of sampled ones to
-    all.
+    """Each metric for each distorted track; `originals` have unit length, `before` their cosines to sampled
+    ones.
 
-    Level candidates count as in all orders of them alike. `neighbours kept` is there where `k` is not 0.
+    Ties count as their expectation over all orders. `neighbours kept` is there where `k` is not 0.
     """
     after = unit_length(vectors.astype(np.float64)) @ originals.T
-    items = np.arange(len(rows))
-    itself = csr_matrix((np.ones(len(rows)), (items, rows)), shape=after.shape)
-    runs, one = ranking.runs_of(after, itself), np.ones(len(rows), dtype=int)
+    items, ones = np.arange(len(rows)), np.ones(len(rows), dtype=int)
+    runs = ranking.runs_of(after, csr_matrix((ones, (items, rows)), shape=after.shape))
     scores = {
         COSINE: after[items, rows],
-        FOUND: ranking.recall(runs, one, 1),
-        RECIPROCAL_RANK: ranking.average_precision(runs, one, len(originals)),
+        FOUND: ranking.recall(runs, ones, 1),
+        RECIPROCAL_RANK: ranking.average_precision(runs, ones, len(originals)),
     }
     if k:
-        in_both = nearest_others(before, rows, k) & nearest_others(after, rows, k)
-        scores[KEPT] = in_both.sum(axis=1) / k
+        scores[KEPT] = (_nearest_others(before, rows, k) & _nearest_others(after, rows, k)).sum(axis=1) / k
     return scores
 
 
-@typechecked
-def nearest_others(
-    similarity: Float[np.ndarray, "sampled tracks"], rows: Int[np.ndarray, " sampled"], k: int
+def _nearest_others(
+    similarity: Float[np.ndarray, "sampled tracks"], rows: Rows, k: int
 ) -> Bool[np.ndarray, "sampled tracks"]:
-    """Which `k` tracks are most similar to each sampled one, itself left out; at least 1 and fewer than there
-    are.
-    """
+    """Which `k` tracks are most similar to each sampled one, itself left out."""
     others = similarity.copy()
     others[np.arange(len(rows)), rows] = -np.inf
-    nearest = np.argpartition(-others, k - 1, axis=1)[:, :k]
     chosen = np.zeros(others.shape, dtype=bool)
-    np.put_along_axis(chosen, nearest, True, axis=1)
+    np.put_along_axis(chosen, np.argpartition(-others, k - 1, axis=1)[:, :k], True, axis=1)
     return chosen
 
 
-def _mean_of_others(
-    similarity: Float[np.ndarray, "sampled tracks"], rows: Int[np.ndarray, " sampled"]
-) -> Float[np.ndarray, " sampled"]:
-    """Mean similarity to all tracks but itself; NaN where there are none."""
-    others = similarity.shape[1] - 1
-    summed = similarity.sum(axis=1) - similarity[np.arange(len(rows)), rows]
-    return np.asarray(summed / others if others else np.full(len(rows), np.nan))
+def _sampling_notes(
+    embedder: TrackEmbedder, distortions: Sequence[str], seconds: float, sampled: int, left_out: Sequence[str]
+) -> Iterator[str]:
+    yield f"Embedded: the first {seconds:g} s, in mono, of {sampled} tracks drawn by a hash of their ids."
+    if {"pitch", "tempo"} & set(distortions):
+        yield "Pitch and tempo are changed by WSOLA: a little of what they cost is traces of that."
+    if embedder.bundle.tokenizer:
+        yield "Lyrics were left as they are, which holds a track in its place however its recording sounds."
+    if left_out:
+        yield f"Left out, for want of a model that takes audio: {', '.join(left_out)}."
 
 
-def _check(
-    systems: Mapping[str, Mapping[str, Distorted]],
-    originals: Mapping[str, Vectors],
-    sampled: int,
-    tracks: int,
-) -> None:
-    first = next(iter(originals), None)
-    for name, vectors in originals.items():
-        if len(vectors) != tracks:
-            raise UsageError(
-                f"system {name} has {len(vectors)} vectors of {tracks} tracks. Give one for each."
-            )
-        if name not in systems or systems[name].keys() != systems[first or name].keys():
-            raise UsageError(
-                f"system {name} was not asked about the same distortions as {first}. Ask all alike."
-            )
-        for label, distorted in systems[name].items():
-            if len(distorted) != sampled:
-                raise UsageError(
-                    f"system {name} has {len(distorted)} vectors of {sampled} tracks under {label}. Give one for each."
-                )
-
-
-def _notes(rows: tuple[RobustnessRow, ...], tracks: int, k: int, resamples: int) -> Iterator[str]:
-    """What a reader has to know before believing the table."""
+def _notes(rows: Sequence[RobustnessRow], tracks: int, k: int, resamples: int) -> Iterator[str]:
     kept = f"; of {k} neighbours {k / (tracks - 1):.1%} are kept" if k else ""
-    yield f"By chance a track finds itself, first of all {tracks} originals, in {1 / tracks:.1%} of cases{kept}."
+    yield f"By chance a track is the first of all {tracks} originals in {1 / tracks:.1%} of cases{kept}."
     yield (
-        "A system to which all sounds are alike has cosines of 1 and is none the better for it: compare a cosine with "
-        "that of different tracks, and systems by what they find."
+        "A system to which all tracks are alike has cosines of 1 and is none the better for it: compare a "
+        "cosine with that of different tracks, and systems by what they find."
     )
     beaten = [
         f"{row.distortion} ({', '.join(row.better)})" for row in rows if row.metric == KEPT and row.better
     ]
     if beaten:
-        yield f"Other systems keep more of their neighbours than {rows[0].scores[0].system} under {'; '.join(beaten)}."
+        ours = rows[0].scores[0].system
+        yield f"Other systems keep more of their neighbours than {ours} under {'; '.join(beaten)}."
     yield interval_note(rows[0].groups, rows[0].unit, resamples)
+
+
+def _hash_number(text: str) -> int:
+    """64 bits of a hash, the same on any machine."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

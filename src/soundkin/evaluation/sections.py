@@ -1,8 +1,6 @@
-"""What every section of an evaluation has, so that a terminal, a page and JSON can show any of them alike."""
+"""What every section of an evaluation or an audit has, for a terminal, a page and JSON."""
 
-from typing import Any, ClassVar, Protocol
-
-from soundkin.evaluation.fairness import Fairness
+from typing import Any, Protocol
 
 
 class Section(Protocol):
@@ -25,21 +23,3 @@ class Section(Protocol):
 
     def model_dump(self, *, mode: str) -> dict[str, Any]:
         """Plain values, for JSON."""
-
-
-class UserFairness(Fairness, frozen=True):
-    """Fairness of a cold start: scores are those of users, and so are groups."""
-
-    title: ClassVar[str] = "fairness among users"
-
-
-SECTIONS = ("cold_start", "assessors", "by_hand", "geometry", "robustness", "fairness", "fairness_of_users")
-
-
-def section_json(section: Section) -> dict[str, Any]:
-    """A section's values, and what people read of it."""
-    return section.model_dump(mode="json") | {
-        "title": section.title,
-        "verdict": section.verdict,
-        "table": section.table(),
-    }

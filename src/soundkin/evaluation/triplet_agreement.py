@@ -1,22 +1,19 @@
-"""Whether systems hear as people do: agreement with triplets, and beside it how far people agree with each
-other.
+"""Agreement of systems with people's answers to triplet questions, compared with how far people agree.
 
-A *question* is an anchor and two tracks, in either order; a *judgement* is one person's answer: which is
-closer to the anchor. A system answers by cosine; level cosines count a half. Every question counts once,
-however many people it was put to. Where several people judged a question, leave-one-out says how often a
-person agrees with the others:
+A *question* is an anchor and two candidates, in either order; an *answer* is one person's: which is closer to
+the anchor. A system answers by cosine; ties count a half. Every question has weight 1, however many people
+answered it. Where several people answered a question, leave-one-out says how often a person agrees
 
-- with the majority of them (an even split counts a half), the usual human ceiling;
-- with one of them, picked blindly.
+- with the majority of the others (an even split counts a half), the usual human ceiling;
+- with one of them, picked at random.
 
-Both are estimates from few people, and not a bound: what most people mean can be known better than one
-person's answer shows. The bound is the best fixed answer, the majority of all: no system that answers a
-question in one way can agree with more judgements, since judgements contradict each other. A perfect listener
-reaches a place between the two.
+Both are estimates from few people, and no bound: what most people mean can be known better than one person's
+answer shows. The bound is the best fixed answer, the majority of all: no system that answers a question in
+one way agrees with more answers, since answers contradict each other. A perfect system lies between the two.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +21,6 @@ import pandas as pd
 from pydantic import BaseModel
 
 from soundkin.catalog.triplets_table import COLUMNS
-from soundkin.evaluation.systems import check_systems
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.bootstrap import FEW_GROUPS, Compared, Interval, compare, interval_note
 from soundkin.statistics.measure import CHANCE, Measure
@@ -33,18 +29,17 @@ from soundkin.statistics.scaling import unit_length
 MAJORITY_OF_OTHERS, ONE_OTHER, BEST_FIXED = "people: most others", "people: one other", "best fixed answer"
 ALL, REPEATED = "all questions", "questions put to several people"
 RESAMPLES = 2000
-JUDGEMENTS_AT_ONCE = 1 << 14
-LEVEL_BELOW = 1e-9  # a difference of cosines
+ANSWERS_AT_ONCE = 1 << 14
+TIED_BELOW = 1e-9  # a difference of cosines
 
-Scores = Float[np.ndarray, " judgements"]
+Scores = Float[np.ndarray, " answers"]
 
 
-class Agreement(Compared, frozen=True):
-    """Agreement of systems, and of people, with judgements; `gains` are the first system minus each other
-    one.
+class AgreementScores(Compared, frozen=True):
+    """Agreement of systems, and of people, with answers; `gains` are the first system minus each other one.
 
-    `questions` says of which judgements; `annotators` is None where nobody is named. `groups` counts the
-    anchors' artists (or the anchors, where these are not known).
+    `questions` says which ones; `annotators` is None where nobody is named. `groups` counts the anchors'
+    artists (or the anchors, where these are not known).
     """
 
     questions: str
@@ -53,7 +48,7 @@ class Agreement(Compared, frozen=True):
     anchors: int
     annotators: int | None
 
-    def of(self, system: str) -> Interval:
+    def score(self, system: str) -> Interval:
         """The agreement of one system, or of people."""
         return next(score for score in self.scores if score.system == system)
 
@@ -63,16 +58,15 @@ class Agreement(Compared, frozen=True):
 
 
 class TripletAgreement(BaseModel, frozen=True):
-    """Systems beside people on the same judgements; the first system is ours.
+    """Systems compared with people on the same answers; the first system is ours.
 
-    `repeated` looks only at questions that several people judged, where alone people can be compared; None
-    without any.
+    `repeated` looks only at questions that several people answered, where alone people can be compared.
     """
 
-    title: ClassVar[str] = "assessors"
+    title: ClassVar[str] = "triplet agreement"
     systems: tuple[str, ...]
-    overall: Agreement | None
-    repeated: Agreement | None
+    overall: AgreementScores | None
+    repeated: AgreementScores | None
     left_out: int
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] = {}
@@ -81,69 +75,37 @@ class TripletAgreement(BaseModel, frozen=True):
     def verdict(self) -> str:
         """One line: how often ours agrees, whether that beats the others, and what people reach."""
         if self.overall is None:
-            return "nothing measured: no judgement is about three of these tracks."
+            return "nothing measured: no triplet is about three of these tracks."
         ours, *others = self.overall.scores
         rivals = (*self.systems[1:], CHANCE)
-        unbeaten = [
-            gain.system
-            for gain in self.overall.gains
-            if gain.system in rivals and (gain.low is None or gain.low <= 0)
-        ]
-        found = f"not shown to beat {' or '.join(unbeaten)}" if unbeaten else f"above {' and '.join(rivals)}"
-        found = self.overall.too_few or found
+        unbeaten = [system for system in self.overall.unbeaten if system in rivals]
+        result = f"not shown to beat {' or '.join(unbeaten)}" if unbeaten else f"above {' and '.join(rivals)}"
         against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
-        return f"{found}: {ours.system} agrees with {ours} of judgements against {against}; {self._ceiling()}"
+        ceiling = "no question was put to two people, so nobody knows how far people agree"
+        if self.repeated is not None:
+            there, people = self.repeated.score(ours.system).mean, self.repeated.score(MAJORITY_OF_OTHERS)
+            gain = self.repeated.gain_over(MAJORITY_OF_OTHERS)
+            ceiling = (
+                f"where several were asked, a person agrees with most others in {people}, and {ours.system} "
+                f"comes to {there:.2f} there ({gain:+.2f} compared with people)"
+            )
+        result = self.overall.too_few or result
+        return f"{result}: {ours.system} agrees with {ours} of answers against {against}; {ceiling}"
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print, one a system: its agreement and how far ours is above it, on all questions and on
-        repeated.
-        """
-        agreements = [agreement for agreement in (self.overall, self.repeated) if agreement is not None]
-        rows = {
-            score.system: {"system": score.system}
-            for agreement in agreements[-1:]
-            for score in agreement.scores
-        }
-        for agreement in agreements:
-            for score in agreement.scores:
-                made_of = f"{agreement.judgements} ({agreement.groups} {agreement.unit})"
-                rows[score.system][agreement.questions] = str(score)
-                rows[score.system][f"judgements: {agreement.questions}"] = made_of
-            for gain in agreement.gains:
-                rows[gain.system][f"{self.systems[0]} above it: {agreement.questions}"] = f"{gain:+.2f}"
+        """Rows to print, one a system: its agreement and how far ours is above it."""
+        parts = [part for part in (self.overall, self.repeated) if part is not None]
+        rows = {score.system: {"system": score.system} for part in parts[-1:] for score in part.scores}
+        for part in parts:
+            for score in part.scores:
+                size = f"{part.judgements} ({part.groups} {part.unit})"
+                rows[score.system] |= {part.questions: str(score), f"answers: {part.questions}": size}
+            for gain in part.gains:
+                rows[gain.system][f"{self.systems[0]} above it: {part.questions}"] = f"{gain:+.2f}"
         return list(rows.values())
 
-    def _ceiling(self) -> str:
-        if self.repeated is None:
-            return "no question was put to two people, so nobody knows how far people agree"
-        people, gain = self.repeated.of(MAJORITY_OF_OTHERS), self.repeated.gain_over(MAJORITY_OF_OTHERS)
-        ours = f"{self.systems[0]} comes to {self.repeated.of(self.systems[0]).mean:.2f} there ({gain:+.2f} beside people)"
-        return f"where several were asked, a person agrees with most others in {people}, and {ours}"
 
-
-@dataclass(frozen=True)
-class Judged:
-    """Judgements about known tracks: `tracks` are rows of the systems, as anchor, closer, farther.
-
-    `question` and `annotator` number what was asked and who answered; whoever is not named is a person of
-    their own.
-    """
-
-    tracks: Int[np.ndarray, "judgements 3"]
-    question: Int[np.ndarray, " judgements"]
-    annotator: Int[np.ndarray, " judgements"]
-    named: int
-    unnamed: int
-    groups: Int[np.ndarray, " judgements"]
-    unit: str
-
-    @property
-    def weights(self) -> Scores:
-        """One over how many judgements a question has."""
-        return np.asarray(1.0 / np.bincount(self.question)[self.question])
-
-
-def judge_triplets(
+def triplet_agreement(
     systems: Mapping[str, Float[np.ndarray, "tracks _"]],
     track_ids: Sequence[str],
     triplets: pd.DataFrame,
@@ -151,71 +113,65 @@ def judge_triplets(
     resamples: int = RESAMPLES,
     artists: Int[np.ndarray, " tracks"] | None = None,
 ) -> TripletAgreement:
-    """Hold systems and people to the judgements in `triplets`: `anchor_id, closer_id, farther_id[,
-    annotator_id]`.
+    """Compare systems and people with the answers in `triplets`, as `read_triplets` returns them.
 
-    Row i of every system is the vector of `track_ids[i]`; only cosines count. Judgements about other tracks
-    are left out. `artists` numbers each track's artist. Intervals draw the anchors' artists, with all
-    questions about anchors by them, since these rise and fall together; whole anchors where nobody says by
-    whom these are. With `FEW_GROUPS` annotators or more, and all of them named, they draw whole annotators
-    too, and the wider interval is given: other people would answer otherwise.
-
-    Raises:
-        UsageError: vectors and ids do not match, or vectors hold a NaN or infinity.
+    Row i of every system is the vector of `track_ids[i]`; only cosines count. Answers about other tracks are
+    left out. `artists` numbers each track's artist. Intervals draw the anchors' artists, with all questions
+    about anchors by them, since these are correlated; whole anchors where `artists` is None. With
+    `FEW_GROUPS` annotators or more, all of them named, they draw whole annotators too, and the wider interval
+    is given: other people would answer otherwise.
     """
-    check_systems(systems, track_ids)
-    judged = _judged(track_ids, triplets, artists)
-    left_out = len(triplets) - len(judged.tracks)
+    answers = _known_answers(track_ids, triplets, artists)
     overall = repeated = None
-    if len(judged.tracks):
-        answers = {name: agreement(vectors, judged.tracks) for name, vectors in systems.items()}
-        answers[CHANCE] = np.full(len(judged.tracks), 0.5)
-        people = agreement_of_people(judged)
-        best = people.pop(BEST_FIXED)
-        overall = _compared(ALL, {**answers, BEST_FIXED: best}, judged, random_seed, resamples)
+    if len(answers):
+        tracks, unit = answers[COLUMNS].to_numpy(), "anchors" if artists is None else "artists"
+        scores = {name: agreement(vectors, tracks) for name, vectors in systems.items()}
+        scores[CHANCE] = np.full(len(answers), 0.5)
+        people = agreement_of_people(answers)
+        best = {BEST_FIXED: people.pop(BEST_FIXED)}
+        overall = _scores(ALL, scores | best, answers, unit, random_seed, resamples)
         if np.isfinite(people[ONE_OTHER]).any():
-            repeated = _compared(
-                REPEATED, {**answers, **people, BEST_FIXED: best}, judged, random_seed, resamples
-            )
+            repeated = _scores(REPEATED, scores | people | best, answers, unit, random_seed, resamples)
+    left_out = len(triplets) - len(answers)
     return TripletAgreement(
         systems=tuple(systems),
         overall=overall,
         repeated=repeated,
         left_out=left_out,
-        notes=tuple(_notes(overall, repeated, judged, left_out, resamples)),
+        notes=tuple(_notes(overall, repeated, answers, left_out, resamples)),
         provenance={"random_seed": random_seed, "resamples": resamples},
     )
 
 
 @typechecked
-def agreement(
-    vectors: Float[np.ndarray, "tracks embedding"], tracks: Int[np.ndarray, "judgements 3"]
-) -> Scores:
-    """1 where cosine(anchor, closer) > cosine(anchor, farther), 0.5 where they are level, else 0.
+def agreement(vectors: Float[np.ndarray, "tracks embedding"], tracks: Int[np.ndarray, "answers 3"]) -> Scores:
+    """1 where cosine(anchor, closer) > cosine(anchor, farther), 0.5 where they are tied, else 0.
 
-    Cosines that differ by less than a billionth are level: that much comes of the order in which products are
-    summed.
+    `tracks` holds rows of `vectors`: anchor, closer, farther. Cosines that differ by less than a billionth
+    are tied: that much comes of the order in which products are summed.
     """
     unit = unit_length(np.asarray(vectors, dtype=np.float64))
     advantage = np.empty(len(tracks))
-    for start in range(0, len(tracks), JUDGEMENTS_AT_ONCE):
-        anchor, closer, farther = unit[tracks[start : start + JUDGEMENTS_AT_ONCE]].transpose(1, 0, 2)
-        advantage[start : start + JUDGEMENTS_AT_ONCE] = np.sum(anchor * (closer - farther), axis=1)
-    return _won(np.where(np.abs(advantage) < LEVEL_BELOW, 0.0, advantage))
+    for start in range(0, len(tracks), ANSWERS_AT_ONCE):
+        anchor, closer, farther = unit[tracks[start : start + ANSWERS_AT_ONCE]].transpose(1, 0, 2)
+        advantage[start : start + ANSWERS_AT_ONCE] = np.sum(anchor * (closer - farther), axis=1)
+    return _won(np.where(np.abs(advantage) < TIED_BELOW, 0.0, advantage))
 
 
-def agreement_of_people(judged: Judged) -> dict[str, Scores]:
-    """How each judgement agrees with most of the other people's, with one of them, and with the best fixed
-    answer.
+def agreement_of_people(answers: pd.DataFrame) -> dict[str, Scores]:
+    """How each answer agrees with most of the others', with one of them, and with the best fixed answer.
 
-    NaN where nobody else judged the question. A person who answered it twice is no other person to
+    NaN where nobody else answered the question. A person who answered it twice is no other person to
     themselves.
     """
-    takes_first = judged.tracks[:, 1] < judged.tracks[:, 2]
-    votes = pd.DataFrame({"question": judged.question, "annotator": judged.annotator, "answer": takes_first})
-    asked, agreeing = _counts(votes, ["question"]), _counts(votes, ["question", "answer"])
-    others = asked - _counts(votes, ["question", "annotator"])
-    others_agreeing = agreeing - _counts(votes, ["question", "annotator", "answer"])
+    votes = answers.assign(first=answers["closer_id"] < answers["farther_id"])
+
+    def count(*columns: str) -> Int[np.ndarray, " answers"]:
+        return votes.groupby(list(columns))["anchor_id"].transform("size").to_numpy(int)
+
+    asked, agreeing = count("question"), count("question", "first")
+    others = asked - count("question", "person")
+    others_agreeing = agreeing - count("question", "person", "first")
     return {
         MAJORITY_OF_OTHERS: np.where(others > 0, _won(2 * others_agreeing - others), np.nan),
         ONE_OTHER: np.divide(others_agreeing, others, out=np.full(len(others), np.nan), where=others > 0),
@@ -223,29 +179,64 @@ def agreement_of_people(judged: Judged) -> dict[str, Scores]:
     }
 
 
-def _judged(
+def _known_answers(
     track_ids: Sequence[str], triplets: pd.DataFrame, artists: Int[np.ndarray, " tracks"] | None
-) -> Judged:
-    places = pd.Index(track_ids)
-    tracks = np.stack([places.get_indexer(pd.Index(triplets[column])) for column in COLUMNS], axis=1).astype(
-        int
+) -> pd.DataFrame:
+    """Answers about known tracks: rows of the tracks in COLUMNS, numbers of the question, person and group.
+
+    Whoever is not `named` is a person of their own. Every question's weights sum to 1.
+    """
+    rows = pd.Index(track_ids)
+    answers = pd.DataFrame({column: rows.get_indexer(pd.Index(triplets[column])) for column in COLUMNS})
+    nobody = pd.Series(None, index=triplets.index, dtype=object)
+    people = pd.factorize(triplets.get("annotator_id", nobody).to_numpy(object))[0]
+    answers["named"] = people >= 0
+    answers["person"] = np.where(people >= 0, people, len(people) + np.arange(len(people)))
+    answers = answers[(answers[COLUMNS] >= 0).all(axis=1)].reset_index(drop=True)
+    candidates = np.sort(answers[COLUMNS[1:]].to_numpy(), axis=1)
+    answers["question"] = answers.groupby([answers["anchor_id"], *candidates.T]).ngroup()
+    answers["weight"] = 1.0 / answers.groupby("question")["person"].transform("size")
+    answers["group"] = answers["anchor_id"] if artists is None else artists[answers["anchor_id"]]
+    return answers
+
+
+def _scores(
+    questions: str,
+    scores: dict[str, Scores],
+    answers: pd.DataFrame,
+    unit: str,
+    random_seed: int,
+    resamples: int,
+) -> AgreementScores:
+    groups, weights = answers["group"].to_numpy(), answers["weight"].to_numpy()
+    measure = Measure("triplet agreement", questions, "agreement", None, scores, groups, weights, unit)
+    compared = [compare(measure, resamples, random_seed)]
+    if _draws_annotators(answers) and not compared[0].too_few:
+        by_person = replace(measure, groups=answers["person"].to_numpy())
+        compared.append(compare(by_person, resamples, random_seed))
+    asked = answers[measure.asked]
+    return AgreementScores(
+        questions=questions,
+        judgements=len(asked),
+        asked=asked["question"].nunique(),
+        anchors=asked["anchor_id"].nunique(),
+        annotators=asked["person"].nunique() if answers["named"].all() else None,
+        scores=_widest(*(by.scores for by in compared)),
+        gains=_widest(*(by.gains for by in compared)),
+        groups=compared[0].groups,
+        unit=unit,
     )
-    known = (tracks >= 0).all(axis=1)
-    tracks = tracks[known]
-    asked = np.column_stack([tracks[:, 0], np.sort(tracks[:, 1:], axis=1)])
-    question = np.unique(asked, axis=0, return_inverse=True)[1].reshape(-1)
-    nobody = np.full(len(triplets), None, dtype=object)
-    people = triplets["annotator_id"].to_numpy(object) if "annotator_id" in triplets else nobody
-    annotator, names = pd.factorize(people[known])
-    unnamed = annotator < 0
-    annotator[unnamed] = len(names) + np.arange(unnamed.sum())
-    groups, unit = (tracks[:, 0], "anchors") if artists is None else (artists[tracks[:, 0]], "artists")
-    return Judged(tracks, question, annotator.astype(int), len(names), int(unnamed.sum()), groups, unit)
 
 
-def _counts(votes: pd.DataFrame, columns: list[str]) -> Int[np.ndarray, " judgements"]:
-    """How many judgements share these columns with each."""
-    return votes.groupby(columns)["answer"].transform("size").to_numpy(int)
+def _draws_annotators(answers: pd.DataFrame) -> bool:
+    return bool(answers["named"].all()) and answers["person"].nunique() >= FEW_GROUPS
+
+
+def _widest(*intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
+    """Of each system's intervals the widest."""
+    return tuple(
+        max(same, key=lambda one: (one.high or 0) - (one.low or 0)) for same in zip(*intervals, strict=True)
+    )
 
 
 def _won(advantage: np.ndarray) -> Scores:
@@ -253,75 +244,40 @@ def _won(advantage: np.ndarray) -> Scores:
     return np.asarray((np.sign(advantage) + 1) / 2, dtype=np.float64)
 
 
-def _compared(
-    questions: str, scores: dict[str, Scores], judged: Judged, random_seed: int, resamples: int
-) -> Agreement:
-    anchors = judged.tracks[:, 0]
-    measure = Measure(
-        "assessors", questions, "agreement", None, scores, judged.groups, judged.weights, judged.unit
-    )
-    asked = measure.asked
-    found = [compare(measure, resamples, random_seed)]
-    if _draws_annotators(judged) and not found[0].too_few:
-        found.append(compare(replace(measure, groups=judged.annotator), resamples, random_seed))
-    return Agreement(
-        questions=questions,
-        judgements=int(asked.sum()),
-        asked=len(np.unique(judged.question[asked])),
-        anchors=len(np.unique(anchors[asked])),
-        annotators=len(np.unique(judged.annotator[asked])) if judged.named and not judged.unnamed else None,
-        scores=_widest([of.scores for of in found]),
-        gains=_widest([of.gains for of in found]),
-        groups=found[0].groups,
-        unit=judged.unit,
-    )
-
-
-def _draws_annotators(judged: Judged) -> bool:
-    return judged.named >= FEW_GROUPS and judged.unnamed == 0
-
-
-def _widest(found: Sequence[tuple[Interval, ...]]) -> tuple[Interval, ...]:
-    """Of the intervals of each system, the widest."""
-    return tuple(max(of_system, key=_width) for of_system in zip(*found, strict=True))
-
-
-def _width(interval: Interval) -> float:
-    return -1.0 if interval.low is None or interval.high is None else interval.high - interval.low
-
-
 def _notes(
-    overall: Agreement | None, repeated: Agreement | None, judged: Judged, left_out: int, resamples: int
+    overall: AgreementScores | None,
+    repeated: AgreementScores | None,
+    answers: pd.DataFrame,
+    left_out: int,
+    resamples: int,
 ) -> list[str]:
-    """What a reader has to know before believing the table."""
     notes = []
     if left_out:
-        notes.append(f"{left_out} judgements are about tracks that have no vector here, and were left out.")
+        notes.append(f"{left_out} answers are about tracks that have no vector here, and were left out.")
     if overall is None:
         return notes
-    drawn = (
-        "Where draws of whole annotators make one wider, it is theirs."
-        if _draws_annotators(judged) and not overall.too_few
-        else f"They say nothing about other people: that needs {FEW_GROUPS} named annotators."
-    )
+    drawn = f"They say nothing about other people: that needs {FEW_GROUPS} named annotators."
+    if _draws_annotators(answers) and not overall.too_few:
+        drawn = "Where draws of whole annotators make one wider, it is theirs."
     notes += [
-        f"{overall.judgements} judgements of {overall.asked} questions about {overall.anchors} anchors; every question "
-        f"counts once. {interval_note(overall.groups, overall.unit, resamples)} {drawn}",
-        f"{BEST_FIXED}: the majority's, the most that anything which answers a question in one way can agree with. "
-        "Where a question was judged once it is that answer, so the bound means something where several were asked.",
-        "Whoever picked the questions had a hand in the scores: a system does worse where it was asked because it was "
-        "unsure.",
+        f"{overall.judgements} answers to {overall.asked} questions about {overall.anchors} anchors; every "
+        f"question counts once. {interval_note(overall.groups, overall.unit, resamples)} {drawn}",
+        f"{BEST_FIXED}: the majority's, the most that anything which answers a question in one way can agree "
+        "with. Where a question was answered once it is that answer, so the bound means something where "
+        "several were asked.",
+        "Whoever picked the questions had a hand in the scores: a system does worse where it was asked "
+        "because it was unsure.",
     ]
     if repeated is None:
         return [*notes, "No question was put to two people: how far people agree, the ceiling, is not known."]
     notes.append(
-        f"{repeated.judgements} judgements are of the {repeated.asked} questions put to several people, about "
-        f"{repeated.anchors} anchors. {MAJORITY_OF_OTHERS}: each judgement against the others' majority, an even split "
-        f"counting a half; {ONE_OTHER}: against one of them. With few people to a question both lie below what a "
-        f"perfect listener would reach, and {BEST_FIXED} lies above it."
+        f"{repeated.judgements} answers are to the {repeated.asked} questions put to several people, about "
+        f"{repeated.anchors} anchors. {MAJORITY_OF_OTHERS}: each answer against the others' majority, an "
+        f"even split counting a half; {ONE_OTHER}: against one of them. With few people to a question both "
+        f"lie below what a perfect system would reach, and {BEST_FIXED} lies above it."
     )
     if repeated.too_few and not overall.too_few:
         notes.append(f"Of questions put to several people there are no intervals: {repeated.too_few}.")
-    if judged.unnamed:
-        notes.append(f"{judged.unnamed} judgements name no annotator: each counts as another person's.")
+    if unnamed := int((~answers["named"]).sum()):
+        notes.append(f"{unnamed} answers name no annotator: each counts as another person's.")
     return notes

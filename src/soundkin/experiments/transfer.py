@@ -21,14 +21,13 @@ from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import SPLITS, Catalog, read_catalog, write_catalog
 from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.errors import ArtefactError, ConfigError, Skipped
-from soundkin.evaluation.asking import labels_to_ask
+from soundkin.evaluation.baselines import BASELINE_NOTE, EXTERNAL_NOTE, MFCC, TrackEmbedder
+from soundkin.evaluation.evaluation_report import Evaluation, evaluate_folds
 from soundkin.evaluation.label_questions import column_values
-from soundkin.evaluation.protocol import Evaluation, evaluate_folds
-from soundkin.evaluation.systems import BASELINE_NOTE, EXTERNAL_NOTE, MFCC, TrackEmbedder, as_systems
+from soundkin.evaluation.label_scores import labels_to_ask
+from soundkin.evaluation.systems import embed_all, refuse_none, stack, standardise_baselines, trained_labels
 from soundkin.features.front_ends import identified
 from soundkin.files import read_json, replacing, sha256_of, write_json
-from soundkin.pipelines.judging.compared_systems import trained_labels
-from soundkin.pipelines.judging.hearing import hear
 from soundkin.pipelines.train import TrainConfig, TrainResult, compose, train
 from soundkin.training.checks import check
 from soundkin.training.plan import Plan
@@ -267,9 +266,9 @@ def _hear_once(bundle: Bundle, catalog: Catalog, path: Path, workers: int, rando
         heard = Heard.load(path)
         if heard.model_hash == bundle.hash:
             return heard
-    kept, tracks, skipped = hear(TrackEmbedder(bundle, random_seed), catalog, workers)
-    vectors = {name: np.stack([track[name] for track in tracks]) for name in tracks[0]}
-    heard = Heard(bundle.hash, kept.track_ids, vectors, skipped)
+    embedded, skipped = embed_all(TrackEmbedder(bundle, random_seed), catalog, workers)
+    refuse_none(embedded, skipped, catalog)
+    heard = Heard(bundle.hash, list(embedded), stack(list(embedded.values())), skipped)
     heard.save(path)
     return heard
 
@@ -299,7 +298,9 @@ def _judge(
     """The tracks of one part, each beside those of its own fold alone."""
     systems = {}
     for fold in np.unique(numbers).tolist():
-        systems[fold] = as_systems(heard[fold].tracks(part.select(numbers == fold).track_ids))
+        systems[fold] = standardise_baselines(
+            stack(heard[fold].tracks(part.select(numbers == fold).track_ids))
+        )
     known = [label for label in labels if any(column_values(part, label))]
     evaluation = evaluate_folds(systems, part, numbers, known, trained, random_seed)
     notes = (

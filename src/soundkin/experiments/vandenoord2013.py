@@ -23,6 +23,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
+from soundkin.catalog.interactions import Interactions, make_interactions
+from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import SPLITS, Catalog, read_catalog, write_catalog
 from soundkin.config import nearest
@@ -30,13 +32,13 @@ from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.known_users import known_users
 from soundkin.embedding.store import read_embeddings
 from soundkin.errors import ConfigError, Skipped, UsageError
-from soundkin.evaluation.recommendation import BOUND, LONG, ColdStart, cold_start
+from soundkin.evaluation.cold_start import FACTORISED_NOTE, factor_tables, select_factors
+from soundkin.evaluation.user_rankings import BOUND, LONG, UserRankings, user_rankings
 from soundkin.experiments.codeword_regressions import REGRESSIONS, Lesson, foretell, make_lesson
 from soundkin.experiments.codewords import CODEWORDS
 from soundkin.features.log_mel import FrontEnd
 from soundkin.files import sha256_of, write_json
 from soundkin.pipelines.embed import embed_catalog
-from soundkin.pipelines.judging.listeners import FACTORISED_NOTE, Listeners, listeners_of
 from soundkin.pipelines.train import TrainConfig, compose, train
 from soundkin.tasks.latent_factors import LatentFactorsConfig, LatentFactorsTask
 from soundkin.training.checks import check
@@ -63,7 +65,7 @@ class Reproduction(BaseModel, frozen=True):
     """What was found. `tracks` counts those that taught, judged the regressions' settings, and tested."""
 
     paper: str
-    comparison: ColdStart
+    comparison: UserRankings
     tracks: dict[str, int]
     factors: int
     codewords: int
@@ -105,7 +107,11 @@ class Reproduction(BaseModel, frozen=True):
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         named = {"format": FORMAT, "format_version": FORMAT_VERSION, "verdict": self.verdict}
-        return named | self.model_dump(mode="json") | {"comparison": self.comparison.to_json()}
+        return (
+            named
+            | self.model_dump(mode="json")
+            | {"comparison": {"verdict": self.comparison.verdict} | self.comparison.model_dump(mode="json")}
+        )
 
 
 def reproduce(
@@ -141,15 +147,16 @@ def reproduce(
         check(
             Plan(one, train_tracks, SplitRule(config=config.data.split), np.full(len(train_tracks), "train"))
         )
-    listeners = listeners_of(ratings, catalog, _factorisation(config))
+    listening = _factorisation(config).listening
+    interactions = make_interactions(read_ratings(Path(ratings), catalog), listening, f"ratings {ratings}")
     _write_parts(train_tracks, tested, catalog.folder, run_dir)
     models = {name: train(config).model for name, config in configs.items()}
     data = prepare(RunFolder(config, read_catalog(config.catalog, config.data.no_artist)).plan())
     task = LatentFactorsTask.from_sources(_factorisation(config), data.sources, config.model.embedding_size)
-    lesson = make_lesson(config, data, task, listeners.listening, valid, tested, codewords)
+    lesson = make_lesson(config, data, task, interactions, valid, tested, codewords)
     by_regressions = foretell(lesson, run_dir / "regressions.npz", random_seed)
     by_networks, skipped = _foretold(models, task, run_dir / TESTED, workers)
-    comparison = _compare(by_networks | by_regressions, task, listeners, tested, random_seed)
+    comparison = _compare(by_networks | by_regressions, task, interactions, tested, random_seed)
     result = Reproduction(
         paper=paper,
         comparison=comparison,
@@ -253,17 +260,16 @@ def _foretold(
 def _compare(
     factors: Mapping[str, pd.DataFrame],
     task: LatentFactorsTask,
-    listeners: Listeners,
+    interactions: Interactions,
     tested: Catalog,
     random_seed: int,
-) -> ColdStart:
+) -> UserRankings:
     """Offer the tracks that every system could hear to the users of `task`."""
     users = task.user_vectors().numpy()
     ids = [track_id for track_id in tested.track_ids if all(track_id in of.index for of in factors.values())]
     systems = {name: (users, of.loc[ids].to_numpy(np.float32)) for name, of in factors.items()}
-    return cold_start(
-        systems, listeners.bound(task.users, ids), listeners.listening.plays(task.users, ids), random_seed
-    )
+    bound = select_factors(factor_tables(interactions, task.config), task.users, ids)
+    return user_rankings(systems, bound, interactions.plays(task.users, ids), random_seed)[0]
 
 
 def _notes(lesson: Lesson, codewords: int, config: TrainConfig) -> tuple[str, ...]:

@@ -22,12 +22,12 @@ from soundkin.catalog.table_io import read_rows, write_rows
 from soundkin.catalog.triplets_table import read_triplets
 from soundkin.errors import CatalogError, OutputError, Skipped, UsageError
 from soundkin.evaluation.sections import Section
+from soundkin.evaluation.systems import read_systems, vectors_of
 from soundkin.explore.audit_page import AuditPage, render_audit
 from soundkin.explore.report_page import Section as ShownSection
 from soundkin.explore.report_page import Step
 from soundkin.features.file_hashes import file_hash
 from soundkin.files import replacing, sha256_of, write_json
-from soundkin.pipelines.judging.compared_systems import read_systems, vectors_of
 from soundkin.pipelines.judging.decisions import review_table, things_to_do, to_decide
 from soundkin.progress import progress
 from soundkin.shapes import Float32

@@ -9,8 +9,8 @@ from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.synthesise import is_synthesised, synthesise
 from soundkin.errors import CatalogError, Skipped, UsageError
+from soundkin.evaluation.evaluation_report import Evaluation
 from soundkin.evaluation.label_questions import column_values
-from soundkin.evaluation.protocol import Evaluation
 from soundkin.features.front_ends import identified
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate

@@ -12,11 +12,10 @@ from soundkin.config import validate
 from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.store import read_embeddings
 from soundkin.errors import ArtefactError
-from soundkin.evaluation.advice import advice
-from soundkin.evaluation.headline import headline_sentence
+from soundkin.evaluation.conclusions import advice, headline_sentence
+from soundkin.evaluation.evaluation_report import MAIN, Evaluation, Row, read_evaluation
 from soundkin.evaluation.label_questions import column_values
-from soundkin.evaluation.protocol import MAIN, Evaluation, read_evaluation
-from soundkin.evaluation.row import Row
+from soundkin.evaluation.systems import PatchVectors
 from soundkin.explore.curves import draw_curves
 from soundkin.explore.examples import choose_queries, nearest_by_others
 from soundkin.explore.map import draw_map, map_points, sample_tracks
@@ -33,8 +32,7 @@ from soundkin.explore.report_page import (
 )
 from soundkin.explore.snippets import data_uri
 from soundkin.files import replacing
-from soundkin.pipelines.judging.compared_systems import PatchVectors
-from soundkin.pipelines.judging.track_cards import TrackCards, most_alike
+from soundkin.pipelines.track_cards import TrackCards, most_alike
 from soundkin.progress import progress
 from soundkin.shapes import Bool, Float
 from soundkin.statistics.measure import CHANCE
@@ -232,9 +230,9 @@ def listen(
     )
     return [
         QueryListing(
-            listings.of(row),
+            listings.card(row),
             [
-                listings.of(other, row, similarity, most_alike(patches, track_ids[row], track_ids[other]))
+                listings.card(other, row, similarity, most_alike(patches, track_ids[row], track_ids[other]))
                 for other, similarity in neighbours
             ],
         )

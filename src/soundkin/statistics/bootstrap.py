@@ -1,14 +1,10 @@
-"""Intervals for means of scores whose items come in groups.
+"""Intervals for means of scores whose items come in groups, such as tracks by artists.
 
-Queries by one artist rise and fall together, so drawing tracks anew would pretend to more evidence than there
-is. We draw whole *artists* with replacement (the cluster bootstrap: Field & Welsh 2007) and take percentiles.
-The candidates stay as they are: an interval says what other artists' queries would score against this
-collection. Every system and measure is drawn with the same artists, so that the interval of a difference is a
-paired one. Draws are made anew, block by block, wherever they are needed: kept, they would fill memory with
-draws x artists.
-
-Of fewer than `FEW_GROUPS` groups there is no interval and no verdict: the percentiles would be far too
-narrow.
+Scores of one artist's tracks are not independent: whole artists are drawn with replacement (the cluster
+bootstrap: Field & Welsh 2007), and percentiles taken. The candidates stay fixed. Every system and measure is
+drawn with the same artists, so that differences are paired. Draws are made anew, block by block: kept, they
+would fill memory with draws x artists. Of fewer than `FEW_GROUPS` groups there is no interval and no verdict:
+the percentiles would be far too narrow.
 """
 
 from collections.abc import Iterator
@@ -26,9 +22,7 @@ NUMBERS_AT_ONCE = 1 << 20  # in a block of draws: 8 MB
 
 
 class Interval(BaseModel, frozen=True):
-    """A system's mean with its 95% interval; no ends where there are fewer than `FEW_GROUPS` groups to draw
-    from.
-    """
+    """A system's mean with its 95% interval; no ends where there are fewer than `FEW_GROUPS` groups."""
 
     system: str
     mean: float
@@ -63,25 +57,23 @@ class Compared(BaseModel, frozen=True):
 
     @property
     def unbeaten(self) -> list[str]:
-        """The systems that ours is not shown to be above: those whose gain's interval reaches down to zero."""
+        """Systems that ours is not shown to be above: the interval of the gain reaches down to zero."""
         return [gain.system for gain in self.gains if gain.low is None or gain.low <= 0]
 
     @property
     def better(self) -> list[str]:
-        """The systems that ours is shown to be below: those whose gain's interval lies under zero."""
+        """Systems that ours is shown to be below: the interval of the gain lies under zero."""
         return [gain.system for gain in self.gains if gain.high is not None and gain.high < 0]
 
 
 def too_few(groups: int, unit: str) -> str:
-    """What stands in place of a verdict where fewer than `FEW_GROUPS` artists (users ...) were measured; else
-    empty.
+    """What replaces a verdict where fewer than `FEW_GROUPS` artists (users ...) were measured; else empty.
 
     >>> too_few(5, "artists")
     'too few artists to say (5, at least 8 are needed)'
     """
-    return (
-        f"too few {unit} to say ({groups}, at least {FEW_GROUPS} are needed)" if groups < FEW_GROUPS else ""
-    )
+    few = f"too few {unit} to say ({groups}, at least {FEW_GROUPS} are needed)"
+    return few if groups < FEW_GROUPS else ""
 
 
 def interval_note(groups: int, unit: str, resamples: int) -> str:
@@ -94,32 +86,18 @@ def interval_note(groups: int, unit: str, resamples: int) -> str:
 def compare(measure: Measure, resamples: int, random_seed: int) -> Compared:
     """Each system's mean score, and how far the first one is above each other one, on the same draws."""
     asked = measure.asked
-    weights = (
-        np.ones(asked.sum()) if measure.weights is None else np.asarray(measure.weights[asked], dtype=float)
-    )
+    weights = np.ones(len(asked)) if measure.weights is None else np.asarray(measure.weights, dtype=float)
     scores = np.stack([np.asarray(score[asked], dtype=float) for score in measure.scores.values()], axis=1)
     both = np.concatenate([scores, scores[:, :1] - scores[:, 1:]], axis=1)
-    means = drawn_means(both, weights, measure.groups[asked], resamples, random_seed)
-    first, *others = measure.scores
-    found = [
-        interval_of(system, column) for system, column in zip([first, *others, *others], means.T, strict=True)
-    ]
+    means = drawn_means(both, weights[asked], measure.groups[asked], resamples, random_seed)
+    names = [*measure.scores, *list(measure.scores)[1:]]
+    intervals = tuple(map(interval_of, names, means.T))
     return Compared(
-        scores=tuple(found[: len(others) + 1]),
-        gains=tuple(found[len(others) + 1 :]),
+        scores=intervals[: len(measure.scores)],
+        gains=intervals[len(measure.scores) :],
         groups=len(np.unique(measure.groups[asked])),
         unit=measure.unit,
     )
-
-
-def intervals(measure: Measure, resamples: int, random_seed: int) -> tuple[Interval, ...]:
-    """Each system's mean score and its interval, in the order of the measure."""
-    return compare(measure, resamples, random_seed).scores
-
-
-def paired_gains(measure: Measure, resamples: int, random_seed: int) -> tuple[Interval, ...]:
-    """How far the first system is above each other one, on the same draws."""
-    return compare(measure, resamples, random_seed).gains
 
 
 @typechecked
@@ -130,7 +108,7 @@ def drawn_means(
     resamples: int,
     random_seed: int,
 ) -> Float[np.ndarray, "draws systems"]:
-    """Weighted means of the scores: as they are in row 0, whatever the groups, then in every draw of these."""
+    """Weighted means of the scores: in row 0 of all items, then in every draw of groups."""
     names, places = np.unique(groups, return_inverse=True)
     columns = [weights, *(score * weights for score in scores.T)]
     by_group = np.stack([np.bincount(places, column, minlength=len(names)) for column in columns], axis=1)
@@ -153,9 +131,7 @@ def drawn_sums(
 
 
 def draw_blocks(groups: int, resamples: int, random_seed: int) -> Iterator[Float[np.ndarray, "draws groups"]]:
-    """How often each group is drawn: once each, and then, unless they are few, draws with replacement in
-    blocks.
-    """
+    """How often each group is drawn: once each; then, unless they are few, draws with replacement."""
     yield np.ones((1, groups))
     if groups < FEW_GROUPS:
         return

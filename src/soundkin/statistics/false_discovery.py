@@ -1,6 +1,4 @@
-"""Of many comparisons some look telling by chance alone: p values, and which of them stand when all are
-counted.
-"""
+"""P values of many comparisons, and which of them hold when all are counted."""
 
 import numpy as np
 from scipy.stats import false_discovery_control, t

@@ -1,5 +1,4 @@
-"""Means of scores within groups, and outside them, on the same draws of artists (or users): the cluster
-bootstrap.
+"""Means of scores within groups, and outside them, on the same draws of artists (or users).
 
 As in `bootstrap`, an artist is drawn with all their tracks, whatever groups these are in.
 """
@@ -12,17 +11,13 @@ from scipy.sparse import csr_matrix, hstack
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.bootstrap import FEW_GROUPS, drawn_sums
 
-FEW_ITEMS = (
-    20  # with fewer, or of fewer artists (users) than FEW_GROUPS, a group is flagged rather than scored
-)
+FEW_ITEMS = 20  # with fewer, or of fewer artists (users) than FEW_GROUPS, a group is not scored
 
 Means = Float[np.ndarray, "draws groups systems"]
 
 
 class Sizes(NamedTuple):
-    """How many items a group has, and the units (artists, users) that these come from; and what others there
-    are.
-    """
+    """How many items a group has, from how many units (artists, users); and what others there are."""
 
     items: int
     units: int
@@ -70,8 +65,7 @@ def means_within_and_without(
     resamples: int,
     random_seed: int,
 ) -> tuple[Means, Means]:
-    """Weighted mean scores of each group's items, and of all the others, in each draw of units
-    (`drawn_sums`).
+    """Weighted mean scores of each group's items, and of all others, in each draw of units (`drawn_sums`).
 
     NaN in a draw that leaves nothing of a group, or of the others.
     """
@@ -96,5 +90,5 @@ def _ratios(sums: list[np.ndarray]) -> Means:
     """Weighted sums over the sum of weights, which comes first; rests of rounding are no weight."""
     weights, *totals = sums
     there = weights > 1e-9 * weights.max(initial=0.0)
-    found = [np.divide(total, weights, out=np.full(weights.shape, np.nan), where=there) for total in totals]
-    return np.asarray(np.stack(found, axis=2))
+    ratios = [np.divide(total, weights, out=np.full(weights.shape, np.nan), where=there) for total in totals]
+    return np.asarray(np.stack(ratios, axis=2))

@@ -1,4 +1,4 @@
-"""One question put to every system: what each protocol hands back, and what `bootstrap` turns into intervals."""
+"""Scores of all systems on one question, item by item, which `bootstrap` turns into intervals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ CHANCE = "chance"
 
 @dataclass(frozen=True)
 class Measure:
-    """A score per item (a track, later a user or a triplet) and system; NaN where the item could not be
-    asked.
+    """A score per item (track, user, triplet) and system; NaN where the item could not be asked.
 
     `scores` holds the same items in the same order for every system, so that differences are paired. `groups`
     numbers what items share beyond themselves (their artist): items of a group are not independent. `unit` is

@@ -18,8 +18,7 @@ def nearest(
     candidates: Float32[np.ndarray, "candidates embedding"],
     k: int,
 ) -> tuple[Float32[np.ndarray, "queries k"], Int[np.ndarray, "queries k"]]:
-    """The `k` candidates of largest inner product with each query: (products, rows of `candidates`), best
-    first.
+    """The `k` candidates of largest inner product with each query: (products, rows), best first.
 
     With unit vectors the products are cosines. Fewer than `k` columns if there are fewer candidates.
     """
@@ -34,12 +33,15 @@ def nearest(
 
 @typechecked
 def nearest_others(
-    vectors: Float32[np.ndarray, "tracks embedding"], k: int
-) -> tuple[Float32[np.ndarray, "tracks k"], Int[np.ndarray, "tracks k"]]:
-    """As `nearest`, of every track among all the others of `vectors`."""
-    k = min(k, len(vectors) - 1)
-    products, rows = nearest(vectors, vectors, k + 1)
-    own = rows == np.arange(len(vectors))[:, None]
+    vectors: Float32[np.ndarray, "tracks embedding"],
+    k: int,
+    queries: Int[np.ndarray, " queries"] | None = None,
+) -> tuple[Float32[np.ndarray, "_ k"], Int[np.ndarray, "_ k"]]:
+    """As `nearest`, of every track, or those in the rows `queries`, among all the others of `vectors`."""
+    queries = np.arange(len(vectors)) if queries is None else queries
+    k = max(min(k, len(vectors) - 1), 0)
+    products, rows = nearest(vectors[queries], vectors, k + 1)
+    own = rows == queries[:, None]
     own[~own.any(axis=1), -1] = True  # crowded out by copies of itself
     return products[~own].reshape(-1, k), rows[~own].reshape(-1, k)
 
@@ -54,9 +56,7 @@ def similarity_chunks(
     candidates: Int[np.ndarray, " candidates"],
     queries: Int[np.ndarray, " asking"] | None = None,
 ) -> Iterator[tuple[Int[np.ndarray, " queries"], Float[np.ndarray, "queries candidates"]]]:
-    """For every track as a query, or those in the rows `queries`: (rows, their cosines to each of
-    `candidates`).
-    """
+    """For all tracks, or the rows `queries`, in chunks: (rows, their cosines to each of `candidates`)."""
     unit = unit_length(vectors)
     rows_of_all = np.arange(len(unit)) if queries is None else queries
     size = chunk_size(len(candidates))

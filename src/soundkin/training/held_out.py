@@ -22,7 +22,7 @@ from soundkin.catalog.interactions import make_interactions
 from soundkin.catalog.table import Catalog
 from soundkin.evaluation import user_rankings
 from soundkin.evaluation.label_questions import group_numbers
-from soundkin.evaluation.retrieval import retrieval
+from soundkin.evaluation.retrieval import METRICS, retrieval
 from soundkin.evaluation.user_rankings import Factors
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.bootstrap import FEW_GROUPS
@@ -171,7 +171,14 @@ def measure_held_out(
     for label, values in held_out.labels.items():
         others = None if label == "artist" else ("artist", held_out.artists)
         [measure] = retrieval(
-            {SYSTEM: vectors}, label, values, others, held_out.groups, 0, held_out.queries, metrics=(METRIC,)
+            {SYSTEM: vectors},
+            label,
+            values,
+            others,
+            held_out.groups,
+            0,
+            held_out.queries,
+            {METRIC: METRICS[METRIC]},
         )
         if measure.asked.any():
             found[f"{label}_map"] = measure

@@ -13,7 +13,7 @@ from soundkin.catalog.corrections import cell_text
 from soundkin.catalog.table import Catalog
 from soundkin.evaluation.sections import Section
 from soundkin.explore.audit_page import Decision, Task
-from soundkin.pipelines.judging.track_cards import snippet
+from soundkin.pipelines.track_cards import snippet
 from soundkin.progress import progress
 
 LISTENED = 40  # rows that the page has players for

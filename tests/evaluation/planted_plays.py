@@ -1,10 +1,11 @@
-"""Planted listeners: a catalog, vectors that hold what users like, and a file of what they played and when."""
+"""Planted plays: users, tracks and what they play; or a catalog, vectors that hold what users like, and a file of ratings."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
 from soundkin.catalog.table import Catalog, read_catalog
 
@@ -42,3 +43,14 @@ def plant(folder: Path, users: int = 60, artists: int = 40, per_artist: int = 5,
     return Planted(
         read_catalog(folder / "catalog.csv"), folder / "ratings.csv", vectors, tastes, artist < artists - 10
     )
+
+
+def planted(users=120, tracks=150, factors=6, random_seed=0):
+    """Tastes, tracks and plays of the sort the synthesised corpus has: liking is a product, plays favour the
+    liked.
+    """
+    rng = np.random.default_rng(random_seed)
+    tastes, sounds = rng.normal(size=(users, factors)), rng.normal(size=(tracks, factors))
+    tastes, sounds = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (tastes, sounds))
+    appeal = 8 * tastes @ sounds.T + rng.normal(size=tracks) + rng.gumbel(size=(users, tracks))
+    return tastes, sounds, csr_matrix((appeal >= np.sort(appeal, axis=1)[:, [-10]]).astype(float))

@@ -4,11 +4,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from one_fold import evaluate_vectors
 
 from soundkin.catalog.table import Catalog
 from soundkin.errors import ArtefactError, CatalogError, UsageError
-from soundkin.evaluation.advice import advice
-from soundkin.evaluation.protocol import evaluate_folds, evaluate_vectors, read_evaluation
+from soundkin.evaluation.conclusions import advice
+from soundkin.evaluation.evaluation_report import evaluate_folds, read_evaluation
 from soundkin.files import write_json
 
 GENRES = ("ambient", "folk", "metal")
@@ -88,8 +89,8 @@ def test_every_row_of_the_table_says_of_how_many_it_is(learnt):
 
 
 def test_of_very_many_tracks_some_ask_and_the_notes_say_so(learnt, monkeypatch):
-    monkeypatch.setattr("soundkin.evaluation.retrieval.MOST_QUERIES", 40)
-    monkeypatch.setattr("soundkin.evaluation.protocol.MOST_QUERIES", 40)
+    monkeypatch.setattr("soundkin.evaluation.retrieval.MAX_QUERIES", 40)
+    monkeypatch.setattr("soundkin.evaluation.evaluation_report.MAX_QUERIES", 40)
     tracks = catalog()
     some = evaluate_vectors(systems(tracks, 2.0), tracks, ["genre"], resamples=50)
     row, whole = (row_of(of, label="genre", metric="mAP@10", filtered_by="artist") for of in (some, learnt))

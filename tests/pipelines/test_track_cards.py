@@ -5,11 +5,11 @@ import pandas as pd
 import soundfile
 
 from soundkin.catalog.table import Catalog
-from soundkin.pipelines.judging.compared_systems import PatchVectors
-from soundkin.pipelines.judging.track_cards import TrackCards, most_alike
+from soundkin.evaluation.systems import PatchVectors
+from soundkin.pipelines.track_cards import TrackCards, most_alike
 
 
-def listings(folder: Path) -> TrackCards:
+def cards(folder: Path) -> TrackCards:
     soundfile.write(folder / "a.wav", np.zeros(8000, np.float32), 8000)
     frame = pd.DataFrame({
         "track_id": ["a", "b", "c"],
@@ -19,12 +19,12 @@ def listings(folder: Path) -> TrackCards:
         "genre": ["jazz;soul", "soul", None],
         "year": pd.array([1961, 1969, None], dtype="Int64"),
     })  # fmt: skip
-    return TrackCards(Catalog(frame, folder), heard=[True, False, False])
+    return TrackCards(Catalog(frame, folder), trained=[True, False, False])
 
 
 def test_a_track_is_shown_with_what_it_shares_with_the_query(tmp_path):
-    shown = listings(tmp_path)
-    seed, near = shown.of(0), shown.of(1, query=0, similarity=0.9, moment="here")
+    shown = cards(tmp_path)
+    seed, near = shown.card(0), shown.card(1, query=0, similarity=0.9, moment="here")
     assert (seed.title, seed.artist, seed.genre, seed.heard, list(seed.shared)) == (
         "Night Train", "Ann", "jazz; soul", True, [],
     )  # fmt: skip
@@ -37,10 +37,10 @@ def test_a_track_is_shown_with_what_it_shares_with_the_query(tmp_path):
 
 
 def test_a_track_that_is_shown_again_is_not_read_again(tmp_path):
-    shown = listings(tmp_path)
-    first = shown.of(0)
+    shown = cards(tmp_path)
+    first = shown.card(0)
     (tmp_path / "a.wav").unlink()
-    assert shown.of(0).audio == first.audio
+    assert shown.card(0).audio == first.audio
 
 
 def test_the_most_alike_patches_are_named_by_their_times():

@@ -1,36 +1,33 @@
-"""Listening: what a page shows of tracks, ten seconds of each among it, and what systems believe two of them
-share.
-"""
+"""Tracks as pages show them, with ten seconds of audio each, and what two of them have in common."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from soundkin.catalog.corrections import cell_text
 from soundkin.catalog.table import Catalog
 from soundkin.errors import AudioError
 from soundkin.evaluation.label_questions import DEFAULT_LABELS, Values, column_values
+from soundkin.evaluation.systems import PatchVectors
 from soundkin.explore.report_page import Listing
 from soundkin.explore.snippets import SNIPPET_RATE_HZ, SOURCE_SECONDS, data_uri, encode_mp3, middle
 from soundkin.features.decode import read_waveform
-from soundkin.pipelines.judging.compared_systems import PatchVectors
+from soundkin.statistics.scaling import unit_length
 
 
 @dataclass(eq=False)
 class TrackCards:
-    """The tracks of a catalog as pages show them; a track that is shown again is not read again.
+    """The tracks of a catalog as pages show them; `trained` says which ones our model was trained on.
 
-    `heard` says which tracks our model was trained on.
+    A track that is shown again is not read again.
     """
 
     catalog: Catalog
-    heard: Sequence[bool]
+    trained: Sequence[bool]
     _columns: dict[str, Values] = field(default_factory=dict)
     _snippets: dict[int, tuple[str | None, str]] = field(default_factory=dict)
 
-    def of(
+    def card(
         self, row: int, query: int | None = None, similarity: float | None = None, moment: str = ""
     ) -> Listing:
         """A track; as a neighbour of `query`, with what the two have in common."""
@@ -48,14 +45,13 @@ class TrackCards:
             similarity=similarity,
             shared=self.shared(query, row) if query is not None else (),
             moment=moment,
-            heard=self.heard[row],
+            heard=self.trained[row],
         )
 
-    def shared(self, one: int, other: int) -> list[str]:
+    def shared(self, first: int, second: int) -> list[str]:
         """The labels that two tracks have a value of in common."""
-        return [
-            label for label in DEFAULT_LABELS if set(self.values(label)[one]) & set(self.values(label)[other])
-        ]
+        labels = ((label, self.values(label)) for label in DEFAULT_LABELS)
+        return [label for label, values in labels if set(values[first]) & set(values[second])]
 
     def values(self, column: str) -> Values:
         """What a column holds for each track."""
@@ -65,26 +61,24 @@ class TrackCards:
 
 
 def snippet(path: Path) -> tuple[str | None, str]:
-    """The address of ten seconds of sound, or None and why there is none."""
+    """Ten seconds of audio as a data URI, or None and why there is none."""
     try:
         waveform = read_waveform(path, SNIPPET_RATE_HZ, SOURCE_SECONDS)
     except AudioError as error:
         return None, f"no sound: {error}"
-    return data_uri(encode_mp3(middle(waveform.samples, SNIPPET_RATE_HZ), SNIPPET_RATE_HZ), "audio/mpeg"), ""
+    excerpt = middle(waveform.samples, SNIPPET_RATE_HZ)
+    return data_uri(encode_mp3(excerpt, SNIPPET_RATE_HZ), "audio/mpeg"), ""
 
 
 def most_alike(patches: Mapping[str, PatchVectors], query: str, neighbour: str) -> str:
-    """Where two tracks sound most alike, by the cosines of their patches; nothing where these were not kept."""
+    """Where two tracks sound most alike, by their patch vectors; nothing where these were not kept."""
     if query not in patches or neighbour not in patches:
         return ""
     ours, theirs = patches[query], patches[neighbour]
-    cosines = _unit(theirs.vectors) @ _unit(ours.vectors).T
+    cosines = unit_length(theirs.vectors) @ unit_length(ours.vectors).T
     there, here = divmod(int(cosines.argmax()), cosines.shape[1])
-    return f"its {_clock(theirs.start_seconds[there])} is most like the query's {_clock(ours.start_seconds[here])}"
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+    where, query_where = _clock(theirs.start_seconds[there]), _clock(ours.start_seconds[here])
+    return f"its {where} is most like the query's {query_where}"
 
 
 def _clock(seconds: float) -> str:

@@ -3,12 +3,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from one_fold import evaluate_vectors
 
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError, UsageError
-from soundkin.evaluation.asking import ask, labels_to_ask
+from soundkin.evaluation.evaluation_report import summarise
 from soundkin.evaluation.label_questions import question
-from soundkin.evaluation.protocol import evaluate_vectors, summarised
+from soundkin.evaluation.label_scores import ask, labels_to_ask
 from soundkin.evaluation.retrieval import ask_retrieval
 
 
@@ -56,14 +57,14 @@ def test_a_label_that_is_not_to_be_probed_is_asked_by_retrieval_alone():
 def test_what_was_left_out_is_said():
     tracks = catalog()
     found = ask({0: systems(tracks)}, tracks, FOLDS, ["genre"], unprobed=["genre"])
-    notes = " ".join(summarised(found, {0: systems(tracks)}, tracks, ["genre"], resamples=20).notes)
+    notes = " ".join(summarise(found, {0: systems(tracks)}, tracks, ["genre"], resamples=20).notes)
     assert "No probe was asked for genre" in notes and "trained on genre" in notes
 
 
 def test_what_a_system_was_trained_on_may_be_unknown():
     tracks = catalog()
     found = ask({0: systems(tracks)}, tracks, FOLDS, ["genre"])
-    evaluation = summarised(found, {0: systems(tracks)}, tracks, None, resamples=20)
+    evaluation = summarise(found, {0: systems(tracks)}, tracks, None, resamples=20)
     assert {row.trained for row in evaluation.rows} == {None}
     assert evaluation.table()[0]["trained on"] == "unknown"
     assert "trained on" not in " ".join(evaluation.notes)

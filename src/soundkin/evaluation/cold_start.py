@@ -1,0 +1,403 @@
+"""Cold start: do users get the held-out tracks that they go on to play, of tracks that nobody had played?
+
+`read_cold_start` splits the ratings before anything is embedded; `cold_start` scores every system's rankings
+
+- of all held-out tracks; and where there are both, of those by artists without a known track, and of those by
+  artists with one;
+- where ratings have times, for users as they were known before a cutoff, by what they played after it.
+
+Users of systems without users of their own, a peer's vectors or MFCC statistics, are folded in from what they
+like of the known tracks (`user_rankings.fit_profiles`), so that one table compares all. A model that has
+learnt users is in it twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+from scipy.sparse import csr_matrix
+
+from soundkin.catalog.interactions import Interactions, InteractionsConfig, make_interactions
+from soundkin.catalog.ratings_table import read_ratings
+from soundkin.catalog.table import Catalog
+from soundkin.catalog.time_split import split_by_time
+from soundkin.embedding.known_users import KnownUsers
+from soundkin.errors import CatalogError, UsageError
+from soundkin.evaluation import user_rankings as rankings
+from soundkin.evaluation.groupings import user_groups
+from soundkin.evaluation.label_questions import Values
+from soundkin.evaluation.systems import check_systems
+from soundkin.evaluation.user_rankings import BOUND, Factors, UserRankings
+from soundkin.shapes import Bool, Float, Int
+from soundkin.statistics.measure import Measure
+from soundkin.tasks.factorisation import factorise
+from soundkin.tasks.latent_factors import LatentFactorsConfig
+
+ALL, UNSEEN, SEEN = "held-out tracks", "tracks of unseen artists", "tracks of seen artists"
+NO_TIME_SPLIT = "No split by time"
+LATER = "held-out tracks, plays since {cutoff}"
+OWN_USERS = "{system}, its own users"
+NOTHING = "nothing measured: there are no ratings of held-out tracks by users who are known to like others."
+FACTORISED_NOTE = (
+    f"{BOUND}: a weighted matrix factorisation of all ratings, those of the held-out tracks too, as in van "
+    "den Oord et al. (2013). It was given the very plays that it is scored by, and where users are few it "
+    "learns them by heart: no content-based system can reach it."
+)
+PLANTED_NOTE = (
+    f"{BOUND}: the user and track factors that the corpus was made with. What they leave open in the plays "
+    "is popularity and chance, which no audio tells."
+)
+
+TrackMask = Bool[np.ndarray, " tracks"]
+FactorTables = tuple[pd.DataFrame, pd.DataFrame]  # of users and of tracks, by id
+
+
+class ColdStart(BaseModel, frozen=True):
+    """Rankings by the same systems, ours first; the first of `parts` is about all held-out tracks."""
+
+    title: ClassVar[str] = "cold start"
+    parts: tuple[UserRankings, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """One line: the scores of the first table, and whether ours is shown to be above the others in it."""
+        if not self.parts:
+            return NOTHING
+        first = self.parts[0]
+        unbeaten = ""
+        if first.unbeaten and not first.headline.too_few:
+            unbeaten = f"not shown to beat {' or '.join(first.unbeaten)}: "
+        return f"{first.offered}: {unbeaten}{first.verdict}"
+
+    def table(self) -> list[dict[str, str]]:
+        """Rows to print: those of each part, with what was offered to how many users."""
+        tables = [(f"{part.offered} ({part.tracks})", part.table()) for part in self.parts]
+        return [{"offered": offered, **row} for offered, rows in tables for row in rows]
+
+
+@dataclass(frozen=True, eq=False)
+class ColdStartSplit:
+    """Users, what they like of the known tracks, and what they came to like of the held-out ones.
+
+    `artists` numbers the known tracks' artists. `liked` [users, known tracks] and `plays` [users, held-out
+    tracks] store ones; `bound` holds factors of users and held-out tracks. `parts` masks the held-out tracks
+    that are offered together, by what they are. `before` [users, held-out tracks] stores what a user had
+    rated by the cutoff, which is not offered to them, and `popularity` how many users liked a held-out track
+    by then; None where there is no cutoff, or nobody liked any.
+    """
+
+    users: list[str]
+    known_ids: list[str]
+    held_out_ids: list[str]
+    artists: Int[np.ndarray, " known"]
+    liked: csr_matrix
+    plays: csr_matrix
+    bound: Factors
+    parts: dict[str, TrackMask]
+    before: csr_matrix | None = None
+    popularity: Float[np.ndarray, " tracks"] | None = None
+
+    def among(self, track_ids: list[str]) -> "ColdStartSplit":
+        """The same, of the tracks with these ids only."""
+        known = pd.Index(self.known_ids).isin(track_ids)
+        known_ids = np.array(self.known_ids, object)[known].tolist()
+        kept = replace(self, known_ids=known_ids, artists=self.artists[known], liked=self.liked[:, known])
+        return kept.with_held_out(pd.Index(self.held_out_ids).isin(track_ids))
+
+    def with_held_out(self, chosen: TrackMask) -> "ColdStartSplit":
+        """The same, with only some of the held-out tracks."""
+        return replace(
+            self,
+            held_out_ids=np.array(self.held_out_ids, object)[chosen].tolist(),
+            plays=self.plays[:, chosen],
+            bound=(self.bound[0], self.bound[1][chosen]),
+            parts={words: part[chosen] for words, part in self.parts.items()},
+            before=None if self.before is None else self.before[:, chosen],
+            popularity=None if self.popularity is None else self.popularity[chosen],
+        )
+
+    @property
+    def new_plays(self) -> csr_matrix:
+        """The relevant pairs: plays of tracks that a user had not rated by the cutoff."""
+        return rankings.without_known(self.plays, self.before)
+
+
+@dataclass(frozen=True, eq=False)
+class ColdStartSplits:
+    """The split without regard to time, then that by time, if it can be made; ratings per track, by id."""
+
+    splits: tuple[ColdStartSplit, ...]
+    rating_counts: "pd.Series[int]"
+    own_users: KnownUsers | None
+    notes: tuple[str, ...]
+
+    def track_ids(self) -> set[str]:
+        """The tracks that systems need vectors of."""
+        return {track_id for split in self.splits for track_id in (*split.known_ids, *split.held_out_ids)}
+
+
+@dataclass(frozen=True, eq=False)
+class ColdStartAnswers:
+    """The section, the users' scores behind its first table, and groups of these users to split them by."""
+
+    section: ColdStart
+    measures: list[Measure]
+    groups: dict[str, Values]
+
+
+def read_cold_start(
+    catalog: Catalog,
+    known: TrackMask,
+    held_out: TrackMask,
+    ratings: Path,
+    own_users: KnownUsers | None = None,
+    planted: FactorTables | None = None,
+    cutoff: pd.Timestamp | None = None,
+) -> ColdStartSplits:
+    """Read the ratings, and choose the users who can be offered the `held_out` tracks of a catalog.
+
+    `known` are the tracks whose ratings may be used: those that a model was trained on. `own_users` are the
+    users that the first system has learnt; then nobody else is asked. The upper bound is `planted`, the
+    factors that a synthesised corpus was made with; else a factorisation of all ratings. `cutoff` defaults to
+    the time before which 80% of the ratings fall.
+
+    Raises:
+        UsageError: nobody likes both a known and a held-out track, or the planted factors are of another
+            corpus.
+        CatalogError: the ratings cannot be used.
+    """
+    if own_users is not None and not own_users.ids:
+        raise UsageError(
+            "the model came without users.parquet, which says whose its user vectors are. Put that file "
+            "back, or evaluate without ratings."
+        )
+    frame = read_ratings(Path(ratings), catalog)
+    config = _factorisation(own_users)
+    interactions = make_interactions(frame, config.listening, f"ratings {ratings}")
+    users = interactions.users if own_users is None else sorted({*interactions.users} & {*own_users.ids})
+    ids = np.array(catalog.track_ids, object)
+    known_ids, held_out_ids = ids[known].tolist(), ids[held_out].tolist()
+    liked, plays = interactions.plays(users, known_ids), interactions.plays(users, held_out_ids)
+    has_liked, has_played = np.diff(liked.indptr) > 0, np.diff(plays.indptr) > 0
+    kept = np.flatnonzero(has_liked & has_played)
+    if not len(kept):
+        raise UsageError(
+            f"ratings {ratings}: none of {len(users)} users likes both one of the {len(known_ids)} tracks to "
+            f"know them by and one of the {len(held_out_ids)} held-out tracks. Choose another split, or "
+            "evaluate without ratings."
+        )
+    users = [users[row] for row in kept]
+    if planted is not None:
+        _check_planted(planted, users, held_out_ids)
+    parts, parts_note = _parts(catalog, known, held_out)
+    whole = ColdStartSplit(
+        users=users,
+        known_ids=known_ids,
+        held_out_ids=held_out_ids,
+        artists=catalog.artists.groups[known],
+        liked=liked[kept],
+        plays=plays[kept],
+        bound=select_factors(planted or factor_tables(interactions, config), users, held_out_ids),
+        parts=parts,
+    )
+    later, later_note = _later(whole, frame, config, cutoff)
+    notes = [parts_note, later_note]
+    if strangers := int(has_played.sum()) - len(kept):
+        notes.append(f"Users who like none of the known tracks are not asked: {strangers}.")
+    notes.append(PLANTED_NOTE if planted else FACTORISED_NOTE)
+    return ColdStartSplits(
+        splits=(whole, later) if later else (whole,),
+        rating_counts=frame["track_id"].value_counts(),
+        own_users=own_users,
+        notes=tuple(notes),
+    )
+
+
+def cold_start(
+    splits: ColdStartSplits,
+    track_ids: list[str],
+    systems: Mapping[str, Float[np.ndarray, "tracks _"]],
+    random_seed: int = 0,
+    resamples: int = rankings.RESAMPLES,
+) -> ColdStartAnswers:
+    """Score rankings by each of `systems`, ours first, whose row i is the vector of `track_ids[i]`.
+
+    Tracks that are not among these ids are neither known nor offered.
+
+    Raises:
+        UsageError: vectors hold a NaN or infinity, or nothing is left to offer, or to know users by.
+    """
+    check_systems(systems, track_ids)
+    tables: list[UserRankings] = []
+    answers: list[list[Measure]] = []
+    whole, *later = (split.among(track_ids) for split in splits.splits)
+    strengths: dict[str, float] = {}
+    for split in (whole, *later):
+        known, held_out = _rows_of(track_ids, split.known_ids), _rows_of(track_ids, split.held_out_ids)
+        if not len(known) or not len(held_out):
+            raise UsageError(
+                f"{len(known)} tracks that users are known by have a vector by every system, and "
+                f"{len(held_out)} held-out ones. Give vectors of both, or evaluate without ratings."
+            )
+        factors: dict[str, Factors] = {}
+        if split is whole and splits.own_users is not None:
+            name, vectors = next(iter(systems.items()))
+            own = splits.own_users
+            users = own.vectors[_rows_of(own.ids, split.users)]
+            tracks = own.track_vectors(np.asarray(vectors[held_out], np.float32))
+            factors[OWN_USERS.format(system=name)] = users, tracks
+        for name, vectors in systems.items():
+            factors[name], strength = rankings.fit_profiles(
+                vectors[known], vectors[held_out], split.liked, split.artists, random_seed
+            )
+            strengths.setdefault(name, strength)
+        for words, chosen in split.parts.items():
+            part = split.with_held_out(chosen)
+            if part.new_plays.nnz:
+                by_system = {name: (users, tracks[chosen]) for name, (users, tracks) in factors.items()}
+                table, measures = rankings.user_rankings(
+                    by_system, part.bound, part.plays, random_seed, resamples, part.before, part.popularity
+                )
+                tables.append(table.model_copy(update={"offered": words}))
+                answers.append(measures)
+        if not tables:
+            raise UsageError(
+                f"nobody likes any of the {len(whole.held_out_ids)} held-out tracks that every system has a "
+                "vector of. Give vectors of more tracks, or evaluate without ratings."
+            )
+    notes = (_profiles_note(strengths), *splits.notes, *tables[-1].notes)
+    groups = user_groups(np.diff(whole.liked.indptr).astype(int))
+    return ColdStartAnswers(ColdStart(parts=tuple(tables), notes=notes), answers[0], groups)
+
+
+def factor_tables(interactions: Interactions, config: LatentFactorsConfig) -> FactorTables:
+    """Factors of users and tracks by a weighted matrix factorisation of all interactions."""
+    factors = factorise(
+        interactions.confidence, config.factors, config.iterations, config.regularisation, config.random_seed
+    )
+    return pd.DataFrame(factors.users, interactions.users), pd.DataFrame(factors.tracks, interactions.tracks)
+
+
+def select_factors(tables: FactorTables, users: list[str], track_ids: list[str]) -> Factors:
+    """The factors of these users and tracks; zeros for those that have none."""
+    selected = [
+        table.reindex(ids, fill_value=0) for table, ids in zip(tables, (users, track_ids), strict=True)
+    ]
+    return selected[0].to_numpy(), selected[1].to_numpy()
+
+
+def _factorisation(own_users: KnownUsers | None) -> LatentFactorsConfig:
+    """The model's own settings; if it learnt users otherwise, as many factors as it has."""
+    if own_users is None:
+        return LatentFactorsConfig()
+    config = own_users.task.config
+    if isinstance(config, LatentFactorsConfig):
+        return config
+    return LatentFactorsConfig(factors=config.factors, listening=config.listening)
+
+
+def _check_planted(planted: FactorTables, users: list[str], track_ids: list[str]) -> None:
+    for kind, wanted, table in zip(("user", "track"), (users, track_ids), planted, strict=True):
+        if strangers := sorted(set(wanted) - set(table.index)):
+            raise UsageError(
+                f"truth: the corpus has no {kind} {strangers[0]} ({len(strangers)} such {kind}s). Name the "
+                "folder of the corpus that this catalog and these ratings are of."
+            )
+
+
+def _parts(catalog: Catalog, known: TrackMask, held_out: TrackMask) -> tuple[dict[str, TrackMask], str]:
+    """The held-out tracks that are offered together, by what they are, and a note on that."""
+    everything = {ALL: np.ones(int(held_out.sum()), dtype=bool)}
+    keys = catalog.artists.keys
+    if not any(keys):
+        return (
+            everything,
+            "The catalog names no artists: which of these tracks are by unseen ones is not known.",
+        )
+    seen_keys = {key for row in np.flatnonzero(known) for key in keys[row]}
+    seen = np.array([not seen_keys.isdisjoint(keys[row]) for row in np.flatnonzero(held_out)], dtype=bool)
+    if seen.all() or not seen.any():
+        which, others = ("seen", "unseen") if seen.all() else ("unseen", "seen")
+        return everything, (
+            f"All held-out tracks are by {which} artists: the split leaves none by {others} ones, and of "
+            "those this says nothing. (Seen is an artist, or guest, of a track that users are known by.)"
+        )
+    return {**everything, UNSEEN: ~seen, SEEN: seen}, (
+        f"{(~seen).sum()} held-out tracks are by unseen artists, {seen.sum()} by artists of tracks that "
+        "users are known by, leads or guests. Each kind is also offered alone: compare it with its own "
+        "chance. A track that names no artist is unseen."
+    )
+
+
+def _later(
+    whole: ColdStartSplit, ratings: pd.DataFrame, config: LatentFactorsConfig, cutoff: pd.Timestamp | None
+) -> tuple[ColdStartSplit | None, str]:
+    """The split by time, and a note on it, or on why there is none."""
+    split = split_by_time(ratings, cutoff)
+    if split is None:
+        return None, f"{NO_TIME_SPLIT}: ratings have no times, or all lie on one side of the cutoff."
+    time = f"{split.cutoff:%Y-%m-%d %H:%M} UTC"
+    before, after = (_interactions(part, config) for part in (split.before, split.after))
+    if before is None or after is None:
+        return (
+            None,
+            f"{NO_TIME_SPLIT}: nobody likes anything {'before' if before is None else 'after'} {time}.",
+        )
+    liked, plays = before.plays(whole.users, whole.known_ids), after.plays(whole.users, whole.held_out_ids)
+    ratings_by_then = pd.concat([split.before, split.untimed]).assign(rating=1.0)  # whatever they say
+    rated_by_then = make_interactions(ratings_by_then, InteractionsConfig(), "ratings")
+    rated = rated_by_then.plays(whole.users, whole.held_out_ids)
+    is_new = np.diff(rankings.without_known(plays, rated).indptr) > 0
+    kept = np.flatnonzero((np.diff(liked.indptr) > 0) & is_new)
+    if not len(kept):
+        return (
+            None,
+            f"{NO_TIME_SPLIT}: nobody who is known before {time} likes a new held-out track after it.",
+        )
+    popularity = np.asarray(before.plays(before.users, whole.held_out_ids).sum(axis=0), float).ravel()
+    later = replace(
+        whole,
+        users=[whole.users[row] for row in kept],
+        liked=liked[kept],
+        plays=plays[kept],
+        bound=(whole.bound[0][kept], whole.bound[1]),
+        parts={LATER.format(cutoff=f"{split.cutoff:%Y-%m-%d}"): whole.parts[ALL]},
+        before=rated[kept],
+        popularity=popularity if popularity.any() else None,
+    )
+    untimed = f" {len(split.untimed)} have no time and are not used." if len(split.untimed) else ""
+    return later, (
+        f"The cutoff is {time}: {len(split.before)} ratings were made before it, {len(split.after)} "
+        f"after.{untimed} Users are folded in from what they liked before, and scored by what they liked of "
+        "the held-out tracks after; held-out tracks that they had rated by then are not offered to them. A "
+        "model that was trained on ratings may have learnt from later ones of other tracks; the users that "
+        "it learnt would have, and are left out here."
+    )
+
+
+def _interactions(ratings: pd.DataFrame, config: LatentFactorsConfig) -> Interactions | None:
+    try:
+        return make_interactions(ratings, config.listening, "ratings")
+    except CatalogError:
+        return None
+
+
+def _rows_of(ids: list[str], wanted: list[str]) -> Int[np.ndarray, " wanted"]:
+    return pd.Index(ids).get_indexer(pd.Index(wanted))
+
+
+def _profiles_note(strengths: Mapping[str, float]) -> str:
+    chosen = ", ".join(
+        f"{name} {'the mean of what they like' if strength == rankings.MEAN else f'{strength:g}'}"
+        for name, strength in strengths.items()
+    )
+    return (
+        "Users are folded in over each system's vectors, standardised over the tracks that users are known "
+        "by: ridge regressions of what they like of these. Strength of regularisation, chosen by "
+        f"{rankings.CHOSEN_BY} on other artists among these tracks: {chosen}."
+    )
