@@ -111,12 +111,7 @@ class Geometry(BaseModel, frozen=True):
                 "hubness: skewness": f"{by.hubness.skewness:.2f}",
                 "antihubs": f"{by.hubness.antihubs:.0%}",
                 "largest hub": f"{by.hubness.largest_hub:.1%}",
-                **{
-                    f"{gain.label} {gain.metric}": f"{gain.score}"
-                    if gain.gain is None
-                    else f"{gain.score.mean:.2f} ({gain.gain:+.2f})"
-                    for gain in by.retrieval
-                },
+                **{f"{retrieval.label} {retrieval.metric}": str(retrieval) for retrieval in by.retrieval},
                 **(self._space_cells(by.hubness.system) if by.similarity == COSINE else {}),
             }
             for by in self.neighbours

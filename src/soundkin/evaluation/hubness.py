@@ -71,6 +71,9 @@ class RetrievalGain(BaseModel, frozen=True):
     groups: int
     unit: str = "artists"
 
+    def __str__(self) -> str:
+        return f"{self.score}" if self.gain is None else f"{self.score.mean:.2f} ({self.gain:+.2f})"
+
 
 class Neighbours(BaseModel, frozen=True):
     """One system's lists of nearest tracks by one similarity: `cosine`, `mutual proximity` or `CSLS`."""
