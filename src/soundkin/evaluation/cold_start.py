@@ -1,14 +1,10 @@
 """Cold start: do users get the held-out tracks that they go on to play, of tracks that nobody had played?
 
 `read_cold_start` splits the ratings before anything is embedded; `cold_start` scores every system's rankings
-
-- of all held-out tracks; and where there are both, of those by artists without a known track, and of those by
-  artists with one;
-- where ratings have times, for users as they were known before a cutoff, by what they played after it.
-
-Users of systems without users of their own, a peer's vectors or MFCC statistics, are folded in from what they
-like of the known tracks (`user_rankings.fit_profiles`), so that one table compares all. A model that has
-learnt users is in it twice.
+of all held-out tracks, of those by artists with and without a known track, and, where ratings have times, for
+users as they were known before a cutoff by what they played after it. Users of systems without users of their
+own are folded in from what they like of the known tracks; a model that has learnt users is in the table
+twice.
 """
 
 from collections.abc import Mapping
@@ -75,7 +71,7 @@ class ColdStart(BaseModel, frozen=True):
         return f"{first.offered}: {unbeaten}{first.verdict}"
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print: those of each part, with what was offered to how many users."""
+        """Rows to print: those of each part, with the tracks that were ranked."""
         tables = [(f"{part.offered} ({part.tracks})", part.table()) for part in self.parts]
         return [{"offered": offered, **row} for offered, rows in tables for row in rows]
 
@@ -86,9 +82,9 @@ class ColdStartSplit:
 
     `artists` numbers the known tracks' artists. `liked` [users, known tracks] and `plays` [users, held-out
     tracks] store ones; `bound` holds factors of users and held-out tracks. `parts` masks the held-out tracks
-    that are offered together, by what they are. `before` [users, held-out tracks] stores what a user had
-    rated by the cutoff, which is not offered to them, and `popularity` how many users liked a held-out track
-    by then; None where there is no cutoff, or nobody liked any.
+    that are ranked together, by what they are. `before` [users, held-out tracks] stores what a user had rated
+    by the cutoff, which is no candidate, and `popularity` how many users liked a held-out track by then; None
+    where there is no cutoff, or nobody liked any.
     """
 
     users: list[str]
@@ -159,7 +155,7 @@ def read_cold_start(
     planted: FactorTables | None = None,
     cutoff: pd.Timestamp | None = None,
 ) -> ColdStartSplits:
-    """Read the ratings, and choose the users who can be offered the `held_out` tracks of a catalog.
+    """Read the ratings, and choose the users whose rankings of the `held_out` tracks can be scored.
 
     `known` are the tracks whose ratings may be used: those that a model was trained on. `own_users` are the
     users that the first system has learnt; then nobody else is asked. The upper bound is `planted`, the
@@ -227,10 +223,10 @@ def cold_start(
 ) -> ColdStartAnswers:
     """Score rankings by each of `systems`, ours first, whose row i is the vector of `track_ids[i]`.
 
-    Tracks that are not among these ids are neither known nor offered.
+    Tracks that are not among these ids are neither known nor candidates.
 
     Raises:
-        UsageError: vectors hold a NaN or infinity, or nothing is left to offer, or to know users by.
+        UsageError: vectors hold a NaN or infinity, or no held-out or known tracks are left.
     """
     check_systems(systems, track_ids)
     tables: list[UserRankings] = []
@@ -311,7 +307,7 @@ def _check_planted(planted: FactorTables, users: list[str], track_ids: list[str]
 
 
 def _parts(catalog: Catalog, known: TrackMask, held_out: TrackMask) -> tuple[dict[str, TrackMask], str]:
-    """The held-out tracks that are offered together, by what they are, and a note on that."""
+    """The held-out tracks that are ranked together, by what they are, and a note on that."""
     everything = {ALL: np.ones(int(held_out.sum()), dtype=bool)}
     keys = catalog.artists.keys
     if not any(keys):

@@ -1,13 +1,12 @@
 """Fairness: every score split by groups of tracks (or of users), and how often each group is recommended.
 
-A group's mean is compared with that of all other items, on the same draws of whole artists (users), so that
-the gap is a paired one. A gap is a fact about the system together with the question: a group of many tracks
-finds related tracks more easily, by chance too. So chance has a gap of its own.
+A group's mean is compared with that of all other items, on the same draws of whole artists (users): a paired
+gap. It is a fact about the system together with the question, so chance has a gap of its own: a group of many
+tracks finds related tracks more easily.
 
 *Exposure* is the share of the places in all tracks' lists of `k` nearest that go to a group, over its share
-of tracks: 1 where a group is shown as its size says. Its intervals are drawn over the artists of the tracks
-that are *found*. To draw those of the queries, and hold fast what they can find, takes a hub for a trait of
-its group: such intervals leave out the ratio 1 of groups dealt at random far too often
+of tracks. Intervals draw the artists of the tracks that are *found*: drawing those of the queries takes a hub
+for a trait of its group, and leaves out the ratio 1 of groups dealt at random far too often
 (`tests/evaluation/test_fairness.py` counts how often ours do).
 """
 

@@ -1,13 +1,10 @@
 """The shape of the embedding space: hubs, how far a track's patches lie apart, how many dimensions are used.
 
-- *Hubs*, by the cosine and by each similarity of `hubness`; where questions are given, what that costs or
-  gains in retrieval, with the filter on.
-- *Spread*: the mean cosine distance of two patches of one track, compared with that of two patches of
-  different tracks.
-- *Effective dimension*: the participation ratio of the eigenvalues of the covariance, (sum)^2 / sum of
-  squares (P. Gao et al., "A theory of multineuronal dimensionality, dynamics and measurement", 2017), and how
-  many dimensions hold 95% of the variance. Vectors have unit length there, since cosine is what queries
-  compare by.
+Hubs and retrieval are by the cosine and by each similarity of `hubness`. *Spread* is the mean cosine distance
+of two patches of one track, compared with that of two patches of different tracks. *Effective dimension* is
+the participation ratio of the eigenvalues of the covariance, (sum)^2 / sum of squares (P. Gao et al., "A
+theory of multineuronal dimensionality, dynamics and measurement", 2017), of vectors at unit length, since
+cosine is what queries compare by.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +66,7 @@ class Geometry(BaseModel, frozen=True):
     """The spaces of the compared systems; the first one is ours, and `spread` is of its patches.
 
     Hubs and retrieval are measured on `ranked` tracks: all, or a sample of very many. They are by so many
-    artists (`groups`; `unit`), whom intervals draw.
+    artists (`groups`; `unit`), drawn for intervals.
     """
 
     title: ClassVar[str] = "geometry"
@@ -226,9 +223,10 @@ def measure_spread(
     tracks = int(measure.asked.sum())
     if not tracks:
         return None
-    found = compare(measure, resamples, random_seed)
+    distances = compare(measure, resamples, random_seed)
+    within_track, between_tracks = distances.scores
     return Spread(
-        system=system, tracks=tracks, groups=found.groups, within=found.scores[0], between=found.scores[1]
+        system=system, tracks=tracks, groups=distances.groups, within=within_track, between=between_tracks
     )
 
 

@@ -1,18 +1,14 @@
 """Hubs, tracks among the nearest of far too many others (Radovanović et al. 2010), and ways to reduce them.
 
-Two similarities reduce hubs in place of the plain cosine:
+*Mutual proximity* (D. Schnitzer, A. Flexer, M. Schedl and G. Widmer, "Local and global scaling reduce hubs in
+space", 2012) is how likely two tracks are nearer to each other than to another track, on both sides. Ours is
+the Gaussian version with independent sides, which needs two figures a track and not all cosines at once;
+where cosines are far from normal, as among clusters, it leaves more hubs than the empirical one. *CSLS* (A.
+Conneau, G. Lample, M. Ranzato, L. Denoyer and H. Jégou, "Word translation without parallel data", 2018) is
+twice the cosine, less how near the nearest tracks of each side are.
 
-- *mutual proximity* (D. Schnitzer, A. Flexer, M. Schedl and G. Widmer, "Local and global scaling reduce hubs
-  in space", 2012): how likely two tracks are nearer to each other than to another track, on both sides. Ours
-  is their Gaussian version with independent sides: each track's cosines to all others are taken as normal. It
-  needs two figures a track, and not all cosines at once as the empirical version does; where cosines are far
-  from normal, as among clusters, it leaves more hubs. Its logarithm ranks alike and does not saturate near 1.
-- *CSLS*, cross-domain similarity local scaling (A. Conneau, G. Lample, M. Ranzato, L. Denoyer and H. Jégou,
-  "Word translation without parallel data", 2018): twice the cosine, less how near the nearest tracks of each
-  side are.
-
-Cosines are computed a chunk of queries at a time, twice: once for what surrounds each track, once to rank.
-Memory grows with the number of tracks, time with its square.
+Cosines are computed a chunk of queries at a time, twice: for what surrounds each track, and to rank. Memory
+grows with the number of tracks, time with its square.
 """
 
 from collections.abc import Callable, Sequence
@@ -176,7 +172,7 @@ def neighbours(
     Tracks must be in random order, as `rank` says. A question that nothing answers is left out.
     """
     ranked = rank(vectors, questions, k)
-    found = []
+    by_similarity = []
     for name, (occurrences, precision) in ranked.items():
         retrieval = []
         for question in questions:
@@ -198,8 +194,8 @@ def neighbours(
                     )
                 )
         hubs = hubness_from_occurrences(system, occurrences, k)
-        found.append(Neighbours(similarity=name, hubness=hubs, retrieval=tuple(retrieval)))
-    return tuple(found)
+        by_similarity.append(Neighbours(similarity=name, hubness=hubs, retrieval=tuple(retrieval)))
+    return tuple(by_similarity)
 
 
 def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> dict[str, Ranked]:

@@ -98,14 +98,14 @@ class Robustness(BaseModel, frozen=True):
     @property
     def verdict(self) -> str:
         """One line: what our lists keep on the whole, compared with the others', and what harms them most."""
-        found = self.row(self.weakest, FOUND) if self.weakest else None
-        if found is None:
+        itself = self.row(self.weakest, FOUND) if self.weakest else None
+        if itself is None:
             return NOTHING_MEASURED
-        itself = f"{found.scores[0]:.0%} of tracks find themselves"
-        whole, least = self.row(EVERY, KEPT), self.row(found.distortion, KEPT)
+        finding = f"{itself.scores[0]:.0%} of tracks find themselves"
+        whole, least = self.row(EVERY, KEPT), self.row(itself.distortion, KEPT)
         if whole is None or least is None:
             few = f"{self.systems[0]}: too few tracks to have neighbours"
-            return f"{few}; weakest under {found.distortion}: {itself}"
+            return f"{few}; weakest under {itself.distortion}: {finding}"
         ours, *others = whole.scores
         against = ", ".join(f"{other.system} {other.mean:.0%}" for other in others)
         unbeaten = f", not shown to beat {' or '.join(whole.unbeaten)}" if whole.unbeaten else ""
@@ -113,7 +113,7 @@ class Robustness(BaseModel, frozen=True):
         return (
             f"{ours.system} keeps {ours:.0%} of {self.k} neighbours on "
             f"average{f' ({against})' if others else ''}{unbeaten}; weakest under {least.distortion}: "
-            f"{least.scores[0]:.0%}, and {itself}"
+            f"{least.scores[0]:.0%}, and {finding}"
         )
 
     def row(self, distortion: str, metric: str) -> RobustnessRow | None:
@@ -252,21 +252,21 @@ def score_distorted(
     """
     k = min(k, max(0, len(groups) - 1) // 2)
     scores = {name: _scores_by_label(distorted[name], originals[name], rows, k) for name in originals}
-    found = []
+    table: list[RobustnessRow] = []
     for label, metrics in next(iter(scores.values()), {}).items():
         for metric in metrics:
             by_system = {name: by_label[label][metric] for name, by_label in scores.items()}
             measure = Measure("robustness", label, metric, None, by_system, groups[rows], unit=unit)
             if measure.asked.any():
                 compared = compare(measure, resamples, random_seed)
-                found.append(RobustnessRow(distortion=label, metric=metric, **dict(compared)))
+                table.append(RobustnessRow(distortion=label, metric=metric, **dict(compared)))
     return Robustness(
         systems=tuple(originals),
         sampled=len(rows),
         tracks=len(groups),
         k=k,
-        rows=tuple(found),
-        notes=tuple(_notes(found, len(groups), k, resamples)) if found else (),
+        rows=tuple(table),
+        notes=tuple(_notes(table, len(groups), k, resamples)) if table else (),
     )
 
 

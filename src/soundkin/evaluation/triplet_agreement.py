@@ -1,15 +1,10 @@
 """Agreement of systems with people's answers to triplet questions, compared with how far people agree.
 
 A *question* is an anchor and two candidates, in either order; an *answer* is one person's: which is closer to
-the anchor. A system answers by cosine; ties count a half. Every question has weight 1, however many people
-answered it. Where several people answered a question, leave-one-out says how often a person agrees
-
-- with the majority of the others (an even split counts a half), the usual human ceiling;
-- with one of them, picked at random.
-
-Both are estimates from few people, and no bound: what most people mean can be known better than one person's
-answer shows. The bound is the best fixed answer, the majority of all: no system that answers a question in
-one way agrees with more answers, since answers contradict each other. A perfect system lies between the two.
+the anchor. A system answers by cosine; ties count a half, and every question has weight 1, however many
+people answered it. How often a person agrees with the majority of the others, leave-one-out, is the usual
+human ceiling, from few people and no bound: what most people mean can be known better than one answer shows.
+The bound is the best fixed answer, the majority of all. A perfect system lies between the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -235,7 +230,8 @@ def _draws_annotators(answers: pd.DataFrame) -> bool:
 def _widest(*intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
     """Of each system's intervals the widest."""
     return tuple(
-        max(same, key=lambda one: (one.high or 0) - (one.low or 0)) for same in zip(*intervals, strict=True)
+        max(same, key=lambda interval: (interval.high or 0) - (interval.low or 0))
+        for same in zip(*intervals, strict=True)
     )
 
 
