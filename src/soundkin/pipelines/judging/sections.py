@@ -70,7 +70,7 @@ class Evidence:
 
     def track_ids(self) -> set[str]:
         """The tracks that are needed beside those that are judged."""
-        return self.offers.track_ids() if self.offers else set()
+        return self.offers.needed_ids() if self.offers else set()
 
 
 def read_evidence(
