@@ -44,8 +44,8 @@ FACTORISED_NOTE = (
     "learns them by heart: no content-based system can reach it."
 )
 PLANTED_NOTE = (
-    f"{BOUND}: the user and track factors that the corpus was made with. What they leave open in the plays "
-    "is popularity and chance, which no audio tells."
+    f"{BOUND}: the planted factors of users and tracks, which made the corpus. What they leave open in the "
+    "plays is popularity and chance, which no audio tells."
 )
 
 TrackMask = Bool[np.ndarray, " tracks"]

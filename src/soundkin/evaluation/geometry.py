@@ -30,6 +30,8 @@ ROWS_AT_ONCE = 4096
 ROUNDING = 1e-12  # a variance below this is none
 WITHIN, BETWEEN = "within a track", "between tracks"
 
+Patches = Iterable[Float[np.ndarray, "_ embedding"]]  # of each track
+
 
 class Dimensions(BaseModel, frozen=True):
     """How many of a system's `given` dimensions are used; `effective` is the participation ratio, at least 1.
@@ -130,7 +132,7 @@ class Geometry(BaseModel, frozen=True):
 
 def geometry(
     systems: Mapping[str, Float[np.ndarray, "tracks _"]],
-    patches: Iterable[Float[np.ndarray, "patches _"]] | None = None,
+    patches: Patches | None = None,
     questions: Sequence[Question] = (),
     k: int = 10,
     random_seed: int = 0,
@@ -202,11 +204,7 @@ def effective_dimensions(system: str, vectors: Float[np.ndarray, "tracks embeddi
 
 
 def measure_spread(
-    system: str,
-    patches: Iterable[Float[np.ndarray, "patches _"]],
-    groups: Int[np.ndarray, " tracks"],
-    resamples: int,
-    random_seed: int,
+    system: str, patches: Patches, groups: Int[np.ndarray, " tracks"], resamples: int, random_seed: int
 ) -> Spread | None:
     """How far `patches` of tracks in order lie apart, on draws of `groups`: the tracks' artists.
 
@@ -231,9 +229,7 @@ def measure_spread(
 
 
 @typechecked
-def patch_distances(
-    patches: Iterable[Float[np.ndarray, "_ embedding"]],
-) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
+def patch_distances(patches: Patches) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
     """Each track's mean cosine distance of two of its patches, and of one of these and one of another track.
 
     One track's patches are in memory at a time. All pairs are counted, by sums of unit vectors; other tracks

@@ -156,7 +156,12 @@ def neighbour_verdicts(
         if min(ours, other.judged) >= COMPARABLE_SHARE * max(ours, other.judged)
     ]
     preferred = compare(measure, resamples, random_seed) if compared else None
-    drawn = interval_note(len(np.unique(groups)), unit, resamples)
+    notes = []
+    if left_out := len(last) - len(pairs):
+        notes.append(f"{left_out} verdicts are about tracks that have no vector here, and were left out.")
+    if len(pairs):
+        drawn = interval_note(len(np.unique(groups)), unit, resamples)
+        notes += _notes(pairs, len(queries), compared, drawn)
     return NeighbourVerdicts(
         systems=tuple(systems),
         k=k,
@@ -168,10 +173,10 @@ def neighbour_verdicts(
         preference=preferred.scores if preferred else (),
         gains=preferred.gains if preferred else (),
         comparable=(*comparable, CHANCE),
-        left_out=len(last) - len(pairs),
+        left_out=left_out,
         groups=preferred.groups if preferred else 0,
         unit=unit,
-        notes=tuple(_notes(pairs, len(queries), compared, len(last) - len(pairs), drawn)),
+        notes=tuple(notes),
         provenance={"random_seed": random_seed, "resamples": resamples},
     )
 
@@ -222,13 +227,8 @@ def _judged_list(
     )
 
 
-def _notes(pairs: pd.DataFrame, queries: int, compared: int, left_out: int, drawn: str) -> list[str]:
-    notes = []
-    if left_out:
-        notes.append(f"{left_out} verdicts are about tracks that have no vector here, and were left out.")
-    if not len(pairs):
-        return notes
-    notes += [
+def _notes(pairs: pd.DataFrame, queries: int, compared: int, drawn: str) -> list[str]:
+    notes = [
         f"{len(pairs)} verdicts on {queries} queries, {pairs['good'].mean():.0%} of them good. {drawn} They "
         "say nothing about what other people would find good.",
         "Only tracks in some system's list were judged, which favours the system that made the list: good "

@@ -21,7 +21,7 @@ from scipy.sparse import csr_matrix
 
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
-from soundkin.embedding.embedder import Embedder, stream_array
+from soundkin.embedding.embedder import Embedder, Waveform, stream_array
 from soundkin.errors import AudioError, Skipped
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
 from soundkin.evaluation.label_questions import unit_of
@@ -123,19 +123,15 @@ class Robustness(BaseModel, frozen=True):
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print, a distortion a row: ours with intervals, then what the others' lists keep."""
-        return [
-            self._cells(label) for label in (*self.distortions, EVERY, DIFFERENT) if self.row(label, COSINE)
-        ]
-
-    def _cells(self, distortion: str) -> dict[str, str]:
-        measured = [row for metric in (COSINE, FOUND, KEPT) if (row := self.row(distortion, metric))]
-        kept = self.row(distortion, KEPT)
-        return {
-            "distortion": distortion,
-            f"tracks ({measured[0].unit})": f"{self.sampled} ({measured[0].groups})",
-            **{f"{self.systems[0]}: {row.metric}": str(row.scores[0]) for row in measured},
-            **{f"{other.system}: {KEPT}": f"{other.mean:.2f}" for other in (kept.scores[1:] if kept else ())},
-        }
+        table = []
+        for label in (*self.distortions, EVERY, DIFFERENT):
+            if rows := [row for metric in (COSINE, FOUND, KEPT) if (row := self.row(label, metric))]:
+                size = {f"tracks ({rows[0].unit})": f"{self.sampled} ({rows[0].groups})"}
+                ours = {f"{self.systems[0]}: {row.metric}": str(row.scores[0]) for row in rows}
+                kept = [score for row in rows if row.metric == KEPT for score in row.scores[1:]]
+                others = {f"{score.system}: {KEPT}": f"{score.mean:.2f}" for score in kept}
+                table.append({"distortion": label, **size, **ours, **others})
+        return table
 
 
 def robustness(
@@ -203,31 +199,27 @@ def _embed_versions(
     track_id, path, lyrics = job
     try:
         samples = read_waveform(path, SAMPLE_RATE_HZ, seconds).samples
-        sounds = [(samples, SAMPLE_RATE_HZ)]
+        waveforms = [(samples, SAMPLE_RATE_HZ)]
         for name in distortions:
             rng = np.random.default_rng(_hash_number(f"{random_seed}\n{name}\n{track_id}"))
-            sounds.append(DISTORTIONS[name](samples, SAMPLE_RATE_HZ, rng))
-        versions = [vectors_of_waveform(embedder, against, *sound, lyrics) for sound in sounds]
+            waveforms.append(DISTORTIONS[name](samples, SAMPLE_RATE_HZ, rng))
+        versions = [vectors_of_waveform(embedder, against, waveform, lyrics) for waveform in waveforms]
     except AudioError as error:
         return Skipped.because(path, error)
     return {name: np.stack([vectors[name] for vectors in versions]) for name in versions[0]}
 
 
 def vectors_of_waveform(
-    embedder: TrackEmbedder,
-    against: Mapping[str, Embedder],
-    samples: Float32[np.ndarray, " samples"],
-    sample_rate_hz: int,
-    lyrics: str = "",
+    embedder: TrackEmbedder, against: Mapping[str, Embedder], waveform: Waveform, lyrics: str = ""
 ) -> dict[str, Float32[np.ndarray, " _"]]:
-    """What `TrackEmbedder.vectors` gives of a file with these samples, and the vectors by `against`.
+    """What `TrackEmbedder.vectors` gives of a file with this waveform, and the vectors by `against`.
 
     Raises:
         AudioError: there is at most one sample, or a network answers with numbers that are not finite.
     """
-    sound, front_end = (samples, sample_rate_hz), embedder.bundle.front_end
-    vectors = {name: model.embed(sound, lyrics) for name, model in {**embedder.embedders, **against}.items()}
-    frames = torch.cat(list(frames_of_audio(stream_array(*sound), front_end))).numpy()
+    front_end, embedders = embedder.bundle.front_end, {**embedder.embedders, **against}
+    vectors = {name: model.embed(waveform, lyrics) for name, model in embedders.items()}
+    frames = torch.cat(list(frames_of_audio(stream_array(*waveform), front_end))).numpy()
     if isinstance(front_end, FrontEnd):
         return vectors | {MFCC: mfcc_statistics(mfccs(frames, front_end.mel_bands))}
     return vectors | {EXTERNAL: frames.mean(axis=0)}

@@ -48,6 +48,7 @@ VALIDATION_SHARE = 0.2  # of the training artists
 MOST_VALIDATION_USERS = 1000
 
 Vectors = Float[np.ndarray, "tracks embedding"]
+Artists = Int[np.ndarray, " tracks"]
 Factors = tuple[Float[np.ndarray, "users factors"], Float[np.ndarray, "tracks factors"]]
 RankingSystem = Factors | Float[np.ndarray, " tracks"]  # one score a track ranks alike for all users
 Metric = tuple[Callable[..., Scores], Callable[..., Scores], int | None]
@@ -258,11 +259,7 @@ def without_known(plays: csr_matrix, known: csr_matrix | None) -> csr_matrix:
 
 
 def fit_profiles(
-    training: Vectors,
-    held_out: Vectors,
-    liked: csr_matrix,
-    artists: Int[np.ndarray, " tracks"],
-    random_seed: int = 0,
+    training: Vectors, held_out: Vectors, liked: csr_matrix, artists: Artists, random_seed: int = 0
 ) -> tuple[Factors, float]:
     """Fold users in over the vectors of training tracks, into one space with the held-out tracks.
 
@@ -288,9 +285,7 @@ def fold_in_users(
     return [sums / (1 + shrinking / strength) @ directions.T for strength in strengths]
 
 
-def _chosen_strength(
-    known: Vectors, liked: csr_matrix, artists: Int[np.ndarray, " tracks"], random_seed: int
-) -> float:
+def _chosen_strength(known: Vectors, liked: csr_matrix, artists: Artists, random_seed: int) -> float:
     """The strength that predicts best what users like by held-out artists; the first if no user tells."""
     rng = np.random.default_rng(random_seed)
     names = rng.permutation(np.unique(artists))
