@@ -25,7 +25,7 @@ from soundkin.shapes import Bool, Float, Int, typechecked
 from soundkin.statistics.bootstrap import Interval, compare
 from soundkin.statistics.measure import Measure
 from soundkin.statistics.metrics import average_precision
-from soundkin.statistics.nearest_neighbours import nearest_others, similarity_chunks
+from soundkin.statistics.nearest_neighbours import largest, nearest_others, similarity_chunks
 from soundkin.statistics.scaling import unit_length
 
 COSINE, MUTUAL_PROXIMITY, CSLS = "cosine", "mutual proximity", "CSLS"
@@ -224,10 +224,10 @@ def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> d
         marks = {label: _marks(rows, others, *of_label) for label, of_label in shared.items()}
         for name, reduce in REDUCTIONS.items():
             similarity = reduce(cosine, rows, around)
-            nearest = _nearest(np.where(others, similarity, -np.inf), min(k, len(tracks) - 1))
+            nearest = largest(np.where(others, similarity, -np.inf), min(k, len(tracks) - 1))
             ranked[name].occurrences[:] += np.bincount(nearest.ravel(), minlength=len(tracks))
             for label, (right, allowed) in marks.items():
-                nearest = _nearest(np.where(allowed, similarity, -np.inf), min(k, len(tracks)))
+                nearest = largest(np.where(allowed, similarity, -np.inf), min(k, len(tracks)))
                 relevance = np.take_along_axis(right, nearest, axis=1)
                 ranked[name].precision[label][rows] = average_precision(relevance, right.sum(axis=1), k)
     return ranked
@@ -243,12 +243,3 @@ def _marks(rows: Rows, others: Mask, labels: csr_matrix, filtered: csr_matrix | 
     if filtered is not None:
         allowed &= (filtered[rows] @ filtered.T).toarray() == 0
     return ((labels[rows] @ labels.T).toarray() > 0) & allowed, allowed
-
-
-def _nearest(similarity: Similarity, k: int) -> Int[np.ndarray, "queries k"]:
-    """The `k` of highest similarity, nearest first."""
-    if k < 1:
-        return np.zeros((len(similarity), 0), dtype=int)
-    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-    order = np.argsort(-np.take_along_axis(similarity, nearest, axis=1), axis=1, kind="stable")
-    return np.asarray(np.take_along_axis(nearest, order, axis=1))

@@ -32,10 +32,11 @@ from soundkin.features.front_ends import frames_of_audio
 from soundkin.features.log_mel import FrontEnd
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
-from soundkin.shapes import Bool, Float, Float32, Int, typechecked
+from soundkin.shapes import Float, Float32, Int, typechecked
 from soundkin.statistics import tied_ranking
 from soundkin.statistics.bootstrap import Compared, compare, interval_note
 from soundkin.statistics.measure import Measure
+from soundkin.statistics.nearest_neighbours import largest
 from soundkin.statistics.scaling import standardise, unit_length
 
 COSINE, FOUND, RECIPROCAL_RANK, KEPT = (
@@ -298,19 +299,17 @@ def _scores(
         RECIPROCAL_RANK: tied_ranking.average_precision(runs, ones, len(originals)),
     }
     if k:
-        scores[KEPT] = (_nearest_others(before, rows, k) & _nearest_others(after, rows, k)).sum(axis=1) / k
+        nearest_before, nearest_after = (_nearest_others(cosines, rows, k) for cosines in (before, after))
+        in_both = (nearest_before[:, :, None] == nearest_after[:, None]).any(axis=2)
+        scores[KEPT] = in_both.sum(axis=1) / k
     return scores
 
 
 def _nearest_others(
     similarity: Float[np.ndarray, "sampled tracks"], rows: Rows, k: int
-) -> Bool[np.ndarray, "sampled tracks"]:
-    """Which `k` tracks are most similar to each sampled one, itself left out."""
-    others = similarity.copy()
-    others[np.arange(len(rows)), rows] = -np.inf
-    chosen = np.zeros(others.shape, dtype=bool)
-    np.put_along_axis(chosen, np.argpartition(-others, k - 1, axis=1)[:, :k], True, axis=1)
-    return chosen
+) -> Int[np.ndarray, "sampled k"]:
+    own = rows[:, None] == np.arange(similarity.shape[1])
+    return largest(np.where(own, -np.inf, similarity), k)
 
 
 def _sampling_notes(
