@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from soundkin.errors import UsageError
-from soundkin.search.conditions import Condition, mask_any, mask_where, parse_condition
-from soundkin.search.numbers import number
+from soundkin.search.conditions import Condition, mask_any, mask_where, number, parse_condition
 
 TRACKS = pa.RecordBatch.from_pydict(
     {
@@ -133,8 +132,8 @@ def test_a_comparison_by_number_leaves_out_cells_that_are_none_and_says_how_many
 
 @pytest.mark.parametrize(
     ("cell", "says"),
-    [(" 120 ", 120), ("1e2", 100), ("120,5", 120.5), ("0,125", 0.125), ("-inf", float("-inf")), ("\u2212 6", None),
-     ("\u22126", -6), ("+3.", 3), (".5", 0.5), ("1,200", None), ("nan", None), ("NaN", None), ("1_000", None),
+    [(" 120 ", 120), ("1e2", 100), ("120,5", 120.5), ("0,125", 0.125), ("-inf", float("-inf")),
+     ("\u2212 6", None), ("\u22126", -6), ("+3.", 3), (".5", 0.5), ("1,200", None), ("nan", None), ("NaN", None), ("1_000", None),
      ("120 bpm", None), ("", None), ("0x10", None), ("1.2.3", None), ("e5", None)],
 )  # fmt: skip
 def test_what_is_a_number(cell, says):
@@ -215,8 +214,8 @@ def test_no_comparison_by_number_is_ever_textual(cells, value, encoded):
         assert rows_where(tracks, f"bpm{sign}{value}") == expected
 
 
-CREDITS = ["Ann", "ÁNN feat. Bob", "Bob", "bob & The Ann", "Various Artists", "", "Annabel", "Drake, Rihanna", "Drake",
-           "Rihanna", "AC/DC"]  # fmt: skip
+CREDITS = ["Ann", "ÁNN feat. Bob", "Bob", "bob & The Ann", "Various Artists", "", "Annabel", "Drake, Rihanna",
+           "Drake", "Rihanna", "AC/DC"]  # fmt: skip
 
 
 @pytest.mark.parametrize("encoded", [False, True])

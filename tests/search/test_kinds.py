@@ -153,8 +153,8 @@ def test_kind_by_size(monkeypatch):
     kind, reason = build_kind("auto", flat(random.standard_normal((1999, 8))))
     assert kind.name == "exact"
     assert reason == (
-        "chosen for 1,999 tracks of 8 numbers; every query is compared with all tracks, so no answer is approximate, "
-        "which is fast below 2,000 tracks"
+        "chosen for 1,999 tracks of 8 numbers; every query is compared with all tracks, so no answer is "
+        "approximate, which is fast below 2,000 tracks"
     )
     kind, reason = build_kind("auto", flat(random.standard_normal((2000, 8))))
     assert kind.name == "ivf"
