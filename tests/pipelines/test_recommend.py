@@ -14,9 +14,10 @@ from soundkin.embedding.bundle import load_bundle, save_bundle
 from soundkin.embedding.known_users import known_users
 from soundkin.embedding.store import read_embeddings
 from soundkin.errors import ArtefactError, CatalogError, UsageError
+from soundkin.pipelines.answers import Answer
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.index import index_embeddings
-from soundkin.pipelines.recommend import Recommendation, recommend
+from soundkin.pipelines.recommend import recommend
 from soundkin.pipelines.train import compose, train
 
 SMALL = [*SMALLEST, "trainer.epochs=1"]
@@ -45,7 +46,7 @@ def test_a_bundle_does_not_tell_where_the_ratings_are(library: Path, small_catal
     assert str(small_catalog.parent) not in (library / "model" / "config.json").read_text(encoding="utf-8")
 
 
-def ids(found: list[Recommendation]) -> list[str]:
+def ids(found: list[Answer]) -> list[str]:
     return [one.track_id for one in found]
 
 
