@@ -90,7 +90,7 @@ def mask_any(column: pa.Array, values: Collection[str]) -> Bool[np.ndarray, " tr
     if not pa.types.is_dictionary(column.type):
         return _as_numpy(pc.match_substring_regex(column, pattern, ignore_case=True))
     per_cell = _as_numpy(pc.match_substring_regex(column.dictionary, pattern, ignore_case=True))
-    return np.asarray(per_cell[column.indices.to_numpy()])
+    return np.asarray(per_cell[np.from_dlpack(column.indices)])
 
 
 def number(text: str) -> Decimal | None:
@@ -184,7 +184,7 @@ class _Cells:
         encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         cells = [(cell or "").split(";") for cell in encoded.dictionary.to_pylist()]
         self.values = [[value for value in map(str.strip, cell) if value] for cell in cells]
-        self._cell_of_track = encoded.indices.to_numpy()
+        self._cell_of_track = np.from_dlpack(encoded.indices)
 
     def where(self, test: Callable[[str], Any]) -> Bool[np.ndarray, " tracks"]:
         """The tracks of which a value passes."""
@@ -231,4 +231,7 @@ def _kind(cells: _Cells, condition: Condition) -> ValueKind:
 
 
 def _as_numpy(mask: pa.BooleanArray) -> Bool[np.ndarray, " tracks"]:
-    return np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
+    if mask.null_count:
+        mask = pc.fill_null(mask, False)
+    numbers = mask.cast(pa.uint8())  # mask.to_numpy() would import pandas
+    return np.asarray(np.from_dlpack(numbers).astype(bool))
