@@ -15,7 +15,8 @@ import torch
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
 from soundkin.config import nearest
-from soundkin.embedding.embedder import Embedder, stream_array
+from soundkin.embedding.embedder import Embedder
+from soundkin.embedding.waveforms import stream_array
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
 from soundkin.evaluation.label_questions import unit_of
