@@ -108,12 +108,7 @@ def model_hash(computing_config: Mapping[str, Any], tensors: Mapping[str, Tensor
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
-    """Write `bundle` as `folder`, in place of a bundle that is there.
-
-    Raises:
-        OutputError: the folder cannot be written, or holds something else.
-        SoundkinError: the network gives no finite vectors.
-    """
+    """Write `bundle` as `folder`, in place of a bundle that is there."""
     folder = Path(folder)
     if folder.exists() and not (folder / "config.json").exists() and any(folder.iterdir()):
         raise OutputError(f"{folder} holds other files. Choose a new or empty folder for the model bundle.")
@@ -181,10 +176,6 @@ def load_bundle(folder: Path, vectors: Path | None = None) -> Bundle:
     """Read a model bundle and check it.
 
     A model that learnt from a table of vectors looks tracks up where that table was, or in `vectors`.
-
-    Raises:
-        UsageError: there is no such folder.
-        ArtefactError: a file is missing, corrupt or edited, or the bundle is of another version.
     """
     return read_whole(Path(folder), partial(_load_bundle, vectors=vectors))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,31 +71,10 @@ class Embedder:
         self.embedding_size = bundle.network_config.embedding_size
         self.reads_lyrics = bundle.tokenizer is not None
 
-    @overload
-    def embed(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path
-        self,
-        audio: Path | str | np.ndarray | Waveform,
-        lyrics: str = "",
-        *,
-        sample_rate_hz: int | None = None,
-        normalise: bool = False,
-    ) -> Float32[np.ndarray, " embedding"]: ...
-
-    @overload
     def embed(
         self,
-        audio: Sequence[Path | str],
-        lyrics: Sequence[str] = "",
-        *,
-        normalise: bool = False,
-        workers: int = 1,
-        show_progress: bool = True,
-    ) -> list[FileEmbedding]: ...
-
-    def embed(
-        self,
-        audio: Any,
-        lyrics: Any = "",
+        audio: Path | str | np.ndarray | Waveform | Sequence[Path | str],
+        lyrics: str | Sequence[str] = "",
         *,
         sample_rate_hz: int | None = None,
         normalise: bool = False,
@@ -116,16 +95,17 @@ class Embedder:
             AudioError: a single file or an array cannot be used; says why.
             UsageError: this is no audio: an array without rate, of an impossible shape, or not finite.
         """
-        if _is_several(audio):
-            return self._embed_files(_as_paths(audio), lyrics, normalise, workers, show_progress)
-        if isinstance(audio, str | Path):
+        source: Any = audio
+        if _is_several(source):
+            return self._embed_files(_as_paths(source), lyrics, normalise, workers, show_progress)
+        if isinstance(source, str | Path):
             if sample_rate_hz is not None:
                 raise UsageError("sample_rate_hz is for arrays: a file says its own rate. Leave it out.")
-        elif not isinstance(audio, tuple):
+        elif not isinstance(source, tuple):
             if sample_rate_hz is None:
                 raise UsageError("an array of samples needs its rate: embed(samples, sample_rate_hz=44100).")
-            audio = (audio, sample_rate_hz)
-        vector = self.pool(self.embed_patches(audio)[0], lyrics)
+            source = (source, sample_rate_hz)
+        vector = self.pool(self.embed_patches(source)[0], str(lyrics))
         return unit_length(vector) if normalise else vector
 
     def _embed_files(

@@ -96,16 +96,13 @@ def embed_tracks(
     """Embed all tracks of `catalog` into `folder`, but for the content that it has vectors of by this model.
 
     Its manifest names `model_path` and `catalog_path`; `read_embeddings(folder)` gives the vectors.
-
-    Raises:
-        OutputError: the folder cannot be written, holds other files, or is being written by another run.
     """
     lyrics = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
     inputs = track_inputs(embedder.bundle.front_end, catalog.audio_paths(), catalog.track_ids)
     tracks = list(zip(catalog.frame["path"], inputs, lyrics, strict=True))
     counts: Counter[type[Outcome]] = Counter()
     warned = 0
-    with Export(folder, catalog.track_ids, embedder.hash, embedder.embedding_size, patches) as export:
+    with Export(Path(folder), catalog.track_ids, embedder.hash, embedder.embedding_size, patches) as export:
         embed = partial(_embed_if_new, embedder, export.known, export.known_unusable())
         with closing(in_processes(embed, tracks, workers)) as outcomes:
             for row, outcome in progress(outcomes, "embed", total=len(catalog)):
@@ -138,11 +135,8 @@ def _embed_if_new(
         return Unusable(Skipped.because(source, error, path), audio_hash)
 
 
-class TrackTables(NamedTuple):
-    """One track: a tracks table of one row, and a patches table unless patches were not asked for."""
-
-    track: pa.Table
-    patches: pa.Table | None
+# One track: a tracks table of one row, and a patches table unless patches were not asked for.
+TrackTables = tuple[pa.Table, pa.Table | None]
 
 
 class _Place(NamedTuple):
@@ -153,28 +147,18 @@ class _Place(NamedTuple):
     row: int
 
 
+@dataclass
 class Export:
-    """One run of embedding the tracks `track_ids` into `folder`; use it in a `with` statement.
+    """One run of embedding the tracks `track_ids` into `folder`; use it in a `with` statement."""
 
-    Raises:
-        OutputError: the folder cannot be written, holds other files, or is being written by another run.
-    """
+    folder: Path
+    track_ids: Sequence[str]
+    model_hash: str
+    embedding_size: int
+    patches: bool
+    tracks_per_part: int = TRACKS_PER_PART
 
-    def __init__(
-        self,
-        folder: Path,
-        track_ids: Sequence[str],
-        model_hash: str,
-        embedding_size: int,
-        patches: bool,
-        tracks_per_part: int = TRACKS_PER_PART,
-    ) -> None:
-        self.folder = Path(folder)
-        self.model_hash = model_hash
-        self.embedding_size = embedding_size
-        self.patches = patches
-        self.tracks_per_part = tracks_per_part
-        self._track_ids = track_ids
+    def __post_init__(self) -> None:
         self._unfinished = self.folder / "unfinished"
         self._outcomes: dict[int, dict[int, Content | Unusable]] = defaultdict(dict)
         self._parts: dict[int, Part] = {}
@@ -185,11 +169,11 @@ class Export:
         with explaining_output(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             names = {path.name for path in self.folder.iterdir()}
-            if names and not names & {"manifest.json", "unfinished"}:
-                first = min(names)
-                raise OutputError(
-                    f"{self.folder} holds other files, such as {first}. Choose a new or empty folder."
-                )
+        if names and not names & {"manifest.json", "unfinished"}:
+            odd = min(names)
+            raise OutputError(
+                f"{self.folder} holds other files, such as {odd}. Choose a new or empty folder."
+            )
         self._lock.enter_context(locked(self.folder))
         with explaining_output(self.folder):
             for folder in (self._unfinished, self.folder):
@@ -230,7 +214,7 @@ class Export:
         number = row // self.tracks_per_part
         outcomes = self._outcomes[number]
         outcomes[row] = outcome
-        if len(outcomes) == min(self.tracks_per_part, len(self._track_ids) - number * self.tracks_per_part):
+        if len(outcomes) == min(self.tracks_per_part, len(self.track_ids) - number * self.tracks_per_part):
             self._complete(number, self._outcomes.pop(number))
 
     def finish(self, model_path: Path, catalog_path: Path) -> None:
@@ -240,7 +224,7 @@ class Export:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(SKIPPED_COLUMNS)
             for row, (skipped, audio_hash) in sorted(self._unusable.items()):
-                writer.writerow([self._track_ids[row], skipped.path, skipped.reason, audio_hash, OURS])
+                writer.writerow([self.track_ids[row], skipped.path, skipped.reason, audio_hash, OURS])
         manifest = EmbeddingsManifest(
             model_hash=self.model_hash,
             model_path=path_from(self.folder, model_path),
@@ -274,21 +258,15 @@ class Export:
 
     def _tables(self, embedding: TrackEmbedding) -> TrackTables:
         """An embedding as tables. The track_id comes with the whole part: audio may move to another track."""
-        columns = [
-            [""],
-            _vector_column(embedding.vector[None]),
-            [embedding.duration_seconds],
-            [self.model_hash],
-            [embedding.audio_hash],
-            [embedding.lyrics_hash],
-            [embedding.warnings],
-        ]
-        track = pa.table(columns, schema=track_schema(self.embedding_size))
+        hashes = [self.model_hash], [embedding.audio_hash], [embedding.lyrics_hash]
+        columns = [_vector_column(embedding.vector[None]), [embedding.duration_seconds], *hashes]
+        schema = track_schema(self.embedding_size)
+        track = pa.table([[""], *columns, [embedding.warnings]], schema=schema)
         if not self.patches:
-            return TrackTables(track, None)
+            return track, None
         starts = embedding.start_seconds
         patch_columns = [[""] * len(starts), starts, _vector_column(embedding.patch_vectors)]
-        return TrackTables(track, pa.table(patch_columns, schema=_patch_schema(self.embedding_size)))
+        return track, pa.table(patch_columns, schema=_patch_schema(self.embedding_size))
 
     def _complete(self, number: int, outcomes: dict[int, Content | Unusable]) -> None:
         """Write part `number`, now that all its tracks have an outcome."""
@@ -316,9 +294,9 @@ class Export:
                     opened, tracks = (folder, name), read_tracks(folder, name)
                     if self.patches:
                         patches = stack.enter_context(pq.ParquetFile(part_path(folder, "patches", name)))
-                track_id = self._track_ids[row]
+                track_id = self.track_ids[row]
                 track = _with_id(tracks.slice(place, 1), track_id)
-                yield TrackTables(track, patches and _with_id(patches.read_row_group(place), track_id))
+                yield track, patches and _with_id(patches.read_row_group(place), track_id)
 
     def _write_part(
         self, folder: Path, number: int, tracks: Iterable[TrackTables], sync: bool = True
@@ -349,13 +327,10 @@ class Export:
 
     def _clear(self, names: set[str]) -> None:
         """Remove what the manifest does not name: parts of earlier runs, and what kills left."""
-        for kind in ("tracks", "patches"):
-            for path in (self.folder / kind).glob("*.parquet"):
+        for pattern in ("tracks/*.parquet", "patches/*.parquet", ".*.tmp", "*.writing"):
+            for path in self.folder.glob(pattern):
                 if path.stem not in names:
                     path.unlink()
-        for pattern in (".*.tmp", "*.writing"):
-            for path in self.folder.glob(pattern):
-                path.unlink()
         shutil.rmtree(self._unfinished)
         if not self.patches:
             (self.folder / "patches").rmdir()

@@ -41,11 +41,7 @@ class Answer:
 
 
 class Question:
-    """What is asked of an index, however its tracks are ranked: how many answers, which tracks, which cells.
-
-    Raises:
-        UsageError: `k` or `artist_cap` is off, a condition cannot be read, or a column is unknown.
-    """
+    """What is asked of an index, whatever ranks its tracks: how many answers, which tracks, which cells."""
 
     def __init__(
         self,

@@ -136,12 +136,6 @@ def build_index(
     """Build an index of all embedded tracks as the new version of `folder`.
 
     `tracks` has the columns `track_id` and `path` and any others; its paths are relative to `audio_folder`.
-
-    Raises:
-        UsageError: an unknown kind, or no embeddings.
-        CatalogError: an embedded track is not in `tracks`.
-        ArtefactError: two embeddings have the same track_id, or one is not finite.
-        OutputError: the folder cannot be written or holds other files.
     """
     if kind not in {"auto", *KINDS}:
         raise UsageError(f"kind={kind} is unknown.{nearest(kind, ['auto', *KINDS])}")

@@ -27,11 +27,7 @@ MANIFEST = "manifest.json"
 
 @contextmanager
 def new_version(folder: Path) -> Iterator[Path]:
-    """Fill a new version, its manifest included; on success it becomes the current one, else nothing changes.
-
-    Raises:
-        OutputError: the folder holds other files, another run writes to it, or the disk is full.
-    """
+    """Fill a new version, its manifest included; on success it becomes the current one, else all stays."""
     folder = Path(folder)
     with explaining_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,12 +57,7 @@ def new_version(folder: Path) -> Iterator[Path]:
 
 
 def current_version(folder: Path) -> Path:
-    """The current version of `folder`, its manifest checked.
-
-    Raises:
-        UsageError: there is no such folder, or nothing was ever finished in it.
-        ArtefactError: `CURRENT` or the manifest is corrupt.
-    """
+    """The current version of `folder`, its manifest checked."""
     path = Path(folder) / CURRENT
     try:
         pointer = re.fullmatch(rb"(v\d+) ([0-9a-f]{64})\n", path.read_bytes())
