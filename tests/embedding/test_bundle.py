@@ -155,11 +155,11 @@ def test_damaged_files_are_refused_in_one_line(saved: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "mend"), [(99, "Update soundkin"), (0, "Make the artefact again"), ("x", "again")]
+    ("version", "hint"), [(99, "Update soundkin"), (0, "Make the artefact again"), ("x", "again")]
 )
-def test_another_version_says_what_to_do(saved: Path, version: object, mend: str) -> None:
+def test_another_version_says_what_to_do(saved: Path, version: object, hint: str) -> None:
     edit(saved, format_version=version)
-    assert mend in refusal(saved)
+    assert hint in refusal(saved)
 
 
 def test_a_network_of_another_soundkin_is_refused(bundle: Bundle, tmp_path: Path) -> None:

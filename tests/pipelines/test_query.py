@@ -262,11 +262,11 @@ def test_by_track_imports_nothing_slow(library):
 @pytest.mark.slow
 def test_script(library):
     command = [sys.executable, SCRIPT, library / "index"]
-    found = subprocess.run(
+    script = subprocess.run(
         [*command, "song-5", "-k", "2", "--where", "genre=rock"], capture_output=True, text=True
     )
-    assert (found.returncode, found.stderr) == (0, "")
-    lines = found.stdout.splitlines()
+    assert (script.returncode, script.stderr) == (0, "")
+    lines = script.stdout.splitlines()
     assert len(lines) == 2 and lines[0].startswith("  1  0.9") and "Title" in lines[0]
     wrong = subprocess.run([*command, "nothing"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "neither a file nor a track_id" in wrong.stderr

@@ -101,11 +101,11 @@ def test_a_value_is_taken_literally(tracks, data):
     column = pa.array([";".join(values) for values in tracks], pa.large_string())
     known = sorted({value.strip() for values in tracks for value in values} - {""})
     for wanted in known if data is None or not known else [data.draw(st.sampled_from(known))]:
-        found = mask_any(column, [wanted])
+        mask = mask_any(column, [wanted])
         surely = [any(value.strip() == wanted for value in values) for values in tracks]
         maybe = [any(value.strip().casefold() == wanted.casefold() for value in values) for values in tracks]
-        assert (found >= np.array(surely)).all()
-        assert (found <= np.array(maybe)).all()
+        assert (mask >= np.array(surely)).all()
+        assert (mask <= np.array(maybe)).all()
 
 
 def column_of(cells: list[str], encoded: bool = False, name: str = "bpm") -> pa.RecordBatch:
@@ -206,11 +206,11 @@ def test_no_comparison_by_number_is_ever_textual(cells, value, encoded):
     tracks = column_of(["; ".join(values) for values in cells], encoded)
     wanted = number(value)
     for sign, compare in (("<", operator.lt), ("<=", operator.le), (">", operator.gt), (">=", operator.ge)):
-        if wanted is None or not any(number(one) is not None for values in cells for one in values):
+        if wanted is None or not any(number(text) is not None for values in cells for text in values):
             continue
         expected = [
             row for row, values in enumerate(cells)
-            if any((found := number(one)) is not None and compare(found, wanted) for one in values)
+            if any((parsed := number(text)) is not None and compare(parsed, wanted) for text in values)
         ]  # fmt: skip
         assert rows_where(tracks, f"bpm{sign}{value}") == expected
 

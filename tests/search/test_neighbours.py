@@ -44,16 +44,16 @@ def test_same_as_walking_down_the_ranking(shared_index, kind, rows, k, artist_ca
     index = shared_index(kind)
     seeds = np.stack([index.vector(row) for row in rows])
     allowed = None if share is None else np.random.default_rng(k).random(len(index)) < share
-    found = find_neighbours(index, seeds, k, allowed, without=rows, artist_cap=artist_cap)
+    ranking = find_neighbours(index, seeds, k, allowed, without=rows, artist_cap=artist_cap)
     expected = walk(index, seeds, k, allowed, rows, artist_cap)
-    assert len(found) == len(expected)
-    scores = [score for _, score in found]
+    assert len(ranking) == len(expected)
+    scores = [score for _, score in ranking]
     assert scores == sorted(scores, reverse=True)
     if kind == "exact":
         np.testing.assert_allclose(scores, expected, atol=1e-5)
     else:
         assert np.mean(np.array(scores) >= np.array(expected) - 1e-5) > 0.9
-    chosen = [row for row, _ in found]
+    chosen = [row for row, _ in ranking]
     assert not set(chosen) & set(rows)
     assert allowed is None or allowed[chosen].all()
     most = Counter(index.tracks.label(row).artist for row in chosen).most_common(1)
@@ -101,10 +101,10 @@ def spelled_index(folder, earlier=False):
 def test_the_cap_knows_every_spelling_and_guests_and_caps_nobody(tmp_path, earlier):
     index = spelled_index(tmp_path, earlier)
     assert index.tracks.columns == ["track_id", "path", "title", "artist"]
-    found = [row for row, _ in find_neighbours(index, index.vector(0)[None], 9, artist_cap=1)]
-    assert found == [0, 4, 5, 6, 7]
-    found = [row for row, _ in find_neighbours(index, index.vector(0)[None], 9, without=[0], artist_cap=2)]
-    assert found == [1, 2, 4, 5, 6, 7]
+    ranking = [row for row, _ in find_neighbours(index, index.vector(0)[None], 9, artist_cap=1)]
+    assert ranking == [0, 4, 5, 6, 7]
+    ranking = [row for row, _ in find_neighbours(index, index.vector(0)[None], 9, without=[0], artist_cap=2)]
+    assert ranking == [1, 2, 4, 5, 6, 7]
     assert index.tracks.artists(3) == ("bob", "ann") and index.tracks.artists(5) == ()
 
 

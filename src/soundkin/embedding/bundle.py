@@ -15,7 +15,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +149,7 @@ def _config(bundle: Bundle, weights: bytes) -> dict[str, Any]:
     """What goes into config.json."""
     vector = reference_vector(bundle.front_end, bundle.patch, bundle.network)
     if not np.isfinite(vector).all():
-        raise SoundkinError(
-            "the network's vectors are not finite numbers. Train again, at a lower learning rate."
-        )
+        raise SoundkinError("the network's vectors are not finite. Train again, at a lower learning rate.")
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -175,23 +172,20 @@ def _stated(front_end: ExternalFrontEnd) -> dict[str, Any]:
 def load_bundle(folder: Path, vectors: Path | None = None) -> Bundle:
     """Read a model bundle and check it.
 
-    A model that learnt from a table of vectors looks tracks up where that table was, or in `vectors`.
+    A model that was trained on a table of vectors looks tracks up where that table was, or in `vectors`.
     """
-    return read_whole(Path(folder), partial(_load_bundle, vectors=vectors))
+    return read_whole(Path(folder), lambda folder: _load_bundle(folder, vectors))
 
 
 def _load_bundle(folder: Path, vectors: Path | None) -> Bundle:
     if not folder.is_dir():
-        raise UsageError(
-            f"model bundle {folder} does not exist. Give the `model` folder that a training run wrote."
-        )
+        raise UsageError(f"model bundle {folder} does not exist. Give the `model` folder of a training run.")
     path = folder / "config.json"
     config = read_versioned_json(path, FORMAT, FORMAT_VERSION)
     missing = {"hash", "weights_sha256", "reference_vector", *COMPUTING} - config.keys()
     if missing:
-        raise ArtefactError(
-            f"{path} is damaged: {', '.join(sorted(missing))} is missing. Copy or train the model again."
-        )
+        keys = ", ".join(sorted(missing))
+        raise ArtefactError(f"{path} is damaged: {keys} is missing. Copy or train the model again.")
     weights = _read_checked(folder / "model.safetensors", config["weights_sha256"])
     try:
         tensors = safetensors.torch.load(weights)
@@ -236,7 +230,7 @@ def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) ->
         return front_end
     if not isinstance(front_end, ExternalFrontEnd) or not front_end.is_table:
         raise UsageError(
-            f"vectors={vectors}: the model {folder} hears audio, and looks nothing up. Leave it out."
+            f"vectors={vectors}: the model {folder} takes audio, and looks nothing up. Leave it out."
         )
     if vectors.suffix not in SUFFIXES:
         raise UsageError(
@@ -254,7 +248,8 @@ def _build(
         patch = validate(PatchConfig, config["patch"], "patch")
         network_config = validate(NetworkConfig, config["network"], "network")
         network = build_network(network_config, front_end.mel_bands, front_end.chroma_bands)
-        network.load_state_dict(_under("network.", tensors))
+        state = {name: tensor for name, tensor in tensors.items() if name.startswith("network.")}
+        network.load_state_dict({name.removeprefix("network."): part for name, part in state.items()})
     except (ConfigError, RuntimeError) as error:  # torch lists on many lines which tensors do not fit
         misfit = "its tensors do not fit the network."
         reason = str(error).splitlines()[0] if isinstance(error, ConfigError) else misfit
@@ -269,15 +264,8 @@ def _build(
         network_config=network_config,
         network=network,
         tokenizer=tokenizer,
-        tasks=config.get("tasks", {}),
-        task_state={f"tasks.{name}": tensor for name, tensor in _under("tasks.", tensors).items()},
-        metrics=config.get("metrics", {}),
-        provenance=config.get("provenance", {}),
+        task_state={name: tensor for name, tensor in tensors.items() if name.startswith("tasks.")},
+        **{key: config.get(key, {}) for key in ("tasks", "metrics", "provenance")},
         users=read_users(path.with_name("users.parquet")),
         hash=config["hash"],
     )
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, named without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

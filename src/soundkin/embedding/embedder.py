@@ -40,7 +40,7 @@ Waveform = tuple[np.ndarray, int]
 class TrackEmbedding:
     """All there is to know of one embedded track.
 
-    `audio_hash` and `lyrics_hash` (empty without lyrics) tell what it was made of, `warnings` what is off
+    `audio_hash` and `lyrics_hash` (empty without lyrics) say what it was made of, `warnings` what is off
     with the audio.
     """
 
@@ -96,8 +96,9 @@ class Embedder:
             UsageError: this is no audio: an array without rate, of an impossible shape, or not finite.
         """
         source: Any = audio
+        words: Any = lyrics
         if _is_several(source):
-            return self._embed_files(_as_paths(source), lyrics, normalise, workers, show_progress)
+            return self._embed_files(_as_paths(source), words, normalise, workers, show_progress)
         if isinstance(source, str | Path):
             if sample_rate_hz is not None:
                 raise UsageError("sample_rate_hz is for arrays: a file says its own rate. Leave it out.")
@@ -105,7 +106,7 @@ class Embedder:
             if sample_rate_hz is None:
                 raise UsageError("an array of samples needs its rate: embed(samples, sample_rate_hz=44100).")
             source = (source, sample_rate_hz)
-        vector = self.pool(self.embed_patches(source)[0], str(lyrics))
+        vector = self.pool(self.embed_patches(source)[0], words)
         return unit_length(vector) if normalise else vector
 
     def _embed_files(
@@ -186,7 +187,7 @@ class Embedder:
 
 
 def hash_of_lyrics(lyrics: str) -> str:
-    """32 hex digits that tell words apart; empty where there are none."""
+    """32 hex digits, another for every other text; empty for an empty text."""
     return sha256_of_text(lyrics)[:32] if lyrics else ""
 
 

@@ -122,7 +122,7 @@ def embed_tracks(
 def _embed_if_new(
     embedder: Embedder, known: Set[Content], unusable: Mapping[str, str], track: tuple[str, TrackInput, str]
 ) -> Outcome:
-    """Embed a track (path in the catalog, input, lyrics) unless an earlier run did, or found out why not."""
+    """Embed a track (path in the catalog, input, lyrics) unless an earlier run did, or could not."""
     path, source, lyrics = track
     audio_hash = ""
     try:

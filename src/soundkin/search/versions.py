@@ -46,9 +46,7 @@ def new_version(folder: Path) -> Iterator[Path]:
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
         pointer = folder / CURRENT
-        before = (
-            pointer.read_bytes().split(b" ")[0] if pointer.exists() else b""
-        )  # of a corrupt one, anything
+        before = pointer.read_bytes().split(b" ")[0] if pointer.exists() else b""  # it may be corrupt
         with replacing(pointer, "w") as file:
             file.write(f"{version.name} {sha256_of(version / MANIFEST)}\n")
         for name in versions:
@@ -68,9 +66,8 @@ def current_version(folder: Path) -> Path:
             raise _corrupt(path, "does not have the checksum that CURRENT states")
     except OSError as error:
         if path.name == CURRENT and isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise UsageError(
-                f"{folder} is not an index. Make one: soundkin index EMBEDDINGS -o {folder}"
-            ) from error
+            make = f"soundkin index EMBEDDINGS -o {folder}"
+            raise UsageError(f"{folder} is not an index. Make one: {make}") from error
         raise _corrupt(path, f"cannot be read ({error})") from error
     return path.parent
 
