@@ -97,8 +97,8 @@ class Embedder:
         """
         source: Any = audio
         words: Any = lyrics
-        if _is_several(source):
-            return self._embed_files(_as_paths(source), words, normalise, workers, show_progress)
+        if (paths := _several(source)) is not None:
+            return self._embed_files(paths, words, normalise, workers, show_progress)
         if isinstance(source, str | Path):
             if sample_rate_hz is not None:
                 raise UsageError("sample_rate_hz is for arrays: a file says its own rate. Leave it out.")
@@ -115,9 +115,8 @@ class Embedder:
         if workers < 1:
             raise UsageError(f"workers={workers}: give at least 1.")
         if lyrics and (isinstance(lyrics, str) or len(lyrics) != len(paths)):
-            raise UsageError(
-                f"lyrics of {len(paths)} files are {len(paths)} texts, in their order. Give as many."
-            )
+            count = len(paths)
+            raise UsageError(f"lyrics of {count} files are {count} texts, in their order. Give as many.")
         jobs = list(zip(paths, lyrics or [""] * len(paths), strict=True))
         embed = partial(_embed_one, self, normalise)
         with closing(in_processes(embed, jobs, min(workers, len(jobs)))) as outcomes:
@@ -191,15 +190,6 @@ def hash_of_lyrics(lyrics: str) -> str:
     return sha256_of_text(lyrics)[:32] if lyrics else ""
 
 
-def _is_several(audio: Any) -> bool:
-    """Whether `audio` is several files, in a list, a tuple, an array of names or a column of a table."""
-    if isinstance(audio, tuple):
-        return not (len(audio) == 2 and not isinstance(audio[0], str | Path))
-    if hasattr(audio, "__array__"):
-        return np.asarray(audio).dtype.kind in "OUT"
-    return not isinstance(audio, str | Path)
-
-
 def load(folder: Path | str, vectors: Path | None = None) -> Embedder:
     """Load the model bundle in `folder`, ready to embed; `vectors` as in `load_bundle`.
 
@@ -218,7 +208,12 @@ def _embed_one(embedder: Embedder, normalise: bool, job: tuple[Path, str]) -> Fi
         return FileEmbedding(path, None, Skipped.because(path, error).reason)
 
 
-def _as_paths(audio: Any) -> list[Path]:
+def _several(audio: Any) -> list[Path] | None:
+    """The files, if `audio` is a list, a tuple, an array or a column of them; None for a file or samples."""
+    is_waveform = isinstance(audio, tuple) and len(audio) == 2 and not isinstance(audio[0], str | Path)
+    is_array = hasattr(audio, "__array__") and np.asarray(audio).dtype.kind not in "OUT"
+    if isinstance(audio, str | Path) or is_waveform or is_array:
+        return None
     names = list(audio) if isinstance(audio, Iterable) else [audio]
     for name in names:
         if not isinstance(name, str | Path):

@@ -84,13 +84,13 @@ class Tracks:
         """The artists of each track (`artist_keys`)."""
         return artist_keys(self.batch)
 
+    @cached_property
+    def _artist_texts(self) -> Texts:
+        return Texts(self.artist_keys)
+
     def artists(self, row: int) -> tuple[str, ...]:
         """The keys of the artists of the track in `row`, the lead first; () where none is known."""
-        return tuple(filter(None, self._artists[row].split(";")))
-
-    @cached_property
-    def _artists(self) -> Texts:
-        return Texts(self.artist_keys)
+        return tuple(filter(None, self._artist_texts[row].split(";")))
 
     def row(self, track_id: str) -> int | None:
         """Where a track is, or None if it is not indexed."""

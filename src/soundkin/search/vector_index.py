@@ -11,7 +11,6 @@ similarity of two tracks is the cosine of their vectors. Opening checks every ch
 tracks); FAISS itself would search a corrupt file and say nothing. Open once to ask often.
 """
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -67,20 +66,15 @@ class Index:
         self.tracks = tracks
         self.kind = kind
         self.model_path = folder / manifest.model_path  # where the bundle was when the tracks were embedded
+        self.audio_folder = (
+            folder / manifest.audio_folder
+        ).resolve()  # what the tracks' paths are relative to
+        self._audio_prefix = f"{self.audio_folder}/"
         self._vectors = vectors  # keeps the memory of `_array`
         self._array = array_of(vectors)
 
     def __len__(self) -> int:
         return self.manifest.count
-
-    @cached_property
-    def audio_folder(self) -> Path:
-        """The absolute folder that the tracks' paths are relative to."""
-        return (self.folder / self.manifest.audio_folder).resolve()
-
-    @cached_property
-    def _audio_prefix(self) -> str:
-        return f"{self.audio_folder}/"
 
     def audio_path(self, path: str) -> str:
         """The absolute path at which the audio of a track with this `path` should be."""
@@ -99,10 +93,9 @@ class Index:
         row = self.tracks.row(track_id)
         if row is None:
             similar = " or ".join(self.tracks.similar_ids(track_id))
-            known = (
-                f"Did you mean {similar}?" if similar else f"Ids look like {self.tracks.label(0).track_id}."
-            )
-            raise UsageError(f"{track_id} is neither a file nor a track_id in index {self.folder}. {known}")
+            looks = f"Ids look like {self.tracks.label(0).track_id}."
+            hint = f"Did you mean {similar}?" if similar else looks
+            raise UsageError(f"{track_id} is neither a file nor a track_id in index {self.folder}. {hint}")
         return row
 
     def vector(self, row: int) -> Float32[np.ndarray, " embedding"]:
@@ -177,26 +170,23 @@ def open_index(folder: Path) -> Index:
     """
     folder = Path(folder)
     version = current_version(folder)
-    manifest = _read_manifest(version / MANIFEST)
+    path = version / MANIFEST
+    values = read_versioned_json(path, FORMAT, FORMAT_VERSION)
+    del values["format"], values["format_version"]
+    try:
+        manifest = validate(IndexManifest, values)
+    except ConfigError as error:
+        raise ArtefactError(f"{path} is corrupt: {error} Build the index again.") from error
     check_files(version, manifest.files)
     try:
         vectors = faiss.read_index(str(version / VECTORS), faiss.IO_FLAG_MMAP_IFC)
         kind = KINDS[manifest.kind].read(version, vectors, manifest.settings)
     except (RuntimeError, KeyError) as error:
-        problem = (
-            f"was written with FAISS {manifest.faiss_version} and cannot be read with {faiss.__version__}"
-        )
-        raise ArtefactError(f"{version} {problem} ({error}). Build the index again.") from error
+        raise ArtefactError(
+            f"{version} was written with FAISS {manifest.faiss_version} and cannot be read with "
+            f"{faiss.__version__} ({error}). Build the index again."
+        ) from error
     return Index(folder, manifest, vectors, kind, Tracks(version / TRACKS))
-
-
-def _read_manifest(path: Path) -> IndexManifest:
-    values = read_versioned_json(path, FORMAT, FORMAT_VERSION)
-    del values["format"], values["format_version"]
-    try:
-        return validate(IndexManifest, values)
-    except ConfigError as error:
-        raise ArtefactError(f"{path} is corrupt: {error} Build the index again.") from error
 
 
 def _order(embeddings: "Embeddings") -> pa.Array:
