@@ -19,7 +19,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -39,7 +38,6 @@ from soundkin.features.front_ends import TrackInput, input_hash, track_inputs
 from soundkin.files import explaining_output, locked, path_from, replacing, sha256_of
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
-from soundkin.shapes import Float32
 
 TRACKS_PER_PART = 1000
 WARNINGS_LOGGED = 20
@@ -258,15 +256,21 @@ class Export:
 
     def _tables(self, embedding: TrackEmbedding) -> TrackTables:
         """An embedding as tables. The track_id comes with the whole part: audio may move to another track."""
-        hashes = [self.model_hash], [embedding.audio_hash], [embedding.lyrics_hash]
-        columns = [_vector_column(embedding.vector[None]), [embedding.duration_seconds], *hashes]
-        schema = track_schema(self.embedding_size)
-        track = pa.table([[""], *columns, [embedding.warnings]], schema=schema)
+        row = {
+            "track_id": "",
+            "vector": embedding.vector,
+            "duration_seconds": embedding.duration_seconds,
+            "model_hash": self.model_hash,
+            "audio_hash": embedding.audio_hash,
+            "lyrics_hash": embedding.lyrics_hash,
+            "warnings": embedding.warnings,
+        }
+        track = pa.Table.from_pylist([row], track_schema(self.embedding_size))
         if not self.patches:
             return track, None
-        starts = embedding.start_seconds
-        patch_columns = [[""] * len(starts), starts, _vector_column(embedding.patch_vectors)]
-        return track, pa.table(patch_columns, schema=_patch_schema(self.embedding_size))
+        patches = zip(embedding.start_seconds, embedding.patch_vectors, strict=True)
+        rows = [{"track_id": "", "start_seconds": start, "vector": vector} for start, vector in patches]
+        return track, pa.Table.from_pylist(rows, _patch_schema(self.embedding_size))
 
     def _complete(self, number: int, outcomes: dict[int, Content | Unusable]) -> None:
         """Write part `number`, now that all its tracks have an outcome."""
@@ -339,10 +343,6 @@ class Export:
 def _patch_schema(embedding_size: int) -> pa.Schema:
     vector = pa.list_(pa.float32(), embedding_size)
     return pa.schema({"track_id": pa.string(), "start_seconds": pa.float64(), "vector": vector})
-
-
-def _vector_column(vectors: Float32[np.ndarray, "rows embedding"]) -> pa.FixedSizeListArray:
-    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])
 
 
 def _with_id(table: pa.Table, track_id: str) -> pa.Table:
