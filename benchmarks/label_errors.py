@@ -22,7 +22,7 @@ from soundkin.embedding.store import read_embeddings
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
 from soundkin.evaluation.label_questions import column_values, memberships
 from soundkin.features.front_ends import stream_frames
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.progress import progress
 
 SHARE, SEEDS = 0.05, 10
@@ -59,7 +59,7 @@ def main() -> None:
 def describe(path: Path) -> np.ndarray:
     """MFCC statistics of a file."""
     return mfcc_statistics(
-        np.concatenate([mfccs(block.numpy()) for block in stream_frames(path, FrontEnd())])
+        np.concatenate([mfccs(block.numpy()) for block in LogMelFrontEnd().stream(path)])
     )
 
 

@@ -18,7 +18,7 @@ from soundkin.evaluation.systems import (
     default_bundle,
     untrained_network,
 )
-from soundkin.features.log_mel import FrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd, log_mel_of_file
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 
@@ -27,7 +27,7 @@ from soundkin.models import ConvConfig, NetworkConfig, build_network
 def bundle():
     torch.manual_seed(7)
     config = NetworkConfig(convolutions=(ConvConfig(filters=8, pool=2),), dense=(), embedding_size=6)
-    front_end = FrontEnd()
+    front_end = LogMelFrontEnd()
     network = build_network(config, front_end.mel_bands)
     with torch.no_grad():
         network.trunk.input_norm.running_mean.fill_(3.0)
@@ -47,7 +47,7 @@ def test_the_models_vector_is_the_one_that_is_exported(bundle, sound):
 
 
 def test_mfcc_statistics_come_from_the_models_own_log_mel(bundle, sound):
-    log_mel = log_mel_of_file(sound, bundle.front_end).log_mel.numpy()
+    log_mel = bundle.front_end.frames(sound).numpy()
     found = TrackEmbedder(bundle, random_seed=0).vectors(sound)
     assert found[MFCC] == pytest.approx(mfcc_statistics(mfccs(log_mel)), rel=1e-5, abs=1e-5)
     assert found[MFCC].shape == (6 * COEFFICIENTS,)
@@ -110,7 +110,7 @@ def test_a_fingerprint_tells_what_listens(bundle):
         TrackEmbedder(bundle, random_seed=1),
         TrackEmbedder(bundle, random_seed=0, own=False),
         TrackEmbedder(bundle, random_seed=0, baselines=False),
-        TrackEmbedder(replace(bundle, front_end=FrontEnd(hop_samples=400), hash=""), random_seed=0),
+        TrackEmbedder(replace(bundle, front_end=LogMelFrontEnd(hop_samples=400), hash=""), random_seed=0),
         TrackEmbedder(replace(bundle, patch=PatchConfig(frames=32), hash=""), random_seed=0),
     ]
     assert len({same, *(listener.fingerprint for listener in others)}) == 6
@@ -121,4 +121,4 @@ def test_vectors_without_a_model_stand_beside_the_default_network():
     one, again, other = (default_bundle(random_seed) for random_seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     assert one.hash == again.hash != other.hash
-    assert (one.front_end, one.network_config) == (FrontEnd(), NetworkConfig())
+    assert (one.front_end, one.network_config) == (LogMelFrontEnd(), NetworkConfig())

@@ -23,7 +23,7 @@ from soundkin.features.alignment import (
     fingerprint,
     fingerprint_of_file,
 )
-from soundkin.features.log_mel import LogMel
+from soundkin.features.frontends.log_mel import LogMel
 
 RATE = FRONT_END.sample_rate_hz
 

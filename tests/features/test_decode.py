@@ -356,9 +356,9 @@ def test_a_long_file_streams_in_little_memory(tmp_path: Path) -> None:
             file.write(minute)
     code = (
         "import resource, sys; from pathlib import Path\n"
-        "from soundkin.features.log_mel import FrontEnd, stream_log_mel\n"
+        "from soundkin.features.frontends.log_mel import LogMelFrontEnd, stream_log_mel\n"
         "first = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "stream = stream_log_mel(Path(sys.argv[1]), FrontEnd())\n"
+        "stream = LogMelFrontEnd().stream(Path(sys.argv[1]))\n"
         "print(sum(map(len, stream)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - first)"
     )
     answer = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)

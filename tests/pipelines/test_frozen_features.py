@@ -17,9 +17,9 @@ from soundkin.embedding.store import read_embeddings, read_patches
 from soundkin.errors import ArtefactError, ConfigError, SoundkinError, UsageError
 from soundkin.evaluation.protocol import Evaluation
 from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.onnx_model import OnnxInput
+from soundkin.features.frontends.onnx_encoder import OnnxInput
 from soundkin.features.patches import PatchConfig
-from soundkin.features.vector_table import TableTrack
+from soundkin.features.frontends.vector_table import TableTrack
 from soundkin.files import read_json, write_json
 from soundkin.models import NetworkConfig, build_network
 from soundkin.pipelines.embed import embed_catalog

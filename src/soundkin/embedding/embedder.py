@@ -21,8 +21,7 @@ from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.embedding.waveforms import rate_hz, samples_by_channels
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.features.decode import AudioStream
-from soundkin.features.decoders import Source
-from soundkin.features.front_ends import FrameStream, TrackInput, frames_of_audio, input_hash, stream_frames
+from soundkin.features.frontends.interface import FrameStream, TrackInput
 from soundkin.features.lyric_tokens import pad
 from soundkin.features.patches import stream_patches
 from soundkin.files import sha256_of_text
@@ -162,23 +161,23 @@ class Embedder:
 
         For a model that learnt from a table of vectors, it is a track of the table instead of a file.
         """
-        stream = stream_frames(path, self.bundle.front_end)
+        stream = self.bundle.front_end.stream(path)
         patch_vectors, start_seconds = self._embed_stream(stream)
         return TrackEmbedding(
             vector=self.pool(patch_vectors, lyrics),
             patch_vectors=patch_vectors,
             start_seconds=start_seconds,
             duration_seconds=stream.duration_seconds,
-            audio_hash=audio_hash or input_hash(path, self.bundle.front_end),
+            audio_hash=audio_hash or self.bundle.front_end.input_hash(path),
             warnings=stream.warnings,
             lyrics_hash=hash_of_lyrics(lyrics) if self.reads_lyrics else "",
         )
 
     def _open(self, audio: Path | str | Waveform) -> FrameStream:
         if isinstance(audio, (str, Path)):
-            return stream_frames(Path(audio), self.bundle.front_end)
+            return self.bundle.front_end.stream(Path(audio))
         samples, sample_rate_hz = audio
-        return frames_of_audio(stream_array(np.asarray(samples), sample_rate_hz), self.bundle.front_end)
+        return self.bundle.front_end.stream_audio(stream_array(np.asarray(samples), sample_rate_hz))
 
     @torch.inference_mode()
     def _embed_stream(
@@ -250,10 +249,7 @@ def stream_array(samples: np.ndarray, sample_rate_hz: int) -> AudioStream:
     Raises:
         UsageError: the samples or the rate are of no sound.
     """
-    block, rate = samples_by_channels(samples), rate_hz(sample_rate_hz)
-    return AudioStream(
-        Path("the waveform"), rate, Source("none", rate, block.shape[1], len(block), iter([block]))
-    )
+    return AudioStream.from_array(samples_by_channels(samples), rate_hz(sample_rate_hz), "the waveform")
 
 
 def _embed_one(embedder: Embedder, normalise: bool, job: tuple[Path, str]) -> FileEmbedding:

@@ -23,8 +23,8 @@ from soundkin.embedding.bundle import Bundle, model_hash
 from soundkin.embedding.embedder import PATCHES_PER_BATCH, Embedder
 from soundkin.errors import AudioError, UsageError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
-from soundkin.features.front_ends import TrackInput, stream_frames
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.interface import TrackInput
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig, stream_patches
 from soundkin.models import NetworkConfig, TrackNetwork, build_network
 from soundkin.parallel import one_torch_thread
@@ -46,14 +46,14 @@ EXTERNAL_NOTE = (
 
 def baseline_note(bundle: Bundle) -> str:
     """What stands beside the model."""
-    return BASELINE_NOTE if isinstance(bundle.front_end, FrontEnd) else EXTERNAL_NOTE
+    return BASELINE_NOTE if bundle.front_end.makes_log_mels else EXTERNAL_NOTE
 
 
 def default_bundle(random_seed: int) -> Bundle:
     """What stands in for the model of vectors that came without one: our front end and network, never
     trained.
     """
-    front_end, config = FrontEnd(), NetworkConfig()
+    front_end, config = LogMelFrontEnd(), NetworkConfig()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_seed)
         network = build_network(config, front_end.mel_bands, front_end.chroma_bands)
@@ -114,10 +114,10 @@ class TrackEmbedder:
     @torch.inference_mode()
     def _vectors(self, path: TrackInput, lyrics: str) -> dict[str, Float32[np.ndarray, " _"]]:
         front_end = self.bundle.front_end
-        ours = isinstance(front_end, FrontEnd)
+        ours = front_end.makes_log_mels
         describe = partial(mfccs, mel_bands=front_end.mel_bands) if ours else np.asarray
         descriptions: list[np.ndarray] = []
-        blocks: Iterable[Tensor] = stream_frames(path, front_end)
+        blocks: Iterable[Tensor] = front_end.stream(path)
         if self.baselines:
             blocks = _noting(blocks, describe, descriptions)
         patches = stream_patches(blocks, self.bundle.patch)

@@ -25,7 +25,6 @@ from soundkin.evaluation.asking import labels_to_ask
 from soundkin.evaluation.label_questions import column_values
 from soundkin.evaluation.protocol import Evaluation, evaluate_folds
 from soundkin.evaluation.systems import BASELINE_NOTE, EXTERNAL_NOTE, MFCC, TrackEmbedder, as_systems
-from soundkin.features.front_ends import identified
 from soundkin.files import read_json, replacing, sha256_of, write_json
 from soundkin.pipelines.judging.compared_systems import trained_labels
 from soundkin.pipelines.judging.hearing import hear
@@ -170,7 +169,7 @@ def _training_config(overrides: Sequence[str], run_dir: Path) -> TrainConfig:
     config = compose([*overrides, "catalog=catalog.csv", "run_dir=."])
     cache = config.data.cache_folder or run_dir.parent / "cache"
     data = config.data.model_copy(update={"cache_folder": cache})
-    return config.model_copy(update={"data": data, "features": identified(config.features)})
+    return config.model_copy(update={"data": data, "features": config.features.identified()})
 
 
 def _claim(run_dir: Path, plan: Mapping[str, Any]) -> None:

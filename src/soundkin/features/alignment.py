@@ -18,10 +18,10 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
-from soundkin.features.log_mel import FrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.shapes import Float, Float32, Int, typechecked
 
-FRONT_END = FrontEnd(level_db=None, silence_db=None)  # places in an fingerprint are places in the file
+FRONT_END = LogMelFrontEnd(level_db=None, silence_db=None)  # places in an fingerprint are places in the file
 LONGEST_SECONDS = 300.0  # of a file are read: an fingerprint is at most 108 kB
 
 MELS = 72  # up to 4.3 kHz, which a copy at 8 kHz still has
@@ -77,7 +77,7 @@ def fingerprint_of_file(path: Path) -> Outline:
     Raises:
         AudioError: the file cannot be used; `decode` says when.
     """
-    return fingerprint(log_mel_of_file(path, FRONT_END, LONGEST_SECONDS).log_mel.numpy())
+    return fingerprint(FRONT_END.frames(path, LONGEST_SECONDS).numpy())
 
 
 @typechecked

@@ -25,14 +25,7 @@ from typing import Any
 import numpy as np
 
 from soundkin.errors import ArtefactError, AudioError, Skipped
-from soundkin.features.front_ends import (
-    AnyFrontEnd,
-    TrackInput,
-    input_hash,
-    settings_of,
-    stream_frames,
-    takes_audio,
-)
+from soundkin.features.frontends.interface import FrontEnd, TrackInput
 from soundkin.files import explaining_output, read_json, replacing, write_json
 from soundkin.parallel import in_processes, refuse_script_without_guard
 from soundkin.progress import progress
@@ -64,7 +57,7 @@ class MelCache:
         ArtefactError: a shard's index cannot be read.
     """
 
-    def __init__(self, folder: Path, front_end: AnyFrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
+    def __init__(self, folder: Path, front_end: FrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
         self.folder = _folder_of(folder, front_end, seconds_per_track)
         self.mel_bands, self.bands = front_end.mel_bands, front_end.bands
         self._places: dict[str, tuple[str, int, int, int]] = {}
@@ -124,7 +117,7 @@ class MelCache:
 
 def build_cache(
     sounds: Sequence[TrackInput],
-    front_end: AnyFrontEnd,
+    front_end: FrontEnd,
     folder: Path,
     workers: int = 1,
     seconds_per_track: float = SECONDS_PER_TRACK,
@@ -140,13 +133,13 @@ def build_cache(
     """
     target = _folder_of(folder, front_end, seconds_per_track)
     with _building(target):
-        write_json(target / "front_end.json", settings_of(front_end))
+        write_json(target / "front_end.json", front_end.settings())
         hashes = list(progress(_hash_all(sounds, front_end, workers), "Reading tracks", len(sounds)))
         known = MelCache(folder, front_end, seconds_per_track)
         missing = {key: sound for sound, key in zip(sounds, hashes, strict=True) if isinstance(key, str)}
         missing = {key: sound for key, sound in missing.items() if key not in known}
         # Each worker would read the whole of a table.
-        workers = min(workers, 1 + len(missing) // TRACKS_WORTH_A_WORKER) if takes_audio(front_end) else 1
+        workers = min(workers, 1 + len(missing) // TRACKS_WORTH_A_WORKER) if front_end.takes_audio else 1
         batches = _batches(list(missing.items()), workers)
         shards = in_processes(partial(_build_shard, target, front_end, seconds_per_track), batches, workers)
         failures: dict[str, str] = {}
@@ -162,7 +155,7 @@ def build_cache(
     return CacheBuild(MelCache(folder, front_end, seconds_per_track), keys, skipped)
 
 
-def _folder_of(folder: Path, front_end: AnyFrontEnd, seconds_per_track: float) -> Path:
+def _folder_of(folder: Path, front_end: FrontEnd, seconds_per_track: float) -> Path:
     return Path(folder) / f"{front_end.content_hash()}-{seconds_per_track:g}s"
 
 
@@ -189,7 +182,7 @@ def _building(folder: Path) -> Iterator[None]:
 
 
 def _hash_all(
-    sounds: Sequence[TrackInput], front_end: AnyFrontEnd, workers: int
+    sounds: Sequence[TrackInput], front_end: FrontEnd, workers: int
 ) -> Iterator[str | AudioError]:
     """Each sound's hash, or what is wrong with it. Hashing runs outside Python's lock: threads are enough."""
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -197,9 +190,9 @@ def _hash_all(
             yield from pool.map(partial(_hash_or_error, front_end), sounds[start : start + 1_000])
 
 
-def _hash_or_error(front_end: AnyFrontEnd, sound: TrackInput) -> str | AudioError:
+def _hash_or_error(front_end: FrontEnd, sound: TrackInput) -> str | AudioError:
     try:
-        return input_hash(sound, front_end)
+        return front_end.input_hash(sound)
     except AudioError as error:
         return error
 
@@ -215,7 +208,7 @@ def _batches(missing: Batch, workers: int) -> Iterator[Batch]:
 
 
 def _build_shard(
-    folder: Path, front_end: AnyFrontEnd, seconds: float, batch: Batch
+    folder: Path, front_end: FrontEnd, seconds: float, batch: Batch
 ) -> tuple[int, dict[str, str]]:
     """Write one shard; returns how many tracks it was to hold, and the reasons for those that it does not."""
     places: dict[str, tuple[int, int, int]] = {}
@@ -226,7 +219,7 @@ def _build_shard(
         for key, sound in batch:
             start, checksum = written, 0
             try:
-                stream = stream_frames(sound, front_end, seconds)
+                stream = front_end.stream(sound, seconds)
                 for frames in stream:
                     content = frames.half().numpy().tobytes()
                     file.write(content)

@@ -2,8 +2,8 @@
 
 libsndfile takes lengths in headers for the truth: it stops where a wav's data chunk claims to end, where an
 mp3 without a stated length is guessed to, and at the end of the first of several ogg files in a row. The
-sound that goes on behind is read here: raw samples as they stand, further ogg streams as files of their own,
-and the rest with FFmpeg.
+sound behind is read here: raw samples as they are, further ogg streams as files of their own, and the rest
+with FFmpeg.
 """
 
 import io
@@ -28,21 +28,13 @@ LEAST_BYTES = 2_048  # of a compressed file: less is a frame or a tag
 SMALL_BYTES = 65_536  # of an ogg file: libsndfile reads ahead, and may have read what it does not decode
 OGG_FIRST_PAGE = b"OggS\0\2"
 
-BYTES_PER_SAMPLE = {
-    "PCM_S8": 1,
-    "PCM_U8": 1,
-    "ULAW": 1,
-    "ALAW": 1,
-    "PCM_16": 2,
-    "PCM_24": 3,
-    "PCM_32": 4,
-    "FLOAT": 4,
-    "DOUBLE": 8,
-}
+BYTES_PER_SAMPLE = dict(
+    PCM_S8=1, PCM_U8=1, ULAW=1, ALAW=1, PCM_16=2, PCM_24=3, PCM_32=4, FLOAT=4, DOUBLE=8
+)
 # Containers of such samples: how a chunk states its size, and how samples lie unless the file says otherwise.
 CHUNK_SIZES = {"WAV": "<I", "WAVEX": "<I", "RF64": "<I", "AIFF": ">I", "CAF": ">q", "AU": None}
 BIG_ENDIAN = {"AIFF", "CAF", "AU"}
-TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LIST", b"id3 ")  # cut short, they still are no sound
+TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LIST", b"id3 ")  # no sound, even if cut short
 
 
 def bytes_left(path: Path, source: LibsndfileSource, samples_read: int) -> int:
@@ -57,19 +49,20 @@ def bytes_left(path: Path, source: LibsndfileSource, samples_read: int) -> int:
 
 
 def unread_blocks(path: Path, source: LibsndfileSource, samples_read: int) -> Blocks:
-    """The sound beyond `samples_read`, as `source` would have given it.
+    """The sound beyond `samples_read`, at the rate and with the channels of `source`.
 
-    Raises:
-        CannotDecodeError: no decoder can go on, or not to the end.
+    Raises CannotDecodeError if no decoder can go on, or not to the end.
     """
     if _is_raw(source):
-        yield from _raw_blocks(path, source, samples_read)
+        start = _end_of_raw(source, samples_read)
+        if _raw_bytes_left(path, source, start):
+            yield from _raw_samples(path, source, start)
         return
     starts = _ogg_starts(path) if source.format == "OGG" else []
     if len(starts) < 2:
-        other = open_with_ffmpeg(path)
-        yield from _skipping(samples_read, _fitted(other, source))
-        source.reading.lost_seconds += other.reading.lost_seconds
+        rest = open_with_ffmpeg(path)
+        yield from _skipping(samples_read, _fitted(rest, source))
+        source.reading.lost_seconds += rest.reading.lost_seconds
         return
     for start, stop in zip(starts[1:], [*starts[2:], path.stat().st_size], strict=True):
         yield from _fitted(open_part_with_libsndfile(_Part(path, start, stop)), source)
@@ -82,25 +75,21 @@ def _skipping(samples: int, blocks: Blocks) -> Blocks:
         samples = max(0, samples - len(block))
 
 
-def _raw_blocks(path: Path, source: LibsndfileSource, samples_read: int) -> Blocks:
-    """Samples that stand behind the end that the header claims, read as those before it."""
-    start = _end_of_raw(source, samples_read)
-    if not _raw_bytes_left(path, source, start):
-        return
-    endian = (
-        source.endian if source.endian != "FILE" else ("BIG" if source.format in BIG_ENDIAN else "LITTLE")
-    )
-    part = _Part(path, start, path.stat().st_size)
-    layout = {"samplerate": source.sample_rate_hz, "channels": source.channels, "subtype": source.subtype}
-    yield from open_part_with_libsndfile(part, format="RAW", endian=endian, **layout).blocks
-
-
 def _is_raw(source: LibsndfileSource) -> bool:
     return source.format in CHUNK_SIZES and source.subtype in BYTES_PER_SAMPLE
 
 
 def _end_of_raw(source: LibsndfileSource, samples: int) -> int:
     return source.first_byte + samples * source.channels * BYTES_PER_SAMPLE[source.subtype]
+
+
+def _raw_samples(path: Path, source: LibsndfileSource, start: int) -> Blocks:
+    endian = source.endian
+    if endian == "FILE":
+        endian = "BIG" if source.format in BIG_ENDIAN else "LITTLE"
+    layout = {"samplerate": source.sample_rate_hz, "channels": source.channels, "subtype": source.subtype}
+    part = _Part(path, start, path.stat().st_size)
+    return open_part_with_libsndfile(part, format="RAW", endian=endian, **layout).blocks
 
 
 def _raw_bytes_left(path: Path, source: LibsndfileSource, start: int) -> int:
@@ -125,9 +114,7 @@ def _is_chunk(head: bytes, left: int, source: LibsndfileSource) -> bool:
 
 
 def _ogg_starts(path: Path) -> list[int]:
-    """Where each of the ogg streams in a row begins. Streams beside each other begin together, and count as
-    one.
-    """
+    """Where each of the ogg streams in a row begins; multiplexed streams begin together, and count once."""
     starts: list[int] = []
     with path.open("rb") as file, closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as content:
         end_of_first_pages = 0
@@ -148,13 +135,12 @@ def _fitted(source: Source, like: Source) -> Blocks:
         blocks = (np.repeat(block.mean(axis=1, keepdims=True), like.channels, axis=1) for block in blocks)
     if source.sample_rate_hz != like.sample_rate_hz:
         blocks = _resampled(blocks, source.sample_rate_hz, like)
-    yield from blocks
+    return blocks
 
 
 def _resampled(blocks: Blocks, from_hz: int, like: Source) -> Iterator[np.ndarray]:
-    resampler = soxr.ResampleStream(
-        from_hz, like.sample_rate_hz, like.channels, dtype="float32", quality="HQ"
-    )
+    rates = from_hz, like.sample_rate_hz
+    resampler = soxr.ResampleStream(*rates, like.channels, dtype="float32", quality="HQ")
     for block in blocks:
         yield resampler.resample_chunk(np.ascontiguousarray(block)).reshape(-1, like.channels)
     last = np.empty((0, like.channels), np.float32)

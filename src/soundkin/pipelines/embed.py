@@ -13,8 +13,7 @@ from soundkin.embedding.embedder import Embedder, TrackEmbedding, hash_of_lyrics
 from soundkin.embedding.export import Content, Export, Known, Outcome, Unusable
 from soundkin.embedding.store import read_manifest
 from soundkin.errors import ArtefactError, AudioError, OtherModelError, Skipped, UsageError
-from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.front_ends import AnyFrontEnd, TrackInput, input_hash, track_inputs
+from soundkin.features.frontends.interface import FrontEnd, TrackInput
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 
@@ -63,8 +62,7 @@ def embed_catalog(
         raise UsageError(f"workers={workers}: give at least 1.")
     catalog, embedder = read_catalog(catalog_path), load(model_folder, vectors)
     front_end = embedder.bundle.front_end
-    if isinstance(front_end, ExternalFrontEnd):
-        front_end.warn_of_another_table()
+    front_end.warn_of_another_table()
     if not replace:
         _keep_vectors_of_another_model(output_folder, embedder.hash)
     counts: Counter[type[Outcome]] = Counter()
@@ -73,7 +71,7 @@ def embed_catalog(
         known = _Earlier(export.known, export.known_unusable())
         embed = partial(_embed_unless_known, model_folder, vectors, embedder.hash, known, front_end)
         words = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
-        sounds = track_inputs(front_end, catalog.audio_paths(), catalog.track_ids)
+        sounds = front_end.track_inputs(catalog.audio_paths(), catalog.track_ids)
         tracks = list(zip(catalog.frame["path"], sounds, words, strict=True))
         with closing(in_processes(embed, tracks, workers)) as outcomes:
             for row, outcome in progress(outcomes, "embed", total=len(catalog)):
@@ -120,14 +118,14 @@ def _embed_unless_known(
     vectors: Path | None,
     model_hash: str,
     earlier: _Earlier,
-    front_end: AnyFrontEnd,
+    front_end: FrontEnd,
     track: tuple[str, TrackInput, str],
 ) -> Outcome:
     """Embed a track (its file's name, its sound, its lyrics) unless its content is known or cannot be used."""
     name, sound, lyrics = track
     audio_hash = ""
     try:
-        audio_hash = input_hash(sound, front_end)
+        audio_hash = front_end.input_hash(sound)
         if audio_hash in earlier.unusable:
             return Unusable(Skipped(name, earlier.unusable[audio_hash]), audio_hash)
         content = Content(audio_hash, hash_of_lyrics(lyrics))

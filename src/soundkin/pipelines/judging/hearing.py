@@ -11,7 +11,7 @@ from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.evaluation.systems import TrackEmbedder
-from soundkin.features.front_ends import AnyFrontEnd, TrackInput, input_hash, track_inputs
+from soundkin.features.frontends.interface import FrontEnd, TrackInput
 from soundkin.files import sha256_of_text
 from soundkin.parallel import in_processes
 from soundkin.pipelines.judging.vector_cache import VectorCache, Vectors
@@ -48,7 +48,7 @@ def embed_all(
     """For each track in catalog order, its vector by every system, or why it could not be heard."""
     front_end = listener.bundle.front_end
     words = lyrics_of(catalog) if listener.bundle.tokenizer else [""] * len(catalog)
-    jobs = list(zip(track_inputs(front_end, catalog.audio_paths(), catalog.track_ids), words, strict=True))
+    jobs = list(zip(front_end.track_inputs(catalog.audio_paths(), catalog.track_ids), words, strict=True))
     if cache is None:
         return _hear_jobs(listener, jobs, workers)
     kept = VectorCache(cache, listener.fingerprint)
@@ -82,12 +82,12 @@ def _hear_jobs(
     return [outcomes[row] for row in range(len(jobs))]
 
 
-def _key(sound: TrackInput, lyrics: str, front_end: AnyFrontEnd) -> str | None:
+def _key(sound: TrackInput, lyrics: str, front_end: FrontEnd) -> str | None:
     """What is heard, as 32 or 64 hex digits; None where it cannot be read, which listening will complain
     about.
     """
     try:
-        content = input_hash(sound, front_end)
+        content = front_end.input_hash(sound)
     except AudioError:
         return None
     return sha256_of_text(f"{content}\n{lyrics}") if lyrics else content

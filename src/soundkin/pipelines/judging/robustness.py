@@ -23,8 +23,6 @@ from soundkin.evaluation.robustness import Robustness, robustness
 from soundkin.evaluation.systems import BASELINES, EXTERNAL, MFCC, TrackEmbedder
 from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
-from soundkin.features.front_ends import frames_of_audio, takes_audio
-from soundkin.features.log_mel import FrontEnd
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 from soundkin.shapes import Float, Float32, Int
@@ -165,8 +163,8 @@ def vectors_of_waveform(
     sound, front_end = (samples, sample_rate_hz), listener.bundle.front_end
     embedders = {**listener.embedders, **against}
     vectors = {name: embedder.embed(sound, lyrics) for name, embedder in embedders.items()}
-    frames = torch.cat(list(frames_of_audio(stream_array(*sound), front_end))).numpy()
-    if isinstance(front_end, FrontEnd):
+    frames = torch.cat(list(front_end.stream_audio(stream_array(*sound)))).numpy()
+    if front_end.makes_log_mels:
         return vectors | {MFCC: mfcc_statistics(mfccs(frames, front_end.mel_bands))}
     return vectors | {EXTERNAL: frames.mean(axis=0)}
 
@@ -177,7 +175,7 @@ def _check(listener: TrackEmbedder, distortions: Sequence[str], tracks: int) -> 
     for name in distortions:
         if name not in DISTORTIONS:
             raise UsageError(f"distortion={name} is unknown.{nearest(name, DISTORTIONS)}")
-    if not takes_audio(listener.bundle.front_end):
+    if not listener.bundle.front_end.takes_audio:
         raise UsageError("this model learnt from a table of vectors and cannot hear audio, distorted or not.")
 
 

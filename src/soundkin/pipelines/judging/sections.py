@@ -28,7 +28,6 @@ from soundkin.evaluation.robustness import Robustness
 from soundkin.evaluation.sections import UserFairness
 from soundkin.evaluation.systems import TrackEmbedder
 from soundkin.evaluation.triplet_agreement import TripletAgreement, judge_triplets
-from soundkin.features.front_ends import takes_audio
 from soundkin.pipelines.judging.cold_starts import Judged, judge_offers
 from soundkin.pipelines.judging.compared_systems import System
 from soundkin.pipelines.judging.offers import ColdStartSplits, make_cold_start_splits
@@ -206,7 +205,7 @@ def _geometry(ours: System, found: SideBySide, answers: Answers, random_seed: in
 def _hearing(systems: Sequence[System]) -> System | None:
     """The first system, where its model can hear distorted audio."""
     bundle = systems[0].bundle
-    return systems[0] if bundle is not None and takes_audio(bundle.front_end) else None
+    return systems[0] if bundle is not None and bundle.front_end.takes_audio else None
 
 
 def _robustness(systems: Sequence[System], found: SideBySide, workers: int, random_seed: int) -> Robustness:
@@ -214,7 +213,7 @@ def _robustness(systems: Sequence[System], found: SideBySide, workers: int, rand
     assert ours.bundle is not None, "read_evidence was to be called first"
     listener = TrackEmbedder(ours.bundle, random_seed, name=ours.name)
     against = {
-        of.name: Embedder(of.bundle) for of in others if of.bundle and takes_audio(of.bundle.front_end)
+        of.name: Embedder(of.bundle) for of in others if of.bundle and of.bundle.front_end.takes_audio
     }
     return robustness_of(
         listener, found.catalog, found.raw, workers=workers, random_seed=random_seed, against=against

@@ -26,10 +26,10 @@ from soundkin.features.front_ends import (
     stream_frames,
     track_inputs,
 )
-from soundkin.features.log_mel import FrontEnd, log_mel_of_file
-from soundkin.features.onnx_model import OnnxEncoder, OnnxInput
+from soundkin.features.frontends.log_mel import LogMelFrontEnd, log_mel_of_file
+from soundkin.features.frontends.onnx_encoder import OnnxEncoder, OnnxInput
 from soundkin.features.patches import PatchConfig, patch_starts
-from soundkin.features.vector_table import TableTrack, VectorTable, read_table, sha256_of_table
+from soundkin.features.frontends.vector_table import TableTrack, VectorTable, read_table, sha256_of_table
 from soundkin.training.run_config import TrainConfig
 
 IDS = ["b", "a", "b", "c", "b"]
@@ -38,7 +38,7 @@ VECTORS = np.arange(15, dtype=np.float32).reshape(5, 3)
 
 
 def frames(front_end: ExternalFrontEnd, sound: object, seconds: float | None = None) -> np.ndarray:
-    return torch.cat(list(stream_frames(sound, front_end, seconds))).numpy()  # type: ignore[arg-type]
+    return torch.cat(list(front_end.stream(sound, seconds))).numpy()  # type: ignore[arg-type]
 
 
 # Tables
@@ -82,7 +82,7 @@ def test_a_track_has_its_rows_in_order_of_time(tmp_path: Path, kind: str) -> Non
     )
     front_end = ExternalFrontEnd(path=path).identified()
     assert (front_end.size, front_end.mel_bands, front_end.is_table) == (3, 3, True)
-    stream = stream_frames(TableTrack("b"), front_end)
+    stream = front_end.stream(TableTrack("b"))
     found = torch.cat(list(stream))
     np.testing.assert_array_equal(found, VECTORS[[2, 4, 0]])
     assert found.dtype == torch.float32
@@ -187,13 +187,13 @@ def test_tracks_that_cannot_be_used_are_told_apart_from_the_others(tmp_path: Pat
     ):
         front_end.track(TableTrack("c"))
     with pytest.raises(AudioError, match=r"track_id=z is not in .*t\.npz"):
-        input_hash(TableTrack("z"), front_end)
+        front_end.input_hash(TableTrack("z"))
     build = build_cache([TableTrack(name) for name in "abcz"], front_end, tmp_path / "cache", workers=2)
     assert [key is None for key in build.keys] == [False, False, True, True]
     assert [one.path for one in build.skipped] == ["track_id=c", "track_id=z"]
     assert build.skipped[1].reason.startswith("is not in")
     np.testing.assert_array_equal(build.cache.log_mel(str(build.keys[1])), VECTORS[[2, 4, 0]])
-    assert json.loads((build.cache.folder / "front_end.json").read_text()) == settings_of(front_end)
+    assert json.loads((build.cache.folder / "front_end.json").read_text()) == front_end.settings()
 
 
 def test_audio_is_not_heard_by_a_table(tmp_path: Path) -> None:
@@ -201,9 +201,9 @@ def test_audio_is_not_heard_by_a_table(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"song\.mp3: this model learnt from a table of vectors by MuQ.*track_id"
     ):
-        stream_frames(tmp_path / "song.mp3", front_end)
-    assert track_inputs(front_end, [tmp_path / "song.mp3"], ["b"]) == [TableTrack("b")]
-    assert track_inputs(FrontEnd(), [tmp_path / "song.mp3"], ["b"]) == [tmp_path / "song.mp3"]
+        front_end.stream(tmp_path / "song.mp3")
+    assert front_end.track_inputs([tmp_path / "song.mp3"], ["b"]) == [TableTrack("b")]
+    assert LogMelFrontEnd().track_inputs([tmp_path / "song.mp3"], ["b"]) == [tmp_path / "song.mp3"]
 
 
 def test_another_file_than_the_one_described_is_refused(tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_windows_of_a_file_go_through_the_model(
     assert (front_end.size, front_end.is_table) == (3, False)
     waveform = read_waveform(audio(kind), RATE_HZ).samples
     starts = patch_starts(len(waveform), PatchConfig(frames=WINDOW, hop_frames=1_000))
-    stream = stream_frames(audio(kind), front_end)
+    stream = front_end.stream(audio(kind))
     found = torch.cat(list(stream)).numpy()
     expected = np.stack([by_hand(waveform[start : start + WINDOW]) for start in starts])
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
@@ -295,7 +295,7 @@ def test_windows_of_a_file_go_through_the_model(
         start / RATE_HZ for start in starts
     ]
     assert stream.duration_seconds == pytest.approx(3.0, abs=0.06)
-    assert input_hash(audio(kind), front_end) == audio_hash(audio(kind))
+    assert front_end.input_hash(audio(kind)) == audio_hash(audio(kind))
 
 
 def test_the_same_file_gives_the_same_frames(tmp_path: Path, audio: Callable[[str], Path]) -> None:
@@ -317,14 +317,14 @@ def test_a_short_track_is_repeated_until_it_fills_a_window(tmp_path: Path) -> No
 
 
 def test_log_mels_go_through_the_model(tmp_path: Path, audio: Callable[[str], Path]) -> None:
-    log_mel = FrontEnd(mel_bands=40)
+    log_mel = LogMelFrontEnd(mel_bands=40)
     pool = helper.make_node("ReduceMean", ["audio"], ["vector"], axes=[2], keepdims=0)
     path = save(tmp_path / "m.onnx", [pool], [1, 40, "frames"], [1, 40])
     front_end = onnx_front_end(path, input="log_mel", log_mel=log_mel, window_seconds=1.0, hop_seconds=1.0)
-    whole = log_mel_of_file(audio("flac"), log_mel).log_mel.numpy()
+    whole = log_mel.frames(audio("flac")).numpy()
     starts = patch_starts(len(whole), PatchConfig(frames=30, hop_frames=30))
     expected = np.stack([whole[start : start + 30].mean(axis=0) for start in starts])
-    stream = stream_frames(audio("flac"), front_end)
+    stream = front_end.stream(audio("flac"))
     np.testing.assert_allclose(torch.cat(list(stream)), expected, rtol=1e-5, atol=1e-5)
     assert stream.start_seconds(1) == pytest.approx(1.0)
 
@@ -337,7 +337,7 @@ def test_opposite_channels_and_silence_are_no_frames_of_their_own(tmp_path: Path
     soundfile.write(tmp_path / "mono.wav", mono, RATE_HZ, subtype="FLOAT")
     soundfile.write(tmp_path / "track.wav", np.stack([track, -track], axis=1), RATE_HZ, subtype="FLOAT")
     soundfile.write(tmp_path / "silence.wav", silence, RATE_HZ, subtype="FLOAT")
-    stream = stream_frames(tmp_path / "track.wav", front_end)
+    stream = front_end.stream(tmp_path / "track.wav")
     found = torch.cat(list(stream)).numpy()
     np.testing.assert_allclose(found, frames(front_end, tmp_path / "mono.wav"), rtol=1e-3, atol=1e-4)
     assert [stream.start_seconds(frame) for frame in range(len(found))] == [
@@ -353,12 +353,12 @@ def test_an_encoder_from_before_these_settings_is_used_as_it_was(tmp_path: Path)
     settings = onnx_front_end(waveform_model(tmp_path / "m.onnx")).settings()
     for name in OnnxInput.BEFORE_STATED:
         del settings["onnx"][name]
-    for name in FrontEnd.BEFORE_STATED:
+    for name in LogMelFrontEnd.BEFORE_STATED:
         del settings["onnx"]["log_mel"][name]
     found = stored_front_end(settings)
     assert isinstance(found, ExternalFrontEnd)
     assert (found.onnx.downmix, found.onnx.keep_silence) == ("mean", True)
-    assert found.onnx.log_mel == FrontEnd(downmix="mean", level_db=None, silence_db=None)
+    assert found.onnx.log_mel == LogMelFrontEnd(downmix="mean", level_db=None, silence_db=None)
 
 
 def test_models_that_take_something_else_are_refused(tmp_path: Path) -> None:
@@ -452,6 +452,6 @@ def test_settings_that_do_not_fit_name_their_owners_keys(values: object, complai
 
 
 def test_a_training_config_comes_back_as_it_was(tmp_path: Path) -> None:
-    for front_end in (FrontEnd(mel_bands=64), ExternalFrontEnd(path=npz(tmp_path / "t.npz")).identified()):
+    for front_end in (LogMelFrontEnd(mel_bands=64), ExternalFrontEnd(path=npz(tmp_path / "t.npz")).identified()):
         config = TrainConfig(catalog=Path("c"), run_dir=Path("r"), features=front_end)
         assert validate(TrainConfig, config.model_dump(mode="json")) == config
