@@ -26,7 +26,7 @@ import soxr
 import torch
 import torchaudio
 
-from soundkin.features.frontends.log_mel import LogMelFrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
 SAMPLE_RATE_HZ = 44_100
 
@@ -88,7 +88,7 @@ def ways(path: Path) -> dict[str, Callable[[], object]]:
         return samples, sample_rate_hz
 
     def ours(front_end: LogMelFrontEnd) -> Callable[[], object]:
-        return lambda: log_mel_of_file(path, front_end)
+        return lambda: front_end.frames(path)
 
     mel = torchaudio.transforms.MelSpectrogram(22_050, 1024, hop_length=512, n_mels=96, center=False)
     torchaudio_resample = torchaudio.transforms.Resample(SAMPLE_RATE_HZ, 22_050)

@@ -26,7 +26,7 @@ from soundkin.corpus.synthesise import synthesise
 from soundkin.errors import UsageError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
 from soundkin.features.decode import open_audio
-from soundkin.features.frontends.log_mel import LogMelFrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
 RATE = 22_050
 

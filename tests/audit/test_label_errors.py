@@ -295,7 +295,6 @@ def test_swapped_genres_of_synthesised_music_are_found_by_mfcc_statistics(tmp_pa
     from soundkin.corpus.corpus_config import CorpusConfig
     from soundkin.corpus.synthesise import synthesise
     from soundkin.evaluation.baselines import mfcc_statistics, mfccs
-    from soundkin.features.front_ends import stream_frames
     from soundkin.features.frontends.log_mel import LogMelFrontEnd
     from soundkin.pipelines.scan import scan
 
@@ -308,9 +307,7 @@ def test_swapped_genres_of_synthesised_music_are_found_by_mfcc_statistics(tmp_pa
     front_end = LogMelFrontEnd()
     vectors = np.stack(
         [
-            mfcc_statistics(
-                np.concatenate([mfccs(block.numpy()) for block in front_end.stream(path)])
-            )
+            mfcc_statistics(np.concatenate([mfccs(block.numpy()) for block in front_end.stream(path)]))
             for path in catalog.audio_paths()
         ]
     )

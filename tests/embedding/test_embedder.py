@@ -14,7 +14,7 @@ from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.embedder import PATCHES_PER_BATCH, Embedder, load
 from soundkin.errors import AudioError, UsageError
 from soundkin.features.decode import audio_hash
-from soundkin.features.frontends.log_mel import LogMelFrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig, patch_starts
 from soundkin.models import PATCH_POOLINGS, ConvConfig, NetworkConfig, build_network
 

@@ -18,7 +18,7 @@ from soundkin.evaluation.systems import (
     default_bundle,
     untrained_network,
 )
-from soundkin.features.frontends.log_mel import LogMelFrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from soundkin.errors import ArtefactError, OutputError
 from soundkin.features.cache import TRACKS_PER_SHARD, MelCache, build_cache
 from soundkin.features.decode import audio_hash
-from soundkin.features.frontends.log_mel import LogMelFrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
 FRONT_END = LogMelFrontEnd()
 
@@ -224,9 +224,7 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, workers: int) -> No
     assert before.items() <= after.items()
     assert build.skipped == []
     for key, path in list(zip(map(str, build.keys), paths, strict=True))[::7]:
-        np.testing.assert_array_equal(
-            build.cache.log_mel(key), FRONT_END.frames(path).half().numpy()
-        )
+        np.testing.assert_array_equal(build.cache.log_mel(key), FRONT_END.frames(path).half().numpy())
     assert {path.suffix for path in build.cache.folder.iterdir()} == {".f16", ".json", ""}
     assert sum(path.stat().st_size for path in build.cache.folder.glob("*.f16")) == 200 * 89 * 96 * 2
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from soundkin.features.decode import AudioStream, read_waveform
 from soundkin.features.decoders import Source
 from soundkin.features.downmix import SEGMENT_SAMPLES
-from soundkin.features.frontends.log_mel import LogMelFrontEnd, LogMelStream, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd, LogMelStream
 
 RATE_HZ = 44_100
 AS_IT_IS = LogMelFrontEnd(level_db=None, silence_db=None)
@@ -62,7 +62,9 @@ def test_the_mean_is_still_to_be_had() -> None:
 def test_one_channel_of_six(place: int) -> None:
     channels = [np.zeros_like(MONO)] * 6
     channels[place] = MONO
-    assert (frames(*channels, front_end=LogMelFrontEnd()) - frames(MONO, front_end=LogMelFrontEnd())).abs().max() < 0.02
+    assert (
+        frames(*channels, front_end=LogMelFrontEnd()) - frames(MONO, front_end=LogMelFrontEnd())
+    ).abs().max() < 0.02
 
 
 def test_pairs_of_opposite_channels() -> None:
@@ -114,9 +116,7 @@ def test_opposite_channels_are_resampled_too(tmp_path: Path, rate_hz: int) -> No
     mono = tune(rate_hz, 3.0).mean(1)
     soundfile.write(tmp_path / "mono.wav", mono, rate_hz, "FLOAT")
     soundfile.write(tmp_path / "opposite.wav", np.stack([mono, -mono], axis=1), rate_hz, "FLOAT")
-    expected, found = (
-        AS_IT_IS.frames(tmp_path / name) for name in ("mono.wav", "opposite.wav")
-    )
+    expected, found = (AS_IT_IS.frames(tmp_path / name) for name in ("mono.wav", "opposite.wav"))
     assert (found - expected).abs().max() < 1e-2
 
 
@@ -129,9 +129,7 @@ def test_parts_that_come_and_go_are_resampled(tmp_path: Path, rate_hz: int, chan
     soundfile.write(tmp_path / "mono.wav", mono, rate_hz, "FLOAT")
     turning = [mono if place % 2 == 0 else mono * signs for place in range(channels)]
     soundfile.write(tmp_path / "turning.wav", np.stack(turning, axis=1), rate_hz, "FLOAT")
-    expected, found = (
-        AS_IT_IS.frames(tmp_path / name) for name in ("mono.wav", "turning.wav")
-    )
+    expected, found = (AS_IT_IS.frames(tmp_path / name) for name in ("mono.wav", "turning.wav"))
     assert len(found) == len(expected)
     apart = (found - expected).abs().max(dim=1).values
     assert (apart > 0.2).sum() <= 3 * 7  # frames near the three seams

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from soundkin.config import validate
 from soundkin.errors import ConfigError
+from soundkin.features.frontends.log_mel import LogMel, LogMelFrontEnd
 from soundkin.features.spectra import FRAMES_A_WINDOW, LOWEST_HZ, pitch_filterbank
-from soundkin.features.frontends.log_mel import LogMelFrontEnd, LogMel, log_mel_of_file
 
 FRONT_END = LogMelFrontEnd(chroma_bands=24)
 AS_IT_IS = LogMelFrontEnd(chroma_bands=24, level_db=None, silence_db=None)

@@ -181,9 +181,7 @@ def _building(folder: Path) -> Iterator[None]:
         yield
 
 
-def _hash_all(
-    sounds: Sequence[TrackInput], front_end: FrontEnd, workers: int
-) -> Iterator[str | AudioError]:
+def _hash_all(sounds: Sequence[TrackInput], front_end: FrontEnd, workers: int) -> Iterator[str | AudioError]:
     """Each sound's hash, or what is wrong with it. Hashing runs outside Python's lock: threads are enough."""
     with ThreadPoolExecutor(max(1, workers)) as pool:
         for start in range(0, len(sounds), 1_000):

@@ -28,7 +28,16 @@ FFMPEG_FORMATS = (
     "nut,ogg,oma,rm,shn,tak,truehd,tta,voc,w64,wav,wsd,wv,xwma"
 )
 # Of those, the ones whose header states a length. For others FFmpeg divides the file's size by its first bit rate.
-FFMPEG_FORMATS_WITH_LENGTH = "asf caf flac matroska,webm mov,mp4,m4a,3gp,3g2,mj2 ogg w64 wav".split()
+FFMPEG_FORMATS_WITH_LENGTH = [
+    "asf",
+    "caf",
+    "flac",
+    "matroska,webm",
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "ogg",
+    "w64",
+    "wav",
+]
 
 Blocks = Iterator[Float32[np.ndarray, "samples channels"]]
 

@@ -28,9 +28,7 @@ LEAST_BYTES = 2_048  # of a compressed file: less is a frame or a tag
 SMALL_BYTES = 65_536  # of an ogg file: libsndfile reads ahead, and may have read what it does not decode
 OGG_FIRST_PAGE = b"OggS\0\2"
 
-BYTES_PER_SAMPLE = dict(
-    PCM_S8=1, PCM_U8=1, ULAW=1, ALAW=1, PCM_16=2, PCM_24=3, PCM_32=4, FLOAT=4, DOUBLE=8
-)
+BYTES_PER_SAMPLE = dict(PCM_S8=1, PCM_U8=1, ULAW=1, ALAW=1, PCM_16=2, PCM_24=3, PCM_32=4, FLOAT=4, DOUBLE=8)
 # Containers of such samples: how a chunk states its size, and how samples lie unless the file says otherwise.
 CHUNK_SIZES = {"WAV": "<I", "WAVEX": "<I", "RF64": "<I", "AIFF": ">I", "CAF": ">q", "AU": None}
 BIG_ENDIAN = {"AIFF", "CAF", "AU"}

@@ -13,8 +13,8 @@ from soundkin.evaluation.robustness import COSINE, DIFFERENT, EVERY, FOUND, KEPT
 from soundkin.evaluation.systems import MFCC, MODEL, UNTRAINED, TrackEmbedder
 from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
-from soundkin.features.external import ExternalFrontEnd
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
+from soundkin.features.frontends.vector_table import VectorTableFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.pipelines.judging.robustness import (
@@ -186,7 +186,7 @@ def test_a_model_that_looks_tracks_up_cannot_be_asked(catalog, tmp_path):
     np.savez(
         tmp_path / "table.npz", track_id=np.array(catalog.track_ids), vectors=np.ones((32, 6), np.float32)
     )
-    front_end = ExternalFrontEnd(path=tmp_path / "table.npz").identified()
+    front_end = VectorTableFrontEnd(path=tmp_path / "table.npz").identified()
     config = NetworkConfig(convolutions=(), dense=(), embedding_size=6)
     bundle = Bundle(
         front_end, PatchConfig(frames=1, hop_frames=1), config, build_network(config, front_end.mel_bands)

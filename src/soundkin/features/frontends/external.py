@@ -99,16 +99,20 @@ class ExternalFrontEnd(FrontEnd):
 
     @property
     def file_sha256(self) -> str:
+        """`sha256`; empty before it is filled in."""
         return self.sha256 or ""
 
     def settings(self) -> dict[str, Any]:
+        """The content of the file and how it is used, not where it is."""
         used = self.model_dump(mode="json", include=self.DEPENDS_ON)
         return {"path": f"external{self.path.suffix}", **used}
 
     def origin(self) -> dict[str, Any]:
+        """Path, name and licence."""
         return self.model_dump(mode="json", include={"path", "name", "licence"})
 
     def identified(self) -> Self:
+        """The same with `sha256` and `size` of its file; ConfigError if others were stated."""
         path = self.path.absolute()
         sha256, size = self._sha256_and_size(path)
         for key, stated, actual in (("sha256", self.sha256, sha256), ("size", self.size, size)):

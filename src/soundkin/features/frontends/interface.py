@@ -68,9 +68,12 @@ class FrontEnd(Config, ABC):
     if TYPE_CHECKING:  # fields of some front ends, properties of others
 
         @property
-        def mel_bands(self) -> int: ...
+        def mel_bands(self) -> int:
+            """Numbers in a frame that the network takes for mel bands."""
+
         @property
-        def chroma_bands(self) -> int: ...
+        def chroma_bands(self) -> int:
+            """Numbers in a frame after those."""
 
     @property
     def bands(self) -> int:

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from soundkin.errors import AudioError, UsageError
-from soundkin.features.resampling import resample
 from soundkin.features.decode import SILENT_POWER, AudioStream
 from soundkin.features.frontends.external import LARGEST, ExternalFrontEnd, OnnxInput
 from soundkin.features.frontends.interface import FrameStream
 from soundkin.features.frontends.log_mel import reference_sweep
 from soundkin.features.patches import stream_patches
+from soundkin.features.resampling import resample
 from soundkin.shapes import Float32, typechecked
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ class OnnxEncoder:
 
     def _checked_input(self) -> str:
         inputs, length = self._session.get_inputs(), self.settings.windows.frames
-        wanted = [1, length] if self.settings.input == "waveform" else [1, self.settings.log_mel.bands, length]
+        wanted = (
+            [1, length] if self.settings.input == "waveform" else [1, self.settings.log_mel.bands, length]
+        )
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape, wanted):
             described = ", ".join(f"{given.name}: {given.type} {given.shape}" for given in inputs)
             raise self._refused(
@@ -146,15 +148,19 @@ class OnnxFrontEnd(ExternalFrontEnd):
         return encoder.sha256, encoder.size()
 
     def model_file(self) -> bytes:
+        """The ONNX file; UsageError if it is not the one trained with."""
         try:
             content = self.path.read_bytes()
         except OSError as error:
-            raise UsageError(f"{self.path} cannot be read: {error.strerror}. Put the ONNX model back.") from error
+            raise UsageError(
+                f"{self.path} cannot be read: {error.strerror}. Put the ONNX model back."
+            ) from error
         if sha256(content).hexdigest() != self.sha256:
             raise UsageError(f"{self.path} is not the model that was trained with. Put that one back.")
         return content
 
     def stream_audio(self, audio: AudioStream) -> "OnnxStream":
+        """Vectors of the windows of an open file."""
         return OnnxStream(audio, self)
 
     def encode(self, blocks: Iterable[Tensor]) -> Iterator[tuple[int, Float32[Tensor, " size"]]]:
@@ -176,6 +182,7 @@ class OnnxFrontEnd(ExternalFrontEnd):
             yield silent[0], encoder(silent[1])
 
     def reference_frames(self) -> Float32[Tensor, "frames size"]:
+        """Vectors of the reference sweep."""
         if self.onnx.input == "log_mel":
             reference = self.onnx.log_mel.reference_frames()
         else:
@@ -193,6 +200,7 @@ class OnnxStream(FrameStream):
         self._starts: list[float] = []
 
     def start_seconds(self, frame: int) -> float:
+        """Start of a window in the file."""
         return self._starts[frame]
 
     def __iter__(self) -> Iterator[Float32[Tensor, "frames size"]]:

@@ -212,9 +212,7 @@ def _robustness(systems: Sequence[System], found: SideBySide, workers: int, rand
     ours, *others = systems
     assert ours.bundle is not None, "read_evidence was to be called first"
     listener = TrackEmbedder(ours.bundle, random_seed, name=ours.name)
-    against = {
-        of.name: Embedder(of.bundle) for of in others if of.bundle and of.bundle.front_end.takes_audio
-    }
+    against = {of.name: Embedder(of.bundle) for of in others if of.bundle and of.bundle.front_end.takes_audio}
     return robustness_of(
         listener, found.catalog, found.raw, workers=workers, random_seed=random_seed, against=against
     )
