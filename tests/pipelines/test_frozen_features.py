@@ -19,8 +19,8 @@ from soundkin.evaluation.protocol import Evaluation
 from soundkin.features.frontends.external import ExternalFrontEnd, OnnxInput
 from soundkin.features.frontends.interface import TableTrack
 from soundkin.features.frontends.onnx_encoder import OnnxFrontEnd
-from soundkin.features.patches import PatchConfig
 from soundkin.features.frontends.vector_table import VectorTableFrontEnd
+from soundkin.features.patches import PatchConfig
 from soundkin.files import read_json, write_json
 from soundkin.models import NetworkConfig, build_network
 from soundkin.pipelines.embed import embed_catalog
