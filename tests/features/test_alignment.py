@@ -112,8 +112,12 @@ def test_another_tempo_is_found_either_way_round(ratio: float) -> None:
     slow = melody(20.0)
     length = len(slow) / 0.3 / RATE
     tones = np.array_split(slow, round(length))
-    fast = np.concatenate([tone[: round(len(tone) / ratio)] if ratio > 1 else np.resize(tone, round(len(tone) / ratio))
-                           for tone in tones])  # fmt: skip
+    fast = np.concatenate(
+        [
+            tone[: round(len(tone) / ratio)] if ratio > 1 else np.resize(tone, round(len(tone) / ratio))
+            for tone in tones
+        ]
+    )
     first, second = fingerprint_of_samples(slow), fingerprint_of_samples(fast)
     found = align_at_any_tempo(first, second)
     assert found.similarity > 0.8

@@ -178,7 +178,8 @@ from soundkin.features.cache import build_cache
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
 if __name__ == "__main__":
-    build_cache(sorted(Path(sys.argv[1]).glob("*.wav")), LogMelFrontEnd(), Path(sys.argv[2]), workers=int(sys.argv[3]))
+    tracks = sorted(Path(sys.argv[1]).glob("*.wav"))
+    build_cache(tracks, LogMelFrontEnd(), Path(sys.argv[2]), workers=int(sys.argv[3]))
 """
 
 
@@ -247,7 +248,7 @@ def test_two_builds_at_once_share_the_folder(tmp_path: Path) -> None:
 def test_a_script_without_a_guard_is_told_so_and_does_not_hang(tmp_path: Path) -> None:
     write_tracks(tmp_path / "tracks", 120, seconds=0.3)
     script = tmp_path / "script.py"
-    script.write_text(BUILD.replace('if __name__ == "__main__":\n    ', ""))
+    script.write_text(BUILD.replace('if __name__ == "__main__":\n    ', "").replace("\n    ", "\n"))
     command = [sys.executable, str(script), str(tmp_path / "tracks"), str(tmp_path / "cache"), "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1

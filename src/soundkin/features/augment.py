@@ -56,7 +56,7 @@ def augment(batch: Patches, config: AugmentConfig, generator: Generator, mel_ban
 
 @typechecked
 def change_level(batch: Patches, gain_db: float, tilt_db: float, generator: Generator) -> Patches:
-    """Scale the power by up to `gain_db` in all bands, and by `tilt_db` between the lowest and the highest."""
+    """Scale the power by up to `gain_db` in all bands, and by `tilt_db` between lowest and highest."""
     gain = _uniform(batch, gain_db, generator)
     slope = torch.linspace(-0.5, 0.5, batch.shape[1], device=batch.device)[None, :, None]
     factor = 10 ** ((gain + _uniform(batch, tilt_db, generator) * slope) / 10)

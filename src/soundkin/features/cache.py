@@ -11,7 +11,7 @@ import fcntl
 import logging
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from soundkin.errors import ArtefactError, AudioError, Skipped
 from soundkin.features.frontends.interface import FrontEnd, TrackInput
 from soundkin.files import explaining_output, read_json, replacing, write_json
 from soundkin.parallel import in_processes, refuse_script_without_guard
-from soundkin.progress import progress
+from soundkin.progress import progress, progress_bar
 from soundkin.shapes import Float
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ OPEN_SHARDS = 256
 class MelCache:
     """The tracks cached under one front end, of which at most the first `seconds_per_track` are kept.
 
-    Cheap to pickle: a data loader's workers map the shards anew. Raises ArtefactError if an index is unreadable.
+    Cheap to pickle: a data loader's workers map the shards anew. Raises ArtefactError for a damaged index.
     """
 
     def __init__(self, folder: Path, front_end: FrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
@@ -132,10 +132,10 @@ def build_cache(
         batches = (missing[start : start + size] for start in range(0, len(missing), size))
         build = partial(_build_shard, target, front_end, seconds_per_track)
         failures: dict[str, str] = {}
-        for _ in progress(
-            _each_track(in_processes(build, batches, workers), failures), "Computing frames", len(missing)
-        ):
-            pass
+        with progress_bar(None, "Computing frames", len(missing)) as bar:
+            for _, (count, failed) in in_processes(build, batches, workers):
+                failures |= failed
+                bar.update(count)
     keys: list[str | None] = []
     skipped: list[Skipped] = []
     for track, key in zip(tracks, hashes, strict=True):
@@ -152,7 +152,7 @@ def _folder_of(folder: Path, front_end: FrontEnd, seconds_per_track: float) -> P
 
 @contextmanager
 def _building(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system takes back even from a killed build, and clear its leftovers."""
+    """Hold the folder's lock, which the system takes back from a killed build, and clear its leftovers."""
     with explaining_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
@@ -213,12 +213,3 @@ def _build_shard(
     else:
         data.unlink()
     return len(batch), failures
-
-
-def _each_track(
-    shards: Iterable[tuple[int, tuple[int, dict[str, str]]]], failures: dict[str, str]
-) -> Iterator[None]:
-    """Collect the failures, and yield once per track for the progress bar."""
-    for _, (tracks, failed) in shards:
-        failures.update(failed)
-        yield from [None] * tracks

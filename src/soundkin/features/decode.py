@@ -1,4 +1,4 @@
-"""Audio file -> waveform: float32, full scale at 1.0, in blocks, with bounded memory whatever the file claims.
+"""Audio file -> waveform: float32, full scale at 1.0, in blocks, in bounded memory whatever the file claims.
 
 Headers lie, files are cut short, and floats are not always numbers. What makes a file useless is an
 `AudioError` that names it; what can be lived with is a warning that stays with the track:
@@ -48,8 +48,8 @@ LOUDEST = 2.0**32  # float files that hold 32-bit integers reach 2**31; anything
 SILENT_DB = -85.0  # against a full-scale sine: dither of 16-bit files lies below, the quietest music above
 SILENT_POWER = 10 ** (SILENT_DB / 10) / 2  # the same as a mean square
 BEYOND_FULL_SCALE = 4.0  # mean square: 6 dB above what full scale allows, which no limiter leaves
-# A decoder and a Fourier transform push each other's tables out of the processor's caches. Turns of this many decoded
-# blocks (48 s at 44.1 kHz) instead of single ones save a fifth of the whole.
+# A decoder and a Fourier transform push each other's tables out of the processor's caches. Turns of this many
+# decoded blocks (48 s at 44.1 kHz) instead of single ones save a fifth of the whole.
 BLOCKS_A_TURN = 32
 CUT_SHORT_SECONDS = 0.25  # encoders round a claimed length by less than this
 
@@ -98,7 +98,7 @@ class AudioStream:
         self._energy, self._bad_samples, self._silent = 0.0, 0, True
         downmix = Downmix()
         blocks = map(self._clean, in_segments(self._up_to_limit(chain(self._decoded(), self._unread()))))
-        # One array, and large: small ones are handed back to the system and fetched again, which takes a fifth longer.
+        # A single large array: small ones are freed and allocated again, which takes a fifth longer.
         memory = np.empty(BLOCKS_A_TURN * BLOCK_SAMPLES, np.float32)
         while turn := list(_turn(blocks, downmix, memory)):
             yield from turn
@@ -106,7 +106,7 @@ class AudioStream:
 
     @np.errstate(over="ignore", invalid="ignore")
     def _clean(self, block: Channels) -> tuple[Channels, PerSegment]:
-        """Silence samples that are not finite or absurdly large; with the powers of the segments afterwards."""
+        """Silence samples that are not finite or absurdly large; with the powers of the segments then."""
         powers = segment_powers(block)
         # Most blocks pass this test, which costs almost nothing.
         if not powers.max() < LOUDEST**2 / SEGMENT_SAMPLES / MOST_CHANNELS:
@@ -173,7 +173,7 @@ class AudioStream:
         if not (left or self._stops or self._cut_short()):
             return
         try:
-            yield from unread_blocks(self.path, source, self.samples_read)
+            yield from unread_blocks(self.path, source, self.samples_read, left)
         except CannotDecodeError as error:
             if left:
                 source.claimed_samples = None  # it was not even the end
@@ -220,7 +220,8 @@ def open_audio(path: Path, seconds: float | None = None) -> AudioStream:
         )
     if not 1 <= source.channels <= MOST_CHANNELS:
         raise AudioError(
-            f"{path} has {source.channels} channels; we read 1 to {MOST_CHANNELS}. Convert it or leave it out."
+            f"{path} has {source.channels} channels; we read 1 to {MOST_CHANNELS}. "
+            "Convert it or leave it out."
         )
     return AudioStream(path, source.sample_rate_hz, source, seconds)
 

@@ -22,12 +22,12 @@ from soundkin.shapes import Float32
 
 BLOCK_SAMPLES = 65_536
 
-# Formats that hold sound themselves: never playlists (hls, dash, concat), which open other files and addresses.
+# Formats that hold sound themselves: never playlists (hls, dash, concat), which open other files and URLs.
 FFMPEG_FORMATS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,iff,matroska,webm,mov,mp4,m4a,mp3,mpc,mpc8,mpeg,mpegts,"
-    "nut,ogg,oma,rm,shn,tak,truehd,tta,voc,w64,wav,wsd,wv,xwma"
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,iff,matroska,webm,mov,mp4,m4a,mp3,mpc,mpc8,"
+    "mpeg,mpegts,nut,ogg,oma,rm,shn,tak,truehd,tta,voc,w64,wav,wsd,wv,xwma"
 )
-# Of those, the ones whose header states a length. For others FFmpeg divides the file's size by its first bit rate.
+# Those whose header states a length. For others FFmpeg divides the file's size by its first bit rate.
 FFMPEG_FORMATS_WITH_LENGTH = [
     "asf",
     "caf",
@@ -111,7 +111,7 @@ def open_with_libsndfile(path: Path) -> LibsndfileSource:
     )
 
 
-def open_part_with_libsndfile(part: io.RawIOBase, **layout: Any) -> Source:
+def open_part_with_libsndfile(part: Any, **layout: Any) -> Source:
     """Open a part of a file as a file; `layout` describes raw samples, as `soundfile.SoundFile` takes it."""
     file = _sound_file(part, **layout)
 
@@ -123,7 +123,7 @@ def open_part_with_libsndfile(part: io.RawIOBase, **layout: Any) -> Source:
 
 
 class _ForwardSoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """Reads from start to end only: else soundfile seeks after each read, which can double the time of an mp3."""
+    """Reads forward only: else soundfile seeks after each read, which can double the time of an mp3."""
 
     def seekable(self) -> bool:
         return False
@@ -187,7 +187,7 @@ def _claimed_samples(file: _ForwardSoundFile, path: Path) -> int | None:
 
 
 def _mp3_states_length(path: Path) -> bool:
-    """Whether the first frame is an encoder's note of the length; else libmpg123 guesses from the bit rate."""
+    """Whether the first frame states the length; else libmpg123 guesses it from the bit rate."""
     with path.open("rb") as file:
         head = file.read(10)
         if head[:3] == b"ID3":
@@ -200,7 +200,7 @@ def _mp3_states_length(path: Path) -> bool:
 
 
 def open_with_ffmpeg(path: Path) -> Source:
-    """Open the default audio stream of m4a, wma, the sound of a video ...; CannotDecodeError if there is none."""
+    """Open the default audio stream of m4a, wma, videos ...; CannotDecodeError if there is none."""
     import av  # a third of a second, and most files never need it
 
     options = {"protocol_whitelist": "file", "format_whitelist": FFMPEG_FORMATS}

@@ -184,7 +184,7 @@ def _sped_up(samples: Samples, times: float) -> OtherSamples:
 
 @typechecked
 def stretched(samples: Samples, sample_rate_hz: int, times: float) -> OtherSamples:
-    """`times` as long at the same pitch: overlapping pieces, each from where it best continues the one before.
+    """`times` as long at the same pitch: overlapping pieces, each where it best continues the last.
 
     Verhelst & Roelands 1993, "An overlap-add technique based on waveform similarity (WSOLA)". On music, and
     for a few per cent, it leaves fewer traces than a phase vocoder, which smears attacks.

@@ -22,9 +22,9 @@ import numpy as np
 from soundkin.shapes import Float32, typechecked
 
 SEGMENT_SAMPLES = 4_096
-# The power of the mean, against that of the mean of independent channels: the number of channels where all are alike,
-# 0 where they cancel. From the first to the second value the differences are faded in; in stereo, from a difference
-# with a quarter of all power to one with half. In a waveform the loudest channel takes over in the range CANCELLED.
+# The power of the mean, against that of the mean of independent channels: the number of channels if all are
+# alike, 0 if they cancel. From the first to the second value the differences are faded in; in stereo, from a
+# difference with a quarter of all power to one with half. In CANCELLED the loudest channel replaces the mean.
 FADED_IN = (1.5, 1.0)
 CANCELLED = (0.6, 0.2)
 
@@ -147,7 +147,7 @@ def _take_over(mean: np.ndarray, others: Parts, before: np.ndarray | None) -> np
 
 
 def _kept(mean_power: np.ndarray, powers: np.ndarray, channels: int) -> np.ndarray:
-    """How much louder the mean is than it would be if the channels were independent; `channels` in silence."""
+    """The power of the mean over that of independent channels; `channels` in silence."""
     all_kept = np.full_like(mean_power, channels)
     kept: np.ndarray = np.divide(channels * mean_power, powers, out=all_kept, where=powers > 0)
     return kept

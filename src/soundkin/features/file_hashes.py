@@ -2,7 +2,7 @@
 
 A file is unchanged if its device, inode, size, modification time and change time are. The times of a file
 written in the last `SETTLED_SECONDS` may not tell a further change: such a hash is not kept. The memory is
-`audio-hashes.sqlite` in SOUNDKIN_CACHE, or in `soundkin/` of the user's cache folder. It may be deleted; where
+`audio-hashes.sqlite` in SOUNDKIN_CACHE, or in `soundkin/` of the user's cache folder. It may be deleted; if
 it cannot be used, files are read.
 """
 
@@ -48,7 +48,7 @@ def file_hash(path: Path) -> str:
 
 
 def _query(statement: str, values: list[str]) -> str | None:
-    """The hash that a statement returns, if any; whatever goes wrong with the memory means that there is none."""
+    """The hash that a statement returns, if any; None if the memory cannot be used."""
     with _lock, suppress(sqlite3.Error):
         if database := _open(cache_folder(), os.getpid()):
             row = database.execute(statement, values).fetchone()

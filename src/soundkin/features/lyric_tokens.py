@@ -24,7 +24,7 @@ from soundkin.errors import ArtefactError
 from soundkin.shapes import Int
 
 SMALLEST_VOCABULARY = 257  # padding and the 256 bytes
-# A word with the space before it; combining marks belong to their letters (the vowels of Hindi, Thai, Arabic).
+# A word with the space before it; combining marks (vowels of Hindi, Thai, Arabic) belong to their letters.
 WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+"
 
 

@@ -24,7 +24,9 @@ def power_spectra(
     bins: int,
     transform_samples: int | None = None,
 ) -> Float32[Tensor, "frames bins"]:
-    """The first `bins` of each frame's power spectrum, summed over the parts; zero-padded to `transform_samples`."""
+    """The first `bins` of each frame's power spectrum, summed over parts; windows are zero-padded to
+    `transform_samples`.
+    """
     mean, *differences = parts.unfold(1, len(window), hop_samples)
     power = _power(mean * window, bins, transform_samples)
     for difference in differences:  # silent in most frames

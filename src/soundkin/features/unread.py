@@ -9,12 +9,11 @@ with FFmpeg.
 import io
 import mmap
 import struct
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import soxr
 
 from soundkin.features.decoders import (
     Blocks,
@@ -23,6 +22,7 @@ from soundkin.features.decoders import (
     open_part_with_libsndfile,
     open_with_ffmpeg,
 )
+from soundkin.features.resampling import resample
 
 LEAST_BYTES = 2_048  # of a compressed file: less is a frame or a tag
 SMALL_BYTES = 65_536  # of an ogg file: libsndfile reads ahead, and may have read what it does not decode
@@ -46,15 +46,14 @@ def bytes_left(path: Path, source: LibsndfileSource, samples_read: int) -> int:
     return left if left >= LEAST_BYTES else 0
 
 
-def unread_blocks(path: Path, source: LibsndfileSource, samples_read: int) -> Blocks:
-    """The sound beyond `samples_read`, at the rate and with the channels of `source`.
+def unread_blocks(path: Path, source: LibsndfileSource, samples_read: int, left: int) -> Blocks:
+    """The sound in the `left` bytes beyond `samples_read`, at the rate and with the channels of `source`.
 
     Raises CannotDecodeError if no decoder can go on, or not to the end.
     """
     if _is_raw(source):
-        start = _end_of_raw(source, samples_read)
-        if _raw_bytes_left(path, source, start):
-            yield from _raw_samples(path, source, start)
+        if left:
+            yield from _raw_samples(path, source, _end_of_raw(source, samples_read))
         return
     starts = _ogg_starts(path) if source.format == "OGG" else []
     if len(starts) < 2:
@@ -131,33 +130,17 @@ def _fitted(source: Source, like: Source) -> Blocks:
     blocks = source.blocks
     if source.channels != like.channels:
         blocks = (np.repeat(block.mean(axis=1, keepdims=True), like.channels, axis=1) for block in blocks)
-    if source.sample_rate_hz != like.sample_rate_hz:
-        blocks = _resampled(blocks, source.sample_rate_hz, like)
-    return blocks
+    resampled = resample((block.T for block in blocks), source.sample_rate_hz, like.sample_rate_hz)
+    return (block.T for block in resampled)
 
 
-def _resampled(blocks: Blocks, from_hz: int, like: Source) -> Iterator[np.ndarray]:
-    rates = from_hz, like.sample_rate_hz
-    resampler = soxr.ResampleStream(*rates, like.channels, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield resampler.resample_chunk(np.ascontiguousarray(block)).reshape(-1, like.channels)
-    last = np.empty((0, like.channels), np.float32)
-    yield resampler.resample_chunk(last, last=True).reshape(-1, like.channels)
-
-
-class _Part(io.RawIOBase):
-    """The bytes of a file from `start` to `stop`, as a file."""
+class _Part:
+    """The bytes of a file from `start` to `stop`, as a file that soundfile can read."""
 
     def __init__(self, path: Path, start: int, stop: int) -> None:
         self._file = path.open("rb")
         self._start, self._size = start, stop - start
         self.seek(0)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._size}[whence]
@@ -166,10 +149,8 @@ class _Part(io.RawIOBase):
     def tell(self) -> int:
         return self._file.tell() - self._start
 
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        view = memoryview(buffer)[: max(0, self._size - self.tell())]
-        return self._file.readinto(view)
+    def readinto(self, buffer: Any) -> int:
+        return self._file.readinto(memoryview(buffer)[: max(0, self._size - self.tell())])
 
     def close(self) -> None:
         self._file.close()
-        super().close()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from soundkin.models.time_conv import TimeConvNetwork
 from soundkin.shapes import Float, typechecked
@@ -25,7 +26,7 @@ def start_whitened(network: TimeConvNetwork, log_mels: Sequence[Float[Tensor, "b
     Components beyond the rank of the patches start at zero.
     """
     assert network.shortcut is not None
-    _settle_norms(network, log_mels)
+    update_bn(log_mels, _Pooled(network))  # plain averages over these batches
     network.eval()
     pooled = torch.cat([network.pooled(log_mel) for log_mel in log_mels]).double()
     weights = [torch.full((level.size,), LEVEL_WEIGHT**level.depth) for level in network.levels]
@@ -55,15 +56,12 @@ def whitening(
     return projection
 
 
-def _settle_norms(network: TimeConvNetwork, log_mels: Sequence[Tensor]) -> None:
-    """Set running means and variances to plain averages over these batches."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm1d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # in torch: a plain average
-    network.train()
-    for log_mel in log_mels:
-        network.pooled(log_mel)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+class _Pooled(nn.Module):
+    """The network up to the input of its dense layers, so that no dropout is drawn."""
+
+    def __init__(self, network: TimeConvNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        return self.network.pooled(log_mel)

@@ -54,33 +54,38 @@ _STATISTICS = {
 }
 
 
-class MeanPooling(nn.Module):
-    """The mean of the patch vectors, as whole-track averaging in van den Oord et al. (2013)."""
-
-    def __init__(self, embedding_size: int) -> None:
-        super().__init__()
+class PatchPooling(nn.Module):
+    """Patch vectors to one vector a track; subclasses pool vectors that are zero in place of padding."""
 
     @typechecked
     def forward(
         self, patch_vectors: Float[Tensor, "tracks patches embedding"], mask: Bool[Tensor, "tracks patches"]
     ) -> Float[Tensor, "tracks embedding"]:
-        """Patch vectors to one vector a track."""
-        return _mean(_real(patch_vectors, mask), mask)
+        """One vector a track."""
+        return self._pool(_real(patch_vectors, mask), mask)
+
+    def _pool(self, real: Tensor, mask: Tensor) -> Tensor:
+        raise NotImplementedError
 
 
-class MeanStdPooling(nn.Module):
+class MeanPooling(PatchPooling):
+    """The mean of the patch vectors, as whole-track averaging in van den Oord et al. (2013)."""
+
+    def __init__(self, embedding_size: int) -> None:
+        super().__init__()
+
+    def _pool(self, real: Tensor, mask: Tensor) -> Tensor:
+        return _mean(real, mask)
+
+
+class MeanStdPooling(PatchPooling):
     """The mean, changed by a linear layer over the mean and the standard deviation of the patch vectors."""
 
     def __init__(self, embedding_size: int) -> None:
         super().__init__()
         self.change = _zeros(nn.Linear(2 * embedding_size, embedding_size))
 
-    @typechecked
-    def forward(
-        self, patch_vectors: Float[Tensor, "tracks patches embedding"], mask: Bool[Tensor, "tracks patches"]
-    ) -> Float[Tensor, "tracks embedding"]:
-        """Patch vectors to one vector a track."""
-        real = _real(patch_vectors, mask)
+    def _pool(self, real: Tensor, mask: Tensor) -> Tensor:
         mean = _mean(real, mask)
         variance = _mean(_real((real - mean[:, None]).square(), mask), mask)
         deviation = (variance + SMALLEST_SQUARE).sqrt()
@@ -88,10 +93,10 @@ class MeanStdPooling(nn.Module):
         return changed
 
 
-class AttentionPooling(nn.Module):
+class AttentionPooling(PatchPooling):
     """A mean weighted by learnt scores.
 
-    M. Ilse, J. Tomczak, M. Welling, "Attention-based Deep Multiple Instance Learning" (2018).
+    M. Ilse, J. Tomczak, M. Welling, "Attention-based Deep Multiple Instance Learning" (2018), gated.
     """
 
     def __init__(self, embedding_size: int) -> None:
@@ -100,19 +105,13 @@ class AttentionPooling(nn.Module):
         self.gate = nn.Linear(embedding_size, embedding_size)
         self.score = _zeros(nn.Linear(embedding_size, 1, bias=False))
 
-    @typechecked
-    def forward(
-        self, patch_vectors: Float[Tensor, "tracks patches embedding"], mask: Bool[Tensor, "tracks patches"]
-    ) -> Float[Tensor, "tracks embedding"]:
-        """Patch vectors to one vector a track."""
-        real = _real(patch_vectors, mask)
+    def _pool(self, real: Tensor, mask: Tensor) -> Tensor:
         scores = self.score(self.content(real).tanh() * self.gate(real).sigmoid()).squeeze(2)
         weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=1)
-        weighted: Tensor = (weights[:, :, None] * real).sum(dim=1)
-        return weighted
+        return (weights[:, :, None] * real).sum(dim=1)
 
 
-class GRUPooling(nn.Module):
+class GRUPooling(PatchPooling):
     """The mean, changed by a linear layer over the mean state of a GRU over the patches in order of time.
 
     The states are averaged, not read at the end: they lie in [-1, 1], so that a track much longer than those
@@ -124,12 +123,7 @@ class GRUPooling(nn.Module):
         self.gru = nn.GRU(embedding_size, embedding_size, batch_first=True)
         self.change = _zeros(nn.Linear(embedding_size, embedding_size))
 
-    @typechecked
-    def forward(
-        self, patch_vectors: Float[Tensor, "tracks patches embedding"], mask: Bool[Tensor, "tracks patches"]
-    ) -> Float[Tensor, "tracks embedding"]:
-        """Patch vectors to one vector a track."""
-        real = _real(patch_vectors, mask)
+    def _pool(self, real: Tensor, mask: Tensor) -> Tensor:
         states, _ = self.gru(real)  # padding comes last: states of real patches do not depend on it
         changed: Tensor = _mean(real, mask) + self.change(_mean(_real(states, mask), mask))
         return changed

@@ -18,7 +18,7 @@ from soundkin.features.frontends.vector_table import VectorTableFrontEnd
 
 
 def front_end_kind(values: Any) -> type[LogMelFrontEnd | VectorTableFrontEnd | OnnxFrontEnd]:
-    """The class that a plain mapping describes: only external front ends have a path, and its ending decides."""
+    """The class that a plain mapping describes: external front ends have a path, and its ending decides."""
     if not isinstance(values, Mapping) or "path" not in values:
         return LogMelFrontEnd
     return OnnxFrontEnd if str(values["path"]).endswith(".onnx") else VectorTableFrontEnd

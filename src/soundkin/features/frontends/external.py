@@ -12,7 +12,7 @@ from soundkin.features.decode import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from soundkin.features.frontends.interface import FrontEnd
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
-from soundkin.units import frames_to_seconds, samples_to_seconds, seconds_to_frames, seconds_to_samples
+from soundkin.units import frames_to_seconds, seconds_to_frames
 
 LARGEST = 65_504.0  # of a number in a frame: the cache holds float16
 
@@ -44,19 +44,19 @@ class OnnxInput(Config):
     @property
     def windows(self) -> PatchConfig:
         """Window and hop in samples of the waveform, or in frames of the log-mel."""
-        window, hop = (self._length(seconds) for seconds in (self.window_seconds, self.hop_seconds))
+        window, hop = (seconds_to_frames(it, *self._clock) for it in (self.window_seconds, self.hop_seconds))
         return PatchConfig(frames=window, hop_frames=hop)
 
     def start_seconds(self, start: int) -> float:
         """Start of the window at this sample, or at this frame."""
-        if self.input == "waveform":
-            return samples_to_seconds(start, self.sample_rate_hz)
-        return frames_to_seconds(start, self.log_mel.sample_rate_hz, self.log_mel.hop_samples)
+        return frames_to_seconds(start, *self._clock)
 
-    def _length(self, seconds: float) -> int:
+    @property
+    def _clock(self) -> tuple[int, int]:
+        """Sample rate in Hz, and samples a step."""
         if self.input == "waveform":
-            return max(1, seconds_to_samples(seconds, self.sample_rate_hz))
-        return seconds_to_frames(seconds, self.log_mel.sample_rate_hz, self.log_mel.hop_samples)
+            return self.sample_rate_hz, 1
+        return self.log_mel.sample_rate_hz, self.log_mel.hop_samples
 
 
 class ExternalFrontEnd(FrontEnd):

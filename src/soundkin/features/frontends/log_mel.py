@@ -28,8 +28,8 @@ from soundkin.features.spectra import FRAMES_A_WINDOW, Chroma, power_spectra
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import frames_to_seconds, samples_to_frames
 
-# Frames are computed this many at a time, the last ones padded to a multiple of FRAMES_STEP: library kernels round
-# differently for some odd shapes, and a frame must not depend on the size of the blocks that a waveform comes in.
+# Frames are computed this many at a time, the last ones padded to a multiple of FRAMES_STEP: library kernels
+# round differently for some odd shapes, and a frame must not depend on the sizes of the waveform's blocks.
 BLOCK_FRAMES = 18 * FRAMES_A_WINDOW
 FRAMES_STEP = 32
 
@@ -79,7 +79,9 @@ class LogMelFrontEnd(FrontEnd):
         elif self.chroma_bands % 12:
             problem = f"chroma_bands={self.chroma_bands} is no multiple of 12 semitones; take 12, 24 or 36"
         elif not mel_filterbank(self).sum(0).all():
-            problem = f"mel_bands={self.mel_bands} leaves bands without a spectrum bin; use fewer, or a longer window"
+            problem = (
+                f"mel_bands={self.mel_bands} leaves bands without a spectrum bin; use fewer or longer windows"
+            )
         if problem:
             raise ValueError(problem)
         return self

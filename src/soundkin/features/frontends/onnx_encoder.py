@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class OnnxEncoder:
-    """Computes the vectors of windows: one thread, one window at a time, so that equal windows give equal vectors.
+    """Computes vectors of windows, in one thread and singly, so that equal windows give equal vectors.
 
     Raises UsageError if the file cannot be read, has another SHA-256, or does not take the input described.
     """
@@ -73,8 +73,9 @@ class OnnxEncoder:
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape, wanted):
             described = ", ".join(f"{given.name}: {given.type} {given.shape}" for given in inputs)
             raise self._refused(
-                f"it takes {described}, and is to be given one float32 array {wanted} ({self.settings.input})",
-                "Set features.onnx.input, its sample rate and window_seconds to what it takes, or export it so",
+                f"it takes {described}, and is to be given one float32 array {wanted} "
+                f"({self.settings.input})",
+                "Set features.onnx.input, its sample rate and window_seconds accordingly, or export it so",
             )
         return str(inputs[0].name)
 
@@ -121,8 +122,8 @@ def _open(path: Path, expected_sha256: str | None) -> "tuple[str, InferenceSessi
         return actual, onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library raises nothing narrower
         raise UsageError(
-            f"{path} is not an ONNX model that can be run ({_first_line(error)}). Export it as one file, weights "
-            "included, with the operators of ONNX alone."
+            f"{path} is not an ONNX model that can be run ({_first_line(error)}). Export it as one file, "
+            "weights included, with the operators of ONNX alone."
         ) from error
 
 
@@ -166,7 +167,7 @@ class OnnxFrontEnd(ExternalFrontEnd):
     def encode(self, blocks: Iterable[Tensor]) -> Iterator[tuple[int, Float32[Tensor, " size"]]]:
         """Yield `(first, vector)` of each window of blocks [samples, 1] or [frames, mels].
 
-        Silent windows of a waveform are left out unless they are to be kept; the first stays if all are silent.
+        Without `keep_silence`, silent windows of a waveform are left out, or all but the first.
         """
         assert self.sha256 is not None, "identified() was to be called first"
         encoder = _open_once(self.path, self.onnx, self.sha256)
@@ -204,15 +205,15 @@ class OnnxStream(FrameStream):
         return self._starts[frame]
 
     def __iter__(self) -> Iterator[Float32[Tensor, "frames size"]]:
-        """Yield blocks of one frame; raises AudioError for a file too short, or an output of no finite numbers."""
+        """Yield blocks of one frame; AudioError if the file is too short, or the output not finite."""
         onnx = self._front_end.onnx
         log_mels = onnx.log_mel.stream_audio(self.audio) if onnx.input == "log_mel" else None
         for first, frame in self._front_end.encode(log_mels or self._waveform()):
             start = log_mels.start_seconds(first) if log_mels else onnx.start_seconds(first)
             if not bool((frame.abs() <= LARGEST).all()):
                 raise AudioError(
-                    f"{self.name}: the ONNX model answers at {start:.1f} s with numbers that are not finite or "
-                    f"beyond {LARGEST:g}. Leave the file out, or use another model."
+                    f"{self.name}: the ONNX model answers at {start:.1f} s with numbers that are not finite "
+                    f"or beyond {LARGEST:g}. Leave the file out, or use another model."
                 )
             self._starts.append(start)
             yield frame[None]

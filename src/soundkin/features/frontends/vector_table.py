@@ -206,8 +206,8 @@ def _as_array(column: pa.ChunkedArray, path: Path) -> np.ndarray:
     odd = np.flatnonzero(lengths != lengths[0]) if len(lengths) else lengths
     if len(odd):
         raise UsageError(
-            f"{path}: the vector in row {odd[0]} (the first is row 0) has {lengths[odd[0]]} numbers, and those "
-            f"before it {lengths[0]}. All vectors are of one encoder and one size."
+            f"{path}: the vector in row {odd[0]} (the first is row 0) has {lengths[odd[0]]} numbers, and "
+            f"those before it {lengths[0]}. All vectors are of one encoder and one size."
         )
     values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return np.asarray(values).reshape(len(column), lengths[0] if len(lengths) else 0)
@@ -227,8 +227,8 @@ class VectorTableFrontEnd(ExternalFrontEnd):
         """Warn: a table that has grown is welcome, another encoder's is not."""
         if sha256_of_table(self.path) != self.sha256:
             logger.warning(
-                "%s is not the table that the model was trained on. That is right if the same encoder made its "
-                "vectors; else what the model makes of them means nothing.",
+                "%s is not the table that the model was trained on. That is right if the same encoder made "
+                "its vectors; else what the model makes of them means nothing.",
                 self.path,
             )
 
@@ -267,9 +267,9 @@ class VectorTableFrontEnd(ExternalFrontEnd):
 
     def _takes_no_audio(self, path: Path) -> UsageError:
         return UsageError(
-            f"{path}: this model was trained on a table of vectors by {self.name or 'another encoder'} and takes "
-            "no audio. Name a track_id instead; or add the track's vector to the table and embed the catalog "
-            "again; or train with the encoder itself, as features=external features.path=ENCODER.onnx"
+            f"{path}: this model was trained on a table of vectors by {self.name or 'another encoder'} and "
+            "takes no audio. Name a track_id instead; or add the track's vector to the table and embed the "
+            "catalog again; or train with the encoder itself: features=external features.path=ENCODER.onnx"
         )
 
     def reference_frames(self) -> Float32[Tensor, "frames size"]:
