@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from soundkin.features.decode import AudioStream, read_waveform
 from soundkin.features.decoders import Source
 from soundkin.features.downmix import SEGMENT_SAMPLES
-from soundkin.features.frontends.log_mel import LogMelFrontEnd, LogMelStream
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
 RATE_HZ = 44_100
 AS_IT_IS = LogMelFrontEnd(level_db=None, silence_db=None)
@@ -30,7 +30,7 @@ def audio(channels: np.ndarray, sizes: tuple[int, ...] = ()) -> AudioStream:
 
 
 def frames(*channels: np.ndarray, front_end: LogMelFrontEnd = AS_IT_IS) -> torch.Tensor:
-    return torch.cat(list(LogMelStream(audio(np.stack(channels, axis=1)), front_end)))
+    return torch.cat(list(front_end.stream_audio(audio(np.stack(channels, axis=1)))))
 
 
 def waveform(*channels: np.ndarray) -> np.ndarray:
@@ -100,13 +100,13 @@ def test_the_size_of_blocks_changes_nothing(channels: int, sizes: tuple[int, ...
     random = np.random.default_rng(0)
     sound = random.normal(size=(50_000, channels)).astype(np.float32)
     sound[:, 1] -= np.linspace(0, 2, len(sound), dtype=np.float32) * sound[:, 0]
-    whole = torch.cat(list(LogMelStream(audio(sound), LogMelFrontEnd())))
-    assert torch.equal(torch.cat(list(LogMelStream(audio(sound, sizes), LogMelFrontEnd()))), whole)
+    whole = torch.cat(list(LogMelFrontEnd().stream_audio(audio(sound))))
+    assert torch.equal(torch.cat(list(LogMelFrontEnd().stream_audio(audio(sound, sizes)))), whole)
     resampled = LogMelFrontEnd(
         sample_rate_hz=16_000, window_samples=512, hop_samples=256, high_hz=8_000.0, mel_bands=64
     )
-    whole = torch.cat(list(LogMelStream(audio(sound), resampled)))
-    assert torch.equal(torch.cat(list(LogMelStream(audio(sound, sizes), resampled))), whole)
+    whole = torch.cat(list(resampled.stream_audio(audio(sound))))
+    assert torch.equal(torch.cat(list(resampled.stream_audio(audio(sound, sizes)))), whole)
     mono = np.concatenate([block.copy() for block in audio(sound)])
     np.testing.assert_array_equal(np.concatenate([block.copy() for block in audio(sound, sizes)]), mono)
 
@@ -140,7 +140,7 @@ def test_parts_that_come_and_go_are_resampled(tmp_path: Path, rate_hz: int, chan
 def test_a_silent_file_of_many_channels_is_silent() -> None:
     silence = np.zeros(20_000)
     stream = audio(np.stack([silence] * 6, axis=1))
-    assert not torch.cat(list(LogMelStream(stream, AS_IT_IS))).any()
+    assert not torch.cat(list(AS_IT_IS.stream_audio(stream))).any()
     assert stream.warnings == ["silent from start to end"]
 
 

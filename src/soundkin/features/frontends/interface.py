@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -29,34 +29,30 @@ class TableTrack:
 TrackInput = Path | TableTrack
 
 
-class FrameStream(ABC):
-    """Frames of an open file in blocks, to be read once; duration and warnings are complete afterwards."""
+@dataclass
+class FrameStream:
+    """Frames of a track in blocks, to be read once; duration and warnings are complete afterwards.
 
-    def __init__(self, audio: AudioStream) -> None:
-        self.audio = audio
+    `name` is for messages; `start_seconds` gives the start in the track of a frame that was yielded already.
+    """
 
-    @property
-    def name(self) -> str:
-        """The file, for messages."""
-        return str(self.audio.path)
+    name: str
+    blocks: Iterable[Float32[Tensor, "frames bands"]]
+    start_seconds: Callable[[int], float]
+    audio: AudioStream | None = None
+
+    def __iter__(self) -> Iterator[Float32[Tensor, "frames bands"]]:
+        return iter(self.blocks)
 
     @property
     def duration_seconds(self) -> float:
-        """Length of the audio read so far; NaN where it cannot be known."""
-        return self.audio.duration_seconds
+        """Length of the audio read so far; NaN without audio."""
+        return self.audio.duration_seconds if self.audio else float("nan")
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Problems with the file, if any."""
-        return tuple(self.audio.warnings)
-
-    @abstractmethod
-    def start_seconds(self, frame: int) -> float:
-        """Start in the track of a frame that was yielded already."""
-
-    @abstractmethod
-    def __iter__(self) -> Iterator[Float32[Tensor, "frames bands"]]:
-        """Yield blocks of frames."""
+        return tuple(self.audio.warnings) if self.audio else ()
 
 
 class FrontEnd(Config, ABC):

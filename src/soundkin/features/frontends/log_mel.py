@@ -92,46 +92,29 @@ class LogMelFrontEnd(FrontEnd):
         hop, hop_rest = divmod(self.hop_samples * sample_rate_hz, self.sample_rate_hz)
         return None if window_rest or hop_rest else (window, hop)
 
-    def stream_audio(self, audio: AudioStream) -> "LogMelStream":
-        """Log-mel frames of an open file."""
-        return LogMelStream(audio, self)
+    def stream_audio(self, audio: AudioStream) -> FrameStream:
+        """Log-mel frames of an open file: the whole way from its channels to frames."""
+        blocks, rate = audio.parts(), audio.sample_rate_hz
+        if self.downmix == "mean":
+            blocks = (parts[:1] for parts in blocks)
+        if self.window_and_hop_at(rate) is None:
+            blocks, rate = resample(blocks, rate, self.sample_rate_hz), self.sample_rate_hz
+        log_mel = _log_mel_at(self, rate)
+        rule = LevelRule(self.level_db, self.silence_db, self.floor_db, self.frames_per_second)
+        levelled = rule(log_mel.powers(map(torch.from_numpy, blocks)))
+        frames = ((log_mel.frames(block.powers, block.gain), block.silent) for block in levelled)
+        without_silence = WithoutSilence(self.frames_per_second)
+
+        def start_seconds(frame: int) -> float:
+            return frames_to_seconds(without_silence.place(frame), self.sample_rate_hz, self.hop_samples)
+
+        return FrameStream(str(audio.path), without_silence(frames), start_seconds, audio)
 
     def reference_frames(self) -> Float32[Tensor, "frames bands"]:
         """Frames of the reference sweep."""
         sweep = reference_sweep(self.sample_rate_hz, self.low_hz, self.high_hz)[:, None].numpy()
         audio = AudioStream.from_array(sweep, self.sample_rate_hz, "the reference sound")
         return torch.cat(list(self.stream_audio(audio)))
-
-
-class LogMelStream(FrameStream):
-    """Log-mel frames of a file: the whole way from its channels to frames."""
-
-    def __init__(self, audio: AudioStream, front_end: LogMelFrontEnd) -> None:
-        super().__init__(audio)
-        self._front_end = front_end
-        self._without_silence = WithoutSilence(front_end.frames_per_second)
-
-    def start_seconds(self, frame: int) -> float:
-        """Start of a frame in the file, silence included."""
-        place = self._without_silence.place(frame)
-        return frames_to_seconds(place, self._front_end.sample_rate_hz, self._front_end.hop_samples)
-
-    def __iter__(self) -> Iterator[Float32[Tensor, "frames bands"]]:
-        front_end, rate = self._front_end, self.audio.sample_rate_hz
-        blocks = self.audio.parts()
-        if front_end.downmix == "mean":
-            blocks = (parts[:1] for parts in blocks)
-        if front_end.window_and_hop_at(rate) is None:
-            blocks = resample(blocks, rate, front_end.sample_rate_hz)
-            rate = front_end.sample_rate_hz
-        log_mel = _log_mel_at(front_end, rate)
-        rule = LevelRule(
-            front_end.level_db, front_end.silence_db, front_end.floor_db, front_end.frames_per_second
-        )
-        levelled = rule(log_mel.powers(map(torch.from_numpy, blocks)))
-        return self._without_silence(
-            (log_mel.frames(block.powers, block.gain), block.silent) for block in levelled
-        )
 
 
 class LogMel:

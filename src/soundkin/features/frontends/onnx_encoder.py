@@ -160,9 +160,32 @@ class OnnxFrontEnd(ExternalFrontEnd):
             raise UsageError(f"{self.path} is not the model that was trained with. Put that one back.")
         return content
 
-    def stream_audio(self, audio: AudioStream) -> "OnnxStream":
+    def stream_audio(self, audio: AudioStream) -> FrameStream:
         """Vectors of the windows of an open file."""
-        return OnnxStream(audio, self)
+        starts: list[float] = []
+        return FrameStream(str(audio.path), self._vectors(audio, starts), starts.__getitem__, audio)
+
+    def _vectors(self, audio: AudioStream, starts: list[float]) -> Iterator[Float32[Tensor, "1 size"]]:
+        """Yield blocks of one frame, noting its start first."""
+        log_mels = self.onnx.log_mel.stream_audio(audio) if self.onnx.input == "log_mel" else None
+        for first, vector in self.encode(log_mels or self._waveform(audio)):
+            start = log_mels.start_seconds(first) if log_mels else self.onnx.start_seconds(first)
+            if not bool((vector.abs() <= LARGEST).all()):
+                raise AudioError(
+                    f"{audio.path}: the ONNX model answers at {start:.1f} s with numbers that are not finite "
+                    f"or beyond {LARGEST:g}. Leave the file out, or use another model."
+                )
+            starts.append(start)
+            yield vector[None]
+        if not starts:
+            raise AudioError(f"{audio.path} is too short to be heard. Leave it out or replace it.")
+
+    def _waveform(self, audio: AudioStream) -> Iterator[Float32[Tensor, "samples 1"]]:
+        mean = self.onnx.downmix == "mean"
+        blocks = (parts[0] for parts in audio.parts()) if mean else iter(audio)
+        for block in resample(blocks, audio.sample_rate_hz, self.onnx.sample_rate_hz):
+            if len(block):
+                yield torch.from_numpy(block)[:, None]
 
     def encode(self, blocks: Iterable[Tensor]) -> Iterator[tuple[int, Float32[Tensor, " size"]]]:
         """Yield `(first, vector)` of each window of blocks [samples, 1] or [frames, mels].
@@ -190,39 +213,3 @@ class OnnxFrontEnd(ExternalFrontEnd):
             rate_hz = self.onnx.sample_rate_hz
             reference = reference_sweep(rate_hz, 30.0, rate_hz * 0.45)[:, None]
         return torch.stack([vector for _, vector in self.encode([reference])])
-
-
-class OnnxStream(FrameStream):
-    """A file's frames by an ONNX model, one by one."""
-
-    def __init__(self, audio: AudioStream, front_end: OnnxFrontEnd) -> None:
-        super().__init__(audio)
-        self._front_end = front_end
-        self._starts: list[float] = []
-
-    def start_seconds(self, frame: int) -> float:
-        """Start of a window in the file."""
-        return self._starts[frame]
-
-    def __iter__(self) -> Iterator[Float32[Tensor, "frames size"]]:
-        """Yield blocks of one frame; AudioError if the file is too short, or the output not finite."""
-        onnx = self._front_end.onnx
-        log_mels = onnx.log_mel.stream_audio(self.audio) if onnx.input == "log_mel" else None
-        for first, frame in self._front_end.encode(log_mels or self._waveform()):
-            start = log_mels.start_seconds(first) if log_mels else onnx.start_seconds(first)
-            if not bool((frame.abs() <= LARGEST).all()):
-                raise AudioError(
-                    f"{self.name}: the ONNX model answers at {start:.1f} s with numbers that are not finite "
-                    f"or beyond {LARGEST:g}. Leave the file out, or use another model."
-                )
-            self._starts.append(start)
-            yield frame[None]
-        if not self._starts:
-            raise AudioError(f"{self.name} is too short to be heard. Leave it out or replace it.")
-
-    def _waveform(self) -> Iterator[Float32[Tensor, "samples 1"]]:
-        onnx, audio = self._front_end.onnx, self.audio
-        blocks = (parts[0] for parts in audio.parts()) if onnx.downmix == "mean" else iter(audio)
-        for block in resample(blocks, audio.sample_rate_hz, onnx.sample_rate_hz):
-            if len(block):
-                yield torch.from_numpy(block)[:, None]

@@ -12,7 +12,7 @@ import logging
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -259,7 +259,8 @@ class VectorTableFrontEnd(ExternalFrontEnd):
             kept = rows.start_seconds < seconds
             kept[0] = True
             rows = TrackVectors(rows.vectors[kept], rows.start_seconds[kept])
-        return TableStream(track, rows)
+        blocks = torch.split(torch.from_numpy(rows.vectors), BLOCK_FRAMES)
+        return FrameStream(str(track), blocks, lambda frame: float(rows.start_seconds[frame]))
 
     def stream_audio(self, audio: AudioStream) -> FrameStream:
         """UsageError."""
@@ -276,25 +277,3 @@ class VectorTableFrontEnd(ExternalFrontEnd):
         """Random numbers, as a table holds no sound, of a generator that numpy never changes."""
         numbers = np.random.RandomState(0).standard_normal((8, self.bands))
         return torch.from_numpy(numbers.astype(np.float32))
-
-
-class TableStream(FrameStream):
-    """A track's frames from the table."""
-
-    duration_seconds: float = float("nan")  # a table does not say
-    warnings: tuple[str, ...] = ()
-
-    def __init__(self, track: TableTrack, rows: TrackVectors) -> None:
-        self._track, self._rows = track, rows
-
-    @property
-    def name(self) -> str:
-        """The track, for messages."""
-        return str(self._track)
-
-    def start_seconds(self, frame: int) -> float:
-        """Start of a row."""
-        return float(self._rows.start_seconds[frame])
-
-    def __iter__(self) -> Iterator[Float32[Tensor, "frames size"]]:
-        yield from torch.split(torch.from_numpy(self._rows.vectors), BLOCK_FRAMES)
