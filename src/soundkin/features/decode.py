@@ -21,7 +21,6 @@ from soundkin.features.decoders import (
     BLOCK_SAMPLES,
     Blocks,
     CannotDecodeError,
-    LibsndfileSource,
     Source,
     open_with_ffmpeg,
     open_with_libsndfile,
@@ -167,7 +166,7 @@ class AudioStream:
     def _unread(self) -> Blocks:
         """Go on where libsndfile has given up, or stopped with sound still to come."""
         source = self.source
-        if not isinstance(source, LibsndfileSource):
+        if source.file is None:
             return
         left = bytes_left(self.path, source, self.samples_read)
         if not (left or self._stops or self._cut_short()):

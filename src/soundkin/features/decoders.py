@@ -48,19 +48,22 @@ class CannotDecodeError(Exception):
 
 @dataclass
 class Reading:
-    """The byte that libsndfile is at, and how much sound could not be decoded on the way.
+    """Where libsndfile found sound and is reading, in bytes, and how much could not be decoded on the way.
 
-    Apart from `Source`, so that the generator of its blocks does not hold on to it, and files are closed at
-    once.
+    Apart from `Source`, so that the generator of blocks does not hold on to it, and files are closed at once.
     """
 
+    first_byte: int = 0
     position: int = 0
     lost_seconds: float = 0.0
 
 
 @dataclass
 class Source:
-    """An open file. `claimed_samples` is what the header says, true or not; None where it says nothing."""
+    """An open file. `claimed_samples` is what the header says, true or not; None where it says nothing.
+
+    `file` is libsndfile's, to ask for format, subtype and endianness.
+    """
 
     decoder: str
     sample_rate_hz: int
@@ -68,28 +71,20 @@ class Source:
     claimed_samples: int | None
     blocks: Blocks
     reading: Reading = field(default_factory=Reading)
+    file: Any = None
 
 
-@dataclass
-class LibsndfileSource(Source):
-    """A file that libsndfile reads. `first_byte` is where its sound begins."""
-
-    format: str = ""
-    subtype: str = ""
-    endian: str = ""
-    first_byte: int = 0
-
-
-def open_with_libsndfile(path: Path) -> LibsndfileSource:
+def open_with_libsndfile(path: Path) -> Source:
     """Open wav, flac, ogg, opus, mp3, aiff, caf and older ones; CannotDecodeError for anything else."""
     # By descriptor rather than by name: libsndfile trusts some extensions (.raw, .vox) over the content.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     file = _sound_file(descriptor, closefd=True)
-    reading, claimed, opened = Reading(), _claimed_samples(file, path), ExitStack()
+    claimed, opened = _claimed_samples(file, path), ExitStack()
     if file.format == "FLAC":
         file.close()
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         file = _sound_file(opened.enter_context(_FlacWithoutLength(descriptor)))
+    reading = Reading(first_byte=os.lseek(descriptor, 0, os.SEEK_CUR))
 
     def blocks() -> Blocks:
         with opened, closing(file):
@@ -97,18 +92,7 @@ def open_with_libsndfile(path: Path) -> LibsndfileSource:
                 reading.position = os.lseek(descriptor, 0, os.SEEK_CUR)
                 yield block
 
-    return LibsndfileSource(
-        decoder="libsndfile",
-        sample_rate_hz=file.samplerate,
-        channels=file.channels,
-        claimed_samples=claimed,
-        blocks=blocks(),
-        reading=reading,
-        format=file.format,
-        subtype=file.subtype,
-        endian=file.endian,
-        first_byte=os.lseek(descriptor, 0, os.SEEK_CUR),
-    )
+    return Source("libsndfile", file.samplerate, file.channels, claimed, blocks(), reading, file)
 
 
 def open_part_with_libsndfile(part: Any, **layout: Any) -> Source:

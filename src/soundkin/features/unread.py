@@ -15,13 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from soundkin.features.decoders import (
-    Blocks,
-    LibsndfileSource,
-    Source,
-    open_part_with_libsndfile,
-    open_with_ffmpeg,
-)
+from soundkin.features.decoders import Blocks, Source, open_part_with_libsndfile, open_with_ffmpeg
 from soundkin.features.resampling import resample
 
 LEAST_BYTES = 2_048  # of a compressed file: less is a frame or a tag
@@ -35,79 +29,72 @@ BIG_ENDIAN = {"AIFF", "CAF", "AU"}
 TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LIST", b"id3 ")  # no sound, even if cut short
 
 
-def bytes_left(path: Path, source: LibsndfileSource, samples_read: int) -> int:
+def bytes_left(path: Path, source: Source, samples_read: int) -> int:
     """How many bytes that may hold sound lie beyond what has been read; chunks and tags hold none."""
-    if _is_raw(source):
-        return _raw_bytes_left(path, source, _end_of_raw(source, samples_read))
     size = path.stat().st_size
+    if frame_bytes := _frame_bytes(source):
+        left = size - source.reading.first_byte - samples_read * frame_bytes
+        is_sound = left >= max(16, frame_bytes) and not _chunk_begins(path, size - left, source.file.format)
+        return left if is_sound else 0
     left = size - source.reading.position
-    if left < LEAST_BYTES and size < SMALL_BYTES and source.format == "OGG":
+    if left < LEAST_BYTES and size < SMALL_BYTES and source.file.format == "OGG":
         left = size - [*_ogg_starts(path), size, size][1]
     return left if left >= LEAST_BYTES else 0
 
 
-def unread_blocks(path: Path, source: LibsndfileSource, samples_read: int, left: int) -> Blocks:
+def unread_blocks(path: Path, source: Source, samples_read: int, left: int) -> Blocks:
     """The sound in the `left` bytes beyond `samples_read`, at the rate and with the channels of `source`.
 
     Raises CannotDecodeError if no decoder can go on, or not to the end.
     """
-    if _is_raw(source):
+    size = path.stat().st_size
+    if _frame_bytes(source):
         if left:
-            yield from _raw_samples(path, source, _end_of_raw(source, samples_read))
+            yield from _raw_blocks(_Part(path, size - left, size), source)
         return
-    starts = _ogg_starts(path) if source.format == "OGG" else []
+    starts = _ogg_starts(path) if source.file.format == "OGG" else []
     if len(starts) < 2:
-        rest = open_with_ffmpeg(path)
-        yield from _skipping(samples_read, _fitted(rest, source))
+        rest, to_skip = open_with_ffmpeg(path), samples_read
+        for block in _fitted(rest, source):
+            if len(block) > to_skip:
+                yield block[to_skip:]
+            to_skip = max(0, to_skip - len(block))
         source.reading.lost_seconds += rest.reading.lost_seconds
         return
-    for start, stop in zip(starts[1:], [*starts[2:], path.stat().st_size], strict=True):
+    for start, stop in zip(starts[1:], [*starts[2:], size], strict=True):
         yield from _fitted(open_part_with_libsndfile(_Part(path, start, stop)), source)
 
 
-def _skipping(samples: int, blocks: Blocks) -> Blocks:
-    for block in blocks:
-        if len(block) > samples:
-            yield block[samples:]
-        samples = max(0, samples - len(block))
-
-
-def _is_raw(source: LibsndfileSource) -> bool:
-    return source.format in CHUNK_SIZES and source.subtype in BYTES_PER_SAMPLE
-
-
-def _end_of_raw(source: LibsndfileSource, samples: int) -> int:
-    return source.first_byte + samples * source.channels * BYTES_PER_SAMPLE[source.subtype]
-
-
-def _raw_samples(path: Path, source: LibsndfileSource, start: int) -> Blocks:
-    endian = source.endian
-    if endian == "FILE":
-        endian = "BIG" if source.format in BIG_ENDIAN else "LITTLE"
-    layout = {"samplerate": source.sample_rate_hz, "channels": source.channels, "subtype": source.subtype}
-    part = _Part(path, start, path.stat().st_size)
-    return open_part_with_libsndfile(part, format="RAW", endian=endian, **layout).blocks
-
-
-def _raw_bytes_left(path: Path, source: LibsndfileSource, start: int) -> int:
-    left = path.stat().st_size - start
-    if left < max(16, source.channels * BYTES_PER_SAMPLE[source.subtype]):
+def _frame_bytes(source: Source) -> int:
+    """Bytes of a sample in all channels, where samples lie in the file as they are; else 0."""
+    if source.file.format not in CHUNK_SIZES:
         return 0
+    return source.channels * BYTES_PER_SAMPLE.get(source.file.subtype, 0)
+
+
+def _raw_blocks(part: "_Part", source: Source) -> Blocks:
+    endian, subtype = source.file.endian, source.file.subtype
+    if endian == "FILE":
+        endian = "BIG" if source.file.format in BIG_ENDIAN else "LITTLE"
+    layout = dict(samplerate=source.sample_rate_hz, channels=source.channels, subtype=subtype, endian=endian)
+    return open_part_with_libsndfile(part, format="RAW", **layout).blocks
+
+
+def _chunk_begins(path: Path, start: int, container: str) -> bool:
+    """Whether a chunk or a tag begins at byte `start` or, after padding, at the next one."""
     with path.open("rb") as file:
         file.seek(start)
         head = file.read(17)
-    return 0 if _is_chunk(head, left, source) or _is_chunk(head[1:], left - 1, source) else left
-
-
-def _is_chunk(head: bytes, left: int, source: LibsndfileSource) -> bool:
-    """Whether a chunk or a tag begins here rather than more samples."""
-    if head.startswith(TAGS):
-        return True
-    size_format = CHUNK_SIZES[source.format]
-    if size_format is None or not all(32 <= byte < 127 for byte in head[:4]):
-        return False
-    size: int = struct.unpack_from(size_format, head, 4)[0]
-    return 0 <= size <= left - 4 - struct.calcsize(size_format)
+    left, size_format = path.stat().st_size - start, CHUNK_SIZES[container]
+    for padding in (0, 1):
+        chunk = head[padding:]
+        if chunk.startswith(TAGS):
+            return True
+        if size_format and all(32 <= byte < 127 for byte in chunk[:4]):
+            size = struct.unpack_from(size_format, chunk, 4)[0]
+            if 0 <= size <= left - padding - 4 - struct.calcsize(size_format):
+                return True
+    return False
 
 
 def _ogg_starts(path: Path) -> list[int]:
