@@ -78,18 +78,16 @@ class LyricTokenizer:
         try:
             tokenizer = Tokenizer.from_str(text)
             kind = json.loads(text)["model"]["type"]
+            tokens = sorted(tokenizer.get_vocab().values())
+            if tokens != list(range(len(tokens))):
+                raise ValueError("its tokens have gaps")
         except Exception as error:  # the library raises nothing narrower
             raise ArtefactError(
                 f"the lyric tokenizer is damaged ({error}). Copy or train the model again."
             ) from error
-        tokens = sorted(tokenizer.get_vocab().values())
         if kind != "BPE" or not set(ByteLevel.alphabet()) <= tokenizer.get_vocab().keys():
             raise ArtefactError(
                 "the lyric tokenizer is not a byte-level BPE. Use the one that was trained with the model."
-            )
-        if tokens != list(range(len(tokens))):
-            raise ArtefactError(
-                "the lyric tokenizer is damaged (its tokens have gaps). Copy or train the model again."
             )
         return cls(tokenizer)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -37,18 +37,23 @@ class OnnxEncoder:
         self.path = path
         self.settings = settings
         self.sha256, self._session = _open(path, expected_sha256)
-        self._input = self._checked_input()
+        self._inputs = self._session.get_inputs()
         self._output = self._chosen_output()
 
     @typechecked
     def __call__(self, window: Float32[Tensor, "length channels"]) -> Float32[Tensor, " size"]:
         """The vector of one window: samples [length, 1], or log-mel frames [length, mels]."""
-        array = (window[:, 0] if self.settings.input == "waveform" else window.T).numpy()
+        array = np.ascontiguousarray(
+            (window[:, 0] if self.settings.input == "waveform" else window.T).numpy()[None]
+        )
         try:
-            [answer] = self._session.run([self._output], {self._input: np.ascontiguousarray(array[None])})
+            [answer] = self._session.run([self._output], {self._inputs[0].name: array})
         except Exception as error:  # the library raises nothing narrower
+            takes = ", ".join(f"{given.name}: {given.type} {given.shape}" for given in self._inputs)
             raise self._refused(
-                f"it fails ({_first_line(error)})", "Check the window and the input in features.onnx"
+                f"it takes {takes}, and fails on one float32 array {list(array.shape)} "
+                f"({self.settings.input}): {_first_line(error)}",
+                "Set features.onnx.input, its sample rate and window_seconds accordingly, or export it so",
             ) from error
         if answer.dtype.kind != "f" or answer.ndim not in (2, 3) or len(answer) != 1 or not answer.size:
             raise self._refused(
@@ -64,20 +69,6 @@ class OnnxEncoder:
         channels = 1 if self.settings.input == "waveform" else self.settings.log_mel.bands
         tone = torch.sin(torch.arange(self.settings.windows.frames, dtype=torch.float32) * 0.1)
         return len(self(tone[:, None].expand(-1, channels)))
-
-    def _checked_input(self) -> str:
-        inputs, length = self._session.get_inputs(), self.settings.windows.frames
-        wanted = (
-            [1, length] if self.settings.input == "waveform" else [1, self.settings.log_mel.bands, length]
-        )
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _fits(inputs[0].shape, wanted):
-            described = ", ".join(f"{given.name}: {given.type} {given.shape}" for given in inputs)
-            raise self._refused(
-                f"it takes {described}, and is to be given one float32 array {wanted} "
-                f"({self.settings.input})",
-                "Set features.onnx.input, its sample rate and window_seconds accordingly, or export it so",
-            )
-        return str(inputs[0].name)
 
     def _chosen_output(self) -> str:
         names = [output.name for output in self._session.get_outputs()]
@@ -125,13 +116,6 @@ def _open(path: Path, expected_sha256: str | None) -> "tuple[str, InferenceSessi
             f"{path} is not an ONNX model that can be run ({_first_line(error)}). Export it as one file, "
             "weights included, with the operators of ONNX alone."
         ) from error
-
-
-def _fits(shape: list[Any], wanted: list[int]) -> bool:
-    """Whether a shape, in which open axes are names or None, takes an array of the wanted one."""
-    return len(shape) == len(wanted) and all(
-        not isinstance(axis, int) or axis == length for axis, length in zip(shape, wanted, strict=True)
-    )
 
 
 def _first_line(error: Exception) -> str:
