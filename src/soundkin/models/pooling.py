@@ -108,7 +108,8 @@ class AttentionPooling(PatchPooling):
     def _pool(self, real: Tensor, mask: Tensor) -> Tensor:
         scores = self.score(self.content(real).tanh() * self.gate(real).sigmoid()).squeeze(2)
         weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=1)
-        return (weights[:, :, None] * real).sum(dim=1)
+        weighted: Tensor = (weights[:, :, None] * real).sum(dim=1)
+        return weighted
 
 
 class GRUPooling(PatchPooling):
