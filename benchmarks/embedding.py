@@ -28,7 +28,7 @@ import torch
 
 from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.embedder import Embedder
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import NetworkConfig, build_network
 
@@ -48,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         torch.manual_seed(0)
-        bundle = Bundle(FrontEnd(), PatchConfig(), NetworkConfig(), build_network(NetworkConfig(), 96))
+        bundle = Bundle(LogMelFrontEnd(), PatchConfig(), NetworkConfig(), build_network(NetworkConfig(), 96))
         save_bundle(bundle, folder / "model")
         songs = write_songs(folder / "songs", count=8)
         one_core(bundle, songs, rounds=10 if quick else 40)
@@ -84,7 +84,7 @@ def one_core(bundle: Bundle, songs: list[Path], rounds: int) -> None:
 
 def librosa_embed(bundle: Bundle, path: Path) -> np.ndarray:
     """The same work by the usual means."""
-    front_end, patch = FrontEnd(), bundle.patch
+    front_end, patch = LogMelFrontEnd(), bundle.patch
     samples, _ = librosa.load(path, sr=front_end.sample_rate_hz, mono=True)
     mel = librosa.feature.melspectrogram(
         y=samples,

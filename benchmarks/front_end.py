@@ -26,21 +26,21 @@ import soxr
 import torch
 import torchaudio
 
-from soundkin.features.log_mel import FrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
 SAMPLE_RATE_HZ = 44_100
 
 CANDIDATES = {
-    "46/33 ms, 96 bands (default)": FrontEnd(),
-    "the same and 24 chroma bands": FrontEnd(chroma_bands=24),
-    "46/33 ms, 64 bands": FrontEnd(mel_bands=64),
-    "46/33 ms, 128 bands": FrontEnd(mel_bands=128),
-    "46/23 ms, 96 bands": FrontEnd(window_samples=1024, hop_samples=512),
-    "93/46 ms, 96 bands": FrontEnd(window_samples=2048, hop_samples=1024),
-    "93/23 ms, 96 bands": FrontEnd(window_samples=2048, hop_samples=512),
-    "46/35 ms, 96 bands": FrontEnd(window_samples=1024, hop_samples=768),
-    "40/20 ms, 96 bands": FrontEnd(window_samples=882, hop_samples=441),
-    "16 kHz, 32/16 ms, 80 bands, resampled": FrontEnd(
+    "46/33 ms, 96 bands (default)": LogMelFrontEnd(),
+    "the same and 24 chroma bands": LogMelFrontEnd(chroma_bands=24),
+    "46/33 ms, 64 bands": LogMelFrontEnd(mel_bands=64),
+    "46/33 ms, 128 bands": LogMelFrontEnd(mel_bands=128),
+    "46/23 ms, 96 bands": LogMelFrontEnd(window_samples=1024, hop_samples=512),
+    "93/46 ms, 96 bands": LogMelFrontEnd(window_samples=2048, hop_samples=1024),
+    "93/23 ms, 96 bands": LogMelFrontEnd(window_samples=2048, hop_samples=512),
+    "46/35 ms, 96 bands": LogMelFrontEnd(window_samples=1024, hop_samples=768),
+    "40/20 ms, 96 bands": LogMelFrontEnd(window_samples=882, hop_samples=441),
+    "16 kHz, 32/16 ms, 80 bands, resampled": LogMelFrontEnd(
         sample_rate_hz=16_000, window_samples=512, hop_samples=256, high_hz=8_000, mel_bands=80
     ),
 }
@@ -87,8 +87,8 @@ def ways(path: Path) -> dict[str, Callable[[], object]]:
         samples, sample_rate_hz = soundfile.read(path, dtype="float32")
         return samples, sample_rate_hz
 
-    def ours(front_end: FrontEnd) -> Callable[[], object]:
-        return lambda: log_mel_of_file(path, front_end)
+    def ours(front_end: LogMelFrontEnd) -> Callable[[], object]:
+        return lambda: front_end.frames(path)
 
     mel = torchaudio.transforms.MelSpectrogram(22_050, 1024, hop_length=512, n_mels=96, center=False)
     torchaudio_resample = torchaudio.transforms.Resample(SAMPLE_RATE_HZ, 22_050)

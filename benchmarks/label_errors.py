@@ -21,8 +21,7 @@ from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.store import read_embeddings
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
 from soundkin.evaluation.label_questions import column_values, memberships
-from soundkin.features.front_ends import stream_frames
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.progress import progress
 
 SHARE, SEEDS = 0.05, 10
@@ -58,9 +57,7 @@ def main() -> None:
 
 def describe(path: Path) -> np.ndarray:
     """MFCC statistics of a file."""
-    return mfcc_statistics(
-        np.concatenate([mfccs(block.numpy()) for block in stream_frames(path, FrontEnd())])
-    )
+    return mfcc_statistics(np.concatenate([mfccs(block.numpy()) for block in LogMelFrontEnd().stream(path)]))
 
 
 def found(catalog: Catalog, label: str, vectors: np.ndarray, random_seed: int) -> tuple[float, ...]:

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from soundkin.pipelines.embed import embed_catalog as embed
     from soundkin.pipelines.evaluate import evaluate as evaluate
     from soundkin.pipelines.index import index_embeddings as build_index
-    from soundkin.search.vector_index import open_index as open_index
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
+    from soundkin.search.vector_index import open_index as open_index
 
     __version__: str
 

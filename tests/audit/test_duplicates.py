@@ -26,7 +26,7 @@ from soundkin.corpus.synthesise import synthesise
 from soundkin.errors import UsageError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
 from soundkin.features.decode import open_audio
-from soundkin.features.log_mel import FrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
 RATE = 22_050
 
@@ -309,7 +309,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Duplicates:
     for name in firsts.values():
         for way, copy in write_copies(files[name], folder):
             files[f"{name}: {way}"] = copy
-    log_mels = [log_mel_of_file(path, FrontEnd()).log_mel.numpy() for path in files.values()]
+    log_mels = [LogMelFrontEnd().frames(path).numpy() for path in files.values()]
     vectors = np.stack([mfcc_statistics(mfccs(log_mel)) for log_mel in log_mels])
     return find_duplicates(list(files), list(files.values()), vectors)
 

@@ -295,8 +295,7 @@ def test_swapped_genres_of_synthesised_music_are_found_by_mfcc_statistics(tmp_pa
     from soundkin.corpus.corpus_config import CorpusConfig
     from soundkin.corpus.synthesise import synthesise
     from soundkin.evaluation.baselines import mfcc_statistics, mfccs
-    from soundkin.features.front_ends import stream_frames
-    from soundkin.features.log_mel import FrontEnd
+    from soundkin.features.frontends.log_mel import LogMelFrontEnd
     from soundkin.pipelines.scan import scan
 
     config = CorpusConfig(
@@ -305,12 +304,10 @@ def test_swapped_genres_of_synthesised_music_are_found_by_mfcc_statistics(tmp_pa
     corpus = synthesise(tmp_path, config)
     scan(corpus.music, tmp_path / "catalog.csv")
     catalog = read_catalog(tmp_path / "catalog.csv")
-    front_end = FrontEnd()
+    front_end = LogMelFrontEnd()
     vectors = np.stack(
         [
-            mfcc_statistics(
-                np.concatenate([mfccs(block.numpy()) for block in stream_frames(path, front_end)])
-            )
+            mfcc_statistics(np.concatenate([mfccs(block.numpy()) for block in front_end.stream(path)]))
             for path in catalog.audio_paths()
         ]
     )

@@ -8,7 +8,7 @@ import torch
 
 from soundkin.embedding.bundle import Bundle
 from soundkin.embedding.embedder import Embedder
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 
@@ -18,7 +18,7 @@ RATE_HZ = 22_050
 def make_bundle(random_seed: int = 0, **changes: object) -> Bundle:
     """An untrained bundle that hears one second at a time."""
     torch.manual_seed(random_seed)
-    front_end = FrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
+    front_end = LogMelFrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
     network_config = NetworkConfig(
         convolutions=(ConvConfig(filters=16, width=5, pool=2, padded=True),), dense=(24,), embedding_size=8
     )

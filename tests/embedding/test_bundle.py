@@ -126,7 +126,7 @@ def test_a_damaged_config_is_refused_or_harmless(tmp_path_factory, make, positio
 
 def test_code_that_computes_differently_is_refused(saved: Path, monkeypatch) -> None:
     """As after an upgrade that changed how log-mels are made."""
-    from soundkin.features.log_mel import LogMel
+    from soundkin.features.frontends.log_mel import LogMel
 
     original = LogMel.frames
     monkeypatch.setattr(LogMel, "frames", lambda self, powers, gain=1.0: original(self, powers, gain) * 1.01)

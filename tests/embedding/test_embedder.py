@@ -14,7 +14,7 @@ from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.embedder import PATCHES_PER_BATCH, Embedder, load
 from soundkin.errors import AudioError, UsageError
 from soundkin.features.decode import audio_hash
-from soundkin.features.log_mel import FrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig, patch_starts
 from soundkin.models import PATCH_POOLINGS, ConvConfig, NetworkConfig, build_network
 
@@ -25,13 +25,13 @@ def wide(make) -> Embedder:
     not.
     """
     torch.manual_seed(0)
-    front_end, network_config = FrontEnd(), NetworkConfig()
+    front_end, network_config = LogMelFrontEnd(), NetworkConfig()
     network = build_network(network_config, front_end.mel_bands)
     return Embedder(Bundle(front_end, PatchConfig(), network_config, network))
 
 
 def test_it_is_the_mean_over_patches_of_the_network(bundle: Bundle, song: Path) -> None:
-    log_mel = log_mel_of_file(song, bundle.front_end).log_mel
+    log_mel = bundle.front_end.frames(song)
     starts = patch_starts(len(log_mel), bundle.patch)
     patches = torch.stack([log_mel[start : start + bundle.patch.frames] for start in starts])
     with torch.no_grad():
@@ -247,7 +247,7 @@ def test_a_vector_does_not_depend_on_how_many_patches_are_heard_at_once(
     make, monkeypatch: pytest.MonkeyPatch, pooling: str
 ) -> None:
     torch.manual_seed(0)
-    front_end = FrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
+    front_end = LogMelFrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
     convolution = ConvConfig(filters=16, width=5, pool=2, padded=True)
     config = NetworkConfig(convolutions=(convolution,), dense=(24,), embedding_size=8, patch_pooling=pooling)
     network = build_network(config, front_end.mel_bands)

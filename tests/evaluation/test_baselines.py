@@ -25,7 +25,7 @@ from soundkin.evaluation.baselines import (
     untrained_network,
 )
 from soundkin.evaluation.systems import embed_all, refuse_none, stack, standardise_baselines
-from soundkin.features.log_mel import FrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd, log_mel_of_file
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.statistics.scaling import standardise
@@ -75,7 +75,7 @@ def test_standardised_has_mean_zero_and_deviation_one_and_forgives_a_constant():
 def bundle():
     torch.manual_seed(7)
     config = NetworkConfig(convolutions=(ConvConfig(filters=8, pool=2),), dense=(), embedding_size=6)
-    front_end = FrontEnd()
+    front_end = LogMelFrontEnd()
     network = build_network(config, front_end.mel_bands)
     with torch.no_grad():
         network.trunk.input_norm.running_mean.fill_(3.0)
@@ -158,7 +158,7 @@ def test_the_hash_tells_what_embeds(bundle):
         TrackEmbedder(bundle, random_seed=1),
         TrackEmbedder(bundle, random_seed=0, own=False),
         TrackEmbedder(bundle, random_seed=0, baselines=False),
-        TrackEmbedder(replace(bundle, front_end=FrontEnd(hop_samples=400), hash=""), random_seed=0),
+        TrackEmbedder(replace(bundle, front_end=LogMelFrontEnd(hop_samples=400), hash=""), random_seed=0),
         TrackEmbedder(replace(bundle, patch=PatchConfig(frames=32), hash=""), random_seed=0),
     ]
     assert len({same, *(embedder.hash for embedder in others)}) == 6
@@ -169,7 +169,7 @@ def test_vectors_without_a_model_are_compared_with_the_default_network():
     one, again, other = (default_bundle(random_seed) for random_seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     assert one.hash == again.hash != other.hash
-    assert (one.front_end, one.network_config) == (FrontEnd(), NetworkConfig())
+    assert (one.front_end, one.network_config) == (LogMelFrontEnd(), NetworkConfig())
 
 
 def catalog_of(folder: Path, *names: str) -> Catalog:

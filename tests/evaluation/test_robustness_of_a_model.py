@@ -23,7 +23,7 @@ from soundkin.evaluation.robustness import (
 )
 from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.statistics.scaling import standardise
@@ -35,7 +35,7 @@ LABELS = tuple(DISTORTIONS[name].label for name in FEW)
 def bundle_of(random_seed: int) -> Bundle:
     torch.manual_seed(random_seed)
     config = NetworkConfig(convolutions=(ConvConfig(filters=16, pool=4),), dense=(), embedding_size=12)
-    front_end = FrontEnd()
+    front_end = LogMelFrontEnd()
     return Bundle(
         front_end, PatchConfig(frames=64, hop_frames=64), config, build_network(config, front_end.mel_bands)
     )

@@ -10,7 +10,7 @@ TONES_HZ = (220.0, 880.0, 3_520.0)
 
 
 def tune(sample_rate_hz: int, seconds: float = SECONDS, channels: int = 2) -> np.ndarray:
-    """Three tones that fade in and out at different times, and a little noise: float32 [samples, channels]."""
+    """Three tones that fade in and out in turn, and a little noise: float32 [samples, channels]."""
     time = np.arange(round(seconds * sample_rate_hz)) / sample_rate_hz
     audible = [hz for hz in TONES_HZ if hz < 0.45 * sample_rate_hz]
     tones = sum(

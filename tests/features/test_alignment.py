@@ -17,19 +17,19 @@ from soundkin.features.alignment import (
     LEAST_OVERLAP,
     LEAST_SECONDS,
     Alignment,
-    Outline,
+    Fingerprint,
     align,
     align_at_any_tempo,
     fingerprint,
     fingerprint_of_file,
 )
-from soundkin.features.log_mel import LogMel
+from soundkin.features.frontends.log_mel import LogMel
 
 RATE = FRONT_END.sample_rate_hz
 
 
-def noise_outline(frames: int, random_seed: int, smooth: int = 3) -> Outline:
-    """An fingerprint of nothing in particular, that changes slowly enough to be read between its frames."""
+def noise_fingerprint(frames: int, random_seed: int, smooth: int = 3) -> Fingerprint:
+    """A fingerprint of nothing in particular, that changes slowly enough to be read between its frames."""
     drawn = np.random.default_rng(random_seed).standard_normal((frames + smooth, BANDS))
     slow = np.stack([drawn[start : start + frames] for start in range(smooth)]).mean(axis=0)
     return np.rint(LARGEST * slow / np.linalg.norm(slow, axis=1, keepdims=True)).astype(np.int8)
@@ -44,11 +44,11 @@ def melody(seconds: float, random_seed: int = 0) -> np.ndarray:
     return (0.2 * np.concatenate(tones)).astype(np.float32)
 
 
-def outline_of_samples(samples: np.ndarray) -> Outline:
+def fingerprint_of_samples(samples: np.ndarray) -> Fingerprint:
     return fingerprint(LogMel(FRONT_END)(torch.from_numpy(samples)).numpy())
 
 
-def by_hand(first: Outline, second: Outline, lag: int) -> tuple[float, float]:
+def by_hand(first: Fingerprint, second: Fingerprint, lag: int) -> tuple[float, float]:
     """Similarity and overlap with `first` moved by `lag` frames, frame by frame."""
     a, b = first / LARGEST, second / LARGEST
     pairs = [(a[n], b[n + lag]) for n in range(len(a)) if 0 <= n + lag < len(b)]
@@ -60,7 +60,7 @@ def by_hand(first: Outline, second: Outline, lag: int) -> tuple[float, float]:
 
 
 def test_the_best_offset_is_the_best_by_hand() -> None:
-    first, second = noise_outline(50, 0), noise_outline(64, 1)
+    first, second = noise_fingerprint(50, 0), noise_fingerprint(64, 1)
     found = align(first, second)
     tried = {lag: by_hand(first, second, lag) for lag in range(-45, 60)}
     allowed = {
@@ -77,7 +77,7 @@ def test_the_best_offset_is_the_best_by_hand() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(60, 150), st.integers(-25, 25), st.integers(0, 5))
 def test_a_piece_is_found_where_it_was_cut(frames: int, start: int, random_seed: int) -> None:
-    whole = noise_outline(frames + 60, random_seed)
+    whole = noise_fingerprint(frames + 60, random_seed)
     found = align(whole[30 + start : 30 + start + frames], whole)
     assert found.similarity == pytest.approx(1.0, abs=1e-5)
     assert found.offset_seconds == pytest.approx((30 + start) / FRAMES_PER_SECOND)
@@ -88,7 +88,10 @@ def test_a_piece_is_found_where_it_was_cut(frames: int, start: int, random_seed:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(40, 120), st.integers(40, 120), st.integers(0, 100))
 def test_either_may_come_first(first_frames: int, second_frames: int, random_seed: int) -> None:
-    first, second = noise_outline(first_frames, random_seed), noise_outline(second_frames, random_seed + 1)
+    first, second = (
+        noise_fingerprint(first_frames, random_seed),
+        noise_fingerprint(second_frames, random_seed + 1),
+    )
     there, back = align(first, second), align(second, first).seen_from_second()
     assert there.similarity == pytest.approx(back.similarity, abs=1e-4)
     assert there.overlap == pytest.approx(back.overlap, abs=0.05)
@@ -109,9 +112,13 @@ def test_another_tempo_is_found_either_way_round(ratio: float) -> None:
     slow = melody(20.0)
     length = len(slow) / 0.3 / RATE
     tones = np.array_split(slow, round(length))
-    fast = np.concatenate([tone[: round(len(tone) / ratio)] if ratio > 1 else np.resize(tone, round(len(tone) / ratio))
-                           for tone in tones])  # fmt: skip
-    first, second = outline_of_samples(slow), outline_of_samples(fast)
+    fast = np.concatenate(
+        [
+            tone[: round(len(tone) / ratio)] if ratio > 1 else np.resize(tone, round(len(tone) / ratio))
+            for tone in tones
+        ]
+    )
+    first, second = fingerprint_of_samples(slow), fingerprint_of_samples(fast)
     found = align_at_any_tempo(first, second)
     assert found.similarity > 0.8
     assert found.tempo_ratio == pytest.approx(ratio, abs=0.006)
@@ -123,31 +130,33 @@ def test_another_tempo_is_found_either_way_round(ratio: float) -> None:
         assert align(first, second).similarity < found.similarity - 0.2
 
 
-def test_a_later_start_is_told_in_the_time_of_the_second() -> None:
+def test_a_later_start_is_given_in_the_time_of_the_second() -> None:
     samples = melody(20.0)
     silence = np.zeros(round(2.5 * RATE), np.float32)
-    found = align(outline_of_samples(samples), outline_of_samples(np.concatenate([silence, samples])))
+    found = align(fingerprint_of_samples(samples), fingerprint_of_samples(np.concatenate([silence, samples])))
     assert found.similarity > 0.9
     assert found.offset_seconds == pytest.approx(2.5, abs=0.1)
     assert found.overlap > 0.95
 
 
 def test_other_music_is_not_alike() -> None:
-    first, second = outline_of_samples(melody(20.0, 0)), outline_of_samples(melody(20.0, 1))
+    first, second = fingerprint_of_samples(melody(20.0, 0)), fingerprint_of_samples(melody(20.0, 1))
     assert align(first, second).similarity < 0.3
     assert align_at_any_tempo(first, second).similarity < 0.3
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.floats(-20.0, 10.0), st.integers(0, 3))
-def test_an_outline_does_not_hear_loudness(gain_db: float, random_seed: int) -> None:
+def test_a_fingerprint_ignores_loudness(gain_db: float, random_seed: int) -> None:
     samples = melody(6.0, random_seed)
-    found = align(outline_of_samples(samples), outline_of_samples(samples * np.float32(10 ** (gain_db / 20))))
+    found = align(
+        fingerprint_of_samples(samples), fingerprint_of_samples(samples * np.float32(10 ** (gain_db / 20)))
+    )
     assert found.similarity > 0.95
     assert found.offset_seconds == 0.0
 
 
-def test_an_outline_does_not_hear_what_stays() -> None:
+def test_a_fingerprint_ignores_what_stays() -> None:
     """A band that is louder throughout, as another mastering makes it, changes nothing."""
     log_mel = LogMel(FRONT_END)(torch.from_numpy(melody(6.0))).numpy()
     lifted = log_mel + np.linspace(0, 5, log_mel.shape[1], dtype=np.float32)
@@ -165,27 +174,27 @@ def test_drums_alone_say_nothing() -> None:
 def test_too_little_is_apart(frames: int) -> None:
     short = fingerprint(np.random.default_rng(0).random((frames, FRONT_END.mel_bands), dtype=np.float32))
     for compare in (align, align_at_any_tempo):
-        assert compare(short, noise_outline(100, 0)).similarity == 0.0
-        assert compare(noise_outline(100, 0), short).similarity == 0.0
+        assert compare(short, noise_fingerprint(100, 0)).similarity == 0.0
+        assert compare(noise_fingerprint(100, 0), short).similarity == 0.0
         assert compare(short, short).similarity == 0.0
 
 
 def test_silence_is_like_nothing() -> None:
-    silent = outline_of_samples(np.zeros(6 * RATE, np.float32))
+    silent = fingerprint_of_samples(np.zeros(6 * RATE, np.float32))
     assert not silent.any()
     assert align(silent, silent).similarity == 0.0
-    assert align_at_any_tempo(silent, noise_outline(100, 0)).similarity == 0.0
+    assert align_at_any_tempo(silent, noise_fingerprint(100, 0)).similarity == 0.0
 
 
-def test_a_file_of_any_kind_has_the_same_outline(tmp_path: Path) -> None:
+def test_a_file_of_any_kind_has_the_same_fingerprint(tmp_path: Path) -> None:
     samples = melody(8.0)
-    outlines = {}
+    fingerprints = {}
     for kind in ("wav", "flac", "mp3", "ogg"):
         soundfile.write(tmp_path / f"melody.{kind}", samples, RATE)
-        outlines[kind] = fingerprint_of_file(tmp_path / f"melody.{kind}")
-    for kind, found in outlines.items():
+        fingerprints[kind] = fingerprint_of_file(tmp_path / f"melody.{kind}")
+    for kind, found in fingerprints.items():
         assert found.dtype == np.int8
-        assert align(outlines["wav"], found).similarity > 0.95, kind
+        assert align(fingerprints["wav"], found).similarity > 0.95, kind
 
 
 def test_a_file_that_is_no_audio_is_an_error(tmp_path: Path, audio: Callable[[str], Path]) -> None:

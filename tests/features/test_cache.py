@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader, Dataset
 from soundkin.errors import ArtefactError, OutputError
 from soundkin.features.cache import TRACKS_PER_SHARD, MelCache, build_cache
 from soundkin.features.decode import audio_hash
-from soundkin.features.log_mel import FrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
-FRONT_END = FrontEnd()
+FRONT_END = LogMelFrontEnd()
 
 
 def write_tracks(folder: Path, count: int, seconds: float = 1.0) -> list[Path]:
@@ -39,7 +39,7 @@ def test_holds_what_the_front_end_computes(tmp_path: Path, audio: Callable[[str]
     for key, path in zip(build.keys, paths, strict=True):
         assert key is not None
         found = build.cache.log_mel(key)
-        expected = log_mel_of_file(path, FRONT_END).log_mel
+        expected = FRONT_END.frames(path)
         assert found.dtype == np.float16
         assert len(found) == build.cache.frames(key)
         np.testing.assert_array_equal(found, expected.half().numpy())
@@ -79,7 +79,7 @@ def test_front_ends_and_lengths_live_apart(tmp_path: Path) -> None:
     for front_end, seconds, shape in (
         (FRONT_END, 300.0, (89, 96)),
         (FRONT_END, 1.0, (29, 96)),
-        (FrontEnd(mel_bands=64), 1.0, (29, 64)),
+        (LogMelFrontEnd(mel_bands=64), 1.0, (29, 64)),
     ):
         build = build_cache(paths, front_end, tmp_path / "cache", seconds_per_track=seconds)
         assert build.keys[0]
@@ -175,10 +175,11 @@ BUILD = """
 import sys
 from pathlib import Path
 from soundkin.features.cache import build_cache
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
 if __name__ == "__main__":
-    build_cache(sorted(Path(sys.argv[1]).glob("*.wav")), FrontEnd(), Path(sys.argv[2]), workers=int(sys.argv[3]))
+    tracks = sorted(Path(sys.argv[1]).glob("*.wav"))
+    build_cache(tracks, LogMelFrontEnd(), Path(sys.argv[2]), workers=int(sys.argv[3]))
 """
 
 
@@ -224,9 +225,7 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, workers: int) -> No
     assert before.items() <= after.items()
     assert build.skipped == []
     for key, path in list(zip(map(str, build.keys), paths, strict=True))[::7]:
-        np.testing.assert_array_equal(
-            build.cache.log_mel(key), log_mel_of_file(path, FRONT_END).log_mel.half().numpy()
-        )
+        np.testing.assert_array_equal(build.cache.log_mel(key), FRONT_END.frames(path).half().numpy())
     assert {path.suffix for path in build.cache.folder.iterdir()} == {".f16", ".json", ""}
     assert sum(path.stat().st_size for path in build.cache.folder.glob("*.f16")) == 200 * 89 * 96 * 2
 
@@ -249,7 +248,7 @@ def test_two_builds_at_once_share_the_folder(tmp_path: Path) -> None:
 def test_a_script_without_a_guard_is_told_so_and_does_not_hang(tmp_path: Path) -> None:
     write_tracks(tmp_path / "tracks", 120, seconds=0.3)
     script = tmp_path / "script.py"
-    script.write_text(BUILD.replace('if __name__ == "__main__":\n    ', ""))
+    script.write_text(BUILD.replace('if __name__ == "__main__":\n    ', "").replace("\n    ", "\n"))
     command = [sys.executable, str(script), str(tmp_path / "tracks"), str(tmp_path / "cache"), "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1

@@ -225,7 +225,7 @@ def test_ogg_whose_last_page_claims_less(tmp_path: Path, subtype: str) -> None:
 def test_opus_that_is_whole_is_not_called_damaged(
     tmp_path: Path, suffix: str, milliseconds: str, seconds: float
 ) -> None:
-    """Its first samples are to be skipped and its last packet is cut: lengths in containers differ by that."""
+    """Its first samples are skipped and its last packet is cut: lengths in containers differ by that."""
     samples = tune(48_000, seconds)
     path = tmp_path / f"a.{suffix}"
     with av.open(str(path), "w") as container:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from soundkin.features.decode import AudioStream, read_waveform
 from soundkin.features.decoders import Source
 from soundkin.features.downmix import SEGMENT_SAMPLES
-from soundkin.features.log_mel import FrontEnd, LogMelStream, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
 RATE_HZ = 44_100
-AS_IT_IS = FrontEnd(level_db=None, silence_db=None)
+AS_IT_IS = LogMelFrontEnd(level_db=None, silence_db=None)
 MONO = tune(RATE_HZ, 4.0).mean(1)
 
 
@@ -29,8 +29,8 @@ def audio(channels: np.ndarray, sizes: tuple[int, ...] = ()) -> AudioStream:
     )
 
 
-def frames(*channels: np.ndarray, front_end: FrontEnd = AS_IT_IS) -> torch.Tensor:
-    return torch.cat(list(LogMelStream(audio(np.stack(channels, axis=1)), front_end)))
+def frames(*channels: np.ndarray, front_end: LogMelFrontEnd = AS_IT_IS) -> torch.Tensor:
+    return torch.cat(list(front_end.stream_audio(audio(np.stack(channels, axis=1)))))
 
 
 def waveform(*channels: np.ndarray) -> np.ndarray:
@@ -62,7 +62,9 @@ def test_the_mean_is_still_to_be_had() -> None:
 def test_one_channel_of_six(place: int) -> None:
     channels = [np.zeros_like(MONO)] * 6
     channels[place] = MONO
-    assert (frames(*channels, front_end=FrontEnd()) - frames(MONO, front_end=FrontEnd())).abs().max() < 0.02
+    assert (
+        frames(*channels, front_end=LogMelFrontEnd()) - frames(MONO, front_end=LogMelFrontEnd())
+    ).abs().max() < 0.02
 
 
 def test_pairs_of_opposite_channels() -> None:
@@ -98,13 +100,13 @@ def test_the_size_of_blocks_changes_nothing(channels: int, sizes: tuple[int, ...
     random = np.random.default_rng(0)
     sound = random.normal(size=(50_000, channels)).astype(np.float32)
     sound[:, 1] -= np.linspace(0, 2, len(sound), dtype=np.float32) * sound[:, 0]
-    whole = torch.cat(list(LogMelStream(audio(sound), FrontEnd())))
-    assert torch.equal(torch.cat(list(LogMelStream(audio(sound, sizes), FrontEnd()))), whole)
-    resampled = FrontEnd(
+    whole = torch.cat(list(LogMelFrontEnd().stream_audio(audio(sound))))
+    assert torch.equal(torch.cat(list(LogMelFrontEnd().stream_audio(audio(sound, sizes)))), whole)
+    resampled = LogMelFrontEnd(
         sample_rate_hz=16_000, window_samples=512, hop_samples=256, high_hz=8_000.0, mel_bands=64
     )
-    whole = torch.cat(list(LogMelStream(audio(sound), resampled)))
-    assert torch.equal(torch.cat(list(LogMelStream(audio(sound, sizes), resampled))), whole)
+    whole = torch.cat(list(resampled.stream_audio(audio(sound))))
+    assert torch.equal(torch.cat(list(resampled.stream_audio(audio(sound, sizes)))), whole)
     mono = np.concatenate([block.copy() for block in audio(sound)])
     np.testing.assert_array_equal(np.concatenate([block.copy() for block in audio(sound, sizes)]), mono)
 
@@ -114,9 +116,7 @@ def test_opposite_channels_are_resampled_too(tmp_path: Path, rate_hz: int) -> No
     mono = tune(rate_hz, 3.0).mean(1)
     soundfile.write(tmp_path / "mono.wav", mono, rate_hz, "FLOAT")
     soundfile.write(tmp_path / "opposite.wav", np.stack([mono, -mono], axis=1), rate_hz, "FLOAT")
-    expected, found = (
-        log_mel_of_file(tmp_path / name, AS_IT_IS).log_mel for name in ("mono.wav", "opposite.wav")
-    )
+    expected, found = (AS_IT_IS.frames(tmp_path / name) for name in ("mono.wav", "opposite.wav"))
     assert (found - expected).abs().max() < 1e-2
 
 
@@ -129,9 +129,7 @@ def test_parts_that_come_and_go_are_resampled(tmp_path: Path, rate_hz: int, chan
     soundfile.write(tmp_path / "mono.wav", mono, rate_hz, "FLOAT")
     turning = [mono if place % 2 == 0 else mono * signs for place in range(channels)]
     soundfile.write(tmp_path / "turning.wav", np.stack(turning, axis=1), rate_hz, "FLOAT")
-    expected, found = (
-        log_mel_of_file(tmp_path / name, AS_IT_IS).log_mel for name in ("mono.wav", "turning.wav")
-    )
+    expected, found = (AS_IT_IS.frames(tmp_path / name) for name in ("mono.wav", "turning.wav"))
     assert len(found) == len(expected)
     apart = (found - expected).abs().max(dim=1).values
     assert (apart > 0.2).sum() <= 3 * 7  # frames near the three seams
@@ -142,7 +140,7 @@ def test_parts_that_come_and_go_are_resampled(tmp_path: Path, rate_hz: int, chan
 def test_a_silent_file_of_many_channels_is_silent() -> None:
     silence = np.zeros(20_000)
     stream = audio(np.stack([silence] * 6, axis=1))
-    assert not torch.cat(list(LogMelStream(stream, AS_IT_IS))).any()
+    assert not torch.cat(list(AS_IT_IS.stream_audio(stream))).any()
     assert stream.warnings == ["silent from start to end"]
 
 

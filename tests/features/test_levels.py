@@ -11,11 +11,11 @@ from audio_files import tune
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.levels import LevelRule, Powers, WithoutSilence
-from soundkin.features.log_mel import FrontEnd, log_mel_of_file, stream_log_mel
 
 RATE_HZ = 44_100
-DEFAULT = FrontEnd()
+DEFAULT = LogMelFrontEnd()
 MUSIC = tune(RATE_HZ, 6.0).mean(1)
 
 
@@ -25,15 +25,15 @@ def written(path: Path, samples: np.ndarray, subtype: str = "FLOAT") -> Path:
 
 
 def frames(
-    path: Path, samples: np.ndarray, front_end: FrontEnd = DEFAULT, subtype: str = "FLOAT"
+    path: Path, samples: np.ndarray, front_end: LogMelFrontEnd = DEFAULT, subtype: str = "FLOAT"
 ) -> torch.Tensor:
-    return log_mel_of_file(written(path, samples, subtype), front_end).log_mel
+    return front_end.frames(written(path, samples, subtype))
 
 
 @pytest.mark.parametrize("chroma_bands", [0, 24])
 @pytest.mark.parametrize("gain_db", [-60, -40, -20, 6, 90])
 def test_a_softer_copy_has_the_same_frames(tmp_path: Path, gain_db: float, chroma_bands: int) -> None:
-    front_end = FrontEnd(chroma_bands=chroma_bands)
+    front_end = LogMelFrontEnd(chroma_bands=chroma_bands)
     expected = frames(tmp_path / "a.wav", MUSIC, front_end)
     found = frames(tmp_path / "b.wav", MUSIC * 10 ** (gain_db / 20), front_end)
     assert (found - expected).abs().max() < 0.01
@@ -47,7 +47,7 @@ def test_sixteen_bits_30_db_down(tmp_path: Path) -> None:
 
 def test_the_level_that_is_asked_for(tmp_path: Path) -> None:
     for level_db in (-20.0, -10.0):
-        found = frames(tmp_path / "a.wav", 0.01 * MUSIC, FrontEnd(level_db=level_db))
+        found = frames(tmp_path / "a.wav", 0.01 * MUSIC, LogMelFrontEnd(level_db=level_db))
         power = (torch.expm1(found.double()) * 1e-8).sum(1)
         assert 10 * torch.log10(torch.quantile(power, 0.95)) == pytest.approx(level_db, abs=0.01)
 
@@ -55,10 +55,11 @@ def test_the_level_that_is_asked_for(tmp_path: Path) -> None:
 def test_floats_that_hold_integers_are_said(tmp_path: Path) -> None:
     expected = frames(tmp_path / "a.wav", MUSIC)
     for largest in (2**15, 2**23, 2**31):
-        found = log_mel_of_file(written(tmp_path / "b.wav", MUSIC * largest), FrontEnd())
-        assert (found.log_mel - expected).abs().max() < 0.01
-        assert "above full scale" in found.warnings[0]
-    assert log_mel_of_file(written(tmp_path / "c.wav", MUSIC * 1.5), FrontEnd()).warnings == ()
+        stream = LogMelFrontEnd().stream(written(tmp_path / "b.wav", MUSIC * largest))
+        assert (torch.cat(list(stream)) - expected).abs().max() < 0.01
+        assert "above full scale" in stream.warnings[0]
+    stream = LogMelFrontEnd().stream(written(tmp_path / "c.wav", MUSIC * 1.5))
+    assert list(stream) and stream.warnings == ()
 
 
 SILENCES = {
@@ -71,9 +72,9 @@ SILENCES = {
 @pytest.mark.parametrize("parts", ["sm", "ms", "sms", "msm"])
 def test_silence_around_and_within_is_left_out(tmp_path: Path, silence: str, parts: str) -> None:
     pieces = [SILENCES[silence] if part == "s" else MUSIC for part in parts]
-    found = stream_log_mel(written(tmp_path / "a.wav", np.concatenate(pieces)), FrontEnd())
+    found = LogMelFrontEnd().stream(written(tmp_path / "a.wav", np.concatenate(pieces)))
     count = sum(map(len, found))
-    of_music = parts.count("m") * len(log_mel_of_file(written(tmp_path / "b.wav", MUSIC), FrontEnd()).log_mel)
+    of_music = parts.count("m") * len(LogMelFrontEnd().frames(written(tmp_path / "b.wav", MUSIC)))
     assert count == pytest.approx(of_music, abs=3 * len(parts))
     assert found.duration_seconds == sum(map(len, pieces)) / RATE_HZ
     music_at = [sum(map(len, pieces[:i])) / RATE_HZ for i, part in enumerate(parts) if part == "m"]
@@ -103,7 +104,7 @@ def test_quiet_music_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("silence", SILENCES)
 def test_nothing_but_silence_is_silence(tmp_path: Path, silence: str) -> None:
-    stream = stream_log_mel(written(tmp_path / "a.wav", SILENCES[silence]), FrontEnd())
+    stream = LogMelFrontEnd().stream(written(tmp_path / "a.wav", SILENCES[silence]))
     found = torch.cat(list(stream))
     assert len(found) == 30  # a second
     assert found.max() < 0.2
@@ -111,7 +112,7 @@ def test_nothing_but_silence_is_silence(tmp_path: Path, silence: str) -> None:
 
 
 def test_silence_may_stay(tmp_path: Path) -> None:
-    front_end = FrontEnd(silence_db=None)
+    front_end = LogMelFrontEnd(silence_db=None)
     samples = np.concatenate([SILENCES["digital"], MUSIC])
     assert len(frames(tmp_path / "a.wav", samples, front_end)) == (len(samples) - 2_048) // 1_470 + 1
 

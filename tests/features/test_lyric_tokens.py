@@ -36,7 +36,7 @@ def tokenizer() -> LyricTokenizer:
 
 def spelt(tokenizer: LyricTokenizer, text: str) -> str:
     """The text that the tokens of `text` stand for."""
-    # Byte-level BPE writes byte 0x21 as `!` and so on, and the 68 bytes that cannot be shown as characters from 256 on.
+    # Byte-level BPE writes byte 0x21 as `!` and so on, and the 68 bytes that cannot be shown from 256 on.
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     hidden = [byte for byte in range(256) if byte not in shown]
     byte_of = {chr(byte): byte for byte in shown} | {

@@ -1,4 +1,4 @@
-"""The start of training: whitened vectors, whatever the patches."""
+"""Whitened initialisation: whitened vectors, whatever the patches."""
 
 import torch
 from hypothesis import given, settings
@@ -17,8 +17,10 @@ def test_without_shrinkage_the_covariance_is_the_identity(
     rows: int, pooled: int, components: int, seed: int
 ) -> None:
     torch.manual_seed(seed)
-    heard = torch.randn(rows, pooled, dtype=torch.float64) @ torch.randn(pooled, pooled, dtype=torch.float64)
-    centred = heard - heard.mean(dim=0)
+    vectors = torch.randn(rows, pooled, dtype=torch.float64) @ torch.randn(
+        pooled, pooled, dtype=torch.float64
+    )
+    centred = vectors - vectors.mean(dim=0)
     projection = whitening(centred, components, shrinkage=0.0)
     assert len(projection) == min(components, pooled, rows - 1)
     whitened = centred @ projection.T
@@ -42,10 +44,10 @@ def network(embedding_size: int = 6) -> TimeConvNetwork:
 
 
 def test_a_started_network_gives_centred_vectors_of_even_spread() -> None:
-    hears = network()
+    model = network()
     log_mel = 5 * torch.randn(200, 4, 20) - 30 + 10 * torch.randn(200, 1, 1)
-    start_whitened(hears, log_mel.split(50))
-    vectors = hears.eval()(log_mel).detach()
+    start_whitened(model, log_mel.split(50))
+    vectors = model.eval()(log_mel).detach()
     torch.testing.assert_close(vectors.mean(dim=0), torch.zeros(6), atol=1e-3, rtol=0)
     spread = vectors.std(dim=0)
     assert spread.max() / spread.min() < 4
@@ -54,18 +56,18 @@ def test_a_started_network_gives_centred_vectors_of_even_spread() -> None:
 
 
 def test_fewer_patches_than_dimensions_leave_the_rest_at_zero() -> None:
-    hears = network(embedding_size=12)
+    model = network(embedding_size=12)
     log_mel = torch.randn(5, 4, 20)
-    start_whitened(hears, [log_mel])
-    vectors = hears.eval()(log_mel)
+    start_whitened(model, [log_mel])
+    vectors = model.eval()(log_mel)
     assert torch.isfinite(vectors).all()
     assert not vectors[:, 4:].any() and vectors[:, :4].any(dim=0).all()
 
 
 def test_training_goes_on_from_there() -> None:
-    hears = network()
-    start_whitened(hears, [torch.randn(30, 4, 20)])
-    assert hears.training
-    hears(torch.randn(8, 4, 20)).square().sum().backward()
-    assert hears.shortcut is not None and hears.shortcut.weight.grad is not None
-    assert hears.dense[-1].weight.grad.abs().sum() > 0  # type: ignore[union-attr]
+    model = network()
+    start_whitened(model, [torch.randn(30, 4, 20)])
+    assert model.training
+    model(torch.randn(8, 4, 20)).square().sum().backward()
+    assert model.shortcut is not None and model.shortcut.weight.grad is not None
+    assert model.dense[-1].weight.grad.abs().sum() > 0  # type: ignore[union-attr]

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from soundkin.models import PATCH_POOLINGS
-from soundkin.models.patch_pooling import PatchPoolingName
-from soundkin.models.time_pooling import TimePooling, TimePoolingName
+from soundkin.models.pooling import PatchPoolingName, TimePooling, TimePoolingName
 
 EMBEDDING = 6
 NAMES = get_args(TimePoolingName)

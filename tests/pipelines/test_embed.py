@@ -16,7 +16,7 @@ from soundkin.embedding.embedder import Embedder, load
 from soundkin.embedding.export import EmbedResult
 from soundkin.embedding.store import read_embeddings, read_patches
 from soundkin.errors import AudioError, CatalogError, OtherModelError, OutputError, SoundkinError, UsageError
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.pipelines.embed import embed_catalog
@@ -27,7 +27,7 @@ RATE_HZ = 22_050
 
 def save_model(folder: Path, random_seed: int = 0) -> Path:
     torch.manual_seed(random_seed)
-    front_end = FrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
+    front_end = LogMelFrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
     convolution = ConvConfig(filters=16, width=5, pool=2, padded=True)
     network_config = NetworkConfig(convolutions=(convolution,), dense=(24,), embedding_size=8)
     network = build_network(network_config, front_end.mel_bands)
@@ -234,7 +234,7 @@ def test_two_workers_give_the_same_bytes(model: Path, catalog: Path, tmp_path: P
 @pytest.mark.slow
 def test_real_music_embeds_alike_with_one_worker_and_two(music: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    front_end, network_config = FrontEnd(), NetworkConfig()
+    front_end, network_config = LogMelFrontEnd(), NetworkConfig()
     network = build_network(network_config, front_end.mel_bands)
     save_bundle(Bundle(front_end, PatchConfig(), network_config, network), tmp_path / "model")
     lines = (music / "tracks.csv").read_text().splitlines()

@@ -14,7 +14,7 @@ from soundkin.errors import ArtefactError, CatalogError, UsageError
 from soundkin.evaluation.baselines import TrackEmbedder
 from soundkin.evaluation.evaluation_report import read_evaluation
 from soundkin.evaluation.systems import split_rule, trained_labels
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.files import sha256_of
 from soundkin.models import ConvConfig, NetworkConfig, build_network
@@ -27,7 +27,7 @@ from soundkin.pipelines.train import compose, train
 def small_bundle(rule: SplitRule, random_seed: int = 0) -> Bundle:
     torch.manual_seed(random_seed)
     config = NetworkConfig(convolutions=(ConvConfig(filters=8, pool=4),), dense=(), embedding_size=6)
-    front_end = FrontEnd()
+    front_end = LogMelFrontEnd()
     tasks = {"genre": {"config": {}, "vocabulary": [], "columns": ["genre"]}}
     network = build_network(config, front_end.mel_bands)
     provenance = {"split": rule.model_dump(mode="json")}

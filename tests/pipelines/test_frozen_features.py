@@ -16,10 +16,11 @@ from soundkin.embedding.embedder import load
 from soundkin.embedding.store import read_embeddings, read_patches
 from soundkin.errors import ArtefactError, ConfigError, SoundkinError, UsageError
 from soundkin.evaluation.evaluation_report import Evaluation
-from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.onnx_model import OnnxInput
+from soundkin.features.frontends.external import ExternalFrontEnd, OnnxInput
+from soundkin.features.frontends.interface import TableTrack
+from soundkin.features.frontends.onnx_encoder import OnnxFrontEnd
+from soundkin.features.frontends.vector_table import VectorTableFrontEnd
 from soundkin.features.patches import PatchConfig
-from soundkin.features.vector_table import TableTrack
 from soundkin.files import read_json, write_json
 from soundkin.models import NetworkConfig, build_network
 from soundkin.pipelines.embed import embed_catalog
@@ -176,7 +177,7 @@ def test_a_run_goes_on_with_the_same_vectors_alone(table_run: Path, tmp_path: Pa
     with pytest.raises(ConfigError, match=r"another config \(features\.path.*features\.sha256"):
         train(
             again.model_copy(
-                update={"features": ExternalFrontEnd(path=tmp_path / "other.parquet", name="MuQ")}
+                update={"features": VectorTableFrontEnd(path=tmp_path / "other.parquet", name="MuQ")}
             )
         )
 
@@ -222,7 +223,7 @@ def test_a_path_is_asked_for() -> None:
 
 def test_the_vectors_named_are_for_a_model_that_looks_them_up(tmp_path: Path) -> None:
     write_catalog_and_vectors(tmp_path, artists=1)
-    front_end = ExternalFrontEnd(path=tmp_path / "vectors.parquet").identified()
+    front_end = VectorTableFrontEnd(path=tmp_path / "vectors.parquet").identified()
     save_bundle(bundle_of(front_end), tmp_path / "model")
     (tmp_path / "vectors.parquet").rename(tmp_path / "moved.parquet")
     with pytest.raises(UsageError, match=r"vectors\.parquet does not exist.*--vectors FILE"):
@@ -236,7 +237,7 @@ def test_the_vectors_named_are_for_a_model_that_looks_them_up(tmp_path: Path) ->
 
 def test_what_a_vector_depends_on_is_hashed_and_no_more(tmp_path: Path) -> None:
     write_catalog_and_vectors(tmp_path, artists=1)
-    front_end = ExternalFrontEnd(path=tmp_path / "vectors.parquet", name="MuQ").identified()
+    front_end = VectorTableFrontEnd(path=tmp_path / "vectors.parquet", name="MuQ").identified()
     hashes = [
         bundle_of(front_end.model_copy(update=update)).hash
         for update in ({}, {"name": "other"}, {"path": tmp_path / "elsewhere.parquet"}, {"sha256": "0" * 64})
@@ -314,7 +315,7 @@ def test_a_bundle_holds_the_encoder_that_it_was_trained_with(small_catalog: Path
 
 
 def test_an_array_is_heard_as_a_file_is(tmp_path: Path) -> None:
-    front_end = ExternalFrontEnd(path=write_encoder(tmp_path / "encoder.onnx"), onnx=ONNX).identified()
+    front_end = OnnxFrontEnd(path=write_encoder(tmp_path / "encoder.onnx"), onnx=ONNX).identified()
     save_bundle(bundle_of(front_end), tmp_path / "model")
     embedder = load(tmp_path / "model")
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * RATE_HZ).astype(np.float32)
@@ -324,7 +325,7 @@ def test_an_array_is_heard_as_a_file_is(tmp_path: Path) -> None:
 
 
 def test_a_bundles_encoder_that_was_changed_is_noticed(tmp_path: Path) -> None:
-    front_end = ExternalFrontEnd(path=write_encoder(tmp_path / "encoder.onnx"), onnx=ONNX).identified()
+    front_end = OnnxFrontEnd(path=write_encoder(tmp_path / "encoder.onnx"), onnx=ONNX).identified()
     bundle = bundle_of(front_end)
     save_bundle(bundle, tmp_path / "model")
     assert (tmp_path / "model" / "external.onnx").read_bytes() == front_end.path.read_bytes()
@@ -347,7 +348,7 @@ def test_a_bundles_encoder_that_was_changed_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_bundle_whose_settings_were_changed_is_noticed(tmp_path: Path) -> None:
-    front_end = ExternalFrontEnd(path=write_encoder(tmp_path / "encoder.onnx"), onnx=ONNX).identified()
+    front_end = OnnxFrontEnd(path=write_encoder(tmp_path / "encoder.onnx"), onnx=ONNX).identified()
     save_bundle(bundle_of(front_end), tmp_path / "model")
     config = read_json(tmp_path / "model" / "config.json")
     config["front_end"]["onnx"]["window_seconds"] = 2.0

@@ -16,7 +16,7 @@ import torch
 from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.store import Embeddings, read_embeddings
 from soundkin.errors import ArtefactError, AudioError, CatalogError, UsageError
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.pipelines.answers import Answer
@@ -32,7 +32,7 @@ SONGS = 12
 
 def save_model(folder: Path, random_seed: int = 0) -> Path:
     torch.manual_seed(random_seed)
-    front_end = FrontEnd(mel_bands=32)
+    front_end = LogMelFrontEnd(mel_bands=32)
     convolution = ConvConfig(filters=16, width=5, pool=2, padded=True)
     network_config = NetworkConfig(convolutions=(convolution,), dense=(24,), embedding_size=8)
     network = build_network(network_config, front_end.mel_bands)

@@ -33,7 +33,7 @@ from soundkin.features.alignment import (
     BANDS,
     LONGEST_SECONDS,
     Alignment,
-    Outline,
+    Fingerprint,
     align,
     align_at_any_tempo,
     fingerprint_of_file,
@@ -301,7 +301,7 @@ def _write_outlines(
     return places, sorted(skipped, key=lambda one: one.path)
 
 
-def _outline_or_reason(path: Path) -> Outline | Skipped:
+def _outline_or_reason(path: Path) -> Fingerprint | Skipped:
     try:
         return fingerprint_of_file(path)
     except AudioError as error:
@@ -322,7 +322,7 @@ def _same_music(file: Path, limits: Limits, job: tuple[Place, Place, bool]) -> t
     return ("same recording", same) if same.similarity >= limits.same_recording else None
 
 
-def _read_outline(file: Path, place: Place) -> Outline:
+def _read_outline(file: Path, place: Place) -> Fingerprint:
     offset, size = place
     return np.fromfile(file, np.int8, size, offset=offset).reshape(-1, BANDS)
 

@@ -29,12 +29,11 @@ from soundkin.embedding.model_card import model_card
 from soundkin.embedding.reference_sound import embeds_alike, reference_vector
 from soundkin.embedding.users import read_users, write_users
 from soundkin.errors import ArtefactError, ConfigError, OutputError, SoundkinError, UsageError
-from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.front_ends import AnyFrontEnd, settings_of, stored_front_end
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends import stored_front_end
+from soundkin.features.frontends.interface import FrontEnd
+from soundkin.features.frontends.vector_table import SUFFIXES
 from soundkin.features.lyric_tokens import LyricTokenizer
 from soundkin.features.patches import PatchConfig
-from soundkin.features.vector_table import SUFFIXES
 from soundkin.files import (
     read_versioned_json,
     read_whole,
@@ -65,7 +64,7 @@ class Bundle:
     and `training_data`. `users` has the user ids of each task with user vectors, in the order of these.
     """
 
-    front_end: AnyFrontEnd
+    front_end: FrontEnd
     patch: PatchConfig
     network_config: NetworkConfig
     network: TrackNetwork
@@ -84,7 +83,7 @@ class Bundle:
     def computing_config(self) -> dict[str, Any]:
         """The settings that a vector depends on, as plain JSON."""
         return {
-            "front_end": settings_of(self.front_end),
+            "front_end": self.front_end.settings(),
             "patch": self.patch.model_dump(mode="json"),
             "network": self.network_config.model_dump(mode="json"),
             "tokenizer_sha256": sha256_of_text(self.tokenizer.to_json()) if self.tokenizer else None,
@@ -117,7 +116,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     files = {
         "model.safetensors": weights,
         "README.md": model_card(config, parameters).encode(),
-        "external.onnx": _encoder_to_keep(bundle.front_end),
+        "external.onnx": bundle.front_end.model_file(),
         "tokenizer.json": bundle.tokenizer.to_json().encode() if bundle.tokenizer else None,
     }
     with replacing_folder(folder) as new:
@@ -128,21 +127,6 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         if bundle.users:
             write_users(new / "users.parquet", bundle.users)
         write_json(new / "config.json", config)
-
-
-def _encoder_to_keep(front_end: AnyFrontEnd) -> bytes | None:
-    """The file of an ONNX encoder; None for log-mels, and for a table, which is data as audio is."""
-    if not isinstance(front_end, ExternalFrontEnd) or front_end.is_table:
-        return None
-    try:
-        content = front_end.path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{front_end.path} cannot be read: {error.strerror}. Put the ONNX model back."
-        ) from error
-    if hashlib.sha256(content).hexdigest() != front_end.sha256:
-        raise UsageError(f"{front_end.path} is not the model that was trained with. Put that one back.")
-    return content
 
 
 def _config(bundle: Bundle, weights: bytes) -> dict[str, Any]:
@@ -157,16 +141,11 @@ def _config(bundle: Bundle, weights: bytes) -> dict[str, Any]:
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "reference_vector": vector.tolist(),
         **bundle.computing_config(),
-        **({"external": _stated(bundle.front_end)} if isinstance(bundle.front_end, ExternalFrontEnd) else {}),
+        **({"external": origin} if (origin := bundle.front_end.origin()) else {}),
         "tasks": bundle.tasks,
         "metrics": bundle.metrics,
         "provenance": bundle.provenance,
     }
-
-
-def _stated(front_end: ExternalFrontEnd) -> dict[str, Any]:
-    """Where frozen features come from: what no vector depends on, but whoever uses them has to know."""
-    return front_end.model_dump(mode="json", include={"path", "name", "licence"})
 
 
 def load_bundle(folder: Path, vectors: Path | None = None) -> Bundle:
@@ -216,7 +195,7 @@ def _read_checked(path: Path, sha256: str) -> bytes:
     return content
 
 
-def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) -> FrontEnd | ExternalFrontEnd:
+def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) -> FrontEnd:
     """The front end as it was saved, with its file where that is now."""
     values = config["front_end"]
     if "path" in values:
@@ -228,7 +207,7 @@ def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) ->
     front_end = stored_front_end(values, "front_end")
     if vectors is None:
         return front_end
-    if not isinstance(front_end, ExternalFrontEnd) or not front_end.is_table:
+    if front_end.takes_audio:
         raise UsageError(
             f"vectors={vectors}: the model {folder} takes audio, and looks nothing up. Leave it out."
         )

@@ -19,7 +19,7 @@ import torch
 from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.embedding.waveforms import stream_array
 from soundkin.errors import AudioError, Skipped, UsageError
-from soundkin.features.front_ends import FrameStream, TrackInput, frames_of_audio, input_hash, stream_frames
+from soundkin.features.frontends.interface import FrameStream, TrackInput
 from soundkin.features.lyric_tokens import pad
 from soundkin.features.patches import stream_patches
 from soundkin.files import sha256_of_text
@@ -128,21 +128,21 @@ class Embedder:
     ) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
         """Patch vectors in order of time, and the second at which each patch starts."""
         if isinstance(audio, (str, Path)):
-            return self._embed_stream(stream_frames(Path(audio), self.bundle.front_end))
+            return self._embed_stream(self.bundle.front_end.stream(Path(audio)))
         samples, sample_rate_hz = audio
         stream = stream_array(np.asarray(samples), sample_rate_hz)
-        return self._embed_stream(frames_of_audio(stream, self.bundle.front_end))
+        return self._embed_stream(self.bundle.front_end.stream_audio(stream))
 
     def embed_file(self, path: TrackInput, audio_hash: str | None = None, lyrics: str = "") -> TrackEmbedding:
         """Embed a file, or a track of a table of vectors, in bounded memory; `audio_hash` where known."""
-        stream = stream_frames(path, self.bundle.front_end)
+        stream = self.bundle.front_end.stream(path)
         patch_vectors, start_seconds = self._embed_stream(stream)
         return TrackEmbedding(
             vector=self.pool(patch_vectors, lyrics),
             patch_vectors=patch_vectors,
             start_seconds=start_seconds,
             duration_seconds=stream.duration_seconds,
-            audio_hash=audio_hash or input_hash(path, self.bundle.front_end),
+            audio_hash=audio_hash or self.bundle.front_end.input_hash(path),
             warnings=stream.warnings,
             lyrics_hash=hash_of_lyrics(lyrics) if self.reads_lyrics else "",
         )

@@ -34,7 +34,7 @@ from soundkin.embedding.store import (
     write_manifest,
 )
 from soundkin.errors import AudioError, OutputError, Skipped
-from soundkin.features.front_ends import TrackInput, input_hash, track_inputs
+from soundkin.features.frontends.interface import TrackInput
 from soundkin.files import explaining_output, locked, path_from, replacing, sha256_of
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
@@ -98,7 +98,7 @@ def embed_tracks(
     `keep_others`, after those of `catalog`, of tracks that only earlier runs were about.
     """
     lyrics = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
-    inputs = track_inputs(embedder.bundle.front_end, catalog.audio_paths(), catalog.track_ids)
+    inputs = embedder.bundle.front_end.track_inputs(catalog.audio_paths(), catalog.track_ids)
     tracks = list(zip(catalog.frame["path"], inputs, lyrics, strict=True))
     counts: Counter[type[Outcome]] = Counter()
     warned = 0
@@ -128,7 +128,7 @@ def _embed_if_new(
     path, source, lyrics = track
     audio_hash = ""
     try:
-        audio_hash = input_hash(source, embedder.bundle.front_end)
+        audio_hash = embedder.bundle.front_end.input_hash(source)
         if audio_hash in unusable:
             return Unusable(Skipped(path, unusable[audio_hash]), audio_hash)
         content = Content(audio_hash, hash_of_lyrics(lyrics))
@@ -205,9 +205,9 @@ class Export:
 
     def keep_others(self) -> None:
         """Carry over the tracks of earlier runs that this one is not about; before anything is recorded."""
-        own, first = set(self._track_ids), len(self._track_ids)
+        own, first = set(self.track_ids), len(self.track_ids)
         others = {track_id: content for track_id, content in self._earlier.items() if track_id not in own}
-        self._track_ids = [*self._track_ids, *others]
+        self.track_ids = [*self.track_ids, *others]
         for row, content in enumerate(others.values(), first):
             self.record(row, content)
 

@@ -20,8 +20,8 @@ from torch import Tensor
 from soundkin.embedding.bundle import Bundle, model_hash
 from soundkin.embedding.embedder import PATCHES_PER_BATCH, Embedder, TrackEmbedding, hash_of_lyrics
 from soundkin.errors import AudioError
-from soundkin.features.front_ends import FrameStream, TrackInput, input_hash, stream_frames
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends.interface import FrameStream, TrackInput
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig, stream_patches
 from soundkin.models import NetworkConfig, TrackNetwork, build_network
 from soundkin.parallel import one_torch_thread
@@ -73,7 +73,7 @@ def mfcc_statistics(
 
 def default_bundle(random_seed: int) -> Bundle:
     """For vectors that came without a model: our default front end, and the default network, untrained."""
-    front_end, config = FrontEnd(), NetworkConfig()
+    front_end, config = LogMelFrontEnd(), NetworkConfig()
     network = _random_network(config, front_end.mel_bands, front_end.chroma_bands, random_seed)
     return Bundle(front_end, PatchConfig(), config, network)
 
@@ -106,7 +106,7 @@ class TrackEmbedder(Embedder):
         self, bundle: Bundle, random_seed: int, own: bool = True, baselines: bool = True, name: str = MODEL
     ) -> None:
         super().__init__(bundle)
-        self.is_log_mel = isinstance(bundle.front_end, FrontEnd)
+        self.is_log_mel = bundle.front_end.makes_log_mels
         self.baselines = baselines
         self.embedders = {name: Embedder(bundle)} if own else {}
         if baselines:
@@ -142,7 +142,7 @@ class TrackEmbedder(Embedder):
 
     def embed_file(self, path: TrackInput, audio_hash: str | None = None, lyrics: str = "") -> TrackEmbedding:
         """The vectors of all systems, one after the other; there are none of patches."""
-        stream = stream_frames(path, self.bundle.front_end)
+        stream = self.bundle.front_end.stream(path)
         with one_torch_thread():
             by_system = self._embed_by_all(stream, lyrics)
         vector = np.concatenate([by_system[name] for name in self.sizes])
@@ -153,7 +153,7 @@ class TrackEmbedder(Embedder):
             patch_vectors=np.empty((0, len(vector)), np.float32),
             start_seconds=[],
             duration_seconds=stream.duration_seconds,
-            audio_hash=audio_hash or input_hash(path, self.bundle.front_end),
+            audio_hash=audio_hash or self.bundle.front_end.input_hash(path),
             warnings=(),
             lyrics_hash=hash_of_lyrics(lyrics) if self.reads_lyrics else "",
         )

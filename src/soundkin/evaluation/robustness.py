@@ -21,14 +21,13 @@ from scipy.sparse import csr_matrix
 
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
-from soundkin.embedding.embedder import Embedder, Waveform, stream_array
+from soundkin.embedding.embedder import Embedder, Waveform
+from soundkin.embedding.waveforms import stream_array
 from soundkin.errors import AudioError, Skipped
 from soundkin.evaluation.baselines import BASELINES, EXTERNAL, MFCC, TrackEmbedder, mfcc_statistics, mfccs
 from soundkin.evaluation.label_questions import unit_of
 from soundkin.features.decode import read_waveform
 from soundkin.features.distortions import DISTORTIONS
-from soundkin.features.front_ends import frames_of_audio
-from soundkin.features.log_mel import FrontEnd
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 from soundkin.shapes import Float, Float32, Int, typechecked
@@ -219,8 +218,8 @@ def vectors_of_waveform(
     """
     front_end, embedders = embedder.bundle.front_end, {**embedder.embedders, **against}
     vectors = {name: model.embed(waveform, lyrics) for name, model in embedders.items()}
-    frames = torch.cat(list(frames_of_audio(stream_array(*waveform), front_end))).numpy()
-    if isinstance(front_end, FrontEnd):
+    frames = torch.cat(list(front_end.stream_audio(stream_array(*waveform)))).numpy()
+    if front_end.makes_log_mels:
         return vectors | {MFCC: mfcc_statistics(mfccs(frames, front_end.mel_bands))}
     return vectors | {EXTERNAL: frames.mean(axis=0)}
 

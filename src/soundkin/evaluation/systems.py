@@ -18,8 +18,7 @@ from soundkin.embedding.export import embed_tracks
 from soundkin.embedding.store import read_embeddings, read_manifest, read_patches
 from soundkin.errors import ArtefactError, AudioError, Skipped, SoundkinError, UsageError
 from soundkin.evaluation.baselines import BASELINES, MODEL, TrackEmbedder, default_bundle
-from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.vector_table import VectorTable, read_table, sha256_of_table
+from soundkin.features.frontends.vector_table import VectorTable, read_table, sha256_of_table
 from soundkin.files import sha256_of
 from soundkin.shapes import Float, Float32
 from soundkin.statistics.measure import CHANCE
@@ -203,8 +202,7 @@ def _read_system(name: str, path: Path, vectors: Path | None, model: Path | None
         )
     if _is_model(path):
         bundle = load_bundle(path, vectors)
-        if isinstance(bundle.front_end, ExternalFrontEnd):
-            bundle.front_end.warn_of_another_table()
+        bundle.front_end.warn_of_another_table()
         return System(name, path, bundle, None, bundle.hash)
     if vectors is not None:
         raise UsageError(

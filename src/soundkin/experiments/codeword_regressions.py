@@ -21,7 +21,6 @@ from soundkin.evaluation.baselines import mfccs
 from soundkin.experiments.codewords import Codebook, with_differences
 from soundkin.experiments.regressors import Examples, teach_linear, teach_perceptron
 from soundkin.features.cache import MelCache, build_cache
-from soundkin.features.log_mel import FrontEnd
 from soundkin.files import replacing
 from soundkin.progress import progress
 from soundkin.shapes import Float32
@@ -72,7 +71,7 @@ def make_lesson(
         UsageError: the training tracks have too few frames for a single codeword.
     """
     front_end, folder, seconds = config.features, config.data.cache_folder, config.data.cache_seconds
-    assert isinstance(front_end, FrontEnd) and folder is not None
+    assert folder is not None
     paths = [*valid.audio_paths(), *tested.audio_paths()]
     build = build_cache(paths, front_end, folder, config.data.cache_workers, seconds)
     keys = {

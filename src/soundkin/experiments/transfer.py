@@ -26,7 +26,6 @@ from soundkin.evaluation.evaluation_report import Evaluation, evaluate_folds
 from soundkin.evaluation.label_questions import column_values
 from soundkin.evaluation.label_scores import labels_to_ask
 from soundkin.evaluation.systems import embed_all, refuse_none, stack, standardise_baselines, trained_labels
-from soundkin.features.front_ends import identified
 from soundkin.files import read_json, replacing, sha256_of, write_json
 from soundkin.pipelines.train import TrainConfig, TrainResult, compose, train
 from soundkin.training.checks import check
@@ -169,7 +168,7 @@ def _training_config(overrides: Sequence[str], run_dir: Path) -> TrainConfig:
     config = compose([*overrides, "catalog=catalog.csv", "run_dir=."])
     cache = config.data.cache_folder or run_dir.parent / "cache"
     data = config.data.model_copy(update={"cache_folder": cache})
-    return config.model_copy(update={"data": data, "features": identified(config.features)})
+    return config.model_copy(update={"data": data, "features": config.features.identified()})
 
 
 def _claim(run_dir: Path, plan: Mapping[str, Any]) -> None:

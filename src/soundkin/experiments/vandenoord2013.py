@@ -36,7 +36,6 @@ from soundkin.evaluation.cold_start import FACTORISED_NOTE, factor_tables, selec
 from soundkin.evaluation.user_rankings import BOUND, LONG, UserRankings, user_rankings
 from soundkin.experiments.codeword_regressions import REGRESSIONS, Lesson, foretell, make_lesson
 from soundkin.experiments.codewords import CODEWORDS
-from soundkin.features.log_mel import FrontEnd
 from soundkin.files import sha256_of, write_json
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.train import TrainConfig, compose, train
@@ -189,7 +188,7 @@ def _configs(paper: str, ratings: Path, run_dir: Path, overrides: Sequence[str])
     config = compose([f"experiment={paper}", *overrides, "catalog=catalog.csv", "run_dir=."])
     task = config.task.latent_factors  # type: ignore[attr-defined]
     chosen = [name for name, settings in config.task if settings is not None]
-    if chosen != [LatentFactorsTask.name] or not isinstance(config.features, FrontEnd):
+    if chosen != [LatentFactorsTask.name] or not config.features.makes_log_mels:
         raise ConfigError(
             "config: the comparison is about latent factors foretold from log-mels. Leave task and features as "
             f"experiment={paper} has them."

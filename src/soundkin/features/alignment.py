@@ -1,12 +1,12 @@
-"""Do two files hold the same music, and where? Outlines of their log-mels, slid along each other.
+"""Do two files hold the same music, and where? Fingerprints of their log-mels, slid along each other.
 
-An fingerprint says, ten times a second, which pitches stand out from those beside them, and more than a
-moment before or after: int8 [frames, bands], each frame scaled to LARGEST. Loudness, equalisation and slow
-changes fall out of it, and so do strokes of drums, which sound on all bands at once and alike in tracks that
-have little else in common.
+A fingerprint says, ten times a second, which pitches stand out from their neighbours, and more than a moment
+before or after: int8 [frames, bands], each frame scaled to LARGEST. Loudness, equalisation and slow changes
+fall out of it, and so do strokes of drums, which sound on all bands at once and alike in tracks that have
+little else in common.
 
-Similarity is the mean cosine of the frames that lie on each other, a silent frame counting as 0: 1 for equal
-outlines, about 0.1 and at most some 0.4 for different music at its best offset, measured
+Similarity is the mean cosine of frames at the same moment, a silent frame counting as 0: 1 for equal
+fingerprints, about 0.1 and at most some 0.4 for different music at its best offset, measured
 (`benchmarks/duplicates.py`).
 """
 
@@ -18,20 +18,21 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
-from soundkin.features.log_mel import FrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.shapes import Float, Float32, Int, typechecked
 
-FRONT_END = FrontEnd(level_db=None, silence_db=None)  # places in an fingerprint are places in the file
-LONGEST_SECONDS = 300.0  # of a file are read: an fingerprint is at most 108 kB
+# With all silence kept, places in a fingerprint are places in the file.
+FRONT_END = LogMelFrontEnd(level_db=None, silence_db=None)
+LONGEST_SECONDS = 300.0  # of a file are read: a fingerprint is at most 108 kB
 
 MELS = 72  # up to 4.3 kHz, which a copy at 8 kHz still has
-MELS_BESIDE = 12  # their mean is taken off: some 400 Hz, and above 1 kHz half an octave
+NEIGHBOURING_MELS = 12  # their mean is subtracted: some 400 Hz, and above 1 kHz half an octave
 MELS_A_BAND = 2
 BANDS = MELS // MELS_A_BAND
 LOG_MELS_A_FRAME = 3  # 0.1 s
 SMOOTHED_LOG_MELS = 6  # 0.2 s, so that half a frame off is still much the same
-SECONDS_AROUND = 4.0  # their mean is taken off
-FAINTEST = 1.0  # norm of a frame that stands out; what stands out less is not blown up
+SECONDS_AROUND = 4.0  # their mean is subtracted
+FAINTEST = 1.0  # norm of a frame that stands out; fainter ones are not blown up
 LARGEST = 127
 
 FRAMES_PER_SECOND = FRONT_END.frames_per_second / LOG_MELS_A_FRAME
@@ -44,12 +45,12 @@ TEMPO_RATIOS = tuple(round(0.90 + 0.01 * step, 2) for step in range(21))
 FINER_RATIOS = tuple(round(-0.008 + 0.002 * step, 3) for step in range(9))  # around the best of TEMPO_RATIOS
 EXCERPT_SECONDS = 30.0  # a ratio that is off by 0.005 drifts by 0.075 s to either end of it
 
-Outline = Int[np.ndarray, "_frames bands"]  # two of them may differ in length
+Fingerprint = Int[np.ndarray, "_frames bands"]  # two of them may differ in length
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How one fingerprint lies on another at its best.
+    """The best placement of one fingerprint on another.
 
     A moment `t` of the first, in seconds, sounds in the second at `offset_seconds + t / tempo_ratio`, to
     within a frame. `similarity` is in [-1, 1]; `overlap` is the share of what sounds in the shorter one that
@@ -68,25 +69,23 @@ class Alignment:
 
 
 APART = Alignment(similarity=0.0, offset_seconds=0.0, tempo_ratio=1.0, overlap=0.0)
-"""What there is to say of files too short or too quiet to compare."""
+"""The answer for files too short or too quiet to compare."""
 
 
-def fingerprint_of_file(path: Path) -> Outline:
-    """Outline of a file's first LONGEST_SECONDS.
-
-    Raises:
-        AudioError: the file cannot be used; `decode` says when.
-    """
-    return fingerprint(log_mel_of_file(path, FRONT_END, LONGEST_SECONDS).log_mel.numpy())
+def fingerprint_of_file(path: Path) -> Fingerprint:
+    """Fingerprint of a file's first LONGEST_SECONDS; AudioError if it cannot be used."""
+    return fingerprint(FRONT_END.frames(path, LONGEST_SECONDS).numpy())
 
 
 @typechecked
-def fingerprint(log_mel: Float32[np.ndarray, "frames mels"]) -> Outline:
-    """Outline of log-mel frames made with FRONT_END; no frame where there is less than 0.2 s."""
-    smooth = _means(log_mel[:, :MELS])
-    if not len(smooth):
+def fingerprint(log_mel: Float32[np.ndarray, "frames mels"]) -> Fingerprint:
+    """Fingerprint of log-mel frames made with FRONT_END; no frame where there is less than 0.2 s."""
+    if len(log_mel) < SMOOTHED_LOG_MELS:
         return np.empty((0, BANDS), np.int8)
-    contrast = smooth - uniform_filter1d(smooth, MELS_BESIDE, axis=1, mode="nearest")
+    mels = log_mel[:, :MELS]
+    windows = np.lib.stride_tricks.sliding_window_view(mels, SMOOTHED_LOG_MELS, axis=0)[::LOG_MELS_A_FRAME]
+    smooth = np.asarray(windows.mean(axis=2))
+    contrast = smooth - uniform_filter1d(smooth, NEIGHBOURING_MELS, axis=1, mode="nearest")
     contrast -= uniform_filter1d(contrast, round(SECONDS_AROUND * FRAMES_PER_SECOND), axis=0, mode="nearest")
     bands = contrast.reshape(len(contrast), BANDS, MELS_A_BAND).mean(axis=2)
     norms = np.linalg.norm(bands, axis=1, keepdims=True)
@@ -95,61 +94,59 @@ def fingerprint(log_mel: Float32[np.ndarray, "frames mels"]) -> Outline:
 
 
 @typechecked
-def align(first: Outline, second: Outline) -> Alignment:
+def align(first: Fingerprint, second: Fingerprint) -> Alignment:
     """The best of all offsets at equal tempo."""
-    return _best(first, second, [_Reading()])
+    return _best(first, second, [_Excerpt()])
 
 
 @typechecked
-def align_at_any_tempo(first: Outline, second: Outline) -> Alignment:
-    """The best of all offsets and of the tempo ratios 0.89 to 1.11, at kept pitch and a steady ratio.
+def align_at_any_tempo(first: Fingerprint, second: Fingerprint) -> Alignment:
+    """The best of all offsets and of the tempo ratios 0.89 to 1.11, at the same pitch and a steady ratio.
 
     Thirty seconds from the middle of the shorter fingerprint are tried at each of TEMPO_RATIOS. If one is
-    promising, the whole outlines are aligned at ratios near it, and that is what is returned.
+    promising, the whole fingerprints are aligned at ratios near it, and that is what is returned.
     """
     if len(first) > len(second):
         return align_at_any_tempo(second, first).seen_from_second()
     middle, reach = len(first) / 2, EXCERPT_SECONDS / 2 * FRAMES_PER_SECOND
     start, stop = max(0.0, middle - reach), min(float(len(first)), middle + reach)
-    found = _best(first, second, [_Reading(start, stop, ratio) for ratio in TEMPO_RATIOS])
-    if found.similarity < PROMISING:
-        return found
-    return _best(first, second, [_Reading(ratio=found.tempo_ratio + finer) for finer in FINER_RATIOS])
+    coarse = _best(first, second, [_Excerpt(start, stop, ratio) for ratio in TEMPO_RATIOS])
+    if coarse.similarity < PROMISING:
+        return coarse
+    return _best(first, second, [_Excerpt(ratio=coarse.tempo_ratio + finer) for finer in FINER_RATIOS])
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """An outline's frames from `start` to `stop`, read `ratio` of them at a time, between two where it falls
-    so.
-    """
+class _Excerpt:
+    """A fingerprint's frames from `start` to `stop` in steps of `ratio`, interpolated."""
 
     start: float = 0.0
     stop: float = np.inf
     ratio: float = 1.0
 
-    def of(self, frames: Float32[np.ndarray, "frames bands"]) -> Float32[np.ndarray, "read bands"]:
+    def read(self, frames: Float32[np.ndarray, "frames bands"]) -> Float32[np.ndarray, "read bands"]:
         positions = np.arange(self.start, min(self.stop, len(frames) - 1 + 1e-6), self.ratio)
         left = np.minimum(positions.astype(int), len(frames) - 2)
         share = (positions - left).astype(np.float32)[:, None]
-        read: np.ndarray = frames[left] * (1 - share) + frames[left + 1] * share
-        return read
+        interpolated: np.ndarray = frames[left] * (1 - share) + frames[left + 1] * share
+        return interpolated
 
 
-def _best(first: Outline, second: Outline, readings: Sequence[_Reading]) -> Alignment:
-    """The best offset of the best of several readings of `first`."""
+def _best(first: Fingerprint, second: Fingerprint, excerpts: Sequence[_Excerpt]) -> Alignment:
+    """The best offset of the best of several excerpts of `first`."""
     if min(len(first), len(second)) < LEAST_SECONDS * FRAMES_PER_SECOND / 2:
         return APART
-    unit = [shape.astype(np.float32) / LARGEST for shape in (first, second)]
-    read = [reading.of(unit[0]) for reading in readings]
+    first, second = (shape.astype(np.float32) / LARGEST for shape in (first, second))
+    read = [excerpt.read(first) for excerpt in excerpts]
     size = next_fast_len(max(map(len, read)) + len(second) - 1, real=True)
-    spectrum = rfft(unit[1], size, axis=0)
-    found = []
-    for reading, frames in zip(readings, read, strict=True):
+    spectrum = rfft(second, size, axis=0)
+    alignments = []
+    for excerpt, frames in zip(excerpts, read, strict=True):
         products = irfft((rfft(frames, size, axis=0).conj() * spectrum).sum(axis=1), size)
-        similarity, lag, overlap = _best_lag(products, _sounding(frames), _sounding(unit[1]))
-        offset = (lag - reading.start / reading.ratio) / FRAMES_PER_SECOND
-        found.append(Alignment(similarity, offset, reading.ratio, overlap))
-    return max(found, key=lambda alignment: alignment.similarity)
+        similarity, lag, overlap = _best_lag(products, _sounding(frames), _sounding(second))
+        offset = (lag - excerpt.start / excerpt.ratio) / FRAMES_PER_SECOND
+        alignments.append(Alignment(similarity, offset, excerpt.ratio, overlap))
+    return max(alignments, key=lambda alignment: alignment.similarity)
 
 
 def _best_lag(
@@ -160,31 +157,22 @@ def _best_lag(
     """Similarity, frames by which the first is moved, and overlap, where the similarity is highest.
 
     `products` are the sums of products of frames at each lag, negative ones at the end; `first` and `second`
-    say how much sounds up to each frame.
+    are the running sums of `_sounding`.
     """
     lags = np.arange(2 - len(first), len(second) - 1)
     starts, stops = np.maximum(0, -lags), np.minimum(len(first) - 1, len(second) - 1 - lags)
-    of_first = first[stops] - first[starts]
-    of_second = second[stops + lags] - second[starts + lags]
-    overlap = (of_first if first[-1] <= second[-1] else of_second) / max(min(first[-1], second[-1]), 1e-9)
-    enough = (overlap >= LEAST_OVERLAP) & (
-        np.minimum(of_first, of_second) >= LEAST_SECONDS * FRAMES_PER_SECOND
-    )
+    in_first = first[stops] - first[starts]
+    in_second = second[stops + lags] - second[starts + lags]
+    overlap = (in_first if first[-1] <= second[-1] else in_second) / max(min(first[-1], second[-1]), 1e-9)
+    least = LEAST_SECONDS * FRAMES_PER_SECOND
+    enough = (overlap >= LEAST_OVERLAP) & (np.minimum(in_first, in_second) >= least)
     if not enough.any():
         return 0.0, 0, 0.0
-    similarity = np.where(enough, products[lags] / np.maximum(np.maximum(of_first, of_second), 1e-9), -np.inf)
+    similarity = np.where(enough, products[lags] / np.maximum(np.maximum(in_first, in_second), 1e-9), -np.inf)
     best = int(similarity.argmax())
     return min(1.0, float(similarity[best])), int(lags[best]), min(1.0, float(overlap[best]))
 
 
 def _sounding(frames: Float32[np.ndarray, "frames bands"]) -> Float[np.ndarray, " frames_and_one"]:
-    """How much sounds before each frame, and in all: the running sum of squared norms."""
+    """Running sum of squared norms: how much sounds before each frame, and in all."""
     return np.concatenate([[0.0], np.cumsum(np.square(frames).sum(axis=1), dtype=float)])
-
-
-def _means(log_mel: Float32[np.ndarray, "frames mels"]) -> Float32[np.ndarray, "outline mels"]:
-    """Means over SMOOTHED_LOG_MELS frames, LOG_MELS_A_FRAME apart."""
-    if len(log_mel) < SMOOTHED_LOG_MELS:
-        return np.empty((0, log_mel.shape[1]), np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(log_mel, SMOOTHED_LOG_MELS, axis=0)[::LOG_MELS_A_FRAME]
-    return np.asarray(windows.mean(axis=2))

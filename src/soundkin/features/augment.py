@@ -1,7 +1,6 @@
-"""Augmentation of log-mel patches [batch, mels, frames]: what should not change what a track sounds like.
+"""Augmentation of log-mel patches [batch, mels, frames] by changes that keep what a track sounds like.
 
-Every function is pure: it returns a new batch, each item changed in its own way, drawn from the generator
-given.
+Every function returns a new batch, each item changed in its own way, drawn from the generator given.
 """
 
 from typing import Self
@@ -17,10 +16,8 @@ Patches = Float[Tensor, "batch mels frames"]
 
 
 class AugmentConfig(Config):
-    """How far each change may go; 0 leaves it out.
-
-    Nothing is changed unless asked for: what helps depends on the music and on how long one trains
-    (docs/results.md).
+    """How far each change may go; 0, the default, leaves it out: what helps depends on the music and on how
+    long one trains (docs/results.md).
     """
 
     gain_db: float = Field(0.0, ge=0)  # louder or softer by at most this
@@ -42,7 +39,7 @@ class AugmentConfig(Config):
 
 @typechecked
 def augment(batch: Patches, config: AugmentConfig, generator: Generator, mel_bands: int) -> Patches:
-    """Apply all that `config` asks for; what comes behind the mel bands keeps pace, and is else left alone."""
+    """Apply all that `config` asks for; bands after the mel bands are stretched in time only."""
     if config.stretch:
         batch = stretch_time(batch, config.stretch, generator)
     batch, rest = batch[:, :mel_bands], batch[:, mel_bands:]
@@ -59,9 +56,7 @@ def augment(batch: Patches, config: AugmentConfig, generator: Generator, mel_ban
 
 @typechecked
 def change_level(batch: Patches, gain_db: float, tilt_db: float, generator: Generator) -> Patches:
-    """Scale the power behind the frames, by up to `gain_db` at all bands and `tilt_db` between lowest and
-    highest.
-    """
+    """Scale the power by up to `gain_db` in all bands, and by `tilt_db` between lowest and highest."""
     gain = _uniform(batch, gain_db, generator)
     slope = torch.linspace(-0.5, 0.5, batch.shape[1], device=batch.device)[None, :, None]
     factor = 10 ** ((gain + _uniform(batch, tilt_db, generator) * slope) / 10)
@@ -86,8 +81,7 @@ def shift_mels(batch: Patches, bands: float, generator: Generator) -> Patches:
 
 @typechecked
 def mask(batch: Patches, axis: int, masks: int, longest: int, generator: Generator) -> Patches:
-    """Put each patch's mean in the place of `masks` runs of up to `longest` frames (axis -1) or mel bands
-    (axis -2).
+    """Replace `masks` runs of up to `longest` frames (axis -1) or mel bands (axis -2) by each patch's mean.
 
     Park et al. 2019, "SpecAugment".
     """
@@ -107,13 +101,12 @@ def _sample(batch: Patches, positions: Float[Tensor, "batch frames"]) -> Patches
     left = positions.floor().clamp(0, max(last - 1, 0))
     share = (positions - left)[:, None, :]
     index = left.long()[:, None, :].expand_as(batch)
-    return torch.lerp(
-        batch.gather(2, index), batch.gather(2, (index + 1).clamp(max=last)), share.expand_as(batch)
-    )
+    following = batch.gather(2, (index + 1).clamp(max=last))
+    return torch.lerp(batch.gather(2, index), following, share.expand_as(batch))
 
 
 def _uniform(batch: Patches, largest: float, generator: Generator) -> Float[Tensor, "batch 1 1"]:
-    """One number per item, between -largest and largest."""
+    """One number per item, in [-largest, largest]."""
     return (_random((len(batch), 1, 1), batch, generator) * 2 - 1) * largest
 
 

@@ -24,9 +24,7 @@ _terminal: int | None = None
 
 @contextmanager
 def without_c_library_noise() -> Iterator[None]:
-    """Hold back what is written to stderr meanwhile, then pass on all but libmpg123's lines. Threads may
-    overlap.
-    """
+    """Hold back stderr meanwhile, then pass on all but libmpg123's lines. Threads may overlap."""
     global _users, _terminal
     with _lock:
         if _users == 0:
@@ -57,14 +55,13 @@ def _pass_on(terminal: int) -> None:
     os.dup2(terminal, STDERR)
     os.close(terminal)
     held = _held_file(os.getpid())
-    if held.tell() == 0:
-        return
-    held.seek(0)
-    written = held.read()
-    held.seek(0)
-    held.truncate()
-    with suppress(OSError):
-        os.write(STDERR, NOISE.sub(b"", written))
+    if held.tell():
+        held.seek(0)
+        written = held.read()
+        held.seek(0)
+        held.truncate()
+        with suppress(OSError):
+            os.write(STDERR, NOISE.sub(b"", written))
 
 
 @cache

@@ -1,41 +1,31 @@
-"""Frames on disk, so that training reads them at the speed of memory instead of decoding audio in every
-epoch.
+"""Frames on disk, so that training reads them at the speed of memory instead of decoding audio every epoch.
 
 A cache folder holds one folder per front end and length; in it, shards: the float16 frames of many tracks in
-one run (`*.f16`), with an index beside (`*.json`: audio hash -> first frame, frame count and CRC-32). A shard
-counts only once its index stands, which is written last; so a build may be killed at any point, and the next
-one goes on from there. A track's frames are checked when a process first reads them. Tracks are known by the
-hash of their bytes: catalogs may share a cache folder, and renamed files keep their frames. Frozen features
-from elsewhere are kept alike, in place of log-mels.
+one run (`*.f16`), with an index (`*.json`: audio hash -> first frame, frame count and CRC-32). The index is
+written last and makes a shard count, so a build may be killed at any point, and the next one goes on from
+there. A track's frames are checked when a process first reads them. Tracks are known by the hash of their
+bytes: catalogs may share a cache folder, and renamed files keep their frames.
 """
 
 import fcntl
 import logging
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from soundkin.errors import ArtefactError, AudioError, Skipped
-from soundkin.features.front_ends import (
-    AnyFrontEnd,
-    TrackInput,
-    input_hash,
-    settings_of,
-    stream_frames,
-    takes_audio,
-)
+from soundkin.features.frontends.interface import FrontEnd, TrackInput
 from soundkin.files import explaining_output, read_json, replacing, write_json
 from soundkin.parallel import in_processes, refuse_script_without_guard
-from soundkin.progress import progress
+from soundkin.progress import progress, progress_bar
 from soundkin.shapes import Float
 
 logger = logging.getLogger(__name__)
@@ -46,25 +36,13 @@ TRACKS_WORTH_A_WORKER = 50  # starting a process takes as long as computing abou
 OPEN_SHARDS = 256
 
 
-@dataclass(frozen=True)
-class CacheBuild:
-    """A built cache, each sound's key in it (None where skipped), and what was skipped."""
-
-    cache: "MelCache"
-    keys: list[str | None]
-    skipped: list[Skipped]
-
-
 class MelCache:
     """The tracks cached under one front end, of which at most the first `seconds_per_track` are kept.
 
-    Cheap to pickle: a data loader's workers map the shards anew.
-
-    Raises:
-        ArtefactError: a shard's index cannot be read.
+    Cheap to pickle: a data loader's workers map the shards anew. Raises ArtefactError for a damaged index.
     """
 
-    def __init__(self, folder: Path, front_end: AnyFrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
+    def __init__(self, folder: Path, front_end: FrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
         self.folder = _folder_of(folder, front_end, seconds_per_track)
         self.mel_bands, self.bands = front_end.mel_bands, front_end.bands
         self._places: dict[str, tuple[str, int, int, int]] = {}
@@ -86,27 +64,24 @@ class MelCache:
         return self._places[key][2]
 
     def log_mel(self, key: str) -> Float[np.ndarray, "frames mels"]:
-        """A track's float16 frames, read-only, mapped from disk: a slice reads only what it covers.
+        """A track's float16 frames, mapped from disk: a slice reads only what it covers.
 
-        Raises:
-            ArtefactError: the shard is missing or too short, or the frames are not those that were written.
+        Raises ArtefactError if the shard is missing or too short, or the frames are not those written.
         """
-        shard, start, frames, checksum = self._places[key]
-        found = self._open(shard)[start : start + frames]
-        if len(found) < frames:
+        shard, start, count, checksum = self._places[key]
+        frames = self._open(shard)[start : start + count]
+        if len(frames) < count:
             raise self._damaged(shard, "too short")
         if key not in self._checked:
-            if zlib.crc32(np.ascontiguousarray(found).data) != checksum:
+            if zlib.crc32(np.ascontiguousarray(frames).data) != checksum:
                 raise self._damaged(shard, "its checksum is another")
             self._checked.add(key)
-        return found
+        return frames
 
     def _map_shard(self, shard: str) -> Float[np.ndarray, "frames mels"]:
         try:
             mapped = np.memmap(self.folder / f"{shard}.f16", np.float16, mode="r")
-            return np.asarray(mapped).reshape(
-                -1, self.bands
-            )  # a plain array: slices of a memmap are slow to make
+            return np.asarray(mapped).reshape(-1, self.bands)  # an array: slices of a memmap are slow to make
         except (OSError, ValueError) as error:
             raise self._damaged(shard, str(error)) from error
 
@@ -122,55 +97,62 @@ class MelCache:
         self._open = lru_cache(OPEN_SHARDS)(self._map_shard)
 
 
+@dataclass(frozen=True)
+class CacheBuild:
+    """A built cache, each track's key in it (None where skipped), and what was skipped."""
+
+    cache: MelCache
+    keys: list[str | None]
+    skipped: list[Skipped]
+
+
 def build_cache(
-    sounds: Sequence[TrackInput],
-    front_end: AnyFrontEnd,
+    tracks: Sequence[TrackInput],
+    front_end: FrontEnd,
     folder: Path,
     workers: int = 1,
     seconds_per_track: float = SECONDS_PER_TRACK,
 ) -> CacheBuild:
-    """Cache the frames of audio files, or of tracks in a table; what the folder already holds is not computed
-    again.
+    """Cache the first `seconds_per_track` of tracks, computing only what the folder does not hold already.
 
-    Of a longer track the first `seconds_per_track` are kept. Memory does not grow with the number or length
-    of tracks. Another build in the same folder is waited for.
-
-    Raises:
-        OutputError: the folder cannot be written, or the disk is full.
+    Memory does not grow with the number or length of tracks. Another build in the same folder is waited for.
+    Raises OutputError if the folder cannot be written, or the disk is full.
     """
     target = _folder_of(folder, front_end, seconds_per_track)
     with _building(target):
-        write_json(target / "front_end.json", settings_of(front_end))
-        hashes = list(progress(_hash_all(sounds, front_end, workers), "Reading tracks", len(sounds)))
+        write_json(target / "front_end.json", front_end.settings())
+        hashes = list(progress(_hash_all(tracks, front_end, workers), "Reading tracks", len(tracks)))
         known = MelCache(folder, front_end, seconds_per_track)
-        missing = {key: sound for sound, key in zip(sounds, hashes, strict=True) if isinstance(key, str)}
-        missing = {key: sound for key, sound in missing.items() if key not in known}
+        hashed = {key: track for track, key in zip(tracks, hashes, strict=True) if isinstance(key, str)}
+        missing = [(key, track) for key, track in hashed.items() if key not in known]
         # Each worker would read the whole of a table.
-        workers = min(workers, 1 + len(missing) // TRACKS_WORTH_A_WORKER) if takes_audio(front_end) else 1
-        batches = _batches(list(missing.items()), workers)
-        shards = in_processes(partial(_build_shard, target, front_end, seconds_per_track), batches, workers)
+        workers = min(workers, 1 + len(missing) // TRACKS_WORTH_A_WORKER) if front_end.takes_audio else 1
+        # Shards of equal size, small enough that all workers have something to do.
+        size = max(1, min(TRACKS_PER_SHARD, len(missing) // (4 * max(1, workers))))
+        batches = (missing[start : start + size] for start in range(0, len(missing), size))
+        build = partial(_build_shard, target, front_end, seconds_per_track)
         failures: dict[str, str] = {}
-        for _ in progress(_one_by_one(shards, failures), "Computing frames", len(missing)):
-            pass
-    keys = [key if isinstance(key, str) and key not in failures else None for key in hashes]
-    reasons = [failures.get(key, "") if isinstance(key, str) else str(key) for key in hashes]
-    skipped = [
-        Skipped(str(sound), reason.removeprefix(f"{sound} ").removeprefix(f"{sound}: "))
-        for sound, reason in zip(sounds, reasons, strict=True)
-        if reason
-    ]
+        with progress_bar(None, "Computing frames", len(missing)) as bar:
+            for _, (count, failed) in in_processes(build, batches, workers):
+                failures |= failed
+                bar.update(count)
+    keys: list[str | None] = []
+    skipped: list[Skipped] = []
+    for track, key in zip(tracks, hashes, strict=True):
+        reason = failures.get(key, "") if isinstance(key, str) else str(key)
+        keys.append(None if reason else str(key))
+        if reason:
+            skipped.append(Skipped(str(track), reason.removeprefix(f"{track} ").removeprefix(f"{track}: ")))
     return CacheBuild(MelCache(folder, front_end, seconds_per_track), keys, skipped)
 
 
-def _folder_of(folder: Path, front_end: AnyFrontEnd, seconds_per_track: float) -> Path:
+def _folder_of(folder: Path, front_end: FrontEnd, seconds_per_track: float) -> Path:
     return Path(folder) / f"{front_end.content_hash()}-{seconds_per_track:g}s"
 
 
 @contextmanager
 def _building(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system takes back even from a killed build, and clear what such a one
-    left.
-    """
+    """Hold the folder's lock, which the system takes back from a killed build, and clear its leftovers."""
     with explaining_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
@@ -178,7 +160,7 @@ def _building(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            refuse_script_without_guard()  # whoever is waited for may be waiting for this worker
+            refuse_script_without_guard()  # the other build may be waiting for this worker
             logger.warning("waiting for another process that builds the cache %s", folder)
             fcntl.flock(lock, fcntl.LOCK_EX)
         for path in folder.iterdir():
@@ -188,45 +170,33 @@ def _building(folder: Path) -> Iterator[None]:
         yield
 
 
-def _hash_all(
-    sounds: Sequence[TrackInput], front_end: AnyFrontEnd, workers: int
-) -> Iterator[str | AudioError]:
-    """Each sound's hash, or what is wrong with it. Hashing runs outside Python's lock: threads are enough."""
+def _hash_all(tracks: Sequence[TrackInput], front_end: FrontEnd, workers: int) -> Iterator[str | AudioError]:
+    """Each track's hash, or what is wrong with it. Hashing runs outside Python's lock: threads are enough."""
+
+    def hash_or_error(track: TrackInput) -> str | AudioError:
+        try:
+            return front_end.input_hash(track)
+        except AudioError as error:
+            return error
+
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        for start in range(0, len(sounds), 1_000):
-            yield from pool.map(partial(_hash_or_error, front_end), sounds[start : start + 1_000])
-
-
-def _hash_or_error(front_end: AnyFrontEnd, sound: TrackInput) -> str | AudioError:
-    try:
-        return input_hash(sound, front_end)
-    except AudioError as error:
-        return error
-
-
-Batch = list[tuple[str, TrackInput]]
-
-
-def _batches(missing: Batch, workers: int) -> Iterator[Batch]:
-    """Shards of equal size, small enough that all workers have something to do."""
-    size = max(1, min(TRACKS_PER_SHARD, len(missing) // (4 * max(1, workers))))
-    for start in range(0, len(missing), size):
-        yield missing[start : start + size]
+        for start in range(0, len(tracks), 1_000):
+            yield from pool.map(hash_or_error, tracks[start : start + 1_000])
 
 
 def _build_shard(
-    folder: Path, front_end: AnyFrontEnd, seconds: float, batch: Batch
+    folder: Path, front_end: FrontEnd, seconds: float, batch: Sequence[tuple[str, TrackInput]]
 ) -> tuple[int, dict[str, str]]:
-    """Write one shard; returns how many tracks it was to hold, and the reasons for those that it does not."""
+    """Write a shard; returns the size of the batch, and by key why tracks are not in it."""
     places: dict[str, tuple[int, int, int]] = {}
     failures: dict[str, str] = {}
     data = folder / f"shard-{uuid.uuid4().hex}.f16"
     with replacing(data) as file:
         written = 0
-        for key, sound in batch:
+        for key, track in batch:
             start, checksum = written, 0
             try:
-                stream = stream_frames(sound, front_end, seconds)
+                stream = front_end.stream(track, seconds)
                 for frames in stream:
                     content = frames.half().numpy().tobytes()
                     file.write(content)
@@ -243,12 +213,3 @@ def _build_shard(
     else:
         data.unlink()
     return len(batch), failures
-
-
-def _one_by_one(
-    shards: Iterable[tuple[int, tuple[int, dict[str, str]]]], failures: dict[str, str]
-) -> Iterator[None]:
-    """Collect the failures, and yield once per track for the progress bar."""
-    for _, (tracks, failed) in shards:
-        failures.update(failed)
-        yield from repeat(None, tracks)

@@ -1,11 +1,9 @@
-"""Audio file -> waveform: float32, full scale at 1.0, in blocks, with memory bounded whatever the file
-claims.
+"""Audio file -> waveform: float32, full scale at 1.0, in blocks, in bounded memory whatever the file claims.
 
 Headers lie, files are cut short, and floats are not always numbers. What makes a file useless is an
 `AudioError` that names it; what can be lived with is a warning that stays with the track:
 - samples that are not finite, or absurdly large, count as silence;
-- a file is decoded to the end of its data, whatever length its header claims; what is lost on the way is
-  said;
+- a file is decoded to the end of its data, whatever length its header claims; losses are reported;
 - silence is allowed, and so are whole files far beyond full scale.
 """
 
@@ -14,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from soundkin.features.decoders import (
     BLOCK_SAMPLES,
     Blocks,
     CannotDecodeError,
-    LibsndfileSource,
     Source,
     open_with_ffmpeg,
     open_with_libsndfile,
@@ -49,17 +47,15 @@ LOUDEST = 2.0**32  # float files that hold 32-bit integers reach 2**31; anything
 SILENT_DB = -85.0  # against a full-scale sine: dither of 16-bit files lies below, the quietest music above
 SILENT_POWER = 10 ** (SILENT_DB / 10) / 2  # the same as a mean square
 BEYOND_FULL_SCALE = 4.0  # mean square: 6 dB above what full scale allows, which no limiter leaves
-# A decoder and a Fourier transform push each other's tables out of the processor's caches. Turns of this many decoded
-# blocks (48 s at 44.1 kHz) instead of one save a fifth of the whole.
+# A decoder and a Fourier transform push each other's tables out of the processor's caches. Turns of this many
+# decoded blocks (48 s at 44.1 kHz) instead of single ones save a fifth of the whole.
 BLOCKS_A_TURN = 32
 CUT_SHORT_SECONDS = 0.25  # encoders round a claimed length by less than this
-
-MonoBlocks = Iterator[Float32[np.ndarray, " samples"]]
 
 
 @dataclass(frozen=True)
 class Waveform:
-    """A whole decoded file. `warnings` says what is off with it, if anything."""
+    """A whole decoded file."""
 
     samples: Float32[np.ndarray, " samples"]
     sample_rate_hz: int
@@ -68,11 +64,7 @@ class Waveform:
 
 @dataclass
 class AudioStream:
-    """An open audio file, to be read once; `warnings` and `samples_read` are whole after.
-
-    `parts` yields what `downmix` makes of the channels; iterating yields mono blocks in which nothing is
-    cancelled.
-    """
+    """An open audio file, to be read once; `warnings` and `samples_read` are complete afterwards."""
 
     path: Path
     sample_rate_hz: int
@@ -82,40 +74,41 @@ class AudioStream:
     samples_read: int = 0
     _stops: list[str] = field(default_factory=list)
 
+    @classmethod
+    def from_array(cls, samples: Channels, sample_rate_hz: int, name: str) -> Self:
+        """Samples [samples, channels] as if they were an open file."""
+        source = Source("none", sample_rate_hz, samples.shape[1], len(samples), iter([samples]))
+        return cls(Path(name), sample_rate_hz, source)
+
     @property
     def duration_seconds(self) -> float:
         """Length of what has been read so far."""
         return samples_to_seconds(self.samples_read, self.sample_rate_hz)
 
-    def __iter__(self) -> MonoBlocks:
-        """Yield the file in order as mono; raises as `parts` does."""
+    def __iter__(self) -> Iterator[Float32[np.ndarray, " samples"]]:
+        """Yield the file as mono blocks in which nothing is cancelled; raises as `parts` does."""
         return without_cancelling(self.parts())
 
     def parts(self) -> Iterator[Parts]:
-        """Yield the file in order as blocks [parts, samples]: the mean over the channels, then what that
-        loses.
+        """Yield the file as blocks [parts, samples] of `Downmix`; AudioError if it holds at most one sample.
 
         A block is valid until the next one is asked for: the means of a turn are in the same memory.
-
-        Raises:
-            AudioError: there is at most one sample in it.
         """
         self._energy, self._bad_samples, self._silent = 0.0, 0, True
         downmix = Downmix()
         blocks = map(self._clean, in_segments(self._up_to_limit(chain(self._decoded(), self._unread()))))
-        # One array, and large: small ones are handed back to the system and fetched again, which takes a fifth longer.
+        # A single large array: small ones are freed and allocated again, which takes a fifth longer.
         memory = np.empty(BLOCKS_A_TURN * BLOCK_SAMPLES, np.float32)
-        while turn := list(_in_turn(blocks, downmix, memory)):
+        while turn := list(_turn(blocks, downmix, memory)):
             yield from turn
         self._warn()
 
     @np.errstate(over="ignore", invalid="ignore")
     def _clean(self, block: Channels) -> tuple[Channels, PerSegment]:
-        """Silence the samples that are no number or beyond any sense; with the powers of the segments then."""
+        """Silence samples that are not finite or absurdly large; with the powers of the segments then."""
         powers = segment_powers(block)
-        if (
-            not powers.max() < LOUDEST**2 / SEGMENT_SAMPLES / MOST_CHANNELS
-        ):  # at almost no cost: most are well
+        # Most blocks pass this test, which costs almost nothing.
+        if not powers.max() < LOUDEST**2 / SEGMENT_SAMPLES / MOST_CHANNELS:
             bad = ~(np.abs(block) <= LOUDEST).all(axis=1)
             block = np.where(bad[:, None], np.float32(0), block)
             powers = segment_powers(block)
@@ -136,15 +129,12 @@ class AudioStream:
             self.warnings.append("silent from start to end")
         power = self._energy / self.samples_read
         if power > BEYOND_FULL_SCALE:
+            decibels = 10 * np.log10(power)
             self.warnings.append(
-                f"{10 * np.log10(power):.0f} dB above full scale, which is 1.0: integers stored as floats?"
+                f"{decibels:.0f} dB above full scale, which is 1.0: integers stored as floats?"
             )
-        self._warn_of_losses()
-
-    def _warn_of_losses(self) -> None:
-        claimed = self.source.claimed_samples
-        lost = self.source.reading.lost_seconds
-        # Where as much came out as the header claims, another decoder found its way past whatever stopped one.
+        claimed, lost = self.source.claimed_samples, self.source.reading.lost_seconds
+        # If as much came out as the header claims, another decoder got past whatever stopped the first.
         if claimed is None or self._cut_short() or lost > CUT_SHORT_SECONDS:
             self.warnings += self._stops
         if lost > CUT_SHORT_SECONDS:
@@ -176,13 +166,13 @@ class AudioStream:
     def _unread(self) -> Blocks:
         """Go on where libsndfile has given up, or stopped with sound still to come."""
         source = self.source
-        if not isinstance(source, LibsndfileSource):
+        if source.file is None:
             return
         left = bytes_left(self.path, source, self.samples_read)
         if not (left or self._stops or self._cut_short()):
             return
         try:
-            yield from unread_blocks(self.path, source, self.samples_read)
+            yield from unread_blocks(self.path, source, self.samples_read, left)
         except CannotDecodeError as error:
             if left:
                 source.claimed_samples = None  # it was not even the end
@@ -200,15 +190,27 @@ class AudioStream:
         return samples_to_seconds(claimed - self.samples_read, self.sample_rate_hz) > CUT_SHORT_SECONDS
 
 
+def _turn(
+    blocks: Iterator[tuple[Channels, PerSegment]], downmix: Downmix, memory: Float32[np.ndarray, " most"]
+) -> Iterator[Parts]:
+    """The parts of as many blocks as `memory` has room for the means of."""
+    filled = 0
+    while len(memory) - filled >= BLOCK_SAMPLES and (cleaned := next(blocks, None)) is not None:
+        block, powers = cleaned
+        if len(block) > len(memory) - filled:
+            memory, filled = np.empty(len(block), np.float32), 0
+        yield from downmix(block, powers, memory[filled : filled + len(block)])
+        filled += len(block)
+
+
 def open_audio(path: Path, seconds: float | None = None) -> AudioStream:
     """Open an audio file at its own sample rate; reading stops after `seconds`, if given.
 
-    Raises:
-        AudioError: not a regular file, not audio that we can decode, or a sample rate or channel count out of
-            range.
+    Raises AudioError for what is no regular file, is not audio that we can decode, or has a sample rate or a
+    channel count out of range.
     """
     path = Path(path)
-    require_regular_file(path)
+    _require_regular_file(path)
     source = _open_source(path)
     if not LOWEST_RATE_HZ <= source.sample_rate_hz <= HIGHEST_RATE_HZ:
         raise AudioError(
@@ -217,65 +219,39 @@ def open_audio(path: Path, seconds: float | None = None) -> AudioStream:
         )
     if not 1 <= source.channels <= MOST_CHANNELS:
         raise AudioError(
-            f"{path} has {source.channels} channels; we read 1 to {MOST_CHANNELS}. Convert it or leave it out."
+            f"{path} has {source.channels} channels; we read 1 to {MOST_CHANNELS}. "
+            "Convert it or leave it out."
         )
     return AudioStream(path, source.sample_rate_hz, source, seconds)
 
 
-def stream_waveform(path: Path, sample_rate_hz: int, seconds: float | None = None) -> MonoBlocks:
-    """Yield a file as mono blocks at `sample_rate_hz`; memory does not grow with its length."""
-    stream = open_audio(path, seconds)
-    return resample(iter(stream), stream.sample_rate_hz, sample_rate_hz)
-
-
 def read_waveform(path: Path, sample_rate_hz: int, seconds: float | None = None) -> Waveform:
-    """Read a whole file, or its first `seconds`, as mono at `sample_rate_hz`."""
+    """Read a whole file, or its first `seconds`, as mono at `sample_rate_hz`; raises as `open_audio` does."""
     stream = open_audio(path, seconds)
     blocks = list(resample(iter(stream), stream.sample_rate_hz, sample_rate_hz))
     return Waveform(np.concatenate(blocks), sample_rate_hz, tuple(stream.warnings))
 
 
-def _in_turn(
-    blocks: Iterator[tuple[Channels, PerSegment]], downmix: Downmix, memory: Float32[np.ndarray, " most"]
-) -> Iterator[Parts]:
-    """The parts of as many blocks as `memory` has room for the means of."""
-    filled = 0
-    while len(memory) - filled >= BLOCK_SAMPLES and (found := next(blocks, None)) is not None:
-        block, powers = found
-        if len(block) > len(memory) - filled:
-            memory, filled = np.empty(len(block), np.float32), 0
-        yield from downmix(block, powers, memory[filled : filled + len(block)])
-        filled += len(block)
-
-
 def audio_hash(path: Path) -> str:
-    """First 32 hex digits of the SHA-256 of the file's bytes.
-
-    Raises:
-        AudioError: the file is missing, unreadable or not a regular file.
-    """
-    require_regular_file(path)
+    """First 32 hex digits of the SHA-256 of the file's bytes; AudioError if it cannot be read."""
+    _require_regular_file(path)
     try:
         return file_hash(path)
     except OSError as error:
         raise AudioError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def require_regular_file(path: Path) -> None:
-    """Refuse folders, pipes and devices, which could block for ever, and empty files.
-
-    Raises:
-        AudioError: says which of them it is.
-    """
+def _require_regular_file(path: Path) -> None:
+    """Reject folders, pipes and devices, which could block for ever, and empty files."""
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise AudioError(f"{path} cannot be read: {reason}.") from error
-    if not stat.S_ISREG(found.st_mode):
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or device"
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or device"
         raise AudioError(f"{path} is {kind}, not an audio file.")
-    if found.st_size == 0:
+    if status.st_size == 0:
         raise AudioError(f"{path} is an empty file. Leave it out or replace it.")
 
 

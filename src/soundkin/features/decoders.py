@@ -1,8 +1,7 @@
-"""Two ways to open an audio file: libsndfile, fast, for most; FFmpeg through PyAV for what it cannot read
-(m4a, ...).
+"""Two ways to open an audio file: libsndfile, fast, for most; FFmpeg through PyAV for what it cannot read.
 
-Both know a file by its content, never by its name, and hand out float32 blocks [samples, channels] from start
-to end.
+Both know a file by its content, never by its name, and give float32 blocks [samples, channels] from start to
+end.
 """
 
 import io
@@ -23,13 +22,13 @@ from soundkin.shapes import Float32
 
 BLOCK_SAMPLES = 65_536
 
-# Formats that hold sound themselves: never playlists (hls, dash, concat), which open other files and addresses.
+# Formats that hold sound themselves: never playlists (hls, dash, concat), which open other files and URLs.
 FFMPEG_FORMATS = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,iff,matroska,webm,mov,mp4,m4a,mp3,mpc,mpc8,mpeg,mpegts,"
-    "nut,ogg,oma,rm,shn,tak,truehd,tta,voc,w64,wav,wsd,wv,xwma"
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,iff,matroska,webm,mov,mp4,m4a,mp3,mpc,mpc8,"
+    "mpeg,mpegts,nut,ogg,oma,rm,shn,tak,truehd,tta,voc,w64,wav,wsd,wv,xwma"
 )
-# Of those, the ones whose header states a length. For others FFmpeg divides the file's size by its first bit rate.
-FFMPEG_FORMATS_WITH_LENGTH = {
+# Those whose header states a length. For others FFmpeg divides the file's size by its first bit rate.
+FFMPEG_FORMATS_WITH_LENGTH = [
     "asf",
     "caf",
     "flac",
@@ -38,31 +37,33 @@ FFMPEG_FORMATS_WITH_LENGTH = {
     "ogg",
     "w64",
     "wav",
-}
+]
 
 Blocks = Iterator[Float32[np.ndarray, "samples channels"]]
 
 
 class CannotDecodeError(Exception):
-    """The decoder does not know what to do with the file, or with the rest of it."""
+    """The decoder cannot read the file, or the rest of it."""
 
 
 @dataclass
 class Reading:
-    """How reading goes: the byte that libsndfile is at, and how much of the sound could not be decoded on the
-    way.
+    """Where libsndfile found sound and is reading, in bytes, and how much could not be decoded on the way.
 
-    Apart from `Source`, so that the generator of its blocks does not hold on to it, and files are closed at
-    once.
+    Apart from `Source`, so that the generator of blocks does not hold on to it, and files are closed at once.
     """
 
+    first_byte: int = 0
     position: int = 0
     lost_seconds: float = 0.0
 
 
 @dataclass
 class Source:
-    """An open file. `claimed_samples` is what the header says, true or not; None where it says nothing."""
+    """An open file. `claimed_samples` is what the header says, true or not; None where it says nothing.
+
+    `file` is libsndfile's, to ask for format, subtype and endianness.
+    """
 
     decoder: str
     sample_rate_hz: int
@@ -70,32 +71,20 @@ class Source:
     claimed_samples: int | None
     blocks: Blocks
     reading: Reading = field(default_factory=Reading)
+    file: Any = None
 
 
-@dataclass
-class LibsndfileSource(Source):
-    """A file that libsndfile reads. `first_byte` is where its sound begins."""
-
-    format: str = ""
-    subtype: str = ""
-    endian: str = ""
-    first_byte: int = 0
-
-
-def open_with_libsndfile(path: Path) -> LibsndfileSource:
-    """Open what libsndfile reads: wav, flac, ogg, opus, mp3, aiff, caf and older ones.
-
-    Raises:
-        CannotDecodeError: libsndfile does not know the content.
-    """
+def open_with_libsndfile(path: Path) -> Source:
+    """Open wav, flac, ogg, opus, mp3, aiff, caf and older ones; CannotDecodeError for anything else."""
     # By descriptor rather than by name: libsndfile trusts some extensions (.raw, .vox) over the content.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     file = _sound_file(descriptor, closefd=True)
-    reading, claimed, opened = Reading(), _claimed_samples(file, path), ExitStack()
+    claimed, opened = _claimed_samples(file, path), ExitStack()
     if file.format == "FLAC":
         file.close()
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # without its name, which may end in .raw
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         file = _sound_file(opened.enter_context(_FlacWithoutLength(descriptor)))
+    reading = Reading(first_byte=os.lseek(descriptor, 0, os.SEEK_CUR))
 
     def blocks() -> Blocks:
         with opened, closing(file):
@@ -103,27 +92,11 @@ def open_with_libsndfile(path: Path) -> LibsndfileSource:
                 reading.position = os.lseek(descriptor, 0, os.SEEK_CUR)
                 yield block
 
-    return LibsndfileSource(
-        decoder="libsndfile",
-        sample_rate_hz=file.samplerate,
-        channels=file.channels,
-        claimed_samples=claimed,
-        blocks=blocks(),
-        reading=reading,
-        format=file.format,
-        subtype=file.subtype,
-        endian=file.endian,
-        first_byte=os.lseek(descriptor, 0, os.SEEK_CUR),
-    )
+    return Source("libsndfile", file.samplerate, file.channels, claimed, blocks(), reading, file)
 
 
-def open_part_with_libsndfile(part: io.RawIOBase, **layout: Any) -> Source:
-    """Open a part of a file as if it were a file; `layout` describes raw samples, as `soundfile.SoundFile`
-    takes it.
-
-    Raises:
-        CannotDecodeError: libsndfile does not know the content.
-    """
+def open_part_with_libsndfile(part: Any, **layout: Any) -> Source:
+    """Open a part of a file as a file; `layout` describes raw samples, as `soundfile.SoundFile` takes it."""
     file = _sound_file(part, **layout)
 
     def blocks() -> Blocks:
@@ -134,32 +107,25 @@ def open_part_with_libsndfile(part: io.RawIOBase, **layout: Any) -> Source:
 
 
 class _ForwardSoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """Reads from start to end only: otherwise soundfile seeks after each read, which can double the time of
-    an mp3.
-    """
+    """Reads forward only: else soundfile seeks after each read, which can double the time of an mp3."""
 
     def seekable(self) -> bool:
         return False
 
 
 class _FlacWithoutLength(io.FileIO):
-    """A flac file that states no length: libsndfile would not decode beyond it, and FFmpeg takes twice as
-    long.
-    """
+    """A flac file that states no length: libsndfile would stop there, and FFmpeg takes twice as long."""
 
     LENGTH = range(21, 26)  # the low 36 bits
 
     def readinto(self, buffer: Any) -> int | None:
         start = self.tell()
         read = super().readinto(buffer)
-        if start < self.LENGTH.stop and self._starts_as_flac():
+        if start < self.LENGTH.stop and os.pread(self.fileno(), 4, 0) == b"fLaC":
             view = memoryview(buffer).cast("B")
             for place in set(self.LENGTH) & set(range(start, start + (read or 0))):
                 view[place - start] &= 0xF0 if place == self.LENGTH.start else 0
         return read
-
-    def _starts_as_flac(self) -> bool:
-        return os.pread(self.fileno(), 4, 0) == b"fLaC"
 
 
 def _sound_file(file: Any, **settings: Any) -> _ForwardSoundFile:
@@ -167,7 +133,7 @@ def _sound_file(file: Any, **settings: Any) -> _ForwardSoundFile:
         with without_c_library_noise():
             return _ForwardSoundFile(file, **settings)
     except (soundfile.SoundFileError, RuntimeError) as error:
-        raise CannotDecodeError(_truthful(str(error))) from error
+        raise _cannot_decode(error) from error
 
 
 def _libsndfile_blocks(file: _ForwardSoundFile) -> Blocks:
@@ -177,45 +143,40 @@ def _libsndfile_blocks(file: _ForwardSoundFile) -> Blocks:
             with without_c_library_noise():
                 block = file.read(out=buffer)
         except (soundfile.SoundFileError, RuntimeError) as error:
-            raise CannotDecodeError(_truthful(str(error))) from error
+            raise _cannot_decode(error) from error
         if len(block) == 0:
             return
         yield block
 
 
-def _truthful(reason: str) -> str:
-    """Libsndfile says of a damaged mp3 that it does not exist, though we have opened it."""
-    if "does not exist" in reason:
-        return "damaged, or not audio"
-    return re.sub(r"^Error opening [^:]*: ", "", reason).strip(" .")
+def _cannot_decode(error: Exception) -> CannotDecodeError:
+    # libsndfile says of a damaged mp3 that it does not exist, though we have opened it.
+    if "does not exist" in str(error):
+        return CannotDecodeError("damaged, or not audio")
+    return CannotDecodeError(re.sub(r"^Error opening [^:]*: ", "", str(error)).strip(" ."))
 
 
 def _claimed_samples(file: _ForwardSoundFile, path: Path) -> int | None:
     if not 0 < file.frames < 2**60 or (file.format == "MP3" and not _mp3_states_length(path)):
         return None
     # libsndfile silently corrects the length of a wav or aiff that is cut short, and notes it in its log.
-    corrected = re.search(
-        r"^\s*(?:data|SSND) : (\d+) \(should be ([1-9]\d*)\)", file.extra_info, re.MULTILINE
-    )
+    correction = r"^\s*(?:data|SSND) : (\d+) \(should be ([1-9]\d*)\)"
+    corrected = re.search(correction, file.extra_info, re.MULTILINE)
     if not corrected:
         return int(file.frames)
     stated_bytes, held_bytes = map(int, corrected.groups())
-    written_to_a_pipe = (
-        stated_bytes == 0 or stated_bytes >= 0x7FFF_F000
-    )  # such a writer could not know the length
+    # A writer to a pipe could not know the length.
+    written_to_a_pipe = stated_bytes == 0 or stated_bytes >= 0x7FFF_F000
     return None if written_to_a_pipe else int(file.frames * stated_bytes / held_bytes)
 
 
 def _mp3_states_length(path: Path) -> bool:
-    """Whether the first frame is an encoder's note of the length; libmpg123 guesses from the bit rate
-    otherwise.
-    """
+    """Whether the first frame states the length; else libmpg123 guesses it from the bit rate."""
     with path.open("rb") as file:
         head = file.read(10)
         if head[:3] == b"ID3":
-            tag_bytes = sum(
-                (byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False)
-            )
+            shifts = (21, 14, 7, 0)
+            tag_bytes = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], shifts, strict=False))
             file.seek(10 + tag_bytes)
             head = b""
         head += file.read(4096)
@@ -223,12 +184,7 @@ def _mp3_states_length(path: Path) -> bool:
 
 
 def open_with_ffmpeg(path: Path) -> Source:
-    """Open what FFmpeg reads, by its default audio stream: m4a, ogg with a cover picture, wma, the sound of a
-    video.
-
-    Raises:
-        CannotDecodeError: FFmpeg does not know the content, or finds no sound in it.
-    """
+    """Open the default audio stream of m4a, wma, videos ...; CannotDecodeError if there is none."""
     import av  # a third of a second, and most files never need it
 
     options = {"protocol_whitelist": "file", "format_whitelist": FFMPEG_FORMATS}
@@ -249,27 +205,22 @@ def open_with_ffmpeg(path: Path) -> Source:
     return Source("FFmpeg", sample_rate_hz, channels, claimed, _joined(chain([first], frames)), reading)
 
 
-def default_audio_stream(container: Any) -> Any | None:
-    """The audio stream of an open container that players choose: the default one, else one that is no
-    commentary.
-    """
+def _default_audio_stream(container: Any) -> Any | None:
+    """The audio stream that players choose: the default one, else one that is no commentary."""
     from av.stream import Disposition
 
-    beside = Disposition.comment | Disposition.hearing_impaired | Disposition.visual_impaired
+    commentary = Disposition.comment | Disposition.hearing_impaired | Disposition.visual_impaired
     streams = [stream for stream in container.streams.audio if stream.codec_context]
-    by_rank = sorted(
-        streams,
-        key=lambda stream: (not stream.disposition & Disposition.default, bool(stream.disposition & beside)),
-    )
-    return next(iter(by_rank), None)
+    streams.sort(key=lambda it: (not it.disposition & Disposition.default, bool(it.disposition & commentary)))
+    return streams[0] if streams else None
 
 
 def _ffmpeg_frames(container: Any, reading: Reading) -> Iterator[Any]:
-    """Frames of one rate and layout, those of the first; what a packet loses is added to `lost_seconds`."""
+    """Frames of the first one's rate and layout; what a packet loses is added to `lost_seconds`."""
     import av
 
     with container:
-        stream = default_audio_stream(container)
+        stream = _default_audio_stream(container)
         if stream is None:
             return
         stream.codec_context.thread_count = 1
@@ -277,7 +228,12 @@ def _ffmpeg_frames(container: Any, reading: Reading) -> Iterator[Any]:
         target: dict[str, Any] = {}
         try:
             for packet in container.demux(stream):
-                for frame in _frames_of(packet, reading):
+                try:
+                    frames = list(packet.decode())
+                except av.InvalidDataError:  # damaged: players skip it too
+                    reading.lost_seconds += float((packet.duration or 0) * (packet.time_base or 0))
+                    continue
+                for frame in frames:
                     description = (frame.sample_rate, frame.layout.name, frame.format.name)
                     if description != described:  # at first, and where a stream changes on the way
                         described = description
@@ -286,17 +242,6 @@ def _ffmpeg_frames(container: Any, reading: Reading) -> Iterator[Any]:
                     yield from resampler.resample(frame)  # type: ignore[union-attr]
         except (av.FFmpegError, ValueError) as error:
             raise CannotDecodeError(_reason(error)) from error
-
-
-def _frames_of(packet: Any, reading: Reading) -> list[Any]:
-    """What a packet holds: nothing if it is damaged. Players skip it too."""
-    import av
-
-    try:
-        return list(packet.decode())
-    except av.InvalidDataError:
-        reading.lost_seconds += float((packet.duration or 0) * (packet.time_base or 0))
-        return []
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What may befall a recording that stays the same piece: noise, a codec, another pitch, silence before it.
+"""Distortions of a recording that leave the piece the same: noise, a codec, another pitch, silence before it.
 
 Samples are float32, [samples] or [samples, channels], full scale 1.0, and come back with as many channels.
 Nothing is clipped but by `clipped`. The same samples and a generator in the same state give the same result;
@@ -21,8 +21,8 @@ from soundkin.units import seconds_to_samples
 
 Samples = Float32[np.ndarray, "samples *channels"]
 OtherSamples = Float32[np.ndarray, "_ *channels"]
-AsLong = tuple[Samples, int]  # as many samples as were given, and their rate in Hz
-Sounding = tuple[OtherSamples, int]  # perhaps more or fewer
+SameLength = tuple[Samples, int]  # as many samples as were given, and their rate in Hz
+AnyLength = tuple[OtherSamples, int]
 
 SILENT_DB = -60.0  # a stretch this far below the loudest one counts as silence
 STRETCH_SECONDS = 0.05
@@ -36,34 +36,27 @@ NEARER = 1e-5  # of a cosine a sample: of periods that fit alike, take the neare
 
 @dataclass(frozen=True)
 class Distortion:
-    """A change that people have a name for; calling it gives samples and their rate, which may be another
-    one.
-    """
+    """A change with a name for people."""
 
     label: str
-    change: Callable[[Samples, int, np.random.Generator], Sounding]
+    change: Callable[[Samples, int, np.random.Generator], AnyLength]
 
-    def __call__(self, samples: Samples, sample_rate_hz: int, rng: np.random.Generator) -> Sounding:
-        """The samples as they are afterwards; those given are left alone."""
+    def __call__(self, samples: Samples, sample_rate_hz: int, rng: np.random.Generator) -> AnyLength:
+        """New samples and their rate, which may be another one."""
         return self.change(samples, sample_rate_hz, rng) if len(samples) else (samples, sample_rate_hz)
 
 
 @typechecked
-def noisy(samples: Samples, sample_rate_hz: int, rng: np.random.Generator, snr_db: float) -> AsLong:
-    """Pink noise beneath, as rooms and tapes have it, `snr_db` below the power that the track has where it
-    sounds.
-    """
+def noisy(samples: Samples, sample_rate_hz: int, rng: np.random.Generator, snr_db: float) -> SameLength:
+    """Pink noise beneath, `snr_db` below the power that the track has where it sounds."""
     noise = pink_noise(samples.shape, sample_rate_hz, rng)
     power = sounding_power(samples, sample_rate_hz) / 10 ** (snr_db / 10)
-    return samples + noise * np.float32(
-        np.sqrt(power / np.mean(np.square(noise, dtype=np.float64)))
-    ), sample_rate_hz
+    amplitude = np.sqrt(power / np.mean(np.square(noise, dtype=np.float64)))
+    return samples + noise * np.float32(amplitude), sample_rate_hz
 
 
 def pink_noise(shape: tuple[int, ...], sample_rate_hz: int, rng: np.random.Generator) -> Samples:
-    """Noise of the same power in each octave above 20 Hz and none to speak of below; channels are
-    independent.
-    """
+    """Noise of the same power in each octave above 20 Hz and little below; channels are independent."""
     length = scipy.fft.next_fast_len(shape[0], real=True)
     spectrum = scipy.fft.rfft(rng.standard_normal((length, *shape[1:]), dtype=np.float32), axis=0)
     frequencies = scipy.fft.rfftfreq(length, 1 / sample_rate_hz).astype(np.float32)
@@ -85,13 +78,13 @@ def sounding_power(samples: Samples, sample_rate_hz: int) -> float:
 
 
 @typechecked
-def louder(samples: Samples, sample_rate_hz: int, _: np.random.Generator, by_db: float) -> AsLong:
-    """Every sample times the same; quieter for a negative `by_db`."""
+def louder(samples: Samples, sample_rate_hz: int, _: np.random.Generator, by_db: float) -> SameLength:
+    """Amplified; quieter for a negative `by_db`."""
     return samples * np.float32(10 ** (by_db / 20)), sample_rate_hz
 
 
 @typechecked
-def clipped(samples: Samples, sample_rate_hz: int, _: np.random.Generator, share: float) -> AsLong:
+def clipped(samples: Samples, sample_rate_hz: int, _: np.random.Generator, share: float) -> SameLength:
     """The loudest `share` of samples, in [0, 1], cut down to the level of the least of them."""
     levels = np.abs(samples).ravel()
     count = round(share * levels.size)
@@ -104,23 +97,18 @@ def clipped(samples: Samples, sample_rate_hz: int, _: np.random.Generator, share
 @typechecked
 def through_mp3(
     samples: Samples, sample_rate_hz: int, _: np.random.Generator, kbit_per_second: int
-) -> Sounding:
-    """Encoded by LAME at a constant bit rate, and decoded; at 44.1 kHz where mp3 does not have the rate.
-
-    Raises:
-        UsageError: more channels than mp3 has.
-    """
+) -> AnyLength:
+    """Encoded by LAME at a constant bit rate, and decoded; at 44.1 kHz where mp3 does not have the rate."""
     import av  # a third of a second, and most uses of this file never need it
 
     if sample_rate_hz not in MP3_RATES_HZ:
         samples, sample_rate_hz = _at_rate(samples, sample_rate_hz, 44_100), 44_100
-    channels = 1 if samples.ndim == 1 else samples.shape[1]
-    if channels > 2:
+    planes = samples.reshape(len(samples), -1).T
+    if len(planes) > 2:
         raise UsageError(
-            f"an mp3 has one channel or two, and these samples have {channels}. Mix them down first."
+            f"an mp3 has one channel or two, and these samples have {len(planes)}. Mix them down first."
         )
-    planes, layout = samples.reshape(-1, channels).T, ("mono", "stereo")[channels - 1]
-    buffer = BytesIO()
+    layout, buffer = ("mono", "stereo")[len(planes) - 1], BytesIO()
     with av.open(buffer, "w", format="mp3", options={"id3v2_version": "0"}) as container:
         stream = container.add_stream("libmp3lame", sample_rate_hz, {"compression_level": LAME_QUALITY})
         stream.layout, stream.bit_rate = layout, 1_000 * kbit_per_second
@@ -131,20 +119,15 @@ def through_mp3(
 
 
 @typechecked
-def through_vorbis(samples: Samples, sample_rate_hz: int, _: np.random.Generator, quality: float) -> Sounding:
+def through_vorbis(
+    samples: Samples, sample_rate_hz: int, _: np.random.Generator, quality: float
+) -> AnyLength:
     """Encoded as Ogg Vorbis of a quality from 0 to 10, and decoded."""
-    buffer, channels = BytesIO(), 1 if samples.ndim == 1 else samples.shape[1]
-    with soundfile.SoundFile(
-        buffer,
-        "w",
-        sample_rate_hz,
-        channels,
-        format="OGG",
-        subtype="VORBIS",
-        compression_level=1 - quality / 10,
-    ) as file:
+    buffer, planes = BytesIO(), samples.reshape(len(samples), -1)
+    settings = dict(format="OGG", subtype="VORBIS", compression_level=1 - quality / 10)
+    with soundfile.SoundFile(buffer, "w", sample_rate_hz, planes.shape[1], **settings) as file:
         for start in range(0, len(samples), BLOCK_SAMPLES):
-            file.write(samples[start : start + BLOCK_SAMPLES])
+            file.write(planes[start : start + BLOCK_SAMPLES])
     return _decoded(buffer, samples.shape), sample_rate_hz
 
 
@@ -161,10 +144,8 @@ def _fitted(samples: Samples, length: int) -> OtherSamples:
 
 
 @typechecked
-def resampled(samples: Samples, sample_rate_hz: int, _: np.random.Generator, to_hz: int) -> Sounding:
-    """At a lower rate, which it keeps: nothing above half of that is left. Left alone if its own is no
-    higher.
-    """
+def resampled(samples: Samples, sample_rate_hz: int, _: np.random.Generator, to_hz: int) -> AnyLength:
+    """At a lower rate, so that nothing above half of it is left; no change if the rate is no higher."""
     if sample_rate_hz <= to_hz:
         return samples, sample_rate_hz
     return _at_rate(samples, sample_rate_hz, to_hz), to_hz
@@ -177,13 +158,13 @@ def _at_rate(samples: Samples, from_hz: int, to_hz: int) -> OtherSamples:
 
 
 @typechecked
-def faster(samples: Samples, sample_rate_hz: int, _: np.random.Generator, times: float) -> Sounding:
-    """Tempo and pitch `times` as high, as a turntable does it."""
+def faster(samples: Samples, sample_rate_hz: int, _: np.random.Generator, times: float) -> AnyLength:
+    """Tempo and pitch `times` as high, as on a turntable."""
     return _fitted(_sped_up(samples, times), round(len(samples) / times)), sample_rate_hz
 
 
 @typechecked
-def tempo_changed(samples: Samples, sample_rate_hz: int, _: np.random.Generator, times: float) -> Sounding:
+def tempo_changed(samples: Samples, sample_rate_hz: int, _: np.random.Generator, times: float) -> AnyLength:
     """Tempo `times` as high, at the same pitch."""
     return stretched(samples, sample_rate_hz, 1 / times), sample_rate_hz
 
@@ -191,7 +172,7 @@ def tempo_changed(samples: Samples, sample_rate_hz: int, _: np.random.Generator,
 @typechecked
 def pitch_changed(
     samples: Samples, sample_rate_hz: int, _: np.random.Generator, semitones: float
-) -> Sounding:
+) -> AnyLength:
     """Pitch higher by so many semitones, at the same tempo."""
     times = 2 ** (semitones / 12)
     return _fitted(_sped_up(stretched(samples, sample_rate_hz, times), times), len(samples)), sample_rate_hz
@@ -203,8 +184,7 @@ def _sped_up(samples: Samples, times: float) -> OtherSamples:
 
 @typechecked
 def stretched(samples: Samples, sample_rate_hz: int, times: float) -> OtherSamples:
-    """`times` as long at the same pitch: overlapping pieces, each from where it best goes on from the one
-    before.
+    """`times` as long at the same pitch: overlapping pieces, each where it best continues the last.
 
     Verhelst & Roelands 1993, "An overlap-add technique based on waveform similarity (WSOLA)". On music, and
     for a few per cent, it leaves fewer traces than a phase vocoder, which smears attacks.
@@ -215,19 +195,15 @@ def stretched(samples: Samples, sample_rate_hz: int, times: float) -> OtherSampl
     padded = np.concatenate([silence, samples, silence])
     mono = padded.reshape(len(padded), -1).mean(axis=1)
     places = [round(number * half / times) + len(silence) - half for number in range(length // half + 2)]
-    rising_and_falling = (
-        np.hanning(2 * half + 1)[:-1].astype(np.float32).reshape(-1, *[1] * (samples.ndim - 1))
-    )
+    window = np.hanning(2 * half + 1)[:-1].astype(np.float32).reshape(-1, *[1] * (samples.ndim - 1))
     joined = np.zeros(((len(places) + 1) * half, *samples.shape[1:]), np.float32)
-    for number, start in enumerate(_fitting_starts(mono, places, half)):
-        joined[number * half :][: 2 * half] += rising_and_falling * padded[start : start + 2 * half]
+    for number, start in enumerate(_best_starts(mono, places, half)):
+        joined[number * half :][: 2 * half] += window * padded[start : start + 2 * half]
     return joined[half : half + length]
 
 
-def _fitting_starts(mono: Float32[np.ndarray, " samples"], places: list[int], half: int) -> Iterator[int]:
-    """Where each piece of `2 * half` samples begins: near its place, and most like what followed the one
-    before.
-    """
+def _best_starts(mono: Float32[np.ndarray, " samples"], places: list[int], half: int) -> Iterator[int]:
+    """Start of each piece of `2 * half` samples: near its place, most like what followed the one before."""
     start = None
     for place in places:
         followed = mono[:0] if start is None else mono[start + half : start + 3 * half]
@@ -238,32 +214,29 @@ def _fitting_starts(mono: Float32[np.ndarray, " samples"], places: list[int], ha
 def _best_shift(
     mono: Float32[np.ndarray, " samples"], place: int, wanted: Float32[np.ndarray, " piece"]
 ) -> int:
-    """By how many samples, a quarter of a piece at most, to move `place` so that it sounds most like
-    `wanted`.
-    """
+    """By how many samples, a quarter of a piece at most, to move `place` to what is most like `wanted`."""
     reach = len(wanted) // 4
     around = mono[place - reach : place + reach + len(wanted)]
     size = scipy.fft.next_fast_len(len(around), real=True)
     product = scipy.fft.rfft(around, size) * scipy.fft.rfft(wanted, size).conj()
     summed = np.concatenate([[0.0], np.cumsum(np.square(around, dtype=np.float64))])
     energy = summed[len(wanted) :] - summed[: 2 * reach + 1]
-    level = np.sqrt(np.maximum(energy, energy.max() * 1e-6 + 1e-30)) * np.linalg.norm(
-        wanted.astype(np.float64)
-    )
+    norm = np.linalg.norm(wanted.astype(np.float64))
+    level = np.sqrt(np.maximum(energy, energy.max() * 1e-6 + 1e-30)) * norm
     shifts = np.arange(-reach, reach + 1)
     cosines = scipy.fft.irfft(product, size)[: len(shifts)] / level
     return int(shifts[np.argmax(cosines - NEARER * np.abs(shifts))])
 
 
 @typechecked
-def after_silence(samples: Samples, sample_rate_hz: int, _: np.random.Generator, seconds: float) -> Sounding:
+def after_silence(samples: Samples, sample_rate_hz: int, _: np.random.Generator, seconds: float) -> AnyLength:
     """Digital silence first."""
     silence = np.zeros((seconds_to_samples(seconds, sample_rate_hz), *samples.shape[1:]), np.float32)
     return np.concatenate([silence, samples]), sample_rate_hz
 
 
 @typechecked
-def middle(samples: Samples, sample_rate_hz: int, _: np.random.Generator, share: float) -> Sounding:
+def middle(samples: Samples, sample_rate_hz: int, _: np.random.Generator, share: float) -> AnyLength:
     """The middle `share` of its length, in (0, 1], and one sample at least."""
     kept = max(1, round(share * len(samples)))
     start = (len(samples) - kept) // 2

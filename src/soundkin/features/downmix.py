@@ -1,18 +1,17 @@
-"""From several channels to one sound, of which nothing is cancelled.
+"""Downmix of several channels in which nothing is cancelled.
 
-A mean over the channels is silent where they hold the same sound with opposite signs, as badly wired, widened
-or matrixed recordings do. So where the mean loses much, what differs from it goes along, as *parts* [parts,
-samples]:
+A mean over the channels is silent where they hold the same sound with opposite signs, as in badly wired,
+widened or matrixed recordings. So where the mean loses much, the differences from it go along, as *parts*
+[parts, samples]:
 
     mono            the samples alone
     stereo          the mean, and half the difference
     more channels   the mean, and each channel's difference from it, divided by the root of their number
 
-The powers of all parts add up to the mean power of the channels. Spectra add them (`spectrum`); where one
-waveform is needed, `without_cancelling` takes the loudest channel in the place of a mean that cancels. How
-far the other parts are faded in is decided for each SEGMENT_SAMPLES from the start of the file, whatever the
-blocks, with slopes in between. Most of most records keeps nothing but the mean, which costs little more than
-ever.
+The powers of all parts add up to the mean power of the channels. Spectra add them (`spectra`); where one
+waveform is needed, `without_cancelling` takes the loudest channel in place of a mean that cancels. How far
+the differences are faded in is decided for each SEGMENT_SAMPLES from the start of the file, whatever the
+blocks, with slopes in between. Most of most records keeps nothing but the mean, at little extra cost.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,10 +22,9 @@ import numpy as np
 from soundkin.shapes import Float32, typechecked
 
 SEGMENT_SAMPLES = 4_096
-# The power of the mean, against that of the mean of independent channels: as many as there are channels where all are
-# alike, 0 where they cancel. From the first to the second the other parts are faded in; in stereo, from a difference
-# that holds a quarter of all power to one that holds half. In a waveform the loudest channel takes over, from the
-# first to the second of CANCELLED.
+# The power of the mean, against that of the mean of independent channels: the number of channels if all are
+# alike, 0 if they cancel. From the first to the second value the differences are faded in; in stereo, from a
+# difference with a quarter of all power to one with half. In CANCELLED the loudest channel replaces the mean.
 FADED_IN = (1.5, 1.0)
 CANCELLED = (0.6, 0.2)
 
@@ -36,18 +34,18 @@ PerSegment = Float32[np.ndarray, " segments"]
 
 
 class Downmix:
-    """Makes parts of blocks of channels, which come in order and hold whole segments, all but the last."""
+    """Makes parts of consecutive blocks of channels, which hold whole segments, all but the last."""
 
     def __init__(self) -> None:
-        self._gain: np.ndarray | None = None  # of the other parts, at the end of the block before
+        self._gain: np.ndarray | None = None  # of the differences, at the end of the block before
 
     @typechecked
     def __call__(
         self, block: Channels, powers: PerSegment, mean: Float32[np.ndarray, " samples"]
     ) -> list[Float32[np.ndarray, "_parts _samples"]]:
-        """The parts, in runs of segments with and without others; `powers` are those of the segments.
+        """The parts, in runs of segments with and without differences, given the powers of the segments.
 
-        The mean is written into `mean`, which the parts show.
+        The mean is written into `mean`, of which the parts are views.
         """
         channels = block.shape[1]
         if channels == 1:
@@ -58,16 +56,15 @@ class Downmix:
             mean += channel
         mean *= np.float32(1 / channels)
         gains = np.sqrt(_share(_kept(segment_powers(mean[:, None]), powers, channels), FADED_IN))
-        before = np.concatenate([[np.nan] if self._gain is None else self._gain, gains[:-1]]).astype(
-            np.float32
-        )
+        last_gain = [np.nan] if self._gain is None else self._gain
+        before = np.concatenate([last_gain, gains[:-1]]).astype(np.float32)
         silent = np.concatenate([np.isnan(before[:1]), powers[:-1] == 0])
-        before = np.where(silent, gains, before)  # nothing to lead on from
+        before = np.where(silent, gains, before)  # nothing to fade from
         self._gain = gains[-1:] if powers[-1] else None
         needed = (gains > 0) | (before > 0)
         bounds = [0, *(1 + np.flatnonzero(needed[1:] != needed[:-1])), len(needed)]
         return [
-            _with_others(block[run], mean[run], before[first:past], gains[first:past])
+            _with_differences(block[run], mean[run], before[first:past], gains[first:past])
             if needed[first]
             else mean[None, run]
             for first, past in pairwise(bounds)
@@ -75,8 +72,8 @@ class Downmix:
         ]
 
 
-def _with_others(block: Channels, mean: np.ndarray, before: PerSegment, gains: PerSegment) -> Parts:
-    """The mean, and the other parts times gains that lead from one segment to the next."""
+def _with_differences(block: Channels, mean: np.ndarray, before: PerSegment, gains: PerSegment) -> Parts:
+    """The mean, and the differences times gains that slope from one segment to the next."""
     channels = block.shape[1]
     slope = np.arange(1, SEGMENT_SAMPLES + 1, dtype=np.float32) / np.float32(SEGMENT_SAMPLES)
     faded = (before[:, None] + (gains - before)[:, None] * slope).reshape(-1)[: len(mean)]
@@ -133,13 +130,10 @@ def without_cancelling(blocks: Iterable[Parts]) -> Iterator[Float32[np.ndarray, 
 
 
 def _take_over(mean: np.ndarray, others: Parts, before: np.ndarray | None) -> np.ndarray:
-    """Put the loudest channel in the place of `mean` as far as that is cancelled; returns the channels'
-    gains.
-    """
+    """Replace `mean` by the loudest channel as far as it is cancelled; returns the channels' gains."""
     channels = max(2, len(others))
-    differences = (
-        np.concatenate([others, -others]) if len(others) == 1 else others * np.float32(channels**0.5)
-    )
+    stereo = len(others) == 1
+    differences = np.concatenate([others, -others]) if stereo else others * np.float32(channels**0.5)
     powers = np.array([mean_square(mean + difference) for difference in differences])
     after = np.zeros(channels, np.float32)
     kept = _kept(np.array([mean_square(mean)]), powers.mean(keepdims=True), channels)
@@ -152,11 +146,10 @@ def _take_over(mean: np.ndarray, others: Parts, before: np.ndarray | None) -> np
     return after
 
 
-def _kept(of_mean: np.ndarray, of_channels: np.ndarray, channels: int) -> np.ndarray:
-    """How much louder the mean is than it would be if the channels were independent; all of it in silence."""
-    kept: np.ndarray = np.divide(
-        channels * of_mean, of_channels, out=np.full_like(of_mean, channels), where=of_channels > 0
-    )
+def _kept(mean_power: np.ndarray, powers: np.ndarray, channels: int) -> np.ndarray:
+    """The power of the mean over that of independent channels; `channels` in silence."""
+    all_kept = np.full_like(mean_power, channels)
+    kept: np.ndarray = np.divide(channels * mean_power, powers, out=all_kept, where=powers > 0)
     return kept
 
 

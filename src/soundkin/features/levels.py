@@ -1,4 +1,4 @@
-"""How loud a track is, and where it is silent, found in a stream of frames and in bounded memory.
+"""How loud a track is, and where it is silent, from a stream of frames in bounded memory.
 
 A track's *level* is the power that the loudest twentieth of its sounding frames reach, over its first five
 minutes from the first sound on: the same track played softer has a level that is lower by as much, and
@@ -27,16 +27,14 @@ SILENCE_SECONDS = 1.0
 
 
 class Powers(NamedTuple):
-    """Powers of a block of frames in units of the floor: by mel band, and by pitch for each group of chroma
-    frames.
-    """
+    """Powers of a block of frames in units of the floor, by mel band, and by pitch for each chroma group."""
 
     mels: Float32[Tensor, "frames mels"]
     pitches: Float32[Tensor, "groups pitches"] | None
 
 
 class Levelled(NamedTuple):
-    """A block, the gain (of power) that brings its track to the wanted level, and which frames are silent."""
+    """A block, the gain of power that brings its track to the wanted level, and which frames are silent."""
 
     powers: Powers
     gain: float
@@ -45,9 +43,7 @@ class Levelled(NamedTuple):
 
 @dataclass(frozen=True)
 class LevelRule:
-    """The level that tracks are brought to and how far below it silence begins, in dB; None leaves either
-    alone.
-    """
+    """The level that tracks are brought to and how far below it silence begins, in dB; None: no change."""
 
     level_db: float | None
     silence_db: float | None
@@ -55,7 +51,7 @@ class LevelRule:
     frames_per_second: float
 
     def __call__(self, blocks: Iterable[Powers]) -> Iterator[Levelled]:
-        """Pass blocks on with what their track's level says of them; at most LEVEL_SECONDS are held."""
+        """Yield blocks with gain and silence by their track's level; at most LEVEL_SECONDS are held."""
         blocks = iter(blocks)
         if self.level_db is None and self.silence_db is None:
             for block in blocks:
@@ -92,22 +88,19 @@ class LevelRule:
 
 @dataclass
 class WithoutSilence:
-    """Leaves long silences out of a stream of frames, once, and knows where each frame stood before."""
+    """Leaves long silences out of a stream of frames, once, and keeps the place of each frame before."""
 
     frames_per_second: float
-    _resumed: list[tuple[int, int]] = field(
-        default_factory=lambda: [(0, 0)]
-    )  # frames passed on, place of the next
+    # (frames passed on, place of the next one)
+    _resumed: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
 
     def place(self, frame: int) -> int:
-        """Where a frame stood that was passed on already."""
+        """The place, silence included, of a frame that was passed on already."""
         passed, place = self._resumed[bisect_right(self._resumed, frame, key=itemgetter(0)) - 1]
         return place + frame - passed
 
     def __call__(self, blocks: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Float32[Tensor, "frames bands"]]:
-        """Pass on the frames of blocks `(frames, which of them are silent)`; of nothing but silence, a
-        second.
-        """
+        """Yield the frames of blocks `(frames, which are silent)`; a second of nothing but silence."""
         longest = round(SILENCE_SECONDS * self.frames_per_second)
         place = passed = silent_run = 0
         waiting: list[Tensor] = []  # the silence before `place`, up to the longest that stays

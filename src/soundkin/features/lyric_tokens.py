@@ -23,10 +23,8 @@ from tokenizers.trainers import BpeTrainer
 from soundkin.errors import ArtefactError
 from soundkin.shapes import Int
 
-SMALLEST_VOCABULARY = 257
-"""Padding and the 256 bytes."""
-
-# A word with the space before it; combining marks belong to their letters (the vowels of Hindi, Thai, Arabic).
+SMALLEST_VOCABULARY = 257  # padding and the 256 bytes
+# A word with the space before it; combining marks (vowels of Hindi, Thai, Arabic) belong to their letters.
 WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+"
 
 
@@ -40,21 +38,18 @@ class LyricTokenizer:
     def train(cls, texts: Iterable[str], vocabulary_size: int) -> Self:
         """Learn the tokens that spell `texts` shortest, at most `vocabulary_size` with the padding.
 
-        Few or short texts give fewer tokens, down to `SMALLEST_VOCABULARY`, which is also the least to ask
-        for.
+        Few or short texts give fewer tokens, down to `SMALLEST_VOCABULARY`.
         """
         assert vocabulary_size >= SMALLEST_VOCABULARY
         tokenizer = Tokenizer(BPE())
         tokenizer.normalizer = NormalizerSequence(
             [NFKC(), Lowercase(), Replace(Regex(r"\s+"), " "), Strip(), Prepend(" ")]
         )
-        words = Split(Regex(WORDS), "isolated")
         tokenizer.pre_tokenizer = PreTokenizerSequence(
-            [words, ByteLevel(add_prefix_space=False, use_regex=False)]
+            [Split(Regex(WORDS), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
         )
         trainer = BpeTrainer(
-            vocab_size=vocabulary_size
-            - 1,  # the padding is ours: a text that spells out a special token is a text
+            vocab_size=vocabulary_size - 1,  # the padding is ours: no text can spell it
             min_frequency=2,
             initial_alphabet=ByteLevel.alphabet(),
             show_progress=False,
@@ -66,41 +61,33 @@ class LyricTokenizer:
     @property
     def vocabulary_size(self) -> int:
         """How many different tokens there are, with the padding: tokens lie in [0, vocabulary_size)."""
-        size: int = self._tokenizer.get_vocab_size() + 1
-        return size
+        return int(self._tokenizer.get_vocab_size()) + 1
 
     def encode(self, texts: Iterable[str], most_tokens: int) -> list[list[int]]:
         """The first `most_tokens` tokens of each text; none of one that is empty or white space."""
-        # One by one: a batch would go to threads, which do not survive a fork.
+        # Singly: a batch would go to threads, which do not survive a fork.
         return [[token + 1 for token in self._tokenizer.encode(text).ids[:most_tokens]] for text in texts]
 
     def to_json(self) -> str:
-        """All there is to it, for the model bundle."""
-        text: str = self._tokenizer.to_str()
-        return text
+        """The tokenizer as text, for the model bundle."""
+        return str(self._tokenizer.to_str())
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The tokenizer that `to_json` described.
-
-        Raises:
-            ArtefactError: it is damaged, or describes another kind of tokenizer.
-        """
+        """The tokenizer of `to_json`; ArtefactError if it is damaged or of another kind."""
         try:
             tokenizer = Tokenizer.from_str(text)
             kind = json.loads(text)["model"]["type"]
+            tokens = sorted(tokenizer.get_vocab().values())
+            if tokens != list(range(len(tokens))):
+                raise ValueError("its tokens have gaps")
         except Exception as error:  # the library raises nothing narrower
             raise ArtefactError(
                 f"the lyric tokenizer is damaged ({error}). Copy or train the model again."
             ) from error
-        tokens = sorted(tokenizer.get_vocab().values())
         if kind != "BPE" or not set(ByteLevel.alphabet()) <= tokenizer.get_vocab().keys():
             raise ArtefactError(
                 "the lyric tokenizer is not a byte-level BPE. Use the one that was trained with the model."
-            )
-        if tokens != list(range(len(tokens))):
-            raise ArtefactError(
-                "the lyric tokenizer is damaged (its tokens have gaps). Copy or train the model again."
             )
         return cls(tokenizer)
 
@@ -108,7 +95,7 @@ class LyricTokenizer:
 def pad(
     token_lists: Sequence[Sequence[int]],
 ) -> tuple[Int[np.ndarray, "tracks tokens"], Int[np.ndarray, " tracks"]]:
-    """Tokens of each text, filled up with 0 to the longest, and how many each has; both int64."""
+    """Tokens of each text, padded with 0 to the longest, and the lengths; both int64."""
     lengths = np.array([len(tokens) for tokens in token_lists], dtype=np.int64)
     padded = np.zeros((len(lengths), lengths.max(initial=0)), dtype=np.int64)
     for row, tokens in zip(padded, token_lists, strict=True):
@@ -118,13 +105,12 @@ def pad(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep the library from starting threads: it complains, at every later fork, that it had some."""
+    """Keep the library from starting threads: it would complain of them at every later fork."""
     before = os.environ.get("TOKENIZERS_PARALLELISM")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["TOKENIZERS_PARALLELISM"]
-        else:
+        del os.environ["TOKENIZERS_PARALLELISM"]
+        if before is not None:
             os.environ["TOKENIZERS_PARALLELISM"] = before

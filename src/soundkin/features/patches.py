@@ -1,4 +1,4 @@
-"""Patches: runs of frames of one fixed length, which is what the network hears at a time."""
+"""Patches: runs of frames of one fixed length, the input of the network."""
 
 from collections.abc import Iterable, Iterator
 
@@ -18,10 +18,9 @@ class PatchConfig(Config):
 
 
 def patch_starts(frames: int, patch: PatchConfig) -> list[int]:
-    """First frames of the patches that cover a track; the last one is aligned to the end, so that nothing is
-    lost.
+    """First frames of the patches that cover a track; the last one is aligned to the end.
 
-    A track shorter than a patch has one, from 0, tiled by `tile`.
+    A track shorter than a patch has one, from 0, repeated by `tile`.
     """
     last = max(0, frames - patch.frames)
     return [*range(0, last, patch.hop_frames), last]
@@ -37,15 +36,13 @@ def tile(log_mel: Float32[Tensor, "frames mels"], frames: int) -> Float32[Tensor
 def stream_patches(
     blocks: Iterable[Float32[Tensor, "frames mels"]], patch: PatchConfig
 ) -> Iterator[tuple[int, Float32[Tensor, "patch_frames mels"]]]:
-    """Yield `(start_frame, patch)` for the starts of `patch_starts`, holding no more than a patch and a
-    block.
-    """
+    """Yield `(start_frame, patch)` as in `patch_starts`, holding no more than a patch and a block."""
     held: Tensor | None = None
     held_start = next_start = 0
     for block in blocks:
         held = block if held is None else torch.cat([held, block])
         end = held_start + len(held)
-        while next_start + patch.frames < end:  # one that ends exactly here may be the last: see below
+        while next_start + patch.frames < end:  # a patch that ends exactly here may be the last: see below
             yield next_start, held[next_start - held_start :][: patch.frames]
             next_start += patch.hop_frames
         keep_from = max(held_start, min(next_start, end - patch.frames))

@@ -3,7 +3,7 @@
 from soundkin.models.lyrics_encoder import LyricsConfig, LyricTokens
 from soundkin.models.network import TrackNetwork, build_network
 from soundkin.models.network_config import ConvConfig, NetworkConfig
-from soundkin.models.patch_pooling import PATCH_POOLINGS
+from soundkin.models.pooling import PATCH_POOLINGS
 
 __all__ = [
     "PATCH_POOLINGS",

@@ -1,8 +1,6 @@
-"""Lyrics: a text network over subword tokens, and the fusion of what it reads with the track vector of the
-audio.
+"""Lyrics: a text network over subword tokens, and its fusion with the track vector of the audio.
 
-Most tracks have no lyrics at hand: their vector is that of the audio, and lyrics only move a vector.
-`LyricFusion` says what that guarantees.
+Most tracks have no lyrics: their vector is that of the audio, and lyrics only move a vector.
 """
 
 from typing import NamedTuple
@@ -16,7 +14,7 @@ from soundkin.shapes import Float, Int, typechecked
 
 
 class LyricsConfig(Config):
-    """What the text network is made of, and how it is trained.
+    """Settings of the text network and its training.
 
     `vocabulary_size` counts the padding and 256 bytes, so that any script can be spelt.
     """
@@ -24,19 +22,13 @@ class LyricsConfig(Config):
     vocabulary_size: int = Field(4096, ge=257, description="at most this many different tokens")
     token_size: PositiveInt = 64
     state_size: PositiveInt = Field(64, description="of the GRU, in each direction")
-    most_tokens: PositiveInt = Field(512, description="what is longer is cut there")
-    window_tokens: PositiveInt = Field(
-        32, description="the GRU reads windows of so many tokens, side by side"
-    )
-    modality_dropout: float = Field(
-        0.5, ge=0.0, lt=1.0, description="share of the lyrics that training withholds"
-    )
+    most_tokens: PositiveInt = Field(512, description="longer texts are cut there")
+    window_tokens: PositiveInt = Field(32, description="length of the windows that the GRU reads in parallel")
+    modality_dropout: float = Field(0.5, ge=0.0, lt=1.0, description="share of lyrics dropped in training")
 
 
 class LyricTokens(NamedTuple):
-    """The lyrics of a batch: tokens from 1 on, 0 where a text is shorter than the longest; length 0 for no
-    lyrics.
-    """
+    """Lyrics of a batch: tokens from 1 on, padded with 0; length 0 means no lyrics."""
 
     tokens: Int[Tensor, "tracks tokens"]
     lengths: Int[Tensor, " tracks"]
@@ -45,13 +37,12 @@ class LyricTokens(NamedTuple):
 class LyricEncoder(nn.Module):
     """A GRU over tokens in each direction, averaged over the text.
 
-    They read windows: a GRU takes one token after the other, and 512 of them cost more time than all of the
-    audio.
+    It reads windows in parallel: one run over 512 tokens would cost more time than all of the audio.
     """
 
     def __init__(self, config: LyricsConfig) -> None:
         super().__init__()
-        self.config = config
+        self.window_tokens = config.window_tokens
         self.text_size = 2 * config.state_size
         self.embedding = nn.Embedding(config.vocabulary_size, config.token_size)
         self.forwards = nn.GRU(config.token_size, config.state_size, batch_first=True)
@@ -71,11 +62,10 @@ class LyricEncoder(nn.Module):
 
     def _mean_state(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Mean GRU state [texts, text] over the tokens of texts that all have some."""
-        window = self.config.window_tokens
+        window = self.window_tokens
         windows = -(-int(lengths.max()) // window)
-        tokens = nn.functional.pad(
-            tokens[:, : windows * window], (0, max(0, windows * window - tokens.shape[1]))
-        )
+        missing = max(0, windows * window - tokens.shape[1])
+        tokens = nn.functional.pad(tokens[:, : windows * window], (0, missing))
         starts = torch.arange(0, windows * window, window, device=lengths.device)
         window_lengths = (lengths[:, None] - starts).clamp(0, window).flatten()
         used = window_lengths.nonzero().squeeze(1)
@@ -86,7 +76,7 @@ class LyricEncoder(nn.Module):
     def _summed_states(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Sum of the states [windows, text] over each window; `lengths` is [windows, 1].
 
-        Padding comes last in both directions, so that no state of a token knows of it. Packed sequences would
+        Padding comes last in both directions, so no state of a token depends on it. Packed sequences would
         serve as well, but the time of their backward pass grows with the square of the length.
         """
         places = torch.arange(tokens.shape[1], device=tokens.device)
@@ -99,20 +89,20 @@ class LyricEncoder(nn.Module):
 class LyricFusion(nn.Module):
     """Lets lyrics move the track vector of the audio.
 
-        heard  = none + gate * (text - none)                         gate in (0, 1) for each feature of the
-        text vector = audio + layers(audio, heard) - layers(audio, none)
+        gated  = none + gate * (text - none)                       gate in (0, 1) for each feature of the text
+        vector = audio + layers(audio, gated) - layers(audio, none)
 
-    So the change is what the words make different from no words. For a track without lyrics it is zero,
-    whatever has been learnt: its vector is that of the audio, bit for bit, and a batch without lyrics trains
-    the audio network as if there were no text network. What a plain `audio + layers(audio, text)` would learn
-    for every track that has lyrics, whatever they say, cancels out: it would set those tracks apart from the
-    others in one index. In training, lyrics are withheld at random, so that the audio network also learns
-    from the tracks whose words give the answer away. It starts as the vector of the audio for all tracks.
+    The change is what the words add to no words: for a track without lyrics it is zero whatever has been
+    learnt, bit for bit, and a batch without lyrics trains the audio network as if there were no text network.
+    A plain `audio + layers(audio, text)` would also learn an offset of all tracks that have lyrics, which
+    would set them apart from the others in one index. In training, lyrics are dropped at random
+    (`modality_dropout`), so that the audio network also learns from tracks whose words give the answer away.
+    Initially all vectors are those of the audio.
 
     The gate is that of J. Arevalo et al., "Gated Multimodal Units for Information Fusion" (2017).
 
-    `gate_mean` tells how far the gate stood open in the last batch, over the tracks whose lyrics were read: a
-    tensor without gradient, None where there was no such track.
+    `gate_mean` is the mean gate over the tracks whose lyrics were read in the last batch: a tensor without
+    gradient, None if there were none.
     """
 
     def __init__(self, config: LyricsConfig, embedding_size: int) -> None:
@@ -134,23 +124,15 @@ class LyricFusion(nn.Module):
         self.gate_mean = None
         if lyrics is None:
             return vectors
-        rows = self._read(lyrics.lengths)
+        rows = lyrics.lengths.nonzero().squeeze(1)
+        if self.training:
+            rows = rows[(torch.rand(len(rows)) >= self.modality_dropout).to(rows.device)]
         if not len(rows):
             return vectors
         audio, none = vectors[rows], self.encoder.none
         text = self.encoder(LyricTokens(lyrics.tokens[rows], lyrics.lengths[rows])).to(vectors.dtype)
         gate = self.gate(torch.cat([audio, text], dim=1)).sigmoid()
         self.gate_mean = gate.detach().mean()
-        change = self._layers(audio, none + gate * (text - none)) - self._layers(audio, none.expand_as(text))
-        return vectors.index_add(0, rows, change.to(vectors.dtype))
-
-    def _read(self, lengths: Tensor) -> Tensor:
-        """Int [read]: the tracks whose lyrics are there, and not withheld."""
-        rows = lengths.nonzero().squeeze(1)
-        if not self.training:
-            return rows
-        return rows[(torch.rand(len(rows)) >= self.modality_dropout).to(rows.device)]
-
-    def _layers(self, audio: Tensor, text: Tensor) -> Tensor:
-        changed: Tensor = self.layers(torch.cat([audio, text], dim=1))
-        return changed
+        with_words = self.layers(torch.cat([audio, none + gate * (text - none)], dim=1))
+        without = self.layers(torch.cat([audio, none.expand_as(text)], dim=1))
+        return vectors.index_add(0, rows, (with_words - without).to(vectors.dtype))

@@ -5,15 +5,13 @@ from torch import Tensor, nn
 
 from soundkin.models.lyrics_encoder import LyricFusion, LyricTokens
 from soundkin.models.network_config import NetworkConfig
-from soundkin.models.patch_pooling import PATCH_POOLINGS
+from soundkin.models.pooling import PATCH_POOLINGS
 from soundkin.models.time_conv import TimeConvNetwork
 from soundkin.shapes import Bool, Float, Int, typechecked
 
 
 class TrackNetwork(nn.Module):
-    """Hears tracks of any length: a trunk over each patch, patch pooling, and the lyrics joined in where
-    asked for.
-    """
+    """Tracks of any length to vectors: a trunk over each patch, patch pooling, and lyrics if configured."""
 
     def __init__(self, config: NetworkConfig, mel_bands: int, chroma_bands: int = 0) -> None:
         super().__init__()
@@ -24,7 +22,7 @@ class TrackNetwork(nn.Module):
 
     @typechecked
     def patches(self, log_mel: Float[Tensor, "patches mels frames"]) -> Float[Tensor, "patches embedding"]:
-        """One vector a patch; the patches may be of any tracks."""
+        """One vector a patch."""
         vectors: Tensor = self.trunk(log_mel)
         return vectors
 
@@ -35,9 +33,7 @@ class TrackNetwork(nn.Module):
         mask: Bool[Tensor, "tracks most"],
         lyrics: LyricTokens | None = None,
     ) -> Float[Tensor, "tracks embedding"]:
-        """One vector a track from its patch vectors in order of time, where `mask` says which places hold
-        one.
-        """
+        """One vector a track from its patch vectors in order of time; `mask` marks the real ones."""
         vectors: Tensor = self.patch_pooling(patch_vectors, mask)
         return self.lyric_fusion(vectors, lyrics) if self.lyric_fusion else vectors
 
@@ -48,14 +44,12 @@ class TrackNetwork(nn.Module):
         lengths: Int[Tensor, " tracks"],
         lyrics: LyricTokens | None = None,
     ) -> Float[Tensor, "tracks embedding"]:
-        """Track vectors from a batch that holds the patches of one track after another's, `lengths` of each."""
+        """Track vectors from the patches of all tracks in a row, `lengths` of each."""
         return self.tracks(*by_track(self.patches(log_mel), lengths), lyrics)
 
 
 def build_network(config: NetworkConfig, mel_bands: int, chroma_bands: int = 0) -> TrackNetwork:
-    """A network with fresh weights, drawn from torch's global generator, for frames of mel bands and then
-    chroma.
-    """
+    """A network with random weights from torch's global generator; frames hold mel bands, then chroma."""
     return TrackNetwork(config, mel_bands, chroma_bands)
 
 
@@ -63,9 +57,7 @@ def build_network(config: NetworkConfig, mel_bands: int, chroma_bands: int = 0) 
 def by_track(
     patch_vectors: Float[Tensor, "patches embedding"], lengths: Int[Tensor, " tracks"]
 ) -> tuple[Float[Tensor, "tracks most embedding"], Bool[Tensor, "tracks most"]]:
-    """Patch vectors put under their tracks, short tracks filled up with zeros, and a mask of what is no
-    filling.
-    """
+    """Patch vectors grouped by track, padded with zeros, and the mask of real ones."""
     mask = torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
     padded = patch_vectors.new_zeros(*mask.shape, patch_vectors.shape[1])
     return padded.masked_scatter(mask[..., None], patch_vectors), mask

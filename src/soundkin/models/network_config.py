@@ -1,4 +1,4 @@
-"""What the network is made of: plain settings, stored with the model."""
+"""Settings of the network, stored with the model."""
 
 from typing import Literal, Self
 
@@ -6,8 +6,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from soundkin.config import Config
 from soundkin.models.lyrics_encoder import LyricsConfig
-from soundkin.models.patch_pooling import PatchPoolingName
-from soundkin.models.time_pooling import TimePoolingName
+from soundkin.models.pooling import PatchPoolingName, TimePoolingName
 
 
 class ConvConfig(Config):
@@ -27,14 +26,12 @@ class ConvConfig(Config):
     @model_validator(mode="after")
     def _keeps_frames(self) -> Self:
         if self.padded and self.width % 2 == 0:
-            raise ValueError(
-                f"width={self.width} is even, and a padded convolution needs an odd one to keep frames"
-            )
+            raise ValueError(f"width={self.width} is even; a padded convolution needs an odd one")
         return self
 
 
 class NetworkConfig(Config):
-    """What the network is made of. The default is the one that measured best for its cost (docs/results.md)."""
+    """Settings of the network. The default is the one that measured best for its cost (docs/results.md)."""
 
     convolutions: tuple[ConvConfig, ...] = (
         ConvConfig(filters=160, width=5, stride=2, padded=True),
@@ -51,9 +48,9 @@ class NetworkConfig(Config):
     harmony_filters: PositiveInt = Field(32, description="over the chroma, where the front end makes any")
     dense: tuple[PositiveInt, ...] = (256,)
     shortcut: bool = Field(
-        True, description="a linear layer beside the dense ones, which training starts as whitening"
+        True, description="a linear layer parallel to the dense ones, initialised by whitened PCA"
     )
     embedding_size: PositiveInt = 128
     dropout: float = Field(0.1, ge=0.0, lt=1.0)
     patch_pooling: PatchPoolingName = "mean"
-    lyrics: LyricsConfig | None = Field(None, description="hear the words too, where a track has them")
+    lyrics: LyricsConfig | None = Field(None, description="read the lyrics too, where a track has them")

@@ -11,9 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from soundkin.models.harmony import HarmonyLevel
 from soundkin.models.network_config import ConvConfig, NetworkConfig
-from soundkin.models.time_pooling import TimePooling
+from soundkin.models.pooling import TimePooling
 from soundkin.shapes import Float, typechecked
 
 
@@ -34,14 +33,36 @@ class ConvBlock(nn.Module):
     def forward(self, features: Float[Tensor, "batch inputs frames"]) -> Float[Tensor, "batch filters less"]:
         """Frame features to the next frame features."""
         output = nn.functional.relu(self.norm(self.conv(features)), inplace=True)
-        if self.residual:
-            output = output + features
-        pooled: Tensor = self.pool(output)
+        pooled: Tensor = self.pool(output + features if self.residual else output)
         return pooled
 
 
+class HarmonyLevel(nn.Module):
+    """Chroma of a patch to `size` numbers that no transposition by whole bands changes.
+
+    Each filter spans one octave and is applied at every transposition; its maximum and mean over them are the
+    same for a piece in any key. After A. Elowsson, A. Friberg, "Modeling Music Modality with a Key-Class
+    Invariant Pitch Chroma CNN" (2019).
+    """
+
+    def __init__(self, chroma_bands: int, filters: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, filters, chroma_bands)
+        self.size = 2 * filters
+
+    @typechecked
+    def forward(self, chroma: Float[Tensor, "batch chroma frames"]) -> Float[Tensor, "batch harmony"]:
+        """Maximum and mean over the transpositions of each filter's response to the mean chroma."""
+        profile = chroma.mean(dim=2)
+        profile = profile - profile.mean(dim=1, keepdim=True)
+        profile = profile / (profile.square().mean(dim=1, keepdim=True) + 1e-4).sqrt()  # loudness drops out
+        two_octaves = torch.cat([profile, profile[:, :-1]], dim=1)
+        responses = self.conv(two_octaves[:, None]).relu()
+        return torch.cat([responses.amax(dim=2), responses.mean(dim=2)], dim=1)
+
+
 class Level(NamedTuple):
-    """A part of what is pooled: how many numbers, and how many convolutions have made them."""
+    """A part of the pooled vector: its size, and the number of convolutions before it."""
 
     size: int
     depth: int
@@ -57,12 +78,8 @@ class TimeConvNetwork(nn.Module):
         # Running mean and deviation of each mel band over the training patches.
         self.input_norm = nn.BatchNorm1d(mel_bands, affine=False) if normalised else nn.Identity()
         widths = [mel_bands, *(convolution.filters for convolution in config.convolutions)]
-        self.blocks = nn.Sequential(
-            *(
-                ConvBlock(inputs, block, normalised)
-                for inputs, block in zip(widths, config.convolutions, strict=False)
-            )
-        )
+        blocks = zip(widths, config.convolutions, strict=False)
+        self.blocks = nn.Sequential(*(ConvBlock(inputs, block, normalised) for inputs, block in blocks))
         self.time_pooling = TimePooling(config.time_pooling)
         self.multi_level = config.multi_level
         self.harmony = HarmonyLevel(chroma_bands, config.harmony_filters) if chroma_bands else None
@@ -85,16 +102,11 @@ class TimeConvNetwork(nn.Module):
         return vectors if self.shortcut is None else vectors + self.shortcut(pooled)
 
     def pooled(self, log_mel: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch pooled"]:
-        """What is heard at every level, pooled over time and normalised: what the dense layers make a vector
-        of.
-
-        As `levels` says: one after the other, the input first, harmony last.
-        """
+        """Input of the dense layers: the `levels` pooled over time and normalised, harmony last."""
         levels = [self.input_norm(log_mel[:, : self.mel_bands])]
         for block in self.blocks:
             levels.append(block(levels[-1]))
-        heard = levels if self.multi_level else levels[-1:]
-        pooled = [self.time_pooling(level) for level in heard]
+        pooled = [self.time_pooling(level) for level in (levels if self.multi_level else levels[-1:])]
         if self.harmony:
             pooled.append(self.harmony(log_mel[:, self.mel_bands :]))
         normalised: Tensor = self.pooled_norm(torch.cat(pooled, dim=1))
@@ -112,7 +124,7 @@ def _dense_layers(inputs: int, config: NetworkConfig) -> nn.Sequential:
 
 
 def _minimum_frames(convolutions: tuple[ConvConfig, ...]) -> int:
-    """The shortest patch that leaves one frame after every convolution and pooling, found from the end."""
+    """The shortest patch that leaves one frame after every convolution and pooling."""
     frames = 1
     for config in reversed(convolutions):
         frames = (frames * config.pool - 1) * config.stride + 1

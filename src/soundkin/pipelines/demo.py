@@ -11,7 +11,6 @@ from soundkin.corpus.synthesise import is_synthesised, synthesise
 from soundkin.errors import CatalogError, Skipped, UsageError
 from soundkin.evaluation.evaluation_report import Evaluation
 from soundkin.evaluation.label_questions import column_values
-from soundkin.features.front_ends import identified
 from soundkin.pipelines.answers import Answer
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
@@ -57,7 +56,7 @@ def demo(
     experiment = "demo" if music in (None, run_dir / "music") else "own"
     places = [f"catalog={catalog}", f"run_dir={run_dir}", f"experiment={experiment}"]
     wanted = compose([*places, *overrides])  # what is wrong with it is told before anything is made
-    check_settings(wanted.model_copy(update={"features": identified(wanted.features)}))
+    check_settings(wanted.model_copy(update={"features": wanted.features.identified()}))
     if music is None:
         if not is_synthesised(run_dir, CorpusConfig()):
             _say("synthesise", "a small corpus of audio files, tagged, with listeners and their plays")

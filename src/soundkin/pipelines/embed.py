@@ -44,15 +44,13 @@ def embed_catalog(
     from soundkin.catalog.table import read_catalog
     from soundkin.embedding.embedder import load
     from soundkin.embedding.export import embed_tracks
-    from soundkin.features.external import ExternalFrontEnd
 
     model, catalog, output = Path(model), Path(catalog), Path(output)
     if workers < 1:
         raise UsageError(f"workers={workers}: give at least 1.")
     tracks, embedder = read_catalog(catalog), load(model, vectors)
     front_end = embedder.bundle.front_end
-    if isinstance(front_end, ExternalFrontEnd):
-        front_end.warn_of_another_table()
+    front_end.warn_of_another_table()
     if not replace:
         _keep_vectors_of_another_model(output, embedder.hash)
     return embed_tracks(embedder, tracks, output, model, catalog, workers, patches)

@@ -27,7 +27,6 @@ from soundkin.evaluation.neighbour_verdicts import neighbour_verdicts
 from soundkin.evaluation.robustness import robustness
 from soundkin.evaluation.systems import System, SystemVectors
 from soundkin.evaluation.triplet_agreement import triplet_agreement
-from soundkin.features.front_ends import takes_audio
 
 COLD_START_NOTE = (
     "Offered: the tracks of the {split} split, to users who are known by the tracks of the train split. "
@@ -149,7 +148,7 @@ def _read_cold_start(
 
 
 def _takes_audio(system: System) -> bool:
-    return system.bundle is not None and takes_audio(system.bundle.front_end)
+    return system.bundle is not None and system.bundle.front_end.takes_audio
 
 
 def _fairness(evidence: Evidence, judged: SystemVectors, scores: LabelScores, random_seed: int) -> Fairness:

@@ -10,7 +10,6 @@ from soundkin.catalog.table import read_catalog
 from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.model_card import training_data
 from soundkin.errors import Skipped
-from soundkin.features.front_ends import identified
 from soundkin.tasks.user_side import UserSide
 from soundkin.training.checks import check, warn_of_unused_files
 from soundkin.training.compose import compose, compose_sweep
@@ -56,7 +55,7 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
         UsageError: the file that frozen features come from cannot be used.
         OutputError: the run's folder cannot be written, or another run is at work in it.
     """
-    config = config.model_copy(update={"features": identified(config.features)})
+    config = config.model_copy(update={"features": config.features.identified()})
     folder = RunFolder(config, read_catalog(config.catalog, config.data.no_artist))
     if not again:
         folder.refuse_another()

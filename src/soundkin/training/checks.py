@@ -13,8 +13,6 @@ from soundkin.catalog.table import Catalog
 from soundkin.config import nearest
 from soundkin.errors import CatalogError, ConfigError
 from soundkin.features.augment import AugmentConfig
-from soundkin.features.external import ExternalFrontEnd
-from soundkin.features.front_ends import takes_audio
 from soundkin.models import build_network
 from soundkin.tasks import TASKS, TaskConfig
 from soundkin.tasks.user_side import UserSide
@@ -88,7 +86,7 @@ def _check_network(config: TrainConfig) -> None:
     """Raise ConfigError where the network cannot read the patches, or frozen features are to be changed as
     sound is.
     """
-    if isinstance(config.features, ExternalFrontEnd):
+    if not config.features.makes_log_mels:
         _refuse_changes_of_sound(config.data.augment)
     network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
     if config.patch.frames < network.minimum_frames:
@@ -120,7 +118,7 @@ def _check_some_audio(config: TrainConfig, train: Catalog) -> None:
     later.
     """
     paths = train.audio_paths()
-    if takes_audio(config.features) and not any(path.is_file() for path in paths):
+    if config.features.takes_audio and not any(path.is_file() for path in paths):
         raise CatalogError(
             f"{train.source}: no training track can be heard: none of the {len(paths)} files is there, such as "
             f"{paths[0]}. Mend the paths, or put the files back."

@@ -18,7 +18,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from soundkin.config import validate
 from soundkin.errors import ConfigError
-from soundkin.features.external import ExternalFrontEnd
+from soundkin.features.frontends.vector_table import VectorTableFrontEnd
 from soundkin.files import sha256_of_text
 from soundkin.tasks import TASKS
 from soundkin.training.overrides import SEE_HELP, Overrides, config_folder, unknown_choice, unknown_key
@@ -123,7 +123,7 @@ def _register_defaults() -> None:
     defaults = TrainConfig(catalog=Path(), run_dir=Path()).model_dump(mode="json") | placeholders
     store.store("defaults", defaults | {"task": {}, "features": {}})
     store.store("log_mel_defaults", defaults["features"], group="features")
-    external = ExternalFrontEnd(path=Path()).model_dump(mode="json") | {"path": "???"}
+    external = VectorTableFrontEnd(path=Path()).model_dump(mode="json") | {"path": "???"}
     store.store("external_defaults", external, group="features")
     for name, task in TASKS.items():
         store.store(f"{name}_defaults", {name: task.config_kind().model_dump(mode="json")}, group="task")

@@ -14,7 +14,6 @@ from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError, ConfigError, Skipped
 from soundkin.features.cache import MelCache, build_cache
-from soundkin.features.front_ends import track_inputs
 from soundkin.files import replacing
 from soundkin.tasks import ProxyTask
 from soundkin.training.batches import Batch, Drawing, EpochSteps, HeldOutTracks, PatchBatches
@@ -55,7 +54,7 @@ def prepare(plan: Plan) -> PreparedData:
     used = splits.isin(["train", "valid"]).to_numpy()
     folder = config.data.cache_folder or config.run_dir.parent / "cache"
     wanted = catalog.select(used)
-    sounds = track_inputs(config.features, wanted.audio_paths(), wanted.track_ids)
+    sounds = config.features.track_inputs(wanted.audio_paths(), wanted.track_ids)
     build = build_cache(sounds, config.features, folder, config.data.cache_workers, config.data.cache_seconds)
     key_of = dict(zip(wanted.track_ids, build.keys, strict=True))
     keys = pd.Series([key_of.get(track_id) for track_id in catalog.track_ids], dtype=object)

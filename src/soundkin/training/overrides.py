@@ -17,7 +17,7 @@ from hydra.errors import HydraException
 
 from soundkin.config import Config, nearest
 from soundkin.errors import ConfigError
-from soundkin.features.external import ExternalFrontEnd
+from soundkin.features.frontends.external import ExternalFrontEnd
 from soundkin.tasks import TASKS
 from soundkin.training.run_config import TrainConfig
 

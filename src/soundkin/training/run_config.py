@@ -8,8 +8,8 @@ from pydantic import Field, NonNegativeInt, PositiveInt, create_model
 from soundkin.catalog.splits import SplitConfig
 from soundkin.config import Config
 from soundkin.features.augment import AugmentConfig
-from soundkin.features.front_ends import AnyFrontEnd
-from soundkin.features.log_mel import FrontEnd
+from soundkin.features.frontends import AnyFrontEnd
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import NetworkConfig
 from soundkin.tasks import TASKS
@@ -112,7 +112,7 @@ class TrainConfig(Config):
     triplets: Path | None = Field(None, description="anchor_id, closer_id, farther_id[, annotator_id]")
     playlists: Path | None = Field(None, description="playlist_id, track_id; or an .m3u, or a folder of them")
     random_seed: NonNegativeInt = 0
-    features: AnyFrontEnd = FrontEnd()
+    features: AnyFrontEnd = LogMelFrontEnd()
     patch: PatchConfig = PatchConfig()
     model: NetworkConfig = NetworkConfig()
     task: TaskConfigs = TaskConfigs()

@@ -28,7 +28,6 @@ from soundkin.catalog.splits import SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog
 from soundkin.config import validate
 from soundkin.errors import ConfigError, Skipped
-from soundkin.features.external import ExternalFrontEnd
 from soundkin.files import (
     explaining_output,
     locked,
@@ -64,8 +63,8 @@ class Inputs:
         """As the files are now; one that is not there has no hash."""
         columns = {str(name): _sha256_of_cells(catalog.frame[name]) for name in catalog.frame}
         files = {key: sha256_of(path) for key, path in files_used(config).items() if path.is_file()}
-        if isinstance(config.features, ExternalFrontEnd):
-            files["features.path"] = config.features.sha256 or ""
+        if config.features.file_sha256 is not None:
+            files["features.path"] = config.features.file_sha256
         if config.model.lyrics:
             files["lyrics"] = sha256_of_text("\0".join(lyrics_of(catalog)))
         return cls(columns, files)

@@ -15,18 +15,18 @@ from torch import Tensor
 
 from soundkin.config import validate
 from soundkin.errors import ConfigError
-from soundkin.features.chroma import FRAMES_A_WINDOW, LOWEST_HZ, pitch_filterbank
-from soundkin.features.log_mel import FrontEnd, LogMel, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMel, LogMelFrontEnd
+from soundkin.features.spectra import FRAMES_A_WINDOW, LOWEST_HZ, pitch_filterbank
 
-FRONT_END = FrontEnd(chroma_bands=24)
-AS_IT_IS = FrontEnd(chroma_bands=24, level_db=None, silence_db=None)
-SMALL = FrontEnd(
+FRONT_END = LogMelFrontEnd(chroma_bands=24)
+AS_IT_IS = LogMelFrontEnd(chroma_bands=24, level_db=None, silence_db=None)
+SMALL = LogMelFrontEnd(
     sample_rate_hz=8_000, window_samples=64, hop_samples=24, mel_bands=8, high_hz=4_000, chroma_bands=12
 )
 NOISE = torch.randn(40_000, generator=torch.Generator().manual_seed(0))
 
 
-def chroma_of(waveform: Tensor, front_end: FrontEnd = FRONT_END) -> Tensor:
+def chroma_of(waveform: Tensor, front_end: LogMelFrontEnd = FRONT_END) -> Tensor:
     return LogMel(front_end)(waveform)[:, front_end.mel_bands :]
 
 
@@ -65,7 +65,7 @@ def test_a_major_chord_is_told_from_a_minor_one() -> None:
 def test_silence_is_zero_and_mels_stay_as_they_are() -> None:
     assert not LogMel(FRONT_END)(torch.zeros(20_000)).any()
     waveform = torch.from_numpy(tune(22_050).mean(1))
-    assert torch.equal(LogMel(FRONT_END)(waveform)[:, :96], LogMel(FrontEnd())(waveform))
+    assert torch.equal(LogMel(FRONT_END)(waveform)[:, :96], LogMel(LogMelFrontEnd())(waveform))
 
 
 @settings(max_examples=40, deadline=None)
@@ -100,10 +100,10 @@ def test_other_rates_give_the_same_chroma(tmp_path: Path, sample_rate_hz: int, l
         tmp_path / "a.wav", soxr.resample(low, 22_050, sample_rate_hz, quality="VHQ"), sample_rate_hz, "FLOAT"
     )
     expected = chroma_of(torch.from_numpy(np.asarray(low)))
-    found = log_mel_of_file(tmp_path / "a.wav", AS_IT_IS).log_mel[:, 96:]
+    found = AS_IT_IS.frames(tmp_path / "a.wav")[:, 96:]
     assert (found[10:120] - expected[10:120]).abs().max() < largest
 
 
 def test_bands_between_the_semitones_are_refused() -> None:
     with pytest.raises(ConfigError, match="chroma_bands=20"):
-        validate(FrontEnd, {"chroma_bands": 20}, "features")
+        validate(LogMelFrontEnd, {"chroma_bands": 20}, "features")
