@@ -11,7 +11,14 @@ from soundkin.embedding.known_users import KnownUsers
 from soundkin.errors import CatalogError, UsageError
 from soundkin.evaluation.cold_start import ALL, SEEN, UNSEEN, ColdStart, cold_start, read_cold_start
 from soundkin.evaluation.fairness import fairness
-from soundkin.evaluation.user_rankings import BOUND, KNOWN_POPULARITY, POPULARITY, SHUFFLED, user_rankings
+from soundkin.evaluation.user_rankings import (
+    BOUND,
+    KNOWN_POPULARITY,
+    POPULARITY,
+    SHUFFLED,
+    user_rankings,
+    without_known,
+)
 from soundkin.tasks.latent_factors import LatentFactorsConfig, LatentFactorsTask
 
 
@@ -141,23 +148,24 @@ def of_matrix(matrix, users, track_ids):
     return {(users[row], track_ids[column]) for row, column in zip(*matrix.nonzero(), strict=True)}
 
 
+def new_plays(split):
+    return without_known(split.plays, split.before)
+
+
 def of_frame(frame, users, track_ids):
     kept = frame["user_id"].isin(users) & frame["track_id"].isin(track_ids)
     return set(zip(frame["user_id"][kept], frame["track_id"][kept], strict=True))
 
 
 def test_users_are_known_by_the_known_tracks_and_asked_for_the_held_out_ones(planted):
-    whole = offers(planted).splits[0]
-    frame, ids = planted.frame(), np.array(planted.catalog.track_ids)
-    assert whole.known_ids == ids[planted.known].tolist()
-    assert of_matrix(whole.liked, whole.users, whole.known_ids) == of_frame(
-        frame, whole.users, whole.known_ids
-    )
-    assert of_matrix(whole.plays, whole.users, whole.held_out_ids) == of_frame(
-        frame, whole.users, whole.held_out_ids
-    )
+    splits = offers(planted)
+    whole, frame, ids = splits.splits[0], planted.frame(), planted.catalog.track_ids
+    assert np.array_equal(splits.known, planted.known) and np.array_equal(whole.parts[ALL], ~planted.known)
+    assert of_matrix(whole.liked, whole.users, ids) == of_frame(frame, whole.users, ids)
+    assert of_matrix(whole.plays, whole.users, ids) == of_frame(frame, whole.users, ids)
     assert whole.before is None and whole.popularity is None
-    assert (whole.bound[0].shape[0], whole.bound[1].shape[0]) == (len(whole.users), 50)
+    assert (whole.bound[0].shape[0], whole.bound[1].shape[0]) == (len(whole.users), 200)
+    assert splits.needed_ids() == set(ids)
 
 
 def test_before_a_cutoff_users_are_known_after_it_they_are_judged(planted):
@@ -166,16 +174,11 @@ def test_before_a_cutoff_users_are_known_after_it_they_are_judged(planted):
     frame = planted.frame()
     cutoff = np.sort(frame["timestamp"])[int(0.8 * len(frame))]
     early, late = frame[frame["timestamp"] < cutoff], frame[frame["timestamp"] >= cutoff]
-    assert of_matrix(later.liked, later.users, later.known_ids) == of_frame(
-        early, later.users, later.known_ids
-    )
-    assert of_matrix(later.before, later.users, later.held_out_ids) == of_frame(
-        early, later.users, later.held_out_ids
-    )
-    assert of_matrix(later.new_plays, later.users, later.held_out_ids) == of_frame(
-        late, later.users, later.held_out_ids
-    )
-    everybodys = early["track_id"].value_counts().reindex(later.held_out_ids, fill_value=0)
+    ids = planted.catalog.track_ids
+    assert of_matrix(later.liked, later.users, ids) == of_frame(early, later.users, ids)
+    assert of_matrix(later.before, later.users, ids) == of_frame(early, later.users, ids)
+    assert of_matrix(new_plays(later), later.users, ids) == of_frame(late, later.users, ids)
+    everybodys = early["track_id"].value_counts().reindex(ids, fill_value=0)
     assert later.popularity.tolist() == everybodys.tolist()
     assert set(later.users) < set(whole.users)
     day = pd.Timestamp(cutoff, unit="s")
@@ -214,11 +217,11 @@ def test_ratings_of_unknown_time_are_on_no_side_and_no_news(planted, tmp_path):
     frame.loc[frame.index % 3 == 0, "timestamp"] = None
     frame.to_csv(some.ratings, index=False)
     later = offers(some).splits[1]
-    untimed = of_frame(frame[frame["timestamp"].isna()], later.users, later.held_out_ids)
-    assert untimed <= of_matrix(later.before, later.users, later.held_out_ids)
-    assert not untimed & of_matrix(later.new_plays, later.users, later.held_out_ids)
-    unknown = of_frame(frame[frame["timestamp"].isna()], later.users, later.known_ids)
-    assert not unknown & of_matrix(later.liked, later.users, later.known_ids)
+    ids = planted.catalog.track_ids
+    untimed = of_frame(frame[frame["timestamp"].isna()], later.users, ids)
+    assert untimed <= of_matrix(later.before, later.users, ids)
+    assert not untimed & of_matrix(new_plays(later), later.users, ids)
+    assert not untimed & of_matrix(later.liked, later.users, ids)
 
 
 def test_tracks_of_seen_and_unseen_artists_are_told_apart_where_there_are_both(planted):
@@ -226,12 +229,11 @@ def test_tracks_of_seen_and_unseen_artists_are_told_apart_where_there_are_both(p
     of_seen[:150:5] = True  # one track by each known artist
     found = offers(planted, known=planted.known & ~of_seen, held_out=~planted.known | of_seen)
     parts = found.splits[0].parts
-    ids = np.array(found.splits[0].held_out_ids)
+    ids = np.array(planted.catalog.track_ids)
     assert list(parts) == [ALL, UNSEEN, SEEN]
     assert set(ids[parts[SEEN]]) == set(np.array(planted.catalog.track_ids)[of_seen])
     assert set(ids[parts[UNSEEN]]) == set(np.array(planted.catalog.track_ids)[~planted.known])
     assert "50 held-out tracks are by unseen artists, 30 by artists of tracks" in found.notes[0]
-    assert found.splits[0].with_held_out(parts[SEEN]).plays.shape[1] == 30
 
 
 def test_a_guest_and_another_spelling_are_no_unseen_artists(planted):
@@ -242,7 +244,7 @@ def test_a_guest_and_another_spelling_are_no_unseen_artists(planted):
     artists[rows[1]], artists[1] = "Various Artists", "VA"
     spelled = replace(planted, catalog=replace(planted.catalog, frame=frame.assign(artist=artists)))
     found = offers(spelled).splits[0]
-    assert np.array(found.held_out_ids)[found.parts[SEEN]].tolist() == [planted.catalog.track_ids[rows[0]]]
+    assert np.flatnonzero(found.parts[SEEN]).tolist() == [rows[0]]
 
 
 def test_a_split_that_leaves_one_kind_says_so(planted):
@@ -255,15 +257,16 @@ def test_a_split_that_leaves_one_kind_says_so(planted):
     assert "names no artists" in offers(nameless).notes[0]
 
 
-def test_tracks_that_could_not_be_heard_are_neither_known_nor_offered(planted):
-    whole = offers(planted).splits[0]
-    heard = [track_id for track_id in planted.catalog.track_ids if track_id not in ("t000", "t199")]
-    kept = whole.among(heard)
-    assert (len(kept.known_ids), len(kept.held_out_ids)) == (149, 49)
-    assert kept.liked.toarray().tolist() == whole.liked[:, 1:].toarray().tolist()
-    assert kept.plays.toarray().tolist() == whole.plays[:, :-1].toarray().tolist()
-    assert kept.bound[1].tolist() == whole.bound[1][:-1].tolist()
-    assert len(kept.parts[ALL]) == 49
+def test_tracks_without_a_vector_might_as_well_not_be_known_or_held_out(planted):
+    ids, kept = planted.catalog.track_ids, np.ones(200, bool)
+    kept[[0, 199]] = False
+    some = {"ours": planted.vectors[kept]}, {"ours": planted.vectors}
+    without = cold_start(offers(planted), np.array(ids)[kept].tolist(), some[0], resamples=50)
+    unasked = offers(planted, known=planted.known & kept, held_out=~planted.known & kept)
+    left_out = cold_start(unasked, ids, some[1], resamples=50)
+    assert [part.tracks for part in without.section.parts] == [49, 49]
+    for one, other in zip(without.section.parts, left_out.section.parts, strict=True):
+        assert one.rows == other.rows and one.plays == other.plays
 
 
 def test_users_who_like_no_known_track_are_not_asked(planted, tmp_path):

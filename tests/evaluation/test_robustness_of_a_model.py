@@ -99,7 +99,7 @@ def test_what_a_waveform_gives_is_what_its_file_gives(embedder, tmp_path):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * SAMPLE_RATE_HZ).astype(np.float32)
     soundfile.write(tmp_path / "noise.wav", samples, SAMPLE_RATE_HZ, subtype="FLOAT")
     other = Embedder(bundle_of(6))
-    heard = vectors_of_waveform(embedder, {"other": other}, samples, SAMPLE_RATE_HZ)
+    heard = vectors_of_waveform(embedder, {"other": other}, (samples, SAMPLE_RATE_HZ))
     expected = embedder.vectors(tmp_path / "noise.wav")
     assert heard[MODEL].tobytes() == expected[MODEL].tobytes()
     assert heard[UNTRAINED].tobytes() == expected[UNTRAINED].tobytes()

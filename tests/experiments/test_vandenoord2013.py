@@ -12,7 +12,7 @@ from soundkin.cli.main import main
 from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.known_users import known_users
 from soundkin.errors import ArtefactError, CatalogError, ConfigError, UsageError
-from soundkin.evaluation.recommendation import BOUND, POPULARITY, SHUFFLED
+from soundkin.evaluation.user_rankings import BOUND, POPULARITY, SHUFFLED
 from soundkin.experiments.vandenoord2013 import Reproduction, reproduce
 from soundkin.files import sha256_of
 from soundkin.pipelines.train import compose

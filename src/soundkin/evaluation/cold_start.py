@@ -1,14 +1,10 @@
 """Cold start: do users get the held-out tracks that they go on to play, of tracks that nobody had played?
 
 `read_cold_start` splits the ratings before anything is embedded; `cold_start` scores every system's rankings
-
-- of all held-out tracks; and where there are both, of those by artists without a known track, and of those by
-  artists with one;
-- where ratings have times, for users as they were known before a cutoff, by what they played after it.
-
-Users of systems without users of their own, a peer's vectors or MFCC statistics, are folded in from what they
-like of the known tracks (`user_rankings.fit_profiles`), so that one table compares all. A model that has
-learnt users is in it twice.
+of all held-out tracks, of those by artists with and without a known track, and, where ratings have times, for
+users as they were known before a cutoff by what they played after it. Users of systems without users of their
+own are folded in from what they like of the known tracks; a model that has learnt users is in the table
+twice.
 """
 
 from collections.abc import Mapping
@@ -48,8 +44,8 @@ FACTORISED_NOTE = (
     "learns them by heart: no content-based system can reach it."
 )
 PLANTED_NOTE = (
-    f"{BOUND}: the user and track factors that the corpus was made with. What they leave open in the plays "
-    "is popularity and chance, which no audio tells."
+    f"{BOUND}: the planted factors of users and tracks, which made the corpus. What they leave open in the "
+    "plays is popularity and chance, which no audio tells."
 )
 
 TrackMask = Bool[np.ndarray, " tracks"]
@@ -75,7 +71,7 @@ class ColdStart(BaseModel, frozen=True):
         return f"{first.offered}: {unbeaten}{first.verdict}"
 
     def table(self) -> list[dict[str, str]]:
-        """Rows to print: those of each part, with what was offered to how many users."""
+        """Rows to print: those of each part, with the tracks that were ranked."""
         tables = [(f"{part.offered} ({part.tracks})", part.table()) for part in self.parts]
         return [{"offered": offered, **row} for offered, rows in tables for row in rows]
 
@@ -84,17 +80,13 @@ class ColdStart(BaseModel, frozen=True):
 class ColdStartSplit:
     """Users, what they like of the known tracks, and what they came to like of the held-out ones.
 
-    `artists` numbers the known tracks' artists. `liked` [users, known tracks] and `plays` [users, held-out
-    tracks] store ones; `bound` holds factors of users and held-out tracks. `parts` masks the held-out tracks
-    that are offered together, by what they are. `before` [users, held-out tracks] stores what a user had
-    rated by the cutoff, which is not offered to them, and `popularity` how many users liked a held-out track
-    by then; None where there is no cutoff, or nobody liked any.
+    Columns are the tracks of the catalog: `liked`, `plays` and `before` [users, tracks] store ones, `bound`
+    holds factors of users and tracks, and `parts` masks the held-out tracks that are ranked together, the
+    first all of them. `before` is what a user had rated by the cutoff, which is no candidate, and
+    `popularity` how many users liked a track by then; None where there is no cutoff, or nobody liked any.
     """
 
     users: list[str]
-    known_ids: list[str]
-    held_out_ids: list[str]
-    artists: Int[np.ndarray, " known"]
     liked: csr_matrix
     plays: csr_matrix
     bound: Factors
@@ -102,43 +94,25 @@ class ColdStartSplit:
     before: csr_matrix | None = None
     popularity: Float[np.ndarray, " tracks"] | None = None
 
-    def among(self, track_ids: list[str]) -> "ColdStartSplit":
-        """The same, of the tracks with these ids only."""
-        known = pd.Index(self.known_ids).isin(track_ids)
-        known_ids = np.array(self.known_ids, object)[known].tolist()
-        kept = replace(self, known_ids=known_ids, artists=self.artists[known], liked=self.liked[:, known])
-        return kept.with_held_out(pd.Index(self.held_out_ids).isin(track_ids))
-
-    def with_held_out(self, chosen: TrackMask) -> "ColdStartSplit":
-        """The same, with only some of the held-out tracks."""
-        return replace(
-            self,
-            held_out_ids=np.array(self.held_out_ids, object)[chosen].tolist(),
-            plays=self.plays[:, chosen],
-            bound=(self.bound[0], self.bound[1][chosen]),
-            parts={words: part[chosen] for words, part in self.parts.items()},
-            before=None if self.before is None else self.before[:, chosen],
-            popularity=None if self.popularity is None else self.popularity[chosen],
-        )
-
-    @property
-    def new_plays(self) -> csr_matrix:
-        """The relevant pairs: plays of tracks that a user had not rated by the cutoff."""
-        return rankings.without_known(self.plays, self.before)
-
 
 @dataclass(frozen=True, eq=False)
 class ColdStartSplits:
-    """The split without regard to time, then that by time, if it can be made; ratings per track, by id."""
+    """The split without regard to time, then that by time, if it can be made.
 
+    `known` masks the tracks of the `catalog` that users are known by; `rating_counts` is by track id.
+    """
+
+    catalog: Catalog
+    known: TrackMask
     splits: tuple[ColdStartSplit, ...]
     rating_counts: "pd.Series[int]"
     own_users: KnownUsers | None
     notes: tuple[str, ...]
 
-    def track_ids(self) -> set[str]:
+    def needed_ids(self) -> set[str]:
         """The tracks that systems need vectors of."""
-        return {track_id for split in self.splits for track_id in (*split.known_ids, *split.held_out_ids)}
+        needed = self.known | self.splits[0].parts[ALL]
+        return {self.catalog.track_ids[row] for row in np.flatnonzero(needed)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +133,7 @@ def read_cold_start(
     planted: FactorTables | None = None,
     cutoff: pd.Timestamp | None = None,
 ) -> ColdStartSplits:
-    """Read the ratings, and choose the users who can be offered the `held_out` tracks of a catalog.
+    """Read the ratings, and choose the users whose rankings of the `held_out` tracks can be scored.
 
     `known` are the tracks whose ratings may be used: those that a model was trained on. `own_users` are the
     users that the first system has learnt; then nobody else is asked. The upper bound is `planted`, the
@@ -180,37 +154,29 @@ def read_cold_start(
     config = _factorisation(own_users)
     interactions = make_interactions(frame, config.listening, f"ratings {ratings}")
     users = interactions.users if own_users is None else sorted({*interactions.users} & {*own_users.ids})
-    ids = np.array(catalog.track_ids, object)
-    known_ids, held_out_ids = ids[known].tolist(), ids[held_out].tolist()
-    liked, plays = interactions.plays(users, known_ids), interactions.plays(users, held_out_ids)
-    has_liked, has_played = np.diff(liked.indptr) > 0, np.diff(plays.indptr) > 0
+    plays = interactions.plays(users, catalog.track_ids)
+    has_liked, has_played = (_row_sizes(plays[:, tracks]) > 0 for tracks in (known, held_out))
     kept = np.flatnonzero(has_liked & has_played)
     if not len(kept):
         raise UsageError(
-            f"ratings {ratings}: none of {len(users)} users likes both one of the {len(known_ids)} tracks to "
-            f"know them by and one of the {len(held_out_ids)} held-out tracks. Choose another split, or "
+            f"ratings {ratings}: none of {len(users)} users likes both one of the {known.sum()} tracks to "
+            f"know them by and one of the {held_out.sum()} held-out tracks. Choose another split, or "
             "evaluate without ratings."
         )
-    users = [users[row] for row in kept]
+    users, plays = [users[row] for row in kept], plays[kept]
     if planted is not None:
-        _check_planted(planted, users, held_out_ids)
+        _check_planted(planted, users, np.array(catalog.track_ids, object)[held_out].tolist())
     parts, parts_note = _parts(catalog, known, held_out)
-    whole = ColdStartSplit(
-        users=users,
-        known_ids=known_ids,
-        held_out_ids=held_out_ids,
-        artists=catalog.artists.groups[known],
-        liked=liked[kept],
-        plays=plays[kept],
-        bound=select_factors(planted or factor_tables(interactions, config), users, held_out_ids),
-        parts=parts,
-    )
-    later, later_note = _later(whole, frame, config, cutoff)
+    bound = select_factors(planted or factor_tables(interactions, config), users, catalog.track_ids)
+    whole = ColdStartSplit(users, plays, plays, bound, parts)
+    later, later_note = _later(whole, frame, catalog.track_ids, known, config, cutoff)
     notes = [parts_note, later_note]
     if strangers := int(has_played.sum()) - len(kept):
         notes.append(f"Users who like none of the known tracks are not asked: {strangers}.")
     notes.append(PLANTED_NOTE if planted else FACTORISED_NOTE)
     return ColdStartSplits(
+        catalog=catalog,
+        known=known,
         splits=(whole, later) if later else (whole,),
         rating_counts=frame["track_id"].value_counts(),
         own_users=own_users,
@@ -227,51 +193,60 @@ def cold_start(
 ) -> ColdStartAnswers:
     """Score rankings by each of `systems`, ours first, whose row i is the vector of `track_ids[i]`.
 
-    Tracks that are not among these ids are neither known nor offered.
+    Tracks that are not among these ids are neither known nor candidates.
 
     Raises:
-        UsageError: vectors hold a NaN or infinity, or nothing is left to offer, or to know users by.
+        UsageError: vectors hold a NaN or infinity, or no held-out or known tracks are left.
     """
     check_systems(systems, track_ids)
+    rows = pd.Index(track_ids).get_indexer(pd.Index(splits.catalog.track_ids))
+    whole = splits.splits[0]
+    known, held_out = splits.known & (rows >= 0), whole.parts[ALL] & (rows >= 0)
+    if not known.any() or not held_out.any():
+        raise UsageError(
+            f"{known.sum()} tracks that users are known by have a vector by every system, and "
+            f"{held_out.sum()} held-out ones. Give vectors of both, or evaluate without ratings."
+        )
     tables: list[UserRankings] = []
     answers: list[list[Measure]] = []
-    whole, *later = (split.among(track_ids) for split in splits.splits)
     strengths: dict[str, float] = {}
-    for split in (whole, *later):
-        known, held_out = _rows_of(track_ids, split.known_ids), _rows_of(track_ids, split.held_out_ids)
-        if not len(known) or not len(held_out):
-            raise UsageError(
-                f"{len(known)} tracks that users are known by have a vector by every system, and "
-                f"{len(held_out)} held-out ones. Give vectors of both, or evaluate without ratings."
-            )
+    artists = splits.catalog.artists.groups[known]
+    for split in splits.splits:
         factors: dict[str, Factors] = {}
         if split is whole and splits.own_users is not None:
-            name, vectors = next(iter(systems.items()))
-            own = splits.own_users
-            users = own.vectors[_rows_of(own.ids, split.users)]
-            tracks = own.track_vectors(np.asarray(vectors[held_out], np.float32))
+            own, (name, vectors) = splits.own_users, next(iter(systems.items()))
+            users = own.vectors[pd.Index(own.ids).get_indexer(pd.Index(split.users))]
+            tracks = own.track_vectors(np.asarray(vectors[rows[held_out]], np.float32))
             factors[OWN_USERS.format(system=name)] = users, tracks
         for name, vectors in systems.items():
             factors[name], strength = rankings.fit_profiles(
-                vectors[known], vectors[held_out], split.liked, split.artists, random_seed
+                vectors[rows[known]], vectors[rows[held_out]], split.liked[:, known], artists, random_seed
             )
             strengths.setdefault(name, strength)
-        for words, chosen in split.parts.items():
-            part = split.with_held_out(chosen)
-            if part.new_plays.nnz:
-                by_system = {name: (users, tracks[chosen]) for name, (users, tracks) in factors.items()}
+        for words, part in split.parts.items():
+            chosen = part & held_out
+            before = None if split.before is None else split.before[:, chosen]
+            plays = rankings.without_known(split.plays[:, chosen], before)
+            if plays.nnz:
+                popularity = None if split.popularity is None else split.popularity[chosen]
                 table, measures = rankings.user_rankings(
-                    by_system, part.bound, part.plays, random_seed, resamples, part.before, part.popularity
+                    {name: (users, tracks[chosen[held_out]]) for name, (users, tracks) in factors.items()},
+                    (split.bound[0], split.bound[1][chosen]),
+                    plays,
+                    random_seed,
+                    resamples,
+                    before,
+                    popularity,
                 )
                 tables.append(table.model_copy(update={"offered": words}))
                 answers.append(measures)
         if not tables:
             raise UsageError(
-                f"nobody likes any of the {len(whole.held_out_ids)} held-out tracks that every system has a "
-                "vector of. Give vectors of more tracks, or evaluate without ratings."
+                f"nobody likes any of the {held_out.sum()} held-out tracks that every system has a vector "
+                "of. Give vectors of more tracks, or evaluate without ratings."
             )
     notes = (_profiles_note(strengths), *splits.notes, *tables[-1].notes)
-    groups = user_groups(np.diff(whole.liked.indptr).astype(int))
+    groups = user_groups(_row_sizes(whole.liked[:, known]))
     return ColdStartAnswers(ColdStart(parts=tuple(tables), notes=notes), answers[0], groups)
 
 
@@ -311,31 +286,36 @@ def _check_planted(planted: FactorTables, users: list[str], track_ids: list[str]
 
 
 def _parts(catalog: Catalog, known: TrackMask, held_out: TrackMask) -> tuple[dict[str, TrackMask], str]:
-    """The held-out tracks that are offered together, by what they are, and a note on that."""
-    everything = {ALL: np.ones(int(held_out.sum()), dtype=bool)}
-    keys = catalog.artists.keys
+    """The held-out tracks that are ranked together, by what they are, and a note on that."""
+    everything, keys = {ALL: held_out}, catalog.artists.keys
     if not any(keys):
         return (
             everything,
             "The catalog names no artists: which of these tracks are by unseen ones is not known.",
         )
     seen_keys = {key for row in np.flatnonzero(known) for key in keys[row]}
-    seen = np.array([not seen_keys.isdisjoint(keys[row]) for row in np.flatnonzero(held_out)], dtype=bool)
-    if seen.all() or not seen.any():
-        which, others = ("seen", "unseen") if seen.all() else ("unseen", "seen")
+    seen = held_out & np.array([not seen_keys.isdisjoint(track_keys) for track_keys in keys], dtype=bool)
+    unseen = held_out & ~seen
+    if not unseen.any() or not seen.any():
+        which, others = ("seen", "unseen") if seen.any() else ("unseen", "seen")
         return everything, (
             f"All held-out tracks are by {which} artists: the split leaves none by {others} ones, and of "
             "those this says nothing. (Seen is an artist, or guest, of a track that users are known by.)"
         )
-    return {**everything, UNSEEN: ~seen, SEEN: seen}, (
-        f"{(~seen).sum()} held-out tracks are by unseen artists, {seen.sum()} by artists of tracks that "
-        "users are known by, leads or guests. Each kind is also offered alone: compare it with its own "
-        "chance. A track that names no artist is unseen."
+    return {**everything, UNSEEN: unseen, SEEN: seen}, (
+        f"{unseen.sum()} held-out tracks are by unseen artists, {seen.sum()} by artists of tracks that users "
+        "are known by, leads or guests. Each kind is also offered alone: compare it with its own chance. A "
+        "track that names no artist is unseen."
     )
 
 
 def _later(
-    whole: ColdStartSplit, ratings: pd.DataFrame, config: LatentFactorsConfig, cutoff: pd.Timestamp | None
+    whole: ColdStartSplit,
+    ratings: pd.DataFrame,
+    track_ids: list[str],
+    known: TrackMask,
+    config: LatentFactorsConfig,
+    cutoff: pd.Timestamp | None,
 ) -> tuple[ColdStartSplit | None, str]:
     """The split by time, and a note on it, or on why there is none."""
     split = split_by_time(ratings, cutoff)
@@ -348,18 +328,17 @@ def _later(
             None,
             f"{NO_TIME_SPLIT}: nobody likes anything {'before' if before is None else 'after'} {time}.",
         )
-    liked, plays = before.plays(whole.users, whole.known_ids), after.plays(whole.users, whole.held_out_ids)
+    liked, plays = before.plays(whole.users, track_ids), after.plays(whole.users, track_ids)
     ratings_by_then = pd.concat([split.before, split.untimed]).assign(rating=1.0)  # whatever they say
-    rated_by_then = make_interactions(ratings_by_then, InteractionsConfig(), "ratings")
-    rated = rated_by_then.plays(whole.users, whole.held_out_ids)
-    is_new = np.diff(rankings.without_known(plays, rated).indptr) > 0
-    kept = np.flatnonzero((np.diff(liked.indptr) > 0) & is_new)
+    rated = make_interactions(ratings_by_then, InteractionsConfig(), "ratings").plays(whole.users, track_ids)
+    new_plays = rankings.without_known(plays, rated)[:, whole.parts[ALL]]
+    kept = np.flatnonzero((_row_sizes(liked[:, known]) > 0) & (_row_sizes(new_plays) > 0))
     if not len(kept):
         return (
             None,
             f"{NO_TIME_SPLIT}: nobody who is known before {time} likes a new held-out track after it.",
         )
-    popularity = np.asarray(before.plays(before.users, whole.held_out_ids).sum(axis=0), float).ravel()
+    popularity = np.asarray(before.plays(before.users, track_ids).sum(axis=0), float).ravel()
     later = replace(
         whole,
         users=[whole.users[row] for row in kept],
@@ -368,7 +347,7 @@ def _later(
         bound=(whole.bound[0][kept], whole.bound[1]),
         parts={LATER.format(cutoff=f"{split.cutoff:%Y-%m-%d}"): whole.parts[ALL]},
         before=rated[kept],
-        popularity=popularity if popularity.any() else None,
+        popularity=popularity if popularity[whole.parts[ALL]].any() else None,
     )
     untimed = f" {len(split.untimed)} have no time and are not used." if len(split.untimed) else ""
     return later, (
@@ -387,8 +366,8 @@ def _interactions(ratings: pd.DataFrame, config: LatentFactorsConfig) -> Interac
         return None
 
 
-def _rows_of(ids: list[str], wanted: list[str]) -> Int[np.ndarray, " wanted"]:
-    return pd.Index(ids).get_indexer(pd.Index(wanted))
+def _row_sizes(matrix: csr_matrix) -> Int[np.ndarray, " rows"]:
+    return np.diff(matrix.indptr).astype(int)
 
 
 def _profiles_note(strengths: Mapping[str, float]) -> str:

@@ -1,18 +1,17 @@
 """Fairness: every score split by groups of tracks (or of users), and how often each group is recommended.
 
-A group's mean is compared with that of all other items, on the same draws of whole artists (users), so that
-the gap is a paired one. A gap is a fact about the system together with the question: a group of many tracks
-finds related tracks more easily, by chance too. So chance has a gap of its own.
+A group's mean is compared with that of all other items, on the same draws of whole artists (users): a paired
+gap. It is a fact about the system together with the question, so chance has a gap of its own: a group of many
+tracks finds related tracks more easily.
 
 *Exposure* is the share of the places in all tracks' lists of `k` nearest that go to a group, over its share
-of tracks: 1 where a group is shown as its size says. Its intervals are drawn over the artists of the tracks
-that are *found*. To draw those of the queries, and hold fast what they can find, takes a hub for a trait of
-its group: such intervals leave out the ratio 1 of groups dealt at random far too often
+of tracks. Intervals draw the artists of the tracks that are *found*: drawing those of the queries takes a hub
+for a trait of its group, and leaves out the ratio 1 of groups dealt at random far too often
 (`tests/evaluation/test_fairness.py` counts how often ours do).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, compress
 from typing import ClassVar
 
 import numpy as np
@@ -127,15 +126,17 @@ class Fairness(BaseModel, frozen=True):
         ours = self.systems[0]
         worse = [score for score in self.scores if ours in score.confirmed]
         less = [row for row in self.exposures if row.system == ours and row.confirmed and row.shown_less]
-        compared = {(score.grouping, score.group) for score in self.scores if score.gaps}
-        compared |= {(shown.grouping, shown.group) for shown in self.exposures if shown.ratio}
         rows: list[GroupScore | Exposure] = [*self.scores, *self.exposures]
+        compared = {(row.grouping, row.group) for row in rows if not row.flag}
         flagged = {(row.grouping, row.group) for row in rows if row.flag}
         if not compared:
             return f"no group can be compared: {len(flagged)} are too small, or have no others"
-        parts = [f"served worse by {ours}: {_some(worse)}"] * bool(worse)
-        parts += [f"shown less than its share: {_some(less)}"] * bool(less)
-        result = "; ".join(parts) or f"no group is shown to be served worse by {ours}"
+        found_worse = f"served worse by {ours}: {_some(worse)}" if worse else ""
+        found_less = f"shown less than its share: {_some(less)}" if less else ""
+        result = (
+            "; ".join(filter(None, (found_worse, found_less)))
+            or f"no group is shown to be served worse by {ours}"
+        )
         return f"{result} ({len(compared)} groups compared, {len(flagged - compared)} not)"
 
     def table(self) -> list[dict[str, str]]:
@@ -189,14 +190,14 @@ def group_scores(
         for grouping, values in groupings.items()
         for score in _split(measure, grouping, values, resamples, random_seed)
     ]
-    families: dict[str, list[tuple[int, float]]] = {}
+    families: dict[str, dict[int, float]] = {}  # of each system: p value by row
     for row, score in enumerate(scores):
         for gap, p in zip(score.gaps, score.p_values, strict=True):
-            families.setdefault(gap.system, []).append((row, p))
+            families.setdefault(gap.system, {})[row] = p
     sure: dict[int, list[str]] = {row: [] for row in range(len(scores))}
     for system, family in families.items():
-        for (row, _), is_sure in zip(family, confirmed(np.array([p for _, p in family])), strict=True):
-            if is_sure and system in scores[row].worse:
+        for row in compress(family, confirmed(np.array(list(family.values())))):
+            if system in scores[row].worse:
                 sure[row].append(system)
     return tuple(score.model_copy(update={"confirmed": tuple(sure[row])}) for row, score in enumerate(scores))
 
@@ -208,16 +209,10 @@ def _split(
     names, members = members_of([values[row] for row in asked.tolist()])
     units = np.unique(measure.groups[asked], return_inverse=True)[1]
     weights = np.ones(len(measure.groups)) if measure.weights is None else measure.weights.astype(float)
-    scores = np.stack([np.asarray(score[asked], dtype=float) for score in measure.scores.values()], axis=1)
     size_by_group = sizes(members, units)
-    flags = [_flag(size, measure.unit) for size in size_by_group]
-    kept = [place for place, flag in enumerate(flags) if not flag]
-    within, without = means_within_and_without(
-        scores, weights[asked], members[:, kept], units, resamples, random_seed
-    )
-    rows, systems, columns = [], list(measure.scores), iter(range(len(kept)))
-    for name, size, flag in zip(names, size_by_group, flags, strict=True):
-        row = GroupScore(
+    scores = np.stack([np.asarray(score[asked], dtype=float) for score in measure.scores.values()], axis=1)
+    rows = [
+        GroupScore(
             protocol=measure.protocol,
             label=measure.label,
             metric=measure.metric,
@@ -227,23 +222,31 @@ def _split(
             items=size.items,
             units=size.units,
             unit=measure.unit,
-            flag=flag,
+            flag=_flag(size, measure.unit),
         )
-        if not flag:
-            column = next(columns)
-            means, gaps = within[:, column].T, (within - without)[:, column].T
-            gap_intervals = [interval_of(system, gap) for system, gap in zip(systems, gaps, strict=True)]
-            measured = {
-                "means": tuple(
-                    interval_of(system, mean) for system, mean in zip(systems, means, strict=True)
-                ),
-                "gaps": tuple(gap_intervals),
-                "p_values": tuple(p_value(float(gap[0]), gap[1:], size.smaller_side) for gap in gaps),
-                "worse": tuple(gap.system for gap in gap_intervals if gap.high is not None and gap.high < 0),
-            }
-            row = row.model_copy(update=measured)
-        rows.append(row)
+        for name, size in zip(names, size_by_group, strict=True)
+    ]
+    kept = [place for place, row in enumerate(rows) if not row.flag]
+    within, without = means_within_and_without(
+        scores, weights[asked], members[:, kept], units, resamples, random_seed
+    )
+    for column, place in enumerate(kept):
+        gaps = (within - without)[:, column].T
+        gap_intervals = _intervals(measure, gaps)
+        measured = {
+            "means": _intervals(measure, within[:, column].T),
+            "gaps": gap_intervals,
+            "p_values": tuple(
+                p_value(float(gap[0]), gap[1:], size_by_group[place].smaller_side) for gap in gaps
+            ),
+            "worse": tuple(gap.system for gap in gap_intervals if gap.high is not None and gap.high < 0),
+        }
+        rows[place] = rows[place].model_copy(update=measured)
     return rows
+
+
+def _intervals(measure: Measure, draws: Float[np.ndarray, "systems draws"]) -> tuple[Interval, ...]:
+    return tuple(interval_of(system, drawn) for system, drawn in zip(measure.scores, draws, strict=True))
 
 
 def _flag(size: Sizes, unit: str) -> str:

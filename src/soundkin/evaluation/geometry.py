@@ -1,13 +1,10 @@
 """The shape of the embedding space: hubs, how far a track's patches lie apart, how many dimensions are used.
 
-- *Hubs*, by the cosine and by each similarity of `hubness`; where questions are given, what that costs or
-  gains in retrieval, with the filter on.
-- *Spread*: the mean cosine distance of two patches of one track, compared with that of two patches of
-  different tracks.
-- *Effective dimension*: the participation ratio of the eigenvalues of the covariance, (sum)^2 / sum of
-  squares (P. Gao et al., "A theory of multineuronal dimensionality, dynamics and measurement", 2017), and how
-  many dimensions hold 95% of the variance. Vectors have unit length there, since cosine is what queries
-  compare by.
+Hubs and retrieval are by the cosine and by each similarity of `hubness`. *Spread* is the mean cosine distance
+of two patches of one track, compared with that of two patches of different tracks. *Effective dimension* is
+the participation ratio of the eigenvalues of the covariance, (sum)^2 / sum of squares (P. Gao et al., "A
+theory of multineuronal dimensionality, dynamics and measurement", 2017), of vectors at unit length, since
+cosine is what queries compare by.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +29,8 @@ MOST_VARIANCE = 0.95
 ROWS_AT_ONCE = 4096
 ROUNDING = 1e-12  # a variance below this is none
 WITHIN, BETWEEN = "within a track", "between tracks"
+
+Patches = Iterable[Float[np.ndarray, "_ embedding"]]  # of each track
 
 
 class Dimensions(BaseModel, frozen=True):
@@ -69,7 +68,7 @@ class Geometry(BaseModel, frozen=True):
     """The spaces of the compared systems; the first one is ours, and `spread` is of its patches.
 
     Hubs and retrieval are measured on `ranked` tracks: all, or a sample of very many. They are by so many
-    artists (`groups`; `unit`), whom intervals draw.
+    artists (`groups`; `unit`), drawn for intervals.
     """
 
     title: ClassVar[str] = "geometry"
@@ -111,12 +110,7 @@ class Geometry(BaseModel, frozen=True):
                 "hubness: skewness": f"{by.hubness.skewness:.2f}",
                 "antihubs": f"{by.hubness.antihubs:.0%}",
                 "largest hub": f"{by.hubness.largest_hub:.1%}",
-                **{
-                    f"{gain.label} {gain.metric}": f"{gain.score}"
-                    if gain.gain is None
-                    else f"{gain.score.mean:.2f} ({gain.gain:+.2f})"
-                    for gain in by.retrieval
-                },
+                **{f"{retrieval.label} {retrieval.metric}": str(retrieval) for retrieval in by.retrieval},
                 **(self._space_cells(by.hubness.system) if by.similarity == COSINE else {}),
             }
             for by in self.neighbours
@@ -138,7 +132,7 @@ class Geometry(BaseModel, frozen=True):
 
 def geometry(
     systems: Mapping[str, Float[np.ndarray, "tracks _"]],
-    patches: Iterable[Float[np.ndarray, "patches _"]] | None = None,
+    patches: Patches | None = None,
     questions: Sequence[Question] = (),
     k: int = 10,
     random_seed: int = 0,
@@ -210,11 +204,7 @@ def effective_dimensions(system: str, vectors: Float[np.ndarray, "tracks embeddi
 
 
 def measure_spread(
-    system: str,
-    patches: Iterable[Float[np.ndarray, "patches _"]],
-    groups: Int[np.ndarray, " tracks"],
-    resamples: int,
-    random_seed: int,
+    system: str, patches: Patches, groups: Int[np.ndarray, " tracks"], resamples: int, random_seed: int
 ) -> Spread | None:
     """How far `patches` of tracks in order lie apart, on draws of `groups`: the tracks' artists.
 
@@ -231,16 +221,15 @@ def measure_spread(
     tracks = int(measure.asked.sum())
     if not tracks:
         return None
-    found = compare(measure, resamples, random_seed)
+    distances = compare(measure, resamples, random_seed)
+    within_track, between_tracks = distances.scores
     return Spread(
-        system=system, tracks=tracks, groups=found.groups, within=found.scores[0], between=found.scores[1]
+        system=system, tracks=tracks, groups=distances.groups, within=within_track, between=between_tracks
     )
 
 
 @typechecked
-def patch_distances(
-    patches: Iterable[Float[np.ndarray, "_ embedding"]],
-) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
+def patch_distances(patches: Patches) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
     """Each track's mean cosine distance of two of its patches, and of one of these and one of another track.
 
     One track's patches are in memory at a time. All pairs are counted, by sums of unit vectors; other tracks

@@ -1,4 +1,4 @@
-"""Groups of tracks, or of users, whom a system may serve unequally.
+"""Groups of tracks, or of users, that a system may serve unequally.
 
 A grouping is `Values`, as in `label_questions`: the names of the groups that each item is in. An item in
 several groups counts in each. What is not known is a group of its own, so that no item is lost for want of a

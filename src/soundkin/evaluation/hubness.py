@@ -1,18 +1,14 @@
 """Hubs, tracks among the nearest of far too many others (Radovanović et al. 2010), and ways to reduce them.
 
-Two similarities reduce hubs in place of the plain cosine:
+*Mutual proximity* (D. Schnitzer, A. Flexer, M. Schedl and G. Widmer, "Local and global scaling reduce hubs in
+space", 2012) is how likely two tracks are nearer to each other than to another track, on both sides. Ours is
+the Gaussian version with independent sides, which needs two figures a track and not all cosines at once;
+where cosines are far from normal, as among clusters, it leaves more hubs than the empirical one. *CSLS* (A.
+Conneau, G. Lample, M. Ranzato, L. Denoyer and H. Jégou, "Word translation without parallel data", 2018) is
+twice the cosine, less how near the nearest tracks of each side are.
 
-- *mutual proximity* (D. Schnitzer, A. Flexer, M. Schedl and G. Widmer, "Local and global scaling reduce hubs
-  in space", 2012): how likely two tracks are nearer to each other than to another track, on both sides. Ours
-  is their Gaussian version with independent sides: each track's cosines to all others are taken as normal. It
-  needs two figures a track, and not all cosines at once as the empirical version does; where cosines are far
-  from normal, as among clusters, it leaves more hubs. Its logarithm ranks alike and does not saturate near 1.
-- *CSLS*, cross-domain similarity local scaling (A. Conneau, G. Lample, M. Ranzato, L. Denoyer and H. Jégou,
-  "Word translation without parallel data", 2018): twice the cosine, less how near the nearest tracks of each
-  side are.
-
-Cosines are computed a chunk of queries at a time, twice: once for what surrounds each track, once to rank.
-Memory grows with the number of tracks, time with its square.
+Cosines are computed a chunk of queries at a time, twice: for what surrounds each track, and to rank. Memory
+grows with the number of tracks, time with its square.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +24,7 @@ from soundkin.evaluation.label_questions import Question, memberships
 from soundkin.shapes import Bool, Float, Int, typechecked
 from soundkin.statistics.bootstrap import Interval, compare
 from soundkin.statistics.measure import Measure
-from soundkin.statistics.nearest_neighbours import nearest_others, similarity_chunks
+from soundkin.statistics.nearest_neighbours import largest, nearest_others, similarity_chunks
 from soundkin.statistics.ranking_metrics import average_precision, runs_of
 from soundkin.statistics.scaling import unit_length
 
@@ -70,6 +66,9 @@ class RetrievalGain(BaseModel, frozen=True):
     tracks: int
     groups: int
     unit: str = "artists"
+
+    def __str__(self) -> str:
+        return f"{self.score}" if self.gain is None else f"{self.score.mean:.2f} ({self.gain:+.2f})"
 
 
 class Neighbours(BaseModel, frozen=True):
@@ -173,7 +172,7 @@ def neighbours(
     Tracks must be in random order, as `rank` says. A question that nothing answers is left out.
     """
     ranked = rank(vectors, questions, k)
-    found = []
+    by_similarity = []
     for name, (occurrences, precision) in ranked.items():
         retrieval = []
         for question in questions:
@@ -195,8 +194,8 @@ def neighbours(
                     )
                 )
         hubs = hubness_from_occurrences(system, occurrences, k)
-        found.append(Neighbours(similarity=name, hubness=hubs, retrieval=tuple(retrieval)))
-    return tuple(found)
+        by_similarity.append(Neighbours(similarity=name, hubness=hubs, retrieval=tuple(retrieval)))
+    return tuple(by_similarity)
 
 
 def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> dict[str, Ranked]:
@@ -225,7 +224,7 @@ def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> d
         marks = {label: _marks(rows, others, *of_label) for label, of_label in shared.items()}
         for name, reduce in REDUCTIONS.items():
             similarity = reduce(cosine, rows, around)
-            nearest = _nearest(np.where(others, similarity, -np.inf), min(k, len(tracks) - 1))
+            nearest = largest(np.where(others, similarity, -np.inf), min(k, len(tracks) - 1))
             ranked[name].occurrences[:] += np.bincount(nearest.ravel(), minlength=len(tracks))
             for label, (right, allowed) in marks.items():
                 runs = runs_of(np.where(allowed, similarity, -np.inf), csr_matrix(right))
@@ -243,12 +242,3 @@ def _marks(rows: Rows, others: Mask, labels: csr_matrix, filtered: csr_matrix | 
     if filtered is not None:
         allowed &= (filtered[rows] @ filtered.T).toarray() == 0
     return ((labels[rows] @ labels.T).toarray() > 0) & allowed, allowed
-
-
-def _nearest(similarity: Similarity, k: int) -> Int[np.ndarray, "queries k"]:
-    """The `k` of highest similarity, nearest first."""
-    if k < 1:
-        return np.zeros((len(similarity), 0), dtype=int)
-    nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-    order = np.argsort(-np.take_along_axis(similarity, nearest, axis=1), axis=1, kind="stable")
-    return np.asarray(np.take_along_axis(nearest, order, axis=1))

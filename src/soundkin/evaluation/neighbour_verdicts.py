@@ -3,14 +3,10 @@
 Nobody judges every pair, so there are two scores. *Good among the judged* looks at each system's own nearest
 neighbours, and at those of them that were judged; where some were not, precision is only known to lie between
 two bounds. *Good before bad* asks every system about the same pairs: how often a good neighbour is nearer to
-the query than a bad one, ties counting a half. It needs no verdict on anything else: it is bpref (C. Buckley
-and E. Voorhees, "Retrieval evaluation with incomplete information", 2004) without its cutoff, the AUC of a
-query's judged neighbours.
-
-Both depend on whose lists were judged. Tracks in no judged list count for nothing, which favours whoever made
-the lists. But a list holds just the mistakes that its maker did not see, and another system, which errs
-elsewhere, is asked only about those: it looks better than it is, even where it is not better at all. So
-systems are compared only where about as much was judged of each one's lists: judge the lists of all of them.
+the query than a bad one, ties counting a half: bpref (C. Buckley and E. Voorhees, "Retrieval evaluation with
+incomplete information", 2004) without its cutoff, the AUC of a query's judged neighbours. Both favour or
+flatter systems by whose lists were judged (the notes say how), so gains are given only where about as much
+was judged of each one's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -87,7 +83,9 @@ class NeighbourVerdicts(BaseModel, frozen=True):
         good = f"{judged}, good: {ours.good}" if ours.good else f"none of the {judged.removeprefix('0 of ')}"
         if not self.preference:
             return f"{good}; no query has both a good neighbour and a bad one, so no order can be judged"
-        first, *others = [one for one in self.preference if one.system in (self.systems[0], *self.comparable)]
+        first, *others = [
+            score for score in self.preference if score.system in (self.systems[0], *self.comparable)
+        ]
         against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
         gains = [gain for gain in self.gains if gain.system in self.comparable]
         unbeaten = [gain.system for gain in gains if gain.low is None or gain.low <= 0]
@@ -158,7 +156,12 @@ def neighbour_verdicts(
         if min(ours, other.judged) >= COMPARABLE_SHARE * max(ours, other.judged)
     ]
     preferred = compare(measure, resamples, random_seed) if compared else None
-    drawn = interval_note(len(np.unique(groups)), unit, resamples)
+    notes = []
+    if left_out := len(last) - len(pairs):
+        notes.append(f"{left_out} verdicts are about tracks that have no vector here, and were left out.")
+    if len(pairs):
+        drawn = interval_note(len(np.unique(groups)), unit, resamples)
+        notes += _notes(pairs, len(queries), compared, drawn)
     return NeighbourVerdicts(
         systems=tuple(systems),
         k=k,
@@ -170,10 +173,10 @@ def neighbour_verdicts(
         preference=preferred.scores if preferred else (),
         gains=preferred.gains if preferred else (),
         comparable=(*comparable, CHANCE),
-        left_out=len(last) - len(pairs),
+        left_out=left_out,
         groups=preferred.groups if preferred else 0,
         unit=unit,
-        notes=tuple(_notes(pairs, len(queries), compared, len(last) - len(pairs), drawn)),
+        notes=tuple(notes),
         provenance={"random_seed": random_seed, "resamples": resamples},
     )
 
@@ -224,13 +227,8 @@ def _judged_list(
     )
 
 
-def _notes(pairs: pd.DataFrame, queries: int, compared: int, left_out: int, drawn: str) -> list[str]:
-    notes = []
-    if left_out:
-        notes.append(f"{left_out} verdicts are about tracks that have no vector here, and were left out.")
-    if not len(pairs):
-        return notes
-    notes += [
+def _notes(pairs: pd.DataFrame, queries: int, compared: int, drawn: str) -> list[str]:
+    notes = [
         f"{len(pairs)} verdicts on {queries} queries, {pairs['good'].mean():.0%} of them good. {drawn} They "
         "say nothing about what other people would find good.",
         "Only tracks in some system's list were judged, which favours the system that made the list: good "

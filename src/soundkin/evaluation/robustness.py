@@ -21,7 +21,7 @@ from scipy.sparse import csr_matrix
 
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
-from soundkin.embedding.embedder import Embedder, stream_array
+from soundkin.embedding.embedder import Embedder, Waveform, stream_array
 from soundkin.errors import AudioError, Skipped
 from soundkin.evaluation.baselines import BASELINES, EXTERNAL, MFCC, TrackEmbedder, mfcc_statistics, mfccs
 from soundkin.evaluation.label_questions import unit_of
@@ -31,10 +31,11 @@ from soundkin.features.front_ends import frames_of_audio
 from soundkin.features.log_mel import FrontEnd
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
-from soundkin.shapes import Bool, Float, Float32, Int, typechecked
+from soundkin.shapes import Float, Float32, Int, typechecked
 from soundkin.statistics import ranking_metrics as ranking
 from soundkin.statistics.bootstrap import Compared, compare, interval_note
 from soundkin.statistics.measure import Measure
+from soundkin.statistics.nearest_neighbours import largest
 from soundkin.statistics.scaling import standardise, unit_length
 
 COSINE, FOUND, RECIPROCAL_RANK, KEPT = (
@@ -97,14 +98,14 @@ class Robustness(BaseModel, frozen=True):
     @property
     def verdict(self) -> str:
         """One line: what our lists keep on the whole, compared with the others', and what harms them most."""
-        found = self.row(self.weakest, FOUND) if self.weakest else None
-        if found is None:
+        itself = self.row(self.weakest, FOUND) if self.weakest else None
+        if itself is None:
             return NOTHING_MEASURED
-        itself = f"{found.scores[0]:.0%} of tracks find themselves"
-        whole, least = self.row(EVERY, KEPT), self.row(found.distortion, KEPT)
+        finding = f"{itself.scores[0]:.0%} of tracks find themselves"
+        whole, least = self.row(EVERY, KEPT), self.row(itself.distortion, KEPT)
         if whole is None or least is None:
             few = f"{self.systems[0]}: too few tracks to have neighbours"
-            return f"{few}; weakest under {found.distortion}: {itself}"
+            return f"{few}; weakest under {itself.distortion}: {finding}"
         ours, *others = whole.scores
         against = ", ".join(f"{other.system} {other.mean:.0%}" for other in others)
         unbeaten = f", not shown to beat {' or '.join(whole.unbeaten)}" if whole.unbeaten else ""
@@ -112,7 +113,7 @@ class Robustness(BaseModel, frozen=True):
         return (
             f"{ours.system} keeps {ours:.0%} of {self.k} neighbours on "
             f"average{f' ({against})' if others else ''}{unbeaten}; weakest under {least.distortion}: "
-            f"{least.scores[0]:.0%}, and {itself}"
+            f"{least.scores[0]:.0%}, and {finding}"
         )
 
     def row(self, distortion: str, metric: str) -> RobustnessRow | None:
@@ -122,19 +123,15 @@ class Robustness(BaseModel, frozen=True):
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print, a distortion a row: ours with intervals, then what the others' lists keep."""
-        return [
-            self._cells(label) for label in (*self.distortions, EVERY, DIFFERENT) if self.row(label, COSINE)
-        ]
-
-    def _cells(self, distortion: str) -> dict[str, str]:
-        measured = [row for metric in (COSINE, FOUND, KEPT) if (row := self.row(distortion, metric))]
-        kept = self.row(distortion, KEPT)
-        return {
-            "distortion": distortion,
-            f"tracks ({measured[0].unit})": f"{self.sampled} ({measured[0].groups})",
-            **{f"{self.systems[0]}: {row.metric}": str(row.scores[0]) for row in measured},
-            **{f"{other.system}: {KEPT}": f"{other.mean:.2f}" for other in (kept.scores[1:] if kept else ())},
-        }
+        table = []
+        for label in (*self.distortions, EVERY, DIFFERENT):
+            if rows := [row for metric in (COSINE, FOUND, KEPT) if (row := self.row(label, metric))]:
+                size = {f"tracks ({rows[0].unit})": f"{self.sampled} ({rows[0].groups})"}
+                ours = {f"{self.systems[0]}: {row.metric}": str(row.scores[0]) for row in rows}
+                kept = [score for row in rows if row.metric == KEPT for score in row.scores[1:]]
+                others = {f"{score.system}: {KEPT}": f"{score.mean:.2f}" for score in kept}
+                table.append({"distortion": label, **size, **ours, **others})
+        return table
 
 
 def robustness(
@@ -202,31 +199,27 @@ def _embed_versions(
     track_id, path, lyrics = job
     try:
         samples = read_waveform(path, SAMPLE_RATE_HZ, seconds).samples
-        sounds = [(samples, SAMPLE_RATE_HZ)]
+        waveforms = [(samples, SAMPLE_RATE_HZ)]
         for name in distortions:
             rng = np.random.default_rng(_hash_number(f"{random_seed}\n{name}\n{track_id}"))
-            sounds.append(DISTORTIONS[name](samples, SAMPLE_RATE_HZ, rng))
-        versions = [vectors_of_waveform(embedder, against, *sound, lyrics) for sound in sounds]
+            waveforms.append(DISTORTIONS[name](samples, SAMPLE_RATE_HZ, rng))
+        versions = [vectors_of_waveform(embedder, against, waveform, lyrics) for waveform in waveforms]
     except AudioError as error:
         return Skipped.because(path, error)
     return {name: np.stack([vectors[name] for vectors in versions]) for name in versions[0]}
 
 
 def vectors_of_waveform(
-    embedder: TrackEmbedder,
-    against: Mapping[str, Embedder],
-    samples: Float32[np.ndarray, " samples"],
-    sample_rate_hz: int,
-    lyrics: str = "",
+    embedder: TrackEmbedder, against: Mapping[str, Embedder], waveform: Waveform, lyrics: str = ""
 ) -> dict[str, Float32[np.ndarray, " _"]]:
-    """What `TrackEmbedder.vectors` gives of a file with these samples, and the vectors by `against`.
+    """What `TrackEmbedder.vectors` gives of a file with this waveform, and the vectors by `against`.
 
     Raises:
         AudioError: there is at most one sample, or a network answers with numbers that are not finite.
     """
-    sound, front_end = (samples, sample_rate_hz), embedder.bundle.front_end
-    vectors = {name: model.embed(sound, lyrics) for name, model in {**embedder.embedders, **against}.items()}
-    frames = torch.cat(list(frames_of_audio(stream_array(*sound), front_end))).numpy()
+    front_end, embedders = embedder.bundle.front_end, {**embedder.embedders, **against}
+    vectors = {name: model.embed(waveform, lyrics) for name, model in embedders.items()}
+    frames = torch.cat(list(frames_of_audio(stream_array(*waveform), front_end))).numpy()
     if isinstance(front_end, FrontEnd):
         return vectors | {MFCC: mfcc_statistics(mfccs(frames, front_end.mel_bands))}
     return vectors | {EXTERNAL: frames.mean(axis=0)}
@@ -251,21 +244,21 @@ def score_distorted(
     """
     k = min(k, max(0, len(groups) - 1) // 2)
     scores = {name: _scores_by_label(distorted[name], originals[name], rows, k) for name in originals}
-    found = []
+    table: list[RobustnessRow] = []
     for label, metrics in next(iter(scores.values()), {}).items():
         for metric in metrics:
             by_system = {name: by_label[label][metric] for name, by_label in scores.items()}
             measure = Measure("robustness", label, metric, None, by_system, groups[rows], unit=unit)
             if measure.asked.any():
                 compared = compare(measure, resamples, random_seed)
-                found.append(RobustnessRow(distortion=label, metric=metric, **dict(compared)))
+                table.append(RobustnessRow(distortion=label, metric=metric, **dict(compared)))
     return Robustness(
         systems=tuple(originals),
         sampled=len(rows),
         tracks=len(groups),
         k=k,
-        rows=tuple(found),
-        notes=tuple(_notes(found, len(groups), k, resamples)) if found else (),
+        rows=tuple(table),
+        notes=tuple(_notes(table, len(groups), k, resamples)) if table else (),
     )
 
 
@@ -305,19 +298,17 @@ def _scores(
         RECIPROCAL_RANK: ranking.average_precision(runs, ones, len(originals)),
     }
     if k:
-        scores[KEPT] = (_nearest_others(before, rows, k) & _nearest_others(after, rows, k)).sum(axis=1) / k
+        nearest_before, nearest_after = (_nearest_others(cosines, rows, k) for cosines in (before, after))
+        in_both = (nearest_before[:, :, None] == nearest_after[:, None]).any(axis=2)
+        scores[KEPT] = in_both.sum(axis=1) / k
     return scores
 
 
 def _nearest_others(
     similarity: Float[np.ndarray, "sampled tracks"], rows: Rows, k: int
-) -> Bool[np.ndarray, "sampled tracks"]:
-    """Which `k` tracks are most similar to each sampled one, itself left out."""
-    others = similarity.copy()
-    others[np.arange(len(rows)), rows] = -np.inf
-    chosen = np.zeros(others.shape, dtype=bool)
-    np.put_along_axis(chosen, np.argpartition(-others, k - 1, axis=1)[:, :k], True, axis=1)
-    return chosen
+) -> Int[np.ndarray, "sampled k"]:
+    own = rows[:, None] == np.arange(similarity.shape[1])
+    return largest(np.where(own, -np.inf, similarity), k)
 
 
 def _sampling_notes(

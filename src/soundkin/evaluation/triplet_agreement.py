@@ -1,15 +1,10 @@
 """Agreement of systems with people's answers to triplet questions, compared with how far people agree.
 
 A *question* is an anchor and two candidates, in either order; an *answer* is one person's: which is closer to
-the anchor. A system answers by cosine; ties count a half. Every question has weight 1, however many people
-answered it. Where several people answered a question, leave-one-out says how often a person agrees
-
-- with the majority of the others (an even split counts a half), the usual human ceiling;
-- with one of them, picked at random.
-
-Both are estimates from few people, and no bound: what most people mean can be known better than one person's
-answer shows. The bound is the best fixed answer, the majority of all: no system that answers a question in
-one way agrees with more answers, since answers contradict each other. A perfect system lies between the two.
+the anchor. A system answers by cosine; ties count a half, and every question has weight 1, however many
+people answered it. How often a person agrees with the majority of the others, leave-one-out, is the usual
+human ceiling, from few people and no bound: what most people mean can be known better than one answer shows.
+The bound is the best fixed answer, the majority of all. A perfect system lies between the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -123,6 +118,9 @@ def triplet_agreement(
     """
     answers = _known_answers(track_ids, triplets, artists)
     overall = repeated = None
+    notes = []
+    if left_out := len(triplets) - len(answers):
+        notes.append(f"{left_out} answers are about tracks that have no vector here, and were left out.")
     if len(answers):
         tracks, unit = answers[COLUMNS].to_numpy(), "anchors" if artists is None else "artists"
         scores = {name: agreement(vectors, tracks) for name, vectors in systems.items()}
@@ -132,13 +130,13 @@ def triplet_agreement(
         overall = _scores(ALL, scores | best, answers, unit, random_seed, resamples)
         if np.isfinite(people[ONE_OTHER]).any():
             repeated = _scores(REPEATED, scores | people | best, answers, unit, random_seed, resamples)
-    left_out = len(triplets) - len(answers)
+        notes += _notes(overall, repeated, answers, resamples)
     return TripletAgreement(
         systems=tuple(systems),
         overall=overall,
         repeated=repeated,
         left_out=left_out,
-        notes=tuple(_notes(overall, repeated, answers, left_out, resamples)),
+        notes=tuple(notes),
         provenance={"random_seed": random_seed, "resamples": resamples},
     )
 
@@ -201,22 +199,17 @@ def _known_answers(
 
 
 def _scores(
-    questions: str,
-    scores: dict[str, Scores],
-    answers: pd.DataFrame,
-    unit: str,
-    random_seed: int,
-    resamples: int,
+    part: str, scores: dict[str, Scores], answers: pd.DataFrame, unit: str, random_seed: int, resamples: int
 ) -> AgreementScores:
     groups, weights = answers["group"].to_numpy(), answers["weight"].to_numpy()
-    measure = Measure("triplet agreement", questions, "agreement", None, scores, groups, weights, unit)
+    measure = Measure("triplet agreement", part, "agreement", None, scores, groups, weights, unit)
     compared = [compare(measure, resamples, random_seed)]
     if _draws_annotators(answers) and not compared[0].too_few:
         by_person = replace(measure, groups=answers["person"].to_numpy())
         compared.append(compare(by_person, resamples, random_seed))
     asked = answers[measure.asked]
     return AgreementScores(
-        questions=questions,
+        questions=part,
         judgements=len(asked),
         asked=asked["question"].nunique(),
         anchors=asked["anchor_id"].nunique(),
@@ -235,7 +228,8 @@ def _draws_annotators(answers: pd.DataFrame) -> bool:
 def _widest(*intervals: tuple[Interval, ...]) -> tuple[Interval, ...]:
     """Of each system's intervals the widest."""
     return tuple(
-        max(same, key=lambda one: (one.high or 0) - (one.low or 0)) for same in zip(*intervals, strict=True)
+        max(same, key=lambda interval: (interval.high or 0) - (interval.low or 0))
+        for same in zip(*intervals, strict=True)
     )
 
 
@@ -245,21 +239,12 @@ def _won(advantage: np.ndarray) -> Scores:
 
 
 def _notes(
-    overall: AgreementScores | None,
-    repeated: AgreementScores | None,
-    answers: pd.DataFrame,
-    left_out: int,
-    resamples: int,
+    overall: AgreementScores, repeated: AgreementScores | None, answers: pd.DataFrame, resamples: int
 ) -> list[str]:
-    notes = []
-    if left_out:
-        notes.append(f"{left_out} answers are about tracks that have no vector here, and were left out.")
-    if overall is None:
-        return notes
     drawn = f"They say nothing about other people: that needs {FEW_GROUPS} named annotators."
     if _draws_annotators(answers) and not overall.too_few:
         drawn = "Where draws of whole annotators make one wider, it is theirs."
-    notes += [
+    notes = [
         f"{overall.judgements} answers to {overall.asked} questions about {overall.anchors} anchors; every "
         f"question counts once. {interval_note(overall.groups, overall.unit, resamples)} {drawn}",
         f"{BEST_FIXED}: the majority's, the most that anything which answers a question in one way can agree "

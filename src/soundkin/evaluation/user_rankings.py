@@ -1,17 +1,16 @@
 """Scores of users' rankings of held-out tracks, compared with controls and with an upper bound.
 
-A user's score of a track is the dot product of their vectors. Every user ranks all tracks that are offered,
-and relevant are the ones they played, as in van den Oord, Dieleman & Schrauwen (2013). mAP@500 is the mean
-over users of the average precision truncated at 500 and divided by min(plays, 500): McFee, Bertin-Mahieux,
-Ellis & Lanckriet (2012), "The Million Song Dataset Challenge". Ties count as their expectation over all
-orders. Tracks *known* to a user, from plays before a cutoff, are no candidates.
+A user's score of a track is the dot product of their vectors; every user ranks all candidates, and relevant
+are the tracks they played, as in van den Oord, Dieleman & Schrauwen (2013). mAP@500 is the mean over users of
+the average precision truncated at 500 and divided by min(plays, 500): McFee, Bertin-Mahieux, Ellis &
+Lanckriet (2012), "The Million Song Dataset Challenge". Ties count as their expectation over all orders.
+Tracks *known* to a user, from plays before a cutoff, are no candidates.
 
 Systems without user vectors get *profiles*: ridge regressions of what users like (1, or 0 for every other
-track) on the vectors of the training tracks, u = (Y'Y / n + strength I)^-1 Y' p, with Y standardised over
-these and at unit length. It is the half-step of Hu, Koren & Volinsky (2008) with equal confidence. An
-infinite strength leaves the direction of the mean of the liked tracks, which suits noisy vectors; a small one
-suits clear vectors. It is chosen on held-out training artists, so that every system gets the one that suits
-it.
+track) on the vectors of the training tracks, u = (Y'Y / n + strength I)^-1 Y' p, with Y standardised and at
+unit length: the half-step of Hu, Koren & Volinsky (2008) with equal confidence. An infinite strength leaves
+the direction of the mean of the liked tracks, which suits noisy vectors; a small one suits clear vectors. It
+is chosen on held-out training artists, for every system.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +47,7 @@ VALIDATION_SHARE = 0.2  # of the training artists
 MOST_VALIDATION_USERS = 1000
 
 Vectors = Float[np.ndarray, "tracks embedding"]
+Artists = Int[np.ndarray, " tracks"]
 Factors = tuple[Float[np.ndarray, "users factors"], Float[np.ndarray, "tracks factors"]]
 RankingSystem = Factors | Float[np.ndarray, " tracks"]  # one score a track ranks alike for all users
 Metric = tuple[Callable[..., Scores], int | None]
@@ -134,9 +134,9 @@ def user_rankings(
 
     `systems` are vectors of users, and of tracks by their sound alone; `bound` those of a factorisation of
     all plays, the held-out ones too (or those that were planted). `plays` [users, held-out tracks] stores
-    what was played, `known` what is not offered to a user, and `known_popularity` how often tracks had been
-    played when they were offered. Controls are the first system with its tracks shuffled, chance, and
-    popularity (oracle): nothing is known of how popular a new track is, so that one counts the held-out plays
+    what was played, `known` what is no candidate of a user, and `known_popularity` how often tracks had been
+    played by the cutoff. Controls are the first system with its tracks shuffled, chance, and popularity
+    (oracle): nothing is known of how popular a new track is, so that one counts the held-out plays
     themselves.
 
     Returns the table, and the users' scores behind it, a `Measure` a metric.
@@ -202,9 +202,9 @@ def ask(
 ) -> list[Measure]:
     """Score users' rankings of the tracks by each system, and random ones: a `Measure` over users a metric.
 
-    `plays` [users, tracks] stores the relevant tracks of each user, and `known` those that are not offered to
-    them. Users are taken a block at a time, so that memory stays bounded. Scores are summed in float64 and
-    compared in float32: tracks of equal vectors stay tied, in whatever order their products were added up.
+    `plays` [users, tracks] stores the relevant tracks of each user, and `known` those that are no candidates.
+    Users are taken a block at a time, so that memory stays bounded. Scores are summed in float64 and compared
+    in float32: tracks of equal vectors stay tied, in whatever order their products were added up.
 
     Raises:
         UsageError: vectors and plays do not match, or hold a NaN or infinity.
@@ -212,20 +212,20 @@ def ask(
     plays, known = without_known(plays, known), binary(csr_matrix(plays.shape) if known is None else known)
     users, tracks = plays.shape
     factors = {name: _checked_factors(name, system, users, tracks) for name, system in systems.items()}
-    relevant, offered = np.diff(plays.indptr).astype(int), tracks - np.diff(known.indptr).astype(int)
+    relevant, candidates = np.diff(plays.indptr).astype(int), tracks - np.diff(known.indptr).astype(int)
     scores = {metric: {name: np.full(users, np.nan) for name in [*systems, CHANCE]} for metric in metrics}
     asked, size = np.flatnonzero(relevant), max(1, SCORES_AT_ONCE // max(tracks, LONG))
     for start in range(0, len(asked), size):
         rows = asked[start : start + size]
-        not_offered = known[rows].nonzero()
-        ranked = {CHANCE: random_order(offered[rows], relevant[rows])}
+        excluded = known[rows].nonzero()
+        ranked = {CHANCE: random_order(candidates[rows], relevant[rows])}
         for name, (of_users, of_tracks) in factors.items():
             block = np.asarray(of_users[rows].astype(np.float64) @ of_tracks.T, np.float32)
-            block[not_offered] = -np.inf  # behind all that are offered
+            block[excluded] = -np.inf  # behind all candidates
             ranked[name] = runs_of(block, plays[rows])
         for metric, (score, k) in metrics.items():
             for name, runs in ranked.items():
-                scores[metric][name][rows] = score(runs, relevant[rows], k or offered[rows])
+                scores[metric][name][rows] = score(runs, relevant[rows], k or candidates[rows])
     groups, unit = np.arange(users), "users"
     if users > MOST_GROUPS:  # random crowds of equal size, whose means vary as the users' do
         groups, unit = np.random.default_rng(random_seed).permutation(users) % MOST_GROUPS, "crowds of users"
@@ -252,29 +252,25 @@ def binary(plays: csr_matrix) -> csr_matrix:
 
 
 def without_known(plays: csr_matrix, known: csr_matrix | None) -> csr_matrix:
-    """The plays of tracks that are offered, a one each."""
+    """The plays of tracks that are candidates, a one each."""
     plays = binary(plays)
     return plays if known is None else binary(plays - plays.multiply(binary(known)))
 
 
 def fit_profiles(
-    training: Vectors,
-    offered: Vectors,
-    liked: csr_matrix,
-    artists: Int[np.ndarray, " tracks"],
-    random_seed: int = 0,
+    training: Vectors, held_out: Vectors, liked: csr_matrix, artists: Artists, random_seed: int = 0
 ) -> tuple[Factors, float]:
-    """Fold users in over the vectors of training tracks, into one space with the offered tracks.
+    """Fold users in over the vectors of training tracks, into one space with the held-out tracks.
 
     `liked` [users, training tracks] stores what each user likes; `artists` numbers the training tracks'
-    artists. Returns vectors of users and of offered tracks, and the strength of regularisation that was
+    artists. Returns vectors of users and of held-out tracks, and the strength of regularisation that was
     chosen.
     """
     training, liked = training.astype(np.float64), csr_matrix(liked)
     known = unit_length(standardise(training))
     strength = _chosen_strength(known, liked, artists, random_seed)
     users = fold_in_users(known, liked, [strength])[0]
-    return (users, unit_length(standardise(offered.astype(np.float64), over=training))), strength
+    return (users, unit_length(standardise(held_out.astype(np.float64), over=training))), strength
 
 
 @typechecked
@@ -288,9 +284,7 @@ def fold_in_users(
     return [sums / (1 + shrinking / strength) @ directions.T for strength in strengths]
 
 
-def _chosen_strength(
-    known: Vectors, liked: csr_matrix, artists: Int[np.ndarray, " tracks"], random_seed: int
-) -> float:
+def _chosen_strength(known: Vectors, liked: csr_matrix, artists: Artists, random_seed: int) -> float:
     """The strength that predicts best what users like by held-out artists; the first if no user tells."""
     rng = np.random.default_rng(random_seed)
     names = rng.permutation(np.unique(artists))

@@ -48,7 +48,7 @@ class Evidence:
 
     def track_ids(self) -> set[str]:
         """The tracks that are needed beside those that are judged."""
-        return self.cold_start.track_ids() if self.cold_start else set()
+        return self.cold_start.needed_ids() if self.cold_start else set()
 
 
 def read_evidence(

@@ -46,6 +46,14 @@ def nearest_others(
     return products[~own].reshape(-1, k), rows[~own].reshape(-1, k)
 
 
+@typechecked
+def largest(similarity: Float[np.ndarray, "queries candidates"], k: int) -> Int[np.ndarray, "queries k"]:
+    """The columns of the `k` largest similarities of each row, best first; `k` is at most their number."""
+    columns = np.argpartition(-similarity, max(k - 1, 0), axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(similarity, columns, axis=1), axis=1, kind="stable")
+    return np.asarray(np.take_along_axis(columns, order, axis=1))
+
+
 def chunk_size(candidates: int) -> int:
     """How many queries to compare with so many candidates at once."""
     return min(CHUNK, max(1, SIMILARITIES_AT_ONCE // max(candidates, 1)))
