@@ -43,7 +43,7 @@ def nearest_others(
     products, rows = nearest(vectors if queries is None else vectors[queries], vectors, k + 1)
     own = rows == (np.arange(len(vectors)) if queries is None else queries)[:, None]
     own[~own.any(axis=1), -1] = True  # crowded out by copies of itself
-    return products[~own].reshape(-1, k), rows[~own].reshape(-1, k)
+    return products[~own].reshape(len(own), k), rows[~own].reshape(len(own), k)
 
 
 @typechecked
