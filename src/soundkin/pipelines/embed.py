@@ -15,13 +15,9 @@ def embed_catalog(
     catalog: Annotated[Path, argument()],
     output: Annotated[Path, Option("Folder of Parquet files to write.", ("-o", "--output"))],
     workers: Annotated[int, WORKERS] = 1,
-    patches: Annotated[
-        bool, Option("Also write each patch's vector and the second at which it starts.")
-    ] = False,
+    patches: Annotated[bool, Option("Also write each patch's vector and start.")] = False,
     vectors: Annotated[Path | None, Option("Table of frozen vectors, where it has moved or grown.")] = None,
-    replace: Annotated[
-        bool, Option("Replace vectors of another model in the output folder without asking.")
-    ] = False,
+    replace: Annotated[bool, Option("Replace vectors of another model without asking.")] = False,
 ) -> "EmbedResult":
     """Give every track of CATALOG a vector by the model bundle MODEL.
 
