@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from soundkin.embedding.store import Embeddings
 from soundkin.pipelines.query import query
-from soundkin.search.vector_index import VECTORS, Index, Manifest, build_index, open_index
+from soundkin.search.vector_index import VECTORS, Index, IndexManifest, build_index, open_index
 from soundkin.statistics.scaling import unit_length
 
 EMBEDDING_SIZE = 128
@@ -94,7 +94,7 @@ def measure(name: str, vectors: np.ndarray, queries: int, folder: Path) -> None:
     row("`soundkin query` by track, cold (s)", cold(folder, chosen[0]))
 
 
-def build(vectors: np.ndarray, folder: Path) -> Manifest:
+def build(vectors: np.ndarray, folder: Path) -> IndexManifest:
     """Index `vectors` with made-up metadata."""
     count = len(vectors)
     ids = [track_id(row) for row in range(count)]

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from soundkin.pipelines.embed import embed_catalog as embed
     from soundkin.pipelines.evaluate import evaluate as evaluate
     from soundkin.pipelines.index import index_embeddings as build_index
-    from soundkin.pipelines.query import open_index as open_index
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
+    from soundkin.search.vector_index import open_index as open_index
 
     __version__: str
 
@@ -54,7 +54,7 @@ _HOMES = {
     "embed": "pipelines.embed.embed_catalog",
     "evaluate": "pipelines.evaluate.evaluate",
     "load": "embedding.embedder.load",
-    "open_index": "pipelines.query.open_index",
+    "open_index": "search.vector_index.open_index",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "scan": "pipelines.scan.scan",

@@ -124,13 +124,13 @@ def test_a_damaged_config_is_refused_or_harmless(tmp_path_factory, make, positio
         assert "\n" not in str(error)
 
 
-def test_code_that_hears_differently_is_refused(saved: Path, monkeypatch) -> None:
+def test_code_that_computes_differently_is_refused(saved: Path, monkeypatch) -> None:
     """As after an upgrade that changed how log-mels are made."""
     from soundkin.features.log_mel import LogMel
 
     original = LogMel.frames
     monkeypatch.setattr(LogMel, "frames", lambda self, powers, gain=1.0: original(self, powers, gain) * 1.01)
-    assert "hears differently" in refusal(saved)
+    assert "computes differently" in refusal(saved)
 
 
 def test_a_network_that_was_trained_to_nothing_is_not_saved(bundle: Bundle, tmp_path: Path) -> None:
@@ -155,11 +155,11 @@ def test_damaged_files_are_refused_in_one_line(saved: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "mend"), [(99, "Update soundkin"), (0, "Make the artefact again"), ("x", "again")]
+    ("version", "hint"), [(99, "Update soundkin"), (0, "Make the artefact again"), ("x", "again")]
 )
-def test_another_version_says_what_to_do(saved: Path, version: object, mend: str) -> None:
+def test_another_version_says_what_to_do(saved: Path, version: object, hint: str) -> None:
     edit(saved, format_version=version)
-    assert mend in refusal(saved)
+    assert hint in refusal(saved)
 
 
 def test_a_network_of_another_soundkin_is_refused(bundle: Bundle, tmp_path: Path) -> None:

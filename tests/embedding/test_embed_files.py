@@ -21,12 +21,14 @@ def files(make, tmp_path: Path) -> list[Path]:
 
 
 def check(embedder: Embedder, files: list[Path], **options: object) -> None:
-    found = embedder.embed(files, **options)
-    assert [one.path for one in found] == files
+    embedded = embedder.embed(files, **options)
+    assert [file.path for file in embedded] == files
     for place in (0, 2, 4):
-        assert np.array_equal(found[place].vector, embedder.embed(files[place])) and not found[place].error
-    assert found[1].vector is None and "decoded" in found[1].error
-    assert found[3].vector is None and "No such file" in found[3].error
+        assert (
+            np.array_equal(embedded[place].vector, embedder.embed(files[place])) and not embedded[place].error
+        )
+    assert embedded[1].vector is None and "decoded" in embedded[1].error
+    assert embedded[3].vector is None and "No such file" in embedded[3].error
 
 
 def test_a_bad_file_does_not_stop_the_others(
@@ -47,13 +49,13 @@ def test_names_may_come_in_any_list(embedder: Embedder, files: list[Path]) -> No
     expected = embedder.embed(files[0])
     names = [str(files[0])] * 2
     for several in (names, tuple(names), np.array(names), pd.Series(names), iter(names)):
-        assert [np.array_equal(one.vector, expected) for one in embedder.embed(several)] == [True, True]
+        assert [np.array_equal(file.vector, expected) for file in embedder.embed(several)] == [True, True]
     assert embedder.embed([]) == []
 
 
 def test_options_go_for_each(embedder: Embedder, files: list[Path]) -> None:
-    found = embedder.embed(files[:1], normalise=True, lyrics=["la la"])
-    assert np.linalg.norm(found[0].vector) == pytest.approx(1)
+    embedded = embedder.embed(files[:1], normalise=True, lyrics=["la la"])
+    assert np.linalg.norm(embedded[0].vector) == pytest.approx(1)
     with pytest.raises(UsageError, match="lyrics of 5 files are 5 texts"):
         embedder.embed(files, lyrics=["la la"])
     with pytest.raises(UsageError, match="lyrics of 5 files are 5 texts"):

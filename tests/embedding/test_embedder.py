@@ -44,12 +44,12 @@ def test_it_is_the_mean_over_patches_of_the_network(bundle: Bundle, song: Path) 
 
 
 def test_a_file_tells_all_in_one_pass(embedder: Embedder, song: Path) -> None:
-    found = embedder.embed_file(song)
-    assert np.array_equal(found.vector, embedder.embed(song))
-    assert np.array_equal(found.patch_vectors, embedder.embed_patches(song)[0])
-    assert found.duration_seconds == 5.5
-    assert found.audio_hash == audio_hash(song)
-    assert found.warnings == ()
+    embedded = embedder.embed_file(song)
+    assert np.array_equal(embedded.vector, embedder.embed(song))
+    assert np.array_equal(embedded.patch_vectors, embedder.embed_patches(song)[0])
+    assert embedded.duration_seconds == 5.5
+    assert embedded.audio_hash == audio_hash(song)
+    assert embedded.warnings == ()
     assert embedder.embed_file(song, "known").audio_hash == "known"
 
 
@@ -72,7 +72,7 @@ def test_a_vector_does_not_depend_on_what_else_is_embedded(wide: Embedder, make,
     ]
     first = [wide.embed(waveform) for waveform in waveforms]
     backwards = [wide.embed(waveform) for waveform in reversed(waveforms)][::-1]
-    assert all(np.array_equal(one, other) for one, other in zip(first, backwards, strict=True))
+    assert all(np.array_equal(before, after) for before, after in zip(first, backwards, strict=True))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -81,11 +81,11 @@ def test_a_vector_does_not_depend_on_threads(wide: Embedder, make, threads: int)
     expected, before = wide.embed(waveform), torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
-        found = wide.embed(waveform)
+        embedded = wide.embed(waveform)
         assert torch.get_num_threads() == threads, "the caller's setting is put back"
     finally:
         torch.set_num_threads(before)
-    assert np.array_equal(found, expected)
+    assert np.array_equal(embedded, expected)
 
 
 def test_one_thread_computes(bundle: Bundle, make) -> None:
@@ -104,15 +104,15 @@ def test_one_thread_computes(bundle: Bundle, make) -> None:
 def test_several_python_threads_may_share_an_embedder(wide: Embedder, make) -> None:
     waveforms = [(make.noise(9.0, i), make.rate_hz) for i in range(6)]
     expected = [wide.embed(waveform) for waveform in waveforms]
-    found: dict[int, np.ndarray] = {}
+    embedded: dict[int, np.ndarray] = {}
     threads = [
-        threading.Thread(target=lambda i=i: found.update({i: wide.embed(waveforms[i])})) for i in range(6)
+        threading.Thread(target=lambda i=i: embedded.update({i: wide.embed(waveforms[i])})) for i in range(6)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(np.array_equal(found[i], expected[i]) for i in range(6))
+    assert all(np.array_equal(embedded[i], expected[i]) for i in range(6))
 
 
 def test_a_short_track_pays_for_its_own_patches_only(bundle: Bundle, make) -> None:
@@ -204,9 +204,9 @@ def test_normalised_vectors_have_length_1(embedder: Embedder, song: Path) -> Non
 
 def test_silence_has_a_vector_and_a_warning(embedder: Embedder, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "silent.wav", np.zeros(44_100), 22_050)
-    found = embedder.embed_file(tmp_path / "silent.wav")
-    assert np.isfinite(found.vector).all()
-    assert found.warnings == ("silent from start to end",)
+    embedded = embedder.embed_file(tmp_path / "silent.wav")
+    assert np.isfinite(embedded.vector).all()
+    assert embedded.warnings == ("silent from start to end",)
 
 
 def test_a_model_that_was_trained_to_nothing_is_told(bundle: Bundle, song: Path) -> None:

@@ -56,15 +56,15 @@ def run(
 def outcome_of(audio: int | None, known: frozenset[Content]) -> Outcome:
     if audio is None:
         return Unusable(Skipped("bad.mp3", "cannot be decoded"), "b4d")
-    found = track(audio)
-    content = Content(found.audio_hash)
-    return content if content in known else found
+    embedding = track(audio)
+    content = Content(embedding.audio_hash)
+    return content if content in known else embedding
 
 
 def content(folder: Path) -> dict[str, bytes]:
     """All files and their bytes; empty folders count too."""
-    found = {str(path.relative_to(folder)): path for path in folder.rglob("*")}
-    return {name: path.read_bytes() if path.is_file() else b"" for name, path in sorted(found.items())}
+    paths = {str(path.relative_to(folder)): path for path in folder.rglob("*")}
+    return {name: path.read_bytes() if path.is_file() else b"" for name, path in sorted(paths.items())}
 
 
 audio_of_tracks = st.lists(st.none() | st.integers(0, 8), min_size=1, max_size=10)

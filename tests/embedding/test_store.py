@@ -69,13 +69,13 @@ def test_what_was_written_is_read(folder: Path, tmp_path: Path) -> None:
 
 
 def test_patches_are_read_track_by_track(folder: Path) -> None:
-    found = list(read_patches(folder))
-    assert [patches.track_id for patches in found] == [f"track-{number}" for number in range(5)]
-    for number, patches in enumerate(found):
+    stored = list(read_patches(folder))
+    assert [patches.track_id for patches in stored] == [f"track-{number}" for number in range(5)]
+    for number, patches in enumerate(stored):
         assert patches.start_seconds == track(number).start_seconds
         assert np.array_equal(patches.vectors, track(number).patch_vectors)
     (chosen,) = read_patches(folder, {"track-3"})
-    assert np.array_equal(chosen.vectors, found[3].vectors)
+    assert np.array_equal(chosen.vectors, stored[3].vectors)
 
 
 def test_patches_that_were_not_kept_are_not_there(tmp_path: Path) -> None:
@@ -162,10 +162,10 @@ def test_a_manifest_that_lies_about_a_part_is_refused(folder: Path) -> None:
 
 
 def test_vectors_of_two_models_are_never_mixed(folder: Path, tmp_path: Path) -> None:
-    other = export(tmp_path / "other", 2, model_hash="another")
-    (part,) = read_manifest(other).parts
+    another = export(tmp_path / "other", 2, model_hash="another")
+    (part,) = read_manifest(another).parts
     for kind in ("tracks", "patches"):
-        (other / kind / f"{part.name}.parquet").rename(folder / kind / f"{part.name}.parquet")
+        (another / kind / f"{part.name}.parquet").rename(folder / kind / f"{part.name}.parquet")
     manifest = read_manifest(folder)
     parts = (part, *manifest.parts[1:])
     write_manifest(folder, manifest.model_copy(update={"parts": parts}))

@@ -56,7 +56,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Path:
-    """Five tracks of other lengths and formats; only the third cannot be used."""
+    """Five tracks of different lengths and formats; only the third cannot be used."""
     paths = ["audio/a.wav", "audio/b.flac", "audio/c.mp3", "audio/d.ogg", "audio/e.mp3"]
     for number, path in enumerate(paths):
         write_audio(tmp_path / path, 0.7 + 2 * number, number)
@@ -139,13 +139,13 @@ def test_a_catalog_may_grow_files_may_move_and_be_mended(model: Path, catalog: P
 
 def test_another_model_computes_all_again(model: Path, catalog: Path, tmp_path: Path) -> None:
     embed_catalog(model, catalog, tmp_path / "out")
-    other = save_model(tmp_path / "other", random_seed=1)
+    another = save_model(tmp_path / "other", random_seed=1)
     before = content(tmp_path / "out")
     with pytest.raises(OtherModelError, match=r"holds 4 vectors of model .* --replace"):
-        embed_catalog(other, catalog, tmp_path / "out")
+        embed_catalog(another, catalog, tmp_path / "out")
     assert content(tmp_path / "out") == before
-    assert counts(embed_catalog(other, catalog, tmp_path / "out", replace=True)) == (4, 0, 1)
-    assert read_embeddings(tmp_path / "out").model_hash == load(other).hash
+    assert counts(embed_catalog(another, catalog, tmp_path / "out", replace=True)) == (4, 0, 1)
+    assert read_embeddings(tmp_path / "out").model_hash == load(another).hash
 
 
 def test_a_bad_file_is_decoded_again_only_when_it_changes(
@@ -172,8 +172,8 @@ def test_the_command_asks_before_it_replaces_and_may_allow_skipped(
     call = ["embed", str(model), str(catalog), "-o", str(tmp_path / "out")]
     assert _exit_code(call) == 3
     assert _exit_code([*call, "--allow-skipped"]) == 0
-    other = save_model(tmp_path / "other", random_seed=1)
-    call[1] = str(other)
+    another = save_model(tmp_path / "other", random_seed=1)
+    call[1] = str(another)
     assert _exit_code([*call, "--allow-skipped"]) == 2, "nobody at the terminal to ask"
     assert _exit_code([*call, "--allow-skipped", "--replace"]) == 0
 
@@ -225,9 +225,9 @@ def wait_for_tracks(process: "subprocess.Popen[str]", output: Path, count: int) 
 
 @pytest.mark.slow
 def test_two_workers_give_the_same_bytes(model: Path, catalog: Path, tmp_path: Path) -> None:
-    one = embed_catalog(model, catalog, tmp_path / "one", workers=1, patches=True)
+    single = embed_catalog(model, catalog, tmp_path / "one", workers=1, patches=True)
     two = embed_catalog(model, catalog, tmp_path / "two", workers=2, patches=True)
-    assert counts(one) == counts(two) == (4, 0, 1)
+    assert counts(single) == counts(two) == (4, 0, 1)
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
@@ -241,8 +241,8 @@ def test_real_music_embeds_alike_with_one_worker_and_two(music: Path, tmp_path: 
     paths = [line.split(",")[1] for line in lines[1::60]]
     rows = [f"track-{number},{path},{music}" for number, path in enumerate(paths)]
     (tmp_path / "catalog.csv").write_text("\n".join(["track_id,path,audio_folder", *rows]))
-    one = embed_catalog(tmp_path / "model", tmp_path / "catalog.csv", tmp_path / "one", workers=1)
-    assert counts(one) == (len(rows), 0, 0)
+    single = embed_catalog(tmp_path / "model", tmp_path / "catalog.csv", tmp_path / "one", workers=1)
+    assert counts(single) == (len(rows), 0, 0)
     embed_catalog(tmp_path / "model", tmp_path / "catalog.csv", tmp_path / "two", workers=2)
     assert content(tmp_path / "one") == content(tmp_path / "two")
 

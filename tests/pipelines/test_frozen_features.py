@@ -331,7 +331,7 @@ def test_a_bundles_encoder_that_was_changed_is_noticed(tmp_path: Path) -> None:
     save_bundle(load_bundle(tmp_path / "model"), tmp_path / "model")  # over itself
     kept = load_bundle(tmp_path / "model")
     assert kept.hash == bundle.hash
-    with pytest.raises(UsageError, match=r"vectors=.* hears audio"):
+    with pytest.raises(UsageError, match=r"vectors=.* takes audio"):
         load_bundle(tmp_path / "model", tmp_path / "vectors.npz")
     with (tmp_path / "model" / "external.onnx").open("ab") as file:
         file.write(b"more")

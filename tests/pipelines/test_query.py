@@ -19,9 +19,10 @@ from soundkin.errors import ArtefactError, AudioError, CatalogError, UsageError
 from soundkin.features.log_mel import FrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
+from soundkin.pipelines.answers import Answer
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.index import index_embeddings
-from soundkin.pipelines.query import Answer, query
+from soundkin.pipelines.query import query
 from soundkin.search.vector_index import build_index, open_index
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "query.py"
@@ -55,7 +56,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for n in range(SONGS):
         write_song(folder / "music" / f"{n}.wav", 200 * 1.2**n)
         lines.append(
-            f"song-{n},music/{n}.wav,Title {n},Artist {n // 4},{'pop; rock' if n % 2 else 'jazz'},{1990 + n},la"
+            f"song-{n},music/{n}.wav,Title {n},Artist {n // 4},"
+            f"{'pop; rock' if n % 2 else 'jazz'},{1990 + n},la"
         )
     (folder / "catalog.csv").write_text("\n".join(lines) + "\n")
     embed_catalog(save_model(folder / "model"), folder / "catalog.csv", folder / "embeddings")
@@ -68,7 +70,7 @@ def ids(answers: list[Answer]) -> list[str]:
 
 
 def by_cosine(library: Path, *seeds: str) -> list[tuple[str, float]]:
-    """All other tracks and their cosine with the mean direction of the seeds, from the embeddings, by numpy."""
+    """All other tracks and their cosine with the mean direction of the seeds, by numpy."""
     embeddings = read_embeddings(library / "embeddings")
     vectors = embeddings.vectors / np.linalg.norm(embeddings.vectors, axis=1, keepdims=True)
     mean = vectors[[embeddings.track_ids.index(seed) for seed in seeds]].mean(axis=0)
@@ -153,7 +155,8 @@ def test_an_open_index_reads_nothing_again(library):
     code = """
 import sys, numpy as np, soundkin
 index, song, vector = soundkin.open_index(sys.argv[1]), sys.argv[2], np.ones(8, np.float32)
-ask = lambda: (soundkin.query(index, like=[song]), soundkin.query(index, "song-3", vector=vector, where=["year>1992"]))
+by_vector = lambda: soundkin.query(index, "song-3", vector=vector, where=["year>1992"])
+ask = lambda: (soundkin.query(index, like=[song]), by_vector())
 first, opened = ask(), []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
 assert ask() == first
@@ -247,22 +250,23 @@ def test_index_says_what_it_made(library, tmp_path):
     assert result.reason.startswith("asked for; every query is compared with all tracks")
 
 
-def test_by_track_imports_nothing_slow():
-    program = "import sys, soundkin.pipelines.query; print(*sys.modules)"
-    printed = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
-    ).stdout
+def test_by_track_imports_nothing_slow(library):
+    program = (
+        "import sys, soundkin; soundkin.query(sys.argv[1], 'song-5', artist_cap=1, where=['genre=pop']); "
+    )
+    words = [sys.executable, "-c", program + "print(*sys.modules)", str(library / "index")]
+    printed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     assert not {"torch", "pandas", "sklearn", "scipy", "pyarrow.parquet", "librosa"} & set(printed.split())
 
 
 @pytest.mark.slow
 def test_script(library):
     command = [sys.executable, SCRIPT, library / "index"]
-    found = subprocess.run(
+    script = subprocess.run(
         [*command, "song-5", "-k", "2", "--where", "genre=rock"], capture_output=True, text=True
     )
-    assert (found.returncode, found.stderr) == (0, "")
-    lines = found.stdout.splitlines()
+    assert (script.returncode, script.stderr) == (0, "")
+    lines = script.stdout.splitlines()
     assert len(lines) == 2 and lines[0].startswith("  1  0.9") and "Title" in lines[0]
     wrong = subprocess.run([*command, "nothing"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "neither a file nor a track_id" in wrong.stderr

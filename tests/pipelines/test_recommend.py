@@ -14,9 +14,10 @@ from soundkin.embedding.bundle import load_bundle, save_bundle
 from soundkin.embedding.known_users import known_users
 from soundkin.embedding.store import read_embeddings
 from soundkin.errors import ArtefactError, CatalogError, UsageError
+from soundkin.pipelines.answers import Answer
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.index import index_embeddings
-from soundkin.pipelines.recommend import Recommendation, recommend
+from soundkin.pipelines.recommend import recommend
 from soundkin.pipelines.train import compose, train
 
 SMALL = [*SMALLEST, "trainer.epochs=1"]
@@ -45,8 +46,8 @@ def test_a_bundle_does_not_tell_where_the_ratings_are(library: Path, small_catal
     assert str(small_catalog.parent) not in (library / "model" / "config.json").read_text(encoding="utf-8")
 
 
-def ids(found: list[Recommendation]) -> list[str]:
-    return [one.track_id for one in found]
+def ids(answers: list[Answer]) -> list[str]:
+    return [answer.track_id for answer in answers]
 
 
 def by_product(library: Path, user: str, task: str) -> list[tuple[str, float]]:
@@ -62,14 +63,14 @@ def by_product(library: Path, user: str, task: str) -> list[tuple[str, float]]:
 def test_all_tracks_are_ranked_by_how_far_they_go_the_users_way(
     library: Path, small_catalog: Path, task: str
 ) -> None:
-    found = recommend(library / "index", "user-0003", k=TRACKS, task=task)
+    answers = recommend(library / "index", "user-0003", k=TRACKS, task=task)
     expected = by_product(library, "user-0003", task)
-    assert [one.score for one in found] == pytest.approx([score for _, score in expected], abs=1e-5)
-    assert ids(found)[:3] == [track_id for track_id, _ in expected[:3]]
-    assert [one.rank for one in found] == list(range(1, TRACKS + 1))
-    first = read_catalog(small_catalog).select([found[0].track_id])
-    assert (found[0].title, found[0].artist) == (first.frame["title"][0], first.frame["artist"][0])
-    assert Path(found[0].path).samefile(first.audio_paths()[0])
+    assert [answer.score for answer in answers] == pytest.approx([score for _, score in expected], abs=1e-5)
+    assert ids(answers)[:3] == [track_id for track_id, _ in expected[:3]]
+    assert [answer.rank for answer in answers] == list(range(1, TRACKS + 1))
+    first = read_catalog(small_catalog).select([answers[0].track_id])
+    assert (answers[0].title, answers[0].artist) == (first.frame["title"][0], first.frame["artist"][0])
+    assert Path(answers[0].path).samefile(first.audio_paths()[0])
 
 
 def test_an_index_and_its_embeddings_say_the_same(library: Path) -> None:
@@ -91,18 +92,20 @@ def test_ratings_come_first_of_two_tasks(library: Path) -> None:
 def test_what_the_user_has_rated_is_left_out(library: Path) -> None:
     ratings = pd.read_csv(library / "ratings.csv")
     rated = set(ratings.loc[ratings["user_id"] == "user-0002", "track_id"])
-    found = ids(recommend(library / "index", "user-0002", k=TRACKS, ratings=library / "ratings.csv"))
+    answers = ids(recommend(library / "index", "user-0002", k=TRACKS, ratings=library / "ratings.csv"))
     all_tracks = ids(recommend(library / "index", "user-0002", k=TRACKS))
-    assert rated and found == [track_id for track_id in all_tracks if track_id not in rated]
+    assert rated and answers == [track_id for track_id in all_tracks if track_id not in rated]
 
 
 def test_fewer_than_asked_for_are_explained_and_cells_come_along(
     library: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked = {"k": TRACKS, "where": ["year>=1900"], "ratings": library / "ratings.csv", "columns": ["year"]}
-    found = recommend(library / "index", "user-0002", **asked)
-    assert found and all(one.catalog["year"] >= 1900 for one in found)
-    assert f"{len(found)} of {TRACKS} answers: " in caplog.text and "user-0002 has rated them" in caplog.text
+    answers = recommend(library / "index", "user-0002", **asked)
+    assert answers and all(answer.catalog["year"] >= 1900 for answer in answers)
+    assert (
+        f"{len(answers)} of {TRACKS} answers: " in caplog.text and "user-0002 has rated them" in caplog.text
+    )
     assert recommend(library / "index", "user-0002", where=["genre=no such genre"]) == []
     assert f"no answer: none of {TRACKS} tracks match genre=no such genre. Values of genre are" in caplog.text
 
@@ -110,9 +113,9 @@ def test_fewer_than_asked_for_are_explained_and_cells_come_along(
 def test_conditions_and_artist_cap(library: Path, small_catalog: Path) -> None:
     catalog = read_catalog(small_catalog).frame.set_index("track_id")
     genre = catalog["genre"].iloc[0].split(";")[0]
-    found = recommend(library / "index", "user-0002", k=TRACKS, where=[f"genre={genre}"], artist_cap=1)
-    assert all(genre in catalog["genre"][one.track_id] for one in found)
-    assert set(Counter(one.artist for one in found).values()) == {1} and len(found) >= 8
+    answers = recommend(library / "index", "user-0002", k=TRACKS, where=[f"genre={genre}"], artist_cap=1)
+    assert all(genre in catalog["genre"][answer.track_id] for answer in answers)
+    assert set(Counter(answer.artist for answer in answers).values()) == {1} and len(answers) >= 8
 
 
 def test_a_new_user_is_placed_among_the_tracks_they_like(library: Path, tmp_path: Path) -> None:
@@ -123,8 +126,8 @@ def test_a_new_user_is_placed_among_the_tracks_they_like(library: Path, tmp_path
     new = pd.DataFrame({"user_id": "newcomer", "track_id": liked, "rating": 5})
     pd.concat([ratings, new]).to_csv(tmp_path / "ratings.csv", index=False)
     asked = {"k": TRACKS, "ratings": tmp_path / "ratings.csv", "task": "latent_factors"}
-    found = recommend(library / "index", "newcomer", **asked)
-    assert len(found) == TRACKS - 3 and not set(liked) & set(ids(found))
+    answers = recommend(library / "index", "newcomer", **asked)
+    assert len(answers) == TRACKS - 3 and not set(liked) & set(ids(answers))
     bundle, embeddings = load_bundle(library / "model"), read_embeddings(library / "embeddings")
     users = known_users(bundle, library / "model", "latent_factors")
     tracks = dict(
@@ -135,8 +138,8 @@ def test_a_new_user_is_placed_among_the_tracks_they_like(library: Path, tmp_path
     curvature = sum(np.outer(track, track) for track in tracks.values()) + config.regularisation * np.eye(50)
     curvature += surer * sum(np.outer(tracks[track_id], tracks[track_id]) for track_id in liked)
     vector = np.linalg.solve(curvature, (1 + surer) * sum(tracks[track_id] for track_id in liked))
-    assert [one.score for one in found] == pytest.approx(
-        [vector @ tracks[one.track_id] for one in found], abs=1e-5
+    assert [answer.score for answer in answers] == pytest.approx(
+        [vector @ tracks[answer.track_id] for answer in answers], abs=1e-5
     )
 
 

@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from soundkin.errors import UsageError
-from soundkin.search.conditions import Condition, mask_any, mask_where, parse_condition
-from soundkin.search.numbers import number
+from soundkin.search.conditions import Condition, mask_any, mask_where, number, parse_condition
 
 TRACKS = pa.RecordBatch.from_pydict(
     {
@@ -102,11 +101,11 @@ def test_a_value_is_taken_literally(tracks, data):
     column = pa.array([";".join(values) for values in tracks], pa.large_string())
     known = sorted({value.strip() for values in tracks for value in values} - {""})
     for wanted in known if data is None or not known else [data.draw(st.sampled_from(known))]:
-        found = mask_any(column, [wanted])
+        mask = mask_any(column, [wanted])
         surely = [any(value.strip() == wanted for value in values) for values in tracks]
         maybe = [any(value.strip().casefold() == wanted.casefold() for value in values) for values in tracks]
-        assert (found >= np.array(surely)).all()
-        assert (found <= np.array(maybe)).all()
+        assert (mask >= np.array(surely)).all()
+        assert (mask <= np.array(maybe)).all()
 
 
 def column_of(cells: list[str], encoded: bool = False, name: str = "bpm") -> pa.RecordBatch:
@@ -133,9 +132,10 @@ def test_a_comparison_by_number_leaves_out_cells_that_are_none_and_says_how_many
 
 @pytest.mark.parametrize(
     ("cell", "says"),
-    [(" 120 ", 120), ("1e2", 100), ("120,5", 120.5), ("0,125", 0.125), ("-inf", float("-inf")), ("\u2212 6", None),
-     ("\u22126", -6), ("+3.", 3), (".5", 0.5), ("1,200", None), ("nan", None), ("NaN", None), ("1_000", None),
-     ("120 bpm", None), ("", None), ("0x10", None), ("1.2.3", None), ("e5", None)],
+    [(" 120 ", 120), ("1e2", 100), ("120,5", 120.5), ("0,125", 0.125), ("-inf", float("-inf")),
+     ("\u2212 6", None), ("\u22126", -6), ("+3.", 3), (".5", 0.5), ("1,200", None), ("nan", None),
+     ("NaN", None), ("1_000", None), ("120 bpm", None),
+     ("", None), ("0x10", None), ("1.2.3", None), ("e5", None)],
 )  # fmt: skip
 def test_what_is_a_number(cell, says):
     assert number(cell) == says
@@ -206,17 +206,17 @@ def test_no_comparison_by_number_is_ever_textual(cells, value, encoded):
     tracks = column_of(["; ".join(values) for values in cells], encoded)
     wanted = number(value)
     for sign, compare in (("<", operator.lt), ("<=", operator.le), (">", operator.gt), (">=", operator.ge)):
-        if wanted is None or not any(number(one) is not None for values in cells for one in values):
+        if wanted is None or not any(number(text) is not None for values in cells for text in values):
             continue
         expected = [
             row for row, values in enumerate(cells)
-            if any((found := number(one)) is not None and compare(found, wanted) for one in values)
+            if any((parsed := number(text)) is not None and compare(parsed, wanted) for text in values)
         ]  # fmt: skip
         assert rows_where(tracks, f"bpm{sign}{value}") == expected
 
 
-CREDITS = ["Ann", "ÁNN feat. Bob", "Bob", "bob & The Ann", "Various Artists", "", "Annabel", "Drake, Rihanna", "Drake",
-           "Rihanna", "AC/DC"]  # fmt: skip
+CREDITS = ["Ann", "ÁNN feat. Bob", "Bob", "bob & The Ann", "Various Artists", "", "Annabel", "Drake, Rihanna",
+           "Drake", "Rihanna", "AC/DC"]  # fmt: skip
 
 
 @pytest.mark.parametrize("encoded", [False, True])

@@ -43,11 +43,11 @@ def test_finds_what_numpy_finds(shared_index, kind):
     vectors = vectors_of(index)
     queries = unit_length(vectors[::24] + 0.1 * random_queries(50))
     scores, rows = index.search(queries, 10)
-    found = [
+    shared = [
         len(np.intersect1d(rows[n], true_neighbours(vectors, query, 10)[0]))
         for n, query in enumerate(queries)
     ]
-    assert np.mean(found) / 10 >= (1 if kind == "exact" else 0.98)
+    assert np.mean(shared) / 10 >= (1 if kind == "exact" else 0.98)
     np.testing.assert_allclose(
         scores, np.take_along_axis(unit_length(queries) @ vectors.T, rows, 1), atol=1e-5
     )
@@ -63,10 +63,10 @@ def test_filtered_search_is_brute_force_over_the_allowed(shared_index, kind, sha
     query = random_queries(1, seed)
     scores, rows = index.search(query, k, allowed)
     _, true_scores = true_neighbours(vectors_of(index), query[0], k, allowed)
-    found = rows[0] >= 0
-    assert found.sum() == min(k, allowed.sum())
-    assert allowed[rows[0][found]].all()
-    np.testing.assert_allclose(scores[0][found], true_scores, atol=1e-5)
+    filled = rows[0] >= 0
+    assert filled.sum() == min(k, allowed.sum())
+    assert allowed[rows[0][filled]].all()
+    np.testing.assert_allclose(scores[0][filled], true_scores, atol=1e-5)
 
 
 @EVERY_KIND
@@ -105,9 +105,9 @@ def test_the_threads_of_others_stay_as_they_are(shared_index, kind):
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(3)
     shared_index(kind).search(random_queries(1), 5)
-    found = faiss.omp_get_max_threads()
+    after = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads)
-    assert found == 3
+    assert after == 3
 
 
 def flat(vectors):
@@ -153,8 +153,8 @@ def test_kind_by_size(monkeypatch):
     kind, reason = build_kind("auto", flat(random.standard_normal((1999, 8))))
     assert kind.name == "exact"
     assert reason == (
-        "chosen for 1,999 tracks of 8 numbers; every query is compared with all tracks, so no answer is approximate, "
-        "which is fast below 2,000 tracks"
+        "chosen for 1,999 tracks of 8 numbers; every query is compared with all tracks, so no answer is "
+        "approximate, which is fast below 2,000 tracks"
     )
     kind, reason = build_kind("auto", flat(random.standard_normal((2000, 8))))
     assert kind.name == "ivf"

@@ -5,9 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from soundkin.cli.output import print_json, print_table
+from soundkin.pipelines.options import Option
 
 if TYPE_CHECKING:
     from soundkin.pipelines.answers import Answer
@@ -15,35 +14,29 @@ if TYPE_CHECKING:
 DEFAULT = ("rank", "score", "artist", "title")
 OWN = ("rank", "score", "track_id", "title", "artist", "path")  # of an answer, whatever the catalog holds
 
-columns_option = click.option(
-    "--columns",
+COLUMNS = Option(
+    f"Columns to show: {', '.join(OWN)}, and all that the catalog has. Default: {','.join(DEFAULT)}.",
     metavar="COLUMN,...",
-    help=f"Columns to show: {', '.join(OWN)}, and all that the catalog has. Default: {','.join(DEFAULT)}.",
+    separator=",",
 )
+AS_JSON = Option("JSON instead of a table, with all columns.", ("--json",))
 
 
-def chosen(columns: str | None) -> list[str]:
-    """The columns to show, in the order given."""
-    return [name.strip() for name in columns.split(",") if name.strip()] if columns else []
-
-
-def cells_to_read(names: Sequence[str], as_json: bool) -> list[str] | None:
+def cells_to_read(columns: Sequence[str] | None, as_json: bool) -> list[str] | None:
     """Which columns of the catalog are wanted: all of them in JSON."""
-    return None if as_json else [name for name in names if name not in OWN]
+    return None if as_json else [name for name in columns or () if name not in OWN]
 
 
 def print_answers(
-    title: str, answers: Sequence["Answer"], names: Sequence[str] = (), as_json: bool = False
+    title: str, answers: Sequence["Answer"], columns: Sequence[str] | None = None, as_json: bool = False
 ) -> None:
-    """Print answers; without `names` by default columns, each answer on a line, a track without a title by
-    its file.
-    """
+    """Print answers; by default each on one line, a track without a title by its file."""
     if as_json:
         print_json([asdict(answer) for answer in answers])
-        return
-    rows = [[_cell(answer, name, titled=not names) for name in names or DEFAULT] for answer in answers]
-    if rows:
-        print_table(title, names or DEFAULT, rows, shorten=not names)
+    elif answers:
+        names = columns or DEFAULT
+        rows = [[_cell(answer, name, titled=not columns) for name in names] for answer in answers]
+        print_table(title, names, rows, shorten=not columns)
 
 
 def _cell(answer: "Answer", name: str, titled: bool) -> str:

@@ -1,10 +1,10 @@
 """The model bundle: all it takes to turn audio into vectors, in a folder of plain files.
 
-    model.safetensors   tensors: `network.*`, and the heads of the proxy tasks as `tasks.NAME.*` config.json
-    format version, front end, patch, network, tasks, metrics, provenance, checksums external.onnx       the
-    frozen encoder whose vectors the network hears, where it is an ONNX model tokenizer.json      how lyrics
-    become tokens, where the network reads them users.parquet       whom the rows of user vectors belong to,
-    where a task learnt from ratings. It names people:
+    model.safetensors   tensors: `network.*`, and the heads of the proxy tasks as `tasks.NAME.*`
+    config.json         format version, front end, patch, network, tasks, metrics, provenance, checksums
+    external.onnx       the frozen encoder that makes the network's input, if it is an ONNX model
+    tokenizer.json      how lyrics become tokens, if the network reads them
+    users.parquet       the user of each user vector, if a task was trained on ratings. It names people:
                         delete it before giving the bundle away; vectors do not depend on it
     README.md           model card
 
@@ -15,7 +15,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +52,17 @@ FORMAT_VERSION = 2
 # The parts of config.json that a vector depends on. With the network's tensors they make up the model's hash.
 COMPUTING = ("front_end", "patch", "network", "tokenizer_sha256")
 
+COPY = "Copy the model again."
+OTHER_SOUNDKIN = "Use the one that it was trained with, or train it again."
+
 
 @dataclass
 class Bundle:
-    """A trained network with what it hears through and what is known of it.
+    """A trained network, its input and what is known of it.
 
     `tasks` is plain JSON; the names in `task_state` begin with `tasks.`. `metrics` holds figures by name,
     nested as wanted; the model card shows both, and of `provenance` the keys `name`, `created`, `versions`
-    and `training_data`. `users` has the user ids of each task that learnt user vectors, in the order of
-    these.
+    and `training_data`. `users` has the user ids of each task with user vectors, in the order of these.
     """
 
     front_end: AnyFrontEnd
@@ -96,9 +97,7 @@ class Bundle:
 
 
 def model_hash(computing_config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """32 hex digits that change when any vector may: over settings and tensors, the proxy tasks' heads left
-    out.
-    """
+    """32 hex digits over settings and tensors, without the proxy tasks' heads."""
     digest = hashlib.sha256(json.dumps(computing_config, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         if not name.startswith("tasks."):
@@ -108,30 +107,24 @@ def model_hash(computing_config: Mapping[str, Any], tensors: Mapping[str, Tensor
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
-    """Write `bundle` as `folder`, in place of a bundle that is there.
-
-    Raises:
-        OutputError: the folder cannot be written, or holds something else.
-        SoundkinError: the network gives no finite vectors.
-    """
+    """Write `bundle` as `folder`, in place of a bundle that is there."""
     folder = Path(folder)
     if folder.exists() and not (folder / "config.json").exists() and any(folder.iterdir()):
         raise OutputError(f"{folder} holds other files. Choose a new or empty folder for the model bundle.")
     weights = safetensors.torch.save({name: tensor.contiguous() for name, tensor in bundle.tensors().items()})
     config = _config(bundle, weights)
     parameters = sum(parameter.numel() for parameter in bundle.network.parameters())
-    encoder = _encoder_to_keep(bundle.front_end)
+    files = {
+        "model.safetensors": weights,
+        "README.md": model_card(config, parameters).encode(),
+        "external.onnx": _encoder_to_keep(bundle.front_end),
+        "tokenizer.json": bundle.tokenizer.to_json().encode() if bundle.tokenizer else None,
+    }
     with replacing_folder(folder) as new:
-        with replacing(new / "model.safetensors") as file:
-            file.write(weights)
-        with replacing(new / "README.md", "w") as file:
-            file.write(model_card(config, parameters))
-        if encoder is not None:
-            with replacing(new / "external.onnx") as file:
-                file.write(encoder)
-        if bundle.tokenizer:
-            with replacing(new / "tokenizer.json", "w") as file:
-                file.write(bundle.tokenizer.to_json())
+        for name, content in files.items():
+            if content is not None:
+                with replacing(new / name) as file:
+                    file.write(content)
         if bundle.users:
             write_users(new / "users.parquet", bundle.users)
         write_json(new / "config.json", config)
@@ -156,9 +149,7 @@ def _config(bundle: Bundle, weights: bytes) -> dict[str, Any]:
     """What goes into config.json."""
     vector = reference_vector(bundle.front_end, bundle.patch, bundle.network)
     if not np.isfinite(vector).all():
-        raise SoundkinError(
-            "the network's vectors are not finite numbers. Train again, at a lower learning rate."
-        )
+        raise SoundkinError("the network's vectors are not finite. Train again, at a lower learning rate.")
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -181,72 +172,48 @@ def _stated(front_end: ExternalFrontEnd) -> dict[str, Any]:
 def load_bundle(folder: Path, vectors: Path | None = None) -> Bundle:
     """Read a model bundle and check it.
 
-    A model that learnt from a table of vectors looks tracks up where that table was, or in `vectors`.
-
-    Raises:
-        UsageError: there is no such folder.
-        ArtefactError: a file is missing, corrupt or edited, or the bundle is of another version.
+    A model that was trained on a table of vectors looks tracks up where that table was, or in `vectors`.
     """
-    return read_whole(Path(folder), partial(_load_bundle, vectors=vectors))
+    return read_whole(Path(folder), lambda folder: _load_bundle(folder, vectors))
 
 
 def _load_bundle(folder: Path, vectors: Path | None) -> Bundle:
     if not folder.is_dir():
-        raise UsageError(
-            f"model bundle {folder} does not exist. Give the `model` folder that a training run wrote."
-        )
+        raise UsageError(f"model bundle {folder} does not exist. Give the `model` folder of a training run.")
     path = folder / "config.json"
     config = read_versioned_json(path, FORMAT, FORMAT_VERSION)
     missing = {"hash", "weights_sha256", "reference_vector", *COMPUTING} - config.keys()
     if missing:
-        raise ArtefactError(
-            f"{path} is damaged: {', '.join(sorted(missing))} is missing. Copy or train the model again."
-        )
-    tensors = _read_tensors(folder / "model.safetensors", config["weights_sha256"])
-    computing_config = {key: config[key] for key in COMPUTING}
-    if model_hash(computing_config, tensors) != config["hash"]:
+        keys = ", ".join(sorted(missing))
+        raise ArtefactError(f"{path} is damaged: {keys} is missing. Copy or train the model again.")
+    weights = _read_checked(folder / "model.safetensors", config["weights_sha256"])
+    try:
+        tensors = safetensors.torch.load(weights)
+    except safetensors.SafetensorError as error:
+        raise ArtefactError(f"{folder}/model.safetensors is no safetensors file ({error}). {COPY}") from error
+    if model_hash({key: config[key] for key in COMPUTING}, tensors) != config["hash"]:
         raise ArtefactError(
             f"{path} was changed after training: {', '.join(COMPUTING)} or the weights do not give the hash "
             f"{config['hash']} that it states. Copy or train the model again."
         )
     bundle = _build(path, config, tensors, vectors)
-    bundle.users = read_users(folder / "users.parquet")
-    if not embeds_alike(
-        reference_vector(bundle.front_end, bundle.patch, bundle.network), config["reference_vector"]
-    ):
+    vector = reference_vector(bundle.front_end, bundle.patch, bundle.network)
+    if not embeds_alike(vector, config["reference_vector"]):
         raise ArtefactError(
-            f"{folder} gives another vector for the reference sound than when it was saved: this soundkin hears "
-            "differently. Use the one that it was trained with, or train it again."
+            f"{folder} gives another vector for the reference sound than when it was saved: this soundkin "
+            f"computes differently. {OTHER_SOUNDKIN}"
         )
     return bundle
 
 
-def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
+def _read_checked(path: Path, sha256: str) -> bytes:
     try:
-        weights = path.read_bytes()
-        if hashlib.sha256(weights).hexdigest() != sha256:
-            raise ArtefactError(
-                f"{path} is corrupt: its checksum is not the one in config.json. Copy the model again."
-            )
-        return safetensors.torch.load(weights)
+        content = path.read_bytes()
     except OSError as error:
-        raise ArtefactError(f"{path} cannot be read: {error.strerror}. Copy the model again.") from error
-    except safetensors.SafetensorError as error:
-        raise ArtefactError(f"{path} is not a safetensors file ({error}). Copy the model again.") from error
-
-
-def _read_tokenizer(path: Path, sha256: str | None) -> LyricTokenizer | None:
-    if sha256 is None:
-        return None
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArtefactError(f"{path} cannot be read: {error}. Copy the model again.") from error
-    if sha256_of_text(text) != sha256:
-        raise ArtefactError(
-            f"{path} is corrupt: its checksum is not the one in config.json. Copy the model again."
-        )
-    return LyricTokenizer.from_json(text)
+        raise ArtefactError(f"{path} cannot be read: {error.strerror}. {COPY}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ArtefactError(f"{path} is corrupt: its checksum is not the one in config.json. {COPY}")
+    return content
 
 
 def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) -> FrontEnd | ExternalFrontEnd:
@@ -262,49 +229,38 @@ def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) ->
     if vectors is None:
         return front_end
     if not isinstance(front_end, ExternalFrontEnd) or not front_end.is_table:
-        raise UsageError(
-            f"vectors={vectors}: the model {folder} hears audio, and looks nothing up. Leave it out."
-        )
+        raise UsageError(f"vectors={vectors}: the model {folder} takes audio, no table. Leave it out.")
     if vectors.suffix not in SUFFIXES:
-        raise UsageError(
-            f"vectors={vectors}: no table ends so. Give an .npz, a .parquet or a folder of .parquet files."
-        )
+        kinds = "an .npz, a .parquet or a folder of .parquet files"
+        raise UsageError(f"vectors={vectors}: no table ends so. Give {kinds}.")
     return front_end.model_copy(update={"path": vectors})
 
 
-def _build(
-    path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], vectors: Path | None
-) -> Bundle:
+def _build(path: Path, config: Any, tensors: Mapping[str, Tensor], vectors: Path | None) -> Bundle:
     """Put checked parts together; what does not fit now was made by another soundkin."""
     try:
         front_end = _front_end(path.parent, config, vectors)
         patch = validate(PatchConfig, config["patch"], "patch")
         network_config = validate(NetworkConfig, config["network"], "network")
         network = build_network(network_config, front_end.mel_bands, front_end.chroma_bands)
-        network.load_state_dict(_under("network.", tensors))
+        state = {name: tensor for name, tensor in tensors.items() if name.startswith("network.")}
+        network.load_state_dict({name.removeprefix("network."): part for name, part in state.items()})
     except (ConfigError, RuntimeError) as error:  # torch lists on many lines which tensors do not fit
-        reason = (
-            str(error).splitlines()[0]
-            if isinstance(error, ConfigError)
-            else "its tensors do not fit the network."
-        )
-        raise ArtefactError(
-            f"{path} is of another soundkin: {reason} Use the one that it was trained with, or train it again."
-        ) from error
+        misfit = "its tensors do not fit the network."
+        reason = str(error).splitlines()[0] if isinstance(error, ConfigError) else misfit
+        raise ArtefactError(f"{path} is of another soundkin: {reason} {OTHER_SOUNDKIN}") from error
+    tokenizer, tokenizer_sha256 = None, config["tokenizer_sha256"]
+    if tokenizer_sha256 is not None:
+        content = _read_checked(path.with_name("tokenizer.json"), tokenizer_sha256)
+        tokenizer = LyricTokenizer.from_json(content.decode())
     return Bundle(
         front_end=front_end,
         patch=patch,
         network_config=network_config,
         network=network,
-        tokenizer=_read_tokenizer(path.parent / "tokenizer.json", config["tokenizer_sha256"]),
-        tasks=config.get("tasks", {}),
-        task_state={f"tasks.{name}": tensor for name, tensor in _under("tasks.", tensors).items()},
-        metrics=config.get("metrics", {}),
-        provenance=config.get("provenance", {}),
+        tokenizer=tokenizer,
+        task_state={name: tensor for name, tensor in tensors.items() if name.startswith("tasks.")},
+        **{key: config.get(key, {}) for key in ("tasks", "metrics", "provenance")},
+        users=read_users(path.with_name("users.parquet")),
         hash=config["hash"],
     )
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, named without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

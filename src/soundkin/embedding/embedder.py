@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from soundkin.embedding.bundle import Bundle, load_bundle
-from soundkin.embedding.waveforms import rate_hz, samples_by_channels
+from soundkin.embedding.waveforms import stream_array
 from soundkin.errors import AudioError, Skipped, UsageError
-from soundkin.features.decode import AudioStream
-from soundkin.features.decoders import Source
 from soundkin.features.front_ends import FrameStream, TrackInput, frames_of_audio, input_hash, stream_frames
 from soundkin.features.lyric_tokens import pad
 from soundkin.features.patches import stream_patches
@@ -32,18 +29,21 @@ from soundkin.progress import progress
 from soundkin.shapes import Float32, typechecked
 from soundkin.statistics.scaling import unit_length
 
-# Measured for the default network: 8 patches at once take 0.4 to 0.6 of the time of one by one; more gain nothing.
+# Measured for the default network: 8 patches at once take 0.4 to 0.6 of the time of one by one; more gain
+# none.
 PATCHES_PER_BATCH = 8
 
-Waveform = tuple[np.ndarray, int]
+Waveform = tuple[np.ndarray, int]  # samples and their rate in Hz
+# Vectors of patches in order of time, and the second at which each patch starts.
+PatchVectors = tuple[Float32[np.ndarray, "patches embedding"], list[float]]
 
 
 @dataclass(frozen=True)
 class TrackEmbedding:
-    """What embedding one file gives. `audio_hash` and `lyrics_hash` (empty without lyrics) tell what it was
-    made of.
+    """All there is to know of one embedded track.
 
-    `warnings` say what is off with the audio.
+    `audio_hash` and `lyrics_hash` (empty without lyrics) say what it was made of, `warnings` what is off
+    with the audio.
     """
 
     vector: Float32[np.ndarray, " embedding"]
@@ -57,9 +57,7 @@ class TrackEmbedding:
 
 @dataclass(frozen=True)
 class FileEmbedding:
-    """What embedding one of several files gave: its vector, or None and the error that says why there is
-    none.
-    """
+    """The vector of one of several files, or None and the error that says why there is none."""
 
     path: Path
     vector: Float32[np.ndarray, " embedding"] | None
@@ -75,63 +73,42 @@ class Embedder:
         self.embedding_size = bundle.network_config.embedding_size
         self.reads_lyrics = bundle.tokenizer is not None
 
-    @overload
-    def embed(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path
-        self,
-        audio: Path | str | np.ndarray | Waveform,
-        lyrics: str = "",
-        *,
-        sample_rate_hz: int | None = None,
-        normalise: bool = False,
-    ) -> Float32[np.ndarray, " embedding"]: ...
-
-    @overload
     def embed(
         self,
-        audio: Sequence[Path | str],
-        lyrics: Sequence[str] = "",
-        *,
-        normalise: bool = False,
-        workers: int = 1,
-        show_progress: bool = True,
-    ) -> list[FileEmbedding]: ...
-
-    def embed(
-        self,
-        audio: Any,
-        lyrics: Any = "",
+        audio: Path | str | np.ndarray | Waveform | Sequence[Path | str],
+        lyrics: str | Sequence[str] = "",
         *,
         sample_rate_hz: int | None = None,
         normalise: bool = False,
         workers: int = 1,
         show_progress: bool = True,
     ) -> Any:
-        """The vector of a file or of an array of samples; of several files, a `FileEmbedding` each, in their
-        order.
+        """The vector of a file or of an array of samples; of several files, a list of a `FileEmbedding` each.
 
         An array is [samples], [channels, samples] or [samples, channels], floats with full scale 1.0 or
         integers that are scaled by their type; it comes with `sample_rate_hz`, or as the pair (samples,
         rate). `lyrics` are the words as plain text, for a model that reads them, one text a file; other
-        models do not look at them. With `normalise`, vectors have length 1.
+        models ignore them. With `normalise`, vectors have length 1.
 
         Of several files, one that cannot be used has an error in place of its vector, and the others go on,
         in `workers` processes (then a script needs `if __name__ == "__main__":`) and with a bar on stderr.
 
         Raises:
             AudioError: a single file or an array cannot be used; says why.
-            UsageError: what is given is no audio: an array without rate, of an impossible shape, or not
-                finite.
+            UsageError: this is no audio: an array without rate, of an impossible shape, or not finite.
         """
-        if _is_several(audio):
-            return self._embed_files(_as_paths(audio), lyrics, normalise, workers, show_progress)
-        if isinstance(audio, str | Path):
+        source: Any = audio
+        words: Any = lyrics
+        if (paths := _several(source)) is not None:
+            return self._embed_files(paths, words, normalise, workers, show_progress)
+        if isinstance(source, str | Path):
             if sample_rate_hz is not None:
                 raise UsageError("sample_rate_hz is for arrays: a file says its own rate. Leave it out.")
-        elif not isinstance(audio, tuple):
+        elif not isinstance(source, tuple):
             if sample_rate_hz is None:
                 raise UsageError("an array of samples needs its rate: embed(samples, sample_rate_hz=44100).")
-            audio = (audio, sample_rate_hz)
-        vector = self.pool(self.embed_patches(audio)[0], lyrics)
+            source = (source, sample_rate_hz)
+        vector = self.pool(self.embed_patches(source)[0], words)
         return unit_length(vector) if normalise else vector
 
     def _embed_files(
@@ -140,28 +117,24 @@ class Embedder:
         if workers < 1:
             raise UsageError(f"workers={workers}: give at least 1.")
         if lyrics and (isinstance(lyrics, str) or len(lyrics) != len(paths)):
-            raise UsageError(
-                f"lyrics of {len(paths)} files are {len(paths)} texts, in their order. Give as many."
-            )
+            count = len(paths)
+            raise UsageError(f"lyrics of {count} files are {count} texts, in their order. Give as many.")
         jobs = list(zip(paths, lyrics or [""] * len(paths), strict=True))
-        found: dict[int, FileEmbedding] = {}
-        with closing(
-            in_processes(partial(_embed_one, self, normalise), jobs, min(workers, len(jobs)))
-        ) as outcomes:
-            found |= progress(outcomes, "embed", total=len(jobs)) if show_progress else outcomes
-        return [found[number] for number in range(len(jobs))]
+        embed = partial(_embed_one, self, normalise)
+        with closing(in_processes(embed, jobs, min(workers, len(jobs)))) as outcomes:
+            numbered = dict(progress(outcomes, "embed", total=len(jobs)) if show_progress else outcomes)
+        return [numbered[number] for number in range(len(jobs))]
 
-    def embed_patches(
-        self, audio: Path | str | Waveform
-    ) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
+    def embed_patches(self, audio: Path | str | Waveform) -> PatchVectors:
         """Patch vectors in order of time, and the second at which each patch starts."""
-        return self._embed_stream(self._open(audio))
+        if isinstance(audio, (str, Path)):
+            return self._embed_stream(stream_frames(Path(audio), self.bundle.front_end))
+        samples, sample_rate_hz = audio
+        stream = stream_array(np.asarray(samples), sample_rate_hz)
+        return self._embed_stream(frames_of_audio(stream, self.bundle.front_end))
 
     def embed_file(self, path: TrackInput, audio_hash: str | None = None, lyrics: str = "") -> TrackEmbedding:
-        """All there is to know of one file, in bounded memory; `audio_hash` is given where it is known.
-
-        For a model that learnt from a table of vectors, it is a track of the table instead of a file.
-        """
+        """Embed a file, or a track of a table of vectors, in bounded memory; `audio_hash` where known."""
         stream = stream_frames(path, self.bundle.front_end)
         patch_vectors, start_seconds = self._embed_stream(stream)
         return TrackEmbedding(
@@ -174,31 +147,19 @@ class Embedder:
             lyrics_hash=hash_of_lyrics(lyrics) if self.reads_lyrics else "",
         )
 
-    def _open(self, audio: Path | str | Waveform) -> FrameStream:
-        if isinstance(audio, (str, Path)):
-            return stream_frames(Path(audio), self.bundle.front_end)
-        samples, sample_rate_hz = audio
-        return frames_of_audio(stream_array(np.asarray(samples), sample_rate_hz), self.bundle.front_end)
-
     @torch.inference_mode()
-    def _embed_stream(
-        self, stream: FrameStream
-    ) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
-        vectors, start_seconds = [], []
+    def _embed_stream(self, stream: FrameStream) -> PatchVectors:
+        batches, start_seconds = [], []
         with one_torch_thread():
             patches = stream_patches(stream, self.bundle.patch)
             while batch := list(islice(patches, PATCHES_PER_BATCH)):
-                vectors.append(self._embed_batch([log_mel for _, log_mel in batch]))
+                frames = torch.stack([patch for _, patch in batch]).transpose(1, 2)
+                batches.append(self.bundle.network.patches(frames))
                 start_seconds += [stream.start_seconds(start) for start, _ in batch]
-        found = torch.cat(vectors).numpy()
-        if not np.isfinite(found).all():
-            raise AudioError(
-                f"{stream.name}: its vector is not made of finite numbers. Was the model trained well?"
-            )
-        return found, start_seconds
-
-    def _embed_batch(self, log_mels: list[Tensor]) -> Float32[Tensor, "batch embedding"]:
-        return self.bundle.network.patches(torch.stack(log_mels).transpose(1, 2))
+        vectors = torch.cat(batches).numpy()
+        if not np.isfinite(vectors).all():
+            raise AudioError(f"{stream.name}: its vector is not finite numbers. Was the model trained well?")
+        return vectors, start_seconds
 
     @typechecked
     @torch.inference_mode()
@@ -221,17 +182,8 @@ class Embedder:
 
 
 def hash_of_lyrics(lyrics: str) -> str:
-    """32 hex digits that tell words apart; empty where there are none."""
+    """32 hex digits, another for every other text; empty for an empty text."""
     return sha256_of_text(lyrics)[:32] if lyrics else ""
-
-
-def _is_several(audio: Any) -> bool:
-    """Whether `audio` is several files, in a list, a tuple, an array of names or a column of a table."""
-    if isinstance(audio, tuple):
-        return not (len(audio) == 2 and not isinstance(audio[0], str | Path))
-    if hasattr(audio, "__array__"):
-        return np.asarray(audio).dtype.kind in "OUT"
-    return not isinstance(audio, str | Path)
 
 
 def load(folder: Path | str, vectors: Path | None = None) -> Embedder:
@@ -244,18 +196,6 @@ def load(folder: Path | str, vectors: Path | None = None) -> Embedder:
     return Embedder(load_bundle(Path(folder), vectors))
 
 
-def stream_array(samples: np.ndarray, sample_rate_hz: int) -> AudioStream:
-    """An array as if it were an open file, so that the same guards apply.
-
-    Raises:
-        UsageError: the samples or the rate are of no sound.
-    """
-    block, rate = samples_by_channels(samples), rate_hz(sample_rate_hz)
-    return AudioStream(
-        Path("the waveform"), rate, Source("none", rate, block.shape[1], len(block), iter([block]))
-    )
-
-
 def _embed_one(embedder: Embedder, normalise: bool, job: tuple[Path, str]) -> FileEmbedding:
     path, lyrics = job
     try:
@@ -264,12 +204,17 @@ def _embed_one(embedder: Embedder, normalise: bool, job: tuple[Path, str]) -> Fi
         return FileEmbedding(path, None, Skipped.because(path, error).reason)
 
 
-def _as_paths(audio: Any) -> list[Path]:
+def _several(audio: Any) -> list[Path] | None:
+    """The files, if `audio` is a list, a tuple, an array or a column of them; None for a file or samples."""
+    is_waveform = isinstance(audio, tuple) and len(audio) == 2 and not isinstance(audio[0], str | Path)
+    is_array = hasattr(audio, "__array__") and np.asarray(audio).dtype.kind not in "OUT"
+    if isinstance(audio, str | Path) or is_waveform or is_array:
+        return None
     names = list(audio) if isinstance(audio, Iterable) else [audio]
-    odd = [name for name in names if not isinstance(name, str | Path)]
-    if odd:
-        raise UsageError(
-            f"{type(odd[0]).__name__} among the files to embed. Give a path, several paths, or an array of samples "
-            "with its rate: embed(samples, sample_rate_hz=44100)."
-        )
+    for name in names:
+        if not isinstance(name, str | Path):
+            raise UsageError(
+                f"{type(name).__name__} among the files to embed. Give a path, several paths, or an array of "
+                "samples with its rate: embed(samples, sample_rate_hz=44100)."
+            )
     return [Path(name) for name in names]

@@ -19,7 +19,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -39,7 +38,6 @@ from soundkin.features.front_ends import TrackInput, input_hash, track_inputs
 from soundkin.files import explaining_output, locked, path_from, replacing, sha256_of
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
-from soundkin.shapes import Float32
 
 TRACKS_PER_PART = 1000
 WARNINGS_LOGGED = 20
@@ -98,16 +96,13 @@ def embed_tracks(
 
     Its manifest names `model_path` and `catalog_path`; `read_embeddings(folder)` gives the vectors: with
     `keep_others`, after those of `catalog`, of tracks that only earlier runs were about.
-
-    Raises:
-        OutputError: the folder cannot be written, holds other files, or is being written by another run.
     """
     lyrics = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
     inputs = track_inputs(embedder.bundle.front_end, catalog.audio_paths(), catalog.track_ids)
     tracks = list(zip(catalog.frame["path"], inputs, lyrics, strict=True))
     counts: Counter[type[Outcome]] = Counter()
     warned = 0
-    with Export(folder, catalog.track_ids, embedder.hash, embedder.embedding_size, patches) as export:
+    with Export(Path(folder), catalog.track_ids, embedder.hash, embedder.embedding_size, patches) as export:
         if keep_others:
             export.keep_others()
         embed = partial(_embed_if_new, embedder, export.known, export.known_unusable())
@@ -129,7 +124,7 @@ def embed_tracks(
 def _embed_if_new(
     embedder: Embedder, known: Set[Content], unusable: Mapping[str, str], track: tuple[str, TrackInput, str]
 ) -> Outcome:
-    """Embed a track (path in the catalog, input, lyrics) unless an earlier run did, or found out why not."""
+    """Embed a track (path in the catalog, input, lyrics) unless an earlier run did, or could not."""
     path, source, lyrics = track
     audio_hash = ""
     try:
@@ -142,11 +137,8 @@ def _embed_if_new(
         return Unusable(Skipped.because(source, error, path), audio_hash)
 
 
-class TrackTables(NamedTuple):
-    """One track: a tracks table of one row, and a patches table unless patches were not asked for."""
-
-    track: pa.Table
-    patches: pa.Table | None
+# One track: a tracks table of one row, and a patches table unless patches were not asked for.
+TrackTables = tuple[pa.Table, pa.Table | None]
 
 
 class _Place(NamedTuple):
@@ -157,28 +149,18 @@ class _Place(NamedTuple):
     row: int
 
 
+@dataclass
 class Export:
-    """One run of embedding the tracks `track_ids` into `folder`; use it in a `with` statement.
+    """One run of embedding the tracks `track_ids` into `folder`; use it in a `with` statement."""
 
-    Raises:
-        OutputError: the folder cannot be written, holds other files, or is being written by another run.
-    """
+    folder: Path
+    track_ids: Sequence[str]
+    model_hash: str
+    embedding_size: int
+    patches: bool
+    tracks_per_part: int = TRACKS_PER_PART
 
-    def __init__(
-        self,
-        folder: Path,
-        track_ids: Sequence[str],
-        model_hash: str,
-        embedding_size: int,
-        patches: bool,
-        tracks_per_part: int = TRACKS_PER_PART,
-    ) -> None:
-        self.folder = Path(folder)
-        self.model_hash = model_hash
-        self.embedding_size = embedding_size
-        self.patches = patches
-        self.tracks_per_part = tracks_per_part
-        self._track_ids = track_ids
+    def __post_init__(self) -> None:
         self._unfinished = self.folder / "unfinished"
         self._outcomes: dict[int, dict[int, Content | Unusable]] = defaultdict(dict)
         self._parts: dict[int, Part] = {}
@@ -190,11 +172,9 @@ class Export:
         with explaining_output(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             names = {path.name for path in self.folder.iterdir()}
-            if names and not names & {"manifest.json", "unfinished"}:
-                first = min(names)
-                raise OutputError(
-                    f"{self.folder} holds other files, such as {first}. Choose a new or empty folder."
-                )
+        if names and not names & {"manifest.json", "unfinished"}:
+            odd = min(names)
+            raise OutputError(f"{self.folder} holds other files, such as {odd}. Choose an empty folder.")
         self._lock.enter_context(locked(self.folder))
         with explaining_output(self.folder):
             for folder in (self._unfinished, self.folder):
@@ -223,9 +203,9 @@ class Export:
 
     def keep_others(self) -> None:
         """Carry over the tracks of earlier runs that this one is not about; before anything is recorded."""
-        own, first = set(self._track_ids), len(self._track_ids)
+        own, first = set(self.track_ids), len(self.track_ids)
         others = {track_id: content for track_id, content in self._earlier.items() if track_id not in own}
-        self._track_ids = [*self._track_ids, *others]
+        self.track_ids = [*self.track_ids, *others]
         for row, content in enumerate(others.values(), first):
             self.record(row, content)
 
@@ -243,7 +223,7 @@ class Export:
         number = row // self.tracks_per_part
         outcomes = self._outcomes[number]
         outcomes[row] = outcome
-        if len(outcomes) == min(self.tracks_per_part, len(self._track_ids) - number * self.tracks_per_part):
+        if len(outcomes) == min(self.tracks_per_part, len(self.track_ids) - number * self.tracks_per_part):
             self._complete(number, self._outcomes.pop(number))
 
     def finish(self, model_path: Path, catalog_path: Path) -> None:
@@ -253,7 +233,7 @@ class Export:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(SKIPPED_COLUMNS)
             for row, (skipped, audio_hash) in sorted(self._unusable.items()):
-                writer.writerow([self._track_ids[row], skipped.path, skipped.reason, audio_hash, OURS])
+                writer.writerow([self.track_ids[row], skipped.path, skipped.reason, audio_hash, OURS])
         manifest = EmbeddingsManifest(
             model_hash=self.model_hash,
             model_path=path_from(self.folder, model_path),
@@ -290,21 +270,21 @@ class Export:
 
     def _tables(self, embedding: TrackEmbedding) -> TrackTables:
         """An embedding as tables. The track_id comes with the whole part: audio may move to another track."""
-        columns = [
-            [""],
-            _vector_column(embedding.vector[None]),
-            [embedding.duration_seconds],
-            [self.model_hash],
-            [embedding.audio_hash],
-            [embedding.lyrics_hash],
-            [embedding.warnings],
-        ]
-        track = pa.table(columns, schema=track_schema(self.embedding_size))
+        row = {
+            "track_id": "",
+            "vector": embedding.vector,
+            "duration_seconds": embedding.duration_seconds,
+            "model_hash": self.model_hash,
+            "audio_hash": embedding.audio_hash,
+            "lyrics_hash": embedding.lyrics_hash,
+            "warnings": embedding.warnings,
+        }
+        track = pa.Table.from_pylist([row], track_schema(self.embedding_size))
         if not self.patches:
-            return TrackTables(track, None)
-        starts = embedding.start_seconds
-        patch_columns = [[""] * len(starts), starts, _vector_column(embedding.patch_vectors)]
-        return TrackTables(track, pa.table(patch_columns, schema=_patch_schema(self.embedding_size)))
+            return track, None
+        patches = zip(embedding.start_seconds, embedding.patch_vectors, strict=True)
+        rows = [{"track_id": "", "start_seconds": start, "vector": vector} for start, vector in patches]
+        return track, pa.Table.from_pylist(rows, _patch_schema(self.embedding_size))
 
     def _complete(self, number: int, outcomes: dict[int, Content | Unusable]) -> None:
         """Write part `number`, now that all its tracks have an outcome."""
@@ -312,7 +292,7 @@ class Export:
         known = [(row, outcome) for row, outcome in sorted(outcomes.items()) if isinstance(outcome, Content)]
         if not known:
             return
-        part = self._write_part(self.folder, number, self._read_known(known))
+        part = self._write_part(self.folder, number, self._read_known(known), sync=True)
         self._parts[number] = part
         for place, (_, content) in enumerate(known):
             before = self._places[content]
@@ -332,13 +312,11 @@ class Export:
                     opened, tracks = (folder, name), read_tracks(folder, name)
                     if self.patches:
                         patches = stack.enter_context(pq.ParquetFile(part_path(folder, "patches", name)))
-                track_id = self._track_ids[row]
+                track_id = self.track_ids[row]
                 track = _with_id(tracks.slice(place, 1), track_id)
-                yield TrackTables(track, patches and _with_id(patches.read_row_group(place), track_id))
+                yield track, patches and _with_id(patches.read_row_group(place), track_id)
 
-    def _write_part(
-        self, folder: Path, number: int, tracks: Iterable[TrackTables], sync: bool = True
-    ) -> Part:
+    def _write_part(self, folder: Path, number: int, tracks: Iterable[TrackTables], sync: bool) -> Part:
         """Write one part; patches stream through. The part is there once its tracks are: they come last.
 
         Without `sync`, a power cut may leave a damaged file, which the next run finds out.
@@ -365,13 +343,10 @@ class Export:
 
     def _clear(self, names: set[str]) -> None:
         """Remove what the manifest does not name: parts of earlier runs, and what kills left."""
-        for kind in ("tracks", "patches"):
-            for path in (self.folder / kind).glob("*.parquet"):
+        for pattern in ("tracks/*.parquet", "patches/*.parquet", ".*.tmp", "*.writing"):
+            for path in self.folder.glob(pattern):
                 if path.stem not in names:
                     path.unlink()
-        for pattern in (".*.tmp", "*.writing"):
-            for path in self.folder.glob(pattern):
-                path.unlink()
         shutil.rmtree(self._unfinished)
         if not self.patches:
             (self.folder / "patches").rmdir()
@@ -380,10 +355,6 @@ class Export:
 def _patch_schema(embedding_size: int) -> pa.Schema:
     vector = pa.list_(pa.float32(), embedding_size)
     return pa.schema({"track_id": pa.string(), "start_seconds": pa.float64(), "vector": vector})
-
-
-def _vector_column(vectors: Float32[np.ndarray, "rows embedding"]) -> pa.FixedSizeListArray:
-    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])
 
 
 def _with_id(table: pa.Table, track_id: str) -> pa.Table:

@@ -89,11 +89,7 @@ def track_schema(embedding_size: int) -> pa.Schema:
 
 
 def read_embeddings(folder: Path) -> Embeddings:
-    """Read an embeddings folder and check all of it.
-
-    Raises:
-        ArtefactError: a file is missing, corrupt or of another version, or holds vectors of another model.
-    """
+    """Read an embeddings folder and check all of it."""
     folder = Path(folder)
     manifest = read_manifest(folder)
     vectors = np.empty((manifest.count, manifest.embedding_size), np.float32)
@@ -117,22 +113,14 @@ def read_embeddings(folder: Path) -> Embeddings:
 
 
 def read_patches(folder: Path, track_ids: Collection[str] | None = None) -> Iterator[PatchEmbeddings]:
-    """Yield patch vectors of all tracks, or of `track_ids`, in catalog order, one track in memory at a time.
-
-    Raises:
-        UsageError: the embeddings were made without patch vectors.
-        ArtefactError: as `read_embeddings`.
-    """
+    """Patch vectors of all tracks, or of `track_ids`, in catalog order, one track in memory at a time."""
     folder = Path(folder)
     manifest = read_manifest(folder)
     for part in manifest.parts:
         if part.patches_sha256 is None:
-            raise UsageError(
-                f"{folder} holds no patch vectors. Run the same `soundkin embed` with --patches."
-            )
-        with pq.ParquetFile(
-            _checked(part_path(folder, "patches", part.name), part.patches_sha256)
-        ) as patches:
+            raise UsageError(f"{folder} holds no patch vectors. Run `soundkin embed` with --patches.")
+        path = _checked(part_path(folder, "patches", part.name), part.patches_sha256)
+        with pq.ParquetFile(path) as patches:
             ids = _read_checked_tracks(folder, part, manifest)["track_id"].to_pylist()
             for row, track_id in enumerate(ids):
                 if track_ids is None or track_id in track_ids:
@@ -141,12 +129,7 @@ def read_patches(folder: Path, track_ids: Collection[str] | None = None) -> Iter
 
 
 def read_manifest(folder: Path) -> EmbeddingsManifest:
-    """The manifest alone; the parts it names are not looked at.
-
-    Raises:
-        UsageError: there is no such folder.
-        ArtefactError: the manifest is missing, corrupt or of another version.
-    """
+    """The manifest alone; the parts it names are not looked at."""
     folder = Path(folder)
     if not folder.is_dir():
         make = f"soundkin embed MODEL CATALOG -o {folder}"

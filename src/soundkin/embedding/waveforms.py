@@ -1,25 +1,28 @@
-"""Arrays of samples as people have them, checked and brought to one form: float32 [samples, channels], full
-scale 1.
-"""
+"""Arrays of samples as people have them, checked and put into one form: float32, full scale 1."""
 
 from numbers import Real
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from soundkin.errors import UsageError
-from soundkin.features.decode import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MOST_CHANNELS
+from soundkin.features.decode import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MOST_CHANNELS, AudioStream
+from soundkin.features.decoders import Source
 from soundkin.shapes import Float32
 
 WANTED = "Give floats with full scale 1.0, or 8, 16 or 32 bit integers, as [samples] or [channels, samples]."
 
 
-def samples_by_channels(samples: np.ndarray) -> Float32[np.ndarray, "samples channels"]:
-    """Samples of [samples], [channels, samples] or [samples, channels] (the longer side is time), scaled if
-    integers.
+def stream_array(samples: np.ndarray, sample_rate_hz: Any) -> AudioStream:
+    """An array of samples as if it were an open file, so that the same guards apply.
 
-    Raises:
-        UsageError: the shape or the type is of no sound, or a sample is not finite.
+    It is [samples], [channels, samples] or [samples, channels]: the longer side is time.
     """
+    rate: Any = sample_rate_hz if isinstance(sample_rate_hz, Real) else 0
+    if not LOWEST_RATE_HZ <= rate <= HIGHEST_RATE_HZ or rate != int(rate):
+        wanted = f"give a whole number from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ}"
+        raise UsageError(f"sample_rate_hz={sample_rate_hz!r}: {wanted}.")
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and min(samples.shape) > MOST_CHANNELS):
         raise UsageError(f"samples of shape {samples.shape}: {WANTED}")
     if samples.ndim == 1:
@@ -27,28 +30,12 @@ def samples_by_channels(samples: np.ndarray) -> Float32[np.ndarray, "samples cha
     elif samples.shape[0] < samples.shape[1]:
         samples = samples.T
     scaled = _scaled(samples)
-    if not np.isfinite(scaled).all():
-        row, channel = np.argwhere(~np.isfinite(scaled))[0]
-        bad = int((~np.isfinite(scaled)).sum())
-        value = samples[row, channel]
-        raise UsageError(
-            f"{bad} samples are not finite as 32 bit floats, the first at {row}: {value}. Mend them first."
-        )
-    return scaled
-
-
-def rate_hz(value: object) -> int:
-    """`value` as a sample rate in Hz.
-
-    Raises:
-        UsageError: it is no whole number, or out of range.
-    """
-    whole = isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
-    if not whole or not LOWEST_RATE_HZ <= int(value) <= HIGHEST_RATE_HZ:  # type: ignore[call-overload]
-        raise UsageError(
-            f"sample_rate_hz={value!r}: give a whole number from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ}."
-        )
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    odd = np.argwhere(~np.isfinite(scaled))
+    if len(odd):
+        first = f"the first at {odd[0, 0]}: {samples[tuple(odd[0])]}"
+        raise UsageError(f"{len(odd)} samples are not finite as 32 bit floats, {first}. Mend them first.")
+    source = Source("none", int(rate), scaled.shape[1], len(scaled), iter([scaled]))
+    return AudioStream(Path("the waveform"), int(rate), source)
 
 
 def _scaled(samples: np.ndarray) -> Float32[np.ndarray, "samples channels"]:

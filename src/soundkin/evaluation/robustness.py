@@ -21,7 +21,8 @@ from scipy.sparse import csr_matrix
 
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
-from soundkin.embedding.embedder import Embedder, Waveform, stream_array
+from soundkin.embedding.embedder import Embedder, Waveform
+from soundkin.embedding.waveforms import stream_array
 from soundkin.errors import AudioError, Skipped
 from soundkin.evaluation.baselines import BASELINES, EXTERNAL, MFCC, TrackEmbedder, mfcc_statistics, mfccs
 from soundkin.evaluation.label_questions import unit_of

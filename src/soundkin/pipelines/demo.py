@@ -12,10 +12,11 @@ from soundkin.errors import CatalogError, Skipped, UsageError
 from soundkin.evaluation.evaluation_report import Evaluation
 from soundkin.evaluation.label_questions import column_values
 from soundkin.features.front_ends import identified
+from soundkin.pipelines.answers import Answer
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.index import index_embeddings
-from soundkin.pipelines.query import Answer, query
+from soundkin.pipelines.query import query
 from soundkin.pipelines.report import write_report
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose, train

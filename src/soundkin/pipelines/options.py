@@ -33,3 +33,5 @@ def argument(metavar: str | None = None) -> Option:
 
 
 WORKERS = Option("Processes.", minimum=1)
+WHERE = Option("genre=rock, genre!=rock, 'year>=1990'; all must hold.", metavar="FILTER")
+ARTIST_CAP = Option("At most this many answers of one artist.", minimum=1)

@@ -2,131 +2,108 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import ArtefactError, UsageError
-from soundkin.pipelines.answers import Answer, Filter, as_text, known_columns, make_answer
-from soundkin.search.neighbours import find_neighbours
-from soundkin.search.vector_index import Index, open_index
-from soundkin.shapes import Float, Float32
+from soundkin.pipelines.options import ARTIST_CAP, WHERE, Option, argument
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from soundkin.embedding.embedder import Embedder
+    from soundkin.pipelines.answers import Answer
+    from soundkin.search.vector_index import Index
+    from soundkin.shapes import Float, Float32
 
-__all__ = ["Answer", "open_index", "query"]
-
-
-@dataclass(frozen=True)
-class Seed:
-    """What the answers should sound like; `row` says where it is in the index, if it is."""
-
-    vector: Float32[np.ndarray, " embedding"]
-    row: int | None
+    Vectors = Float[np.ndarray, "*seeds embedding"]
+    Vector = Float32[np.ndarray, " embedding"]
 
 
 def query(
-    index: Index | Path | str,
-    like: Sequence[str | Path] | str | Path = (),
-    k: int = 10,
-    where: Sequence[str] = (),
-    artist_cap: int | None = None,
-    model: Path | None = None,
-    vector: Float[np.ndarray, "*seeds embedding"] | None = None,
+    index: Annotated["Index | Path | str", argument()],
+    like: Annotated[
+        Sequence[str | Path] | str | Path,
+        Option("A seed; give several to mix.", metavar="TRACK_ID_OR_FILE", required=True),
+    ] = (),
+    k: Annotated[int, Option("How many answers.", ("-k",), minimum=1)] = 10,
+    where: Annotated[Sequence[str], WHERE] = (),
+    artist_cap: Annotated[int | None, ARTIST_CAP] = None,
+    model: Annotated[Path | None, Option("Model bundle for files; default: where embed found it.")] = None,
+    vector: "Vectors | None" = None,
     columns: Sequence[str] | None = (),
-) -> list[Answer]:
-    """The `k` tracks that sound most like all of `like` and `vector`, best first; a note is logged if they
-    are fewer.
+) -> "list[Answer]":
+    """What sounds like this? Ask by a track's id, by an audio file, or by several at once.
 
-    Each of `like` is an audio file if there is one of that name, else a track_id; none of them is among the
-    answers. `vector` is one vector by the index's model, or several ([seeds, embedding]). `where` holds
-    conditions such as `genre=rock` or `year>=1990`, all of which an answer meets; at most `artist_cap`
-    answers are by the same artist. `model` is looked for where the embeddings were made with it, if not
-    given. Answers hold the cells of `columns`, by default none, with None all. Opening a large index takes
-    longer than asking it: pass an opened one (`open_index`) to ask often. It reads nothing again, and the
-    model of the first file is kept for the next.
+    A seed is an audio file if there is one of that name, else a track_id; no seed is among the answers. Best
+    first; a note is logged if they are fewer than asked for.
+
+    Examples:
+      soundkin query index --like 17_night-train -k 10
+      soundkin query index --like new-song.mp3 --artist-cap 2
+      soundkin query index --like a.mp3 --like b.mp3 --where genre=rock --where 'year>=1990' --json
+
+    From Python, `vector` is a further seed or several, by the index's model; `columns` are those whose cells
+    the answers hold (None: all); and to ask often, `index` is one that `open_index` opened: it reads nothing
+    again, and the model of the first file is kept for the next.
 
     Raises:
         UsageError: an option is off, or a track, file or column is unknown; names the nearest.
         ArtefactError: the index is corrupt, or `model` is not the one it was made with.
         AudioError: a file cannot be decoded.
     """
+    import numpy as np
+
+    from soundkin.pipelines.answers import Question
+    from soundkin.search.neighbours import find_neighbours
+    from soundkin.search.vector_index import Index, open_index
+
     names = [str(name) for name in ([like] if isinstance(like, str | Path) else like)]
-    _check_options(names, vector, k, artist_cap)
+    if not names and vector is None:
+        raise UsageError("nothing to be like: give a track_id or an audio file, --like TRACK_ID_OR_FILE.")
     opened = index if isinstance(index, Index) else open_index(Path(index))
-    if artist_cap is not None and "artist" not in opened.tracks.columns:
-        raise UsageError(
-            f"artist_cap={artist_cap}: the tracks of index {opened.folder} have no artist column."
-        )
-    shown = known_columns(opened, columns)
-    tracks = Filter.of(opened, where)
-    seeds = _find_seeds(opened, names, model)
-    rows = {seed.row for seed in seeds if seed.row is not None}
-    vectors = np.array([seed.vector for seed in seeds] + _given(vector, opened.manifest.embedding_size))
-    found = find_neighbours(opened, vectors, k, tracks.allowed, without=rows, artist_cap=artist_cap)
-    tracks.note_if_fewer(opened, len(found), k, rows, "they are asked about", artist_cap)
-    return [_answer(opened, rank, row, score, shown) for rank, (row, score) in enumerate(found, start=1)]
+    question = Question(opened, k, where, artist_cap, columns)
+    seeds = [_seed(opened, name, model) for name in names]
+    rows = {row for row, _ in seeds if row is not None}
+    vectors = [seed for _, seed in seeds]
+    if vector is not None:
+        vectors += _given(vector, opened.manifest.embedding_size)
+    ranking = find_neighbours(opened, np.array(vectors), k, question.allowed, rows, artist_cap)
+    cosines = [(row, max(-1.0, min(1.0, score))) for row, score in ranking]  # rounding may leave 1 + 1e-7
+    return question.answers(cosines, rows, "they are asked about")
 
 
-def _check_options(like: Sequence[str], vector: np.ndarray | None, k: int, artist_cap: int | None) -> None:
-    if not like and vector is None:
-        raise UsageError(
-            "nothing to be like: give at least one track_id or audio file, as in --like TRACK_ID_OR_FILE."
-        )
-    if k < 1:
-        raise UsageError(f"k={k}: ask for at least 1 answer.")
-    if artist_cap is not None and artist_cap < 1:
-        raise UsageError(f"artist_cap={artist_cap}: allow each artist at least 1 answer.")
-
-
-def _given(vector: np.ndarray | None, size: int) -> list[Float32[np.ndarray, " embedding"]]:
+def _given(vector: "Vectors", size: int) -> "list[Vector]":
     """The vectors that were given, one a seed."""
-    if vector is None:
-        return []
+    import numpy as np
+
     vectors = np.atleast_2d(np.asarray(vector))
     if vectors.ndim != 2 or vectors.shape[1] != size or vectors.dtype.kind not in "fiu":
-        raise UsageError(
-            f"vector of shape {np.shape(vector)}: the index holds vectors of {size} numbers. Give such."
-        )
+        shape = np.shape(vector)
+        raise UsageError(f"vector of shape {shape}: the index holds vectors of {size} numbers. Give such.")
     if not np.isfinite(vectors).all():
         raise UsageError("vector holds numbers that are not finite. Give others.")
     return list(vectors.astype(np.float32))
 
 
-def _find_seeds(index: Index, like: Sequence[str], model: Path | None) -> list[Seed]:
-    embedder = None
-    seeds = []
-    for name in like:
-        if os.path.isfile(name):  # noqa: PTH113 - Path(name).is_file() takes a thirtieth of the whole query
-            path = Path(name)
-            embedder = embedder or _embedder_of(index, path, model)
-            words = _lyrics(path) if embedder.reads_lyrics else ""
-            seeds.append(Seed(embedder.embed(path, words), index.row_of_file(path)))
-        else:
-            row = index.row(as_text(name))
-            seeds.append(Seed(index.vector(row), row))
-    return seeds
+def _seed(index: "Index", name: str, model: Path | None) -> "tuple[int | None, Vector]":
+    """What the answers should sound like: its row in the index, if it is there, and its vector."""
+    from soundkin.pipelines.answers import as_text
 
-
-def _lyrics(path: Path) -> str:
-    """The words in the tags of a file, or beside it."""
-    from soundkin.catalog.file_tags import read_tags
-
-    return read_tags(path).lyrics
-
-
-def _embedder_of(index: Index, path: Path, model: Path | None) -> "Embedder":
-    """The model that the index was made with, to embed `path`."""
+    if not os.path.isfile(name):  # noqa: PTH113 - Path(name).is_file() takes a thirtieth of the whole query
+        row = index.row(as_text(name))
+        return row, index.vector(row)
     folder = Path(model or index.model_path)
     if not folder.exists():
-        raise UsageError(
-            f"{path} is to be embedded, and there is no model at {folder}. Say where it is: --model MODEL"
-        )
-    return _load_embedder(folder.resolve(), index.manifest.model_hash, index.folder)
+        raise UsageError(f"{name}: there is no model at {folder}. Say where it is: --model MODEL")
+    embedder = _load_embedder(folder.resolve(), index.manifest.model_hash, index.folder)
+    lyrics = ""
+    if embedder.reads_lyrics:
+        from soundkin.catalog.file_tags import read_tags
+
+        lyrics = read_tags(Path(name)).lyrics
+    return index.row_of_file(Path(name)), embedder.embed(name, lyrics)
 
 
 @lru_cache(maxsize=2)
@@ -137,12 +114,8 @@ def _load_embedder(folder: Path, model_hash: str, index: Path) -> "Embedder":
     embedder = load(folder)
     if embedder.hash != model_hash:
         raise ArtefactError(
-            f"index {index} was made with model {model_hash}, and {folder} is model {embedder.hash}: their vectors "
-            "cannot be compared. Give the index's model with --model, or embed and index again with this one."
+            f"index {index} was made with model {model_hash}, and {folder} is model {embedder.hash}: their "
+            "vectors cannot be compared. Give the index's model with --model, or embed and index again with "
+            "this one."
         )
     return embedder
-
-
-def _answer(index: Index, rank: int, row: int, score: float, columns: Sequence[str]) -> Answer:
-    cosine = max(-1.0, min(1.0, score))  # rounding may leave it a hair above 1
-    return make_answer(index, rank, row, cosine, columns)

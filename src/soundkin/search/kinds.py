@@ -1,10 +1,10 @@
 """The kinds of index, by name. Both keep the exact vectors and can leave rows out while they search.
 
-exact   compares a query with every vector (FAISS IndexFlatIP). ivf     sorts the vectors into lists around
-centres and keeps 4 bits a number of each (FAISS IVF with 4-bit product
-        quantisation, residuals, fast scan). A query scans the nearest lists, and its best candidates are then
-        compared exactly (IndexRefine), so that scores are exact cosines. How many lists is measured when the
-        index is built.
+exact   compares a query with every vector (FAISS IndexFlatIP).
+ivf     sorts the vectors into lists around centres and keeps 4 bits a number of each (FAISS IVF with 4-bit
+        product quantisation, residuals, fast scan). A query scans the nearest lists, and its best candidates
+        are then compared exactly (IndexRefine), so that scores are exact cosines. How many lists is measured
+        when the index is built.
 
 Why not HNSW: it can remove nothing, takes ten times as long to build, and on vectors without clusters it
 finds less in the same time (100,000 tracks: recall 0.76 at 1.4 ms). IVF finds nearly all: where tracks form
@@ -15,7 +15,7 @@ fast as floats.
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import faiss
 import numpy as np
@@ -26,9 +26,7 @@ from soundkin.shapes import Float32, Int
 EXACT_NUMBERS = 100_000 * 128  # One core compares this many in 2 ms; from there on, lists pay.
 IVF_TRACKS = 1_000  # Fewer are too few to learn lists and codes from.
 
-RECALL = (
-    0.9995  # High, since a seed that is not in the index finds a little less than the tracks we measure with.
-)
+RECALL = 0.9995  # High: a seed that is not in the index finds a little less than the tracks we measure with.
 ENOUGH_RECALL = 0.98  # Vectors where lists do worse are searched exactly, as slow as that may be.
 RECALL_NEIGHBOURS = 10
 RECALL_QUERIES = 300
@@ -36,119 +34,78 @@ TRAINING_TRACKS = 100_000
 
 Scores = Float32[np.ndarray, "queries neighbours"]
 Rows = Int[np.ndarray, "queries neighbours"]
+Vectors = Float32[np.ndarray, "tracks embedding"]
 
 
-class Kind(Protocol):
-    """How an index finds neighbours among unit vectors."""
+class Exact:
+    """Compares a query with every vector. The other kind overrides all of this."""
 
-    name: ClassVar[str]
-    files: ClassVar[tuple[str, ...]]
-    faiss_index: faiss.Index  # what searches, set so that it does as `search` without `rows`
+    name: ClassVar[str] = "exact"
+    files: ClassVar[tuple[str, ...]] = ()  # what `write` writes
+
+    def __init__(self, vectors: faiss.IndexFlatIP) -> None:
+        self.faiss_index: faiss.Index = vectors  # what searches where no rows are left out
+        self.settings: dict[str, Any] = {}  # what to keep in the manifest, as plain JSON
 
     @classmethod
     def build(cls, vectors: faiss.IndexFlatIP) -> Self:
         """Learn from all vectors of the index whatever makes search fast."""
-        ...
+        return cls(vectors)
 
     @classmethod
     def read(cls, folder: Path, vectors: faiss.IndexFlatIP, settings: dict[str, Any]) -> Self:
-        """Read what `write` wrote; `settings` are those of the kind that was written."""
-        ...
+        """Read what `write` wrote; `settings` are those of the manifest."""
+        return cls(vectors)
 
     def write(self, folder: Path) -> None:
         """Write `files` into `folder`."""
-        ...
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What to keep in the manifest, as plain JSON."""
-        ...
 
     def explain(self) -> str:
         """How it searches and how good that is, for people."""
-        ...
-
-    def search(
-        self, queries: Float32[np.ndarray, "queries embedding"], k: int, rows: faiss.IDSelector | None = None
-    ) -> tuple[Scores, Rows]:
-        """The nearest `k` among `rows`, best first; row -1 where there are fewer."""
-        ...
-
-
-class Exact:
-    """Compares a query with every vector."""
-
-    name: ClassVar[str] = "exact"
-    files: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, vectors: faiss.IndexFlatIP) -> None:
-        self.faiss_index = vectors
-
-    @classmethod
-    def build(cls, vectors: faiss.IndexFlatIP) -> Self:
-        """There is nothing to learn."""
-        return cls(vectors)
-
-    @classmethod
-    def read(cls, folder: Path, vectors: faiss.IndexFlatIP, settings: dict[str, Any]) -> Self:
-        """There is nothing to read."""
-        return cls(vectors)
-
-    def write(self, folder: Path) -> None:
-        """There is nothing to write."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def explain(self) -> str:
-        """Nothing is approximate."""
         return "every query is compared with all tracks, so no answer is approximate"
 
-    def search(
-        self, queries: Float32[np.ndarray, "queries embedding"], k: int, rows: faiss.IDSelector | None = None
-    ) -> tuple[Scores, Rows]:
-        """The nearest `k` among `rows`, best first."""
+    def search(self, queries: Vectors, k: int, rows: faiss.IDSelector | None = None) -> tuple[Scores, Rows]:
+        """The nearest `k` among `rows`, best first; row -1 where there are fewer."""
         return _search(self.faiss_index, queries, k, faiss.SearchParameters(sel=rows) if rows else None)
 
 
-class Ivf:
-    """Scans the `probes` nearest lists and, for each answer wanted, compares the best `candidates` exactly."""
+class Ivf(Exact):
+    """Scans the `probes` nearest lists and, for each answer, compares the best `candidates` exactly."""
 
     name: ClassVar[str] = "ivf"
     files: ClassVar[tuple[str, ...]] = ("lists.faiss",)
 
     def __init__(
-        self,
-        lists: faiss.IndexIVFPQFastScan,
-        vectors: faiss.IndexFlatIP,
-        probes: int,
-        candidates: int,
-        recall: float,
+        self, lists: faiss.Index, vectors: faiss.IndexFlatIP, probes: int, candidates: int, recall: float
     ) -> None:
         self._lists = lists
-        self._lists.nprobe = self.probes = probes
+        self._lists.nprobe = probes
         self.faiss_index = faiss.IndexRefine(lists, vectors)
-        self.faiss_index.k_factor = self.candidates = candidates
+        self.faiss_index.k_factor = candidates
         self.recall = recall
+        self.settings = {
+            "lists": lists.nlist, "probes": probes, "candidates": candidates, "recall_at_10": round(recall, 4)
+        }  # fmt: skip
 
     @classmethod
     def build(cls, vectors: faiss.IndexFlatIP) -> Self:
         """Learn lists and codes, then find how many lists and candidates reach a recall of RECALL."""
         if vectors.ntotal < IVF_TRACKS:
-            raise UsageError(
-                f"kind=ivf needs at least {IVF_TRACKS} tracks, and there are {vectors.ntotal}: use exact."
-            )
+            few = f"at least {IVF_TRACKS} tracks, and there are {vectors.ntotal}"
+            raise UsageError(f"kind=ivf needs {few}: use exact.")
         lists = _learn_lists(vectors)
-        queries, tenth_best = _judge(vectors)
+        count = min(vectors.ntotal, RECALL_QUERIES)
+        queries = array_of(vectors)[np.random.default_rng(1).choice(vectors.ntotal, count, replace=False)]
+        tenth_best = vectors.search(queries, RECALL_NEIGHBOURS + 1)[0][:, -1:]  # but for the query itself
         for candidates in (20, 100):
             for probes in _growing(lists.nlist):
-                found = cls(lists, vectors, probes, candidates, recall=0.0)
-                found.recall = found._measure_recall(queries, tenth_best)
-                if found.recall >= RECALL:
-                    return found
-        return found
+                kind = cls(lists, vectors, probes, candidates, recall=0.0)
+                scores, _ = kind.search(queries, RECALL_NEIGHBOURS + 1)
+                as_near = scores[:, 1:] >= tenth_best - 1e-6  # by score: of equal vectors any will do
+                kind = cls(lists, vectors, probes, candidates, float(as_near.mean()))
+                if kind.recall >= RECALL:
+                    return kind
+        return kind
 
     @classmethod
     def read(cls, folder: Path, vectors: faiss.IndexFlatIP, settings: dict[str, Any]) -> Self:
@@ -160,80 +117,51 @@ class Ivf:
         """Write the lists: 4 bits a number, and a row number a track."""
         faiss.write_index(self._lists, str(folder / "lists.faiss"))
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """How it searches, and the recall that was measured so."""
-        return {
-            "lists": self._lists.nlist,
-            "probes": self.probes,
-            "candidates": self.candidates,
-            "recall_at_10": round(self.recall, 4),
-        }
-
     def explain(self) -> str:
         """How much is scanned, and what that finds."""
+        how = self.settings
         return (
-            f"{self.probes} of {self._lists.nlist} lists are scanned and {self.candidates} candidates an answer "
-            f"compared exactly, which finds {self.recall:.2%} of the true ten nearest, measured with {RECALL_QUERIES} "
-            "of the tracks"
+            f"{how['probes']} of {how['lists']} lists are scanned and {how['candidates']} candidates an "
+            f"answer compared exactly, which finds {self.recall:.2%} of the true ten nearest, measured with "
+            f"{RECALL_QUERIES} of the tracks"
         )
 
-    def search(
-        self, queries: Float32[np.ndarray, "queries embedding"], k: int, rows: faiss.IDSelector | None = None
-    ) -> tuple[Scores, Rows]:
+    def search(self, queries: Vectors, k: int, rows: faiss.IDSelector | None = None) -> tuple[Scores, Rows]:
         """The nearest `k` among `rows`, best first.
 
         All lists are scanned for neighbours further down than those that `probes` was measured for, and where
-        `rows` are left out, since the nearest of the others may be in any list.
+        `rows` are left out, since the nearest of the rest may be in any list.
         """
-        wanted = max(
-            k, RECALL_NEIGHBOURS
-        )  # candidates go with it, so that the nearest one is found as surely as ten
+        wanted = max(k, RECALL_NEIGHBOURS)  # candidates go with it, so the nearest is found as surely as ten
         few = rows is None and k <= 2 * RECALL_NEIGHBOURS
         if few:
-            scores, found = _search(self.faiss_index, queries, wanted)
-        if not few or found.min() < 0:
-            scores, found = _search(self.faiss_index, queries, wanted, self._all_lists(rows))
-        return scores[:, :k], found[:, :k]
-
-    def _all_lists(self, rows: faiss.IDSelector | None) -> faiss.IndexRefineSearchParameters:
-        scan = faiss.IVFSearchParameters(nprobe=self._lists.nlist, sel=rows)
-        return faiss.IndexRefineSearchParameters(k_factor=self.candidates, base_index_params=scan)
-
-    def _measure_recall(
-        self, queries: Float32[np.ndarray, "queries embedding"], tenth_best: Float32[np.ndarray, " queries"]
-    ) -> float:
-        """Share of the true neighbours found. By score, not row: of equal vectors any will do."""
-        scores, _ = self.search(queries, RECALL_NEIGHBOURS + 1)
-        return float((scores[:, 1:] >= tenth_best[:, None] - 1e-6).mean())
+            scores, nearest = _search(self.faiss_index, queries, wanted)
+        if not few or nearest.min() < 0:
+            scan = faiss.IVFSearchParameters(nprobe=self._lists.nlist, sel=rows)
+            factor = self.faiss_index.k_factor
+            thorough = faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=scan)
+            scores, nearest = _search(self.faiss_index, queries, wanted, thorough)
+        return scores[:, :k], nearest[:, :k]
 
 
-KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (Exact, Ivf)}
+KINDS: dict[str, type[Exact]] = {kind.name: kind for kind in (Exact, Ivf)}
 
 
-def build_kind(name: str, vectors: faiss.IndexFlatIP) -> tuple[Kind, str]:
-    """Build the kind `name`, or with `auto` the one that suits these vectors; also says why, in words for
-    people.
-    """
+def build_kind(name: str, vectors: faiss.IndexFlatIP) -> tuple[Exact, str]:
+    """Build the kind `name`, or with `auto` the one that suits these vectors; and say why, for people."""
     size = f"{vectors.ntotal:,} tracks of {vectors.d} numbers"
     if name != "auto":
         kind = KINDS[name].build(vectors)
         return kind, f"asked for; {kind.explain()}"
-    limit = max(EXACT_NUMBERS // vectors.d, IVF_TRACKS)
+    exact, limit = Exact(vectors), max(EXACT_NUMBERS // vectors.d, IVF_TRACKS)
+    chosen = f"chosen for {size}; {exact.explain()}"
     if vectors.ntotal < limit:
-        kind = Exact(vectors)
-        return kind, f"chosen for {size}; {kind.explain()}, which is fast below {limit:,} tracks"
+        return exact, f"{chosen}, which is fast below {limit:,} tracks"
     lists = Ivf.build(vectors)
-    if lists.recall >= ENOUGH_RECALL:
-        return (
-            lists,
-            f"chosen for {size}, since comparing all is slow from {limit:,} tracks on; {lists.explain()}",
-        )
-    kind = Exact(vectors)
-    return (
-        kind,
-        f"chosen for {size}; {kind.explain()}, since lists would find but {lists.recall:.1%} of the neighbours",
-    )
+    if lists.recall < ENOUGH_RECALL:
+        return exact, f"{chosen}, since lists would find but {lists.recall:.1%} of the neighbours"
+    slow = f"since comparing all is slow from {limit:,} tracks on"
+    return lists, f"chosen for {size}, {slow}; {lists.explain()}"
 
 
 def _learn_lists(vectors: faiss.IndexFlatIP) -> faiss.IndexIVFPQFastScan:
@@ -241,9 +169,8 @@ def _learn_lists(vectors: faiss.IndexFlatIP) -> faiss.IndexIVFPQFastScan:
     everything = array_of(vectors)
     count, embedding_size = everything.shape
     number = max(16, round(math.sqrt(count) / 4))
-    lists = faiss.index_factory(
-        embedding_size, f"IVF{number},PQ{embedding_size}x4fsr", faiss.METRIC_INNER_PRODUCT
-    )
+    description = f"IVF{number},PQ{embedding_size}x4fsr"
+    lists = faiss.index_factory(embedding_size, description, faiss.METRIC_INNER_PRODUCT)
     for clustering in (lists.cp, lists.pq.cp):
         clustering.min_points_per_centroid = 1  # or FAISS warns on stderr; IVF_TRACKS are enough
     lists.cp.niter = 10
@@ -253,23 +180,10 @@ def _learn_lists(vectors: faiss.IndexFlatIP) -> faiss.IndexIVFPQFastScan:
     return lists
 
 
-def _judge(
-    vectors: faiss.IndexFlatIP,
-) -> tuple[Float32[np.ndarray, "queries embedding"], Float32[np.ndarray, " queries"]]:
-    """Some of the vectors, and the cosine of the tenth nearest other track of each."""
-    everything = array_of(vectors)
-    chosen = np.random.default_rng(1).choice(
-        len(everything), min(len(everything), RECALL_QUERIES), replace=False
-    )
-    queries = everything[chosen]
-    scores, _ = vectors.search(queries, RECALL_NEIGHBOURS + 1)
-    return queries, scores[:, -1]
-
-
-def array_of(vectors: faiss.IndexFlatIP) -> Float32[np.ndarray, "tracks embedding"]:
+def array_of(vectors: faiss.IndexFlatIP) -> Vectors:
     """The vectors without copying them; gone when `vectors` is."""
-    found: np.ndarray = faiss.rev_swig_ptr(vectors.get_xb(), vectors.ntotal * vectors.d)
-    return found.reshape(vectors.ntotal, vectors.d)
+    flat: np.ndarray = faiss.rev_swig_ptr(vectors.get_xb(), vectors.ntotal * vectors.d)
+    return flat.reshape(vectors.ntotal, vectors.d)
 
 
 def _growing(most: int) -> Iterator[int]:
@@ -284,13 +198,11 @@ def _growing(most: int) -> Iterator[int]:
 def _search(
     index: faiss.Index, queries: np.ndarray, k: int, parameters: faiss.SearchParameters | None = None
 ) -> tuple[Scores, Rows]:
-    """Search with one thread for a single query: it is too short to share out, and a service answers many at
-    once.
-    """
+    """Search with one thread for a single query: it is short, and a service answers many at once."""
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1 if len(queries) == 1 else threads)
     try:
-        found: tuple[Scores, Rows] = index.search(queries, k, params=parameters)
+        scores, rows = index.search(queries, k, params=parameters)
     finally:
         faiss.omp_set_num_threads(threads)
-    return found
+    return scores, rows

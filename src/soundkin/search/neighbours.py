@@ -1,20 +1,18 @@
-"""From seeds to neighbours: the mean direction of the seeds, the nearest tracks to it, and no artist too
-often.
-"""
+"""From seeds or a user to tracks: the nearest ones, or those of the largest products, no artist too often."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 
 import numpy as np
 
 from soundkin.errors import UsageError
 from soundkin.search.conditions import mask_any
-from soundkin.search.tracks import Tracks
 from soundkin.search.vector_index import Index
-from soundkin.shapes import Bool, Float32, typechecked
+from soundkin.shapes import Bool, Float, Float32, typechecked
 from soundkin.statistics.scaling import unit_length
 
-Neighbour = tuple[int, float]  # row and cosine
+Ranked = tuple[int, float]  # a track's row, and its cosine with the seeds or its product with the user
 
 # Answers that an artist cap may turn down, looked at in the first go: for each one wanted.
 CAP_LOOKAHEAD = 8
@@ -28,83 +26,90 @@ def find_neighbours(
     allowed: Bool[np.ndarray, " tracks"] | None = None,
     without: Collection[int] = (),
     artist_cap: int | None = None,
-) -> list[Neighbour]:
-    """The `k` tracks nearest to all seeds together, best first: rows and cosines with the seeds' mean
-    direction.
+) -> list[Ranked]:
+    """The `k` tracks nearest to all seeds together, best first: rows and cosines with the seeds' mean.
 
     They are among `allowed`, not among the rows `without`, and at most `artist_cap` are by any one artist,
-    lead or guest; a track by nobody known counts for none. There are `k` whenever `k` such tracks exist.
-
-    Raises:
-        UsageError: the seeds cancel each other out, or the only one is a vector of zeros.
+    lead or guest; a track without a known artist counts for none. Returns fewer than `k` only if fewer tracks
+    match. Raises UsageError where the seeds cancel each other out, or the only one is a vector of zeros.
     """
-    query = _mean_direction(seeds)
-    if artist_cap is not None:
-        return _capped(index, query, k, allowed, without, _ArtistCap(index.tracks, artist_cap))
-    scores, rows = index.search(query, k + len(without), allowed)
-    return [found for found in _pairs(rows, scores) if found[0] not in without][:k]
-
-
-def _mean_direction(seeds: Float32[np.ndarray, "seeds embedding"]) -> Float32[np.ndarray, "1 embedding"]:
-    mean: np.ndarray = seeds if len(seeds) == 1 else unit_length(seeds).mean(axis=0, keepdims=True)
-    if np.abs(mean).max() < 1e-6:
+    query = seeds if len(seeds) == 1 else unit_length(seeds).mean(axis=0, keepdims=True)
+    if np.abs(query).max() < 1e-6:
         problem = "the seeds cancel each other out" if len(seeds) > 1 else "the seed's vector is all zeros"
         raise UsageError(f"{problem}, so nothing is near. Ask with other seeds.")
-    return mean
-
-
-def _capped(
-    index: Index,
-    query: Float32[np.ndarray, "1 embedding"],
-    k: int,
-    allowed: Bool[np.ndarray, " tracks"] | None,
-    without: Collection[int],
-    cap: "_ArtistCap",
-) -> list[Neighbour]:
-    """Look at more tracks until `k` fit under the cap, each time without those seen and those of artists at
-    the cap.
-    """
-    kept: list[Neighbour] = []
+    if artist_cap is None:
+        ranking = _search(index, query, k + len(without), allowed)
+        return [ranked for ranked in ranking if ranked[0] not in without][:k]
+    # Look at more tracks until `k` fit, each time without those seen and those of artists at the cap.
+    cap, kept = ArtistCap(artist_cap, index.tracks.artists), list[Ranked]()
     at_once = CAP_LOOKAHEAD * k + len(without)
     while True:
-        scores, rows = index.search(query, at_once, allowed)
-        seen = _pairs(rows, scores)
-        kept += [
-            found for found in seen if found[0] not in without and len(kept) < k and cap.admits(found[0])
-        ]
-        if len(kept) >= k or len(seen) < at_once:
-            return sorted(kept[:k], key=lambda found: -found[1])
+        ranking = _search(index, query, at_once, allowed)
+        kept += cap.select((ranked for ranked in ranking if ranked[0] not in without), k - len(kept))
+        if len(kept) >= k or len(ranking) < at_once:
+            return sorted(kept, key=lambda ranked: -ranked[1])
         allowed = np.ones(len(index), dtype=bool) if allowed is None else allowed.copy()
-        allowed[[row for row, _ in seen]] = False
-        allowed &= ~cap.mask_of_full()
+        allowed[[row for row, _ in ranking]] = False
+        if cap.full:
+            allowed &= ~mask_any(index.tracks.artist_keys, cap.full)
 
 
-def _pairs(rows: np.ndarray, scores: np.ndarray) -> list[Neighbour]:
+def _search(index: Index, query: np.ndarray, k: int, allowed: np.ndarray | None) -> list[Ranked]:
+    scores, rows = index.search(query, k, allowed)
     return [(row, score) for row, score in zip(rows[0].tolist(), scores[0].tolist(), strict=True) if row >= 0]
 
 
-class _ArtistCap:
-    """Counts the admitted tracks of each artist, however spelled. A track counts for its lead and for its
-    guests.
+@typechecked
+def rank_for_user(
+    user: Float[np.ndarray, " factors"],
+    tracks: Float[np.ndarray, "tracks factors"],
+    k: int,
+    without: Collection[int] = (),
+    allowed: Bool[np.ndarray, " tracks"] | None = None,
+    artists_of: Callable[[int], Collection[str]] | None = None,
+    artist_cap: int | None = None,
+) -> list[Ranked]:
+    """The `k` tracks with the largest dot product with the user's vector, best first: rows and products.
+
+    They are among `allowed`, not among the rows `without`, and at most `artist_cap` are by any one artist
+    (`artists_of` a row); a track without an artist counts for none. Of equal products the earlier row comes
+    first. Raises UsageError where the user's vector is all zeros or not finite.
     """
+    if not np.isfinite(user).all() or not user.any():
+        problem = "the user's vector is all zeros, or not finite"
+        raise UsageError(f"{problem}: nothing is known of their taste. Ask for another.")
+    candidates = np.ones(len(tracks), dtype=bool) if allowed is None else allowed.copy()
+    candidates[list(without)] = False
+    rows = np.flatnonzero(candidates)
+    products = tracks[rows] @ user
+    order = np.argsort(-products, kind="stable")
+    ranking = list(zip(rows[order].tolist(), products[order].tolist(), strict=True))
+    if artists_of is None or artist_cap is None:
+        return ranking[:k]
+    return ArtistCap(artist_cap, artists_of).select(ranking, k)
 
-    def __init__(self, tracks: Tracks, most: int) -> None:
-        self._tracks = tracks
+
+class ArtistCap:
+    """Counts the admitted tracks of each artist. A track counts for its lead and for its guests."""
+
+    def __init__(self, most: int, artists_of: Callable[[int], Collection[str]]) -> None:
         self._most = most
+        self._artists_of = artists_of
         self._counts: Counter[str] = Counter()
-        self._full: set[str] = set()
 
-    def admits(self, row: int) -> bool:
+    @property
+    def full(self) -> set[str]:
+        """The artists of whom no further track is admitted."""
+        return {artist for artist, count in self._counts.items() if count >= self._most}
+
+    def select(self, ranking: Iterable[Ranked], k: int) -> list[Ranked]:
+        """The first `k` of `ranking` that leave no artist with too many."""
+        return list(islice(filter(self._admits, ranking), k))
+
+    def _admits(self, ranked: Ranked) -> bool:
         """Whether one more track of its artists may come in; counts it if so."""
-        artists = self._tracks.artists(row)
-        if any(self._counts[artist] >= self._most for artist in artists):
-            return False
-        self._counts.update(artists)
-        self._full |= {artist for artist in artists if self._counts[artist] >= self._most}
-        return True
-
-    def mask_of_full(self) -> Bool[np.ndarray, " tracks"]:
-        """All tracks of the artists that have no room left."""
-        if not self._full:
-            return np.zeros(len(self._tracks), dtype=bool)
-        return mask_any(self._tracks.artist_keys, self._full)
+        artists = set(self._artists_of(ranked[0]))
+        admitted = all(self._counts[artist] < self._most for artist in artists)
+        if admitted:
+            self._counts.update(artists)
+        return admitted

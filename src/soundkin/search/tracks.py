@@ -2,33 +2,28 @@
 
 Mapped Arrow rather than Parquet: with a million tracks it opens in a millisecond, where four columns of
 Parquet take 330. Text columns that repeat themselves hold each distinct value once, so that a condition is
-tested once a value. What an answer shows stands side by side once more in the column `label`: after a search
-has filled the processor's caches, ten answers are ten reads of memory instead of eighty. An empty text is an
-unknown label.
+tested once a value. The column `label` repeats all that an answer shows in one text: after a search has
+filled the processor's caches, ten answers are ten reads of memory instead of eighty. Unknown labels are
+empty.
 """
 
 import bisect
-import difflib
 import re
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from soundkin.catalog.artists import Artists
 from soundkin.errors import ArtefactError
 
-# Looking through this many ids for a similar one takes a tenth of a second.
-IDS_TO_COMPARE = 5000
-
 # Ids kept in memory, one in so many: half of the steps of looking up an id then touch no mapped page.
 ROWS_BETWEEN_SIGNPOSTS = 512
 
 LABEL = "label"  # the first column; the catalog may have another of that name
-ARTIST_KEYS = "\x1fartist keys"  # the last column, not shown: whom `artist` credits, separated by `;`
+ARTIST_KEYS = "\x1fartist keys"  # the last column, not shown: keys of the artists, separated by `;`
 SEPARATOR = "\x1f"  # ASCII's own for units of text
 
 
@@ -42,7 +37,7 @@ class Label(NamedTuple):
 
 
 class Texts:
-    """One text column. Reads the mapped bytes itself, which takes a third of the time of pyarrow's scalars."""
+    """One text column; reads the mapped bytes itself, in a third of the time of pyarrow's scalars."""
 
     def __init__(self, column: pa.Array) -> None:
         self._codes = None
@@ -89,13 +84,13 @@ class Tracks:
         """The artists of each track (`artist_keys`)."""
         return artist_keys(self.batch)
 
+    @cached_property
+    def _artist_texts(self) -> Texts:
+        return Texts(self.artist_keys)
+
     def artists(self, row: int) -> tuple[str, ...]:
         """The keys of the artists of the track in `row`, the lead first; () where none is known."""
-        return tuple(filter(None, self._artists[row].split(";")))
-
-    @cached_property
-    def _artists(self) -> Texts:
-        return Texts(self.artist_keys)
+        return tuple(filter(None, self._artist_texts[row].split(";")))
 
     def row(self, track_id: str) -> int | None:
         """Where a track is, or None if it is not indexed."""
@@ -108,22 +103,19 @@ class Tracks:
         return None if row < 0 else int(row)
 
     def similar_ids(self, wanted: str) -> list[str]:
-        """Up to three ids that `wanted` may have meant: their id or title holds it or its longest known word."""
-        words = sorted(re.findall(r"[^\W_]{3,}", wanted), key=len, reverse=True)
-        for text in [wanted, *words]:
-            rows = self._rows_holding(text)[:IDS_TO_COMPARE]
-            if rows:
-                ids = [self._ids[row] for row in rows]
-                return difflib.get_close_matches(wanted, ids, cutoff=0.5) or ids[:3]
-        first = max(0, min(self._place(wanted) - IDS_TO_COMPARE // 2, len(self) - IDS_TO_COMPARE))
-        around = [self._ids[row] for row in range(first, min(first + IDS_TO_COMPARE, len(self)))]
-        return difflib.get_close_matches(wanted, around, cutoff=0.5)
+        """Up to three ids that `wanted` may mean: their id or title holds it, or its longest known word."""
+        from rapidfuzz import fuzz, process
 
-    def _rows_holding(self, text: str) -> list[int]:
-        """Rows whose id or title contains `text`, whatever the case of its letters."""
         columns = [self._column(name) for name in ("track_id", "title") if name in self.columns]
-        masks = [pc.match_substring(column, text, ignore_case=True) for column in columns]
-        return np.flatnonzero(np.logical_or.reduce(masks)).tolist()
+        ids = columns[0]
+        for text in [wanted, *sorted(re.findall(r"[^\W_]{3,}", wanted), key=len, reverse=True)]:
+            masks = [pc.match_substring(column, text, ignore_case=True) for column in columns]
+            holding = ids.filter(reduce(pc.or_, masks)).to_pylist()
+            if holding:
+                break
+        known = holding or ids.to_pylist()
+        matches = process.extract(wanted, known, scorer=fuzz.ratio, limit=3, score_cutoff=50)
+        return [match[0] for match in matches] or holding[:3]
 
     def _place(self, track_id: str) -> int:
         """The row that `track_id` has, or would have."""
@@ -132,8 +124,12 @@ class Tracks:
         return bisect.bisect_left(range(len(self)), track_id, first, last, key=self._ids.__getitem__)
 
     def _column(self, name: str) -> pa.Array:
-        found = self.batch.column(name)
-        return found.cast(pa.large_string()) if pa.types.is_dictionary(found.type) else found
+        return self.batch.column(name).cast(pa.large_string())
+
+
+def is_numeric(kind: pa.DataType) -> bool:
+    """Whether a column of this type is stored and compared as numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def shown_columns(tracks: pa.RecordBatch) -> list[str]:
@@ -142,10 +138,7 @@ def shown_columns(tracks: pa.RecordBatch) -> list[str]:
 
 
 def artist_keys(tracks: pa.RecordBatch) -> pa.Array:
-    """The keys of each track's artists (`catalog/artists.py`), separated by `;`.
-
-    Worked out anew where the index was built by a version that did not store them.
-    """
+    """The keys of each track's artists, separated by `;`; computed for an index of an earlier version."""
     if ARTIST_KEYS in tracks.schema.names:
         return tracks.column(ARTIST_KEYS)
     if "artist" not in tracks.schema.names:
@@ -166,16 +159,15 @@ def write_tracks(table: pa.Table, path: Path) -> None:
     label = pc.binary_join_element_wise(*parts, pa.scalar(SEPARATOR, pa.large_string()))
     columns = [_stored(name, table[name]) for name in table.column_names]
     keys = _encoded(_keys_of(shown[Label._fields.index("artist")]))
-    batch = pa.RecordBatch.from_arrays(
-        [label, *columns, keys], names=[LABEL, *table.column_names, ARTIST_KEYS]
-    )
+    names = [LABEL, *table.column_names, ARTIST_KEYS]
+    batch = pa.RecordBatch.from_arrays([label, *columns, keys], names=names)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
         writer.write_batch(batch)
 
 
 def _stored(name: str, column: pa.ChunkedArray) -> pa.Array:
-    """Numbers as they are; everything else as text, each distinct value once if that is at most half of them."""
-    if name not in Label._fields and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+    """Numbers as they are; all else as text, each distinct value once if at most half of them are."""
+    if name not in Label._fields and is_numeric(column.type):
         return column.combine_chunks()
     return _encoded(_text(column))
 

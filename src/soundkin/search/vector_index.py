@@ -1,17 +1,16 @@
-"""The index: unit vectors, a kind of search over them, and what is known of the tracks, in one versioned
+"""The index: unit vectors, a kind of search over them, and what is known of the tracks, in a versioned
 folder.
 
     vN/vectors.faiss   unit vectors [tracks, embedding], mapped into memory
     vN/lists.faiss     with kind=ivf
-    vN/tracks.arrow    the catalog's columns but for lyrics, and whom `artist` credits (catalog/artists.py)
-    vN/manifest.json   what it is, and the SHA-256 of the others
+    vN/tracks.arrow    the catalog's columns but for lyrics, and the keys of their artists
+    (catalog/artists.py) vN/manifest.json   what it is, and the SHA-256 of the others
 
 Rows are in order of track_id, so the same embeddings give the same index in whatever order they come. The
 similarity of two tracks is the cosine of their vectors. Opening checks every checksum (0.4 s for a million
 tracks); FAISS itself would search a corrupt file and say nothing. Open once to ask often.
 """
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +22,7 @@ import pyarrow.compute as pc
 from soundkin.config import Config, nearest, validate
 from soundkin.errors import ArtefactError, CatalogError, ConfigError, OutputError, UsageError
 from soundkin.files import path_from, read_versioned_json, write_json
-from soundkin.search.kinds import KINDS, Kind, array_of, build_kind
+from soundkin.search.kinds import KINDS, Exact, array_of, build_kind
 from soundkin.search.tracks import Tracks, write_tracks
 from soundkin.search.versions import MANIFEST, check_files, checksums, current_version, new_version
 from soundkin.shapes import Bool, Float32, Int, typechecked
@@ -40,7 +39,7 @@ TRACKS = "tracks.arrow"
 ROWS_AT_ONCE = 65_536
 
 
-class Manifest(Config):
+class IndexManifest(Config):
     """What the index is. Paths are relative to the index folder where they can be."""
 
     model_hash: str
@@ -60,31 +59,22 @@ class Index:
     """An opened index; use `open_index`. Rows are positions in order of track_id."""
 
     def __init__(
-        self, folder: Path, manifest: Manifest, vectors: faiss.IndexFlatIP, kind: Kind, tracks: Tracks
-    ):
+        self, folder: Path, manifest: IndexManifest, vectors: faiss.IndexFlatIP, kind: Exact, tracks: Tracks
+    ) -> None:
         self.folder = folder
         self.manifest = manifest
         self.tracks = tracks
+        self.kind = kind
+        self.model_path = folder / manifest.model_path  # where the bundle was when the tracks were embedded
+        self.audio_folder = (
+            folder / manifest.audio_folder
+        ).resolve()  # what the tracks' paths are relative to
+        self._audio_prefix = f"{self.audio_folder}/"
         self._vectors = vectors  # keeps the memory of `_array`
         self._array = array_of(vectors)
-        self.kind = kind
 
     def __len__(self) -> int:
         return self.manifest.count
-
-    @property
-    def model_path(self) -> Path:
-        """Where the model bundle was when the embeddings were made."""
-        return self.folder / self.manifest.model_path
-
-    @cached_property
-    def audio_folder(self) -> Path:
-        """The absolute folder that the tracks' paths are relative to."""
-        return (self.folder / self.manifest.audio_folder).resolve()
-
-    @cached_property
-    def _audio_prefix(self) -> str:
-        return f"{self.audio_folder}/"
 
     def audio_path(self, path: str) -> str:
         """The absolute path at which the audio of a track with this `path` should be."""
@@ -92,34 +82,25 @@ class Index:
 
     def row_of_file(self, path: Path) -> int | None:
         """The track whose audio is this file, or None."""
-        found = path.resolve()
-        if found.is_relative_to(self.audio_folder):
-            row = self.tracks.row_of_path(str(found.relative_to(self.audio_folder)))
-            if row is not None:
-                return row
-        return self.tracks.row_of_path(str(found))
+        absolute = str(path.resolve())
+        row = None
+        if absolute.startswith(self._audio_prefix):
+            row = self.tracks.row_of_path(absolute.removeprefix(self._audio_prefix))
+        return self.tracks.row_of_path(absolute) if row is None else row
 
     def row(self, track_id: str) -> int:
-        """Where a track is.
-
-        Raises:
-            UsageError: there is no such track; names similar ones.
-        """
+        """Where a track is; raises UsageError that names similar ones if there is none."""
         row = self.tracks.row(track_id)
-        if row is not None:
-            return row
-        similar = self.tracks.similar_ids(track_id)
-        known = (
-            f"Did you mean {' or '.join(similar)}?"
-            if similar
-            else f"Ids look like {self.tracks.label(0).track_id}."
-        )
-        raise UsageError(f"{track_id} is neither a file nor a track_id in index {self.folder}. {known}")
+        if row is None:
+            similar = " or ".join(self.tracks.similar_ids(track_id))
+            looks = f"Ids look like {self.tracks.label(0).track_id}."
+            hint = f"Did you mean {similar}?" if similar else looks
+            raise UsageError(f"{track_id} is neither a file nor a track_id in index {self.folder}. {hint}")
+        return row
 
     def vector(self, row: int) -> Float32[np.ndarray, " embedding"]:
         """The unit vector of the track in `row`."""
-        found: np.ndarray = self._array[row].copy()
-        return found
+        return np.array(self._array[row])
 
     @typechecked
     def search(
@@ -128,16 +109,12 @@ class Index:
         k: int,
         allowed: Bool[np.ndarray, " tracks"] | None = None,
     ) -> tuple[Float32[np.ndarray, "queries neighbours"], Int[np.ndarray, "queries neighbours"]]:
-        """The `k` allowed tracks nearest to each query: cosines, best first, and rows; row -1 where there are
-        fewer.
-
-        Raises:
-            ArtefactError: the queries have another number of dimensions than the index.
-        """
+        """The `k` allowed tracks nearest to each query: (cosines, rows), best first; row -1 where fewer."""
         if queries.shape[1] != self.manifest.embedding_size:
             raise ArtefactError(
-                f"index {self.folder} holds vectors of {self.manifest.embedding_size} numbers and the query has "
-                f"{queries.shape[1]}: they come from different models. Use the model of the index: {self.model_path}"
+                f"index {self.folder} holds vectors of {self.manifest.embedding_size} numbers and the query "
+                f"has {queries.shape[1]}: they come from different models. Use that of the index: "
+                f"{self.model_path}"
             )
         selector = None
         if allowed is not None:
@@ -148,16 +125,10 @@ class Index:
 
 def build_index(
     embeddings: "Embeddings", tracks: pa.Table, audio_folder: Path, folder: Path, kind: str = "auto"
-) -> Manifest:
+) -> IndexManifest:
     """Build an index of all embedded tracks as the new version of `folder`.
 
     `tracks` has the columns `track_id` and `path` and any others; its paths are relative to `audio_folder`.
-
-    Raises:
-        UsageError: an unknown kind, or no embeddings.
-        CatalogError: an embedded track is not in `tracks`.
-        ArtefactError: two embeddings have the same track_id, or one is not finite.
-        OutputError: the folder cannot be written or holds other files.
     """
     if kind not in {"auto", *KINDS}:
         raise UsageError(f"kind={kind} is unknown.{nearest(kind, ['auto', *KINDS])}")
@@ -167,8 +138,13 @@ def build_index(
     built, reason = build_kind(kind, vectors)
     folder = Path(folder)
     with new_version(folder) as version:
-        _write(version, vectors, built, sorted_tracks)
-        manifest = Manifest(
+        try:
+            faiss.write_index(vectors, str(version / VECTORS))
+            built.write(version)
+            write_tracks(sorted_tracks, version / TRACKS)
+        except RuntimeError as error:  # as FAISS calls a full disk
+            raise OutputError(f"cannot write {version}: {error}. Is the disk full?") from error
+        manifest = IndexManifest(
             model_hash=embeddings.model_hash,
             model_path=path_from(folder, embeddings.model_path),
             audio_folder=path_from(folder, audio_folder),
@@ -194,26 +170,23 @@ def open_index(folder: Path) -> Index:
     """
     folder = Path(folder)
     version = current_version(folder)
-    manifest = _read_manifest(version / MANIFEST)
+    path = version / MANIFEST
+    values = read_versioned_json(path, FORMAT, FORMAT_VERSION)
+    del values["format"], values["format_version"]
+    try:
+        manifest = validate(IndexManifest, values)
+    except ConfigError as error:
+        raise ArtefactError(f"{path} is corrupt: {error} Build the index again.") from error
     check_files(version, manifest.files)
     try:
         vectors = faiss.read_index(str(version / VECTORS), faiss.IO_FLAG_MMAP_IFC)
         kind = KINDS[manifest.kind].read(version, vectors, manifest.settings)
     except (RuntimeError, KeyError) as error:
-        problem = (
-            f"was written with FAISS {manifest.faiss_version} and cannot be read with {faiss.__version__}"
-        )
-        raise ArtefactError(f"{version} {problem} ({error}). Build the index again.") from error
+        raise ArtefactError(
+            f"{version} was written with FAISS {manifest.faiss_version} and cannot be read with "
+            f"{faiss.__version__} ({error}). Build the index again."
+        ) from error
     return Index(folder, manifest, vectors, kind, Tracks(version / TRACKS))
-
-
-def _read_manifest(path: Path) -> Manifest:
-    values = read_versioned_json(path, FORMAT, FORMAT_VERSION)
-    del values["format"], values["format_version"]
-    try:
-        return validate(Manifest, values)
-    except ConfigError as error:
-        raise ArtefactError(f"{path} is corrupt: {error} Build the index again.") from error
 
 
 def _order(embeddings: "Embeddings") -> pa.Array:
@@ -252,12 +225,3 @@ def _unit_vectors(embeddings: "Embeddings", order: Int[np.ndarray, " tracks"]) -
             raise ArtefactError(f"the vector of track {track_id} is not finite. Run soundkin embed again.")
         vectors.add(unit_length(block))
     return vectors
-
-
-def _write(version: Path, vectors: faiss.IndexFlatIP, kind: Kind, tracks: pa.Table) -> None:
-    try:
-        faiss.write_index(vectors, str(version / VECTORS))
-        kind.write(version)
-        write_tracks(tracks, version / TRACKS)
-    except RuntimeError as error:  # FAISS's word for a full disk
-        raise OutputError(f"cannot write {version}: {error}. Is the disk full?") from error
