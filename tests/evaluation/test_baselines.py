@@ -25,7 +25,7 @@ from soundkin.evaluation.baselines import (
     untrained_network,
 )
 from soundkin.evaluation.systems import embed_all, refuse_none, stack, standardise_baselines
-from soundkin.features.frontends.log_mel import LogMelFrontEnd, log_mel_of_file
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.statistics.scaling import standardise
@@ -95,7 +95,7 @@ def test_the_models_vector_is_the_one_that_is_exported(bundle, sound):
 
 
 def test_mfcc_statistics_come_from_the_models_own_log_mel(bundle, sound):
-    log_mel = log_mel_of_file(sound, bundle.front_end).log_mel.numpy()
+    log_mel = bundle.front_end.frames(sound).numpy()
     found = TrackEmbedder(bundle, random_seed=0).vectors(sound)
     assert found[MFCC] == pytest.approx(mfcc_statistics(mfccs(log_mel)), rel=1e-5, abs=1e-5)
     assert found[MFCC].shape == (6 * COEFFICIENTS,)

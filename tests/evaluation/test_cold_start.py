@@ -316,8 +316,3 @@ def test_the_table_says_what_was_offered_to_how_many():
         "ours", "peer", "shuffled", "popularity (oracle)", "upper bound", "chance",
     }  # fmt: skip
     assert ColdStart.model_validate_json(found.model_dump_json()) == found
-
-
-def test_nothing_is_said_to_be_nothing():
-    assert ColdStart().table() == []
-    assert ColdStart().verdict.startswith("nothing measured")

@@ -213,7 +213,7 @@ def test_folds_are_judged_apart_and_their_scores_taken_together():
     evaluation = evaluate_folds(of_folds, tracks, folds, ["artist"], resamples=50)
     row = row_of(evaluation, metric="mAP@10")
     ours, chance = (score.mean for score in row.scores)
-    # In fold 1 a (1, 0) finds its own at rank 3, c (1, 0.1) at rank 2: the right one is among three, chance 11/18.
+    # In fold 1 a (1, 0) finds its own at rank 3, c (1, 0.1) at rank 2: one of three is right, chance 11/18.
     assert ours == pytest.approx((4 * 1 + 2 / 3 + 2 / 2) / 8)
     assert chance == pytest.approx(11 / 18)
     assert (row.items, row.groups, evaluation.artists) == (8, 3, 3), "artist a of both folds is one artist"

@@ -193,7 +193,7 @@ def test_it_survives_json_and_the_same_seed_gives_the_same():
             [measure({"ours": noise()})],
             {"language": dealt("de", "en")},
             {"ours": vectors},
-            None,
+            np.arange(120),
             10,
             200,
             seed,
@@ -213,7 +213,13 @@ def test_what_groups_are_called_changes_nothing(names, random_seed):
     def by_group(labels):
         values = [(labels[artist],) for artist in place for _ in range(TRACKS)]
         vectors = np.random.default_rng(1).normal(size=(120, 4))
-        found = fairness([measure({"ours": noise()})], {"language": values}, {"ours": vectors}, resamples=60)
+        found = fairness(
+            [measure({"ours": noise()})],
+            {"language": values},
+            {"ours": vectors},
+            np.arange(120),
+            resamples=60,
+        )
         scores = {one.group: one.model_dump(exclude={"group"}) for one in found.scores}
         shown = {one.group: one.model_dump(exclude={"group"}) for one in found.exposures}
         return [(scores[label], shown[label]) for label in labels]

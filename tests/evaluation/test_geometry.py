@@ -135,7 +135,7 @@ def test_the_order_of_the_catalog_does_not_matter():
         assert found.hubness.skewness == pytest.approx(other.hubness.skewness)
 
 
-def test_intervals_of_spread_draw_artists_where_questions_name_them():
+def test_intervals_of_spread_draw_artists_where_they_are_known():
     vectors = space(100)
     rng = np.random.default_rng(0)
     noise = np.repeat([0.1, 1.0] * 5, 10)  # artist by artist, of ten
@@ -143,7 +143,7 @@ def test_intervals_of_spread_draw_artists_where_questions_name_them():
     question = Question("genre", artists, "artist", artists, group_numbers(artists))
     patches = [vector + size * rng.normal(size=(5, 8)) for vector, size in zip(vectors, noise, strict=True)]
     of_tracks = geometry({"ours": vectors}, patches).spread.within
-    of_artists = geometry({"ours": vectors}, patches, [question]).spread.within
+    of_artists = geometry({"ours": vectors}, patches, [question], artists=question.groups).spread.within
     assert of_artists.high - of_artists.low > of_tracks.high - of_tracks.low
 
 

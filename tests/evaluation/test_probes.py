@@ -10,7 +10,6 @@ from soundkin.evaluation.probes import (
     FOLDS,
     PROBES,
     NearestNeighbourProbe,
-    Probe,
     ask_probes,
     balance,
     deal_folds,
@@ -152,11 +151,11 @@ def test_nothing_of_a_fold_helps_to_classify_it(protocol):
     classes = csr_matrix(np.eye(3, dtype=bool)[np.arange(90) % 3])
     vectors = np.eye(3)[np.arange(90) % 3] + rng.normal(size=(90, 3))
     folds = deal_folds(classes, np.arange(90) // 3, random_seed=0)
-    before = predicted(PROBES[protocol], vectors, classes, folds)
+    before = predicted(*PROBES[protocol], vectors, classes, folds)
     for fold in np.unique(folds):
         changed = classes.toarray()
         changed[folds == fold] = np.roll(changed[folds == fold], 1, axis=1)
-        after = predicted(PROBES[protocol], vectors, csr_matrix(changed), folds)
+        after = predicted(*PROBES[protocol], vectors, csr_matrix(changed), folds)
         assert np.array_equal(after[folds == fold], before[folds == fold])
 
 
@@ -175,9 +174,9 @@ class Constant(BaseEstimator):
 
 def test_the_setting_that_suits_is_chosen():
     classes = csr_matrix(np.eye(2, dtype=bool)[np.ones(20, dtype=int)])
-    probe = Probe(Constant(), {"setting": (1.0, 7.0, 3.0)})
-    assert predicted(probe, np.zeros((20, 2)), classes, np.arange(20) % 5).tolist() == [1] * 20
-    assert predicted(probe, np.zeros((20, 2)), classes, np.arange(20) % 2).tolist() == [0] * 20, (
+    probe = Constant(), {"setting": (1.0, 7.0, 3.0)}
+    assert predicted(*probe, np.zeros((20, 2)), classes, np.arange(20) % 5).tolist() == [1] * 20
+    assert predicted(*probe, np.zeros((20, 2)), classes, np.arange(20) % 2).tolist() == [0] * 20, (
         "nothing to choose by"
     )
 

@@ -34,10 +34,9 @@ def print_answers(
     if as_json:
         print_json([asdict(answer) for answer in answers])
     elif answers:
-        rows = [
-            [_cell(answer, name, titled=not columns) for name in columns or DEFAULT] for answer in answers
-        ]
-        print_table(title, columns or DEFAULT, rows, shorten=not columns)
+        names = columns or DEFAULT
+        rows = [[_cell(answer, name, titled=not columns) for name in names] for answer in answers]
+        print_table(title, names, rows, shorten=not columns)
 
 
 def _cell(answer: "Answer", name: str, titled: bool) -> str:

@@ -208,19 +208,14 @@ def _front_end(folder: Path, config: Mapping[str, Any], vectors: Path | None) ->
     if vectors is None:
         return front_end
     if front_end.takes_audio:
-        raise UsageError(
-            f"vectors={vectors}: the model {folder} takes audio, and looks nothing up. Leave it out."
-        )
+        raise UsageError(f"vectors={vectors}: the model {folder} takes audio, no table. Leave it out.")
     if vectors.suffix not in SUFFIXES:
-        raise UsageError(
-            f"vectors={vectors}: no table ends so. Give an .npz, a .parquet or a folder of .parquet files."
-        )
+        kinds = "an .npz, a .parquet or a folder of .parquet files"
+        raise UsageError(f"vectors={vectors}: no table ends so. Give {kinds}.")
     return front_end.model_copy(update={"path": vectors})
 
 
-def _build(
-    path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], vectors: Path | None
-) -> Bundle:
+def _build(path: Path, config: Any, tensors: Mapping[str, Tensor], vectors: Path | None) -> Bundle:
     """Put checked parts together; what does not fit now was made by another soundkin."""
     try:
         front_end = _front_end(path.parent, config, vectors)

@@ -33,7 +33,9 @@ from soundkin.statistics.scaling import unit_length
 # none.
 PATCHES_PER_BATCH = 8
 
-Waveform = tuple[np.ndarray, int]
+Waveform = tuple[np.ndarray, int]  # samples and their rate in Hz
+# Vectors of patches in order of time, and the second at which each patch starts.
+PatchVectors = tuple[Float32[np.ndarray, "patches embedding"], list[float]]
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,7 @@ class Embedder:
             numbered = dict(progress(outcomes, "embed", total=len(jobs)) if show_progress else outcomes)
         return [numbered[number] for number in range(len(jobs))]
 
-    def embed_patches(
-        self, audio: Path | str | Waveform
-    ) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
+    def embed_patches(self, audio: Path | str | Waveform) -> PatchVectors:
         """Patch vectors in order of time, and the second at which each patch starts."""
         if isinstance(audio, (str, Path)):
             return self._embed_stream(self.bundle.front_end.stream(Path(audio)))
@@ -148,9 +148,7 @@ class Embedder:
         )
 
     @torch.inference_mode()
-    def _embed_stream(
-        self, stream: FrameStream
-    ) -> tuple[Float32[np.ndarray, "patches embedding"], list[float]]:
+    def _embed_stream(self, stream: FrameStream) -> PatchVectors:
         batches, start_seconds = [], []
         with one_torch_thread():
             patches = stream_patches(stream, self.bundle.patch)
@@ -160,9 +158,7 @@ class Embedder:
                 start_seconds += [stream.start_seconds(start) for start, _ in batch]
         vectors = torch.cat(batches).numpy()
         if not np.isfinite(vectors).all():
-            raise AudioError(
-                f"{stream.name}: its vector is not of finite numbers. Was the model trained well?"
-            )
+            raise AudioError(f"{stream.name}: its vector is not finite numbers. Was the model trained well?")
         return vectors, start_seconds
 
     @typechecked

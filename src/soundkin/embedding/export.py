@@ -174,9 +174,7 @@ class Export:
             names = {path.name for path in self.folder.iterdir()}
         if names and not names & {"manifest.json", "unfinished"}:
             odd = min(names)
-            raise OutputError(
-                f"{self.folder} holds other files, such as {odd}. Choose a new or empty folder."
-            )
+            raise OutputError(f"{self.folder} holds other files, such as {odd}. Choose an empty folder.")
         self._lock.enter_context(locked(self.folder))
         with explaining_output(self.folder):
             for folder in (self._unfinished, self.folder):
@@ -294,7 +292,7 @@ class Export:
         known = [(row, outcome) for row, outcome in sorted(outcomes.items()) if isinstance(outcome, Content)]
         if not known:
             return
-        part = self._write_part(self.folder, number, self._read_known(known))
+        part = self._write_part(self.folder, number, self._read_known(known), sync=True)
         self._parts[number] = part
         for place, (_, content) in enumerate(known):
             before = self._places[content]
@@ -318,9 +316,7 @@ class Export:
                 track = _with_id(tracks.slice(place, 1), track_id)
                 yield track, patches and _with_id(patches.read_row_group(place), track_id)
 
-    def _write_part(
-        self, folder: Path, number: int, tracks: Iterable[TrackTables], sync: bool = True
-    ) -> Part:
+    def _write_part(self, folder: Path, number: int, tracks: Iterable[TrackTables], sync: bool) -> Part:
         """Write one part; patches stream through. The part is there once its tracks are: they come last.
 
         Without `sync`, a power cut may leave a damaged file, which the next run finds out.

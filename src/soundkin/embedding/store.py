@@ -118,12 +118,9 @@ def read_patches(folder: Path, track_ids: Collection[str] | None = None) -> Iter
     manifest = read_manifest(folder)
     for part in manifest.parts:
         if part.patches_sha256 is None:
-            raise UsageError(
-                f"{folder} holds no patch vectors. Run the same `soundkin embed` with --patches."
-            )
-        with pq.ParquetFile(
-            _checked(part_path(folder, "patches", part.name), part.patches_sha256)
-        ) as patches:
+            raise UsageError(f"{folder} holds no patch vectors. Run `soundkin embed` with --patches.")
+        path = _checked(part_path(folder, "patches", part.name), part.patches_sha256)
+        with pq.ParquetFile(path) as patches:
             ids = _read_checked_tracks(folder, part, manifest)["track_id"].to_pylist()
             for row, track_id in enumerate(ids):
                 if track_ids is None or track_id in track_ids:

@@ -37,7 +37,6 @@ ALL, UNSEEN, SEEN = "held-out tracks", "tracks of unseen artists", "tracks of se
 NO_TIME_SPLIT = "No split by time"
 LATER = "held-out tracks, plays since {cutoff}"
 OWN_USERS = "{system}, its own users"
-NOTHING = "nothing measured: there are no ratings of held-out tracks by users who are known to like others."
 FACTORISED_NOTE = (
     f"{BOUND}: a weighted matrix factorisation of all ratings, those of the held-out tracks too, as in van "
     "den Oord et al. (2013). It was given the very plays that it is scored by, and where users are few it "
@@ -56,14 +55,12 @@ class ColdStart(BaseModel, frozen=True):
     """Rankings by the same systems, ours first; the first of `parts` is about all held-out tracks."""
 
     title: ClassVar[str] = "cold start"
-    parts: tuple[UserRankings, ...] = ()
+    parts: tuple[UserRankings, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
         """One line: the scores of the first table, and whether ours is shown to be above the others in it."""
-        if not self.parts:
-            return NOTHING
         first = self.parts[0]
         unbeaten = ""
         if first.unbeaten and not first.headline.too_few:
@@ -78,7 +75,7 @@ class ColdStart(BaseModel, frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class ColdStartSplit:
-    """Users, what they like of the known tracks, and what they came to like of the held-out ones.
+    """Users, what they are known to like, and what they came to play.
 
     Columns are the tracks of the catalog: `liked`, `plays` and `before` [users, tracks] store ones, `bound`
     holds factors of users and tracks, and `parts` masks the held-out tracks that are ranked together, the

@@ -12,9 +12,9 @@ from soundkin.evaluation.systems import System, split_rule
 
 SPLIT_NOTES = {
     "test": "The tracks are by artists that {name} was not trained on.",
-    "valid": "Training of {name} was stopped by these tracks: its scores are a little too good. Use test.",
+    "valid": "Training of {name} was stopped by these tracks: scores are a little too good. Use test.",
     "train": "{name} was trained on these very tracks: scores say how well it remembers, not what it learnt.",
-    "all": "{name} was trained on most of these tracks: its scores are too good. Use the test split to judge.",
+    "all": "{name} was trained on most of these tracks, so scores are too good. Use the test split to judge.",
 }
 ELSEWHERE_NOTE = (
     "{name} was trained on another catalog, or on this one before it changed. Should these tracks have been "

@@ -161,15 +161,14 @@ def fairness(
     """Split `measures` by `groupings`, and count how often each group is among the `k` nearest by `systems`.
 
     Items of measures are tracks in catalog order, or users in the order of user groupings. `systems`, ours
-    first, are vectors in catalog order, for exposure; leave them out where groups are of users. `artists`
-    numbers each track's artist from 0 (`Catalog.artists.groups`), and `unit` is what it numbers (`unit_of`);
-    without it every track is drawn by itself, and the table says that it is tracks which are counted.
+    first, are vectors in catalog order, for exposure, and `artists` numbers each track's artist from 0
+    (`Catalog.artists.groups`; `unit` is what it numbers); leave these out where groups are of users.
     """
     systems = systems or {}
     scores = group_scores(measures, groupings, resamples, random_seed)
-    if artists is None:
-        artists, unit = np.arange(max((len(vectors) for vectors in systems.values()), default=0)), "tracks"
-    shown = exposures(systems, groupings, artists, k, resamples, random_seed, unit) if groupings else ()
+    shown: tuple[Exposure, ...] = ()
+    if artists is not None and groupings:
+        shown = exposures(systems, groupings, artists, k, resamples, random_seed, unit)
     names = list(dict.fromkeys(chain(*(measure.scores for measure in measures), systems)))
     return Fairness(
         systems=tuple(names), scores=scores, exposures=shown, notes=tuple(_notes(scores, shown, k))

@@ -144,16 +144,15 @@ def geometry(
 
     `patches` are the patch vectors that the first system has of each track, in the same order: they are
     looked at one track at a time, and may be read from a file meanwhile. `questions` are about the same
-    tracks. Intervals draw whole `artists`, numbers of the tracks' artists (those of the questions by
-    default), or whole tracks where these are not known. Of more than `most_tracks` tracks a sample is ranked;
-    memory is bounded by it, and time grows with its square.
+    tracks. Intervals draw whole `artists`, numbers of the tracks' artists, or whole tracks where these are
+    not known. Of more than `most_tracks` tracks a sample is ranked; memory is bounded by it, and time grows
+    with its square.
 
     Raises:
         UsageError: patches do not match the tracks, or hold a NaN or infinity.
     """
     ours, tracks = next(iter(systems)), len(next(iter(systems.values())))
     sample = np.random.default_rng(random_seed).permutation(tracks)[:most_tracks]
-    artists = questions[0].groups if artists is None and questions else artists
     groups, unit = (np.arange(tracks), "tracks") if artists is None else (artists, "artists")
     sampled = [_select(question, sample) for question in questions]
     by_system = [

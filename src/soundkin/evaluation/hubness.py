@@ -21,6 +21,7 @@ from scipy.special import log_ndtr
 from scipy.stats import skew
 
 from soundkin.evaluation.label_questions import Question, memberships
+from soundkin.evaluation.retrieval import relevance
 from soundkin.shapes import Bool, Float, Int, typechecked
 from soundkin.statistics.bootstrap import Interval, compare
 from soundkin.statistics.measure import Measure
@@ -221,7 +222,7 @@ def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> d
     }
     for rows, cosine in similarity_chunks(vectors, tracks):
         others = tracks != rows[:, None]
-        marks = {label: _marks(rows, others, *of_label) for label, of_label in shared.items()}
+        marks = {label: relevance(rows, tracks, *of_label) for label, of_label in shared.items()}
         for name, reduce in REDUCTIONS.items():
             similarity = reduce(cosine, rows, around)
             nearest = largest(np.where(others, similarity, -np.inf), min(k, len(tracks) - 1))
@@ -230,15 +231,3 @@ def rank(vectors: Vectors, questions: Sequence[Question] = (), k: int = 10) -> d
                 runs = runs_of(np.where(allowed, similarity, -np.inf), csr_matrix(right))
                 ranked[name].precision[label][rows] = average_precision(runs, right.sum(axis=1), k)
     return ranked
-
-
-def _marks(rows: Rows, others: Mask, labels: csr_matrix, filtered: csr_matrix | None) -> tuple[Mask, Mask]:
-    """The right and the allowed tracks of the queries `rows`, as in retrieval.
-
-    Tracks without a label neither ask nor answer; sharers of the filter's value and the query itself do not
-    answer.
-    """
-    allowed = others & (labels.getnnz(axis=1) > 0)
-    if filtered is not None:
-        allowed &= (filtered[rows] @ filtered.T).toarray() == 0
-    return ((labels[rows] @ labels.T).toarray() > 0) & allowed, allowed

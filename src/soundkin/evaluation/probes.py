@@ -9,7 +9,7 @@ fit in memory.
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
@@ -33,6 +33,7 @@ VALIDATION_FOLDS = 2  # of the training folds, each in turn validates the settin
 Vectors = Float[np.ndarray, "tracks embedding"]
 FoldNumbers = Int[np.ndarray, " tracks"]
 ClassNumbers = Int[np.ndarray, " tracks"]
+Settings = Mapping[str, Sequence[float]]
 
 
 def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: int) -> list[Measure]:
@@ -49,10 +50,11 @@ def ask_probes(systems: Mapping[str, Vectors], question: Question, random_seed: 
     folds = deal_folds(classes, fold_groups[kept], random_seed)
     weights = _spread(kept, balance(classes))
     measures = []
-    for protocol, probe in PROBES.items():
+    for protocol, (probe, settings) in PROBES.items():
         with threadpool_limits(1):  # fits are small: several threads take eight times as long
             guesses = {
-                name: predicted(probe, vectors[kept], classes, folds) for name, vectors in systems.items()
+                name: predicted(probe, settings, vectors[kept], classes, folds)
+                for name, vectors in systems.items()
             }
         guesses[CHANCE] = np.full(len(folds), classes.getnnz(axis=0).argmax())  # always the commonest class
         scores = {name: _spread(kept, hits(guess, classes)) for name, guess in guesses.items()}
@@ -152,20 +154,16 @@ class NearestNeighbourProbe(BaseEstimator):  # type: ignore[misc]
         return np.asarray((weights @ self.votes).argmax(axis=1)).ravel()
 
 
-class Probe(NamedTuple):
-    """A classifier, with the settings to choose from; its own where there is nothing to choose by."""
-
-    classifier: BaseEstimator
-    settings: Mapping[str, Sequence[float]]
-
-
-PROBES = {
-    "logistic probe": Probe(LogisticProbe(), {"strength": (0.01, 0.001, 0.1, 1.0)}),
-    "kNN probe": Probe(NearestNeighbourProbe(), {"neighbours": (5, 1, 10, 20)}),
+# Classifiers with the settings to choose from; their own are used where there is nothing to choose by.
+PROBES: dict[str, tuple[BaseEstimator, Settings]] = {
+    "logistic probe": (LogisticProbe(), {"strength": (0.01, 0.001, 0.1, 1.0)}),
+    "kNN probe": (NearestNeighbourProbe(), {"neighbours": (5, 1, 10, 20)}),
 }
 
 
-def predicted(probe: Probe, vectors: Vectors, classes: csr_matrix, folds: FoldNumbers) -> ClassNumbers:
+def predicted(
+    probe: BaseEstimator, settings: Settings, vectors: Vectors, classes: csr_matrix, folds: FoldNumbers
+) -> ClassNumbers:
     """Each track's class by a probe that was trained, and its settings chosen, on the other folds."""
     guesses = np.empty(len(folds), dtype=int)
     for tested in np.unique(folds):
@@ -173,14 +171,15 @@ def predicted(probe: Probe, vectors: Vectors, classes: csr_matrix, folds: FoldNu
         inner = folds[training]
         validation = np.unique(inner)[:VALIDATION_FOLDS]
         splits = [(np.flatnonzero(inner != fold), np.flatnonzero(inner == fold)) for fold in validation]
-        search = GridSearchCV(probe.classifier, probe.settings, scoring=_share_right, cv=splits)
-        classifier = search if len(validation) > 1 else clone(probe.classifier)
+        classifier = clone(probe)
+        if len(validation) > 1:
+            classifier = GridSearchCV(probe, settings, scoring=_share_right, cv=splits)
         guesses[~training] = classifier.fit(vectors[training], classes[training]).predict(vectors[~training])
     return guesses
 
 
-def _share_right(classifier: BaseEstimator, vectors: Vectors, classes: csr_matrix) -> float:
-    return float(hits(classifier.predict(vectors), classes).mean())
+def _share_right(probe: BaseEstimator, vectors: Vectors, classes: csr_matrix) -> float:
+    return float(hits(probe.predict(vectors), classes).mean())
 
 
 def _spread(kept: Bool[np.ndarray, " tracks"], scores: np.ndarray) -> Float[np.ndarray, " tracks"]:

@@ -6,7 +6,7 @@ Where the same artist is asked for, the album takes the artist's part. Scores ar
 without it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -76,15 +76,17 @@ def retrieval(
     labelled = np.array([bool(names) for names in values], dtype=bool)
     # Rounding may part equal vectors by where they stand, and the order of a catalog gives away its artists.
     candidates = np.random.default_rng(random_seed).permutation(np.flatnonzero(labelled))
-    marked = relevance(values, filtered_by[1] if filtered_by else None, candidates)
+    labels, filtered = memberships(values), memberships(filtered_by[1]) if filtered_by else None
     asking = np.sort(candidates if queries is None else queries[labelled[queries]])
     scores = {
         metric: {name: np.full(len(labelled), np.nan) for name in [*systems, CHANCE]} for metric in metrics
     }
     units = {name: unit_length(np.asarray(vectors, dtype=np.float32)) for name, vectors in systems.items()}
     of_candidates = {name: unit[candidates].T for name, unit in units.items()}
-    for rows in _chunks(asking, len(candidates)):
-        right, allowed = marked(rows)
+    size = chunk_size(len(candidates))
+    for start in range(0, len(asking), size):
+        rows = asking[start : start + size]
+        right, allowed = relevance(rows, candidates, labels, filtered)
         relevant, offered, stored = right.sum(axis=1), allowed.sum(axis=1), csr_matrix(right)
         ranked = {CHANCE: ranking.random_order(offered, relevant)}
         for name, unit in units.items():
@@ -101,24 +103,13 @@ def retrieval(
 
 
 def relevance(
-    values: Values, filter_values: Values | None, candidates: Rows
-) -> Callable[[Rows], tuple[Marks, Marks]]:
-    """A function of query rows: which candidates are relevant, and which are allowed; no query is its own.
+    rows: Rows, candidates: Rows, labels: csr_matrix, filtered: csr_matrix | None
+) -> tuple[Marks, Marks]:
+    """Which candidates are relevant to the queries `rows`, and which are allowed, by tracks' memberships.
 
-    Allowed are those that share none of the query's `filter_values`. Relevant ones are always allowed.
+    Allowed are labelled ones that share none of the query's filter values; no query is its own candidate.
     """
-    labels = memberships(values)
-    filtered = memberships(filter_values) if filter_values is not None else csr_matrix(labels.shape)
-    label_columns, filter_columns = labels[candidates].T, filtered[candidates].T
-
-    def marked(rows: Rows) -> tuple[Marks, Marks]:
-        barred = (filtered[rows] @ filter_columns).toarray() > 0
-        allowed = (rows[:, None] != candidates) & ~barred
-        return ((labels[rows] @ label_columns).toarray() > 0) & allowed, allowed
-
-    return marked
-
-
-def _chunks(rows: Rows, candidates: int) -> Iterator[Rows]:
-    size = chunk_size(candidates)
-    return (rows[start : start + size] for start in range(0, len(rows), size))
+    allowed = (rows[:, None] != candidates) & (labels.getnnz(axis=1) > 0)[candidates]
+    if filtered is not None:
+        allowed &= (filtered[rows] @ filtered[candidates].T).toarray() == 0
+    return ((labels[rows] @ labels[candidates].T).toarray() > 0) & allowed, allowed

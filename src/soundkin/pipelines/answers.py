@@ -108,9 +108,8 @@ def _hint(column: pa.Array, condition: Condition) -> str:
         return f"All tracks have {name}={condition.value}."
     if is_numeric(column.type):
         ends = pc.min_max(column).as_py()
-        return (
-            f"Values of {name} go from {ends['min']:g} to {ends['max']:g}." if ends["min"] is not None else ""
-        )
+        low, high = ends["min"], ends["max"]
+        return "" if low is None else f"Values of {name} go from {low:g} to {high:g}."
     cells = column.unique()[:VALUES_TO_COMPARE].to_pylist()
     values = {value.strip() for cell in cells for value in cell.split(";")} - {""}
     if not values:

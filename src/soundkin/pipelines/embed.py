@@ -11,17 +11,13 @@ if TYPE_CHECKING:
 
 
 def embed_catalog(
-    model: Annotated[Path, argument()],
-    catalog: Annotated[Path, argument()],
-    output: Annotated[Path, Option("Folder of Parquet files to write.", ("-o", "--output"))],
+    model_folder: Annotated[Path, argument("MODEL")],
+    catalog_path: Annotated[Path, argument("CATALOG")],
+    output_folder: Annotated[Path, Option("Folder of Parquet files to write.", ("-o", "--output"))],
     workers: Annotated[int, WORKERS] = 1,
-    patches: Annotated[
-        bool, Option("Also write each patch's vector and the second at which it starts.")
-    ] = False,
+    patches: Annotated[bool, Option("Also write each patch's vector and start.")] = False,
     vectors: Annotated[Path | None, Option("Table of frozen vectors, where it has moved or grown.")] = None,
-    replace: Annotated[
-        bool, Option("Replace vectors of another model in the output folder without asking.")
-    ] = False,
+    replace: Annotated[bool, Option("Replace vectors of another model without asking.")] = False,
 ) -> "EmbedResult":
     """Give every track of CATALOG a vector by the model bundle MODEL.
 
@@ -45,15 +41,15 @@ def embed_catalog(
     from soundkin.embedding.embedder import load
     from soundkin.embedding.export import embed_tracks
 
-    model, catalog, output = Path(model), Path(catalog), Path(output)
+    model_folder, catalog_path, output_folder = Path(model_folder), Path(catalog_path), Path(output_folder)
     if workers < 1:
         raise UsageError(f"workers={workers}: give at least 1.")
-    tracks, embedder = read_catalog(catalog), load(model, vectors)
+    catalog, embedder = read_catalog(catalog_path), load(model_folder, vectors)
     front_end = embedder.bundle.front_end
     front_end.warn_of_another_table()
     if not replace:
-        _keep_vectors_of_another_model(output, embedder.hash)
-    return embed_tracks(embedder, tracks, output, model, catalog, workers, patches)
+        _keep_vectors_of_another_model(output_folder, embedder.hash)
+    return embed_tracks(embedder, catalog, output_folder, model_folder, catalog_path, workers, patches)
 
 
 def _keep_vectors_of_another_model(folder: Path, model_hash: str) -> None:

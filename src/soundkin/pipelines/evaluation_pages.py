@@ -122,12 +122,5 @@ def _as_text(verdicts: pd.DataFrame | None) -> list[dict[str, str]]:
     """Earlier verdicts, as the page keeps them: whole numbers, such as timestamps, without a point."""
     if verdicts is None:
         return []
-    frame = verdicts.reindex(columns=list(VERDICT_COLUMNS)).astype(object)
-    rows = frame.where(frame.notna(), "").to_dict("records")
-    return [
-        {
-            str(name): f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
-            for name, value in row.items()
-        }
-        for row in rows
-    ]
+    frame = verdicts.reindex(columns=list(VERDICT_COLUMNS)).convert_dtypes().astype(object).fillna("")
+    return [{str(name): str(value) for name, value in row.items()} for row in frame.to_dict("records")]

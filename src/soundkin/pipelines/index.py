@@ -18,8 +18,8 @@ class IndexResult:
 
 
 def index_embeddings(
-    embeddings: Annotated[Path, argument()],
-    output: Annotated[Path, Option("Index folder to write.", ("-o", "--output"))],
+    embeddings_folder: Annotated[Path, argument("EMBEDDINGS")],
+    output_folder: Annotated[Path, Option("Index folder to write.", ("-o", "--output"))],
     catalog: Annotated[Path | None, Option("Take titles and other columns from this catalog.")] = None,
     kind: Annotated[str, Option("Kind of index: exact, ivf, or auto, which chooses by size.")] = "auto",
 ) -> IndexResult:
@@ -44,9 +44,9 @@ def index_embeddings(
     from soundkin.embedding.store import read_embeddings
     from soundkin.search.vector_index import build_index
 
-    stored = read_embeddings(Path(embeddings))
-    tracks = read_catalog(Path(catalog or stored.catalog_path))
+    embeddings = read_embeddings(Path(embeddings_folder))
+    tracks = read_catalog(Path(catalog or embeddings.catalog_path))
     frame = tracks.frame.drop(columns="lyrics", errors="ignore")
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    manifest = build_index(stored, table, tracks.folder, Path(output), kind)
-    return IndexResult(Path(output), manifest.count, manifest.kind, manifest.reason)
+    manifest = build_index(embeddings, table, tracks.folder, Path(output_folder), kind)
+    return IndexResult(Path(output_folder), manifest.count, manifest.kind, manifest.reason)

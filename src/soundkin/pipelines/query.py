@@ -61,9 +61,7 @@ def query(
 
     names = [str(name) for name in ([like] if isinstance(like, str | Path) else like)]
     if not names and vector is None:
-        raise UsageError(
-            "nothing to be like: give at least one track_id or audio file, as in --like TRACK_ID_OR_FILE."
-        )
+        raise UsageError("nothing to be like: give a track_id or an audio file, --like TRACK_ID_OR_FILE.")
     opened = index if isinstance(index, Index) else open_index(Path(index))
     question = Question(opened, k, where, artist_cap, columns)
     seeds = [_seed(opened, name, model) for name in names]
@@ -98,9 +96,7 @@ def _seed(index: "Index", name: str, model: Path | None) -> "tuple[int | None, V
         return row, index.vector(row)
     folder = Path(model or index.model_path)
     if not folder.exists():
-        raise UsageError(
-            f"{name} is to be embedded, and there is no model at {folder}. Say where it is: --model MODEL"
-        )
+        raise UsageError(f"{name}: there is no model at {folder}. Say where it is: --model MODEL")
     embedder = _load_embedder(folder.resolve(), index.manifest.model_hash, index.folder)
     lyrics = ""
     if embedder.reads_lyrics:

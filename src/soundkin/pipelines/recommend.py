@@ -95,9 +95,7 @@ def _users_of(model: Path, index: "Index", tracks: Path, task: str | None) -> "K
     from soundkin.embedding.known_users import known_users
 
     if not model.exists():
-        raise UsageError(
-            f"there is no model at {model}, and it is what knows the users. Say where it is: --model MODEL"
-        )
+        raise UsageError(f"there is no model at {model}, for its users. Say where it is: --model MODEL")
     bundle = load_bundle(model)
     if bundle.hash != index.manifest.model_hash:
         raise ArtefactError(

@@ -64,9 +64,7 @@ def parse_condition(text: str) -> Condition:
     """`year >= 1990` as a condition; raises UsageError where there is no operator, or nothing before it."""
     match = CONDITION.fullmatch(text)
     if match is None:
-        raise UsageError(
-            f"--where {text!r} is not a condition. Write one such as genre=rock or 'year>=1990'."
-        )
+        raise UsageError(f"--where {text!r} is not a condition. Write one: genre=rock or 'year>=1990'.")
     return Condition(match[1], match[2].replace("==", "="), match[3])
 
 
@@ -146,9 +144,8 @@ def _compare_numbers(column: pa.Array, condition: Condition) -> Bool[np.ndarray,
         return _as_numpy(pc.is_null(column, nan_is_null=True))
     wanted = number(condition.value)
     if wanted is None:
-        raise UsageError(
-            f"--where {condition}: {condition.column} holds numbers, and {condition.value!r} is none."
-        )
+        name, value = condition.column, condition.value
+        raise UsageError(f"--where {condition}: {name} holds numbers, and {value!r} is none.")
     compare = OPERATORS[condition.operator][1]
     if pa.types.is_integer(column.type):
         if abs(wanted) < 2**63 and wanted == int(wanted):

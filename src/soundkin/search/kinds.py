@@ -26,9 +26,7 @@ from soundkin.shapes import Float32, Int
 EXACT_NUMBERS = 100_000 * 128  # One core compares this many in 2 ms; from there on, lists pay.
 IVF_TRACKS = 1_000  # Fewer are too few to learn lists and codes from.
 
-RECALL = (
-    0.9995  # High, since a seed that is not in the index finds a little less than the tracks we measure with.
-)
+RECALL = 0.9995  # High: a seed that is not in the index finds a little less than the tracks we measure with.
 ENOUGH_RECALL = 0.98  # Vectors where lists do worse are searched exactly, as slow as that may be.
 RECALL_NEIGHBOURS = 10
 RECALL_QUERIES = 300
@@ -47,6 +45,7 @@ class Exact:
 
     def __init__(self, vectors: faiss.IndexFlatIP) -> None:
         self.faiss_index: faiss.Index = vectors  # what searches where no rows are left out
+        self.settings: dict[str, Any] = {}  # what to keep in the manifest, as plain JSON
 
     @classmethod
     def build(cls, vectors: faiss.IndexFlatIP) -> Self:
@@ -60,11 +59,6 @@ class Exact:
 
     def write(self, folder: Path) -> None:
         """Write `files` into `folder`."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What to keep in the manifest, as plain JSON."""
-        return {}
 
     def explain(self) -> str:
         """How it searches and how good that is, for people."""
@@ -82,38 +76,33 @@ class Ivf(Exact):
     files: ClassVar[tuple[str, ...]] = ("lists.faiss",)
 
     def __init__(
-        self,
-        lists: faiss.IndexIVFPQFastScan,
-        vectors: faiss.IndexFlatIP,
-        probes: int,
-        candidates: int,
-        recall: float,
+        self, lists: faiss.Index, vectors: faiss.IndexFlatIP, probes: int, candidates: int, recall: float
     ) -> None:
         self._lists = lists
-        self._lists.nprobe = self.probes = probes
+        self._lists.nprobe = probes
         self.faiss_index = faiss.IndexRefine(lists, vectors)
-        self.faiss_index.k_factor = self.candidates = candidates
+        self.faiss_index.k_factor = candidates
         self.recall = recall
+        self.settings = {
+            "lists": lists.nlist, "probes": probes, "candidates": candidates, "recall_at_10": round(recall, 4)
+        }  # fmt: skip
 
     @classmethod
     def build(cls, vectors: faiss.IndexFlatIP) -> Self:
         """Learn lists and codes, then find how many lists and candidates reach a recall of RECALL."""
         if vectors.ntotal < IVF_TRACKS:
-            count = f"at least {IVF_TRACKS} tracks, and there are {vectors.ntotal}"
-            raise UsageError(f"kind=ivf needs {count}: use exact.")
+            few = f"at least {IVF_TRACKS} tracks, and there are {vectors.ntotal}"
+            raise UsageError(f"kind=ivf needs {few}: use exact.")
         lists = _learn_lists(vectors)
-        chosen = np.random.default_rng(1).choice(
-            vectors.ntotal, min(vectors.ntotal, RECALL_QUERIES), replace=False
-        )
-        queries = array_of(vectors)[chosen]
+        count = min(vectors.ntotal, RECALL_QUERIES)
+        queries = array_of(vectors)[np.random.default_rng(1).choice(vectors.ntotal, count, replace=False)]
         tenth_best = vectors.search(queries, RECALL_NEIGHBOURS + 1)[0][:, -1:]  # but for the query itself
         for candidates in (20, 100):
             for probes in _growing(lists.nlist):
                 kind = cls(lists, vectors, probes, candidates, recall=0.0)
                 scores, _ = kind.search(queries, RECALL_NEIGHBOURS + 1)
-                kind.recall = float(
-                    (scores[:, 1:] >= tenth_best - 1e-6).mean()
-                )  # of equal vectors any will do
+                as_near = scores[:, 1:] >= tenth_best - 1e-6  # by score: of equal vectors any will do
+                kind = cls(lists, vectors, probes, candidates, float(as_near.mean()))
                 if kind.recall >= RECALL:
                     return kind
         return kind
@@ -128,20 +117,11 @@ class Ivf(Exact):
         """Write the lists: 4 bits a number, and a row number a track."""
         faiss.write_index(self._lists, str(folder / "lists.faiss"))
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """How it searches, and the recall that was measured so."""
-        return {
-            "lists": self._lists.nlist,
-            "probes": self.probes,
-            "candidates": self.candidates,
-            "recall_at_10": round(self.recall, 4),
-        }
-
     def explain(self) -> str:
         """How much is scanned, and what that finds."""
+        how = self.settings
         return (
-            f"{self.probes} of {self._lists.nlist} lists are scanned and {self.candidates} candidates an "
+            f"{how['probes']} of {how['lists']} lists are scanned and {how['candidates']} candidates an "
             f"answer compared exactly, which finds {self.recall:.2%} of the true ten nearest, measured with "
             f"{RECALL_QUERIES} of the tracks"
         )
@@ -158,7 +138,8 @@ class Ivf(Exact):
             scores, nearest = _search(self.faiss_index, queries, wanted)
         if not few or nearest.min() < 0:
             scan = faiss.IVFSearchParameters(nprobe=self._lists.nlist, sel=rows)
-            thorough = faiss.IndexRefineSearchParameters(k_factor=self.candidates, base_index_params=scan)
+            factor = self.faiss_index.k_factor
+            thorough = faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=scan)
             scores, nearest = _search(self.faiss_index, queries, wanted, thorough)
         return scores[:, :k], nearest[:, :k]
 

@@ -113,9 +113,8 @@ class Tracks:
             holding = ids.filter(reduce(pc.or_, masks)).to_pylist()
             if holding:
                 break
-        matches = process.extract(
-            wanted, holding or ids.to_pylist(), scorer=fuzz.ratio, limit=3, score_cutoff=50
-        )
+        known = holding or ids.to_pylist()
+        matches = process.extract(wanted, known, scorer=fuzz.ratio, limit=3, score_cutoff=50)
         return [match[0] for match in matches] or holding[:3]
 
     def _place(self, track_id: str) -> int:
@@ -160,9 +159,8 @@ def write_tracks(table: pa.Table, path: Path) -> None:
     label = pc.binary_join_element_wise(*parts, pa.scalar(SEPARATOR, pa.large_string()))
     columns = [_stored(name, table[name]) for name in table.column_names]
     keys = _encoded(_keys_of(shown[Label._fields.index("artist")]))
-    batch = pa.RecordBatch.from_arrays(
-        [label, *columns, keys], names=[LABEL, *table.column_names, ARTIST_KEYS]
-    )
+    names = [LABEL, *table.column_names, ARTIST_KEYS]
+    batch = pa.RecordBatch.from_arrays([label, *columns, keys], names=names)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
         writer.write_batch(batch)
 

@@ -38,12 +38,11 @@ def nearest_others(
     queries: Int[np.ndarray, " queries"] | None = None,
 ) -> tuple[Float32[np.ndarray, "_ k"], Int[np.ndarray, "_ k"]]:
     """As `nearest`, of every track, or those in the rows `queries`, among all the others of `vectors`."""
-    queries = np.arange(len(vectors)) if queries is None else queries
     k = max(min(k, len(vectors) - 1), 0)
-    products, rows = nearest(vectors[queries], vectors, k + 1)
-    own = rows == queries[:, None]
+    products, rows = nearest(vectors if queries is None else vectors[queries], vectors, k + 1)
+    own = rows == (np.arange(len(vectors)) if queries is None else queries)[:, None]
     own[~own.any(axis=1), -1] = True  # crowded out by copies of itself
-    return products[~own].reshape(-1, k), rows[~own].reshape(-1, k)
+    return products[~own].reshape(len(own), k), rows[~own].reshape(len(own), k)
 
 
 @typechecked
