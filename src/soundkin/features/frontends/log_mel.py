@@ -162,7 +162,8 @@ class LogMel:
         filled = 0
         nothing_yet = True
         for block in blocks:
-            for piece in _pieces(block, most - filled, most - overlap):
+            while block.shape[1]:
+                piece, block = block[:, : most - filled], block[:, most - filled :]
                 if len(piece) > len(held):
                     held = torch.cat([held, torch.zeros(len(piece) - len(held), most)])
                 held[: len(piece), filled : filled + piece.shape[1]] = piece
@@ -205,13 +206,6 @@ class LogMel:
 
 
 _log_mel_at = lru_cache(maxsize=16)(LogMel)  # making one takes as long as using it for ten seconds of audio
-
-
-def _pieces(block: Tensor, first: int, following: int) -> Iterator[Tensor]:
-    """Cut a block into one piece of at most `first` samples and others of at most `following`."""
-    yield block[:, :first]
-    for start in range(first, block.shape[1], following):
-        yield block[:, start : start + following]
 
 
 def mel_filterbank(front_end: LogMelFrontEnd) -> Float32[Tensor, "bins mels"]:
