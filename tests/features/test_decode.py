@@ -29,7 +29,7 @@ def loudest_hz(samples: np.ndarray, sample_rate_hz: int) -> list[float]:
     return [float(hz[np.where(np.abs(hz - tone) < 60, spectrum, 0).argmax()]) for tone in TONES_HZ]
 
 
-# What is heard
+# What is decoded
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "opus", "mp3", "aiff", "caf", "m4a", "mov", "wma"])

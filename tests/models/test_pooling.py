@@ -165,7 +165,7 @@ def test_attention_pooling_is_the_gated_attention_of_the_paper() -> None:
     np.testing.assert_allclose(vector.detach().numpy(), shares @ array, rtol=1e-4, atol=1e-5)
 
 
-def test_gru_pooling_hears_the_order_and_the_others_do_not() -> None:
+def test_gru_pooling_depends_on_the_order_and_the_rest_do_not() -> None:
     patch_vectors = torch.randn(6, EMBEDDING)
     for name in PATCH_POOLINGS:
         pooling = trained(name)

@@ -146,7 +146,7 @@ def test_a_catalog_is_embedded_and_queried_without_audio(table_run: Path, tmp_pa
     genre_of = pd.read_csv(catalog).set_index("track_id")["genre"]
     assert sum(genre_of[answer.track_id] == genre_of["t0-0"] for answer in answers) > 15
     (tmp_path / "song.mp3").write_bytes(b"whatever")
-    with pytest.raises(UsageError, match=r"song\.mp3: this model learnt from a table of vectors by MuQ"):
+    with pytest.raises(UsageError, match=r"song\.mp3: this model was trained on a table of vectors by MuQ"):
         query(tmp_path / "index", [str(tmp_path / "song.mp3")], model=model)
 
 
@@ -189,7 +189,7 @@ def test_a_table_may_move_and_grow(table_run: Path, tmp_path: Path, caplog: pyte
         table_run / "run" / "model", catalog, tmp_path / "out", vectors=tmp_path / "grown.npz"
     )
     assert (result.embedded, result.skipped) == (336, [])
-    assert "is not the table that the model learnt from" in caplog.text
+    assert "is not the table that the model was trained on" in caplog.text
     before = embed_catalog(table_run / "run" / "model", table_run / "catalog.csv", tmp_path / "old")
     assert before.embedded == 320
     grown, old = read_embeddings(tmp_path / "out"), read_embeddings(tmp_path / "old")

@@ -129,11 +129,10 @@ def without_cancelling(blocks: Iterable[Parts]) -> Iterator[Float32[np.ndarray, 
         yield mixed
 
 
-def _take_over(mean: np.ndarray, others: Parts, before: np.ndarray | None) -> np.ndarray:
+def _take_over(mean: np.ndarray, lost: Parts, before: np.ndarray | None) -> np.ndarray:
     """Replace `mean` by the loudest channel as far as it is cancelled; returns the channels' gains."""
-    channels = max(2, len(others))
-    stereo = len(others) == 1
-    differences = np.concatenate([others, -others]) if stereo else others * np.float32(channels**0.5)
+    channels = max(2, len(lost))
+    differences = np.concatenate([lost, -lost]) if channels == 2 else lost * np.float32(channels**0.5)
     powers = np.array([mean_square(mean + difference) for difference in differences])
     after = np.zeros(channels, np.float32)
     kept = _kept(np.array([mean_square(mean)]), powers.mean(keepdims=True), channels)

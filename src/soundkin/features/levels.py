@@ -106,8 +106,10 @@ class WithoutSilence:
         waiting: list[Tensor] = []  # the silence before `place`, up to the longest that stays
         for frames, silent in blocks:
             kept: list[Tensor] = []
-            for run, is_silent in _runs(frames, silent):
-                if is_silent:
+            changes = (1 + (silent[1:] != silent[:-1]).nonzero()[:, 0]).tolist()
+            for start, stop in pairwise([0, *changes, len(frames)]):
+                run = frames[start:stop]
+                if silent[start]:
                     waiting.append(run[: max(0, longest - silent_run)])
                     silent_run += len(run)
                 else:
@@ -122,10 +124,3 @@ class WithoutSilence:
                 yield torch.cat(kept)
         if sum(map(len, waiting)) and (not passed or silent_run <= longest):
             yield torch.cat(waiting)
-
-
-def _runs(frames: Tensor, silent: Tensor) -> Iterator[tuple[Tensor, bool]]:
-    """Cut a block where silence begins or ends."""
-    bounds = [0, *(1 + (silent[1:] != silent[:-1]).nonzero()[:, 0]).tolist(), len(frames)]
-    for start, stop in pairwise(bounds):
-        yield frames[start:stop], bool(silent[start])

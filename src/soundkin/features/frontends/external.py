@@ -74,6 +74,7 @@ class ExternalFrontEnd(FrontEnd):
     sha256: str | None = None
     size: PositiveInt | None = Field(None, description="numbers in a vector")
 
+    chroma_bands: ClassVar[int] = 0
     SUFFIXES: ClassVar[tuple[str, ...]]
     DEPENDS_ON: ClassVar[set[str]]  # the fields that frames depend on
 
@@ -91,11 +92,6 @@ class ExternalFrontEnd(FrontEnd):
         """Numbers in a vector, which the network takes for mel bands."""
         assert self.size is not None, "identified() was to be called first"
         return self.size
-
-    @property
-    def chroma_bands(self) -> int:
-        """None."""
-        return 0
 
     @property
     def file_sha256(self) -> str:

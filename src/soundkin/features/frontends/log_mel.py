@@ -40,7 +40,9 @@ class LogMelFrontEnd(FrontEnd):
     makes_log_mels: ClassVar[bool] = True
 
     sample_rate_hz: int = Field(22_050, ge=4_000, le=384_000)
-    window_samples: int = Field(1_024, ge=16)  # 46 ms; at 44.1 kHz 2,048, the quickest of Fourier transforms
+    window_samples: int = Field(
+        1_024, ge=16, multiple_of=2
+    )  # 46 ms; at 44.1 kHz 2,048, the quickest of Fourier transforms
     hop_samples: int = Field(735, ge=1)  # 33 ms
     mel_bands: int = Field(96, ge=1)
     low_hz: float = Field(30.0, ge=0)
@@ -55,7 +57,7 @@ class LogMelFrontEnd(FrontEnd):
     # So far below the level there is silence, left out where longer than a second (`levels`); None: it stays.
     silence_db: float | None = Field(-60.0, lt=0)
     # After the mel bands, so many to an octave: 24 tell major from minor; 0: none.
-    chroma_bands: int = Field(0, ge=0)
+    chroma_bands: int = Field(0, ge=0, multiple_of=12)
 
     BEFORE_STATED: ClassVar[dict[str, object]] = {"downmix": "mean", "level_db": None, "silence_db": None}
     """Values for models from before these settings existed."""
@@ -72,12 +74,8 @@ class LogMelFrontEnd(FrontEnd):
             problem = (
                 f"hop_samples={self.hop_samples} skips samples: at most window_samples={self.window_samples}"
             )
-        elif self.window_samples % 2:
-            problem = f"window_samples={self.window_samples} is odd; use an even number"
         elif not self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
             problem = f"needs low_hz={self.low_hz} < high_hz={self.high_hz} <= half the sample rate"
-        elif self.chroma_bands % 12:
-            problem = f"chroma_bands={self.chroma_bands} is no multiple of 12 semitones; take 12, 24 or 36"
         elif not mel_filterbank(self).sum(0).all():
             problem = (
                 f"mel_bands={self.mel_bands} leaves bands without a spectrum bin; use fewer or longer windows"
@@ -164,7 +162,8 @@ class LogMel:
         filled = 0
         nothing_yet = True
         for block in blocks:
-            for piece in _pieces(block, most - filled, most - overlap):
+            while block.shape[1]:
+                piece, block = block[:, : most - filled], block[:, most - filled :]
                 if len(piece) > len(held):
                     held = torch.cat([held, torch.zeros(len(piece) - len(held), most)])
                 held[: len(piece), filled : filled + piece.shape[1]] = piece
@@ -207,13 +206,6 @@ class LogMel:
 
 
 _log_mel_at = lru_cache(maxsize=16)(LogMel)  # making one takes as long as using it for ten seconds of audio
-
-
-def _pieces(block: Tensor, first: int, following: int) -> Iterator[Tensor]:
-    """Cut a block into one piece of at most `first` samples and others of at most `following`."""
-    yield block[:, :first]
-    for start in range(first, block.shape[1], following):
-        yield block[:, start : start + following]
 
 
 def mel_filterbank(front_end: LogMelFrontEnd) -> Float32[Tensor, "bins mels"]:

@@ -162,7 +162,7 @@ class OnnxFrontEnd(ExternalFrontEnd):
             starts.append(start)
             yield vector[None]
         if not starts:
-            raise AudioError(f"{audio.path} is too short to be heard. Leave it out or replace it.")
+            raise AudioError(f"{audio.path} is too short to be encoded. Leave it out or replace it.")
 
     def _waveform(self, audio: AudioStream) -> Iterator[Float32[Tensor, "samples 1"]]:
         mean = self.onnx.downmix == "mean"
