@@ -69,7 +69,7 @@ def test_requires_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ("a,a.mp3,1999,train\na,b.mp3,1999,", "row 3: track_id=a stands in row 2 already"),
+        ("a,a.mp3,1999,train\na,b.mp3,1999,", "row 3: track_id=a repeats row 2"),
         (",a.mp3,,", "row 2: track_id is empty"),
         ("a,a.mp3,,\nb,,,", "row 3: path is empty"),
         (

@@ -80,9 +80,13 @@ def artist_key(name: str) -> str:
 @cache
 def no_artist_keys(more: tuple[str, ...] = ()) -> frozenset[str]:
     """Keys of names that are nobody's: those of no_artist.txt, and of `more`."""
-    lines = resources.files(__package__).joinpath("no_artist.txt").read_text(encoding="utf-8").splitlines()
-    names = [*(line for line in lines if not line.startswith("#")), *more]
-    return frozenset(artist_key(name) for name in names) | {""}
+    return frozenset(artist_key(name) for name in (*word_list("no_artist.txt"), *more)) | {""}
+
+
+def word_list(file: str) -> list[str]:
+    """The lines of one of this package's word lists, without its comments."""
+    lines = resources.files(__package__).joinpath(file).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
 
 
 def split_credit(credit: str, known: Collection[str] = ()) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ import pandas as pd
 from pydantic import BaseModel
 from scipy.stats import rankdata
 
-from soundkin.catalog.verdicts import COLUMNS, GOOD, last_words
+from soundkin.catalog.verdicts import COLUMNS, GOOD, latest_verdicts
 from soundkin.evaluation.systems import check_systems
 from soundkin.shapes import Bool, Float, Int, typechecked
 from soundkin.statistics.bootstrap import Interval, compare, interval_note, intervals, too_few
@@ -251,7 +251,7 @@ def good_before_bad(vectors: Float[np.ndarray, "tracks embedding"], verdicts: Ve
 def _verdicts(track_ids: Sequence[str], judgements: pd.DataFrame) -> tuple[Verdicts, int]:
     """The verdicts about known tracks, and how many were left out for want of a vector."""
     places = pd.Index(track_ids)
-    last = last_words(judgements)
+    last = latest_verdicts(judgements)
     query, neighbour = (places.get_indexer(pd.Index(last[column])).astype(int) for column in COLUMNS)
     known = (query >= 0) & (neighbour >= 0)
     queries, numbers = np.unique(query[known], return_inverse=True)

@@ -1,4 +1,4 @@
-"""Single cells of a table are rewritten, and all else stays as somebody left it.
+"""Single cells of a table are rewritten, and all else stays as it was.
 
 In a CSV every other byte: order, quotes, separators, line ends, byte order mark, `1985.0` and `007`. In a
 Parquet file every other value, and all types and metadata.
@@ -15,18 +15,14 @@ from soundkin.catalog.csv_table import CsvFormat, find_format
 from soundkin.errors import CatalogError
 from soundkin.files import replacing
 
-Changes = Mapping[
-    str, Mapping[int, str]
-]  # by column and row number, as `read_rows` counts; `` empties a cell
+# By column and row number, as `read_rows` counts; `` empties a cell.
+Changes = Mapping[str, Mapping[int, str]]
 
 
 def write_changed(source: Path, output: Path, changes: Changes) -> None:
-    """Copy the table `source` to `output`, of the same suffix, with some cells changed; new columns come
-    last.
+    """Copy the table `source` to `output`, of the same suffix, with some cells changed; new columns come last.
 
-    Raises:
-        CatalogError: a value does not fit the type of its Parquet column.
-        OutputError: `output` cannot be written.
+    Raises CatalogError if a value does not fit the type of its Parquet column.
     """
     if source.suffix.lower() == ".csv":
         content = _changed_csv(source, changes)
@@ -42,40 +38,32 @@ def write_changed(source: Path, output: Path, changes: Changes) -> None:
 
 def _changed_csv(path: Path, changes: Changes) -> bytes:
     form = find_format(path, f"table {path}", tuple(changes))
-    text = path.read_bytes().decode(form.encoding)
+    text = path.read_bytes().decode(form.encoding)[len(form.preamble) :]
     names = [name.strip() for name in form.names]
     added = [column for column in changes if column not in names]
-    in_row: dict[int, dict[int, str]] = {}
-    for column, cells in changes.items():
-        place = (names + added).index(column)
-        for row, value in cells.items():
-            in_row.setdefault(row, {})[place] = value
-    in_row.setdefault(form.header_row, {}).update(
-        {len(names) + place: name for place, name in enumerate(added)}
-    )
+    places = {name: place for place, name in enumerate([*names, *added])}
     pieces = [form.preamble]
-    for number, (row_cells, end) in enumerate(_rows(text[len(form.preamble) :], form.delimiter), start=1):
-        if row_cells != [""]:  # not a blank line
-            row_cells += [""] * len(added)
-            for place, value in in_row.get(number, {}).items():
-                row_cells[place] = _quoted(value, row_cells[place], form)
-        pieces += [form.delimiter.join(row_cells), end]
+    for number, (cells, end) in enumerate(_rows(text, form.delimiter), start=1):
+        if cells != [""]:  # not a blank line
+            cells += added if number == form.header_row else [""] * len(added)
+            for column, by_row in changes.items():
+                if number in by_row:
+                    cells[places[column]] = _quoted(by_row[number], cells[places[column]], form)
+        pieces += [form.delimiter.join(cells), end]
     return "".join(pieces).encode(form.encoding)
 
 
 def _rows(text: str, delimiter: str) -> Iterator[tuple[list[str], str]]:
-    """The cells of each row as they are written, quotes and all, and the line end behind them."""
+    """The cells of each row as they are written, quotes and all, and the line end after them."""
     mark = re.escape(delimiter)
-    cell = re.compile(rf'((?:"(?:[^"]|"")*")?[^{mark}\r\n]*)({mark}|\r\n|\r|\n|\Z)')
-    place = 0
+    pattern = re.compile(rf'((?:"(?:[^"]|"")*")?[^{mark}\r\n]*)({mark}|\r\n|\r|\n|\Z)')
     cells: list[str] = []
-    while place < len(text) or cells:
-        found = cell.match(text, place)
-        assert found is not None  # whatever a cell holds, the pattern fits
-        cells.append(found[1])
-        place = found.end()
-        if found[2] != delimiter:
-            yield cells, found[2]
+    for cell in pattern.finditer(text):
+        if cell.start() == len(text) and not cells:
+            return
+        cells.append(cell[1])
+        if cell[2] != delimiter:
+            yield cells, cell[2]
             cells = []
 
 
@@ -96,16 +84,16 @@ def _changed_parquet(path: Path, changes: Changes) -> pa.Table:
         place = table.column_names.index(column)
         field, before = table.schema.field(place), table[column]
         try:
-            news = pa.array([_value(value, field.type) for value in cells.values()], field.type)
+            values = pa.array([_value(value, field.type) for value in cells.values()], field.type)
         except pa.ArrowException as error:
-            mend = f"Name an output that ends in .csv ({str(error).splitlines()[0]})"
+            hint = f"Name an output that ends in .csv ({str(error).splitlines()[0]})"
             raise CatalogError(
-                f"table {path}: column {column} holds {field.type}, and no such text. {mend}."
+                f"table {path}: column {column} holds {field.type}, and no such text. {hint}."
             ) from error
         picked = list(range(len(table)))
         for number, row in enumerate(cells):
             picked[row - 2] = len(table) + number
-        both = pa.chunked_array([*before.chunks, news], field.type)
+        both = pa.chunked_array([*before.chunks, values], field.type)
         if pa.types.is_dictionary(field.type):
             both = both.unify_dictionaries()
         table = table.set_column(place, field, both.take(pa.array(picked, pa.int64())))
@@ -119,5 +107,5 @@ def _value(text: str, kind: pa.DataType) -> object:
     if pa.types.is_dictionary(kind):
         return _value(text, kind.value_type)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return [_value(one.strip(), kind.value_type) for one in text.split(";") if one.strip()]
+        return [_value(part.strip(), kind.value_type) for part in text.split(";") if part.strip()]
     return pa.scalar(text).cast(kind).as_py()
