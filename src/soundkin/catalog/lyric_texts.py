@@ -1,6 +1,4 @@
-"""Lyrics as plain text: in cells of the catalog, in the files they name, or in a text or .lrc file beside the
-audio.
-"""
+"""Lyrics as plain text: in cells of the catalog, in files that they name, or in .lrc and .txt files by the audio."""
 
 import logging
 import re
@@ -15,8 +13,7 @@ from soundkin.errors import CatalogError
 
 log = logging.getLogger(__name__)
 
-LARGEST_BYTES = 1_000_000
-"""A longer .txt beside the audio is a log or a book, not a song."""
+LARGEST_BYTES = 1_000_000  # a longer .txt next to the audio is a log or a book, not a song
 
 
 def lyrics_of(catalog: Catalog) -> list[str]:
@@ -24,10 +21,7 @@ def lyrics_of(catalog: Catalog) -> list[str]:
 
     A cell of the column `lyrics` holds the words, or names a .txt or .lrc file relative to the catalog's
     folder, as `path` is. A file that is missing, too large or not UTF-8 counts as no lyrics, with a warning
-    in the log.
-
-    Raises:
-        CatalogError: a file lies outside the folder; names the track and the cell.
+    in the log. Raises CatalogError about a file outside the folder.
     """
     if "lyrics" not in catalog.frame:
         return [""] * len(catalog)
@@ -38,18 +32,19 @@ def lyrics_of(catalog: Catalog) -> list[str]:
     texts = [plain_lyrics(cell) for cell in cells.where(~named, "")]
     unread = []
     for row in np.flatnonzero(named):
-        text, problem = _read(catalog.folder / on_disk(cells.iloc[row]))
-        texts[row] = text
+        texts[row], problem = _read(catalog.folder / on_disk(cells.iloc[row]))
         if problem:
             unread.append(f"track_id={catalog.track_ids[row]}: lyrics={cells.iloc[row]} {problem}")
     if unread:
-        message = "%s: %d of %d files of lyrics cannot be read, the first for %s. Those tracks count as without lyrics"
+        message = (
+            "%s: %d of %d files of lyrics cannot be read, the first for %s. These tracks count as without"
+        )
         log.warning(message, catalog.source, len(unread), named.sum(), unread[0])
     return texts
 
 
 def lyrics_beside(audio: Path) -> str:
-    """The words in `song.lrc` or `song.txt` beside `song.mp3`; `` where there is none that is UTF-8 text."""
+    """The words in `song.lrc` or `song.txt` next to `song.mp3`; `` where there is none that is UTF-8 text."""
     for suffix in (".lrc", ".txt"):
         text, problem = _read(audio.with_suffix(suffix), follow_links=False)
         if not problem:
@@ -58,8 +53,7 @@ def lyrics_beside(audio: Path) -> str:
 
 
 def plain_lyrics(text: str) -> str:
-    """Words without the times `[01:23.45]`, `<01:23.45>` and the headers `[ar: ...]` of LRC; one line a line
-    sung.
+    """Words without the times `[01:23.45]`, `<01:23.45>` and the headers `[ar: ...]` of LRC.
 
     >>> plain_lyrics("[ar: Nina]\\n[00:12.00]Birds [00:13.10]flying\\n[00:15]High")
     'Birds flying\\nHigh'
@@ -85,16 +79,12 @@ def _read(file: Path, follow_links: bool = True) -> tuple[str, str]:
 
 def _check_inside(catalog: Catalog, files: "pd.Series[str]") -> None:
     """Raise CatalogError where a file of lyrics is not in the catalog's folder."""
-    inside = files.str.removeprefix(f"{catalog.folder}/")
-    outside = (
-        absolute_elsewhere(catalog.folder, files) | climbing(files) | linked_elsewhere(catalog.folder, inside)
-    )
-    if outside.any():
-        first = int(np.flatnonzero(outside)[0])
-        place = (
-            f"{catalog.source}, track_id={catalog.track_ids[files.index[first]]}: lyrics={files.iloc[first]}"
-        )
+    folder = catalog.folder
+    linked = linked_elsewhere(folder, files.str.removeprefix(f"{folder}/"))
+    outside = np.flatnonzero(absolute_elsewhere(folder, files) | climbing(files) | linked)
+    if len(outside):
+        row, cell = files.index[outside[0]], files.iloc[outside[0]]
         raise CatalogError(
-            f"{place} lies outside {catalog.folder}, or may, by `..` or a link. Copy the file there, or write "
-            "the words into the cell."
+            f"{catalog.source}, track_id={catalog.track_ids[row]}: lyrics={cell} lies outside {folder}, or may, by "
+            "`..` or a link. Copy the file there, or write the words into the cell."
         )
