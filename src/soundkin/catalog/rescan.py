@@ -9,16 +9,15 @@ returns. It is kept apart because every other verb takes each row of a catalog f
 import logging
 import os
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
-from soundkin.catalog.audio_files import track_id
 from soundkin.catalog.guesses import fill_silent
 from soundkin.catalog.paths import from_disk, on_disk
 from soundkin.catalog.scanned_files import FIELDS, ScannedFile
@@ -35,41 +34,22 @@ NUMBERS = ("year", "duration")
 SAME_SECONDS = 0.1  # what tags at the end of a file can change of its claimed length
 
 Cells = dict[str, str]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class EarlierRow:
     """A row of the catalog before this scan, or (`gone`) of a track whose file was gone by then.
 
-    `place` is the absolute path of its file, `scanned` its row in the table of the last scan, empty if none.
+    `scanned` is its row in the table of the last scan, empty if none, and `file` what that scan read: of an
+    unknown file only the place.
     """
 
     track_id: str
-    place: str
     cells: Mapping[str, str]
     gone: bool
     scanned: Mapping[str, str]
-
-    @cached_property
-    def tags(self) -> Mapping[str, str]:
-        """What the tags said at the last scan; empty if unknown."""
-        guessed = self.scanned.get(GUESSED, "").split(";")
-        names = FIELDS if self.scanned else ()
-        return {name: "" if name in guessed else self.scanned.get(name, "") for name in names}
-
-    @property
-    def content(self) -> str:
-        """Hash of the sound, `` if unknown."""
-        return self.scanned.get("content", "")
-
-
-Files = Mapping[str, ScannedFile]  # by absolute path, as `EarlierRow.place`
-Pairs = list[tuple[str, EarlierRow]]
-
-
-def scanned_table(catalog: Path) -> Path:
-    """The table of the tags as last read."""
-    return catalog.with_name(f"{catalog.stem}.scanned{catalog.suffix}")
+    file: ScannedFile
 
 
 def gone_table(catalog: Path) -> Path:
@@ -77,35 +57,34 @@ def gone_table(catalog: Path) -> Path:
     return catalog.with_name(f"{catalog.stem}.gone{catalog.suffix}")
 
 
+def _scanned_table(catalog: Path) -> Path:
+    return catalog.with_name(f"{catalog.stem}.scanned{catalog.suffix}")
+
+
 def read_earlier(catalog: Path) -> list[EarlierRow]:
     """The rows that an earlier scan, or a person, left in `catalog` and in the table of those that are gone."""
-    scanned = _read_scanned(scanned_table(catalog))
+    scanned = _read_scanned(_scanned_table(catalog))
     rows: dict[str, EarlierRow] = {}
     for table, gone in ((catalog, False), (gone_table(catalog), True)):
         if not table.exists():
             continue
-        base = cache(partial(_folder_of_audio, table.absolute().parent))
+        real_folder = cache(os.path.realpath)
         for cells in _cells(read_tracks(table, f"catalog {table}")):
-            place = str(Path(base(cells.get("audio_folder", "")), cells["path"]))
             track = cells["track_id"]  # a scan that was killed may have left it in both tables
-            rows.setdefault(track, EarlierRow(track, place, cells, gone, scanned.get(track, {})))
+            folder = real_folder(table.absolute().parent / on_disk(cells.get("audio_folder", "")))
+            place, read = str(Path(from_disk(folder), cells["path"])), scanned.get(track, {})
+            guessed = read.get(GUESSED, "").split(";")
+            tags = {name: "" if name in guessed else read.get(name, "") for name in FIELDS} if read else {}
+            content = read.get("content", "")
+            file = ScannedFile(place, cells["path"], track, tags, read.get("signature", ""), content)
+            rows.setdefault(track, EarlierRow(track, cells, gone, read, file))
     if not all(row.scanned for row in rows.values()):
-        log.info(
+        message = (
             "%s: of some rows it is not known what their tags said at the last scan (%s). There a tag goes before "
-            "the cell in the catalog, and where tags are silent that cell stays.",
-            catalog,
-            scanned_table(catalog),
+            "the cell in the catalog, and where tags are silent that cell stays."
         )
+        log.info(message, catalog, _scanned_table(catalog))
     return list(rows.values())
-
-
-def known_files(earlier: Iterable[EarlierRow]) -> dict[str, ScannedFile]:
-    """What the last scan read, by absolute path; of two rows of one file, the first counts."""
-    known: dict[str, ScannedFile] = {}
-    for row in earlier:
-        if row.scanned:
-            known.setdefault(row.place, ScannedFile("", row.tags, row.scanned["signature"], row.content))
-    return known
 
 
 def _read_scanned(table: Path) -> dict[str, Cells]:
@@ -124,109 +103,89 @@ def _cells(frame: pd.DataFrame) -> list[Cells]:
     return [{str(name): str(cell) for name, cell in row.items()} for row in rows]
 
 
-def _folder_of_audio(own_folder: Path, audio_folder: str) -> str:
-    return from_disk(os.path.realpath(own_folder / on_disk(audio_folder)))
+def _folder_and_name(file: ScannedFile) -> Hashable:
+    return Path(file.place).parts[-2:]
 
 
-def match_rows(files: Files, earlier: Collection[EarlierRow]) -> dict[str, EarlierRow]:
-    """The earlier row of each file, by its absolute path.
-
-    A row stays with its place unless other sound is there now; else it goes where its sound has gone. Of
-    equal copies, the one with the same name, folder and tags is meant; where two are meant as much, neither.
-    """
-    matched: dict[str, EarlierRow] = {}
-    taken: set[str] = set()
-    same_sound = [partial(_same_sound, gone, alike) for gone in (False, True) for alike in LIKENESSES]
-    for find in (_unchanged, *same_sound, _in_place, _converted, _moved_with_the_folder):
-        loose = {place: file for place, file in files.items() if place not in matched}
-        for place, row in find(loose, [row for row in earlier if row.track_id not in taken]):
-            matched[place] = row
-            taken.add(row.track_id)
-    return matched
+def _name(file: ScannedFile) -> Hashable:
+    return Path(file.place).name
 
 
-def _in_place(files: Files, rows: list[EarlierRow]) -> Pairs:
-    by_place = {
-        row.place: row for row in reversed(rows)
-    }  # of two rows the one in the catalog, which is first
-    return [(place, by_place[place]) for place in files if place in by_place]
+def _labels(file: ScannedFile) -> Hashable:
+    return tuple(file.tags.get(name, "") for name in ("title", "artist", "album"))
 
 
-def _unchanged(files: Files, rows: list[EarlierRow]) -> Pairs:
-    def may_be(file: ScannedFile, row: EarlierRow) -> bool:
-        return not (file.content and row.content) or file.content == row.content
-
-    return [(place, row) for place, row in _in_place(files, rows) if may_be(files[place], row)]
+def _same_length(file: ScannedFile, earlier: ScannedFile, seconds: float = SAME_SECONDS) -> bool:
+    lengths = [float(either.tags.get("duration") or 0) for either in (file, earlier)]
+    return abs(lengths[0] - lengths[1]) <= seconds
 
 
-def _converted(files: Files, rows: list[EarlierRow]) -> Pairs:
-    """By the place but for the suffix: `song.flac` instead of `song.mp3`."""
-    pairs = _unique_pairs(files, rows, _without_suffix, lambda row: _without_suffix(row.place))
-    return [(place, row) for place, row in pairs if row.tags and _same_length(files[place], row, seconds=1.0)]
+def _may_be_same(file: ScannedFile, earlier: ScannedFile) -> bool:
+    return not (file.content and earlier.content) or file.content == earlier.content
 
 
-def _without_suffix(place: str) -> str:
-    return place.rpartition(".")[0]
+def _converted(file: ScannedFile, earlier: ScannedFile) -> bool:
+    return bool(earlier.tags) and _same_length(file, earlier, seconds=1.0)
 
 
-def _moved_with_the_folder(files: Files, rows: list[EarlierRow]) -> Pairs:
-    """By the id, which is the same wherever the whole folder lies."""
-    by_id = {row.track_id: row for row in rows}
-    pairs = [(place, by_id.get(track_id(file.path))) for place, file in files.items()]
-    ends = {place: "/" + unicodedata.normalize("NFC", file.path) for place, file in files.items()}
-    return [
-        (place, row)
-        for place, row in pairs
-        if row and unicodedata.normalize("NFC", row.place).endswith(ends[place])
-    ]
+def _in_moved_folder(file: ScannedFile, earlier: ScannedFile) -> bool:
+    path, place = (unicodedata.normalize("NFC", text) for text in (file.path, earlier.place))
+    return place.endswith(f"/{path}")
 
 
-Likeness = Callable[[str, Mapping[str, str]], Hashable]
-
-
-def _names(cells: Mapping[str, str]) -> Hashable:
-    return tuple(cells.get(name, "") for name in ("title", "artist", "album"))
-
-
-# What tells files of equal sound apart, given place and tags: nothing where there is but one, else the
-# strictest likeness that leaves one choice.
-LIKENESSES: tuple[Likeness, ...] = (
-    lambda place, cells: (),
-    lambda place, cells: (Path(place).parts[-2:], _names(cells)),
-    lambda place, cells: (Path(place).name, _names(cells)),
-    lambda place, cells: Path(place).parts[-2:],
-    lambda place, cells: _names(cells),
-    lambda place, cells: Path(place).name,
+# How rows are matched to files, the surest way first: what both share and no others, what else has to hold, and
+# whether the row's file was gone (None: either). Files of equal sound are told apart by the strictest likeness.
+LIKENESSES: tuple[Callable[[ScannedFile], Hashable], ...] = (
+    lambda file: (),
+    lambda file: (_folder_and_name(file), _labels(file)),
+    lambda file: (_name(file), _labels(file)),
+    _folder_and_name,
+    _labels,
+    _name,
+)
+Step = tuple[Callable[[ScannedFile], Hashable], Callable[[ScannedFile, ScannedFile], bool], bool | None]
+STEPS: tuple[Step, ...] = (
+    (lambda file: file.place, _may_be_same, None),
+    *(
+        (lambda file, alike=alike: file.content and (file.content, alike(file)), _same_length, gone)
+        for gone in (False, True)
+        for alike in LIKENESSES
+    ),
+    (lambda file: file.place, lambda file, earlier: True, None),
+    (lambda file: file.place.rpartition(".")[0], _converted, None),  # `song.flac` instead of `song.mp3`
+    (lambda file: file.default_id, _in_moved_folder, None),
 )
 
 
-def _same_sound(gone: bool, alike: Likeness, files: Files, rows: list[EarlierRow]) -> Pairs:
-    pairs = _unique_pairs(
-        [place for place, file in files.items() if file.content],
-        [row for row in rows if row.content and row.gone == gone],
-        lambda place: (files[place].content, alike(place, files[place].tags)),
-        lambda row: (row.content, alike(row.place, row.tags)),
-    )
-    return [(place, row) for place, row in pairs if _same_length(files[place], row)]
+def match_rows(files: Collection[ScannedFile], earlier: Sequence[EarlierRow]) -> dict[str, EarlierRow]:
+    """The earlier row of each file, by its place.
+
+    A row stays with its place unless other sound is there now; else it goes where its sound has gone. Of
+    equal copies, the one with the same name, folder and tags is meant; where two are meant as much, neither.
+    Of two rows with one place, the first counts.
+    """
+    matched: dict[str, EarlierRow] = {}
+    taken: set[str] = set()
+    for key, accept, gone in STEPS:
+        rows = [row for row in earlier if row.track_id not in taken and gone in (None, row.gone)]
+        by_place = {row.file.place: row for row in reversed(rows)}
+        ours = _unique((file for file in files if file.place not in matched), key)
+        theirs = _unique(by_place.values(), lambda row, key=key: key(row.file))
+        for shared, file in ours.items():
+            row = theirs.get(shared)
+            if shared and file and row and accept(file, row.file):
+                matched[file.place] = row
+                taken.add(row.track_id)
+    return matched
 
 
-def _unique_pairs(
-    places: Iterable[str],
-    rows: Iterable[EarlierRow],
-    place_key: Callable[[str], Hashable],
-    row_key: Callable[[EarlierRow], Hashable],
-) -> Pairs:
-    """Places and rows of equal key, where no other place or row has it."""
-    groups: dict[Hashable, tuple[list[str], list[EarlierRow]]] = defaultdict(lambda: ([], []))
-    for place in places:
-        groups[place_key(place)][0].append(place)
-    for row in rows:
-        groups[row_key(row)][1].append(row)
-    return [(ours[0], theirs[0]) for ours, theirs in groups.values() if len(ours) == len(theirs) == 1]
-
-
-def _same_length(file: ScannedFile, row: EarlierRow, seconds: float = SAME_SECONDS) -> bool:
-    return abs(float(file.tags["duration"] or 0) - float(row.tags["duration"] or 0)) <= seconds
+def _unique(items: Iterable[Item], key: Callable[[Item], Hashable]) -> dict[Hashable, Item | None]:
+    """Items by a key that no other of them has; None where several have it."""
+    unique: dict[Hashable, Item | None] = {}
+    for item in items:
+        item_key = key(item)
+        unique[item_key] = None if item_key in unique else item
+    return unique
 
 
 def merge_cells(file: ScannedFile, row: EarlierRow | None, guess: bool) -> tuple[Cells, Cells]:
@@ -251,7 +210,7 @@ def merge_cells(file: ScannedFile, row: EarlierRow | None, guess: bool) -> tuple
 
 def is_retagged(file: ScannedFile, row: EarlierRow) -> bool:
     """Whether the tags say something else than at the last scan."""
-    return any(not _same_cell(name, file.tags[name], cell) for name, cell in row.tags.items())
+    return any(not _same_cell(name, file.tags[name], cell) for name, cell in row.file.tags.items())
 
 
 def _same_cell(name: str, now: str, before: str) -> bool:
@@ -316,7 +275,7 @@ def write_scanned(catalog: Path, scanned: Mapping[str, Mapping[str, str]]) -> No
     """Keep, by track id, what a scan read and wrote, for the next one."""
     rows = [{**cells, "track_id": track} for track, cells in scanned.items()]
     frame = pd.DataFrame(rows, columns=["track_id", "signature", "content", GUESSED, *FIELDS])
-    write_rows(frame.replace("", pd.NA), scanned_table(catalog))
+    write_rows(frame.replace("", pd.NA), _scanned_table(catalog))
 
 
 def write_gone(catalog: Path, rows: Collection[EarlierRow]) -> None:

@@ -3,13 +3,13 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import av
 
-from soundkin.catalog.audio_files import AUDIO_SUFFIXES, FILM_SUFFIXES, FolderFiles
+from soundkin.catalog.audio_files import AUDIO_SUFFIXES, FILM_SUFFIXES, FolderFiles, track_id
 from soundkin.catalog.file_tags import NoAudioError, Tags, open_container, read_tags
 from soundkin.catalog.paths import from_disk, on_disk, printable
 from soundkin.errors import AudioError, Skipped
@@ -24,7 +24,9 @@ PAYLOAD_BYTES = 131_072  # 3 to 10 seconds of a compressed file
 class ScannedFile:
     """A file as a scan read it: its tags as cells, by `FIELDS`, its `signature` and `content_hash`."""
 
+    place: str  # absolute path
     path: str  # relative to the scanned folder
+    default_id: str  # the id that its path gives it
     tags: Mapping[str, str]
     signature: str
     content: str
@@ -32,22 +34,22 @@ class ScannedFile:
 
 def read_files(
     folder: Path, listing: FolderFiles, known: Mapping[str, ScannedFile], workers: int
-) -> dict[str, ScannedFile]:
-    """Read `listing.audio`, by absolute path; what cannot be read is added to `listing` as skipped or other.
+) -> list[ScannedFile]:
+    """Read `listing.audio`; what cannot be read is added to `listing` as skipped or other.
 
-    Files with the signature of the `known` one at the same absolute path are not opened.
+    Files with the signature of the `known` one at the same place are not opened.
     """
     top = from_disk(os.path.realpath(folder))
 
     def read(path: str) -> ScannedFile | AudioError:
         try:
             file = folder / on_disk(path)
-            state, before = signature(file), known.get(f"{top}/{path}")
-            if before and before.signature == state:
-                return ScannedFile(path, before.tags, state, before.content)
-            tags = asdict(read_tags(file))
-            cells = {name: "" if tags[name] is None else str(tags[name]) for name in FIELDS}
-            return ScannedFile(path, cells, state, content_hash(file))
+            place, state = f"{top}/{path}", signature(file)
+            if place in known and known[place].signature == state:
+                return replace(known[place], path=path, default_id=track_id(path))
+            values = asdict(read_tags(file))
+            tags = {name: "" if value is None else str(value) for name, value in values.items()}
+            return ScannedFile(place, path, track_id(path), tags, state, content_hash(file))
         except AudioError as error:
             return error
         except OSError as error:
@@ -57,10 +59,10 @@ def read_files(
     with ThreadPool(workers) as pool:
         results = pool.imap(read, listing.audio, chunksize=16)
         answers = list(progress(results, "reading tags", total=len(listing.audio)))
-    files = {}
+    files = []
     for path, answer in zip(listing.audio, answers, strict=True):
         if isinstance(answer, ScannedFile):
-            files[f"{top}/{path}"] = answer
+            files.append(answer)
         elif path.lower().endswith(AUDIO_SUFFIXES) or (
             path.lower().endswith(FILM_SUFFIXES) and not isinstance(answer, NoAudioError)
         ):

@@ -80,20 +80,22 @@ def scan(
     listing = find_audio(folder, rescan.base_folder(folder, output))
     if not listing.audio:
         raise UsageError(_no_audio(folder, listing) + (f" {output} stays as it is." if earlier else ""))
-    files = read_files(folder, listing, rescan.known_files(earlier), workers)
+    known = {row.file.place: row.file for row in reversed(earlier) if row.scanned}
+    files = read_files(folder, listing, known, workers)
     if not files:
         reason = listing.skipped[-1].reason if listing.skipped else "there is no audio in it"
         raise UsageError(
             f"none of the {len(listing.audio)} audio files in {folder} can be opened. First: {reason}."
         )
     matched = rescan.match_rows(files, earlier)
-    new = (file.path for place, file in files.items() if place not in matched)
+    new = (file.path for file in files if file.place not in matched)
     ids = new_ids(new, {row.track_id for row in earlier})
     rows: list[rescan.Cells] = []
     scanned: dict[str, Mapping[str, str]] = {}
-    for place, file in files.items():
-        track = matched[place].track_id if place in matched else ids[file.path]
-        cells, scanned[track] = rescan.merge_cells(file, matched.get(place), guess)
+    for file in files:
+        row = matched.get(file.place)
+        track = row.track_id if row else ids[file.path]
+        cells, scanned[track] = rescan.merge_cells(file, row, guess)
         rows.append({"track_id": track, "path": file.path, **cells})
     gone = [row for row in earlier if row.track_id not in scanned]
     # In this order a scan that is killed loses nothing, and the next one puts right what it left.
@@ -118,18 +120,18 @@ def _no_audio(folder: Path, listing: "FolderFiles") -> str:
 
 
 def _changes(
-    files: "Mapping[str, ScannedFile]", matched: "Mapping[str, EarlierRow]", gone: "list[EarlierRow]"
+    files: "list[ScannedFile]", matched: "Mapping[str, EarlierRow]", gone: "list[EarlierRow]"
 ) -> Changes:
     from soundkin.catalog.rescan import is_retagged
 
     changes = Changes(gone=[row.cells["path"] for row in gone if not row.gone])
-    for place, file in files.items():
-        row = matched.get(place)
+    for file in files:
+        row = matched.get(file.place)
         if row is None:
             changes.new.append(file.path)
         elif row.gone:
             changes.returned.append(file.path)
-        elif row.place != place:
+        elif row.file.place != file.place:
             changes.moved.append(file.path)
         elif is_retagged(file, row):
             changes.retagged.append(file.path)
