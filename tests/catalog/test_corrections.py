@@ -142,7 +142,8 @@ def review(folder: Path, rows: str) -> Path:
 
 
 def test_decisions_become_corrections(tmp_path: Path) -> None:
-    rows = "a,genre,jazz,folk,Accept,,hm\nb,genre,jazz,folk,,soul;funk,\nc,genre,jazz,folk,keep,,\nd,genre,jazz,folk,,,\n"
+    rows = "a,genre,jazz,folk,Accept,,hm\nb,genre,jazz,folk,,soul;funk,\n"
+    rows += "c,genre,jazz,folk,keep,,\nd,genre,jazz,folk,,,\n"
     found = read_review(
         review(tmp_path, rows + "e,genre,jazz,folk,remove,,\nf,genre,jazz,folk,,jazz,\n"), "ann", "now"
     )

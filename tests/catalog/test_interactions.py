@@ -1,6 +1,4 @@
-"""Ratings to positives: rating biases against a ridge regression, confidence against its formula, and what is left
-out.
-"""
+"""Ratings to positives: biases against a ridge regression, confidence against its formula, omissions."""
 
 import math
 

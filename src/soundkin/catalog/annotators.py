@@ -53,8 +53,10 @@ class Judgements:
 
     def log_odds(self, reliability: Float[np.ndarray, " annotators"]) -> Float[np.ndarray, " judgements"]:
         """The log-odds that each judgement's annotator is right."""
-        weights: Float[np.ndarray, " judgements"] = np.append(logit(reliability), PRIOR_LOG_ODDS)
-        return weights[self.annotators]  # UNKNOWN is the last
+        log_odds: Float[np.ndarray, " judgements"] = np.append(logit(reliability), PRIOR_LOG_ODDS)[
+            self.annotators  # UNKNOWN is the last
+        ]
+        return log_odds
 
     def votes(self, reliability: Float[np.ndarray, " annotators"]) -> Float[np.ndarray, " questions"]:
         """Log-odds that the answers give to the first track of each question."""
@@ -78,7 +80,7 @@ class Consensus:
 
 
 def make_judgements(triplets: pd.DataFrame) -> Judgements:
-    """Number the questions and annotators of `triplets` (anchor_id, closer_id, farther_id[, annotator_id])."""
+    """Number the questions and annotators of `triplets` (TRACKS and perhaps `annotator_id`)."""
     numbers, answers, count = _number([triplets])
     return _by_annotator(triplets, numbers[0], answers[0], count)
 
@@ -121,7 +123,7 @@ def find_consensus(
 
 @typechecked
 def training_weights(reliability: Float[np.ndarray, " annotators"]) -> Float[np.ndarray, " annotators"]:
-    """Weight of each annotator's judgements: log-odds over those of somebody unknown, 0 at chance and below."""
+    """Weight of each annotator's judgements: 1 for somebody unknown, 0 at chance and below."""
     weights: Float[np.ndarray, " annotators"] = np.maximum(logit(reliability) / PRIOR_LOG_ODDS, 0.0)
     return weights
 
@@ -132,14 +134,15 @@ def judgement_log_odds(triplets: pd.DataFrame) -> Float[np.ndarray, " judgements
     A person's answers to one question share the weight of one.
     """
     consensus = find_consensus(triplets)
-    judgements = consensus.judgements
-    return judgements.shares * np.maximum(judgements.log_odds(consensus.reliability), 0.0)
+    log_odds = consensus.judgements.log_odds(consensus.reliability)
+    weights: Float[np.ndarray, " judgements"] = consensus.judgements.shares * np.maximum(log_odds, 0.0)
+    return weights
 
 
 def _number(
     tables: list[pd.DataFrame],
 ) -> tuple[list[Int[np.ndarray, " rows"]], list[Float[np.ndarray, " rows"]], int]:
-    """The number of each row's question and its answer (1 or -1), for each table, and the count of questions."""
+    """Each table's questions, by number, and answers (1 or -1), and how many questions there are."""
     ends = np.cumsum([len(table) for table in tables])[:-1]
     cells = pd.concat([table[name] for name in TRACKS for table in tables])
     anchor, closer, farther = pd.factorize(cells.to_numpy(object), sort=True)[0].reshape(3, -1)

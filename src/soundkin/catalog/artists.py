@@ -46,8 +46,8 @@ COMMA = re.compile(r"[,，]\s+(?!(?:the|[js]r|i{2,3}|iv|md|phd|inc|ltd)\b)", re.
 LAST_OF_LIST = re.compile(r"\s(?:&|\+|and)\s|\w\w&\w\w", re.IGNORECASE)  # `A, B & C`: its commas separate too
 SOFT = re.compile(r"\s*[,，]\s*|(?<=\S)[/／](?=\S)|\s(?:y|e|et|und|con|och|og|en)(?=\s)", re.IGNORECASE)
 BACKING = re.compile(
-    r"(?:his|her|their|my)\b.*|(?:the )?(?:orchestra|band|choir|chorus|friends?|sons?|co|company|family|ensemble"
-    r"|trio|quartet|group|strings|others)"
+    r"(?:his|her|their|my)\b.*|(?:the )?(?:orchestra|band|choir|chorus|friends?|sons?|co|company|family"
+    r"|ensemble|trio|quartet|group|strings|others)"
 )
 PLACEHOLDER = re.compile(r"[\s\-\u2013\u2014_.,:;|*/\\<>()\[\]]*|\s*n/a\s*", re.IGNORECASE)
 
@@ -134,15 +134,15 @@ class Artists:
 
     @classmethod
     def from_credits(cls, credits: Iterable[str | None], no_artist: Sequence[str] = ()) -> "Artists":
-        """Read the credits of all tracks; empty ones name nobody. `no_artist`: further names that are none."""
+        """Read the credits of all tracks. `no_artist`: further names that are no artist's."""
         cells = [credit or "" for credit in credits]
         counts = Counter(cells)
         nobody = no_artist_keys(tuple(no_artist))
         known: set[str] = set()  # keys of artists who are named by themselves
         for cell in counts:
-            names = split_credit(cell)
-            if "," not in cell or len(names) == 1:
-                known |= set(map(artist_key, names)) - nobody
+            alone = split_credit(cell)
+            if "," not in cell or len(alone) == 1:
+                known |= set(map(artist_key, alone)) - nobody
         spellings: dict[str, Counter[str]] = {}
         named: dict[str, dict[str, str]] = {}  # by cell: its names by key
         for cell, count in counts.items():
@@ -171,7 +171,7 @@ class Artists:
 
     @cached_property
     def groups(self) -> Int[np.ndarray, " tracks"]:
-        """A number from 0 for each track's lead artist: the unit of independence; a track by nobody is its own."""
+        """The unit of independence: a number from 0 for each lead artist, and for each track by nobody."""
         numbers: dict[object, int] = {}
         keys = [lead if lead is not None else row for row, lead in enumerate(self.leads)]
         return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=int)

@@ -20,9 +20,9 @@ def _suffixes(names: str) -> tuple[str, ...]:
 
 
 AUDIO_SUFFIXES = _suffixes(
-    "mp3 flac m4a ogg opus wav aac aif aiff wma oga spx m4b m4r mp2 mp1 mpga fla adts wave bwf rf64 aifc au snd "
-    "caf w64 wv ape mpc mp+ tta tak dsf dff shn amr awb ac3 eac3 ec3 dts truehd thd oma aa3 voc mka weba ra xwma "
-    "wsd nut"
+    "mp3 flac m4a ogg opus wav aac aif aiff wma oga spx m4b m4r mp2 mp1 mpga fla adts wave bwf rf64 aifc au "
+    "snd caf w64 wv ape mpc mp+ tta tak dsf dff shn amr awb ac3 eac3 ec3 dts truehd thd oma aa3 voc mka weba "
+    "ra xwma wsd nut"
 )
 # Music when there is audio in them; no line is due when there is none.
 FILM_SUFFIXES = _suffixes("mp4 m4v mov mkv webm ogv avi wmv asf flv mpg mpeg vob m2ts mts 3gp 3g2 rm rmvb")
@@ -30,7 +30,8 @@ FILM_SUFFIXES = _suffixes("mp4 m4v mov mkv webm ogv avi wmv asf flv mpg mpeg vob
 UNREADABLE_SUFFIXES = _suffixes("ofr ofs m4p aax aaxc aa")
 # Not worth a look inside, as files of an unknown suffix are.
 NO_AUDIO_SUFFIXES = _suffixes(
-    "jpg jpeg png gif webp bmp txt lrc log cue m3u m3u8 pls nfo md pdf csv tsv json xml html parquet zip part tmp"
+    "jpg jpeg png gif webp bmp txt lrc log cue m3u m3u8 pls nfo md pdf csv tsv json xml html parquet zip "
+    "part tmp"
 )
 # How files of audio begin, whatever they are called.
 MAGIC = re.compile(

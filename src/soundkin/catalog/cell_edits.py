@@ -20,7 +20,7 @@ Changes = Mapping[str, Mapping[int, str]]
 
 
 def write_changed(source: Path, output: Path, changes: Changes) -> None:
-    """Copy the table `source` to `output`, of the same suffix, with some cells changed; new columns come last.
+    """Copy the table `source` to `output`, of the same suffix, with some cells changed; new columns last.
 
     Raises CatalogError if a value does not fit the type of its Parquet column.
     """
@@ -68,7 +68,7 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[list[str], str]]:
 
 
 def _quoted(value: str, before: str, form: CsvFormat) -> str:
-    """A value as a cell, in quotes or with a decimal comma if it needs them or the cell before it had some."""
+    """A value as a cell, in quotes or with a decimal comma if it needs them or the cell had some."""
     if form.delimiter != "," and re.fullmatch(r'"?[+-]?\d+,\d+"?', before):
         value = re.sub(r"^([+-]?\d+)\.(\d+)$", r"\1,\2", value)
     if value and (before.startswith('"') or re.search(rf'[{re.escape(form.delimiter)}"\r\n]', value)):

@@ -50,12 +50,11 @@ class Review:
 
 
 def read_corrections(path: Path) -> tuple[Correction, ...]:
-    """Read and check corrections, CSV or Parquet, in file order; `reason`, `by`, `timestamp` may be absent."""
+    """Read and check corrections, CSV or Parquet; `reason`, `by` and `timestamp` may be absent."""
     source = f"corrections {path}"
     frame = _read(path, source, ("was", "value"))
     reject_repeats(frame, source, ["track_id", "column"], "Keep the row that is right, and delete the other.")
-    cells = frame.reindex(columns=list(COLUMNS)).astype(object).fillna("")
-    return tuple(Correction(*map(str, row)) for row in cells.itertuples(index=False))
+    return _to_corrections(frame)
 
 
 def write_corrections(corrections: Iterable[Correction], path: Path) -> None:
@@ -130,10 +129,9 @@ def read_review(path: Path, by: str, timestamp: str) -> Review:
     twice = frame[decided].duplicated(["track_id", "column"]).reindex(frame.index, fill_value=False)
     problem = "is decided on in an earlier row too"
     reject_rows(frame, source, "track_id", twice, problem, "Decide in one of the two.")
-    cells = frame.assign(was=frame["given"], value=value.where(decision != ACCEPT, frame["suggested"]))
-    cells = cells[decided].reindex(columns=list(COLUMNS[:5])).astype(object).fillna("")
-    rows = cells.itertuples(index=False)
-    corrections = [Correction(*map(str, row), by=by, timestamp=timestamp) for row in rows]
+    right = value.where(decision != ACCEPT, frame["suggested"])
+    frame = frame.assign(was=frame["given"], value=right, by=by, timestamp=timestamp)
+    corrections = _to_corrections(frame[decided])
     changed = tuple(correction for correction in corrections if correction.was != correction.value)
     kept = int((decision == KEEP).sum()) + len(corrections) - len(changed)
     return Review(changed, kept, int((~decided & (decision != KEEP)).sum()))
@@ -176,6 +174,11 @@ def _read(path: Path, source: str, required: Sequence[str]) -> pd.DataFrame:
     hint = "Correct labels only; to move audio, edit the catalog."
     reject_rows(frame, source, "column", frame["column"].isin(FIXED), "cannot be corrected", hint)
     return frame
+
+
+def _to_corrections(frame: pd.DataFrame) -> tuple[Correction, ...]:
+    cells = frame.reindex(columns=list(COLUMNS)).astype(object).fillna("")
+    return tuple(Correction(*map(str, row)) for row in cells.itertuples(index=False))
 
 
 def _changes(before: pd.DataFrame, after: pd.DataFrame, rows: pd.Index) -> Changes:

@@ -47,8 +47,10 @@ def find_format(path: Path, source: str, required: Sequence[str]) -> CsvFormat:
     if separator:
         preamble += separator[0]
     body = content[len(preamble) :]
+    headers: dict[str, tuple[int, list[str]]] = {}
     try:
-        headers = {mark: _header(body, mark) for mark in (separator[1] if separator else DELIMITERS)}
+        for mark in separator[1] if separator else DELIMITERS:
+            headers[mark] = next((row for row in _rows(body, mark) if row[1]), (1, []))
     except csv.Error as error:
         raise CatalogError(f"{source} {NOT_TEXT}") from error
 
@@ -96,12 +98,8 @@ def _encoding(start: bytes) -> str:
     return "utf-8"
 
 
-def _header(body: str, delimiter: str) -> tuple[int, list[str]]:
-    """The row number and the cells of the first row that is not blank."""
-    return next(((number, row) for number, row in _rows(body, delimiter) if row), (1, []))
-
-
 def _rows(body: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows with their numbers; blank ones are empty."""
     return enumerate(csv.reader(io.StringIO(body, newline=""), delimiter=delimiter), start=1)
 
 

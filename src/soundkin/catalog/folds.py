@@ -1,8 +1,8 @@
 """Folds that leave whole sources out: train on some collections, test on the others.
 
 A *source* is a value of some column, as the game, the label or the project that tracks come from: tracks that
-sound alike for reasons of their own (one mix, one sound font, one encoder). A track without one is a source by
-itself.
+sound alike for reasons of their own (one mix, one sound font, one encoder). A track without one is a source
+by itself.
 """
 
 import math
@@ -23,8 +23,8 @@ def leave_source_out(
     """A fold number, from 0, for each track: every source wholly in one fold, folds of about equal size.
 
     The largest source goes first, each to the fold with the fewest tracks so far; `random_seed` orders equal
-    ones. Raises CatalogError if `column` is absent or empty, UsageError if there are fewer sources than folds,
-    or fewer than two folds.
+    ones. Raises CatalogError if `column` is absent or empty, UsageError if there are fewer sources than
+    folds, or fewer than two folds.
     """
     catalog.require(column, "tracks were to be kept apart by it. Name another column as the source.")
     names = sources_of(catalog, column)

@@ -1,6 +1,7 @@
 """Title, artist and album from a path such as `Artist/Album/CD1/03 Title.mp3`, where tags are silent.
 
-Read as well: `03 - Artist - Title`, `Artist - Title`, `Artist - Album - 03 - Title`, a folder `Artist - Album`.
+Read as well: `03 - Artist - Title`, `Artist - Title`, `Artist - Album - 03 - Title`, a folder `Artist -
+Album`.
 """
 
 import re
@@ -32,9 +33,19 @@ YEAR_OR_DISC = re.compile(
     re.IGNORECASE,
 )
 NO_ALBUM = ("unknown album", "unknown", "no album", "singles", "misc", "various", "music", "downloads")
-NO_ARTIST_FOLDERS = tuple(
-    "compilations compilation soundtracks soundtrack ost samplers sampler mixes mixtapes playlists music audio "
-    "downloads misc unsorted singles albums".split()
+NO_ARTIST_FOLDERS = (
+    *(
+        "compilations",
+        "compilation",
+        "soundtracks",
+        "soundtrack",
+        "ost",
+        "samplers",
+        "sampler",
+        "mixes",
+        "mixtapes",
+    ),
+    *("playlists", "music", "audio", "downloads", "misc", "unsorted", "singles", "albums"),
 )
 
 

@@ -1,10 +1,10 @@
 """Interactions: ratings as a sparse table of users and tracks: who likes what, and how sure that is.
 
 Preference and confidence are those of Y. Hu, Y. Koren, C. Volinsky, "Collaborative Filtering for Implicit
-Feedback Datasets" (2008), with c = 1 + alpha log(1 + r / epsilon) as A. van den Oord et al. 2013 use it. Rating
-biases: Y. Koren, R. Bell, "Advances in Collaborative Filtering" (2011), baseline predictors. Exposure: T.
-Schnabel et al., "Recommendations as Treatments" (2016); Y. Saito et al., "Unbiased Recommender Learning from
-Missing-Not-At-Random Implicit Feedback" (2020), whose propensity is (listeners / most listeners) ^ 0.5.
+Feedback Datasets" (2008), with c = 1 + alpha log(1 + r / epsilon) as A. van den Oord et al. 2013 use it.
+Rating biases: Y. Koren, R. Bell, "Advances in Collaborative Filtering" (2011), baseline predictors. Exposure:
+T. Schnabel et al., "Recommendations as Treatments" (2016); Y. Saito et al., "Unbiased Recommender Learning
+from Missing-Not-At-Random Implicit Feedback" (2020), whose propensity is (listeners / most listeners) ^ 0.5.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ PREFERENCE_DIGITS = 6  # residual ratings are rounded, or else a residual of 1e-
 
 
 class InteractionsConfig(Config):
-    """How ratings become positives: `implicit` are plays, likes (1) and skips (<= 0), `explicit` are stars."""
+    """How ratings become positives: plays, likes (1) and skips (0 or less), or stars."""
 
     feedback: Literal["implicit", "explicit"] = Field(
         "implicit", description="plays, likes and skips, or stars"
@@ -176,7 +176,8 @@ def _track_weights(
     """Inverse propensities, 1 on average over the positives."""
     propensity = (listeners / listeners.max()) ** config.propensity_power
     weights: Float[np.ndarray, " tracks"] = 1 / np.maximum(propensity, config.least_propensity)
-    return weights / np.average(weights, weights=listeners)
+    weights /= np.average(weights, weights=listeners)
+    return weights
 
 
 def _hint(config: InteractionsConfig) -> str:

@@ -1,4 +1,4 @@
-"""Lyrics as plain text: in cells of the catalog, in files that they name, or in .lrc and .txt files by the audio."""
+"""Lyrics as plain text, from cells of the catalog, files that these name, or files next to the audio."""
 
 import logging
 import re
@@ -85,6 +85,6 @@ def _check_inside(catalog: Catalog, files: "pd.Series[str]") -> None:
     if len(outside):
         row, cell = files.index[outside[0]], files.iloc[outside[0]]
         raise CatalogError(
-            f"{catalog.source}, track_id={catalog.track_ids[row]}: lyrics={cell} lies outside {folder}, or may, by "
-            "`..` or a link. Copy the file there, or write the words into the cell."
+            f"{catalog.source}, track_id={catalog.track_ids[row]}: lyrics={cell} lies outside {folder}, or "
+            "may, by `..` or a link. Copy the file there, or write the words into the cell."
         )

@@ -62,8 +62,8 @@ def _read_m3u(path: Path, source: str, catalog: Catalog) -> pd.DataFrame:
     if not rows:
         first = f"; the first is {lost[0]}" if lost else ""
         raise CatalogError(
-            f"{source}: none of {entries} entries is a path of {catalog.source}{first}. Write paths relative to "
-            "the playlist, or scan the folder that they lead to."
+            f"{source}: none of {entries} entries is a path of {catalog.source}{first}. Write paths relative "
+            "to the playlist, or scan the folder that they lead to."
         )
     if lost:
         message = "%s: left out %d of %d entries, which are no paths of %s, the first in %s"

@@ -24,9 +24,9 @@ def read_ratings(path: Path, catalog: Catalog) -> pd.DataFrame:
 
     A log of plays, `user_id, track_id, timestamp`, has rating 1 in each row. Rows that repeat an earlier one
     are merged: such a row counts once, or, where no moment is known and all ratings of the file are 1, as one
-    more play. Rows about tracks that the catalog lacks are left out, since ratings usually cover more than the
-    audio at hand. The log counts both. Raises CatalogError where a user rates a track twice, and differently,
-    at one time or at no known one.
+    more play. Rows about tracks that the catalog lacks are left out, since ratings usually cover more than
+    the audio at hand. The log counts both. Raises CatalogError where a user rates a track twice, and
+    differently, at one time or at no known one.
     """
     path = Path(path)
     source = f"ratings {path}"

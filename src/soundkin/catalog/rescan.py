@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
 
@@ -34,7 +33,7 @@ NUMBERS = ("year", "duration")
 SAME_SECONDS = 0.1  # what tags at the end of a file can change of its claimed length
 
 Cells = dict[str, str]
-Item = TypeVar("Item")
+Key = Callable[[ScannedFile], Hashable]
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def _scanned_table(catalog: Path) -> Path:
 
 
 def read_earlier(catalog: Path) -> list[EarlierRow]:
-    """The rows that an earlier scan, or a person, left in `catalog` and in the table of those that are gone."""
+    """The rows that an earlier scan, or a person, left in `catalog` and in `gone_table`."""
     scanned = _read_scanned(_scanned_table(catalog))
     rows: dict[str, EarlierRow] = {}
     for table, gone in ((catalog, False), (gone_table(catalog), True)):
@@ -80,8 +79,8 @@ def read_earlier(catalog: Path) -> list[EarlierRow]:
             rows.setdefault(track, EarlierRow(track, cells, gone, read, file))
     if not all(row.scanned for row in rows.values()):
         message = (
-            "%s: of some rows it is not known what their tags said at the last scan (%s). There a tag goes before "
-            "the cell in the catalog, and where tags are silent that cell stays."
+            "%s: of some rows it is not known what their tags said at the last scan (%s). There a tag goes "
+            "before the cell in the catalog, and where tags are silent that cell stays."
         )
         log.info(message, catalog, _scanned_table(catalog))
     return list(rows.values())
@@ -103,16 +102,12 @@ def _cells(frame: pd.DataFrame) -> list[Cells]:
     return [{str(name): str(cell) for name, cell in row.items()} for row in rows]
 
 
-def _folder_and_name(file: ScannedFile) -> Hashable:
-    return Path(file.place).parts[-2:]
-
-
-def _name(file: ScannedFile) -> Hashable:
-    return Path(file.place).name
-
-
 def _labels(file: ScannedFile) -> Hashable:
     return tuple(file.tags.get(name, "") for name in ("title", "artist", "album"))
+
+
+def _same_sound(alike: Key) -> Key:
+    return lambda file: file.content and (file.content, alike(file))
 
 
 def _same_length(file: ScannedFile, earlier: ScannedFile, seconds: float = SAME_SECONDS) -> bool:
@@ -133,24 +128,21 @@ def _in_moved_folder(file: ScannedFile, earlier: ScannedFile) -> bool:
     return place.endswith(f"/{path}")
 
 
-# How rows are matched to files, the surest way first: what both share and no others, what else has to hold, and
-# whether the row's file was gone (None: either). Files of equal sound are told apart by the strictest likeness.
-LIKENESSES: tuple[Callable[[ScannedFile], Hashable], ...] = (
+# How rows are matched to files, the surest way first: what both share and no others, what else has to hold,
+# and whether the row's file was gone (None: either). Files of equal sound are told apart by the strictest
+# likeness.
+LIKENESSES: tuple[Key, ...] = (
     lambda file: (),
-    lambda file: (_folder_and_name(file), _labels(file)),
-    lambda file: (_name(file), _labels(file)),
-    _folder_and_name,
+    lambda file: (Path(file.place).parts[-2:], _labels(file)),
+    lambda file: (Path(file.place).name, _labels(file)),
+    lambda file: Path(file.place).parts[-2:],
     _labels,
-    _name,
+    lambda file: Path(file.place).name,
 )
-Step = tuple[Callable[[ScannedFile], Hashable], Callable[[ScannedFile, ScannedFile], bool], bool | None]
+Step = tuple[Key, Callable[[ScannedFile, ScannedFile], bool], bool | None]
 STEPS: tuple[Step, ...] = (
     (lambda file: file.place, _may_be_same, None),
-    *(
-        (lambda file, alike=alike: file.content and (file.content, alike(file)), _same_length, gone)
-        for gone in (False, True)
-        for alike in LIKENESSES
-    ),
+    *((_same_sound(alike), _same_length, gone) for gone in (False, True) for alike in LIKENESSES),
     (lambda file: file.place, lambda file, earlier: True, None),
     (lambda file: file.place.rpartition(".")[0], _converted, None),  # `song.flac` instead of `song.mp3`
     (lambda file: file.default_id, _in_moved_folder, None),
@@ -170,21 +162,22 @@ def match_rows(files: Collection[ScannedFile], earlier: Sequence[EarlierRow]) ->
         rows = [row for row in earlier if row.track_id not in taken and gone in (None, row.gone)]
         by_place = {row.file.place: row for row in reversed(rows)}
         ours = _unique((file for file in files if file.place not in matched), key)
-        theirs = _unique(by_place.values(), lambda row, key=key: key(row.file))
+        theirs = _unique((row.file for row in by_place.values()), key)
         for shared, file in ours.items():
-            row = theirs.get(shared)
-            if shared and file and row and accept(file, row.file):
+            before = theirs.get(shared)
+            if shared and file and before and accept(file, before):
+                row = by_place[before.place]
                 matched[file.place] = row
                 taken.add(row.track_id)
     return matched
 
 
-def _unique(items: Iterable[Item], key: Callable[[Item], Hashable]) -> dict[Hashable, Item | None]:
-    """Items by a key that no other of them has; None where several have it."""
-    unique: dict[Hashable, Item | None] = {}
-    for item in items:
-        item_key = key(item)
-        unique[item_key] = None if item_key in unique else item
+def _unique(files: Iterable[ScannedFile], key: Key) -> dict[Hashable, ScannedFile | None]:
+    """Files by a key that no other of them has; None where several have it."""
+    unique: dict[Hashable, ScannedFile | None] = {}
+    for file in files:
+        shared = key(file)
+        unique[shared] = None if shared in unique else file
     return unique
 
 

@@ -73,7 +73,7 @@ def read_files(
 
 
 def signature(path: Path) -> str:
-    """Changes when the file, or the lyrics next to it, do: size, times and inode, without opening anything."""
+    """Size, times and inode of a file and of the lyrics next to it, to see whether they have changed."""
     parts = [READER, _state(path)]
     for suffix in (".lrc", ".txt"):
         try:

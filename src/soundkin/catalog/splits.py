@@ -2,22 +2,22 @@
 
 A *group* is what must not be torn apart: the tracks of one lead artist, however spelled
 (`catalog/artists.py`), or a single track by nobody known. Splits are to be stable (a group stays when tracks,
-artists or genres are added), never empty (six artists fill all three splits), and stratified by genre. Without
-memory, stability leaves only a function of the group's name. So a `SplitRule` has two parts: a hash of the
-name and `random_seed` places every group; a few named exceptions, chosen once from the catalog that the rule
-is made from, correct what chance left too thin: each genre has `floor(share * artists)` artists in each split,
-up to `ASSURED`, and no split is empty while there are three groups. The group moved is the one whose hash lies
-nearest.
+artists or genres are added), never empty (six artists fill all three splits), and stratified by genre.
+Without memory, stability leaves only a function of the group's name. So a `SplitRule` has two parts: a hash
+of the name and `random_seed` places every group; a few named exceptions, chosen once from the catalog that
+the rule is made from, correct what chance left too thin: each genre has `floor(share * artists)` artists in
+each split, up to `ASSURED`, and no split is empty while there are three groups. The group moved is the one
+whose hash lies nearest.
 
-- Under one rule nothing ever moves. Training saves its rule with the model; on a catalog that has grown by any
-  amount, that rule never puts a training artist into the test.
+- Under one rule nothing ever moves. Training saves its rule with the model; on a catalog that has grown by
+  any amount, no training artist is ever in the test.
 - Under rules made afresh from a catalog and from a larger one, every group stays that is an exception in
   neither. From about 100 artists on, a genre has no exceptions.
 - A `split` cell in the catalog goes before both, for its track, and for its group's tracks without one. A
   rule made from such a catalog holds what the cells say of each group, for later catalogs without the column.
 
-A track by several artists goes with the first: a guest on it may be in two splits; training says how many such
-tracks there are. A track whose artist is filled in or corrected goes where that artist is.
+A track by several artists goes with the first: a guest on it may be in two splits; training says how many
+such tracks there are. A track whose artist is filled in or corrected goes where that artist is.
 
 Rules of earlier versions told artists apart by their spelling. Under such a rule an artist is in training
 where any of its spellings was, so that what a model was trained on is never tested.
@@ -136,13 +136,8 @@ class SplitRule(Config):
         return places
 
 
-def assign_splits(catalog: Catalog, config: SplitConfig) -> list[str]:
-    """`train`, `valid` or `test` for each track, in row order, under a rule made from this very catalog."""
-    return make_split_rule(catalog, config).assign(catalog)
-
-
 def make_split_rule(catalog: Catalog, config: SplitConfig) -> SplitRule:
-    """The rule for this catalog: the hash, and the exceptions that it takes to spread genres over the splits."""
+    """The rule for this catalog: the hash, and the exceptions that spread genres over the splits."""
     groups = group_names(catalog, config)
     stated = _stated(catalog, groups)
     homes = {group: config.home(group) for group in dict.fromkeys(groups)}
@@ -166,7 +161,7 @@ def group_names(catalog: Catalog, config: SplitConfig) -> list[str]:
 
 
 def _names_as_spelled(catalog: Catalog, column: str) -> list[str]:
-    """As `group_names`, by the first value of a column without differences of case, spacing and Unicode form."""
+    """As `group_names`, by the first value of a column, whatever its case, spacing and Unicode form."""
     labels = catalog.values(column) if column in catalog.frame else [()] * len(catalog)
     names = {
         label: f"{column}={' '.join(unicodedata.normalize('NFKC', label[0]).casefold().split())}"

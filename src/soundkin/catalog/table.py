@@ -3,8 +3,8 @@
 `track_id` and `path` are required. `title, artist, album, genre, year, lyrics, licence, duration` (seconds),
 `split` and any further column are optional. An empty cell is an unknown label. Cells with several values
 separate them by `;`. `path` is relative to `audio_folder` if that column is there, else to the catalog's own
-folder, and stays inside it. Whether the audio exists is not checked here: missing files are recorded when they
-are read.
+folder, and stays inside it. Whether the audio exists is not checked here: missing files are recorded when
+they are read.
 """
 
 from collections.abc import Sequence
@@ -111,7 +111,7 @@ class Catalog:
         return part
 
     def require(self, column: str, why: str) -> None:
-        """Raise CatalogError unless some track has a label in `column`; `why` ends the sentence with a hint."""
+        """Raise CatalogError unless a track has a label in `column`; `why` ends the sentence with a hint."""
         if column not in self.frame:
             raise CatalogError(f"{self.source}: there is no column {column}, and {why}")
         if self.frame[column].isna().all():

@@ -176,7 +176,7 @@ def _check_names(names: Sequence[str], source: str, required: Sequence[str]) -> 
 
 
 def _with_decimal_points(frame: pd.DataFrame) -> pd.DataFrame:
-    """Decimal commas become points in columns of numbers alone; `to_numbers` reads those next to other cells."""
+    """Decimal commas become points in columns of numbers alone; `to_numbers` reads other ones."""
     frame.attrs["decimal_comma"] = True
     for column in frame:
         cells = frame[column].dropna()

@@ -28,9 +28,9 @@ def split_by_time(ratings: pd.DataFrame, cutoff: pd.Timestamp | None = None) -> 
     times = ratings["timestamp"]
     if cutoff is None:
         counts = times.value_counts().sort_index()  # of known times
-        before = counts.cumsum() - counts
-        enough = before.index[before >= SHARE_BEFORE * counts.sum()]
-        cutoff = pd.Timestamp(enough[0] if len(enough) else before.index[-1])
+        earlier = counts.cumsum() - counts
+        enough = earlier.index[earlier >= SHARE_BEFORE * counts.sum()]
+        cutoff = pd.Timestamp(enough[0] if len(enough) else earlier.index[-1])
     parts = [ratings[times < cutoff], ratings[times >= cutoff], ratings[times.isna()]]
     before, after, untimed = (part.reset_index(drop=True) for part in parts)
     return TimeSplit(cutoff, before, after, untimed) if len(before) and len(after) else None

@@ -90,7 +90,7 @@ def _read_numbers(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[p
 
 
 def _forms(text: "pd.Series[str]", values: np.ndarray) -> np.ndarray:
-    """What each number looks like: a key of DATES or UNITS, `days`, `early seconds`, `0`, or `` for neither."""
+    """What each number looks like: a key of DATES or UNITS, `days`, `early seconds`, `0`, or ``."""
     forms = np.full(len(text), "", dtype=object)
     for step, unit in enumerate(UNITS):
         scale = 1000.0**step

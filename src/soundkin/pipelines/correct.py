@@ -43,8 +43,8 @@ def correct(
     """Turn decisions about doubtful labels into corrections of CATALOG, and apply them.
 
     REVIEW is the review.csv of `soundkin audit`, filled in: `decision` is keep, accept (the suggestion) or
-    remove; or `value` holds the right label. Corrections are kept in a file of their own, and CATALOG is never
-    overwritten: --apply writes a corrected one next to it. A correction whose cell has changed since is
+    remove; or `value` holds the right label. Corrections are kept in a file of their own, and CATALOG is
+    never overwritten: --apply writes a corrected one next to it. A correction whose cell has changed since is
     rejected.
 
     Examples:
