@@ -3,10 +3,10 @@
 A *credit* is what a catalog's cell holds: `Ann feat. Bob`. It names one artist or several, the lead first,
 and each is compared by a *key*, which has no case, accents, punctuation or `The`. What is split depends on
 the credit alone (so that a growing catalog moves nobody between splits) but for a single comma, a slash
-without spaces, and words such as `y` and `und`: `Drake, Rihanna` names two artists where both stand elsewhere
+without spaces, and words such as `y` and `und`: `Drake, Rihanna` names two artists where both are elsewhere
 in the same catalog; `Bach, Johann Sebastian` and `AC/DC` name one.
 
-`Simon & Garfunkel` comes out as two artists who always stand together, which compares as one. Names such as
+`Simon & Garfunkel` comes out as two artists who are always together, which compares as one. Names such as
 `Various Artists` (no_artist.txt) are nobody: no class, no group, nobody's namesake.
 
 Accents are taken off Latin and Greek letters only: in other scripts the marks tell letters apart. Nothing
@@ -34,7 +34,7 @@ DROPPED = re.compile("['\u2018\u2019\u02bc\u00ad\u200b-\u200f\u202a-\u202e\u2060
 STROKES = str.maketrans(
     dict(zip("øØłŁđĐðÐı", "oOlLdDdDi", strict=True)) | {"æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe"}
 )
-LISTED = re.compile(r"\s*(?:[;；、\0]|\s//\s)\s*")  # separates names whatever stands around it
+LISTED = re.compile(r"\s*(?:[;；、\0]|\s//\s)\s*")  # separates names whatever is around it
 JOINERS = r"feat\.?|ft\.?|featuring|[&＆]|\+|and|with|w/|vs\.?|versus|x|×|/|\||·|•|presents|pres\."
 # The X of `Lil Nas X feat. Ann` and the Feat of `Little Feat & Ann` join nobody.
 JOINER = re.compile(
@@ -90,7 +90,7 @@ def word_list(file: str) -> list[str]:
 
 
 def split_credit(credit: str, known: Collection[str] = ()) -> tuple[str, ...]:
-    """The names in a credit as written, the lead first. `known` are keys of artists who stand elsewhere.
+    """The names in a credit as written, the lead first. `known` are keys of artists named elsewhere.
 
     >>> split_credit("Ann & Bob (feat. The Cats)")
     ('Ann', 'Bob', 'The Cats')

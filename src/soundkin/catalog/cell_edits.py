@@ -82,21 +82,16 @@ def _changed_parquet(path: Path, changes: Changes) -> pa.Table:
         if column not in table.column_names:
             table = table.append_column(column, pa.nulls(len(table), pa.string()))
         place = table.column_names.index(column)
-        field, before = table.schema.field(place), table[column]
+        field, values = table.schema.field(place), table[column].to_pylist()
         try:
-            values = pa.array([_value(value, field.type) for value in cells.values()], field.type)
+            for row, text in cells.items():
+                values[row - 2] = _value(text, field.type)
+            table = table.set_column(place, field, pa.array(values, field.type))
         except pa.ArrowException as error:
             hint = f"Name an output that ends in .csv ({str(error).splitlines()[0]})"
             raise CatalogError(
                 f"table {path}: column {column} holds {field.type}, and no such text. {hint}."
             ) from error
-        picked = list(range(len(table)))
-        for number, row in enumerate(cells):
-            picked[row - 2] = len(table) + number
-        both = pa.chunked_array([*before.chunks, values], field.type)
-        if pa.types.is_dictionary(field.type):
-            both = both.unify_dictionaries()
-        table = table.set_column(place, field, both.take(pa.array(picked, pa.int64())))
     return table
 
 

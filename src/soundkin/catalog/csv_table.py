@@ -1,4 +1,4 @@
-"""How a CSV file is written, found out from its first bytes and lines, and its cells as text.
+"""CSV files: how they are written, by their first bytes and lines, and their cells as text.
 
 Spreadsheets save CSV in the manner of their country: cells separated by commas, semicolons or tabs, named or
 not in a first line such as `sep=;`, in UTF-8 with or without a byte order mark, or in UTF-16.
@@ -73,7 +73,7 @@ def read_csv(path: Path, source: str, form: CsvFormat) -> pa.Table:
     plain = form.encoding == "utf-8" and form.preamble in ("", "\ufeff")
     try:
         return pa.csv.read_csv(
-            path if plain else io.BytesIO(_utf8_body(path, form)),
+            path if plain else io.BytesIO(_text(path, form).encode(errors="surrogateescape")),
             # One thread reads a million rows in half a second, and knows the number of a ragged row.
             pa.csv.ReadOptions(use_threads=False, column_names=places, skip_rows_after_names=form.header_row),
             pa.csv.ParseOptions(delimiter=form.delimiter, newlines_in_values=True, ignore_empty_lines=False),
@@ -103,11 +103,10 @@ def _rows(body: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     return enumerate(csv.reader(io.StringIO(body, newline=""), delimiter=delimiter), start=1)
 
 
-def _utf8_body(path: Path, form: CsvFormat) -> bytes:
-    content = path.read_bytes()
-    if form.encoding == "utf-8":
-        return content[len(form.preamble.encode()) :]
-    return content.decode(form.encoding)[len(form.preamble) :].encode()
+def _text(path: Path, form: CsvFormat) -> str:
+    """All below the preamble; bytes that are not UTF-8 as surrogates."""
+    errors = "surrogateescape" if form.encoding == "utf-8" else "strict"
+    return path.read_bytes().decode(form.encoding, errors)[len(form.preamble) :]
 
 
 def _explain(path: Path, form: CsvFormat, complaint: str) -> str:
@@ -127,9 +126,8 @@ def _explain(path: Path, form: CsvFormat, complaint: str) -> str:
 
 def _explain_encoding(path: Path, form: CsvFormat) -> str:
     """Name the first cell that is not UTF-8."""
-    body = path.read_bytes().decode(errors="surrogateescape")[len(form.preamble) :]
     try:
-        for number, row in _rows(body, form.delimiter):
+        for number, row in _rows(_text(path, form), form.delimiter):
             for name, cell in zip(form.names, row, strict=False):
                 if re.search("[\udc80-\udcff]", cell):
                     shown = cell.encode(errors="surrogateescape").decode(errors="replace")

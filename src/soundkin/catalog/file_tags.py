@@ -47,7 +47,6 @@ TAG_NAMES = {
 }
 
 WORDS = range(3)  # of what SYLT frames hold: anything, lyrics, transcriptions; not chords or events
-MOST_SEPARATORS = 3  # in one name of whole_genres.txt
 TAKES_ID3_AND_APE = (ID3FileType, APEv2File, AAC, AC3)
 
 Texts = dict[str, list[str]]
@@ -103,29 +102,20 @@ def split_genres(texts: Iterable[str]) -> list[str]:
     >>> split_genres(["Rock/Pop, Hip-Hop/Rap", "(17)"])
     ['Rock', 'Pop', 'Hip-Hop/Rap', 'Rock']
     """
-    names = [name for text in texts for name in _split_genre(text)]
+    names = [name.strip() for text in texts for name in _genre_pattern().findall(text)]
     return TCON(encoding=3, text=names).genres  # type: ignore[no-untyped-call, no-any-return]
 
 
-def _split_genre(text: str) -> Iterator[str]:
-    pieces = re.split(r"([;,/\\|\0])", text)  # every second one is a separator
-    start = 0
-    while start < len(pieces):
-        longest = min(start + 2 * MOST_SEPARATORS + 1, len(pieces))
-        ends = range(longest, start + 1, -2)
-        whole = (end for end in ends if _genre_key("".join(pieces[start:end])) in _whole_genres())
-        end = next(whole, start + 1)
-        yield "".join(pieces[start:end]).strip()
-        start = end + 1
-
-
 @cache
-def _whole_genres() -> frozenset[str]:
-    return frozenset(map(_genre_key, word_list("whole_genres.txt")))
-
-
-def _genre_key(name: str) -> str:
-    return re.sub(r"[\s-]+", "", name).casefold()
+def _genre_pattern() -> re.Pattern[str]:
+    """One genre: a name of whole_genres.txt, whatever its spaces and hyphens, or all up to a separator."""
+    names = sorted(
+        (re.sub(r"[\s-]", "", name) for name in word_list("whole_genres.txt")), key=len, reverse=True
+    )
+    whole = "|".join(r"[\s-]*".join(map(re.escape, name)) for name in names)
+    separator = r";,/\\|\0"
+    pattern = rf"[\s-]*(?:{whole})[\s-]*(?=[{separator}]|\Z)|[^{separator}]+"
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def _mutagen_texts(path: Path) -> tuple[list[Texts], float] | None:

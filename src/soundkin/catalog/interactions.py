@@ -97,13 +97,21 @@ def make_interactions(ratings: pd.DataFrame, config: InteractionsConfig, source:
     strength = _strength(pairs["rating"].to_numpy(np.float64), users, tracks, config)
     liked = strength > config.liked_above
     if not liked.any():
-        raise CatalogError(f"{source}: no rating says that a user likes a track. {_hint(config)}")
+        above = f"Plays and likes are numbers above {config.liked_above:g}"
+        hint = f"{above}; for stars set listening.feedback=explicit"
+        if config.feedback == "explicit":
+            usual = "what the user and the track usually get"
+            hint = f"Stars say it by being above {usual}; for plays or likes set listening.feedback=implicit"
+        raise CatalogError(f"{source}: no rating says that a user likes a track. {hint}.")
     known = np.isin(users, users[liked]) & np.isin(tracks, tracks[liked])
     stored = known & (liked | (strength < 0) if config.dislikes else liked)
     kept_users, users = np.unique(users[stored], return_inverse=True)
     kept_tracks, tracks = np.unique(tracks[stored], return_inverse=True)
     liked, strength = liked[stored], strength[stored]
-    weights = _track_weights(np.bincount(tracks[liked], minlength=len(kept_tracks)), config)
+    listeners = np.bincount(tracks[liked], minlength=len(kept_tracks))
+    propensity = (listeners / listeners.max()) ** config.propensity_power
+    weights = 1 / np.maximum(propensity, config.least_propensity)
+    weights /= np.average(weights, weights=listeners)
     surer = config.alpha * np.log1p(np.abs(strength) / config.epsilon) * np.where(liked, weights[tracks], 1.0)
     signed = np.where(liked, 1 + surer, -1 - surer).astype(np.float32)
     confidence = csr_matrix((signed, (users, tracks)), shape=(len(kept_users), len(kept_tracks)))
@@ -164,27 +172,5 @@ def _strength(
         plays = np.where(ratings > 0, ratings, np.minimum(ratings, -1.0))
         return np.clip(plays, -config.most_plays, config.most_plays)
     biases = rating_biases(ratings, users, tracks, config.user_shrinkage, config.track_shrinkage)
-    residual: Float[np.ndarray, " pairs"] = (
-        ratings - biases.mean - biases.users[users] - biases.tracks[tracks]
-    )
-    return residual.round(PREFERENCE_DIGITS)
-
-
-def _track_weights(
-    listeners: Int[np.ndarray, " tracks"], config: InteractionsConfig
-) -> Float[np.ndarray, " tracks"]:
-    """Inverse propensities, 1 on average over the positives."""
-    propensity = (listeners / listeners.max()) ** config.propensity_power
-    weights: Float[np.ndarray, " tracks"] = 1 / np.maximum(propensity, config.least_propensity)
-    weights /= np.average(weights, weights=listeners)
-    return weights
-
-
-def _hint(config: InteractionsConfig) -> str:
-    if config.feedback == "implicit":
-        above = f"Plays and likes are numbers above {config.liked_above:g}"
-        return f"{above}; for stars set listening.feedback=explicit."
-    return (
-        "Stars say it by differing from what the user and the track usually get; for plays or likes set "
-        "listening.feedback=implicit."
-    )
+    baseline = biases.mean + biases.users[users] + biases.tracks[tracks]
+    return np.round(ratings - baseline, PREFERENCE_DIGITS)

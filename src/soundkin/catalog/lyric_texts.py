@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere, on_disk, with_slashes
 from soundkin.catalog.table import Catalog
@@ -28,7 +27,14 @@ def lyrics_of(catalog: Catalog) -> list[str]:
     cells = catalog.frame["lyrics"].fillna("").astype("str")
     named = cells.str.fullmatch(r"[^\r\n]+\.(?:txt|lrc)", case=False).to_numpy(bool)
     cells[named] = with_slashes(catalog.folder, cells[named])
-    _check_inside(catalog, cells[named])
+    files, folder = cells[named], catalog.folder
+    linked = linked_elsewhere(folder, files.str.removeprefix(f"{folder}/"))
+    outside = np.flatnonzero(absolute_elsewhere(folder, files) | climbing(files) | linked)
+    if len(outside):
+        row, cell = files.index[outside[0]], files.iloc[outside[0]]
+        where = f"{catalog.source}, track_id={catalog.track_ids[row]}: lyrics={cell}"
+        hint = "Copy the file there, or write the words into the cell."
+        raise CatalogError(f"{where} lies outside {folder}, or may, by `..` or a link. {hint}")
     texts = [plain_lyrics(cell) for cell in cells.where(~named, "")]
     unread = []
     for row in np.flatnonzero(named):
@@ -75,16 +81,3 @@ def _read(file: Path, follow_links: bool = True) -> tuple[str, str]:
         return "", "is not UTF-8 text"
     except OSError as error:
         return "", f"cannot be opened: {error.strerror}"
-
-
-def _check_inside(catalog: Catalog, files: "pd.Series[str]") -> None:
-    """Raise CatalogError where a file of lyrics is not in the catalog's folder."""
-    folder = catalog.folder
-    linked = linked_elsewhere(folder, files.str.removeprefix(f"{folder}/"))
-    outside = np.flatnonzero(absolute_elsewhere(folder, files) | climbing(files) | linked)
-    if len(outside):
-        row, cell = files.index[outside[0]], files.iloc[outside[0]]
-        raise CatalogError(
-            f"{catalog.source}, track_id={catalog.track_ids[row]}: lyrics={cell} lies outside {folder}, or "
-            "may, by `..` or a link. Copy the file there, or write the words into the cell."
-        )

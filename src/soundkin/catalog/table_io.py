@@ -46,7 +46,11 @@ def read_rows(path: Path, source: str, required: Sequence[str]) -> pd.DataFrame:
         _check_names(names, source, required)
         table = read_csv(path, source, form)
     else:
-        table = _read_parquet(path, source)
+        try:
+            table = pa.parquet.read_table(path)
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise CatalogError(f"{source} is not a Parquet file that can be read: {reason}") from error
         names = table.column_names
         _check_names(names, source, required)
     pairs = zip(names, table.columns, strict=True)
@@ -185,14 +189,6 @@ def _with_decimal_points(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _read_parquet(path: Path, source: str) -> pa.Table:
-    try:
-        return pa.parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise CatalogError(f"{source} is not a Parquet file that can be read: {reason}") from error
-
-
 def _text(column: pa.ChunkedArray, name: str, source: str, first_row: int) -> pa.ChunkedArray:
     """One column as trimmed strings, null where only white space, or no number (NaN), is left."""
     kind = column.type
@@ -200,7 +196,12 @@ def _text(column: pa.ChunkedArray, name: str, source: str, first_row: int) -> pa
         if pa.types.is_dictionary(kind):
             column = column.cast(kind.value_type)
         if any(is_kind(kind) for is_kind in LISTS):
-            rows = [None if row is None else list(filter(_is_known, row)) for row in column.to_pylist()]
+            rows = [
+                None
+                if cells is None
+                else [cell for cell in cells if cell is not None and cell == cell]  # no NaN
+                for cells in column.to_pylist()
+            ]
             lists = pa.array(rows, pa.list_(kind.value_type)).cast(pa.list_(pa.string()))
             column = pa.chunked_array([pc.binary_join(lists, ";")])
         elif pa.types.is_floating(column.type):
@@ -213,7 +214,3 @@ def _text(column: pa.ChunkedArray, name: str, source: str, first_row: int) -> pa
         raise CatalogError(f"{source}, row {nul + first_row}: {name} holds a NUL character. Delete it.")
     trimmed = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.equal(trimmed, ""), None, column if name == "path" else trimmed)
-
-
-def _is_known(value: object) -> bool:
-    return value is not None and value == value  # NaN is not itself

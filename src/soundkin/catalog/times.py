@@ -2,7 +2,7 @@
 
 Numbers of a column are all in one form: Unix seconds, milliseconds, microseconds or nanoseconds, told apart
 by their size, or dates without separators (`20210501`, `202105011053`, `202105`, `2021`). Dates in words or
-ISO 8601 may stand next to either. UTC where no zone is given. What could be read in two ways is rejected.
+ISO 8601 may be next to either. UTC where no zone is given. What could be read in two ways is rejected.
 """
 
 import logging

@@ -68,30 +68,24 @@ def corrections_of_review(
     catalog_path: Path, review_path: Path, output: Path, by: str, now: datetime
 ) -> Decided:
     """Turn the decisions in a review table into corrections, added to those that `output` already holds."""
-    from soundkin.catalog.corrections import (
-        apply_corrections,
-        merge_corrections,
-        read_corrections,
-        read_review,
-        write_corrections,
-    )
+    from soundkin.catalog import corrections
     from soundkin.catalog.table import read_catalog
     from soundkin.catalog.table_io import check_suffix
 
     output = Path(output)
     check_suffix(output, f"corrections {output}")
     timestamp = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    review = read_review(Path(review_path), by, timestamp)
+    review = corrections.read_review(Path(review_path), by, timestamp)
     if not review.corrections and not review.kept:
         raise UsageError(
             f"review {review_path}: nothing is decided in {review.undecided} rows. Fill in `decision` (keep, "
             "accept, remove), or the right label in `value`."
         )
-    earlier = read_corrections(output) if output.exists() else ()
-    merged = merge_corrections(earlier, review.corrections)
-    apply_corrections(read_catalog(Path(catalog_path)), merged, f"review {review_path}")
+    earlier = corrections.read_corrections(output) if output.exists() else ()
+    merged = corrections.merge_corrections(earlier, review.corrections)
+    corrections.apply_corrections(read_catalog(Path(catalog_path)), merged, f"review {review_path}")
     if merged or output.exists():
-        write_corrections(merged, output)
+        corrections.write_corrections(merged, output)
     return Decided(review, len(merged))
 
 

@@ -79,7 +79,8 @@ def scan(
     earlier = rescan.read_earlier(output)
     listing = find_audio(folder, rescan.base_folder(folder, output))
     if not listing.audio:
-        raise UsageError(_no_audio(folder, listing) + (f" {output} stays as it is." if earlier else ""))
+        stays = f" {output} stays as it is." if earlier else ""
+        raise UsageError(_no_audio(folder, listing) + stays)
     known = {row.file.place: row.file for row in reversed(earlier) if row.scanned}
     files = read_files(folder, listing, known, workers)
     if not files:
