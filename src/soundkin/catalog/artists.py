@@ -98,7 +98,7 @@ def split_credit(credit: str, known: Collection[str] = ()) -> tuple[str, ...]:
     parts = [part for piece in LISTED.split(credit) for part in _joined(piece, known)] or [credit.strip()]
     lead, *guests = parts
     named = (
-        guest for guest in guests if artist_key(guest) in known or not BACKING.fullmatch(fold_name(guest))
+        guest for guest in guests if not BACKING.fullmatch(fold_name(guest)) or artist_key(guest) in known
     )
     return (lead, *named)
 

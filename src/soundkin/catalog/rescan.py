@@ -157,18 +157,18 @@ def match_rows(files: Collection[ScannedFile], earlier: Sequence[EarlierRow]) ->
     Of two rows with one place, the first counts.
     """
     matched: dict[str, EarlierRow] = {}
-    taken: set[str] = set()
+    loose, left = list(files), list(earlier)
     for key, accept, gone in STEPS:
-        rows = [row for row in earlier if row.track_id not in taken and gone in (None, row.gone)]
-        by_place = {row.file.place: row for row in reversed(rows)}
-        ours = _unique((file for file in files if file.place not in matched), key)
+        by_place = {row.file.place: row for row in reversed(left) if gone in (None, row.gone)}
+        ours = _unique(loose, key)
         theirs = _unique((row.file for row in by_place.values()), key)
         for shared, file in ours.items():
             before = theirs.get(shared)
             if shared and file and before and accept(file, before):
-                row = by_place[before.place]
-                matched[file.place] = row
-                taken.add(row.track_id)
+                matched[file.place] = by_place[before.place]
+        taken = {row.track_id for row in matched.values()}
+        loose = [file for file in loose if file.place not in matched]
+        left = [row for row in left if row.track_id not in taken]
     return matched
 
 

@@ -190,14 +190,13 @@ def _stated(catalog: Catalog, groups: list[str]) -> dict[str, Split]:
 def _strata(catalog: Catalog, groups: list[str], config: SplitConfig) -> dict[str, list[str]]:
     """Groups by the label that most of their tracks name first; `` for those without."""
     labels = catalog.values(config.stratify) if config.stratify in catalog.frame else [()] * len(groups)
-    counts: dict[str, Counter[str]] = {group: Counter() for group in groups}
-    for group, names in zip(groups, labels, strict=True):
-        if names:
-            counts[group][names[0]] += 1
+    counts = Counter(zip(groups, (names[0] if names else "" for names in labels), strict=True))
+    main: dict[str, tuple[int, str]] = {}
+    for (group, label), count in counts.items():
+        main[group] = min(main.get(group, (0, "")), (-count if label else 0, label))
     strata: dict[str, list[str]] = {}
-    for group, count in counts.items():
-        main = min(count, key=lambda label: (-count[label], label), default="")
-        strata.setdefault(main, []).append(group)
+    for group, (_, label) in main.items():
+        strata.setdefault(label, []).append(group)
     return strata
 
 
