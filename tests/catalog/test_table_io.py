@@ -1,4 +1,4 @@
-"""Files that are tables, and files that are not: each complaint says where, what and the mend."""
+"""Files that are tables, and files that are not: each complaint says where, what and the hint."""
 
 import csv
 import io
@@ -116,11 +116,11 @@ def test_rows_and_columns_that_were_emptied_are_left_out(tmp_path: Path) -> None
 
 def test_messages_count_rows_as_a_spreadsheet_does(tmp_path: Path) -> None:
     frame = read(written(tmp_path, "track_id,path\na,a\n\nb,b\n,,\n".replace(",,", ",")))
-    with pytest.raises(CatalogError, match=r"^t, row 4: track_id=b is bad\. Mend\.$"):
-        reject_rows(frame, "t", "track_id", frame["track_id"] == "b", "is bad", "Mend.")
+    with pytest.raises(CatalogError, match=r"^t, row 4: track_id=b is bad\. Hint\.$"):
+        reject_rows(frame, "t", "track_id", frame["track_id"] == "b", "is bad", "Hint.")
     frame = read(written(tmp_path, "track_id,path\n\na,a\n\na,b\n"))
     with pytest.raises(CatalogError, match=r"row 5: track_id=a repeats row 3"):
-        reject_repeats(frame, "t", ["track_id"], "Mend.")
+        reject_repeats(frame, "t", ["track_id"], "Hint.")
 
 
 def test_things_that_are_no_table(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ SHOWN = 25
 CATALOG = "catalog"
 TARGET_COLUMNS = (
     *id_columns("column", "value"),
-    Column("share", "number", True, True, minimum=0, maximum=1, hint="Write a share from 0 to 1."),
+    Column(
+        "share", "number", required=True, filled=True, minimum=0, maximum=1, hint="Write a share from 0 to 1."
+    ),
 )
 
 Target = Mapping[str, float]

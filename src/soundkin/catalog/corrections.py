@@ -16,7 +16,7 @@ import pandas as pd
 from soundkin.catalog.cell_edits import Changes, write_changed
 from soundkin.catalog.columns import Column, id_columns, read_table
 from soundkin.catalog.table import COLUMNS as CATALOG_COLUMNS
-from soundkin.catalog.table import Catalog, read_catalog, read_tracks, write_catalog
+from soundkin.catalog.table import Catalog, read_tracks, write_catalog
 from soundkin.catalog.table_io import number_of, reject_repeats, reject_rows, write_rows
 from soundkin.errors import CatalogError
 
@@ -102,8 +102,8 @@ def write_corrected(catalog: Catalog, source: Path, output: Path) -> None:
     if source.suffix.lower() != output.suffix.lower():
         write_catalog(frame, output)
         return
-    rows = read_tracks(source, f"catalog {source}").index
-    write_changed(source, output, _changes(read_catalog(source).frame, frame, rows))
+    before = read_tracks(source, f"catalog {source}", CATALOG_COLUMNS)
+    write_changed(source, output, _changes(before, frame.set_axis(before.index)))
 
 
 def read_review(path: Path, by: str, timestamp: str) -> Review:
@@ -181,14 +181,15 @@ def _to_corrections(frame: pd.DataFrame) -> tuple[Correction, ...]:
     return tuple(Correction(*map(str, row)) for row in cells.itertuples(index=False))
 
 
-def _changes(before: pd.DataFrame, after: pd.DataFrame, rows: pd.Index) -> Changes:
+def _changes(before: pd.DataFrame, after: pd.DataFrame) -> Changes:
     """The cells that differ, by column and row number, as text."""
     changes = {}
-    for column in after:
-        was = before[column] if column in before else pd.Series(pd.NA, before.index, dtype=object)
+    for column in after.columns.drop(["track_id", "path"]):
+        was = before.get(column, pd.Series(pd.NA, before.index, dtype=object))
         differs = ~((was == after[column]).fillna(False).astype(bool) | (was.isna() & after[column].isna()))
         if differs.any():
-            changes[str(column)] = dict(zip(rows[differs], map(_text, after[column][differs]), strict=True))
+            cells = after[column][differs]
+            changes[str(column)] = dict(zip(cells.index.tolist(), map(_text, cells), strict=True))
     return changes
 
 

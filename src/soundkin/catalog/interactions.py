@@ -173,4 +173,5 @@ def _strength(
         return np.clip(plays, -config.most_plays, config.most_plays)
     biases = rating_biases(ratings, users, tracks, config.user_shrinkage, config.track_shrinkage)
     baseline = biases.mean + biases.users[users] + biases.tracks[tracks]
-    return np.round(ratings - baseline, PREFERENCE_DIGITS)
+    residual: Float[np.ndarray, " pairs"] = np.round(ratings - baseline, PREFERENCE_DIGITS)
+    return residual
