@@ -93,7 +93,7 @@ def find_consensus(
     `gold` (anchor_id, closer_id, farther_id): questions whose answer is known, and counts as certain.
     `expected` has a column `probability` too: how likely a model holds the closer track to be closer, taken
     for a weak hint (at most MOST_EXPECTED). Weights from a model's own hints should not train that model:
-    they would confirm it. Raises CatalogError if gold questions contradict each other.
+    they would confirm it.
     """
     tables = [table if table is not None else triplets.iloc[:0] for table in (triplets, gold, expected)]
     questions, answers, count = _number(tables)

@@ -20,10 +20,7 @@ Changes = Mapping[str, Mapping[int, str]]
 
 
 def write_changed(source: Path, output: Path, changes: Changes) -> None:
-    """Copy the table `source` to `output`, of the same suffix, with some cells changed; new columns last.
-
-    Raises CatalogError if a value does not fit the type of its Parquet column.
-    """
+    """Copy the table `source` to `output`, of the same suffix, with some cells changed; new columns last."""
     if source.suffix.lower() == ".csv":
         content = _changed_csv(source, changes)
         with replacing(output) as file:

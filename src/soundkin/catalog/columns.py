@@ -103,10 +103,7 @@ def years_of(cells: "pd.Series[str]") -> "pd.Series[int]":
 
 
 def keep_known(frame: pd.DataFrame, source: str, ids: list[str], catalog: "Catalog") -> pd.DataFrame:
-    """The rows whose `ids` are all in the catalog; a warning in the log says how many are not.
-
-    Raises CatalogError if none is.
-    """
+    """The rows whose `ids` are all in the catalog, at least one; the log says how many are left out."""
     known = frame[ids].isin(set(catalog.track_ids)).all(axis="columns").to_numpy(bool)
     if not known.any():
         cells = ", ".join(f"{column}={frame[column].iloc[0]}" for column in ids)

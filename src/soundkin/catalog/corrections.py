@@ -138,10 +138,7 @@ def read_review(path: Path, by: str, timestamp: str) -> Review:
 
 
 def merge_corrections(earlier: Iterable[Correction], later: Iterable[Correction]) -> tuple[Correction, ...]:
-    """Earlier corrections with later ones added, which replace earlier ones of the same cell.
-
-    Raises CatalogError if a later one knows the cell neither as the source has it nor as it was corrected.
-    """
+    """Earlier corrections with later ones added, which replace earlier ones of the same cell."""
     merged = {(correction.track_id, correction.column): correction for correction in earlier}
     for correction in later:
         cell = correction.track_id, correction.column

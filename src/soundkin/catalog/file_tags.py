@@ -71,10 +71,7 @@ class Tags:
 
 
 def read_tags(path: Path) -> Tags:
-    """Read the tags of one audio file, and the lyrics in a file next to it where it holds none.
-
-    Raises NoAudioError if there is no audio in it, AudioError if the container cannot be opened.
-    """
+    """Read the tags of one audio file, and the lyrics in a file next to it where it holds none."""
     sources, duration = _mutagen_texts(path) or _av_texts(path)
     texts = {field: _first(sources, names) for field, names in TAG_NAMES.items()}
     artists = _first(sources, ["artists"])  # each by itself, where `artist` may be `Ann feat. Bob`

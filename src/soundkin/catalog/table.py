@@ -89,10 +89,7 @@ class Catalog:
         return f"; a spreadsheet may have made it of {alike}: import that column as text" if alike else ""
 
     def values(self, column: str) -> list[tuple[str, ...]]:
-        """The labels of each track in `column`, in row order: `rock; pop` is ("rock", "pop"), nothing is ().
-
-        Raises CatalogError if the catalog has no such column.
-        """
+        """The labels of each track in `column`, in row order: `rock; pop` is ("rock", "pop"), none is ()."""
         if column not in self.frame:
             raise CatalogError(f"{self.source}: no column {column}. It has {', '.join(self.frame.columns)}.")
         codes, cells = pd.factorize(self.frame[column])
@@ -100,14 +97,11 @@ class Catalog:
         return [labels[code] if code >= 0 else () for code in codes]
 
     def select(self, tracks: Sequence[str] | Bool[np.ndarray, " tracks"]) -> "Catalog":
-        """The catalog of the tracks with these ids, in this order, or where a mask [tracks] is true.
-
-        Artists stay as they were told apart in the whole. Raises CatalogError about an unknown id.
-        """
+        """The catalog of the tracks with these ids, in this order, or where a mask [tracks] is true."""
         chosen = np.asarray(tracks)
         rows = np.flatnonzero(chosen) if chosen.dtype == bool else [self.row(str(id_)) for id_ in tracks]
         part = replace(self, frame=self.frame.iloc[rows].reset_index(drop=True))
-        part.__dict__["artists"] = self.artists.take(rows)
+        part.__dict__["artists"] = self.artists.take(rows)  # as told apart in the whole catalog
         return part
 
     def require(self, column: str, why: str) -> None:

@@ -43,10 +43,7 @@ WORD_DATES = [
 
 
 def read_times(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.Timestamp]":
-    """A column of text as datetime64[ns, UTC] from 1970 to 2100, NaT where empty.
-
-    Raises CatalogError about a value that is no time, is in another unit than its column, or is ambiguous.
-    """
+    """A column of text as datetime64[ns, UTC] from 1970 to 2100, NaT where empty; rejects all else."""
     text = frame[column].astype("str")
     numeric = text.str.fullmatch(NUMBER).fillna(False).to_numpy(bool)
     words = text.notna().to_numpy(bool) & ~numeric
