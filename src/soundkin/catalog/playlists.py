@@ -49,26 +49,23 @@ def _read_m3u(path: Path, source: str, catalog: Catalog) -> pd.DataFrame:
             f"{source}: the folder holds no .m3u or .m3u8. Name a folder with playlists, or a table."
         )
     lookup = _PathLookup(catalog)
-    rows, lost = [], []
-    for file in files:
-        name = file.relative_to(folder).with_suffix("").as_posix()
-        for line, entry in _entries(file):
-            track_id = lookup.track_id(entry, file.parent)
-            if track_id is None:
-                lost.append(f"{file}, line {line}: {entry}")
-            else:
-                rows.append((name, track_id))
-    entries = len(rows) + len(lost)
-    if not rows:
+    rows = [
+        (file.relative_to(folder).with_suffix("").as_posix(), lookup.track_id(entry, file.parent), place)
+        for file in files
+        for place, entry in _entries(file)
+    ]
+    known = [row[:2] for row in rows if row[1] is not None]
+    lost = [place for _, track_id, place in rows if track_id is None]
+    if not known:
         first = f"; the first is {lost[0]}" if lost else ""
+        hint = "Write paths relative to the playlist, or scan the folder that they lead to."
         raise CatalogError(
-            f"{source}: none of {entries} entries is a path of {catalog.source}{first}. Write paths relative "
-            "to the playlist, or scan the folder that they lead to."
+            f"{source}: none of {len(rows)} entries is a path of {catalog.source}{first}. {hint}"
         )
     if lost:
         message = "%s: left out %d of %d entries, which are no paths of %s, the first in %s"
-        log.warning(message, source, len(lost), entries, catalog.source, lost[0])
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+        log.warning(message, source, len(lost), len(rows), catalog.source, lost[0])
+    frame = pd.DataFrame(known, columns=COLUMNS)
     repeats = frame.duplicated()
     if repeats.any():
         message = "%s: merged %d of %d entries, which repeat an earlier one"
@@ -76,8 +73,8 @@ def _read_m3u(path: Path, source: str, catalog: Catalog) -> pd.DataFrame:
     return frame[~repeats].reset_index(drop=True)
 
 
-def _entries(file: Path) -> Iterator[tuple[int, str]]:
-    """Lines that name a track, with their numbers; UTF-8, or else what Windows wrote before it."""
+def _entries(file: Path) -> Iterator[tuple[str, str]]:
+    """Where a line names a track, and that line; UTF-8, or else what Windows wrote before it."""
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -88,7 +85,7 @@ def _entries(file: Path) -> Iterator[tuple[int, str]]:
         text = content.decode("cp1252", errors="replace")
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
         if line.strip() and not line.startswith("#"):
-            yield number, line.strip()
+            yield f"{file}, line {number}: {line.strip()}", line.strip()
 
 
 class _PathLookup:
