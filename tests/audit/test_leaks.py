@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from soundkin.audit.leaks import LeakGroup, Leaks, find_leaks, warn_of_leaks
 from soundkin.audit.similar_names import base_title, same_names
 from soundkin.catalog.artists import artist_key, fold_name, split_credit
-from soundkin.catalog.splits import SplitConfig, assign_splits
+from soundkin.catalog.splits import SplitConfig, make_split_rule
 from soundkin.catalog.table import Catalog
 
 
@@ -159,7 +159,7 @@ def two_spellings(spellings: tuple[str, str]) -> tuple[Catalog, list[str]]:
     tracks = catalog(
         [*rows, ("Army of Me", one), ("Hyperballad", other), ("Jóga", one), ("Bachelorette", one.lower())]
     )
-    return tracks, assign_splits(tracks, SplitConfig())
+    return tracks, make_split_rule(tracks, SplitConfig()).assign(tracks)
 
 
 MISSPELT = [
@@ -212,7 +212,7 @@ def test_a_clean_catalog_under_our_rule_has_no_leak() -> None:
     letters = "abcdefghijklmnopqrstuvwxyz"
     rows = [(f"{letter * 5} {row}", letter * 7) for letter in letters for row in range(3)]
     tracks = catalog(rows)
-    found = find_leaks(tracks, assign_splits(tracks, SplitConfig()))
+    found = find_leaks(tracks, make_split_rule(tracks, SplitConfig()).assign(tracks))
     assert found.kin == () and found.verdict.startswith("nothing leaks: none of the ")
 
 

@@ -18,7 +18,8 @@ def keys(*credits: str | None) -> list[tuple[str, ...]]:
      "Ann, feat. Bob", "Ann // Bob", "Ann\0Bob", "Ann (feat Bob)", "Ann  X  Bob", "Ann;;Bob;", "Ann, and Bob",
      "Ann & Various Artists; Bob", "ANN (Featuring Bob)", "Ann [feat. Bob]", "Ann & Bob", "Ann; Bob",
      "Ann and Bob", "ann vs. BOB", "Ann x Bob", "Ann × Bob", "Ann + Bob", "Ann / Bob", "Ánn with The Bob",
-     "Ann&Bob", "Ann ＆ Bob", "Ann；Bob", "Ann、Bob", "Ann · Bob", "Ann • Bob", "Ann | Bob", "Ann,Bob", "Ann y Bob",
+     "Ann&Bob", "Ann ＆ Bob", "Ann；Bob", "Ann、Bob", "Ann · Bob", "Ann • Bob", "Ann | Bob",
+      "Ann,Bob", "Ann y Bob",
      "Ann und Bob", "Ann，Bob"],
 )  # fmt: skip
 def test_every_way_to_credit_two_artists_names_the_same_two(credit):
@@ -89,7 +90,8 @@ def test_a_single_comma_or_slash_separates_artists_who_stand_alone_elsewhere():
 
 @pytest.mark.parametrize(
     ("credit", "lead"),
-    [("Lil Nas X feat. Ann", "Lil Nas X"), ("Lil Nas X & Ann", "Lil Nas X"), ("Lil Nas X  ft. Ann", "Lil Nas X"),
+    [("Lil Nas X feat. Ann", "Lil Nas X"), ("Lil Nas X & Ann", "Lil Nas X"),
+      ("Lil Nas X  ft. Ann", "Lil Nas X"),
      ("Little Feat & Ann", "Little Feat"), ("Malcolm X", "Malcolm X"),
      ("Tyler, The Creator & Ann", "Tyler, The Creator"),
      ("Tyler, The Creator, Ann", "Tyler, The Creator"),

@@ -129,7 +129,7 @@ def test_empty_cells_of_a_correction_stay_empty(tmp_path: Path) -> None:
     [
         (",genre,jazz,folk\n", "row 2: track_id is empty"),
         ("a,path,x,y\n", "row 2: column=path cannot be corrected"),
-        ("a,genre,jazz,folk\na,genre,jazz,soul\n", "row 3: track_id=a, column=genre stands in row 2 already"),
+        ("a,genre,jazz,folk\na,genre,jazz,soul\n", "row 3: track_id=a, column=genre repeats row 2"),
     ],
 )
 def test_broken_corrections_say_where(tmp_path: Path, row: str, expected: str) -> None:
@@ -142,7 +142,8 @@ def review(folder: Path, rows: str) -> Path:
 
 
 def test_decisions_become_corrections(tmp_path: Path) -> None:
-    rows = "a,genre,jazz,folk,Accept,,hm\nb,genre,jazz,folk,,soul;funk,\nc,genre,jazz,folk,keep,,\nd,genre,jazz,folk,,,\n"
+    rows = "a,genre,jazz,folk,Accept,,hm\nb,genre,jazz,folk,,soul;funk,\n"
+    rows += "c,genre,jazz,folk,keep,,\nd,genre,jazz,folk,,,\n"
     found = read_review(
         review(tmp_path, rows + "e,genre,jazz,folk,remove,,\nf,genre,jazz,folk,,jazz,\n"), "ann", "now"
     )
@@ -166,7 +167,7 @@ def test_a_review_that_nobody_filled_in(tmp_path: Path) -> None:
             "a,genre,jazz,folk,perhaps,,\n",
             "row 2: decision=perhaps is not a decision. Write keep, accept, remove",
         ),
-        ("a,genre,jazz,folk,keep,soul,\n", "row 2: value=soul stands beside a decision"),
+        ("a,genre,jazz,folk,keep,soul,\n", "row 2: value=soul is given in addition to a decision"),
         ("a,genre,jazz,,accept,,\n", "row 2: decision=accept accepts a suggestion, and there is none"),
         (
             "a,genre,jazz,folk,,soul,\nb,genre,,,,,\na,genre,jazz,folk,,funk,\n",

@@ -15,17 +15,18 @@ def test_hand_made_case() -> None:
     assert vocabulary.names == ("jazz", "pop", "rock")
     assert Vocabulary.from_values(values, minimum_tracks=2).names == ("rock",)
     assert vocabulary.index("pop") == 1 and vocabulary.index("polka") is None
-    multi_hot, known = vocabulary.multi_hot(values)
+    multi_hot = vocabulary.sparse(values).toarray()
+    known = multi_hot.any(axis=1)
     assert multi_hot.tolist() == [[0, 1, 1], [0, 0, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]]
     assert known.tolist() == [True, False, True, True, False], (
-        "a label that nobody learnt is unknown, not negative"
+        "a label outside the vocabulary is unknown, not negative"
     )
     assert multi_hot.dtype == np.float32
 
 
 def test_nothing_to_tell_apart() -> None:
-    multi_hot, known = Vocabulary.from_values([(), ()]).multi_hot([(), ("x",)])
-    assert multi_hot.shape == (2, 0) and not known.any()
+    multi_hot = Vocabulary.from_values([(), ()]).sparse([(), ("x",)])
+    assert multi_hot.shape == (2, 0) and not multi_hot.nnz
 
 
 @settings(max_examples=50, deadline=None)
@@ -33,7 +34,8 @@ def test_nothing_to_tell_apart() -> None:
 def test_every_label_is_found_again(values: list[tuple[str, ...]]) -> None:
     vocabulary = Vocabulary.from_values(values)
     assert Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json()))) == vocabulary
-    multi_hot, known = vocabulary.multi_hot(values)
+    multi_hot = vocabulary.sparse(values).toarray()
+    known = multi_hot.any(axis=1)
     again = [{vocabulary.names[i] for i in np.flatnonzero(row)} for row in multi_hot]
     assert again == [set(track) for track in values]
     assert known.tolist() == [bool(track) for track in values]

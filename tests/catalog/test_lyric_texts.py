@@ -12,7 +12,8 @@ from soundkin.errors import CatalogError
 
 
 def test_lrc_marks_go_and_words_stay() -> None:
-    text = "[ar: Nina]\n[length: 03:00]\n[00:12.00][01:12.00]Birds <00:12.5>flying\n\n[00:15]High [chorus]\n[Verse 1]\n"
+    text = "[ar: Nina]\n[length: 03:00]\n[00:12.00][01:12.00]Birds <00:12.5>flying\n\n"
+    text += "[00:15]High [chorus]\n[Verse 1]\n"
     assert plain_lyrics(text) == "Birds flying\n\nHigh [chorus]\n[Verse 1]"
     assert plain_lyrics("Straße\n東京") == "Straße\n東京"
 

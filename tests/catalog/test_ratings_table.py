@@ -56,13 +56,10 @@ def test_tracks_without_audio_are_left_out_and_counted(
         ("user_id,track_id,rating\n1,a,\n", "row 2: rating is empty"),
         ("user_id,track_id,rating\n1,a,5\n1,b,good\n", "row 3: rating=good is not a number. Write a number"),
         ("user_id,track_id,rating\n1,a,inf\n", "rating=inf is not a number"),
-        (
-            "user_id,track_id,rating\n1,a,5\n2,a,5\n1,a,4\n",
-            "row 4: user_id=1, track_id=a stands in row 2 already",
-        ),
+        ("user_id,track_id,rating\n1,a,5\n2,a,5\n1,a,4\n", "row 4: user_id=1, track_id=a repeats row 2"),
         (
             "user_id,track_id,rating,timestamp\n1,a,5,\n1,a,4,\n",
-            "row 3: user_id=1, track_id=a, timestamp=NaT stands in",
+            "row 3: user_id=1, track_id=a, timestamp=NaT repeats",
         ),
         ("user_id,track_id,rating,timestamp\n1,a,5,soon\n", "row 2: timestamp=soon is not a time"),
         ("user_id,track_id,rating,timestamp\n1,a,5,1e300\n", "timestamp=1e300 is not a time"),

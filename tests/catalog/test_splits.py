@@ -10,14 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundkin.catalog.splits import (
-    ASSURED,
-    SplitConfig,
-    SplitRule,
-    assign_splits,
-    group_names,
-    make_split_rule,
-)
+from soundkin.catalog.splits import ASSURED, SplitConfig, SplitRule, group_names, make_split_rule
 from soundkin.catalog.table import SPLITS, Catalog, read_catalog
 from soundkin.config import validate
 from soundkin.errors import ConfigError
@@ -37,6 +30,10 @@ def catalog(rows: list[Track], **columns: list[str | None]) -> Catalog:
     frame["artist"] = pd.array([artist for artist, _ in rows], dtype="str")
     frame["genre"] = pd.array([genre for _, genre in rows], dtype="str")
     return Catalog(frame, Path())
+
+
+def assign_splits(tracks: Catalog, config: SplitConfig) -> list[str]:
+    return make_split_rule(tracks, config).assign(tracks)
 
 
 def artists(genres: int, each: int, tracks_each: int = 3) -> list[Track]:

@@ -69,7 +69,7 @@ def test_requires_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ("a,a.mp3,1999,train\na,b.mp3,1999,", "row 3: track_id=a stands in row 2 already"),
+        ("a,a.mp3,1999,train\na,b.mp3,1999,", "row 3: track_id=a repeats row 2"),
         (",a.mp3,,", "row 2: track_id is empty"),
         ("a,a.mp3,,\nb,,,", "row 3: path is empty"),
         (
@@ -88,7 +88,7 @@ def test_requires_labels(tmp_path: Path) -> None:
         ("a,x\\..\\a.mp3,,", "holds `..`"),
     ],
 )
-def test_refuses_with_file_row_column_value_and_mend(tmp_path: Path, rows: str, expected: str) -> None:
+def test_refuses_with_file_row_column_value_and_hint(tmp_path: Path, rows: str, expected: str) -> None:
     message = complaint(tmp_path, f"track_id,path,year,split\n{rows}\n")
     assert message.startswith(f"catalog {tmp_path}/tracks.csv, row ") and expected in message
 

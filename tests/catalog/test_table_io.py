@@ -1,4 +1,4 @@
-"""Files that are tables, and files that are not: each complaint says where, what and the mend."""
+"""Files that are tables, and files that are not: each complaint says where, what and the hint."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from soundkin.catalog.table_io import read_rows, refuse, refuse_repeats, write_rows
+from soundkin.catalog.table_io import read_rows, reject_repeats, reject_rows, write_rows
 from soundkin.errors import CatalogError, UsageError
 
 REQUIRED = ("track_id", "path")
@@ -66,7 +66,7 @@ def test_byte_order_mark_windows_line_ends_and_quoted_line_ends(tmp_path: Path) 
         (b"track_id;path;artist\na;a.mp3;Bj\xf6rk\n", "row 2: artist='Bj\ufffdrk' is not UTF-8"),
         (b"track_id,path\n\na,a.mp3\n\n\nb\n", "row 6: 1 cells, and the header has 2"),
         (b"track_id,path,,\na,b,c,d\na,b,c\n", "row 3: 3 cells"),
-        (b"track_id,path,path\n1,a,b\n", "row 1: column path stands there twice"),
+        (b"track_id,path,path\n1,a,b\n", "row 1: column path appears twice"),
         (b"track_id,path\na,a.mp3\nb\n", "row 3: 1 cells, and the header has 2"),
         (b'track_id,path\n"a\nx",a.mp3\nb,c,d\n', "row 3: 3 cells, and the header has 2"),
         (b"track_id,path,artist\na,a.mp3,Bj\xf6rk\n", "row 2: artist='Bj\ufffdrk' is not UTF-8"),
@@ -116,11 +116,11 @@ def test_rows_and_columns_that_were_emptied_are_left_out(tmp_path: Path) -> None
 
 def test_messages_count_rows_as_a_spreadsheet_does(tmp_path: Path) -> None:
     frame = read(written(tmp_path, "track_id,path\na,a\n\nb,b\n,,\n".replace(",,", ",")))
-    with pytest.raises(CatalogError, match=r"^t, row 4: track_id=b is bad\. Mend\.$"):
-        refuse(frame, "t", "track_id", frame["track_id"] == "b", "is bad", "Mend.")
+    with pytest.raises(CatalogError, match=r"^t, row 4: track_id=b is bad\. Hint\.$"):
+        reject_rows(frame, "t", "track_id", frame["track_id"] == "b", "is bad", "Hint.")
     frame = read(written(tmp_path, "track_id,path\n\na,a\n\na,b\n"))
-    with pytest.raises(CatalogError, match=r"row 5: track_id=a stands in row 3 already"):
-        refuse_repeats(frame, "t", ["track_id"], "Mend.")
+    with pytest.raises(CatalogError, match=r"row 5: track_id=a repeats row 3"):
+        reject_repeats(frame, "t", ["track_id"], "Hint.")
 
 
 def test_things_that_are_no_table(tmp_path: Path) -> None:

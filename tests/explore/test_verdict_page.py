@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from soundkin.catalog.table import Catalog
-from soundkin.catalog.verdicts import last_words, read_verdicts
+from soundkin.catalog.verdicts import latest_verdicts, read_verdicts
 from soundkin.explore.report_page import Listing
 from soundkin.explore.snippets import data_uri, encode_mp3
 from soundkin.explore.verdict_page import Candidate, JudgedQuery, JudgePage, Opinion, render_judge_page
@@ -144,7 +144,7 @@ def test_marks_outlive_a_reload_and_are_read_by_the_next_evaluation(browser, tmp
     assert pairs == [[IDS[0], IDS[1], "good"], [IDS[0], IDS[2], "bad"], [IDS[3], IDS[5], "bad"]]
     assert set(found["annotator_id"]) == {'Ann "the ear", jr.'}
     assert found["timestamp"].between(1.7e9, 4e9).all()
-    assert len(last_words(found)) == 3
+    assert len(latest_verdicts(found)) == 3
     assert tab.complaints == []
 
 

@@ -334,9 +334,9 @@ def test_a_scan_that_was_killed_between_its_files_is_put_right(
     edit(output, mood=["happy", "sad", "calm"])
     (library / "y").rename(library.parent / "away")
     retag(library / "x/a.flac", genre="Jazz")
-    for step in ("_replace", "write_scanned"):
+    for step in ("replace_catalog", "write_scanned"):
         with monkeypatch.context() as patched:
-            patched.setattr(f"soundkin.pipelines.scan.{step}", lambda *_: 1 / 0)
+            patched.setattr(f"soundkin.catalog.rescan.{step}", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 scan(library, output)
     (library.parent / "away").rename(library / "y")
@@ -530,7 +530,7 @@ def test_unchanged_files_are_not_opened_again(library: Path, monkeypatch: pytest
     first = scan(library, output)
     opened: list[str] = []
     monkeypatch.setattr(
-        "soundkin.pipelines.scan.read_tags",
+        "soundkin.catalog.scanned_files.read_tags",
         lambda path: opened.append(path.name) or read_tags(path),  # type: ignore
     )
     before = output.read_bytes(), (library / "c.scanned.csv").read_bytes()

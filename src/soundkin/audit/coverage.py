@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 
 from soundkin.catalog.artists import artist_key
+from soundkin.catalog.columns import Column, id_columns, read_table
 from soundkin.catalog.table import Catalog
-from soundkin.catalog.table_io import numbers, read_rows, refuse, refuse_empty, refuse_repeats
+from soundkin.catalog.table_io import reject_repeats
 from soundkin.errors import CatalogError
 from soundkin.evaluation.label_questions import column_values
 from soundkin.shapes import Float, typechecked
@@ -34,6 +35,12 @@ MADE_BY_ONE = ("artist", "album")
 MOST_INTERVALS = 200  # values; the rarer ones of a column with more have none
 SHOWN = 25
 CATALOG = "catalog"
+TARGET_COLUMNS = (
+    *id_columns("column", "value"),
+    Column(
+        "share", "number", required=True, filled=True, minimum=0, maximum=1, hint="Write a share from 0 to 1."
+    ),
+)
 
 Target = Mapping[str, float]
 
@@ -138,13 +145,8 @@ def read_target(path: Path) -> dict[str, dict[str, float]]:
     """
     path = Path(path)
     source = f"target {path}"
-    frame = read_rows(path, source, required=("column", "value", "share"))
-    for column in ("column", "value", "share"):
-        refuse_empty(frame, source, column)
-    mend = "Write a share from 0 to 1."
-    frame["share"] = numbers(frame, source, "share", "is not a number", mend)
-    refuse(frame, source, "share", (frame["share"] < 0) | (frame["share"] > 1), "is not from 0 to 1", mend)
-    refuse_repeats(frame, source, ["column", "value"], "Add the two shares up in one row.")
+    frame = read_table(path, source, TARGET_COLUMNS)
+    reject_repeats(frame, source, ["column", "value"], "Add the two shares up in one row.")
     target: dict[str, dict[str, float]] = {}
     for column, value, share in frame[["column", "value", "share"]].itertuples(index=False):
         target.setdefault(str(column), {})[str(value)] = float(share)

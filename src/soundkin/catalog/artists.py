@@ -1,13 +1,12 @@
-"""Who is the same artist: one answer for splits, folds, filters, caps, intervals, conditions, sampling and
-audit.
+"""Which artists a track has, and which names are of the same artist: one answer for all of soundkin.
 
 A *credit* is what a catalog's cell holds: `Ann feat. Bob`. It names one artist or several, the lead first,
 and each is compared by a *key*, which has no case, accents, punctuation or `The`. What is split depends on
 the credit alone (so that a growing catalog moves nobody between splits) but for a single comma, a slash
-without spaces, and words such as `y` and `und`: `Drake, Rihanna` names two artists where both stand elsewhere
+without spaces, and words such as `y` and `und`: `Drake, Rihanna` names two artists where both are elsewhere
 in the same catalog; `Bach, Johann Sebastian` and `AC/DC` name one.
 
-`Simon & Garfunkel` comes out as two artists who always stand together, which compares as one. Names such as
+`Simon & Garfunkel` comes out as two artists who are always together, which compares as one. Names such as
 `Various Artists` (no_artist.txt) are nobody: no class, no group, nobody's namesake.
 
 Accents are taken off Latin and Greek letters only: in other scripts the marks tell letters apart. Nothing
@@ -28,26 +27,27 @@ from soundkin.shapes import Int
 
 ARTICLE_FIRST = re.compile(r"^(?:the )+(?=.)")  # of a folded name
 ARTICLE_LAST = re.compile(r",\s*the\s*$", re.IGNORECASE)
-INITIALS = re.compile(
-    r"\b[^\W\d](?: [^\W\d]\b)+"
-)  # of a folded name: `J. S. Bach` is J.S. Bach, R.E.M. is REM
+# In a folded name: `J. S. Bach` is J.S. Bach, R.E.M. is REM.
+INITIALS = re.compile(r"\b[^\W\d](?: [^\W\d]\b)+")
 # Apostrophes, and signs that are not seen: soft hyphens, joiners, marks of direction.
 DROPPED = re.compile("['\u2018\u2019\u02bc\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
-STROKES = str.maketrans({"ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "đ": "d", "Đ": "d", "æ": "ae", "Æ": "ae",
-                         "œ": "oe", "Œ": "oe", "ı": "i", "ð": "d", "Ð": "d"})  # fmt: skip
-LISTED = re.compile(r"\s*(?:[;；、\0]|\s//\s)\s*")  # separates names whatever stands around it
+STROKES = str.maketrans(
+    dict(zip("øØłŁđĐðÐı", "oOlLdDdDi", strict=True)) | {"æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe"}
+)
+LISTED = re.compile(r"\s*(?:[;；、\0]|\s//\s)\s*")  # separates names whatever is around it
 JOINERS = r"feat\.?|ft\.?|featuring|[&＆]|\+|and|with|w/|vs\.?|versus|x|×|/|\||·|•|presents|pres\."
+# The X of `Lil Nas X feat. Ann` and the Feat of `Little Feat & Ann` join nobody.
 JOINER = re.compile(
     rf"(?<=\w\w)\s*[&＆]\s*(?=\w\w)|(?:\s++[(\[]?|[(\[])(?:(?:feat|ft)\.\s*+|(?:{JOINERS})\s++)"
-    rf"(?!(?:{JOINERS})(?:\s|$))",  # the X of `Lil Nas X feat. Ann` and the Feat of `Little Feat & Ann` join nobody
+    rf"(?!(?:{JOINERS})(?:\s|$))",
     re.IGNORECASE,
 )
 COMMA = re.compile(r"[,，]\s+(?!(?:the|[js]r|i{2,3}|iv|md|phd|inc|ltd)\b)", re.IGNORECASE)
 LAST_OF_LIST = re.compile(r"\s(?:&|\+|and)\s|\w\w&\w\w", re.IGNORECASE)  # `A, B & C`: its commas separate too
 SOFT = re.compile(r"\s*[,，]\s*|(?<=\S)[/／](?=\S)|\s(?:y|e|et|und|con|och|og|en)(?=\s)", re.IGNORECASE)
 BACKING = re.compile(
-    r"(?:his|her|their|my)\b.*|(?:the )?(?:orchestra|band|choir|chorus|friends?|sons?|co|company|family|ensemble|trio|"
-    r"quartet|group|strings|others)"
+    r"(?:his|her|their|my)\b.*|(?:the )?(?:orchestra|band|choir|chorus|friends?|sons?|co|company|family"
+    r"|ensemble|trio|quartet|group|strings|others)"
 )
 PLACEHOLDER = re.compile(r"[\s\-\u2013\u2014_.,:;|*/\\<>()\[\]]*|\s*n/a\s*", re.IGNORECASE)
 
@@ -80,23 +80,27 @@ def artist_key(name: str) -> str:
 @cache
 def no_artist_keys(more: tuple[str, ...] = ()) -> frozenset[str]:
     """Keys of names that are nobody's: those of no_artist.txt, and of `more`."""
-    lines = resources.files(__package__).joinpath("no_artist.txt").read_text(encoding="utf-8").splitlines()
-    names = [*(line for line in lines if not line.startswith("#")), *more]
-    return frozenset(artist_key(name) for name in names) | {""}
+    return frozenset(artist_key(name) for name in (*word_list("no_artist.txt"), *more)) | {""}
+
+
+def word_list(file: str) -> list[str]:
+    """The lines of one of this package's word lists, without its comments."""
+    lines = resources.files(__package__).joinpath(file).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
 
 
 def split_credit(credit: str, known: Collection[str] = ()) -> tuple[str, ...]:
-    """The names in a credit as written, the lead first. `known` are keys of artists who stand elsewhere.
+    """The names in a credit as written, the lead first. `known` are keys of artists named elsewhere.
 
     >>> split_credit("Ann & Bob (feat. The Cats)")
     ('Ann', 'Bob', 'The Cats')
     """
     parts = [part for piece in LISTED.split(credit) for part in _joined(piece, known)] or [credit.strip()]
     lead, *guests = parts
-    return (
-        lead,
-        *(guest for guest in guests if not BACKING.fullmatch(fold_name(guest)) or artist_key(guest) in known),
+    named = (
+        guest for guest in guests if not BACKING.fullmatch(fold_name(guest)) or artist_key(guest) in known
     )
+    return (lead, *named)
 
 
 def _joined(credit: str, known: Collection[str]) -> list[str]:
@@ -104,9 +108,8 @@ def _joined(credit: str, known: Collection[str]) -> list[str]:
     pieces = JOINER.split(credit)
     apart = COMMA.split(credit)
     listed = len(apart) > 1 and (credit.count(", ") > 1 or LAST_OF_LIST.search(apart[1]))
-    if listed and not (
-        "," in pieces[0] and artist_key(pieces[0]) in known
-    ):  # `Bach, Johann Sebastian & Ann` is no list of three
+    # `Bach, Johann Sebastian & Ann` is no list of three.
+    if listed and not ("," in pieces[0] and artist_key(pieces[0]) in known):
         pieces = [part for piece in apart for part in JOINER.split(f" {piece}")]
     parts: list[str] = []
     for piece in pieces:
@@ -131,25 +134,24 @@ class Artists:
 
     @classmethod
     def from_credits(cls, credits: Iterable[str | None], no_artist: Sequence[str] = ()) -> "Artists":
-        """Read the credits of all tracks; empty or missing ones name nobody. `no_artist`: more names that are
-        none.
-        """
+        """Read the credits of all tracks. `no_artist`: further names that are no artist's."""
         cells = [credit or "" for credit in credits]
         counts = Counter(cells)
         nobody = no_artist_keys(tuple(no_artist))
-        alone = {cell: split_credit(cell) for cell in counts}
-        known = {artist_key(name) for cell, names in alone.items() if "," not in cell or len(names) == 1
-                 for name in names} - nobody  # fmt: skip
+        known: set[str] = set()  # keys of artists who are named by themselves
+        for cell in counts:
+            alone = split_credit(cell)
+            if "," not in cell or len(alone) == 1:
+                known |= set(map(artist_key, alone)) - nobody
         spellings: dict[str, Counter[str]] = {}
-        named: dict[str, dict[str, str]] = {}
+        named: dict[str, dict[str, str]] = {}  # by cell: its names by key
         for cell, count in counts.items():
-            named[cell] = {
-                key: name for name in split_credit(cell, known) if (key := artist_key(name)) not in nobody
-            }
+            names_by_key = {artist_key(name): name for name in split_credit(cell, known)}
+            named[cell] = {key: name for key, name in names_by_key.items() if key not in nobody}
             for key, name in named[cell].items():
                 spellings.setdefault(key, Counter())[name] += count
-        names = {key: min(found, key=lambda name: (-found[name], name)) for key, found in spellings.items()}
-        pairs = {cell: (tuple(found), tuple(found.values())) for cell, found in named.items()}
+        names = {key: min(ways, key=lambda name: (-ways[name], name)) for key, ways in spellings.items()}
+        pairs = {cell: (tuple(keyed), tuple(keyed.values())) for cell, keyed in named.items()}
         return cls([pairs[cell][0] for cell in cells], [pairs[cell][1] for cell in cells], names)
 
     def take(self, rows: Iterable[int]) -> "Artists":
@@ -169,9 +171,7 @@ class Artists:
 
     @cached_property
     def groups(self) -> Int[np.ndarray, " tracks"]:
-        """A number from 0 for each track's lead artist: the unit of independence. A track by nobody is its
-        own.
-        """
+        """The unit of independence: a number from 0 for each lead artist, and for each track by nobody."""
         numbers: dict[object, int] = {}
         keys = [lead if lead is not None else row for row, lead in enumerate(self.leads)]
         return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=int)
@@ -182,11 +182,7 @@ def _without_accents(text: str) -> str:
         return text
     kept: list[str] = []
     for sign in unicodedata.normalize("NFKD", text):
-        if (
-            unicodedata.combining(sign)
-            and kept
-            and unicodedata.name(kept[-1], "").startswith(("LATIN", "GREEK"))
-        ):
-            continue
-        kept.append(sign)
+        on_latin_or_greek = kept and unicodedata.name(kept[-1], "").startswith(("LATIN", "GREEK"))
+        if not (on_latin_or_greek and unicodedata.combining(sign)):
+            kept.append(sign)
     return unicodedata.normalize("NFC", "".join(kept))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from soundkin.catalog.paths import from_disk, is_inside, on_disk, printable, refused
+from soundkin.catalog.paths import from_disk, is_inside, not_allowed, on_disk, printable
 from soundkin.errors import Skipped
 
 
@@ -20,30 +20,32 @@ def _suffixes(names: str) -> tuple[str, ...]:
 
 
 AUDIO_SUFFIXES = _suffixes(
-    "mp3 flac m4a ogg opus wav aac aif aiff wma oga spx m4b m4r mp2 mp1 mpga fla adts wave bwf rf64 aifc au snd caf "
-    "w64 wv ape mpc mp+ tta tak dsf dff shn amr awb ac3 eac3 ec3 dts truehd thd oma aa3 voc mka weba ra xwma wsd nut"
+    "mp3 flac m4a ogg opus wav aac aif aiff wma oga spx m4b m4r mp2 mp1 mpga fla adts wave bwf rf64 aifc au "
+    "snd caf w64 wv ape mpc mp+ tta tak dsf dff shn amr awb ac3 eac3 ec3 dts truehd thd oma aa3 voc mka weba "
+    "ra xwma wsd nut"
 )
+# Music when there is audio in them; no line is due when there is none.
 FILM_SUFFIXES = _suffixes("mp4 m4v mov mkv webm ogv avi wmv asf flv mpg mpeg vob m2ts mts 3gp 3g2 rm rmvb")
-"""Music when there is audio in them; no line is due when there is none."""
+# Audio that no decoder of ours opens: OptimFROG, and what is encrypted.
 UNREADABLE_SUFFIXES = _suffixes("ofr ofs m4p aax aaxc aa")
-"""Audio that no decoder of ours opens: OptimFROG, and what is encrypted."""
+# Not worth a look inside, as files of an unknown suffix are.
 NO_AUDIO_SUFFIXES = _suffixes(
-    "jpg jpeg png gif webp bmp txt lrc log cue m3u m3u8 pls nfo md pdf csv tsv json xml html parquet zip part tmp"
+    "jpg jpeg png gif webp bmp txt lrc log cue m3u m3u8 pls nfo md pdf csv tsv json xml html parquet zip "
+    "part tmp"
 )
-"""Not worth a look inside, as files of an unknown suffix are."""
-LINKED_TWICE = "a link to what is listed anyway"
-BAD_NAME = "its name is not valid UTF-8; rename it"
+# How files of audio begin, whatever they are called.
 MAGIC = re.compile(
-    rb"ID3|fLaC|OggS|MAC |wvpk|MPCK|MP\+|caff|TTA1|tBaK|#!AMR|DSD |FRM8|\x1aE\xdf\xa3|0&\xb2u|R(?:IFF|F64)....WAVE|FORM"
-    rb"....AIF[FC]|....ftyp(?:M4|mp4|iso|3g|qt)|\xff[\xfb\xfa\xf3\xf2]",
+    rb"ID3|fLaC|OggS|MAC |wvpk|MPCK|MP\+|caff|TTA1|tBaK|#!AMR|DSD |FRM8|\x1aE\xdf\xa3|0&\xb2u"
+    rb"|R(?:IFF|F64)....WAVE|FORM....AIF[FC]|....ftyp(?:M4|mp4|iso|3g|qt)|\xff[\xfb\xfa\xf3\xf2]",
     re.DOTALL,
 )
-"""How files of audio begin, whatever they are called."""
+LINKED_TWICE = "a link to what is listed anyway"
+BAD_NAME = "its name is not valid UTF-8; rename it"
 
 
 @dataclass
-class Found:
-    """The files of a folder: `audio` as paths relative to it, sorted, and what is not among them.
+class FolderFiles:
+    """The files of a folder: `audio` as paths relative to it, sorted, and what is not listed there.
 
     `skipped` should have been: it cannot be read, or a link leads out of the folder. `passed_over` is hidden,
     or a second name of a listed file. `others` counts files that are no audio.
@@ -55,35 +57,35 @@ class Found:
     others: int = 0
 
 
-def find_audio(folder: Path, reachable: Path | None = None) -> Found:
+def find_audio(folder: Path, reachable: Path | None = None) -> FolderFiles:
     """Look for audio in `folder` and below: by suffix, and where that says nothing by how a file begins.
 
     Links are followed where they lead to something inside `folder` that is not listed anyway, such as a
     hidden store; loops end. Links that lead out of it are named, as is audio that is hidden. Only into a
-    hidden store may links to files lead further, if it lies in `reachable`: that of git-annex stands beside
-    the music.
+    hidden store may links to files lead further, if it lies in `reachable`: that of git-annex is next to the
+    music.
     """
     search = _Search(folder, reachable or folder)
     search.walk("")
     search.follow_links()
     search.count_hidden()
-    found = search.found
-    if found.audio:
-        paths = pd.Series(found.audio, dtype="str")
-        bad = refused(folder, paths)
-        found.skipped += [_skipped(folder / on_disk(path), "a catalog cannot hold its name; rename it")
-                          for path in paths[bad]]  # fmt: skip
-        found.audio = sorted(paths[~bad])
-    for items in (found.skipped, found.passed_over):
-        items.sort(key=lambda item: item.path)
-    return found
+    files = search.files
+    if files.audio:
+        paths = pd.Series(files.audio, dtype="str")
+        bad = not_allowed(folder, paths)
+        for path in paths[bad]:
+            search.skip(on_disk(path), "a catalog cannot hold its name; rename it")
+        files.audio = sorted(paths[~bad])
+    files.skipped.sort(key=lambda item: item.path)
+    files.passed_over.sort(key=lambda item: item.path)
+    return files
 
 
 class _Search:
     def __init__(self, folder: Path, reachable: Path) -> None:
         self.folder = folder
         self.reachable = os.path.realpath(reachable)
-        self.found = Found()
+        self.files = FolderFiles()
         self.walked: set[str] = set()  # real paths of folders
         self.listed: set[str] = set()  # real paths of audio files
         self.folder_links: list[tuple[str, str]] = []  # a path and the real one
@@ -103,67 +105,9 @@ class _Search:
                 with os.scandir(real) as listing:
                     entries = list(listing)
             except OSError as error:
-                self._skip(parent, f"the folder cannot be listed: {error.strerror}")
+                self.skip(parent, f"the folder cannot be listed: {error.strerror}")
             else:
                 waiting += [path for entry in entries if (path := self._take(parent, entry))]
-
-    def _take(self, parent: str, entry: "os.DirEntry[str]") -> str:
-        """Put one entry of a folder where it belongs; the path of a folder that is to be walked, or ``."""
-        path = f"{parent}/{entry.name}".lstrip("/")
-        if entry.name.startswith("."):
-            self._hide(path, entry)
-        elif entry.is_symlink():
-            self._put_link_by(path, entry)
-        elif not _is_utf8(entry.name) and (entry.is_dir() or _may_be_audio(entry)):
-            self._skip(path, BAD_NAME)
-        elif entry.is_dir():
-            return path
-        elif entry.name.lower().endswith(UNREADABLE_SUFFIXES):
-            self._skip(path, "no decoder here opens this kind of audio; convert it")
-        elif not _may_be_audio(entry):
-            self.found.others += 1
-        elif not entry.is_file():
-            self._skip(path, "not a regular file")
-        else:
-            self._list(path, entry.path)
-        return ""
-
-    def _list(self, path: str, real: str) -> None:
-        self.found.audio.append(from_disk(path))
-        self.listed.add(real)
-
-    def _hide(self, path: str, entry: "os.DirEntry[str]") -> None:
-        if entry.is_dir(follow_symlinks=False):
-            self.hidden_folders.append(path)
-        elif entry.name.lower().endswith(AUDIO_SUFFIXES) and not entry.name.startswith(
-            "._"
-        ):  # not a Mac's side file
-            self._pass_over(path, "hidden")
-        else:
-            self.found.others += 1
-
-    def _put_link_by(self, path: str, entry: "os.DirEntry[str]") -> None:
-        try:
-            mode = entry.stat().st_mode
-        except OSError:
-            mode = 0
-        is_folder, real = stat.S_ISDIR(mode), os.path.realpath(self.folder / path)
-        in_store = (
-            not is_folder and real.startswith(f"{self.reachable}/") and "/." in real[len(self.reachable) :]
-        )
-        if entry.name.lower().endswith(NO_AUDIO_SUFFIXES) or (
-            stat.S_ISREG(mode) and not _may_be_audio(entry)
-        ):
-            self.found.others += 1
-        elif not (is_folder or stat.S_ISREG(mode)):
-            self._skip(path, "a broken link")
-        elif not is_inside(self.folder, self.folder / path) and not in_store:
-            self._skip(path, f"a link that leads out of {self.folder}; scan where it leads to")
-        elif not _is_utf8(entry.name):
-            self._skip(path, BAD_NAME)
-        else:
-            links = self.folder_links if is_folder else self.file_links
-            links.append((path, real))
 
     def follow_links(self) -> None:
         """List what links lead to, where it is not listed yet; walking a folder may find more of them."""
@@ -184,23 +128,73 @@ class _Search:
     def count_hidden(self) -> None:
         """Name the hidden folders that hold audio which no link has led to."""
         for path in self.hidden_folders:
-            count = 0
-            for parent, _, files in os.walk(os.path.realpath(self.folder / path)):
-                if parent not in self.walked:
-                    audio = (name for name in files if name.lower().endswith(AUDIO_SUFFIXES))
-                    count += sum(f"{parent}/{name}" not in self.listed for name in audio)
+            count = sum(
+                name.lower().endswith(AUDIO_SUFFIXES) and f"{parent}/{name}" not in self.listed
+                for parent, _, names in os.walk(os.path.realpath(self.folder / path))
+                if parent not in self.walked
+                for name in names
+            )
             if count:
                 self._pass_over(path, f"a hidden folder, with {count} audio file{'s' * (count > 1)}")
 
-    def _skip(self, path: str, reason: str) -> None:
-        self.found.skipped.append(_skipped(self.folder / path, reason))
+    def skip(self, path: str, reason: str) -> None:
+        """Record what should have been listed."""
+        self.files.skipped.append(Skipped(printable(self.folder / path), reason))
 
     def _pass_over(self, path: str, reason: str) -> None:
-        self.found.passed_over.append(_skipped(self.folder / path, reason))
+        self.files.passed_over.append(Skipped(printable(self.folder / path), reason))
 
+    def _list(self, path: str, real: str) -> None:
+        self.files.audio.append(from_disk(path))
+        self.listed.add(real)
 
-def _skipped(path: Path, reason: str) -> Skipped:
-    return Skipped(printable(path), reason)
+    def _take(self, parent: str, entry: "os.DirEntry[str]") -> str:
+        """Put one entry of a folder where it belongs; the path of a folder that is to be walked, or ``."""
+        path, name = f"{parent}/{entry.name}".lstrip("/"), entry.name.lower()
+        if name.startswith("."):
+            if entry.is_dir(follow_symlinks=False):
+                self.hidden_folders.append(path)
+            elif name.endswith(AUDIO_SUFFIXES) and not name.startswith("._"):  # not a Mac's side file
+                self._pass_over(path, "hidden")
+            else:
+                self.files.others += 1
+        elif entry.is_symlink():
+            self._keep_link(path, entry)
+        elif not _is_utf8(entry.name) and (entry.is_dir() or _may_be_audio(entry)):
+            self.skip(path, BAD_NAME)
+        elif entry.is_dir():
+            return path
+        elif name.endswith(UNREADABLE_SUFFIXES):
+            self.skip(path, "no decoder here opens this kind of audio; convert it")
+        elif not _may_be_audio(entry):
+            self.files.others += 1
+        elif not entry.is_file():
+            self.skip(path, "not a regular file")
+        else:
+            self._list(path, entry.path)
+        return ""
+
+    def _keep_link(self, path: str, entry: "os.DirEntry[str]") -> None:
+        """Keep a link for `follow_links`, unless it leads to nothing, to no audio, or out of the folder."""
+        try:
+            mode = entry.stat().st_mode
+        except OSError:
+            mode = 0
+        is_folder, is_file = stat.S_ISDIR(mode), stat.S_ISREG(mode)
+        real = os.path.realpath(self.folder / path)
+        in_store = (
+            not is_folder and real.startswith(f"{self.reachable}/") and "/." in real[len(self.reachable) :]
+        )
+        if entry.name.lower().endswith(NO_AUDIO_SUFFIXES) or (is_file and not _may_be_audio(entry)):
+            self.files.others += 1
+        elif not (is_folder or is_file):
+            self.skip(path, "a broken link")
+        elif not is_inside(self.folder, self.folder / path) and not in_store:
+            self.skip(path, f"a link that leads out of {self.folder}; scan where it leads to")
+        elif not _is_utf8(entry.name):
+            self.skip(path, BAD_NAME)
+        else:
+            (self.folder_links if is_folder else self.file_links).append((path, real))
 
 
 def _is_utf8(name: str) -> bool:
@@ -225,7 +219,7 @@ def _may_be_audio(entry: "os.DirEntry[str]") -> bool:
 
 
 def track_id(relative_path: str, copy: int = 1) -> str:
-    """A readable id that depends on the path alone, so that it stays when other files come and go.
+    """A readable id that depends on the path alone, so that it stays when other files are added or deleted.
 
     Paths that differ only in Unicode form (Macs write another one) share it; `copy` 2, 3, ... tells them
     apart.

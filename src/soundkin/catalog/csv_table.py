@@ -1,14 +1,14 @@
-"""How a CSV file is written, found out from its first bytes and lines, and its cells as text.
+"""CSV files: how they are written, by their first bytes and lines, and their cells as text.
 
-Spreadsheets save CSV in the manner of their country: cells apart by commas, semicolons or tabs, said or not
-in a first line such as `sep=;`, in UTF-8 with or without a byte order mark, or in UTF-16.
+Spreadsheets save CSV in the manner of their country: cells separated by commas, semicolons or tabs, named or
+not in a first line such as `sep=;`, in UTF-8 with or without a byte order mark, or in UTF-16.
 """
 
 import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,49 +17,42 @@ import pyarrow.csv
 
 from soundkin.errors import CatalogError
 
-DELIMITERS = ",;\t|"
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?[ \t]*(\r\n|\r|\n)', re.IGNORECASE)
 HEADER_BYTES = 1 << 20
-SAVE_AS = "Save it from the spreadsheet as `CSV UTF-8`."
+NOT_TEXT = "is not a text table in UTF-8. Save it from the spreadsheet as `CSV UTF-8`."
+NO_ROWS = "has no rows below its header. Add at least one."
 
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """`preamble` is what stands before the first row (byte order mark, `sep=;`), decoded."""
+    """`preamble` is the text before the first row (byte order mark, `sep=;`), decoded."""
 
     encoding: str
     preamble: str
     delimiter: str
     names: tuple[str, ...]
     header_row: int  # counted from 1; blank lines above it count, as in a spreadsheet
-    empty: bool  # there is nothing but the header
-
-    @property
-    def plain(self) -> bool:
-        """Whether the bytes can be parsed as they are."""
-        return self.encoding == "utf-8" and self.preamble in ("", "\ufeff")
 
 
 def find_format(path: Path, source: str, required: Sequence[str]) -> CsvFormat:
-    """How the file is written; among the delimiters the one by which the header has most of the `required`
-    columns.
-
-    Raises:
-        CatalogError: it is no text table in UTF-8 or UTF-16.
-    """
+    """How the file is written; the delimiter is the one by which the header has most `required` columns."""
     with path.open("rb") as file:
         start = file.read(HEADER_BYTES)
     encoding = _encoding(start)
-    text = codecs.getincrementaldecoder(encoding)(
-        errors="surrogateescape" if encoding == "utf-8" else "replace"
-    )
-    content = text.decode(start)
+    errors = "surrogateescape" if encoding == "utf-8" else "replace"
+    content = codecs.getincrementaldecoder(encoding)(errors).decode(start)
     preamble = "\ufeff" if content.startswith("\ufeff") else ""
-    said = SEPARATOR_LINE.match(content[len(preamble) :])
-    if said:
-        preamble += said[0]
+    separator = SEPARATOR_LINE.match(content[len(preamble) :])
+    if separator:
+        preamble += separator[0]
     body = content[len(preamble) :]
-    headers = {mark: _header(body, mark, source) for mark in ([said[1]] if said else DELIMITERS)}
+    headers: dict[str, tuple[int, list[str]]] = {}
+    try:
+        for mark in separator[1] if separator else DELIMITERS:
+            headers[mark] = next((row for row in _rows(body, mark) if row[1]), (1, []))
+    except csv.Error as error:
+        raise CatalogError(f"{source} {NOT_TEXT}") from error
 
     def fit(mark: str) -> tuple[int, int]:
         names = headers[mark][1]
@@ -67,42 +60,33 @@ def find_format(path: Path, source: str, required: Sequence[str]) -> CsvFormat:
 
     delimiter = max(headers, key=fit)  # of equals the first, a comma
     row, names = headers[delimiter]
-    _check_text(names, source)
-    return CsvFormat(
-        encoding, preamble, delimiter, tuple(names), row, not re.search(r"[\r\n]", body.lstrip())
-    )
+    if re.search("[\0\ufffd\ud800-\udfff]", "".join(names)):  # what cannot be decoded is one of these
+        raise CatalogError(f"{source} {NOT_TEXT}")
+    if not any(names) or not re.search(r"[\r\n]", body.lstrip()):
+        raise CatalogError(f"{source} {NO_ROWS}")
+    return CsvFormat(encoding, preamble, delimiter, tuple(names), row)
 
 
-def read_csv(path: Path, source: str, form: CsvFormat, encoding_checked: bool = True) -> pa.Table:
-    """All columns as text, one row a line below the header, blank lines too; as bytes if the encoding is not
-    checked.
-
-    Raises:
-        CatalogError: the file is ragged, not in its encoding, or has no row below the header.
-    """
-    kind = pa.string() if encoding_checked else pa.binary()
-    if form.empty:
-        raise no_rows(source)
-    places = [str(place) for place in range(len(form.names))]  # names may be there twice
+def read_csv(path: Path, source: str, form: CsvFormat) -> pa.Table:
+    """All columns as text, one row a line below the header, blank lines too."""
+    places = [str(place) for place in range(len(form.names))]  # a name may be there twice
+    plain = form.encoding == "utf-8" and form.preamble in ("", "\ufeff")
     try:
         return pa.csv.read_csv(
-            path if form.plain else io.BytesIO(_utf8_body(path, source, form)),
+            path if plain else io.BytesIO(_text(path, form).encode(errors="surrogateescape")),
             # One thread reads a million rows in half a second, and knows the number of a ragged row.
             pa.csv.ReadOptions(use_threads=False, column_names=places, skip_rows_after_names=form.header_row),
             pa.csv.ParseOptions(delimiter=form.delimiter, newlines_in_values=True, ignore_empty_lines=False),
             pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(places, kind), strings_can_be_null=True, null_values=[""]
+                column_types=dict.fromkeys(places, pa.string()), strings_can_be_null=True, null_values=[""]
             ),
         )
     except OSError as error:
         raise CatalogError(f"{source} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise CatalogError(f"{source} {NOT_TEXT}") from error
     except pa.ArrowInvalid as error:
-        raise _explain_parsing(path, source, form, str(error)) from error
-
-
-def no_rows(source: str) -> CatalogError:
-    """The complaint about a header with nothing below it."""
-    return CatalogError(f"{source} has no rows below its header. Add at least one.")
+        raise CatalogError(f"{source}{_explain(path, form, str(error))}") from error
 
 
 def _encoding(start: bytes) -> str:
@@ -114,62 +98,41 @@ def _encoding(start: bytes) -> str:
     return "utf-8"
 
 
-def _header(body: str, delimiter: str, source: str) -> tuple[int, list[str]]:
-    """The row number and the cells of the first row that is not blank."""
-    try:
-        rows = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
-        return next(((number, row) for number, row in enumerate(rows, start=1) if row), (1, []))
-    except csv.Error as error:
-        raise _not_text(source) from error
+def _rows(body: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows with their numbers; blank ones are empty."""
+    return enumerate(csv.reader(io.StringIO(body, newline=""), delimiter=delimiter), start=1)
 
 
-def _check_text(names: Sequence[str], source: str) -> None:
-    header = "".join(names)
-    if not header:
-        raise no_rows(source)
-    if re.search("[\0\ufffd\ud800-\udfff]", header):  # what cannot be decoded is one of these
-        raise _not_text(source)
+def _text(path: Path, form: CsvFormat) -> str:
+    """All below the preamble; bytes that are not UTF-8 as surrogates."""
+    errors = "surrogateescape" if form.encoding == "utf-8" else "strict"
+    return path.read_bytes().decode(form.encoding, errors)[len(form.preamble) :]
 
 
-def _utf8_body(path: Path, source: str, form: CsvFormat) -> bytes:
-    try:
-        text = path.read_bytes().decode(form.encoding)
-    except UnicodeDecodeError as error:
-        if form.encoding != "utf-8":
-            raise _not_text(source) from error
-        return path.read_bytes()[
-            len(form.preamble.encode()) :
-        ]  # the cell that is off is found when it is parsed
-    return text[len(form.preamble) :].encode()
-
-
-def _explain_parsing(path: Path, source: str, form: CsvFormat, complaint: str) -> CatalogError:
+def _explain(path: Path, form: CsvFormat, complaint: str) -> str:
     """What pyarrow's complaint means to the person who wrote the table."""
     if "UTF8" in complaint:
-        return _explain_encoding(path, source, form)
+        return _explain_encoding(path, form)
     if "Empty CSV" in complaint:
-        return no_rows(source)
+        return f" {NO_ROWS}"
     ragged = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", complaint)
     if ragged:
         row, expected, got = ragged.groups()
-        mark = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(form.delimiter, repr(form.delimiter))
-        mend = f"Put cells that hold {mark} or line ends in double quotes, and close every quote"
-        return CatalogError(f"{source}, row {row}: {got} cells, and the header has {expected}. {mend}.")
-    return CatalogError(f"{source} cannot be read as CSV: {complaint.splitlines()[0]}.")
+        marks = DELIMITERS.get(form.delimiter, repr(form.delimiter))
+        hint = f"Put cells that hold {marks} or line ends in double quotes, and close every quote."
+        return f", row {row}: {got} cells, and the header has {expected}. {hint}"
+    return f" cannot be read as CSV: {complaint.splitlines()[0]}."
 
 
-def _explain_encoding(path: Path, source: str, form: CsvFormat) -> CatalogError:
-    """Read again as bytes, to find the cell that is not UTF-8."""
-    table = read_csv(path, source, form, encoding_checked=False)
-    for place, name in enumerate(form.names):
-        for row, cell in enumerate(table[place].to_pylist(), start=form.header_row + 1):
-            try:
-                (cell or b"").decode()
-            except UnicodeDecodeError:
-                shown = cell.decode(errors="replace")
-                return CatalogError(f"{source}, row {row}: {name.strip()}={shown!r} is not UTF-8. {SAVE_AS}")
-    return _not_text(source)
-
-
-def _not_text(source: str) -> CatalogError:
-    return CatalogError(f"{source} is not a text table in UTF-8. {SAVE_AS}")
+def _explain_encoding(path: Path, form: CsvFormat) -> str:
+    """Name the first cell that is not UTF-8."""
+    try:
+        for number, row in _rows(_text(path, form), form.delimiter):
+            for name, cell in zip(form.names, row, strict=False):
+                if re.search("[\udc80-\udcff]", cell):
+                    shown = cell.encode(errors="surrogateescape").decode(errors="replace")
+                    hint = "Save it from the spreadsheet as `CSV UTF-8`."
+                    return f", row {number}: {name.strip()}={shown!r} is not UTF-8. {hint}"
+    except csv.Error:  # a cell longer than Python's reader takes
+        pass
+    return f" {NOT_TEXT}"

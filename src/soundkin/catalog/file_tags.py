@@ -8,7 +8,9 @@ wav files with RIFF INFO tags, are opened by PyAV, which goes by content whateve
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,14 @@ import mutagen
 from mutagen.aac import AAC
 from mutagen.ac3 import AC3
 from mutagen.apev2 import APEv2, APEv2File
-from mutagen.id3 import ID3, SYLT, ID3FileType
+from mutagen.id3 import ID3, SYLT, TCON, ID3FileType
 from mutagen.mp4 import MP4, AtomDataType, MP4FreeForm
 
-from soundkin.catalog.genre_names import split_genres
+from soundkin.catalog.artists import word_list
 from soundkin.catalog.lyric_texts import lyrics_beside, plain_lyrics
 from soundkin.errors import AudioError
 
+# Where each format keeps what we want to know, in lower case, the best place first.
 TAG_NAMES = {
     "title": ("tit2", "©nam", "title", "track/title"),
     "artist": (
@@ -38,18 +41,10 @@ TAG_NAMES = {
         *("tdrc", "©day", "date", "year", "wm/year", "date_released", "album/date_released"),
     ),
     "lyrics": (
-        "uslt",
-        "©lyr",
-        "lyrics",
-        "unsyncedlyrics",
-        "unsynced lyrics",
-        "wm/lyrics",
-        "syncedlyrics",
-        "sylt",
+        *("uslt", "©lyr", "lyrics", "unsyncedlyrics", "unsynced lyrics", "wm/lyrics", "syncedlyrics", "sylt"),
     ),
     "licence": ("wcop", "license", "licence", "tcop", "cprt", "copyright"),
 }
-"""Where each format keeps what we want to know, in lower case, the best place first."""
 
 WORDS = range(3)  # of what SYLT frames hold: anything, lyrics, transcriptions; not chords or events
 TAKES_ID3_AND_APE = (ID3FileType, APEv2File, AAC, AC3)
@@ -70,31 +65,25 @@ class Tags:
     album: str = ""
     genre: str = ""
     year: int | None = None
-    duration: float | None = None
-    """Seconds, as the container claims."""
+    duration: float | None = None  # seconds, as the container claims
     lyrics: str = ""
     licence: str = ""
 
 
 def read_tags(path: Path) -> Tags:
-    """Read the tags of one audio file, and the lyrics beside it where it holds none.
-
-    Raises:
-        NoAudioError: there is no audio in it.
-        AudioError: the container cannot be opened.
-    """
+    """Read the tags of one audio file, and the lyrics in a file next to it where it holds none."""
     sources, duration = _mutagen_texts(path) or _av_texts(path)
-    found = {field: _first(sources, names) for field, names in TAG_NAMES.items()}
+    texts = {field: _first(sources, names) for field, names in TAG_NAMES.items()}
     artists = _first(sources, ["artists"])  # each by itself, where `artist` may be `Ann feat. Bob`
     return Tags(
-        title=as_line(found["title"][:1]),
-        artist=as_line(artists if len(artists) > 1 else found["artist"]),
-        album=as_line(found["album"][:1]),
-        genre=as_line(split_genres(found["genre"])),
-        year=_year(found["year"]),
+        title=as_line(texts["title"][:1]),
+        artist=as_line(artists if len(artists) > 1 else texts["artist"]),
+        album=as_line(texts["album"][:1]),
+        genre=as_line(split_genres(texts["genre"])),
+        year=_year(texts["year"]),
         duration=round(duration, 2) if math.isfinite(duration) and duration > 0 else None,
-        lyrics=next(filter(None, map(plain_lyrics, found["lyrics"])), "") or lyrics_beside(path),
-        licence=as_line(found["licence"][:1]),
+        lyrics=next(filter(None, map(plain_lyrics, texts["lyrics"])), "") or lyrics_beside(path),
+        licence=as_line(texts["licence"][:1]),
     )
 
 
@@ -102,6 +91,28 @@ def as_line(values: Iterable[str]) -> str:
     """Different values, each on one line of valid Unicode, joined by `;`."""
     texts = ("".join(char if char.isprintable() else " " for char in value) for value in values)
     return ";".join(dict.fromkeys(" ".join(text.split()) for text in texts if text.strip()))
+
+
+def split_genres(texts: Iterable[str]) -> list[str]:
+    """The single genres, ID3's numbers spelled out; names in whole_genres.txt stay in one piece.
+
+    >>> split_genres(["Rock/Pop, Hip-Hop/Rap", "(17)"])
+    ['Rock', 'Pop', 'Hip-Hop/Rap', 'Rock']
+    """
+    names = [name.strip() for text in texts for name in _genre_pattern().findall(text)]
+    return TCON(encoding=3, text=names).genres  # type: ignore[no-untyped-call, no-any-return]
+
+
+@cache
+def _genre_pattern() -> re.Pattern[str]:
+    """One genre: a name of whole_genres.txt, whatever its spaces and hyphens, or all up to a separator."""
+    names = sorted(
+        (re.sub(r"[\s-]", "", name) for name in word_list("whole_genres.txt")), key=len, reverse=True
+    )
+    whole = "|".join(r"[\s-]*".join(map(re.escape, name)) for name in names)
+    separator = r";,/\\|\0"
+    pattern = rf"[\s-]*(?:{whole})[\s-]*(?=[{separator}]|\Z)|[^{separator}]+"
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def _mutagen_texts(path: Path) -> tuple[list[Texts], float] | None:
@@ -116,21 +127,13 @@ def _mutagen_texts(path: Path) -> tuple[list[Texts], float] | None:
         return None
     sources = [file.tags]
     if isinstance(file, TAKES_ID3_AND_APE):
-        sources += [_more_tags(kind, path) for kind in (ID3, APEv2) if not isinstance(file.tags, kind)]
-    sources = sorted(filter(None, sources), key=_is_id3v1)  # which cuts titles after 30 letters
+        for kind in (ID3, APEv2):  # mp3gain and foobar2000 add APEv2 tags to an mp3
+            if not isinstance(file.tags, kind):
+                with suppress(Exception):  # none there, or mutated
+                    sources.append(kind(path))
+    # ID3v1 comes last: it cuts titles after 30 letters.
+    sources = sorted(filter(None, sources), key=lambda tags: isinstance(tags, ID3) and tags.version < (2,))
     return [_texts(tags) for tags in sources], float(getattr(file.info, "length", 0.0))
-
-
-def _is_id3v1(tags: Any) -> bool:
-    return isinstance(tags, ID3) and tags.version < (2,)
-
-
-def _more_tags(kind: type[Any], path: Path) -> Any:
-    """Tags that stand beside a file's usual ones, such as those of mp3gain and foobar2000 on an mp3."""
-    try:
-        return kind(path)
-    except Exception:  # none there, or mutated
-        return None
 
 
 def _texts(tags: Any) -> Texts:
@@ -166,10 +169,9 @@ def _av_texts(path: Path) -> tuple[list[Texts], float]:
     try:
         with open_container(path) as container:
             # FFmpeg takes the suffix's word for files it cannot tell, and then finds no sample rate.
-            with_sound = [
-                one for one in container.streams.audio if one.codec_context and one.codec_context.sample_rate
-            ]
-            if any(one.codec_context is None for one in container.streams.audio) and not with_sound:
+            codecs = [(stream, stream.codec_context) for stream in container.streams.audio]
+            with_sound = [stream for stream, codec in codecs if codec and codec.sample_rate]
+            if any(codec is None for _, codec in codecs) and not with_sound:
                 raise AudioError("its audio is of a kind that no decoder here opens")
             if not with_sound:
                 raise NoAudioError("there is no audio in it")
@@ -206,5 +208,5 @@ def _first(sources: Iterable[Texts], names: Iterable[str]) -> list[str]:
 
 def _year(dates: Iterable[str]) -> int | None:
     """The first year in dates such as `1999-05-01`, `May 1999` or `19990501`."""
-    found = re.search(r"(?<!\d)([12]\d{3})(?:\d{4})?(?!\d)", " ".join(dates))
-    return int(found[1]) if found else None
+    year = re.search(r"(?<!\d)([12]\d{3})(?:\d{4})?(?!\d)", " ".join(dates))
+    return int(year[1]) if year else None

@@ -1,6 +1,6 @@
 """Title, artist and album from a path such as `Artist/Album/CD1/03 Title.mp3`, where tags are silent.
 
-Read as well: `03 - Artist - Title`, `Artist - Title`, `Artist - Album - 03 - Title`, and a folder `Artist -
+Read as well: `03 - Artist - Title`, `Artist - Title`, `Artist - Album - 03 - Title`, a folder `Artist -
 Album`.
 """
 
@@ -22,16 +22,17 @@ PADDED = re.compile(
 NO_TITLE = re.compile(
     r"(?:(?:audio)?\s*track|titel|piste|pista|untitled|unknown)?[\W_]*\d{0,3}[\W_]*", re.IGNORECASE
 )
-VERSION = re.compile(r"\b(?:live|re-?mix|mix|edit|version|acoustic|demo|instrumental|remaster(?:ed)?|bonus|reprise|"
-                     r"part|pt|feat|ft|intro|outro|take)\b", re.IGNORECASE)  # fmt: skip
+VERSION = re.compile(
+    r"\b(?:live|re-?mix|mix|edit|version|acoustic|demo|instrumental|remaster(?:ed)?|bonus|reprise|part|pt|feat|ft"
+    r"|intro|outro|take)\b",
+    re.IGNORECASE,
+)
 YEAR_OR_DISC = re.compile(
     r"^(?:[(\[][12]\d{3}[)\]]\s*|[12]\d{3}\s+-\s+)(?=\S)"
     r"|(?<=\S)\s*[(\[](?:[12]\d{3}|(?:cd|dis[ck])\s*\d+)[)\]]$|(?<=\S)\s+(?:cd|dis[ck])\s*\d+$",
     re.IGNORECASE,
 )
-NO_ALBUM = frozenset(
-    ("unknown album", "unknown", "no album", "singles", "misc", "various", "music", "downloads")
-)
+NO_ALBUM = ("unknown album", "unknown", "no album", "singles", "misc", "various", "music", "downloads")
 NO_ARTIST_FOLDERS = (
     *(
         "compilations",
@@ -56,9 +57,8 @@ def guess(path: str) -> dict[str, str]:
     """
     *folders, file = unicodedata.normalize("NFC", path).split("/")
     artist, album = _from_folders([_spaced(name) for name in folders if not DISC.fullmatch(name)])
-    named_artist, named_album, title = _from_name(
-        _spaced(file.rpartition(".")[0] or file), bool(album), artist
-    )
+    name = _spaced(file.rpartition(".")[0] or file)
+    named_artist, named_album, title = _from_name(name, bool(album), artist)
     return {
         "title": "" if NO_TITLE.fullmatch(title) else as_line([title]),
         "artist": as_line([named_artist or artist]),
@@ -88,7 +88,7 @@ def _from_folders(folders: list[str]) -> tuple[str, str]:
 
 
 def _from_name(name: str, in_album: bool, artist: str) -> tuple[str, str, str]:
-    """The artist, the album and the title that a file's name holds, beside the `artist` of its folder."""
+    """The artist, the album and the title in a file's name, given the `artist` of its folder."""
     parts = [part.strip() for part in DASH.split(name)]
     numbered = len(parts) > 1 and NUMBER.fullmatch(parts[0]) is not None
     parts = parts[1:] if numbered else [_without_number(parts[0], in_album), *parts[1:]]
@@ -108,19 +108,19 @@ def _from_name(name: str, in_album: bool, artist: str) -> tuple[str, str, str]:
 
 def _without_number(name: str, in_album: bool) -> str:
     """Without the track's number: in an album `99 Luftballons` has one, `7 Rings` never."""
-    found = PADDED.match(name)
-    if not found or (not in_album and re.fullmatch(r"[1-9]\d+\s+", found[0])):
+    number = PADDED.match(name)
+    if not number or (not in_album and re.fullmatch(r"[1-9]\d+\s+", number[0])):
         return name
-    return name[found.end() :]
+    return name[number.end() :]
 
 
 def _spaced(name: str) -> str:
-    """Spaces where underscores stand for them."""
+    """Underscores as spaces, where there are no spaces."""
     return name if " " in name else name.replace("_", " ").strip()
 
 
-def _same(one: str, other: str) -> bool:
-    return bool(one) and artist_key(one) == artist_key(other)
+def _same(name: str, artist: str) -> bool:
+    return bool(name) and artist_key(name) == artist_key(artist)
 
 
 def _is_nobody(name: str) -> bool:

@@ -1,10 +1,10 @@
-"""Listening: ratings as a sparse table of users and tracks that says who likes what, and how sure that is.
+"""Interactions: ratings as a sparse table of users and tracks: who likes what, and how sure that is.
 
-Preference and confidence: Y. Hu, Y. Koren, C. Volinsky, "Collaborative Filtering for Implicit Feedback
-Datasets" (2008), with c = 1 + alpha log(1 + r / epsilon) as A. van den Oord et al. 2013 use it. Habits: Y.
-Koren, R. Bell, "Advances in Collaborative Filtering" (2011), baseline predictors. Exposure: T. Schnabel et
-al., "Recommendations as Treatments" (2016); Y. Saito et al., "Unbiased Recommender Learning from
-Missing-Not-At-Random Implicit Feedback" (2020), whose propensity is (listeners / most listeners) ^ 0.5.
+Preference and confidence are those of Y. Hu, Y. Koren, C. Volinsky, "Collaborative Filtering for Implicit
+Feedback Datasets" (2008), with c = 1 + alpha log(1 + r / epsilon) as A. van den Oord et al. 2013 use it.
+Rating biases: Y. Koren, R. Bell, "Advances in Collaborative Filtering" (2011), baseline predictors. Exposure:
+T. Schnabel et al., "Recommendations as Treatments" (2016); Y. Saito et al., "Unbiased Recommender Learning
+from Missing-Not-At-Random Implicit Feedback" (2020), whose propensity is (listeners / most listeners) ^ 0.5.
 """
 
 from collections.abc import Sequence
@@ -20,49 +20,37 @@ from soundkin.config import Config
 from soundkin.errors import CatalogError
 from soundkin.shapes import Float, Float32, Int, typechecked
 
-HABIT_ROUNDS = 200  # a round is two passes over the ratings; most tables settle within twenty
-HABIT_PRECISION = 1e-7  # in units of the rating
-PREFERENCE_DIGITS = 6  # what is left of a rating is rounded, or else a rest of 1e-16 would be a liking
+BIAS_ROUNDS = 200  # a round is two passes over the ratings; most tables settle within twenty
+BIAS_PRECISION = 1e-7  # in units of the rating
+PREFERENCE_DIGITS = 6  # residual ratings are rounded, or else a residual of 1e-16 would be a positive
 
 
 class InteractionsConfig(Config):
-    """How ratings become positives: `implicit` are plays, likes (1) and skips (0 or less), `explicit` are
-    stars.
-    """
+    """How ratings become positives: plays, likes (1) and skips (0 or less), or stars."""
 
     feedback: Literal["implicit", "explicit"] = Field(
         "implicit", description="plays, likes and skips, or stars"
     )
     liked_above: float = Field(
-        0.0, ge=0.0, description="liked are more plays than this, or more stars than this above the habit"
+        0.0, ge=0.0, description="positive are more plays than this, or more stars than this above the biases"
     )
-    dislikes: bool = Field(False, description="skips and stars below the habit are dislikes, not as unheard")
+    dislikes: bool = Field(False, description="skips and stars below the biases are negatives, not unknown")
     most_plays: float = Field(100.0, gt=0.0, description="more plays of a track by a user count as this many")
-    alpha: float = Field(
-        20.0, gt=0.0, description="how much surer a liking makes us: 1 + alpha log(1 + r / epsilon)"
-    )
+    alpha: float = Field(20.0, gt=0.0, description="confidence in a positive: 1 + alpha log(1 + r / epsilon)")
     epsilon: float = Field(
-        1.0, gt=0.0, description="plays, or stars above the habit, where the logarithm sets in"
+        1.0, gt=0.0, description="plays, or stars above the biases, that scale the logarithm"
     )
-    user_shrinkage: float = Field(
-        10.0, ge=0.0, description="ratings it takes to believe half of a user's habit"
-    )
-    track_shrinkage: float = Field(
-        25.0, ge=0.0, description="ratings it takes to believe half of a track's habit"
-    )
+    user_shrinkage: float = Field(10.0, ge=0.0, description="ratings at which half of a user's bias counts")
+    track_shrinkage: float = Field(25.0, ge=0.0, description="ratings at which half of a track's bias counts")
     propensity_power: float = Field(
-        0.0,
-        ge=0.0,
-        le=1.0,
-        description="likings weigh 1 / (listeners / most listeners of a track) ^ this; 0: alike",
+        0.0, ge=0.0, le=1.0, description="positives weigh 1 / (listeners / most listeners) ^ this; 0: alike"
     )
     least_propensity: float = Field(0.1, gt=0.0, le=1.0, description="propensities below this count as this")
 
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Who likes what; users and tracks without a liking are left out, the others are in the order of their
-    ids.
+    """Who likes what; users and tracks without a positive are left out, the others are in order of their ids.
 
     `confidence` [users, tracks] is above 0 where a user likes a track, below 0 (and as sure as its size)
     where they dislike it, and not stored where nothing is known, which counts as a dislike of confidence 1.
@@ -89,8 +77,8 @@ class Interactions:
 
 
 @dataclass(frozen=True, eq=False)
-class Habits:
-    """What a rating is likely to be whoever rates whatever: mean + user's habit + track's habit."""
+class RatingBiases:
+    """Baseline of a rating: mean + user's bias + track's bias."""
 
     mean: float
     users: Float[np.ndarray, " users"]
@@ -98,12 +86,10 @@ class Habits:
 
 
 def make_interactions(ratings: pd.DataFrame, config: InteractionsConfig, source: str) -> Interactions:
-    """The positives that `ratings` tell of, as `read_ratings` returns them; `source` opens messages.
+    """The positives in `ratings`, as `read_ratings` returns them; `source` opens messages.
 
-    Rows about the same user and track are summed up if they are plays; of stars the last count.
-
-    Raises:
-        CatalogError: nobody likes anything.
+    Rows about the same user and track are summed if they are plays; of stars the last count. Raises
+    CatalogError if there is no positive.
     """
     pairs = _one_row_a_pair(ratings, config)
     users, user_ids = pd.factorize(pairs["user_id"], sort=True)
@@ -111,13 +97,21 @@ def make_interactions(ratings: pd.DataFrame, config: InteractionsConfig, source:
     strength = _strength(pairs["rating"].to_numpy(np.float64), users, tracks, config)
     liked = strength > config.liked_above
     if not liked.any():
-        raise CatalogError(f"{source}: no rating says that a user likes a track. {_mend(config)}")
+        above = f"Plays and likes are numbers above {config.liked_above:g}"
+        hint = f"{above}; for stars set listening.feedback=explicit"
+        if config.feedback == "explicit":
+            usual = "what the user and the track usually get"
+            hint = f"Stars say it by being above {usual}; for plays or likes set listening.feedback=implicit"
+        raise CatalogError(f"{source}: no rating says that a user likes a track. {hint}.")
     known = np.isin(users, users[liked]) & np.isin(tracks, tracks[liked])
     stored = known & (liked | (strength < 0) if config.dislikes else liked)
-    users, kept_users = _renumber(users[stored])
-    tracks, kept_tracks = _renumber(tracks[stored])
+    kept_users, users = np.unique(users[stored], return_inverse=True)
+    kept_tracks, tracks = np.unique(tracks[stored], return_inverse=True)
     liked, strength = liked[stored], strength[stored]
-    weights = _track_weights(np.bincount(tracks[liked], minlength=len(kept_tracks)), config)
+    listeners = np.bincount(tracks[liked], minlength=len(kept_tracks))
+    propensity = (listeners / listeners.max()) ** config.propensity_power
+    weights = 1 / np.maximum(propensity, config.least_propensity)
+    weights /= np.average(weights, weights=listeners)
     surer = config.alpha * np.log1p(np.abs(strength) / config.epsilon) * np.where(liked, weights[tracks], 1.0)
     signed = np.where(liked, 1 + surer, -1 - surer).astype(np.float32)
     confidence = csr_matrix((signed, (users, tracks)), shape=(len(kept_users), len(kept_tracks)))
@@ -131,14 +125,14 @@ def make_interactions(ratings: pd.DataFrame, config: InteractionsConfig, source:
 
 
 @typechecked
-def habits(
+def rating_biases(
     ratings: Float[np.ndarray, " ratings"],
     users: Int[np.ndarray, " ratings"],
     tracks: Int[np.ndarray, " ratings"],
     user_shrinkage: float,
     track_shrinkage: float,
-) -> Habits:
-    """Damped means of what the mean and the other habit leave, taken in turns until they stand still.
+) -> RatingBiases:
+    """Damped means of what the mean and the other bias leave, taken in turns until they converge.
 
     One turn is Koren and Bell's estimate. More turns lead to the minimum of sum (rating - mean - user -
     track)^2 + user_shrinkage sum user^2 + track_shrinkage sum track^2, which is right also where harsh users
@@ -146,16 +140,16 @@ def habits(
     """
     mean = float(ratings.mean())
     user_counts, track_counts = np.bincount(users), np.bincount(tracks)
-    of_users, of_tracks = np.zeros(len(user_counts)), np.zeros(len(track_counts))
-    for _ in range(HABIT_ROUNDS):
-        before = of_users
-        left = np.bincount(tracks, ratings - mean - of_users[users])
-        of_tracks = left / np.maximum(track_shrinkage + track_counts, 1.0)
-        left = np.bincount(users, ratings - mean - of_tracks[tracks])
-        of_users = left / np.maximum(user_shrinkage + user_counts, 1.0)
-        if np.abs(of_users - before).max() < HABIT_PRECISION:
+    user_biases, track_biases = np.zeros(len(user_counts)), np.zeros(len(track_counts))
+    for _ in range(BIAS_ROUNDS):
+        before = user_biases
+        residual = np.bincount(tracks, ratings - mean - user_biases[users])
+        track_biases = residual / np.maximum(track_shrinkage + track_counts, 1.0)
+        residual = np.bincount(users, ratings - mean - track_biases[tracks])
+        user_biases = residual / np.maximum(user_shrinkage + user_counts, 1.0)
+        if np.abs(user_biases - before).max() < BIAS_PRECISION:
             break
-    return Habits(mean, of_users, of_tracks)
+    return RatingBiases(mean, user_biases, track_biases)
 
 
 def _one_row_a_pair(ratings: pd.DataFrame, config: InteractionsConfig) -> pd.DataFrame:
@@ -173,37 +167,11 @@ def _strength(
     tracks: Int[np.ndarray, " pairs"],
     config: InteractionsConfig,
 ) -> Float[np.ndarray, " pairs"]:
-    """Plays, capped, a skip being a play less than none; or stars, freed of the habits of user and track."""
+    """Plays, capped, a skip being a play less than none; or stars less the biases of user and track."""
     if config.feedback == "implicit":
         plays = np.where(ratings > 0, ratings, np.minimum(ratings, -1.0))
         return np.clip(plays, -config.most_plays, config.most_plays)
-    usual = habits(ratings, users, tracks, config.user_shrinkage, config.track_shrinkage)
-    left: Float[np.ndarray, " pairs"] = ratings - usual.mean - usual.users[users] - usual.tracks[tracks]
-    return left.round(PREFERENCE_DIGITS)
-
-
-def _renumber(
-    numbers: Int[np.ndarray, " pairs"],
-) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " kept"]]:
-    """Numbers without gaps, and which number each was."""
-    kept, places = np.unique(numbers, return_inverse=True)
-    return places, kept
-
-
-def _track_weights(
-    listeners: Int[np.ndarray, " tracks"], config: InteractionsConfig
-) -> Float[np.ndarray, " tracks"]:
-    """Inverse propensities, 1 on average over the positives."""
-    propensity = (listeners / listeners.max()) ** config.propensity_power
-    weights: Float[np.ndarray, " tracks"] = 1 / np.maximum(propensity, config.least_propensity)
-    weights /= np.average(weights, weights=listeners)
-    return weights
-
-
-def _mend(config: InteractionsConfig) -> str:
-    if config.feedback == "implicit":
-        return f"Plays and likes are numbers above {config.liked_above:g}; for stars set listening.feedback=explicit."
-    return (
-        "Stars say it by differing from what the user and the track usually get; for plays or likes set "
-        "listening.feedback=implicit."
-    )
+    biases = rating_biases(ratings, users, tracks, config.user_shrinkage, config.track_shrinkage)
+    baseline = biases.mean + biases.users[users] + biases.tracks[tracks]
+    residual: Float[np.ndarray, " pairs"] = np.round(ratings - baseline, PREFERENCE_DIGITS)
+    return residual

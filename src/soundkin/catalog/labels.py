@@ -1,4 +1,4 @@
-"""Label vocabularies: which labels a column has, and arrays of them for the tasks to learn from."""
+"""Label vocabularies: which labels a column has, and multi-hot arrays of them for tasks to train on."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,14 +9,12 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from soundkin.shapes import Bool, Float32, typechecked
-
 Labels = Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The labels that are told apart, in a fixed order: class `i` is `names[i]`."""
+    """The labels of a column, in a fixed order: class `i` is `names[i]`."""
 
     names: tuple[str, ...]
 
@@ -36,30 +34,17 @@ class Vocabulary:
         """The class of a label, None if it is not in the vocabulary."""
         return self._classes.get(name)
 
-    @typechecked
-    def multi_hot(
-        self, values: Labels
-    ) -> tuple[Float32[np.ndarray, "tracks classes"], Bool[np.ndarray, " tracks"]]:
-        """1 where a track has a label and 0 elsewhere, and a mask of the tracks that have any known label.
-
-        A track without labels, or with only labels that the vocabulary left out, is unknown rather than
-        negative.
-        """
-        table = self.sparse(values)
-        return table.toarray(), np.diff(table.indptr) > 0
-
     def sparse(self, values: Labels) -> csr_matrix:
-        """The same as sparse ones, [tracks, classes]: the rows of unknown tracks are empty."""
-        classes = [
-            sorted({self._classes[label] for label in labels if label in self._classes}) for labels in values
-        ]
-        starts = np.cumsum([0, *map(len, classes)])
-        columns = np.fromiter(
-            (number for of_track in classes for number in of_track), dtype=int, count=starts[-1]
-        )
-        return csr_matrix(
-            (np.ones(len(columns), np.float32), columns, starts), shape=(len(values), len(self.names))
-        )
+        """Multi-hot labels, [tracks, classes] of float32.
+
+        An empty row is a track without labels, or with labels that the vocabulary left out alone: unknown
+        rather than negative.
+        """
+        from sklearn.preprocessing import MultiLabelBinarizer  # takes a second, and a query needs none
+
+        known = [[label for label in labels if label in self._classes] for labels in values]
+        encoder = MultiLabelBinarizer(classes=self.names, sparse_output=True)
+        return csr_matrix(encoder.fit_transform(known), dtype=np.float32)
 
     def to_json(self) -> list[str]:
         """Plain values for a JSON file."""

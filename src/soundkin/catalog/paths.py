@@ -20,11 +20,7 @@ def on_disk(path: str) -> str:
 
 
 def from_disk(path: str | Path) -> str:
-    """A path from the operating system as a catalog holds it.
-
-    Raises:
-        UnicodeDecodeError: its bytes are not UTF-8.
-    """
+    """A path from the operating system as a catalog holds it; UnicodeDecodeError if it is not UTF-8."""
     return os.fsencode(path).decode()
 
 
@@ -34,10 +30,9 @@ def printable(path: str | Path) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def refused(folder: Path, paths: pd.Series) -> Bool[np.ndarray, " tracks"]:
+def not_allowed(folder: Path, paths: pd.Series) -> Bool[np.ndarray, " tracks"]:
     """Which paths, relative to `folder`, no catalog may hold as they are spelled."""
-    blank = paths.str.strip() == ""
-    return (blank | absolute_elsewhere(folder, paths) | climbing(paths)).to_numpy(bool)
+    return np.asarray((paths.str.strip() == "") | absolute_elsewhere(folder, paths) | climbing(paths))
 
 
 def climbing(paths: pd.Series) -> Bool[np.ndarray, " tracks"]:
@@ -52,13 +47,12 @@ def absolute_elsewhere(folder: Path, paths: pd.Series) -> Bool[np.ndarray, " tra
 
 
 def with_slashes(folder: Path, paths: pd.Series) -> pd.Series:
-    """The paths with Windows separators as folders, but for those that exist in `folder` as they are written."""
-    windows = paths.str.contains("\\", regex=False).to_numpy(bool)
+    """Paths with Windows separators turned, but for those that exist in `folder` as they are written."""
+    windows = paths[paths.str.contains("\\", regex=False).to_numpy(bool)]
     turned = paths.copy()
-    there = [(folder / path).exists() for path in paths[windows]]
-    turned[windows] = (
-        paths[windows].str.replace("\\", "/", regex=False).where(np.logical_not(there), paths[windows])
-    )
+    turned[windows.index] = [
+        path if (folder / path).exists() else path.replace("\\", "/") for path in windows
+    ]
     return turned
 
 
@@ -84,12 +78,12 @@ def is_inside(folder: Path, path: Path) -> bool:
 
 def _with_ancestors(folders: list[str]) -> set[str]:
     """The relative folders and all that hold them; `` is the top."""
-    found = {""}
+    ancestors = {""}
     for folder in folders:
-        while folder not in found:
-            found.add(folder)
+        while folder not in ancestors:
+            ancestors.add(folder)
             folder = folder.rpartition("/")[0]
-    return found
+    return ancestors
 
 
 def _links(folder: Path, parents: set[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What there is to learn from: the training tracks, and the files that say what people do with them."""
+"""The training tracks, and the files that say what people do with them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +9,17 @@ import pandas as pd
 from soundkin.catalog.playlists import read_playlists
 from soundkin.catalog.ratings_table import read_ratings
 from soundkin.catalog.table import Catalog
-from soundkin.catalog.triplets_table import read_triplets
+from soundkin.catalog.triplets_table import COLUMNS, read_triplets
 from soundkin.errors import CatalogError
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The training tracks, and where ratings, triplets and playlists are, which may speak of `all_tracks`."""
+    """The training tracks, and the files of ratings, triplets and playlists, which may name `all_tracks`.
+
+    What is read of these files is about training tracks alone. A CatalogError says that no file was named for
+    a task, that it is wrong, or that it has no row about training tracks.
+    """
 
     catalog: Catalog
     ratings: Path | None = None
@@ -24,22 +28,15 @@ class Sources:
     all_tracks: Catalog | None = None
 
     def read_ratings(self, task: str) -> pd.DataFrame:
-        """The ratings of the training tracks, for a task that learns from them (data/README.md has the
-        columns).
-
-        Raises:
-            CatalogError: no file was named, it breaks its promises, or has no row about a training track.
-        """
+        """The ratings of the training tracks, for a task that is trained on them."""
         return self._read("ratings", self.ratings, read_ratings, ["track_id"], task)
 
     def read_triplets(self, task: str) -> pd.DataFrame:
-        """The judgements about three training tracks; raises as `read_ratings` does."""
-        return self._read(
-            "triplets", self.triplets, read_triplets, ["anchor_id", "closer_id", "farther_id"], task
-        )
+        """The triplets of three training tracks."""
+        return self._read("triplets", self.triplets, read_triplets, COLUMNS, task)
 
     def read_playlists(self, task: str) -> pd.DataFrame:
-        """The playlists, with their training tracks only; raises as `read_ratings` does."""
+        """The playlists, with their training tracks only."""
         return self._read("playlists", self.playlists, read_playlists, ["track_id"], task)
 
     def _read(
@@ -50,11 +47,11 @@ class Sources:
         ids: list[str],
         task: str,
     ) -> pd.DataFrame:
-        mend = f"Give {kind}=FILE, or train without it: task.{task}=null"
+        hint = f"Give {kind}=FILE, or train without it: task.{task}=null"
         if path is None:
-            raise CatalogError(f"the {task} task learns from {kind}, and no file of them was named. {mend}")
+            raise CatalogError(f"the {task} task learns from {kind}, and no file of them was named. {hint}")
         rows = read(path, self.all_tracks or self.catalog)
         rows = rows[rows[ids].isin(set(self.catalog.track_ids)).all(axis="columns")].reset_index(drop=True)
         if rows.empty:
-            raise CatalogError(f"{kind} {path}: no row is about training tracks alone. {mend}")
+            raise CatalogError(f"{kind} {path}: no row is about training tracks alone. {hint}")
         return rows

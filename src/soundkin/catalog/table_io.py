@@ -1,8 +1,8 @@
-"""Tables of text cells, read from CSV or Parquet, and errors that point at the cell that is off.
+"""Tables of text cells, read from CSV or Parquet, and errors that name the cell at fault.
 
 A cell is a string without surrounding white space, or missing (NaN) where it is empty; only `path` keeps its
 spaces, since file names may have some. Tables are indexed by the row number that a spreadsheet shows: the
-header is row 1, and blank rows, which hold nothing and are left out, count.
+header is row 1, and blank rows count, although they are left out.
 """
 
 import csv
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 from numpy.typing import ArrayLike
 
-from soundkin.catalog.csv_table import find_format, no_rows, read_csv
+from soundkin.catalog.csv_table import NO_ROWS, find_format, read_csv
 from soundkin.errors import CatalogError
 from soundkin.files import replacing
 
@@ -33,10 +33,8 @@ def read_rows(path: Path, source: str, required: Sequence[str]) -> pd.DataFrame:
     """Read a CSV (as spreadsheets save it: `csv_table`) or Parquet file as text, list columns joined by `;`.
 
     In a CSV whose cells are not separated by commas, `3,5` is the number 3.5 where a whole column is numbers.
-    `source` opens every message: `catalog music/tracks.csv`.
-
-    Raises:
-        CatalogError: the file is absent, empty, not a table, ragged or not UTF-8, or lacks a required column.
+    `source` opens every message: `catalog music/tracks.csv`. Raises CatalogError if the file is absent,
+    empty, not a table, ragged or not UTF-8, or lacks a `required` column.
     """
     _check_is_file(path, source)
     check_suffix(path, source)
@@ -44,36 +42,34 @@ def read_rows(path: Path, source: str, required: Sequence[str]) -> pd.DataFrame:
     if path.suffix.lower() == ".csv":
         form = find_format(path, source, required)
         names = [name.strip() for name in form.names]
+        decimal_comma, first_row = form.delimiter != ",", form.header_row + 1
         _check_names(names, source, required)
         table = read_csv(path, source, form)
-        decimal_comma, first_row = form.delimiter != ",", form.header_row + 1
     else:
-        table = _read_parquet(path, source)
+        try:
+            table = pa.parquet.read_table(path)
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise CatalogError(f"{source} is not a Parquet file that can be read: {reason}") from error
         names = table.column_names
         _check_names(names, source, required)
-    columns = [_text(*named, source, first_row) for named in zip(table.columns, names, strict=True)]
-    frame: pd.DataFrame = pa.table(columns, names=list(map(str, range(len(names))))).to_pandas(
-        ignore_metadata=True
-    )
-    frame.index = pd.RangeIndex(first_row, first_row + len(frame))
+    pairs = zip(names, table.columns, strict=True)
+    columns = [(name, _text(column, name, source, first_row)) for name, column in pairs]
     # Spreadsheets save rows and columns that were emptied as separators.
-    emptied = [not name and bool(frame.iloc[:, place].isna().all()) for place, name in enumerate(names)]
+    kept = [(name, column) for name, column in columns if name or column.null_count < len(column)]
+    arrow = pa.table([column for _, column in kept], names=[name for name, _ in kept])
+    frame: pd.DataFrame = arrow.to_pandas(ignore_metadata=True)
+    frame.index = pd.RangeIndex(first_row, first_row + len(frame))
     blank = frame.isna().all(axis="columns").to_numpy(bool)
-    frame.columns = names
-    if blank.any() or any(emptied):
-        frame = frame.loc[~blank, [not empty for empty in emptied]]
+    if blank.any():
+        frame = frame[~blank]
     if frame.empty:
-        raise no_rows(source)
+        raise CatalogError(f"{source} {NO_ROWS}")
     return _with_decimal_points(frame) if decimal_comma else frame
 
 
 def write_rows(frame: pd.DataFrame, path: Path) -> None:
-    """Write `frame` as CSV or Parquet, by the suffix of `path`; the file is whole or unchanged.
-
-    Raises:
-        CatalogError: another suffix.
-        OutputError: the folder cannot be written, or the disk is full.
-    """
+    """Write `frame` as CSV or Parquet, by the suffix of `path`; the file is whole or unchanged."""
     check_suffix(path, "table")
     if path.suffix.lower() == ".csv":
         with replacing(path, "w") as file:
@@ -95,43 +91,39 @@ def check_suffix(path: Path, source: str) -> None:
         )
 
 
-def refuse(frame: pd.DataFrame, source: str, column: str, bad: ArrayLike, problem: str, mend: str) -> None:
-    """Raise CatalogError about the first row marked in `bad` ([rows]), if any; `frame` is indexed by row
-    number.
-    """
+def reject_rows(
+    frame: pd.DataFrame, source: str, column: str, bad: ArrayLike, problem: str, hint: str
+) -> None:
+    """Raise CatalogError about the first row marked in `bad` ([rows]), if any, by its index in `frame`."""
     rows = np.flatnonzero(np.asarray(bad, dtype=bool))
     if not len(rows):
         return
     cell = frame[column].iloc[rows[0]]
     shown = column if pd.isna(cell) else f"{column}={_shown(cell)}"
     more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
-    raise CatalogError(f"{source}, row {frame.index[rows[0]]}: {shown} {problem}{more}. {mend}")
+    raise CatalogError(f"{source}, row {frame.index[rows[0]]}: {shown} {problem}{more}. {hint}")
 
 
-def refuse_empty(frame: pd.DataFrame, source: str, column: str) -> None:
+def reject_empty(frame: pd.DataFrame, source: str, column: str) -> None:
     """Raise CatalogError where a required cell is missing."""
-    refuse(frame, source, column, frame[column].isna(), "is empty", "Fill it in, or delete the row.")
+    reject_rows(frame, source, column, frame[column].isna(), "is empty", "Fill it in, or delete the row.")
 
 
-def refuse_repeats(frame: pd.DataFrame, source: str, columns: list[str], mend: str) -> None:
-    """Raise CatalogError naming both rows where the same values stand in `columns` twice."""
+def reject_repeats(frame: pd.DataFrame, source: str, columns: list[str], hint: str) -> None:
+    """Raise CatalogError naming both rows where two rows have the same values in `columns`."""
     repeats = np.flatnonzero(frame.duplicated(columns))
-    if not len(repeats):
-        return
-    cells_again = frame[columns].iloc[repeats[0]]
-    same = frame[columns].eq(cells_again) | (frame[columns].isna() & cells_again.isna())
-    first = frame.index[same.all(axis="columns")][0]
-    cells = ", ".join(f"{column}={_shown(cells_again[column])}" for column in columns)
-    again = frame.index[repeats[0]]
-    raise CatalogError(f"{source}, row {again}: {cells} stands in row {first} already. {mend}")
+    if len(repeats):
+        repeat = frame[columns].iloc[repeats[0]]
+        same = (frame[columns].eq(repeat) | (frame[columns].isna() & repeat.isna())).all(axis="columns")
+        cells = ", ".join(f"{column}={_shown(repeat[column])}" for column in columns)
+        rows = f"row {frame.index[repeats[0]]}: {cells} repeats row {frame.index[same][0]}"
+        raise CatalogError(f"{source}, {rows}. {hint}")
 
 
 def merge_repeats(
     frame: pd.DataFrame, source: str, columns: list[str], among: ArrayLike = True
 ) -> pd.DataFrame:
-    """The rows without those marked in `among` ([rows]) that repeat `columns` of an earlier one, counted in
-    the log.
-    """
+    """Drop the rows marked in `among` ([rows]) that repeat `columns` of an earlier one, and log how many."""
     repeats = frame.duplicated(columns).to_numpy(bool) & among
     if repeats.any():
         message = "%s: merged %d of %d rows, which repeat an earlier one, the first of them row %d"
@@ -139,18 +131,11 @@ def merge_repeats(
     return frame[~repeats]
 
 
-def numbers(frame: pd.DataFrame, source: str, column: str, problem: str, mend: str) -> "pd.Series[float]":
-    """The column as finite float64, NaN where missing.
-
-    Raises:
-        CatalogError: a cell is not a finite number.
-    """
-    text = frame[column]
-    if frame.attrs.get("decimal_comma"):
-        text = text.str.replace(DECIMAL_COMMA, r"\1.\2", regex=True)
+def to_numbers(cells: "pd.Series[str]", decimal_comma: bool) -> "pd.Series[float]":
+    """Text cells as finite float64, NaN where they hold no number."""
+    text = cells.str.replace(DECIMAL_COMMA, r"\1.\2", regex=True) if decimal_comma else cells
     values = pd.to_numeric(text, errors="coerce").astype("float64")
-    refuse(frame, source, column, frame[column].notna() & ~np.isfinite(values), problem, mend)
-    return values
+    return values.where(np.isfinite(values))
 
 
 def number_of(text: str) -> float | None:
@@ -170,10 +155,9 @@ def _shown(cell: object) -> str:
 
 def _check_is_file(path: Path, source: str) -> None:
     if path.is_dir():
-        inside = [name for name in ("catalog.csv", "tracks.csv") if (path / name).is_file()]
-        raise CatalogError(
-            f"{source} is a folder. Name the table itself{f': {path / inside[0]}' if inside else ''}."
-        )
+        tables = [path / name for name in ("catalog.csv", "tracks.csv") if (path / name).is_file()]
+        example = f": {tables[0]}" if tables else ""
+        raise CatalogError(f"{source} is a folder. Name the table itself{example}.")
     if not path.exists():
         made = f"; `soundkin scan MUSIC -o {path}` makes a catalog" if source.startswith("catalog ") else ""
         raise CatalogError(f"{source} does not exist. Check the name{made}.")
@@ -186,17 +170,17 @@ def _check_is_file(path: Path, source: str) -> None:
 def _check_names(names: Sequence[str], source: str, required: Sequence[str]) -> None:
     twice = [name for name in names if name and names.count(name) > 1]
     if twice:
-        raise CatalogError(f"{source}, row 1: column {twice[0]} stands there twice. Rename or delete one.")
+        raise CatalogError(f"{source}, row 1: column {twice[0]} appears twice. Rename or delete one.")
     missing = [column for column in required if column not in names]
     if missing:
-        found = ", ".join(map(repr, names))
+        header = ", ".join(map(repr, names))
         raise CatalogError(
-            f"{source}: no column {', '.join(missing)}. Its header row has {found}: name it so there."
+            f"{source}: no column {', '.join(missing)}. Its header row has {header}: name it so there."
         )
 
 
 def _with_decimal_points(frame: pd.DataFrame) -> pd.DataFrame:
-    """Decimal commas become points in columns of numbers alone; `numbers` reads those beside other cells."""
+    """Decimal commas become points in columns of numbers alone; `to_numbers` reads other ones."""
     frame.attrs["decimal_comma"] = True
     for column in frame:
         cells = frame[column].dropna()
@@ -205,24 +189,18 @@ def _with_decimal_points(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _read_parquet(path: Path, source: str) -> pa.Table:
-    try:
-        return pa.parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise CatalogError(
-            f"{source} is not a Parquet file that can be read: {str(error).splitlines()[0]}"
-        ) from error
-
-
 def _text(column: pa.ChunkedArray, name: str, source: str, first_row: int) -> pa.ChunkedArray:
-    """One column as trimmed strings, null where nothing but white space, or no number (NaN), is left."""
+    """One column as trimmed strings, null where only white space, or no number (NaN), is left."""
     kind = column.type
     try:
         if pa.types.is_dictionary(kind):
             column = column.cast(kind.value_type)
         if any(is_kind(kind) for is_kind in LISTS):
             rows = [
-                None if cell is None else [one for one in cell if _known(one)] for cell in column.to_pylist()
+                None
+                if cells is None
+                else [cell for cell in cells if cell is not None and cell == cell]  # no NaN
+                for cells in column.to_pylist()
             ]
             lists = pa.array(rows, pa.list_(kind.value_type)).cast(pa.list_(pa.string()))
             column = pa.chunked_array([pc.binary_join(lists, ";")])
@@ -236,7 +214,3 @@ def _text(column: pa.ChunkedArray, name: str, source: str, first_row: int) -> pa
         raise CatalogError(f"{source}, row {nul + first_row}: {name} holds a NUL character. Delete it.")
     trimmed = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.equal(trimmed, ""), None, column if name == "path" else trimmed)
-
-
-def _known(value: object) -> bool:
-    return value is not None and value == value  # NaN is not itself

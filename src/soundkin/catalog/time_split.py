@@ -1,4 +1,4 @@
-"""Ratings before a point in time and after it: what could be known then, and what came."""
+"""Ratings before a point in time and after it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ SHARE_BEFORE = 0.8
 
 @dataclass(frozen=True, eq=False)
 class TimeSplit:
-    """Ratings by when they were made; `untimed` are those that do not say, which stand on neither side."""
+    """Ratings by when they were made; `untimed` ones have no timestamp and are on neither side."""
 
     cutoff: pd.Timestamp
     before: pd.DataFrame
@@ -27,14 +27,10 @@ def split_by_time(ratings: pd.DataFrame, cutoff: pd.Timestamp | None = None) -> 
         return None
     times = ratings["timestamp"]
     if cutoff is None:
-        cutoff = _cutoff(times.dropna())
+        counts = times.value_counts().sort_index()  # of known times
+        earlier = counts.cumsum() - counts
+        enough = earlier.index[earlier >= SHARE_BEFORE * counts.sum()]
+        cutoff = pd.Timestamp(enough[0] if len(enough) else earlier.index[-1])
     parts = [ratings[times < cutoff], ratings[times >= cutoff], ratings[times.isna()]]
     before, after, untimed = (part.reset_index(drop=True) for part in parts)
     return TimeSplit(cutoff, before, after, untimed) if len(before) and len(after) else None
-
-
-def _cutoff(times: "pd.Series[pd.Timestamp]") -> pd.Timestamp:
-    counts = times.value_counts().sort_index()
-    before = counts.cumsum() - counts
-    enough = before.index[before >= SHARE_BEFORE * len(times)]
-    return pd.Timestamp(enough[0] if len(enough) else before.index[-1])

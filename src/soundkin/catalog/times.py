@@ -2,22 +2,22 @@
 
 Numbers of a column are all in one form: Unix seconds, milliseconds, microseconds or nanoseconds, told apart
 by their size, or dates without separators (`20210501`, `202105011053`, `202105`, `2021`). Dates in words or
-ISO 8601 say what they are, and may stand beside either. UTC where no zone is given. What could be read in two
-ways is refused.
+ISO 8601 may be next to either. UTC where no zone is given. What could be read in two ways is rejected.
 """
 
 import logging
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from soundkin.catalog.table_io import refuse
+from soundkin.catalog.table_io import reject_rows
 
 log = logging.getLogger(__name__)
 
 FIRST, LAST = pd.Timestamp("1970-01-01", tz="UTC"), pd.Timestamp("2100-12-31 23:59:59", tz="UTC")
-MEND = "Write Unix seconds, or a date such as 2021-05-01T18:30:00Z, or leave the cell empty."
+HINT = "Write Unix seconds, or a date such as 2021-05-01T18:30:00Z, or leave the cell empty."
 YEAR, MONTH, DAY = r"(?:19[7-9]\d|20\d\d)", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
 CLOCK = r"(?:[01]\d|2[0-3])[0-5]\d"
 DATES = {  # numbers that are dates, and how to read them
@@ -28,10 +28,8 @@ DATES = {  # numbers that are dates, and how to read them
     "dates (20210501105320)": (YEAR + MONTH + DAY + CLOCK + r"[0-5]\d", "%Y%m%d%H%M%S"),
 }
 UNITS = {"Unix seconds": "s", "Unix milliseconds": "ms", "Unix microseconds": "us", "Unix nanoseconds": "ns"}
-EARLY_SECONDS, LAST_SECONDS = (
-    1e8,
-    LAST.timestamp(),
-)  # before 1973 a number of seconds is no likelier than something else
+EARLY_SECONDS = 1e8  # before 1973 a number of seconds is no likelier than something else
+LAST_SECONDS = LAST.timestamp()
 DAY_NUMBERS = (3653, 73050)  # of 1980 as counted from 1970, of 2100 as spreadsheets count
 NUMBER = r"[+-]?\d+(?:[.,]\d*)?(?:[eE][+-]?\d+)?"
 ROUNDED = r"\d(?:[.,]\d{1,6})?[eE]\+?\d+"  # 1.62E+12, as a spreadsheet shows a long number: months are lost
@@ -45,60 +43,40 @@ WORD_DATES = [
 
 
 def read_times(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.Timestamp]":
-    """A column of text as datetime64[ns, UTC], NaT where empty; from 1970 to 2100.
-
-    Raises:
-        CatalogError: names the row and the value that is no time, is in another unit than its column, or
-            could be
-            read in two ways.
-    """
+    """A column of text as datetime64[ns, UTC] from 1970 to 2100, NaT where empty; rejects all else."""
     text = frame[column].astype("str")
     numeric = text.str.fullmatch(NUMBER).fillna(False).to_numpy(bool)
+    words = text.notna().to_numpy(bool) & ~numeric
     times = pd.Series(pd.NaT, frame.index, dtype="datetime64[ns, UTC]")
     if numeric.any():
-        times[numeric] = _of_numbers(frame[numeric], source, column)
-    words = text.notna().to_numpy(bool) & ~numeric
+        times[numeric] = _read_numbers(frame[numeric], source, column)
     if words.any():
-        times[words] = _of_words(frame[words], source, column)
+        times[words] = _read_words(frame[words], source, column)
     return times
 
 
 def read_unix_seconds(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[float]":
     """As `read_times`, as float64 Unix seconds, NaN where empty."""
-    times = read_times(frame, source, column)
-    seconds = (times - FIRST) / pd.Timedelta(seconds=1)
+    seconds = (read_times(frame, source, column) - FIRST) / pd.Timedelta(seconds=1)
     return seconds.astype("float64")
 
 
-def _of_numbers(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.Timestamp]":
+def _read_numbers(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.Timestamp]":
+    reject = partial(reject_rows, frame, source, column)
     text = frame[column].str.replace(",", ".")
     rounded = text.str.fullmatch(ROUNDED).to_numpy(bool)
-    refuse(
-        frame,
-        source,
-        column,
-        rounded,
-        "is not a time: a spreadsheet has rounded it",
-        "Export the table again.",
-    )
+    reject(rounded, "is not a time: a spreadsheet has rounded it", "Export the table again.")
     values = pd.to_numeric(text)
-    refuse(frame, source, column, values < 0, "is before 1970", MEND)
+    reject(values < 0, "is before 1970", HINT)
     forms = _forms(text, values.to_numpy("float64"))
-    refuse(frame, source, column, forms == "", "is not a time: in any unit it is after 2100", MEND)
+    reject(forms == "", "is not a time: in any unit it is after 2100", HINT)
     form = _common_form(frame, source, column, forms)
     if form in DATES:
         times = pd.to_datetime(text, format=DATES[form][1], utc=True, errors="coerce")
-        refuse(frame, source, column, times.isna() & (values != 0), "is not a date", MEND)
+        reject(times.isna() & (values != 0), "is not a date", HINT)
         return times.astype("datetime64[ns, UTC]").fillna(FIRST)
     if form == "days":
-        refuse(
-            frame,
-            source,
-            column,
-            values > 0,
-            "is a number of days, as spreadsheets and databases count them",
-            MEND,
-        )
+        reject(values > 0, "is a number of days, as spreadsheets and databases count them", HINT)
     if form == "early seconds":
         log.warning("%s: %s is read as Unix seconds, all of them before 1973. Is that so?", source, column)
     unit = UNITS.get(form, "s")
@@ -109,9 +87,7 @@ def _of_numbers(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.
 
 
 def _forms(text: "pd.Series[str]", values: np.ndarray) -> np.ndarray:
-    """What each number looks like: a key of DATES or UNITS, `days`, `early seconds`, `0`, or `` for none of
-    them.
-    """
+    """What each number looks like: a key of DATES or UNITS, `days`, `early seconds`, `0`, or ``."""
     forms = np.full(len(text), "", dtype=object)
     for step, unit in enumerate(UNITS):
         scale = 1000.0**step
@@ -119,45 +95,46 @@ def _forms(text: "pd.Series[str]", values: np.ndarray) -> np.ndarray:
     forms[values < EARLY_SECONDS] = "early seconds"
     forms[(values >= DAY_NUMBERS[0]) & (values <= DAY_NUMBERS[1])] = "days"
     digits = text.str.len().to_numpy()
-    for name, (pattern, written) in DATES.items():
-        alike = np.flatnonzero(digits == len(FIRST.strftime(written)))
+    for name, (pattern, date_format) in DATES.items():
+        alike = np.flatnonzero(digits == len(FIRST.strftime(date_format)))
         forms[alike[text.iloc[alike].str.fullmatch(pattern).to_numpy(bool)]] = name
     forms[values == 0] = "0"
     return forms
 
 
 def _common_form(frame: pd.DataFrame, source: str, column: str, forms: np.ndarray) -> str:
-    """The form that all numbers of the column have; nought fits any of them."""
-    found = Counter(forms[forms != "0"].tolist())
-    if not found:
+    """The form that all numbers of the column have; zero fits any of them."""
+    counts = Counter(forms[forms != "0"].tolist())
+    if not counts:
         return "Unix seconds"
-    main = str(found.most_common(1)[0][0])  # of equals the one that comes first
-    if main == "early seconds" and not set(UNITS) & set(found):
+    main = str(counts.most_common(1)[0][0])  # of equals the one that comes first
+    if main == "early seconds" and not set(UNITS) & set(counts):
         return main  # numbers of all sizes below: some of them look like years by chance
     seconds = ("Unix seconds", "early seconds")
     odd = ~np.isin(forms.astype(str), ["0", main, *(seconds if main in seconds else ())])
-    known = frame.index[forms == main][0]
-    refuse(frame, source, column, odd, f"is in another unit than row {known}, which is in {main}", MEND)
+    problem = f"is in another unit than row {frame.index[forms == main][0]}, which is in {main}"
+    reject_rows(frame, source, column, odd, problem, HINT)
     return "Unix seconds" if main in seconds else main
 
 
-def _of_words(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.Timestamp]":
+def _read_words(frame: pd.DataFrame, source: str, column: str) -> "pd.Series[pd.Timestamp]":
+    reject = partial(reject_rows, frame, source, column)
     text = frame[column].str.replace(r"\s+", " ", regex=True)
     either = text.str.fullmatch(EITHER_WAY).to_numpy(bool)
-    two = "is a date that can be read in two ways, day or month first"
-    refuse(frame, source, column, either, two, "Write it as 2021-05-01T18:30:00Z.")
+    two_ways = "is a date that can be read in two ways, day or month first"
+    reject(either, two_ways, "Write it as 2021-05-01T18:30:00Z.")
     plain = text.str.replace(r"(?i)\s?\b(?:UTC|GMT|Z)$", "+00:00", regex=True)
     iso = plain.str.replace(r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})", r"\1-\2-\3", regex=True)
     times = pd.to_datetime(iso, format="ISO8601", utc=True, errors="coerce").astype("datetime64[us, UTC]")
-    spoken = plain.str.replace(r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? ", "", case=False, regex=True)
-    spoken = spoken.str.replace(",", "").str.replace("+00:00", " +0000").str.strip()
-    for form in WORD_DATES:
+    words = plain.str.replace(r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? ", "", case=False, regex=True)
+    words = words.str.replace(",", "").str.replace("+00:00", " +0000").str.strip()
+    for date_format in WORD_DATES:
         left = times.isna()
         if not left.any():
             break
-        found = pd.to_datetime(spoken[left], format=form, utc=True, errors="coerce")
-        times[left] = found.astype("datetime64[us, UTC]")
-    refuse(frame, source, column, times.isna(), "is not a time", MEND)
-    refuse(frame, source, column, times < FIRST, "is before 1970", MEND)
-    refuse(frame, source, column, times > LAST, "is after 2100", MEND)
+        parsed = pd.to_datetime(words[left], format=date_format, utc=True, errors="coerce")
+        times[left] = parsed.astype("datetime64[us, UTC]")
+    reject(times.isna(), "is not a time", HINT)
+    reject(times < FIRST, "is before 1970", HINT)
+    reject(times > LAST, "is after 2100", HINT)
     return times.astype("datetime64[ns, UTC]")

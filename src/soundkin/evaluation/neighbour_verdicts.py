@@ -17,7 +17,7 @@ import pandas as pd
 from pydantic import BaseModel
 from sklearn.metrics import roc_auc_score
 
-from soundkin.catalog.verdicts import COLUMNS, GOOD, last_words
+from soundkin.catalog.verdicts import COLUMNS, GOOD, latest_verdicts
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.bootstrap import Interval, compare, interval_note, too_few
 from soundkin.statistics.measure import CHANCE, Measure
@@ -134,7 +134,7 @@ def neighbour_verdicts(
     out. `artists` numbers each track's artist: intervals draw the queries' artists, or whole queries where it
     is None.
     """
-    rows, last = pd.Index(track_ids), last_words(verdicts)
+    rows, last = pd.Index(track_ids), latest_verdicts(verdicts)
     pairs = pd.DataFrame({column: rows.get_indexer(pd.Index(last[column])) for column in COLUMNS})
     pairs["good"] = (last["verdict"] == GOOD).to_numpy(bool)
     pairs = pairs[(pairs[COLUMNS] >= 0).all(axis=1)]

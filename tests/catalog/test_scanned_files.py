@@ -11,7 +11,7 @@ from mutagen.flac import Picture
 from mutagen.id3 import APIC, ID3, TIT2
 
 from containers import encode
-from soundkin.catalog.content import content_hash, signature
+from soundkin.catalog.scanned_files import content_hash, signature
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from soundkin.catalog.table import Catalog
-from soundkin.catalog.verdicts import last_words, read_verdicts
+from soundkin.catalog.verdicts import latest_verdicts, read_verdicts
 from soundkin.errors import CatalogError
 
 TRACKS = Catalog(pd.DataFrame({"track_id": list("abc"), "path": list("abc")}), Path(), "catalog tracks.csv")
@@ -64,15 +64,15 @@ def said(frame: pd.DataFrame) -> list[str]:
 
 def test_the_last_word_of_each_person_on_each_pair_counts(tmp_path: Path) -> None:
     frame = read(tmp_path, "a,b,bad,anna,\na,b,good,ben,\na,c,bad,anna,\na,b,good,anna,\nb,a,bad,anna,\n")
-    assert said(last_words(frame)) == ["a b good", "a c bad", "a b good", "b a bad"]
+    assert said(latest_verdicts(frame)) == ["a b good", "a c bad", "a b good", "b a bad"]
 
 
 def test_times_say_which_word_is_the_last_and_a_time_beats_none(tmp_path: Path) -> None:
-    assert said(last_words(read(tmp_path, "a,b,good,anna,20\na,b,bad,anna,10\n"))) == ["a b good"]
-    assert said(last_words(read(tmp_path, "a,b,good,anna,10\na,b,bad,anna,\n"))) == ["a b good"]
+    assert said(latest_verdicts(read(tmp_path, "a,b,good,anna,20\na,b,bad,anna,10\n"))) == ["a b good"]
+    assert said(latest_verdicts(read(tmp_path, "a,b,good,anna,10\na,b,bad,anna,\n"))) == ["a b good"]
 
 
 def test_rows_without_an_annotator_are_one_persons(tmp_path: Path) -> None:
-    assert said(last_words(read(tmp_path, "a,b,good,,\na,b,bad,,\n"))) == ["a b bad"]
+    assert said(latest_verdicts(read(tmp_path, "a,b,good,,\na,b,bad,,\n"))) == ["a b bad"]
     header = "query_id,neighbour_id,verdict\n"
-    assert said(last_words(read(tmp_path, "a,b,good\na,b,bad\n", header))) == ["a b bad"]
+    assert said(latest_verdicts(read(tmp_path, "a,b,good\na,b,bad\n", header))) == ["a b bad"]
