@@ -8,7 +8,8 @@ import pytest
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
-from soundkin.tasks.album import AlbumConfig, AlbumTask
+from soundkin.tasks.album import AlbumTask
+from soundkin.tasks.margin_softmax import MarginSoftmaxConfig
 
 
 def catalog(albums: list[str | None], artists: list[str | None] | None = None) -> Catalog:
@@ -18,7 +19,7 @@ def catalog(albums: list[str | None], artists: list[str | None] | None = None) -
 
 
 def targets(tracks: Catalog) -> list[int]:
-    return AlbumTask.from_sources(AlbumConfig(), Sources(tracks), 4).targets(tracks).tolist()
+    return AlbumTask.from_sources(MarginSoftmaxConfig(), Sources(tracks), 4).targets(tracks).tolist()
 
 
 def test_the_same_title_by_two_artists_is_two_albums() -> None:

@@ -63,7 +63,7 @@ def test_loss_is_the_formula(positives: str, tmp_path: Path) -> None:
 
 def test_without_artist_a_track_has_itself_alone(tmp_path: Path) -> None:
     task = learnt("artist", tmp_path)
-    positives, others = task._pairs(task.targets(CATALOG).repeat_interleave(2))
+    positives, others = task.pairs(task.targets(CATALOG).repeat_interleave(2))
     assert positives[6].nonzero().flatten().tolist() == [7] and positives[8].nonzero().flatten().tolist() == [
         9
     ]
@@ -99,9 +99,13 @@ def test_nearest_on_a_hand_made_case() -> None:
 
 
 def test_playlists_are_drawn_together_and_others_need_not_be(tmp_path: Path) -> None:
-    pairs = learnt("playlist", tmp_path).together().tolist()
+    pairs = learnt("playlist", tmp_path).co_batched_groups().tolist()
     assert {"".join(sorted(IDS[row] for row in pair)) for pair in pairs} <= {"ab", "ad", "bd", "ce"} and pairs
-    assert len(learnt("artist", tmp_path).together()) == len(learnt("track", tmp_path).together()) == 0
+    assert (
+        len(learnt("artist", tmp_path).co_batched_groups())
+        == len(learnt("track", tmp_path).co_batched_groups())
+        == 0
+    )
 
 
 def test_what_is_missing_is_said() -> None:
@@ -123,7 +127,7 @@ def test_positives_share_an_artist_however_spelled_and_nobody_is_none() -> None:
     credits = ["Björk", "Ann feat. BJORK", "ann", "Various Artists", "VA"]
     catalog = Catalog(CATALOG.frame.assign(artist=credits), Path())
     task = ContrastiveTask.from_sources(ContrastiveConfig(positives="artist"), Sources(catalog), 4)
-    alike = task.kin.shared(task.targets(catalog)) > 0
+    alike = task.groups.shared(task.targets(catalog)) > 0
     expected = torch.zeros(5, 5, dtype=torch.bool)
     for one, other in ((0, 1), (1, 0), (1, 2), (2, 1)):
         expected[one, other] = True

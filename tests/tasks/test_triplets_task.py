@@ -89,7 +89,7 @@ def test_answers_count_by_their_share_of_a_question(tmp_path: Path) -> None:
     task = learnt(tmp_path)
     weights = {
         "".join(IDS[row] for row in rows): weight
-        for rows, weight in zip(task.judged, task.agreement, strict=True)
+        for rows, weight in zip(task.answers, task.agreement, strict=True)
     }
     assert {three: float(weight) for three, weight in weights.items()} == JUDGED
 
@@ -118,7 +118,7 @@ def test_targets_and_groups_are_training_rows(tmp_path: Path) -> None:
     task = learnt(tmp_path)
     assert task.targets(CATALOG).tolist() == [0, 1, 2, 3, 4, -1]
     assert task.targets(CATALOG.select(["f", "c", "a"])).tolist() == [-1, 2, 0]
-    assert task.together().tolist() == [[0, 1, 2], [0, 1, 3], [0, 3, 4]]
+    assert task.co_batched_groups().tolist() == [[0, 1, 2], [0, 1, 3], [0, 3, 4]]
 
 
 def test_judgements_that_cancel_out_say_what_to_do(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ NAMED = "anchor_id,closer_id,farther_id,annotator_id\n"
 
 
 def weights_of(task: TripletsTask) -> dict[str, float]:
-    named = ("".join(IDS[row] for row in rows) for rows in task.judged)
+    named = ("".join(IDS[row] for row in rows) for rows in task.answers)
     return dict(zip(named, task.agreement.tolist(), strict=True))
 
 
@@ -184,7 +184,7 @@ def planted_judgements(
 
 
 def learnt_truth(task: TripletsTask, catalog: Catalog, directions: np.ndarray) -> float:
-    """Share of all questions about the tracks that free vectors, taught by `task`, answer as the truth does."""
+    """Share of all questions about the tracks that free vectors, trained by `task`, answer rightly."""
     torch.manual_seed(0)
     vectors, targets = torch.nn.Parameter(torch.randn(len(catalog), 6)), task.targets(catalog)
     optimiser = torch.optim.Adam([vectors], lr=0.03)

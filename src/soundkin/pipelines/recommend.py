@@ -23,7 +23,7 @@ from soundkin.pipelines.index import index_embeddings
 from soundkin.search.recommendations import recommend as rank
 from soundkin.search.vector_index import Index, open_index
 from soundkin.shapes import Float32
-from soundkin.tasks.folding_in import fold_in
+from soundkin.tasks.factorisation import fold_in
 
 IDS_TO_COMPARE = 5_000  # when an unknown user is asked for; looking through so many takes a tenth of a second
 

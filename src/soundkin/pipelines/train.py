@@ -11,7 +11,7 @@ from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.model_card import training_data
 from soundkin.errors import Skipped
 from soundkin.features.front_ends import identified
-from soundkin.tasks.user_side import UserSide
+from soundkin.tasks.collaborative import CollaborativeTask
 from soundkin.training.checks import check, warn_of_unused_files
 from soundkin.training.compose import compose, compose_sweep
 from soundkin.training.data import PreparedData, prepare
@@ -103,7 +103,7 @@ def _bundle(
         tasks={name: task.to_json() for name, task in module.proxy_tasks.items()},
         task_state={f"tasks.{name}": tensor for name, tensor in module.tasks.state_dict().items()},
         metrics=metrics,
-        users={name: task.users for name, task in module.proxy_tasks.items() if isinstance(task, UserSide)},
+        users={name: task.users for name, task in module.proxy_tasks.items() if isinstance(task, CollaborativeTask)},
         provenance={
             "training_data": training_data(data.train.catalog, config.catalog) | {"held_out": held_out},
             "training": {"epochs_run": epochs_run, "kept_epoch": kept_epoch, "start_kept": start_kept},

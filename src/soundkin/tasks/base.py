@@ -1,6 +1,6 @@
 """What every proxy task is: a head on the track vector, a loss masked where labels are missing, and metrics.
 
-Heads see the vector scaled to unit length, because cosine is what queries compare vectors by.
+Heads see vectors at unit length, because queries compare vectors by cosine.
 """
 
 from abc import ABC, abstractmethod
@@ -16,6 +16,11 @@ from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.config import Config, validate
 from soundkin.errors import CatalogError
+from soundkin.shapes import Float, Int
+
+Vectors = Float[Tensor, "batch embedding"]
+Rows = Int[Tensor, " batch"]  # classes, or rows of the training catalog; -1: unlabelled
+Scalar = Float[Tensor, ""]
 
 
 class TaskConfig(Config):
@@ -27,9 +32,8 @@ class TaskConfig(Config):
 class ProxyTask(nn.Module, ABC):
     """A head over track vectors. A subclass is one file; one line in `tasks/__init__.py` registers it.
 
-    `views` is how often a batch has to hold the same track, heard at different places, for the loss to say
-    anything; `columns` names the catalog's columns that it is taught, so that an evaluation can say which
-    questions are no news; `files` what it reads beside the catalog: ratings, triplets or playlists.
+    `views`: how many excerpts of a track a batch has to hold; `columns`: those of the catalog that it is
+    trained on; `files`: what it reads besides the catalog (ratings, triplets, playlists).
     """
 
     name: ClassVar[str]
@@ -45,54 +49,49 @@ class ProxyTask(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def from_sources(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> Self:
-        """A task over what `sources` say of the training tracks, which are all that is in `sources.catalog`.
-
-        Raises:
-            CatalogError: what it learns from is missing, or too little to learn from.
+    def from_sources(cls, config: Any, sources: Sources, embedding_size: int) -> Self:
+        """A task on the training tracks in `sources.catalog`; CatalogError where its labels are missing or
+        too few.
         """
 
     @classmethod
-    def files_read(cls, config: TaskConfig) -> tuple[str, ...]:
-        """What it reads beside the catalog under `config`: ratings, triplets or playlists."""
+    def check(cls, config: Any, sources: Sources, embedding_size: int) -> None:
+        """Raise what `from_sources` would, before any audio is decoded."""
+        cls.from_sources(config, sources, embedding_size)
+
+    @classmethod
+    def files_read(cls, config: Any) -> tuple[str, ...]:
+        """What it reads besides the catalog under `config`."""
         return cls.files
 
     @classmethod
-    def check(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> None:
-        """Raise what `from_sources` would: training asks before it decodes any audio."""
-        cls.from_sources(config, sources, embedding_size)
+    def without_it(cls) -> str:
+        """The last way out of a message about missing labels."""
+        return f"train without it: task.{cls.name}=null"
 
     @abstractmethod
     def targets(self, catalog: Catalog) -> Tensor:
-        """What to predict for each track, first axis tracks, in a form that also says where a label is
-        missing.
-        """
+        """The target of each track, first axis tracks, in a form that also marks a missing label."""
 
     def target_lookup(self, catalog: Catalog) -> Callable[[Tensor], Tensor]:
-        """A function of rows of the catalog, Int [batch], that gives their targets: what training keeps of
-        tracks.
-        """
+        """A function from rows of the catalog, Int [batch], to their targets."""
         targets = self.targets(catalog)
         return lambda rows: targets[rows]
 
-    @abstractmethod
     def labelled(self, targets: Tensor) -> Tensor:
-        """Bool [batch]: the rows of `targets` that say anything."""
+        """Bool [batch]: which targets hold a label."""
+        return targets >= 0
 
     @abstractmethod
     def loss(self, vectors: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss over the labelled rows of a batch; zero, with a gradient of zero, where no row is
-        labelled.
-        """
+        """Mean over the labelled rows of a batch; zero, with a gradient of zero, without any."""
 
     @abstractmethod
     def metrics(self, vectors: Tensor, targets: Tensor) -> dict[str, float]:
-        """Figures in [0, 1], higher is better, over the labelled rows; empty where no row is labelled."""
+        """Figures in [0, 1], higher is better, over the labelled rows; empty where there are none."""
 
-    def together(self) -> Tensor:
-        """Int [groups, size]: rows of the training catalog that the loss has to meet in one batch; none by
-        default.
-        """
+    def co_batched_groups(self) -> Tensor:
+        """Int [groups, size]: rows of the training catalog to meet in one batch; none by default."""
         return torch.empty(0, 1, dtype=torch.int64)
 
     def to_json(self) -> dict[str, Any]:
@@ -102,11 +101,14 @@ class ProxyTask(nn.Module, ABC):
     @classmethod
     def from_json(cls, saved: Mapping[str, Any], embedding_size: int) -> Self:
         """The task that `to_json` described, with fresh weights."""
-        return cls(cls._config_from(saved), embedding_size)
+        config = validate(cls.config_kind, saved["config"], f"task.{cls.name}")
+        build: Callable[..., Self] = cls
+        return build(config, *cls._arguments_from(saved), embedding_size)
 
     @classmethod
-    def _config_from(cls, saved: Mapping[str, Any]) -> TaskConfig:
-        return validate(cls.config_kind, saved["config"], f"task.{cls.name}")
+    def _arguments_from(cls, saved: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Arguments of the constructor between config and size."""
+        return ()
 
 
 class LabelTaskConfig(TaskConfig):
@@ -125,20 +127,15 @@ class LabelTask(ProxyTask):
         self.vocabulary = vocabulary
 
     @classmethod
-    def from_sources(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> Self:
-        """A task over the labels that the training tracks have.
-
-        Raises:
-            CatalogError: the column is missing or empty, or fewer than two labels are left to tell apart.
-        """
-        assert isinstance(config, LabelTaskConfig)
-        column, mend = cls.columns[0], f"Fill it in, or train without it: task.{cls.name}=null"
-        sources.catalog.require(column, f"the {cls.name} task learns from it. {mend}")
+    def from_sources(cls, config: LabelTaskConfig, sources: Sources, embedding_size: int) -> Self:
+        """A task over the labels of the training tracks; CatalogError where they are fewer than two."""
+        column, hint = cls.columns[0], f"Fill it in, or {cls.without_it()}"
+        sources.catalog.require(column, f"the {cls.name} task learns from it. {hint}")
         vocabulary = Vocabulary.from_values(cls.labels(sources.catalog), config.minimum_tracks)
         if len(vocabulary) < 2:
             raise CatalogError(
                 f"the training tracks hold {len(vocabulary)} {column} label(s) on at least "
-                f"{config.minimum_tracks} track(s); the {cls.name} task needs two to tell apart. {mend}"
+                f"{config.minimum_tracks} track(s); the {cls.name} task needs two to tell apart. {hint}"
             )
         return cls(config, vocabulary, embedding_size)
 
@@ -152,14 +149,8 @@ class LabelTask(ProxyTask):
         return super().to_json() | {"vocabulary": self.vocabulary.to_json()}
 
     @classmethod
-    def from_json(cls, saved: Mapping[str, Any], embedding_size: int) -> Self:
-        """The task that `to_json` described, with fresh weights."""
-        return cls(cls._config_from(saved), Vocabulary.from_json(saved["vocabulary"]), embedding_size)
-
-
-def unit_length(vectors: Tensor) -> Tensor:
-    """Rows of [batch, embedding] scaled to length 1."""
-    return nn.functional.normalize(vectors, dim=1)
+    def _arguments_from(cls, saved: Mapping[str, Any]) -> tuple[Any, ...]:
+        return (Vocabulary.from_json(saved["vocabulary"]),)
 
 
 def masked_mean(losses: Tensor, mask: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from soundkin.features.external import ExternalFrontEnd
 from soundkin.features.front_ends import takes_audio
 from soundkin.models import build_network
 from soundkin.tasks import TASKS, TaskConfig
-from soundkin.tasks.user_side import UserSide
+from soundkin.tasks.collaborative import CollaborativeTask
 from soundkin.training.held_out import LABELS, TOGETHER
 from soundkin.training.plan import FILES, Plan, chosen_tasks, files_used
 from soundkin.training.run_config import TrainConfig, TrainerConfig
@@ -153,7 +153,7 @@ def _check_watched(watched: str, chosen: Mapping[str, TaskConfig], valid: Catalo
     """Which scores there are hangs on the held-out tracks; those that no track of theirs can give are told at
     once.
     """
-    by_users = [name for name in chosen if issubclass(TASKS[name], UserSide)]
+    by_users = [name for name in chosen if issubclass(TASKS[name], CollaborativeTask)]
     labels = [label for label in LABELS if _is_shared(valid, label)]
     if len(by_users) == len(chosen):
         labels = []  # a network that learns from users alone is judged by them alone

@@ -105,7 +105,7 @@ class PatchData(pl.LightningDataModule):
             tracks_per_artist=config.data.tracks_per_artist,
             most_patches=config.data.most_patches,
             views=max(task.views for task in tasks),
-            groups=tuple(task.together().numpy() for task in tasks),
+            groups=tuple(task.co_batched_groups().numpy() for task in tasks),
             group_share=config.data.group_share,
         )
 

@@ -28,7 +28,7 @@ from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.bootstrap import FEW_GROUPS
 from soundkin.statistics.measure import Measure
 from soundkin.tasks import ProxyTask
-from soundkin.tasks.user_side import UserSide
+from soundkin.tasks.collaborative import CollaborativeTask
 from soundkin.training.data import PreparedData
 
 METRIC = "mAP@10"
@@ -146,7 +146,7 @@ def held_out_of(tasks: Mapping[str, ProxyTask], data: PreparedData) -> HeldOut:
     """What the held-out tracks are asked for: labels and listeners, or these alone where nothing else is
     learnt.
     """
-    tastes = {name: task for name, task in tasks.items() if isinstance(task, UserSide)}
+    tastes = {name: task for name, task in tasks.items() if isinstance(task, CollaborativeTask)}
     plays = {name: liked for name, task in tastes.items() if (liked := _held_out_plays(task, data)).nnz}
     held_out = HeldOut.of(data.valid.catalog, plays, {name: tastes[name].users for name in plays})
     return held_out.of_plays_alone() if len(tastes) == len(tasks) else held_out
@@ -263,7 +263,7 @@ def _group_count(measure: Measure) -> int:
     return len(np.unique(measure.groups[measure.asked]))
 
 
-def _held_out_plays(task: UserSide, data: PreparedData) -> csr_matrix:
+def _held_out_plays(task: CollaborativeTask, data: PreparedData) -> csr_matrix:
     """Which held-out tracks the task's users like, by the ratings of training and held-out tracks."""
     assert data.sources.all_tracks is not None
     wanted = {*data.train.catalog.track_ids, *data.valid.catalog.track_ids}

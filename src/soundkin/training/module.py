@@ -14,7 +14,7 @@ from soundkin.evaluation.user_rankings import Factors
 from soundkin.features.augment import AugmentConfig, augment
 from soundkin.models import TrackNetwork
 from soundkin.tasks import ProxyTask
-from soundkin.tasks.user_side import UserSide
+from soundkin.tasks.collaborative import CollaborativeTask
 from soundkin.training.batches import Batch
 from soundkin.training.conflicts import gradient_cosines
 from soundkin.training.held_out import (
@@ -151,7 +151,7 @@ class TrainingModule(pl.LightningModule):
         """By task that is watched: its users, and where it puts tracks with these vectors among them."""
         heard, found = vectors.to(self.device), {}
         for name, task in self.proxy_tasks.items():
-            if isinstance(task, UserSide) and name in self.held_out.plays:
+            if isinstance(task, CollaborativeTask) and name in self.held_out.plays:
                 both = (task.user_vectors(), task.track_vectors(heard))
                 found[name] = (both[0].float().cpu().numpy(), both[1].float().cpu().numpy())
         return found
