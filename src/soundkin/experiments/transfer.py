@@ -30,8 +30,7 @@ from soundkin.files import read_json, replacing, sha256_of, write_json
 from soundkin.pipelines.judging.compared_systems import trained_labels
 from soundkin.pipelines.judging.hearing import hear
 from soundkin.pipelines.train import TrainConfig, TrainResult, compose, train
-from soundkin.training.checks import check
-from soundkin.training.plan import Plan
+from soundkin.training.plan import Plan, check
 from soundkin.training.run_folder import differences, holds_a_run
 
 FORMAT, FORMAT_VERSION = "soundkin transfer", 1

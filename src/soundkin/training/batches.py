@@ -23,8 +23,8 @@ class Batch(TypedDict):
     """Patches [patches, mels, frames], one track's after another's; how many each track has; which track each
     is.
 
-    `rows` [tracks] are rows of the task targets. A track may stand in a batch several times, heard at other
-    places.
+    `rows` [tracks] are rows of the task targets. A track may be in a batch several times, at different
+    positions.
     """
 
     log_mel: Tensor
@@ -40,7 +40,7 @@ class EpochSteps(Sampler[tuple[int, int]]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell which epoch the next pass is."""
+        """Set the epoch of the next pass."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -51,13 +51,12 @@ class EpochSteps(Sampler[tuple[int, int]]):
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """How tracks are drawn into a batch.
+class Sampling:
+    """How tracks are drawn into a batch of about `batch_patches` patches.
 
-    `batch_patches` is about how many patches a batch holds; `most_patches` the longest run of patches that
-    stands for a track, lengths from one to it being equally likely; `views` how often a track is heard;
-    `groups` are arrays [groups, size] of rows that have to meet, and `group_share` is the share of the tracks
-    that are drawn in groups.
+    A track contributes `views` runs of 1 to `most_patches` patches, all lengths equally likely. `groups` are
+    arrays [groups, size] of rows that have to meet in one batch; `group_share` is the share of tracks drawn
+    in groups.
     """
 
     batch_patches: int
@@ -74,8 +73,8 @@ class Drawing:
         return max(2, groups, round(self.batch_patches / (self.views * (1 + self.most_patches) / 2)))
 
 
-class PatchBatches(Dataset[Batch]):
-    """Random runs of patches of training tracks, balanced over `artists`, the number of each track's lead."""
+class RandomPatches(Dataset[Batch]):
+    """Batches of random runs of patches of training tracks; `artists` numbers each track's lead artist."""
 
     def __init__(
         self,
@@ -83,23 +82,22 @@ class PatchBatches(Dataset[Batch]):
         keys: list[str],
         artists: Int[np.ndarray, " tracks"],
         patch_frames: int,
-        drawing: Drawing,
-        random_seed: int,
-        rank: int = 0,
+        sampling: Sampling,
+        seed_and_rank: tuple[int, int],
     ) -> None:
         self.cache = cache
         self.keys = keys
         self.patch_frames = patch_frames
-        self.drawing = drawing
-        self.seed = (random_seed, rank)
-        self.groups = [group for group in drawing.groups if len(group)]
+        self.sampling = sampling
+        self.seed_and_rank = seed_and_rank
+        self.groups = [group for group in sampling.groups if len(group)]
         numbers = np.unique(artists, return_inverse=True)[1]
         order = np.argsort(numbers, kind="stable")
         self.rows_of_artist = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
 
     def __getitem__(self, epoch_and_step: tuple[int, int]) -> Batch:
-        generator = np.random.default_rng((*self.seed, *epoch_and_step))
-        views = self.drawing.views
+        generator = np.random.default_rng((*self.seed_and_rank, *epoch_and_step))
+        views = self.sampling.views
         rows = self._draw_rows(generator)
         runs = [
             self._draw_run(self.cache.log_mel(self.keys[row]), view, generator)
@@ -113,13 +111,11 @@ class PatchBatches(Dataset[Batch]):
         }
 
     def _draw_rows(self, generator: np.random.Generator) -> np.ndarray:
-        """Rows of a batch: a group of each kind or more, then artists in random order and a few tracks of
-        each.
-        """
-        wanted = self.drawing.tracks
+        """One group of each kind or more, then artists in random order and a few tracks of each."""
+        wanted = self.sampling.tracks
         rows: list[int] = []
         for number, groups in enumerate(self.groups, start=1):
-            enough = wanted * self.drawing.group_share * number / len(self.groups)
+            enough = wanted * self.sampling.group_share * number / len(self.groups)
             for drawn, group in enumerate(generator.integers(len(groups), size=wanted)):
                 if drawn and len(rows) + groups.shape[1] > enough:
                     break
@@ -127,24 +123,24 @@ class PatchBatches(Dataset[Batch]):
         while len(rows) < wanted:
             for artist in generator.permutation(len(self.rows_of_artist)):
                 own = self.rows_of_artist[artist]
-                rows += generator.permutation(own)[: self.drawing.tracks_per_artist].tolist()
+                rows += generator.permutation(own)[: self.sampling.tracks_per_artist].tolist()
                 if len(rows) >= wanted:
                     break
         return np.asarray(rows[:wanted], dtype=np.int64)
 
     def _draw_run(self, log_mel: np.ndarray, view: int, generator: np.random.Generator) -> np.ndarray:
         """Patches in a row, [run, patch frames, mels], from the part of the track that is this view's."""
-        patches = int(generator.integers(1, self.drawing.most_patches + 1))
+        patches = int(generator.integers(1, self.sampling.most_patches + 1))
         patches = max(1, min(patches, len(log_mel) // self.patch_frames))
         room = max(1, len(log_mel) - patches * self.patch_frames + 1)
-        first = room * view // self.drawing.views
-        past = max(first + 1, room * (view + 1) // self.drawing.views)
+        first = room * view // self.sampling.views
+        past = max(first + 1, room * (view + 1) // self.sampling.views)
         run = cut_patch(log_mel, int(generator.integers(first, past)), patches * self.patch_frames)
         return run.reshape(patches, self.patch_frames, -1)
 
 
-class HeldOutTracks(Dataset[Batch]):
-    """Patches spread evenly over each held-out track; one item a track."""
+class EvenPatches(Dataset[Batch]):
+    """At most `most_patches` patches spread evenly over each track; one item per track."""
 
     def __init__(self, cache: MelCache, keys: list[str], patch: PatchConfig, most_patches: int) -> None:
         self.cache = cache
@@ -155,9 +151,8 @@ class HeldOutTracks(Dataset[Batch]):
     def __getitem__(self, row: int) -> Batch:
         log_mel = self.cache.log_mel(self.keys[row])
         starts = patch_starts(len(log_mel), self.patch)
-        chosen = np.unique(
-            np.linspace(0, len(starts) - 1, min(len(starts), self.most_patches)).round().astype(int)
-        )
+        places = np.linspace(0, len(starts) - 1, min(len(starts), self.most_patches))
+        chosen = np.unique(places.round().astype(int))
         patches = [cut_patch(log_mel, starts[number], self.patch.frames) for number in chosen]
         return {
             "log_mel": to_network_input(np.stack(patches)),
@@ -170,9 +165,7 @@ class HeldOutTracks(Dataset[Batch]):
 
 
 def cut_patch(log_mel: np.ndarray, start: int, patch_frames: int) -> np.ndarray:
-    """The patch that begins at frame `start`; a track shorter than a patch is played again from its
-    beginning.
-    """
+    """The patch that begins at frame `start`; a track shorter than a patch is repeated from its beginning."""
     if len(log_mel) < patch_frames:
         log_mel = np.resize(log_mel, (patch_frames, log_mel.shape[1]))
     return log_mel[start : start + patch_frames]

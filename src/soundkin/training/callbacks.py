@@ -1,4 +1,4 @@
-"""What happens around the steps: the history on disk, one progress bar, and stopping that survives a resume."""
+"""What happens around the steps: history on disk, one progress bar, stopping that survives a resume."""
 
 import csv
 import time
@@ -7,14 +7,13 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from tqdm import tqdm
 
 from soundkin.files import replacing
 from soundkin.progress import progress_bar
 
 
 class History(Callback):
-    """One row an epoch, in `metrics.csv` and in the checkpoint, so that a resumed run keeps its past."""
+    """One row per epoch, in `metrics.csv` and in the checkpoint, so that a resumed run keeps its past."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,14 +27,12 @@ class History(Callback):
         self._waiting_seconds = 0.0
         self._epoch_began = self._step_ended = time.perf_counter()
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, _: int
-    ) -> None:
+    def on_train_batch_start(self, *_: Any) -> None:
         """Count the time since the last step as waiting for data."""
         self._waiting_seconds += time.perf_counter() - self._step_ended
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Remember when the step ended."""
+        """Note when the step ended."""
         self._step_ended = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -46,15 +43,10 @@ class History(Callback):
         row |= {"seconds": seconds, "data_wait_share": self._waiting_seconds / max(seconds, 1e-9)}
         self.rows.append(row)
         if trainer.is_global_zero:
-            self._write()
+            self.write()
 
-    def write_start(self, scores: dict[str, float]) -> dict[str, float]:
-        """The one row of a run without epochs: step 0."""
-        self.rows = [{"step": 0.0, **scores}]
-        self._write()
-        return self.rows[0]
-
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write all rows, with the columns of any."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         with replacing(self.path, "w") as file:
             writer = csv.DictWriter(file, columns)
@@ -78,7 +70,7 @@ def _is_candidate(pl_module: pl.LightningModule) -> bool:
 
 
 class KeepBest(ModelCheckpoint):
-    """Keeps the weights that do best on held-out tracks."""
+    """Keeps the weights of the best selection score."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Consider the epoch."""
@@ -87,7 +79,7 @@ class KeepBest(ModelCheckpoint):
 
 
 class StopWhenNoBetter(EarlyStopping):
-    """Early stopping on held-out tracks that stays stopped when a finished run is resumed."""
+    """Early stopping that stays stopped when a finished run is resumed."""
 
     @property
     def out_of_patience(self) -> bool:
@@ -105,15 +97,14 @@ class StopWhenNoBetter(EarlyStopping):
             super().on_train_epoch_end(trainer, pl_module)
 
 
-class EpochProgress(Callback):
-    """A bar on stderr: one tick a step, and the held-out score that is watched."""
+class RunProgress(Callback):
+    """One bar for the run on stderr: a tick per step, the loss and the held-out score behind it."""
 
-    def __init__(self, watched: str) -> None:
-        self.watched = watched
-        self._bar: tqdm[Any] | None = None
+    def __init__(self, score: str) -> None:
+        self.labels = {"train/loss": "loss", f"valid/{score}": f"held-out {score}"}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the bar where the run stands."""
+        """Open the bar at the step that the run goes on from."""
         self._bar = progress_bar(
             description="training",
             total=int(trainer.estimated_stepping_batches),
@@ -124,25 +115,19 @@ class EpochProgress(Callback):
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Tick."""
-        if self._bar is not None:
-            self._bar.update()
+        self._bar.update()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the epoch's figures behind the bar."""
-        if self._bar is not None:
-            shown = {"epoch": f"{trainer.current_epoch + 1}/{trainer.max_epochs}"}
-            for name, label in (
-                ("train/loss", "loss"),
-                (f"valid/{self.watched}", f"held-out {self.watched}"),
-            ):
-                if name in trainer.callback_metrics:
-                    shown[label] = f"{float(trainer.callback_metrics[name]):.3f}"
-            self._bar.set_postfix(shown, refresh=False)
+        figures = {"epoch": f"{trainer.current_epoch + 1}/{trainer.max_epochs}"}
+        for name, label in self.labels.items():
+            if name in trainer.callback_metrics:
+                figures[label] = f"{float(trainer.callback_metrics[name]):.3f}"
+        self._bar.set_postfix(figures, refresh=False)
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_end(self, *_: Any) -> None:
         """Close the bar, full: of a run that stopped early, no more steps were left to do."""
-        if self._bar is not None:
-            if self._bar.total and self._bar.n < self._bar.total:
-                self._bar.set_description("training, stopped early", refresh=False)
-                self._bar.total = self._bar.n
-            self._bar.close()
+        if self._bar.total and self._bar.n < self._bar.total:
+            self._bar.set_description("training, stopped early", refresh=False)
+            self._bar.total = self._bar.n
+        self._bar.close()

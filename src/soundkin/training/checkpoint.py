@@ -1,4 +1,4 @@
-"""Checkpoints that a kill cannot harm: written beside their place, synced, renamed into it.
+"""Checkpoints that a kill cannot harm: written next to their place, synced, renamed into it.
 
 Lightning's own save writes to TMPDIR and moves; where that is another file system, a kill in the move leaves
 the last good checkpoint at zero bytes.
@@ -25,24 +25,11 @@ class CrashSafeCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Read what `save_checkpoint` wrote.
-
-        Raises:
-            ArtefactError: the file is not a checkpoint of ours.
-        """
-        return read_checkpoint(Path(path), map_location)
-
-
-def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """The content of a checkpoint file.
-
-    Raises:
-        ArtefactError: the file is not a checkpoint of ours.
-    """
-    try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
-    except Exception as error:  # whatever a damaged zip or pickle makes torch raise
-        raise ArtefactError(
-            f"checkpoint {path} is corrupt ({type(error).__name__}). Remove it to start this run from the beginning."
-        ) from error
-    return checkpoint
+        """The content of a checkpoint file; ArtefactError where it is none of ours."""
+        try:
+            return dict(torch.load(path, map_location=map_location, weights_only=True))
+        except Exception as error:  # whatever a damaged zip or pickle makes torch raise
+            raise ArtefactError(
+                f"checkpoint {path} is corrupt ({type(error).__name__}). Remove it to start this run from "
+                "the beginning."
+            ) from error

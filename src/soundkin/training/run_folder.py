@@ -11,16 +11,20 @@ that there is nothing to lose, and a start that failed does not stand in the way
 """
 
 import os
+import platform
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
 
 from soundkin.catalog.lyric_texts import lyrics_of
@@ -38,21 +42,24 @@ from soundkin.files import (
     sha256_of_text,
     write_json,
 )
-from soundkin.training.environment import environment
 from soundkin.training.plan import Plan, files_used
 from soundkin.training.run_config import TrainConfig
 
 FINISHED = "finished.json"
-FOUND_IN_THE_FILE = ("features.sha256:", "features.size:")  # inputs rather than settings
-MEND = (
+READ_FROM_THE_FILE = ("features.sha256:", "features.size:")  # inputs rather than settings
+HINT = (
     "Choose another run_dir, or remove that folder; `soundkin train --again` trains anew in it, "
     "with tracks split as before."
 )
+PACKAGES = (
+    "soundkin", "torch", "torchaudio", "pytorch-lightning", "hydra-core", "numpy", "soundfile", "av",
+    "onnxruntime",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run learns from: a hash of each column of the catalog and of each file, by the key of the
+    """What a run is trained on: a hash of each column of the catalog and of each file, by the key of the
     config.
     """
 
@@ -60,19 +67,16 @@ class Inputs:
     files: dict[str, str]
 
     @classmethod
-    def of(cls, config: TrainConfig, catalog: Catalog) -> "Inputs":
+    def from_files(cls, config: TrainConfig, catalog: Catalog) -> "Inputs":
         """As the files are now; one that is not there has no hash."""
-        columns = {str(name): _sha256_of_cells(catalog.frame[name]) for name in catalog.frame}
+        cells = {str(name): catalog.frame[name].astype("string").fillna("") for name in catalog.frame}
+        columns = {name: sha256_of_text("\0".join(column.tolist())) for name, column in cells.items()}
         files = {key: sha256_of(path) for key, path in files_used(config).items() if path.is_file()}
         if isinstance(config.features, ExternalFrontEnd):
             files["features.path"] = config.features.sha256 or ""
         if config.model.lyrics:
             files["lyrics"] = sha256_of_text("\0".join(lyrics_of(catalog)))
         return cls(columns, files)
-
-
-def _sha256_of_cells(column: "pd.Series[Any]") -> str:
-    return sha256_of_text("\0".join(column.astype("string").fillna("").tolist()))
 
 
 class RunFolder:
@@ -82,39 +86,30 @@ class RunFolder:
         self.config = config
         self.catalog = catalog
         self.path = config.run_dir
+        self.model = self.path / "model"
 
     @cached_property
     def inputs(self) -> Inputs:
-        """What the run learns from."""
-        return Inputs.of(self.config, self.catalog)
-
-    @property
-    def model(self) -> Path:
-        """Where the bundle is, or will be."""
-        return self.path / "model"
+        """What the run is trained on."""
+        return Inputs.from_files(self.config, self.catalog)
 
     def finished(self) -> dict[str, float] | None:
         """The model's figures, if it is whole."""
-        bundle, is_of_an_earlier_soundkin = (
-            self.model / "config.json",
-            not (self.path / "inputs.json").exists(),
-        )
-        if not bundle.exists() or not (is_finished(self.path) or is_of_an_earlier_soundkin):
+        bundle, before_inputs = self.model / "config.json", not (self.path / "inputs.json").exists()
+        if not bundle.exists() or not (is_finished(self.path) or before_inputs):
             return None
         metrics: dict[str, float] = read_json(bundle)["metrics"]
         return metrics
 
     def finish(self, metrics: Mapping[str, float]) -> None:
-        """Say that the model is whole."""
+        """Record that the model is whole."""
         write_json(self.path / FINISHED, {"metrics": metrics})
 
     def skipped(self) -> list[Skipped]:
         """The files that the run left out."""
         path = self.path / "skipped.csv"
-        if not path.exists():
-            return []
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return [Skipped(path, reason) for path, reason in zip(rows["path"], rows["reason"], strict=True)]
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else pd.DataFrame()
+        return [Skipped(row["path"], row["reason"]) for row in rows.to_dict("records")]
 
     def plan(self) -> Plan:
         """The tracks, divided by the rule of the folder's first start while the config's split settings are
@@ -134,64 +129,58 @@ class RunFolder:
         return Plan(self.config, self.catalog, rule, np.array(rule.assign(self.catalog), dtype=object))
 
     def refuse_another(self) -> None:
-        """Raise ConfigError where the folder holds a run of another config, or one that learnt from other
-        inputs.
-        """
+        """Raise ConfigError where the folder holds a run of another config or on other inputs."""
         path = self.path / "config.yaml"
         if not (path.exists() and holds_a_run(self.path)):
             return
         before = validate(TrainConfig, yaml.safe_load(path.read_text(encoding="utf-8")) or {}, str(path))
         differing = differences(before.model_dump(mode="json"), self.config.model_dump(mode="json"))
-        if any(not line.startswith(FOUND_IN_THE_FILE) for line in differing):
-            raise ConfigError(
-                f"run_dir={self.path} holds a run of another config ({in_short(differing)}). {MEND}"
-            )
+        if any(not line.startswith(READ_FROM_THE_FILE) for line in differing):
+            more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
+            lines = "; ".join(differing[:3]) + more
+            raise ConfigError(f"run_dir={self.path} holds a run of another config ({lines}). {HINT}")
         if changed := self._changed_inputs():
             raise ConfigError(
                 f"run_dir={self.path}: its model was trained on other tracks or ratings than these. "
-                f"Now {'; '.join(changed)}. {MEND}"
+                f"Now {'; '.join(changed)}. {HINT}"
             )
 
     def _changed_inputs(self) -> list[str]:
         path = self.path / "inputs.json"
-        if not path.exists():
-            return [f"{self.catalog.source} has other content"] if self._is_of_another_catalog() else []
+        if not path.exists():  # of an earlier soundkin, which kept no inputs; its model knows the catalog
+            bundle = self.model / "config.json"
+            known = read_json(bundle)["provenance"].get("training_data", {}) if bundle.exists() else {}
+            is_another = known.get("catalog_sha256") not in (None, sha256_of(self.config.catalog))
+            return [f"{self.catalog.source} has other content"] if is_another else []
         before = Inputs(**read_json(path))
-        changed = (
-            [] if before.columns == self.inputs.columns else [self._changes_of_the_catalog(before.columns)]
-        )
+        changed = []
+        if before.columns != self.inputs.columns:
+            changed.append(f"{self.catalog.source} has {self._catalog_changes(before.columns)}")
         for key in dict.fromkeys([*before.files, *self.inputs.files]):
-            then, now = before.files.get(key), self.inputs.files.get(key)
-            if then != now:
+            now = self.inputs.files.get(key)
+            if before.files.get(key) != now:
                 named = f"{key}={files_used(self.config)[key]}" if key in files_used(self.config) else key
                 changed.append(f"{named} {'is gone' if now is None else 'has other content'}")
         return changed
 
-    def _is_of_another_catalog(self) -> bool:
-        """Whether a model says so, of a run by an earlier soundkin, which kept no inputs."""
-        bundle = self.model / "config.json"
-        known = read_json(bundle)["provenance"].get("training_data", {}) if bundle.exists() else {}
-        return known.get("catalog_sha256") not in (None, sha256_of(self.config.catalog))
-
-    def _changes_of_the_catalog(self, before: Mapping[str, str]) -> str:
+    def _catalog_changes(self, before: Mapping[str, str]) -> str:
         known = pd.read_csv(self.path / "tracks.csv", usecols=["track_id"], dtype=str, keep_default_na=False)
         then, now = set(known["track_id"]), set(self.catalog.track_ids)
         counts = [f"{len(ids)} {what}" for ids, what in ((now - then, "new"), (then - now, "gone")) if ids]
         if counts:
-            return f"{self.catalog.source} has {len(now)} tracks instead of {len(then)} ({', '.join(counts)})"
-        if before["track_id"] != self.inputs.columns["track_id"]:
-            return f"{self.catalog.source} has its rows in another order"
-        names = [name for name in dict.fromkeys([*before, *self.inputs.columns])
-                 if before.get(name) != self.inputs.columns.get(name)]  # fmt: skip
-        return f"{self.catalog.source} has other values in {', '.join(names)}"
+            return f"{len(now)} tracks instead of {len(then)} ({', '.join(counts)})"
+        columns = self.inputs.columns
+        if before["track_id"] != columns["track_id"]:
+            return "its rows in another order"
+        changed = [name for name in {**before, **columns} if before.get(name) != columns.get(name)]
+        return f"other values in {', '.join(changed)}"
 
     @contextmanager
     def claimed(self, rule: SplitRule, again: bool) -> Iterator[None]:
         """Keep other runs out, and write down what this one is; with `again`, forget the one before but for
         its model.
 
-        Raises:
-            OutputError: the folder cannot be written, or another run is at work in it.
+        Raises OutputError where the folder cannot be written, or another run is at work in it.
         """
         with explaining_output(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -212,7 +201,7 @@ class RunFolder:
         with replacing(self.path / "config.yaml", "w") as file:
             yaml.safe_dump(self.config.model_dump(mode="json"), file, sort_keys=False, allow_unicode=True)
         write_json(self.path / "environment.json", environment())
-        write_json(self.path / "inputs.json", {"columns": self.inputs.columns, "files": self.inputs.files})
+        write_json(self.path / "inputs.json", asdict(self.inputs))
         write_json(self.path / "split.json", rule.model_dump(mode="json"))
 
 
@@ -233,11 +222,23 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
         return [
             line for key in keys for line in differences(before.get(key), after.get(key), f"{path}.{key}")
         ]
-    said = ["not set" if value is None else str(value) for value in (before, after)]
-    return [] if before == after else [f"{path.removeprefix('.')}: {said[0]} -> {said[1]}"]
+    then, now = ("not set" if value is None else str(value) for value in (before, after))
+    return [] if before == after else [f"{path.removeprefix('.')}: {then} -> {now}"]
 
 
-def in_short(lines: list[str], most: int = 3) -> str:
-    """The first lines, and how many more there are."""
-    more = f"; and {len(lines) - most} more" if len(lines) > most else ""
-    return "; ".join(lines[:most]) + more
+def environment() -> dict[str, Any]:
+    """The versions and the machine that a model comes about on."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpu_threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
