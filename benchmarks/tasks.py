@@ -23,8 +23,8 @@ from soundkin.corpus.synthesise import synthesise
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose
 from soundkin.tasks import TASKS, ProxyTask
-from soundkin.training.data import PatchData, prepare
-from soundkin.training.fit import build_module
+from soundkin.training.data import prepare
+from soundkin.training.module import TrainingModule
 from soundkin.training.run_config import TrainConfig
 from soundkin.training.run_folder import RunFolder
 
@@ -39,8 +39,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = run_with_everything(Path(folder))
         data = prepare(RunFolder(config, read_catalog(config.catalog)).plan())
-        module = build_module(config, data)
-        sampling = replace(PatchData(data, config, module.proxy_tasks).sampling, views=2)
+        module = TrainingModule(config, data)
+        sampling = replace(module.sampling, views=2)
         print(f"{'trunk, one step (ms)':<34}", end="", flush=True)
         log_mel = torch.randn(sampling.tracks * 2, config.features.mel_bands, config.patch.frames)
         lengths = torch.ones(len(log_mel), dtype=torch.int64)

@@ -1,5 +1,4 @@
-"""Album: tracks of one album share a time, a studio and a mood, which is narrower than what an artist's
-tracks share.
+"""Album: tracks of one album share a time, a studio and a mood.
 
 An album is its title and lead artist together (many artists have a `Greatest Hits`): a track of a compilation
 counts as the album of its own artist, and is unlabelled where it is that artist's only track there.

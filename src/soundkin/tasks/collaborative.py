@@ -28,9 +28,9 @@ class CollaborativeTask(ProxyTask):
     """Users and tracks in one space: user . track is the predicted preference.
 
     `users` holds the ids of the rows of `user_vectors`. They are personal, and many: `to_json` leaves them
-    out, and a task from a bundle has none until whoever keeps them puts them back. Buffers are for training
-    only: no bundle holds them. Targets are numbers of tracks in `trained_tracks`; `first_listener` [tracks +
-    1], `listeners` and `confidence` [pairs] are the sparse rows of the users of each.
+    out, and a task from a bundle has none until they are put back. Buffers are for training, and in no
+    bundle. Targets are numbers of `trained_tracks`; `first_listener` [tracks + 1], `listeners` and
+    `confidence` [pairs] are sparse rows.
     """
 
     files = ("ratings",)

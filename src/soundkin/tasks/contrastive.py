@@ -1,9 +1,9 @@
 """Contrastive: two excerpts of one track sound more alike than other tracks do, which needs no label at all.
 
 T. Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations" (2020), eq. 1
-(NT-Xent), on the vector itself rather than on a projection of it, since the vector is what queries compare.
-With `positives=artist` tracks that share an artist are positives too, with `positives=playlist` those that
-share a playlist (P. Khosla et al., "Supervised Contrastive Learning", 2020, eq. 2).
+(NT-Xent), on the vector that queries compare rather than on a projection. With `positives=artist` or
+`playlist`, tracks that share one are positives too (P. Khosla et al., "Supervised Contrastive Learning",
+2020, eq. 2).
 """
 
 from typing import Literal, Self

@@ -1,9 +1,7 @@
 """Weighted matrix factorisation by alternating least squares: Y. Hu, Y. Koren, C. Volinsky, "Collaborative
-Filtering for Implicit Feedback Datasets" (2008), with the conjugate gradients of G. Takács et al. (2011),
-both in `implicit`.
+Filtering for Implicit Feedback Datasets" (2008), with the conjugate gradients of G. Takács et al. (2011).
 
-It minimises sum over all users and tracks of c_ui (p_ui - x_u . y_i)^2 + regularisation (sum |x_u|^2 + sum
-|y_i|^2).
+It minimises sum over all users and tracks of c_ui (p_ui - x_u . y_i)^2 + regularisation (|x_u|^2 + |y_i|^2).
 """
 
 from typing import NamedTuple
@@ -31,8 +29,7 @@ def factorise(
     """Factors of the users and tracks in `confidence` [users, tracks], signed as `Interactions` has it.
 
     The same numbers give the same factors, bit for bit, whatever the number of threads. The last half-step,
-    from users to tracks, is solved exactly: the tracks' factors are y_i = (X' C_i X + regularisation I)^-1 X'
-    C_i p_i.
+    from users to tracks, is solved exactly.
     """
     import threadpoolctl
     from implicit.cpu.als import AlternatingLeastSquares  # half a second that only training should wait for
@@ -54,13 +51,11 @@ def fold_in(
     confidence: Float[np.ndarray, " known"],
     regularisation: float,
 ) -> Float32[np.ndarray, " factors"]:
-    """The factors of one more user (or track), given those of the tracks (or users): the half-step of Hu et
-    al.
+    """The factors of one more user (or track), given those of the tracks (or users): a half-step of Hu et al.
 
-    x = (Y' C Y + regularisation I)^-1 Y' C p, with Y = `factors`. `rows` of Y are those of which something is
-    known; `confidence` is signed as `Interactions` has it: above 0 for a positive, below 0 for a dislike. All
-    other rows count as dislikes of confidence 1. Where regularisation is 0 and there are fewer rows than
-    factors, it is the shortest solution.
+    x = (Y' C Y + regularisation I)^-1 Y' C p, with Y = `factors`, of which `rows` are known; `confidence` is
+    signed as `Interactions` has it. Unknown rows count as dislikes of confidence 1. Without regularisation,
+    of many solutions the shortest.
     """
     known = np.asarray(factors[rows], np.float64)
     surer = np.abs(confidence)[:, None] - 1

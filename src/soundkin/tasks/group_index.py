@@ -64,8 +64,8 @@ class GroupIndex:
     def shared(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch batch"]:
         """Sum over the groups that two tracks share of 1 / (other members of the group); 0 for a row of -1.
 
-        It is how likely a walk from one track over a group of it, drawn evenly, to another member, drawn
-        evenly, ends at the other track, times how many groups the first is in.
+        It is how likely a walk over a random group of the first track to a random other member ends at the
+        second track, times how many groups the first is in.
         """
         known = rows.cpu().numpy()
         chosen = self._table[known[known >= 0]]

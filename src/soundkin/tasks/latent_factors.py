@@ -1,13 +1,9 @@
-"""Latent factors: matrix factorisation places a track among users, and the network learns to predict that
-place.
+"""Latent factors: matrix factorisation places a track among users, and the network predicts that place.
 
 A. van den Oord, S. Dieleman, B. Schrauwen, "Deep content-based music recommendation" (2013): `mse` and `wpe`.
 S. Dieleman, "Recommending music on Spotify with deep learning" (2014): `mse_unit`; at unit length a track's
 factors say nothing of its popularity, and a track of one listener weighs as much as a hit: hence
-`minimum_listeners`. The prediction too is brought to unit length before users are ranked for: its length only
-tells how sure the network is.
-
-Every loss is divided by what it costs to predict nothing, so that 1 means that for each of them.
+`minimum_listeners`. Every loss is divided by what it costs to predict nothing.
 """
 
 from typing import Any, Literal, Self, cast
@@ -62,10 +58,7 @@ class LatentFactorsTask(CollaborativeTask):
 
     @classmethod
     def from_sources(cls, config: LatentFactorsConfig, sources: Sources, embedding_size: int) -> Self:
-        """A task over the factors of the training tracks that enough users like.
-
-        Raises ConfigError where the regularisation leaves nothing of the factors.
-        """
+        """A task over the factors of the training tracks that enough users like."""
         interactions, enough = cls._interactions(config, sources)
         factors = factorise(
             interactions.confidence,
@@ -124,11 +117,10 @@ class LatentFactorsTask(CollaborativeTask):
 
     @typechecked
     def prediction_errors(self, predicted: TrackFactors, rows: Rows) -> Float[Tensor, " batch"]:
-        """Sum over all users of c_ui (p_ui - x_u . y'_i)^2 for each track of a batch, in memory for batch *
-        factors^2.
+        """Sum over all users of c_ui (p_ui - x_u . y'_i)^2 for each track, in memory for batch * factors^2.
 
-        X' C_i X = X' X + the sum over those who heard track i of (c_ui - 1) x_u x_u'. As Hu, Koren & Volinsky
-        found, only that sum differs between tracks; it makes the error a quadratic form in y'_i.
+        X' C_i X = X' X + the sum over the listeners of track i of (c_ui - 1) x_u x_u': as Hu, Koren &
+        Volinsky found, only that sum differs between tracks. The error is a quadratic form in y'_i.
         """
         curvature, slope, constant = self._quadratic_forms(rows)
         along = torch.einsum("bf,bfg->bg", predicted, curvature) - 2 * slope

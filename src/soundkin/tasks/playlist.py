@@ -1,19 +1,15 @@
 """Playlists: tracks that people put together should be near, as far as more than their popularity explains
 it.
 
-Each track picks the members of its playlists out of the batch's other tracks with a playlist. A softmax over
-one direction per playlist would not do: a track is in many playlists, and which of them a listener made says
-little.
-
 Two tracks that share a playlist count by their smoothed pointwise mutual information: how often a walk over a
 playlist leads from one to the other, divided by the other's popularity to the power `popularity_discount` (O.
 Levy, Y. Goldberg, I. Dagan, "Improving Distributional Similarity with Lessons Learned from Word Embeddings",
-2015, where 0.75 did best). So a playlist of thousands says little of any two of its tracks, and a hit in
-every playlist pulls none.
+2015, where 0.75 did best). So a playlist of thousands says little of any two of its tracks, and a hit pulls
+none.
 
-The softmax is not corrected for how often a track is drawn (as in X. Yi et al., "Sampling-Bias-Corrected
-Neural Modeling for Large Corpus Item Recommendations", 2019): the correction would bring back how popular a
-track is, which cannot be heard, and a cosine has nowhere to put it but in hubs.
+The softmax is not corrected for how often a track is drawn (X. Yi et al., "Sampling-Bias-Corrected Neural
+Modeling for Large Corpus Item Recommendations", 2019): that would bring back a track's popularity, which
+cannot be heard.
 """
 
 from typing import Self

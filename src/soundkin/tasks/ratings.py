@@ -1,12 +1,11 @@
-"""Ratings, end to end: a vector per user is trained together with the network, towards the tracks that the
-user likes.
+"""Ratings, end to end: user vectors are trained with the network, towards the tracks that the users like.
 
 BPR: S. Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback" (2009). Sampled softmax: X.
 Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations" (2019).
 
-Tracks are at unit length here and have no popularity of their own: a hit must not pull the sound of its like
-along, and a new track's popularity is not known. Since a batch draws tracks, and then a user who likes each,
-a track liked by thousands is drawn no more often than one liked by five.
+Tracks are at unit length and have no popularity of their own: a hit must not pull the sound of its like
+along. Batches draw tracks, and then a user who likes each, so that a hit is drawn no more often than another
+track.
 """
 
 from typing import Any, Literal, Self, cast
@@ -173,10 +172,6 @@ def softmax_losses(scores: Scores, negatives: Negatives, log_frequency: Losses) 
 
 
 def log_artist_frequency(catalog: Catalog) -> Tensor:
-    """Log of how often a batch holds each track [tracks], up to a constant, where batches draw artists
-    evenly.
-
-    The tracks of a lead artist share the artist's draws; a track by nobody known is its own artist.
-    """
+    """Log of how often a batch that draws artists evenly holds each track [tracks], up to a constant."""
     groups = torch.from_numpy(catalog.artists.groups)
     return -torch.bincount(groups)[groups].float().log()

@@ -1,13 +1,9 @@
 """Tags: whatever people write about a track; a tag that is there says yes, an absent one says little.
 
-Nobody thinks of every tag: counted like a stated no, as in binary cross-entropy, the wrong noes outnumber the
-yeses and have the largest gradients. Here an absent tag that is thought unlikely costs nothing, one thought
-somewhat likely costs little, and one that the network is sure of has a vanishing gradient: it is taken for
-forgotten rather than for wrong.
-
-E. Ben-Baruch, T. Ridnik et al., "Asymmetric Loss For Multi-Label Classification" (2020), with the yeses
-unfocused, as its authors recommend; `absent_focus=0 absent_shift=0` is binary cross-entropy. A track without
-any tag is unknown.
+Nobody thinks of every tag. So an absent tag that is thought unlikely costs nothing, and one that the network
+is sure of has a vanishing gradient: it is taken for forgotten rather than for wrong. E. Ben-Baruch, T. Ridnik
+et al., "Asymmetric Loss For Multi-Label Classification" (2020), with the yeses unfocused, as its authors
+recommend; `absent_focus=0 absent_shift=0` is binary cross-entropy. A track without any tag is unknown.
 """
 
 import torch

@@ -5,18 +5,15 @@ There is no head, so that queries follow the answers rather than a metric that i
 
 - `softmax`: how likely the closer track is chosen (L. van der Maaten and K. Weinberger, "Stochastic triplet
   embedding", 2012, with cosines over a temperature).
-- `odd_one_out`: how likely the farther track is picked as the odd one of the three, for files made from such
-  choices (M. Hebart et al., "Revealing the multidimensional mental representations of natural objects
-  underlying human similarity judgements", 2020).
+- `odd_one_out`: how likely the farther track is picked as the odd one of the three (M. Hebart et al.,
+  "Revealing the multidimensional mental representations of natural objects", 2020).
 - `margin`: the closer track has to be nearer by a margin (M. Schultz and T. Joachims, "Learning a distance
   metric from relative comparisons", 2003).
 
-People may disagree, and some are right more often than others. With `annotators: weigh`, the likelier answer
-to a question counts by how much likelier its votes make it than its contrary, each vote by its annotator's
-reliability (`catalog/annotators.py`); the other answer does not count. With `alike`, and where no annotator
-is named, an answer counts by its share of the votes on its question, so that every question counts once.
-
-A track with several rows in a batch counts by the mean direction of its vectors.
+With `annotators: weigh`, the likelier answer to a question counts by how much likelier than its contrary the
+reliability of those who gave them makes it (`catalog/annotators.py`); the other answer does not count. With
+`alike`, and where no annotator is named, an answer counts by its share of the votes on its question. A track
+with several rows in a batch counts by the mean direction of its vectors.
 """
 
 from collections.abc import Sequence

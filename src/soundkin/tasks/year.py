@@ -1,14 +1,11 @@
 """Year: how a recording sounds gives its time away, and near years sound more alike than far ones.
 
-Each period has a direction of its own, and a track's target is spread over the periods by how far in years it
-is from each: R. Diaz and A. Marathe, "Soft Labels for Ordinal Regression" (2019), with absolute years as the
-distance. The usual cumulative thresholds (as in W. Cao, V. Mirjalili, S. Raschka, "Rank consistent ordinal
-regression for neural networks", 2020) order all tracks along one direction; in a space where cosine counts,
-the 1960s would then differ from the 1980s in the very way in which the 1980s differ from the 2000s. Soft
-targets keep the order, since what is off by more years costs more, and let every period sound like itself.
-
-Periods are centred on quantiles of the training years, so that they are narrow where music is plentiful. A
-year outside the training years belongs to the first or the last of them.
+A softmax over one direction per period, with targets spread over the periods by their distance in years: R.
+Diaz and A. Marathe, "Soft Labels for Ordinal Regression" (2019). Cumulative thresholds (W. Cao, V. Mirjalili,
+S. Raschka, "Rank consistent ordinal regression for neural networks", 2020) would order all tracks along a
+single direction, in a space where cosine counts. Periods are centred on quantiles of the training years, so
+that they are narrow where music is plentiful; a year outside the training years belongs to the first or the
+last of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +39,7 @@ class YearConfig(TaskConfig):
 
 
 class YearTask(ProxyTask):
-    """Softmax over one direction per period, with targets spread over the periods near a track's year."""
+    """Softmax over one direction per period."""
 
     name = "year"
     columns = ("year",)
@@ -90,8 +87,8 @@ class YearTask(ProxyTask):
 
     @typechecked
     def metrics(self, vectors: Vectors, targets: Years) -> dict[str, float]:
-        """`near`: share of tracks placed within ten years. `order`: share of pairs of unlike years in the
-        right order.
+        """`near`: share of tracks within ten years; `order`: share of pairs of unlike years in the right
+        order.
 
         A track is placed at the mean of the periods' centres, each as likely as the network thinks.
         """

@@ -73,25 +73,20 @@ class Sampling:
         return max(2, groups, round(self.batch_patches / (self.views * (1 + self.most_patches) / 2)))
 
 
+@dataclass
 class RandomPatches(Dataset[Batch]):
     """Batches of random runs of patches of training tracks; `artists` numbers each track's lead artist."""
 
-    def __init__(
-        self,
-        cache: MelCache,
-        keys: list[str],
-        artists: Int[np.ndarray, " tracks"],
-        patch_frames: int,
-        sampling: Sampling,
-        seed_and_rank: tuple[int, int],
-    ) -> None:
-        self.cache = cache
-        self.keys = keys
-        self.patch_frames = patch_frames
-        self.sampling = sampling
-        self.seed_and_rank = seed_and_rank
-        self.groups = [group for group in sampling.groups if len(group)]
-        numbers = np.unique(artists, return_inverse=True)[1]
+    cache: MelCache
+    keys: list[str]
+    artists: Int[np.ndarray, " tracks"]
+    patch_frames: int
+    sampling: Sampling
+    seed_and_rank: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        self.groups = [group for group in self.sampling.groups if len(group)]
+        numbers = np.unique(self.artists, return_inverse=True)[1]
         order = np.argsort(numbers, kind="stable")
         self.rows_of_artist = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
 
@@ -139,14 +134,14 @@ class RandomPatches(Dataset[Batch]):
         return run.reshape(patches, self.patch_frames, -1)
 
 
+@dataclass
 class EvenPatches(Dataset[Batch]):
     """At most `most_patches` patches spread evenly over each track; one item per track."""
 
-    def __init__(self, cache: MelCache, keys: list[str], patch: PatchConfig, most_patches: int) -> None:
-        self.cache = cache
-        self.keys = keys
-        self.patch = patch
-        self.most_patches = most_patches
+    cache: MelCache
+    keys: list[str]
+    patch: PatchConfig
+    most_patches: int
 
     def __getitem__(self, row: int) -> Batch:
         log_mel = self.cache.log_mel(self.keys[row])

@@ -10,7 +10,6 @@ import difflib
 import re
 import typing
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +19,7 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from soundkin.config import Config, nearest, validate
@@ -125,9 +124,19 @@ class _Overrides:
     def compose(self, words: Sequence[str]) -> TrainConfig:
         """The typed config of one run."""
         _register_defaults()
-        with self._explaining(), hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
-            config = hydra.compose("train", list(words))
-        values = self._restore(_resolved(config))
+        try:
+            with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+                config = hydra.compose("train", list(words))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(self._explained(str(error))) from error
+        try:
+            resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        except OmegaConfBaseException as error:
+            problem = ": its ${...} names no key of the config. Name one, or write a value."
+            if isinstance(error, MissingMandatoryValue):
+                problem = f" is missing. Give it as {error.full_key}=VALUE."
+            raise ConfigError(f"config key {error.full_key}{problem}") from error
+        values = self._restore(resolved)
         values["task"] = {name: task for name, task in values["task"].items() if _is_chosen(name, task)}
         return validate(TrainConfig, values)
 
@@ -163,21 +172,15 @@ class _Overrides:
                 values = values.replace(mark, text)
         return values
 
-    @contextmanager
-    def _explaining(self) -> Iterator[None]:
-        """Turn Hydra's complaints into ours, with the nearest right key or choice."""
-        try:
-            yield
-        except (HydraException, OmegaConfBaseException) as error:
-            text = str(error)
-            answer = f"config {' '.join(self.given)}: this does not go together. Try it with less.{SEE_HELP}"
-            if choice := re.search(r"Could not (?:find|load) '([^'/]+)/([^']+)'", text):
-                answer = _unknown_choice(*choice.groups())
-            elif key := re.search(r"Could not (?:override|delete from config\.) '([^']+)'", text):
-                answer = _unknown_key(key.group(1))
-            elif key := re.search(r"Could not append to config\. An item is already at '([^']+)'", text):
-                answer = f"config +{key.group(1)}: this key is there already. Give it without the +."
-            raise ConfigError(answer) from error
+    def _explained(self, complaint: str) -> str:
+        """Hydra's complaint in our words, with the nearest right key or choice."""
+        if choice := re.search(r"Could not (?:find|load) '([^'/]+)/([^']+)'", complaint):
+            return _unknown_choice(*choice.groups())
+        if key := re.search(r"Could not (?:override|delete from config\.) '([^']+)'", complaint):
+            return _unknown_key(key[1])
+        if key := re.search(r"Could not append to config\. An item is already at '([^']+)'", complaint):
+            return f"config +{key[1]}: this key is there already. Give it without the +."
+        return f"config {' '.join(self.given)}: this does not go together. Try it with less.{SEE_HELP}"
 
 
 def config_folder() -> Path:
@@ -217,19 +220,6 @@ def _register_defaults() -> None:
     store.store("external_defaults", external, group="features")
     for name, task in TASKS.items():
         store.store(f"{name}_defaults", {name: task.config_kind().model_dump(mode="json")}, group="task")
-
-
-def _resolved(config: DictConfig) -> Any:
-    try:
-        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except MissingMandatoryValue as error:
-        missing = str(error.full_key)
-        raise ConfigError(f"config key {missing} is missing. Give it as {missing}=VALUE.") from error
-    except OmegaConfBaseException as error:
-        raise ConfigError(
-            f"config key {error.full_key}: its ${{...}} names no key of the config. Name one, or write a "
-            "value."
-        ) from error
 
 
 def _is_chosen(name: str, task: Any) -> bool:

@@ -2,15 +2,12 @@
 loaders.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from soundkin.audit.leaks import warn_of_leaks
 from soundkin.catalog.sources import Sources
@@ -21,10 +18,7 @@ from soundkin.features.front_ends import track_inputs
 from soundkin.features.lyric_tokens import LyricTokenizer, pad
 from soundkin.files import replacing
 from soundkin.models import LyricsConfig, LyricTokens
-from soundkin.tasks import ProxyTask
-from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatches, Sampling
 from soundkin.training.plan import Plan
-from soundkin.training.run_config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -120,44 +114,3 @@ class LyricTable:
         table = self.held_out if held_out else self.training
         tokens, lengths = pad([table[row] for row in rows.tolist()])
         return LyricTokens(torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))
-
-
-class PatchData(pl.LightningDataModule):
-    """Gives Lightning its loaders over prepared data."""
-
-    def __init__(self, data: PreparedData, config: TrainConfig, tasks: Mapping[str, ProxyTask]) -> None:
-        super().__init__()
-        self.data = data
-        self.config = config
-        self.sampling = Sampling(
-            batch_patches=config.data.batch_patches,
-            tracks_per_artist=config.data.tracks_per_artist,
-            most_patches=config.data.most_patches,
-            views=max(task.views for task in tasks.values()),
-            groups=tuple(task.co_batched_groups().numpy() for task in tasks.values()),
-            group_share=config.data.group_share,
-        )
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Random balanced batches; by default enough in an epoch to take each track once."""
-        tracks, trainer = self.data.train, self.trainer
-        world_size, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        each_once = -(-len(tracks.keys) // (self.sampling.tracks * world_size))
-        batches = RandomPatches(
-            self.data.cache,
-            tracks.keys,
-            tracks.catalog.artists.groups,
-            self.config.patch.frames,
-            self.sampling,
-            (self.config.random_seed, rank),
-        )
-        steps = EpochSteps(self.config.trainer.steps_per_epoch or each_once)
-        return DataLoader(
-            batches, batch_size=None, sampler=steps, num_workers=self.config.data.loader_workers
-        )
-
-    def val_dataloader(self) -> Sequence[DataLoader[Batch]]:
-        """Held-out tracks, one at a time; no loader where there are none."""
-        keys, most = self.data.valid.keys, self.config.data.validation_patches
-        tracks = EvenPatches(self.data.cache, keys, self.config.patch, most)
-        return [DataLoader(tracks, batch_size=None, shuffle=False)] if keys else []

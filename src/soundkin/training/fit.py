@@ -12,16 +12,14 @@ import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from soundkin.models import TrackNetwork, build_network
+from soundkin.models import TrackNetwork
 from soundkin.models.pca_init import start_whitened
-from soundkin.tasks import TASKS
 from soundkin.training.batches import EvenPatches
 from soundkin.training.callbacks import History, KeepBest, RunProgress, StopWhenNoBetter
 from soundkin.training.checkpoint import CrashSafeCheckpointIO
-from soundkin.training.data import LyricTable, PatchData, PreparedData
-from soundkin.training.held_out import HeldOutTargets, check_score_name
+from soundkin.training.data import PreparedData
+from soundkin.training.held_out import check_score_name
 from soundkin.training.module import SELECTED, TrainingModule
-from soundkin.training.plan import chosen_tasks
 from soundkin.training.run_config import TrainConfig
 
 INITIAL_PATCHES, PATCHES_PER_BATCH = 1024, 64
@@ -40,7 +38,7 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     torch.manual_seed(config.random_seed)
-    module = build_module(config, data)
+    module = TrainingModule(config, data)
     scored = bool(scores := module.held_out.score_names())
     if scored:
         check_score_name(config.trainer.selection_score, scores)
@@ -50,9 +48,8 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
         initialise_whitened(module.network, data, config)
     history = History(config.run_dir / "metrics.csv")
     trainer = _trainer(config, history, scored)
-    batches = PatchData(data, config, module.proxy_tasks)
     if not config.trainer.epochs:
-        [initial] = trainer.validate(module, batches, verbose=False) if data.valid.keys else [{}]
+        [initial] = trainer.validate(module, verbose=False) if data.valid.keys else [{}]
         history.rows = [{"step": 0.0, **initial}]
         history.write()
         return module.cpu().eval(), history.rows[0]
@@ -61,7 +58,7 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
             "no held-out tracks share a label or have listeners: the last epoch's weights will be kept"
         )
     try:
-        trainer.fit(module, datamodule=batches, ckpt_path=last if last.exists() else None)
+        trainer.fit(module, ckpt_path=last if last.exists() else None)
     except SystemExit:  # Lightning's way of answering Ctrl-C
         raise KeyboardInterrupt from None
     if not trainer.is_global_zero:
@@ -71,21 +68,6 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
     if scored:
         _log_how_it_ended(trainer, config, int(checkpoint["epoch"]))
     return module.cpu().eval(), next(row for row in history.rows if row["epoch"] == checkpoint["epoch"])
-
-
-def build_module(config: TrainConfig, data: PreparedData) -> TrainingModule:
-    """Network and tasks with fresh weights from torch's global generator."""
-    network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
-    train, valid = data.train.catalog, data.valid.catalog
-    tasks = {
-        name: TASKS[name].from_sources(settings, data.sources, config.model.embedding_size)
-        for name, settings in chosen_tasks(config).items()
-    }
-    targets = {name: task.target_lookup(train) for name, task in tasks.items()}
-    held_out = HeldOutTargets.from_tasks(tasks, data.plan.sources, train, valid)
-    data.plan.sources.tables.clear()  # millions of ratings would fill memory for as long as training takes
-    lyrics = LyricTable(config.model.lyrics, data) if config.model.lyrics else None
-    return TrainingModule(network, tasks, targets, held_out, lyrics, config)
 
 
 def initialise_whitened(network: TrackNetwork, data: PreparedData, config: TrainConfig) -> None:

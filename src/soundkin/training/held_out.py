@@ -39,9 +39,7 @@ SYSTEM = "network"
 
 
 class ItemScores(NamedTuple):
-    """One measure: `values` [items], NaN where an item is no query, and the artist or user in `groups`
-    [items].
-    """
+    """One measure: `values` [items], NaN where an item is no query; `groups` [items]: artists or users."""
 
     values: Float[np.ndarray, " items"]
     groups: Int[np.ndarray, " items"]
@@ -90,16 +88,15 @@ class HeldOutTargets:
     ) -> "HeldOutTargets":
         """What `tasks` on `training` are scored on; by users alone where all of them learn from ratings."""
         by_ratings = {name: task for name, task in tasks.items() if isinstance(task, CollaborativeTask)}
-        # Ratings of tracks in neither split, as those of the test split, are not looked at.
-        ids = {*training.track_ids, *held_out.track_ids}
+        ids = {*training.track_ids, *held_out.track_ids}  # ratings of test tracks are not looked at
         chosen = np.array([track_id in ids for track_id in sources.catalog.track_ids])
         both = sources.about(sources.catalog.select(chosen))
-        positives = {
-            name: task.read_interactions(task.config, both).plays(task.users, held_out.track_ids)
-            for name, task in by_ratings.items()
-        }
-        positives = {name: liked for name, liked in positives.items() if liked.nnz}
-        targets = cls.from_catalog(held_out, positives, {name: by_ratings[name].users for name in positives})
+        positives, users = {}, {}
+        for name, task in by_ratings.items():
+            liked = task.read_interactions(task.config, both).plays(task.users, held_out.track_ids)
+            if liked.nnz:
+                positives[name], users[name] = liked, task.users
+        targets = cls.from_catalog(held_out, positives, users)
         return replace(targets, labels={}) if len(by_ratings) == len(tasks) else targets
 
     @cached_property
@@ -126,15 +123,13 @@ class HeldOutTargets:
         for task, both in (factors or {}).items():
             metrics = {NDCG: user_rankings.METRICS[NDCG]}
             [measure] = user_rankings.ask({SYSTEM: both}, self.positives[task], metrics=metrics)
-            scores = np.asarray(measure.scores[SYSTEM])
-            measures[f"{task}_ndcg"] = ItemScores(scores, self.user_groups(task), measure.unit)
+            groups = self.user_groups(task)
+            measures[f"{task}_ndcg"] = ItemScores(np.asarray(measure.scores[SYSTEM]), groups, measure.unit)
         return measures
 
     @cached_property
     def blank_measures(self) -> dict[str, ItemScores]:
-        """The measures of vectors that are all alike, which tell what can be scored; empty without two
-        tracks.
-        """
+        """The measures of vectors that are all alike, which tell what can be scored."""
         if len(self.artists) < 2:
             return {}
         blank = np.zeros((len(self.artists), 1), np.float32)
@@ -169,21 +164,18 @@ class HeldOutTargets:
         return ", ".join(f"{groups} {unit}" for unit, groups in most.items())
 
     def conclusion(self, name: str, had_initial: bool, initial_kept: bool) -> str:
-        """What was kept and why, in a line for the model card.
-
-        `had_initial`: the network could be used before training, and epochs were compared with it.
-        """
+        """What was kept and why, for the model card; `had_initial`: epochs were compared with it."""
         if not self.score_names():
             return "nothing to compare epochs by: the last one's weights are kept"
         if few := self.too_few(name):
             kept = "the network as it was before" if had_initial else "the best score, be it chance,"
             return f"too few to tell whether training helped ({few}): {kept} is kept"
+        result = "better than the network as it was before, beyond noise"
         if not had_initial:
-            return f"{self.evidence()}: the epoch of the best score is kept"
-        if initial_kept:
-            no_better = "no epoch is better than the network as it was before, beyond noise"
-            return f"{self.evidence()}: {no_better}: it is kept"
-        return f"{self.evidence()}: better than the network as it was before, beyond noise"
+            result = "the epoch of the best score is kept"
+        elif initial_kept:
+            result = f"no epoch is {result}: it is kept"
+        return f"{self.evidence()}: {result}"
 
 
 def held_out_scores(measures: Measures) -> dict[str, float]:
@@ -193,69 +185,56 @@ def held_out_scores(measures: Measures) -> dict[str, float]:
 
 
 def selection_score(measures: Measures, name: str, initial: Mapping[str, np.ndarray] | None) -> float:
-    """The score that weights are kept by: `name`, but no more than the initial one unless better beyond
-    noise.
+    """The score that weights are kept by: the initial network's unless `name` is better beyond noise.
 
     Noise is one standard error of the difference, over artists (or users). Held-out artists are few, and of
-    many epochs one is always a little above the initial network by chance: L. Breiman et al., "Classification
-    and Regression Trees" (1984), have the rule for choosing among simpler and richer trees. `initial` holds
-    the values of the initial network's measures.
-
-    What is measured on fewer than `FEW_GROUPS` artists (or users) is no evidence: where that is all there is,
-    the initial network is kept.
+    many epochs one is always a little better by chance: L. Breiman et al., "Classification and Regression
+    Trees" (1984), have the rule for choosing among simpler and richer trees. Measures of fewer than
+    `FEW_GROUPS` artists (or users) are no evidence. `initial` holds the values of the initial measures.
     """
     score = held_out_scores(measures)[name]
     if initial is None:
         return score
     parts = _parts(measures, name)
-    gains = {
-        part: measures[part]._replace(values=measures[part].values - initial[part])
+    gains = [
+        measures[part]._replace(values=measures[part].values - initial[part])
         for part in parts
         if measures[part].group_count >= FEW_GROUPS
-    }
-    if gains and np.mean([np.nanmean(gain.values) for gain in gains.values()]) > _error(list(gains.values())):
+    ]
+    if gains and np.mean([np.nanmean(gain.values) for gain in gains]) > error_of_mean(gains):
         return score
-    return min(score, float(np.mean([float(np.nanmean(initial[part])) for part in parts])))
+    return min(score, float(np.mean([np.nanmean(initial[part]) for part in parts])))
 
 
 def check_score_name(name: str, scores: Sequence[str]) -> None:
     """Raise ConfigError where `name` is none of the `scores` that the held-out tracks can give."""
     if name not in scores:
-        raise ConfigError(
-            f"config trainer.selection_score={name}: no such score here.{nearest(name, scores)}"
-        )
+        close = nearest(name, scores)
+        raise ConfigError(f"config trainer.selection_score={name}: no such score here.{close}")
 
 
 def _parts(measures: Measures, name: str) -> list[str]:
     return list(measures) if name == COMBINED else [name]
 
 
-def _error(gains: Sequence[ItemScores]) -> float:
-    """Standard error of the mean of the measures' mean gains.
-
-    Measures over artists are made on the same artists, and those over users on the same users, so their
-    errors add up; artists and users are drawn independently.
-    """
-    errors = []
-    for unit in {gain.unit for gain in gains}:
-        same = [gain for gain in gains if gain.unit == unit]
-        errors.append(len(same) / len(gains) * error_of_mean(same))
-    return float(np.hypot.reduce(errors))
-
-
 def error_of_mean(measures: Sequence[ItemScores]) -> float:
-    """Standard error of the mean of several measures' means over the same groups; infinite for one group.
+    """Standard error of the mean of the measures' means; infinite where one is of a single group.
 
-    Groups are independent; items are not.
+    Groups are independent. Items of a group are not, and neither are measures over the same unit's groups.
     """
-    shares, groups = [], []
-    for values, group, _ in measures:
-        known = np.isfinite(values)
-        shares.append((values[known] - values[known].mean()) / known.sum() / len(measures))
-        groups.append(group[known])
-    numbers = np.unique(np.concatenate(groups), return_inverse=True)[1]
-    sums = np.bincount(numbers, np.concatenate(shares))
-    return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1))) if len(sums) > 1 else float("inf")
+    variance = 0.0
+    for unit in {measure.unit for measure in measures}:
+        shares, groups = [], []
+        for values, group, _ in (measure for measure in measures if measure.unit == unit):
+            known = np.isfinite(values)
+            shares.append((values[known] - values[known].mean()) / known.sum() / len(measures))
+            groups.append(group[known])
+        numbers = np.unique(np.concatenate(groups), return_inverse=True)[1]
+        sums = np.bincount(numbers, np.concatenate(shares))
+        if len(sums) < 2:
+            return float("inf")
+        variance += (sums**2).sum() * len(sums) / (len(sums) - 1)
+    return float(np.sqrt(variance))
 
 
 def _sample_users(positives: csr_matrix) -> csr_matrix:

@@ -9,14 +9,16 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from soundkin.features.augment import augment
-from soundkin.models import TrackNetwork
-from soundkin.tasks import ProxyTask
+from soundkin.models import build_network
+from soundkin.tasks import TASKS, ProxyTask
 from soundkin.tasks.collaborative import CollaborativeTask
-from soundkin.training.batches import Batch
-from soundkin.training.data import LyricTable
+from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatches, Sampling
+from soundkin.training.data import LyricTable, PreparedData
 from soundkin.training.held_out import HeldOutTargets, held_out_scores, selection_score
+from soundkin.training.plan import chosen_tasks
 from soundkin.training.run_config import TrainConfig
 from soundkin.training.weighting import TaskWeighting, gradient_cosines
 
@@ -24,29 +26,29 @@ SELECTED = "valid/watched"  # the name that metrics.csv and checkpoints have for
 
 
 class TrainingModule(pl.LightningModule):
-    """Trains the network on all proxy tasks at once; `targets` gives the targets of rows, by task."""
+    """Trains the network on all proxy tasks at once; fresh weights come from torch's global generator."""
 
-    def __init__(
-        self,
-        network: TrackNetwork,
-        tasks: dict[str, ProxyTask],
-        targets: dict[str, Callable[[Tensor], Tensor]],
-        held_out: HeldOutTargets,
-        lyrics: LyricTable | None,
-        config: TrainConfig,
-    ) -> None:
+    def __init__(self, config: TrainConfig, data: PreparedData) -> None:
         super().__init__()
-        self.network = network
+        self.config, self.data = config, data
+        settings, train = config.trainer, data.train.catalog
+        self.network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
+        tasks = {
+            name: TASKS[name].from_sources(task, data.sources, config.model.embedding_size)
+            for name, task in chosen_tasks(config).items()
+        }
         self.tasks = nn.ModuleDict(tasks)
-        self.config, settings = config, config.trainer
         weights = {name: task.config.weight for name, task in tasks.items()}
         self.weighting = TaskWeighting(settings.weighting, weights)
-        self.targets = targets
-        self.held_out = held_out
-        self.lyrics = lyrics
+        self.targets = {name: task.target_lookup(train) for name, task in tasks.items()}
+        self.held_out = HeldOutTargets.from_tasks(tasks, data.plan.sources, train, data.valid.catalog)
+        data.plan.sources.tables.clear()  # millions of ratings are not needed while it trains
+        self.lyrics = LyricTable(config.model.lyrics, data) if config.model.lyrics else None
         # Fine-tuning at once would bend good vectors to heads that are still random: A. Kumar et al.,
         # "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution" (2022).
-        self.frozen_epochs = round(settings.frozen_share * settings.epochs) if network.trunk.shortcut else 0
+        self.frozen_epochs = (
+            round(settings.frozen_share * settings.epochs) if self.network.trunk.shortcut else 0
+        )
         if not any(True for _ in self.tasks.parameters()):
             self.frozen_epochs = min(1, self.frozen_epochs)  # one, to score the initial network
         self._generator = torch.Generator()
@@ -62,6 +64,36 @@ class TrainingModule(pl.LightningModule):
     def frozen(self) -> bool:
         """Whether only heads learn in this epoch."""
         return self.current_epoch < self.frozen_epochs
+
+    @property
+    def sampling(self) -> Sampling:
+        """How batches are drawn."""
+        data, tasks = self.config.data, self.proxy_tasks.values()
+        return Sampling(
+            batch_patches=data.batch_patches,
+            tracks_per_artist=data.tracks_per_artist,
+            most_patches=data.most_patches,
+            views=max(task.views for task in tasks),
+            groups=tuple(task.co_batched_groups().numpy() for task in tasks),
+            group_share=data.group_share,
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Random balanced batches; by default enough in an epoch to take each track once."""
+        tracks, sampling, config = self.data.train, self.sampling, self.config
+        each_once = -(-len(tracks.keys) // (sampling.tracks * self.trainer.world_size))
+        artists, seed_and_rank = tracks.catalog.artists.groups, (config.random_seed, self.global_rank)
+        patches = RandomPatches(
+            self.data.cache, tracks.keys, artists, config.patch.frames, sampling, seed_and_rank
+        )
+        steps = EpochSteps(config.trainer.steps_per_epoch or each_once)
+        return DataLoader(patches, batch_size=None, sampler=steps, num_workers=config.data.loader_workers)
+
+    def val_dataloader(self) -> list[DataLoader[Batch]]:
+        """Held-out tracks, one at a time; no loader where there are none."""
+        keys, most_patches = self.data.valid.keys, self.config.data.validation_patches
+        tracks = EvenPatches(self.data.cache, keys, self.config.patch, most_patches)
+        return [DataLoader(tracks, batch_size=None, shuffle=False)] if keys else []
 
     def on_train_epoch_start(self) -> None:
         """A frozen network normalises as it will in use."""

@@ -22,26 +22,14 @@ class DataConfig(Config):
     split: SplitConfig = SplitConfig()
     augment: AugmentConfig = AugmentConfig()
     batch_patches: PositiveInt = Field(64, description="patches in a batch, about")
-    most_patches: PositiveInt = Field(
-        1, description="a batch takes runs of one to so many patches of a track"
-    )
-    group_share: float = Field(
-        0.5, gt=0.0, lt=1.0, description="share of a batch for tracks that tasks want together"
-    )
-    no_artist: tuple[str, ...] = Field(
-        (), description="names that are no artist's, besides Various Artists and its like"
-    )
-    tracks_per_artist: PositiveInt = Field(
-        2, description="a batch draws artists evenly, and this many tracks of each"
-    )
-    cache_folder: Path | None = Field(
-        None, description="log-mels on disk; default: `cache` next to the run's folder"
-    )
+    most_patches: PositiveInt = Field(1, description="a track contributes runs of one to so many patches")
+    group_share: float = Field(0.5, gt=0.0, lt=1.0, description="share of a batch drawn in groups")
+    no_artist: tuple[str, ...] = Field((), description="further names that are no artist's")
+    tracks_per_artist: PositiveInt = Field(2, description="artists are drawn evenly, so many tracks of each")
+    cache_folder: Path | None = Field(None, description="default: `cache` next to the run's folder")
     cache_seconds: float = Field(300.0, gt=0.0, description="how much of a long track is cached for training")
     cache_workers: PositiveInt = 2
-    loader_workers: NonNegativeInt = Field(
-        0, description="processes that read batches; 0 reads between steps"
-    )
+    loader_workers: NonNegativeInt = Field(0, description="processes that read batches; 0: none")
     validation_patches: PositiveInt = Field(8, description="patches of each held-out track")
 
 
@@ -51,25 +39,12 @@ class TrainerConfig(Config):
     epochs: NonNegativeInt = Field(30, description="0 keeps the initial network, untrained, as the model")
     steps_per_epoch: PositiveInt | None = Field(None, description="default: enough to take each track once")
     learning_rate: float = Field(2e-3, gt=0.0)
-    network_rate: float = Field(
-        0.3, gt=0.0, description="factor of the learning rate for the network below the heads"
-    )
-    frozen_share: float = Field(
-        0.2,
-        ge=0.0,
-        lt=1.0,
-        description="share of the epochs in which only heads learn, on a whitened network",
-    )
-    warmup_share: float = Field(
-        0.1, ge=0.0, lt=1.0, description="share of a parameter's steps in which its rate rises"
-    )
+    network_rate: float = Field(0.3, gt=0.0, description="factor of the rate below the heads")
+    frozen_share: float = Field(0.2, ge=0.0, lt=1.0, description="share of epochs in which only heads learn")
+    warmup_share: float = Field(0.1, ge=0.0, lt=1.0, description="share of steps in which a rate rises")
     weight_decay: float = Field(0.01, ge=0.0)
-    weighting: WeightingName = Field(
-        "fixed", description="task weights as given, or learnt from their uncertainty"
-    )
-    conflict_epochs: NonNegativeInt = Field(
-        5, description="gradient conflicts are measured at the beginning of every so many epochs; 0: never"
-    )
+    weighting: WeightingName = Field("fixed", description="weights as given, or learnt from uncertainty")
+    conflict_epochs: NonNegativeInt = Field(5, description="epochs between measures of gradient conflicts")
     gradient_clip: float = Field(1.0, gt=0.0)
     selection_score: str = Field(
         "retrieval",
@@ -81,9 +56,7 @@ class TrainerConfig(Config):
     devices: PositiveInt = 1
     strategy: str = Field("auto", description="how several devices share the work, as ddp")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    threads: PositiveInt | None = Field(
-        None, description="CPU threads of a process; default: torch's own choice"
-    )
+    threads: PositiveInt | None = Field(None, description="CPU threads of a process; default: torch's")
 
     @model_validator(mode="before")
     @classmethod

@@ -16,7 +16,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,28 +56,6 @@ PACKAGES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What a run is trained on: a hash of each column of the catalog and of each file, by the key of the
-    config.
-    """
-
-    columns: dict[str, str]
-    files: dict[str, str]
-
-    @classmethod
-    def from_files(cls, config: TrainConfig, catalog: Catalog) -> "Inputs":
-        """As the files are now; one that is not there has no hash."""
-        cells = {str(name): catalog.frame[name].astype("string").fillna("") for name in catalog.frame}
-        columns = {name: sha256_of_text("\0".join(column.tolist())) for name, column in cells.items()}
-        files = {key: sha256_of(path) for key, path in files_used(config).items() if path.is_file()}
-        if isinstance(config.features, ExternalFrontEnd):
-            files["features.path"] = config.features.sha256 or ""
-        if config.model.lyrics:
-            files["lyrics"] = sha256_of_text("\0".join(lyrics_of(catalog)))
-        return cls(columns, files)
-
-
 class RunFolder:
     """The folder `config.run_dir`, on behalf of `config` and the catalog it names."""
 
@@ -89,9 +66,16 @@ class RunFolder:
         self.model = self.path / "model"
 
     @cached_property
-    def inputs(self) -> Inputs:
-        """What the run is trained on."""
-        return Inputs.from_files(self.config, self.catalog)
+    def inputs(self) -> dict[str, dict[str, str]]:
+        """Hashes of what the run is trained on: the catalog's columns, and files by the config's keys."""
+        cells = {str(name): column.astype("string").fillna("") for name, column in self.catalog.frame.items()}
+        columns = {name: sha256_of_text("\0".join(column.tolist())) for name, column in cells.items()}
+        files = {key: sha256_of(path) for key, path in files_used(self.config).items() if path.is_file()}
+        if isinstance(self.config.features, ExternalFrontEnd):
+            files["features.path"] = self.config.features.sha256 or ""
+        if self.config.model.lyrics:
+            files["lyrics"] = sha256_of_text("\0".join(lyrics_of(self.catalog)))
+        return {"columns": columns, "files": files}
 
     def finished(self) -> dict[str, float] | None:
         """The model's figures, if it is whole."""
@@ -152,13 +136,12 @@ class RunFolder:
             known = read_json(bundle)["provenance"].get("training_data", {}) if bundle.exists() else {}
             is_another = known.get("catalog_sha256") not in (None, sha256_of(self.config.catalog))
             return [f"{self.catalog.source} has other content"] if is_another else []
-        before = Inputs(**read_json(path))
-        changed = []
-        if before.columns != self.inputs.columns:
-            changed.append(f"{self.catalog.source} has {self._catalog_changes(before.columns)}")
-        for key in dict.fromkeys([*before.files, *self.inputs.files]):
-            now = self.inputs.files.get(key)
-            if before.files.get(key) != now:
+        before, changed = read_json(path), []
+        if before["columns"] != self.inputs["columns"]:
+            changed.append(f"{self.catalog.source} has {self._catalog_changes(before['columns'])}")
+        for key in {**before["files"], **self.inputs["files"]}:
+            now = self.inputs["files"].get(key)
+            if before["files"].get(key) != now:
                 named = f"{key}={files_used(self.config)[key]}" if key in files_used(self.config) else key
                 changed.append(f"{named} {'is gone' if now is None else 'has other content'}")
         return changed
@@ -169,7 +152,7 @@ class RunFolder:
         counts = [f"{len(ids)} {what}" for ids, what in ((now - then, "new"), (then - now, "gone")) if ids]
         if counts:
             return f"{len(now)} tracks instead of {len(then)} ({', '.join(counts)})"
-        columns = self.inputs.columns
+        columns = self.inputs["columns"]
         if before["track_id"] != columns["track_id"]:
             return "its rows in another order"
         changed = [name for name in {**before, **columns} if before.get(name) != columns.get(name)]
@@ -201,7 +184,7 @@ class RunFolder:
         with replacing(self.path / "config.yaml", "w") as file:
             yaml.safe_dump(self.config.model_dump(mode="json"), file, sort_keys=False, allow_unicode=True)
         write_json(self.path / "environment.json", environment())
-        write_json(self.path / "inputs.json", asdict(self.inputs))
+        write_json(self.path / "inputs.json", self.inputs)
         write_json(self.path / "split.json", rule.model_dump(mode="json"))
 
 
