@@ -1,8 +1,7 @@
-"""Train: a catalog and a config become a model bundle in the run's folder (its files:
-`training/run_folder.py`).
+"""Train: a catalog and a config become a model bundle in the run's folder (`training/run_folder.py`).
 
-A sweep trains for each combination of settings. Each of its runs has a folder of its own in `run_dir`, named
-after its settings, and `sweep.csv` there is a table of what came of them.
+A sweep trains for each combination of settings, each in a folder of its own in `run_dir`, named after its
+settings; `sweep.csv` there is a table of what came of them.
 """
 
 import csv
@@ -53,8 +52,7 @@ class TrainResult:
 
 
 def train(config: TrainConfig, again: bool = False) -> TrainResult:
-    """Run the training that `config` describes; go on where an earlier, interrupted run of the same config
-    stopped.
+    """Run the training that `config` describes, or resume an interrupted run of the same config.
 
     A finished run is not trained again. With `again` its folder is used anew, whatever it holds, under the
     split rule of the earlier run; its model stays until the new one takes its place.
@@ -149,11 +147,9 @@ class Sweep:
 
 
 def sweep(overrides: Sequence[str], again: bool = False) -> Sweep:
-    """Train once for each combination of the comma-separated values in `overrides`, as
-    `trainer.epochs=10,20`.
+    """Train once for each combination of the comma-separated values, as `trainer.epochs=10,20`.
 
-    A run that fails is noted, and the others go on. The same call again trains what is not trained yet. A
-    comma in a path does not separate.
+    A run that fails is noted, and the others go on. The same call again trains what is not trained yet.
 
     Raises:
         ConfigError: something is wrong with every run's config.

@@ -50,9 +50,7 @@ class ProxyTask(nn.Module, ABC):
     @classmethod
     @abstractmethod
     def from_sources(cls, config: Any, sources: Sources, embedding_size: int) -> Self:
-        """A task on the training tracks in `sources.catalog`; CatalogError where its labels are missing or
-        too few.
-        """
+        """A task on the training tracks in `sources.catalog`; CatalogError where labels are too few."""
 
     @classmethod
     def check(cls, config: Any, sources: Sources, embedding_size: int) -> None:
@@ -95,20 +93,15 @@ class ProxyTask(nn.Module, ABC):
         return torch.empty(0, 1, dtype=torch.int64)
 
     def to_json(self) -> dict[str, Any]:
-        """What it takes to build the task anew, as plain values for the model bundle."""
+        """Config, columns and further arguments of the constructor, as plain values for the model bundle."""
         return {"config": self.config.model_dump(mode="json"), "columns": list(self.columns)}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any], embedding_size: int) -> Self:
         """The task that `to_json` described, with fresh weights."""
         config = validate(cls.config_kind, saved["config"], f"task.{cls.name}")
-        build: Callable[..., Self] = cls
-        return build(config, *cls._arguments_from(saved), embedding_size)
-
-    @classmethod
-    def _arguments_from(cls, saved: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Arguments of the constructor between config and size."""
-        return ()
+        further = {key: value for key, value in saved.items() if key not in ("config", "columns")}
+        return cls(config=config, embedding_size=embedding_size, **further)
 
 
 class LabelTaskConfig(TaskConfig):
@@ -122,9 +115,9 @@ class LabelTask(ProxyTask):
 
     config: LabelTaskConfig
 
-    def __init__(self, config: TaskConfig, vocabulary: Vocabulary, embedding_size: int) -> None:
+    def __init__(self, config: TaskConfig, vocabulary: Vocabulary | list[str], embedding_size: int) -> None:
         super().__init__(config, embedding_size)
-        self.vocabulary = vocabulary
+        self.vocabulary = Vocabulary.from_json(vocabulary) if isinstance(vocabulary, list) else vocabulary
 
     @classmethod
     def from_sources(cls, config: LabelTaskConfig, sources: Sources, embedding_size: int) -> Self:
@@ -147,10 +140,6 @@ class LabelTask(ProxyTask):
     def to_json(self) -> dict[str, Any]:
         """Config and vocabulary."""
         return super().to_json() | {"vocabulary": self.vocabulary.to_json()}
-
-    @classmethod
-    def _arguments_from(cls, saved: Mapping[str, Any]) -> tuple[Any, ...]:
-        return (Vocabulary.from_json(saved["vocabulary"]),)
 
 
 def masked_mean(losses: Tensor, mask: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What the tasks that learn from ratings share: users and tracks in one space, and who likes which track."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,9 @@ class CollaborativeConfig(TaskConfig):
 class CollaborativeTask(ProxyTask):
     """Users and tracks in one space: user . track is the predicted preference.
 
-    `users` holds the ids of the rows of `user_vectors`. They are personal, and many: `to_json` leaves them
-    out, and a task from a bundle has none until they are put back. Buffers are for training, and in no
-    bundle. Targets are numbers of `trained_tracks`; `first_listener` [tracks + 1], `listeners` and
-    `confidence` [pairs] are sparse rows.
+    `users` are the ids of the rows of `user_vectors`: personal, so that `to_json` leaves them out. Buffers
+    are for training, and in no bundle. Targets are numbers of `trained_tracks`; `first_listener` [tracks +
+    1], `listeners` and `confidence` [pairs] are sparse rows.
     """
 
     files = ("ratings",)
@@ -48,9 +47,8 @@ class CollaborativeTask(ProxyTask):
     @classmethod
     def read_interactions(cls, config: CollaborativeConfig, sources: Sources) -> Interactions:
         """Who likes which of the tracks in `sources`."""
-        return make_interactions(
-            sources.read_ratings(cls.name), config.listening, f"ratings {sources.ratings}"
-        )
+        ratings = sources.read_ratings(cls.name)
+        return make_interactions(ratings, config.listening, f"ratings {sources.ratings}")
 
     def keep_for_training(
         self, users: list[str], track_ids: Sequence[str], by_track: csr_matrix, **tensors: Tensor
@@ -80,7 +78,3 @@ class CollaborativeTask(ProxyTask):
     def to_json(self) -> dict[str, Any]:
         """Config and number of users."""
         return super().to_json() | {"user_count": self.user_count}
-
-    @classmethod
-    def _arguments_from(cls, saved: Mapping[str, Any]) -> tuple[Any, ...]:
-        return (saved["user_count"],)

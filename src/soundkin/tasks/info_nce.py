@@ -65,9 +65,7 @@ class InfoNCETask(ProxyTask):
 
 @typechecked
 def info_nce(vectors: Vectors, positives: Positives, candidates: Candidates, temperature: float) -> Scalar:
-    """Mean over rows with a positive of the weighted mean over positives of -log softmax(cosine /
-    temperature).
-    """
+    """Mean over rows of the weighted mean over positives of -log softmax(cosine / temperature)."""
     logits = normalize(vectors) @ normalize(vectors).T / temperature
     # The lowest finite number rather than -inf, which would make a row without candidates NaN.
     log_shares = torch.log_softmax(logits.masked_fill(~candidates, torch.finfo(logits.dtype).min), dim=1)

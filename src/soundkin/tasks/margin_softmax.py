@@ -28,16 +28,14 @@ class MarginSoftmaxConfig(LabelTaskConfig):
 
 
 class MarginSoftmaxTask(LabelTask):
-    """Large-margin cosine softmax over one direction per label; a subclass says which column the labels are
-    from.
-    """
+    """Large-margin cosine softmax over one direction per label of the subclass's column."""
 
     config_kind = MarginSoftmaxConfig
     config: MarginSoftmaxConfig
 
-    def __init__(self, config: TaskConfig, vocabulary: Vocabulary, embedding_size: int) -> None:
+    def __init__(self, config: TaskConfig, vocabulary: Vocabulary | list[str], embedding_size: int) -> None:
         super().__init__(config, vocabulary, embedding_size)
-        self.directions = nn.Parameter(normalize(torch.randn(len(vocabulary), embedding_size)))
+        self.directions = nn.Parameter(normalize(torch.randn(len(self.vocabulary), embedding_size)))
 
     def targets(self, catalog: Catalog) -> Tensor:
         """Int [tracks]: the class of the first label that is in the vocabulary; -1 where there is none."""

@@ -17,13 +17,11 @@ Classes = Float[Tensor, "batch classes"]
 
 
 class MultiLabelTask(LabelTask):
-    """One direction per label; a subclass says which column the labels are from, and what a wrong answer
-    costs.
-    """
+    """One direction per label of the subclass's column; the subclass says what a wrong answer costs."""
 
-    def __init__(self, config: TaskConfig, vocabulary: Vocabulary, embedding_size: int) -> None:
+    def __init__(self, config: TaskConfig, vocabulary: Vocabulary | list[str], embedding_size: int) -> None:
         super().__init__(config, vocabulary, embedding_size)
-        self.head = nn.Linear(embedding_size, len(vocabulary))
+        self.head = nn.Linear(embedding_size, len(self.vocabulary))
         self.scale = nn.Parameter(torch.tensor(10.0))
 
     def targets(self, catalog: Catalog) -> Tensor:
@@ -31,9 +29,7 @@ class MultiLabelTask(LabelTask):
         return self.target_lookup(catalog)(torch.arange(len(catalog)))
 
     def target_lookup(self, catalog: Catalog) -> Callable[[Tensor], Tensor]:
-        """Dense targets of a batch out of sparse labels: a million tracks by five thousand labels would be 19
-        GB.
-        """
+        """Dense targets of a batch, of sparse labels: a million tracks by five thousand would be 19 GB."""
         labels = self.vocabulary.sparse(self.labels(catalog))
 
         def dense(rows: Tensor) -> Tensor:

@@ -1,15 +1,11 @@
-"""Playlists: tracks that people put together should be near, as far as more than their popularity explains
-it.
+"""Playlists: tracks that people put together should be near, more than their popularity explains.
 
 Two tracks that share a playlist count by their smoothed pointwise mutual information: how often a walk over a
 playlist leads from one to the other, divided by the other's popularity to the power `popularity_discount` (O.
 Levy, Y. Goldberg, I. Dagan, "Improving Distributional Similarity with Lessons Learned from Word Embeddings",
-2015, where 0.75 did best). So a playlist of thousands says little of any two of its tracks, and a hit pulls
-none.
-
-The softmax is not corrected for how often a track is drawn (X. Yi et al., "Sampling-Bias-Corrected Neural
-Modeling for Large Corpus Item Recommendations", 2019): that would bring back a track's popularity, which
-cannot be heard.
+2015, where 0.75 did best). The softmax is not corrected for how often a track is drawn (X. Yi et al.,
+"Sampling-Bias- Corrected Neural Modeling", 2019): that would bring back a track's popularity, which cannot be
+heard.
 """
 
 from typing import Self

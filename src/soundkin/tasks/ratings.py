@@ -1,11 +1,9 @@
 """Ratings, end to end: user vectors are trained with the network, towards the tracks that the users like.
 
 BPR: S. Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback" (2009). Sampled softmax: X.
-Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations" (2019).
-
-Tracks are at unit length and have no popularity of their own: a hit must not pull the sound of its like
-along. Batches draw tracks, and then a user who likes each, so that a hit is drawn no more often than another
-track.
+Yi et al., "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations" (2019). Tracks are
+at unit length and have no popularity of their own; batches draw tracks, and then a user who likes each, so
+that a hit is drawn no more often than another track.
 """
 
 from typing import Any, Literal, Self, cast
@@ -27,26 +25,22 @@ from soundkin.tasks.collaborative import CollaborativeConfig, CollaborativeTask
 Scores = Float[Tensor, "batch batch"]
 Negatives = Bool[Tensor, "batch batch"]
 Losses = Float[Tensor, " batch"]
+Likes = Bool[Tensor, "users tracks"]
 
 
 class RatingsConfig(CollaborativeConfig):
     """Settings of the ratings task."""
 
-    loss: Literal["bpr", "sampled_softmax"] = Field(
-        "bpr", description="pairs of tracks, or one among the batch"
-    )
+    loss: Literal["bpr", "sampled_softmax"] = "bpr"
     temperature: float = Field(0.2, gt=0.0, description="what products of user and track are divided by")
     regularisation: float = Field(0.01, ge=0.0, description="weight of the squared length of the users drawn")
     frequency: Literal["uniform", "artists"] = Field(
-        "artists",
-        description="how often batches hold a track, for the softmax to correct: all alike, or by artist",
+        "artists", description="how often batches draw a track, for the softmax to correct"
     )
 
 
 class RatingsTask(CollaborativeTask):
-    """Each track's user, drawn among those who like it, ranks it above the batch's tracks that they do not
-    like.
-    """
+    """Each track's user, drawn among those who like it, ranks it above tracks that they do not."""
 
     name = "ratings"
     config_kind = RatingsConfig
@@ -125,9 +119,7 @@ class RatingsTask(CollaborativeTask):
         return self.listeners[torch.minimum(torch.maximum(places, first), end - 1)]
 
     @typechecked
-    def likes(
-        self, users: Int[Tensor, " users"], rows: Int[Tensor, " tracks"]
-    ) -> Bool[Tensor, "users tracks"]:
+    def likes(self, users: Int[Tensor, " users"], rows: Int[Tensor, " tracks"]) -> Likes:
         """Which of these users like which of these tracks."""
         pairs = users[:, None] * len(self.track_weights) + rows
         places = torch.searchsorted(self.positives, pairs).clamp(max=len(self.positives) - 1)
@@ -138,8 +130,8 @@ class RatingsTask(CollaborativeTask):
         tracks = interactions.tracks
         by_track = cast(Any, interactions.confidence.maximum(0).T.tocsr())
         by_track.eliminate_zeros()
-        numbers = np.repeat(np.arange(len(tracks)), np.diff(by_track.indptr))
-        positives = np.sort(by_track.indices.astype(np.int64) * len(tracks) + numbers)
+        pairs = by_track.tocoo()
+        positives = np.sort(pairs.col.astype(np.int64) * len(tracks) + pairs.row)
         summed_confidence = np.concatenate([[0.0], np.cumsum(by_track.data, dtype=np.float64)])
         log_frequency = torch.zeros(len(tracks))
         if self.config.frequency == "artists":

@@ -1,7 +1,4 @@
-"""Triplets: people's answers to which of two tracks sounds closer to a third, learnt on the vectors
-themselves.
-
-There is no head, so that queries follow the answers rather than a metric that is thrown away.
+"""Triplets: people's answers to which of two tracks sounds closer to a third, learnt on the vectors: no head.
 
 - `softmax`: how likely the closer track is chosen (L. van der Maaten and K. Weinberger, "Stochastic triplet
   embedding", 2012, with cosines over a temperature).
@@ -10,10 +7,10 @@ There is no head, so that queries follow the answers rather than a metric that i
 - `margin`: the closer track has to be nearer by a margin (M. Schultz and T. Joachims, "Learning a distance
   metric from relative comparisons", 2003).
 
-With `annotators: weigh`, the likelier answer to a question counts by how much likelier than its contrary the
-reliability of those who gave them makes it (`catalog/annotators.py`); the other answer does not count. With
-`alike`, and where no annotator is named, an answer counts by its share of the votes on its question. A track
-with several rows in a batch counts by the mean direction of its vectors.
+With `annotators: weigh`, the likelier answer to a question counts by how much likelier the annotators'
+reliability makes it (`catalog/annotators.py`), and the other does not count. With `alike`, and where no
+annotator is named, an answer counts by its share of the question's votes. A track's rows in a batch count by
+their mean direction.
 """
 
 from collections.abc import Sequence
@@ -139,12 +136,10 @@ class TripletsTask(ProxyTask):
 
 
 def weigh_answers(rows: np.ndarray, log_odds: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct answers among `rows` [votes, 3] of anchor, closer, farther, and a weight in (0, 1] for
-    each.
+    """Distinct answers among `rows` [votes, 3] of anchor, closer, farther, and a weight in (0, 1] for each.
 
     With `log_odds` [votes], from 0 up, of each vote against its contrary, only the likelier answer to a
-    question stays, weighted by how much likelier it is; without, an answer weighs its share of its question's
-    votes.
+    question stays, weighted by how much likelier it is; without, an answer weighs its share of the votes.
     """
     answers, answer = np.unique(rows, axis=0, return_inverse=True)
     questions = np.column_stack([answers[:, 0], np.sort(answers[:, 1:], axis=1)])

@@ -1,14 +1,13 @@
 """Year: how a recording sounds gives its time away, and near years sound more alike than far ones.
 
 A softmax over one direction per period, with targets spread over the periods by their distance in years: R.
-Diaz and A. Marathe, "Soft Labels for Ordinal Regression" (2019). Cumulative thresholds (W. Cao, V. Mirjalili,
-S. Raschka, "Rank consistent ordinal regression for neural networks", 2020) would order all tracks along a
-single direction, in a space where cosine counts. Periods are centred on quantiles of the training years, so
-that they are narrow where music is plentiful; a year outside the training years belongs to the first or the
-last of them.
+Diaz and A. Marathe, "Soft Labels for Ordinal Regression" (2019). Cumulative thresholds (W. Cao et al., "Rank
+consistent ordinal regression for neural networks", 2020) would order all tracks along one direction of a
+space where cosine counts. Periods are centred on quantiles of the training years; a year outside these
+belongs to the nearest period.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -87,8 +86,7 @@ class YearTask(ProxyTask):
 
     @typechecked
     def metrics(self, vectors: Vectors, targets: Years) -> dict[str, float]:
-        """`near`: share of tracks within ten years; `order`: share of pairs of unlike years in the right
-        order.
+        """`near`: share of tracks within ten years; `order`: share of pairs of years in the right order.
 
         A track is placed at the mean of the periods' centres, each as likely as the network thinks.
         """
@@ -111,10 +109,6 @@ class YearTask(ProxyTask):
     def to_json(self) -> dict[str, Any]:
         """Config and the periods' centres, in years."""
         return super().to_json() | {"centres": self.centres.tolist()}
-
-    @classmethod
-    def _arguments_from(cls, saved: Mapping[str, Any]) -> tuple[Any, ...]:
-        return (saved["centres"],)
 
 
 def _years(catalog: Catalog) -> np.ndarray:

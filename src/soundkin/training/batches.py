@@ -1,8 +1,6 @@
-"""Batches of random patches, each a function of (random seed, epoch, step, rank) alone, so that a run can
-resume.
+"""Batches of random patches, each a function of (random seed, epoch, step, rank) alone: so a run can resume.
 
-A batch draws artists evenly and a few tracks of each: an artist with a thousand tracks weighs no more than
-one with ten.
+A batch draws artists evenly and a few tracks of each, so that an artist with many tracks weighs no more.
 """
 
 from collections.abc import Iterator
@@ -20,11 +18,10 @@ from soundkin.shapes import Int
 
 
 class Batch(TypedDict):
-    """Patches [patches, mels, frames], one track's after another's; how many each track has; which track each
-    is.
+    """Patches [patches, mels, frames], one track's after another's; `lengths` [tracks] says how many each
+    has.
 
-    `rows` [tracks] are rows of the task targets. A track may be in a batch several times, at different
-    positions.
+    `rows` [tracks] are rows of the task targets; a track may be in a batch several times.
     """
 
     log_mel: Tensor
@@ -54,9 +51,8 @@ class EpochSteps(Sampler[tuple[int, int]]):
 class Sampling:
     """How tracks are drawn into a batch of about `batch_patches` patches.
 
-    A track contributes `views` runs of 1 to `most_patches` patches, all lengths equally likely. `groups` are
-    arrays [groups, size] of rows that have to meet in one batch; `group_share` is the share of tracks drawn
-    in groups.
+    A track contributes `views` runs of 1 to `most_patches` patches. `groups` are arrays [groups, size] of
+    rows to meet in one batch; `group_share` is the share of tracks that are drawn in groups.
     """
 
     batch_patches: int

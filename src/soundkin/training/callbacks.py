@@ -63,9 +63,7 @@ class History(Callback):
 
 
 def _is_candidate(pl_module: pl.LightningModule) -> bool:
-    """Whether an epoch's weights may be kept: of the frozen epochs only the last, whose heads have learnt
-    most.
-    """
+    """Whether an epoch's weights may be kept: of the frozen epochs only the last one's."""
     return pl_module.current_epoch + 1 >= int(cast(int, pl_module.frozen_epochs))
 
 

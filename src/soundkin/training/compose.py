@@ -1,8 +1,7 @@
 """A run's config from Hydra's config groups and KEY=VALUE words: the only place that knows Hydra.
 
-Hydra's grammar fits settings and does not fit paths and free text. Keys that hold these are found from the
-config's types; a mark stands in for each such value, and is replaced by the text as given once the config is
-composed. `configs/` at the top of the project travels in the wheel as `soundkin/configs`.
+Hydra's grammar does not fit paths and free text: a mark stands in for each such value, found by the type of
+its key, and is replaced by the text as given once the config is composed. `configs/` travels in the wheel.
 """
 
 import csv
@@ -57,10 +56,11 @@ class SweptRun:
     @property
     def name(self) -> str:
         """The name of the run's folder in the sweep's, from its settings alone: a grown sweep keeps it."""
-        # Brackets and commas are a nuisance in the names of folders: [genre,artist] is genre+artist there.
-        plain = {key: re.sub(r"^\[(.*)\]$", lambda m: m[1].replace(",", "+"), value, flags=re.DOTALL)
-                 for key, value in self.settings.items()}  # fmt: skip
-        text = ",".join(f"{key}={value}" for key, value in plain.items()) or "run"
+        words = []
+        for key, value in self.settings.items():
+            is_list = value.startswith("[") and value.endswith("]")  # genre+artist rather than [genre,artist]
+            words.append(f"{key}={value[1:-1].replace(',', '+') if is_list else value}")
+        text = ",".join(words) or "run"
         safe = re.sub(r"[^\w.,=+-]", "_", text)
         if safe == text and len(text) <= LONGEST_NAME:
             return text
@@ -68,9 +68,7 @@ class SweptRun:
 
 
 def compose_sweep(overrides: Sequence[str]) -> list[SweptRun]:
-    """A run for each combination of the comma-separated values in `overrides`, each in a folder of its own.
-
-    Paths keep their commas: they are not swept.
+    """A run, in a folder of its own, for each combination of the comma-separated values; paths are not swept.
 
     Raises:
         ConfigError: something is wrong with the config of every run.
@@ -97,13 +95,7 @@ class _Overrides:
         self.given = given
         self._texts: dict[str, str] = {}
         self.words = [self._word(override, several) for override in given]
-        self._parsed = [_parsed(override, word) for override, word in zip(given, self.words, strict=True)]
-        for override, parsed in zip(given, self._parsed, strict=True):
-            if parsed.is_sweep_override() and not several:
-                raise ConfigError(
-                    f"config {override}: several values. Give one; or -m to train with each; or, for a list, "
-                    f"{parsed.key_or_group}=[...]"
-                )
+        self._parsed = [_parsed(*pair, several) for pair in zip(given, self.words, strict=True)]
 
     def combinations(self) -> list[list[str]]:
         """The words of each run of a sweep; the last key varies fastest."""
@@ -137,7 +129,10 @@ class _Overrides:
                 problem = f" is missing. Give it as {error.full_key}=VALUE."
             raise ConfigError(f"config key {error.full_key}{problem}") from error
         values = self._restore(resolved)
-        values["task"] = {name: task for name, task in values["task"].items() if _is_chosen(name, task)}
+        for name in TASKS.keys() & values["task"].keys():
+            task = values["task"][name]
+            if isinstance(task, dict) and not task.keys() >= TASKS[name].config_kind.model_fields.keys():
+                del values["task"][name]  # an experiment sets some keys also of a task that is not chosen
         return validate(TrainConfig, values)
 
     def _word(self, override: str, several: bool) -> str:
@@ -222,26 +217,16 @@ def _register_defaults() -> None:
         store.store(f"{name}_defaults", {name: task.config_kind().model_dump(mode="json")}, group="task")
 
 
-def _is_chosen(name: str, task: Any) -> bool:
-    """Whether a task is in `task=[...]`: an experiment sets some keys also of one that is not."""
-    return (
-        not isinstance(task, dict)
-        or name not in TASKS
-        or TASKS[name].config_kind.model_fields.keys() <= task.keys()
-    )
-
-
 def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
-def _parsed(override: str, word: str) -> Any:
+def _parsed(override: str, word: str, several: bool) -> Any:
     """Hydra's reading of one word; its complaints are about its grammar, so ours take their place."""
     key, equals, value = word.lstrip("+~").partition("=")
     if not word.startswith("~") and not (key and equals):
-        raise ConfigError(
-            f"config {override}: this is no KEY=VALUE, as trainer.epochs=30. Write it without spaces."
-        )
+        hint = "Write it without spaces, as trainer.epochs=30."
+        raise ConfigError(f"config {override}: this is no KEY=VALUE. {hint}")
     is_group = bool(key) and (config_folder() / key).is_dir()
     try:
         parsed = OverridesParser.create().parse_override(word)
@@ -250,11 +235,13 @@ def _parsed(override: str, word: str) -> Any:
             raise ConfigError(_unknown_choice(key, value)) from error
         if not is_group and key not in config_keys():
             raise ConfigError(_unknown_key(key)) from error
-        raise ConfigError(
-            f"config {override}: the value cannot be read. Close every bracket and quote, and put a text "
-            f"with signs in it into quotes of its own: '{key}=\"...\"'."
-        ) from error
-    if is_group and equals and not (parsed.is_sweep_override() or isinstance(parsed.value(), str | list)):
+        hint = f"Close every bracket and quote, and quote a text with signs in it: '{key}=\"...\"'."
+        raise ConfigError(f"config {override}: the value cannot be read. {hint}") from error
+    if parsed.is_sweep_override():
+        if not several:
+            hint = f"Give one; or -m to train with each; or, for a list, {parsed.key_or_group}=[...]"
+            raise ConfigError(f"config {override}: several values. {hint}")
+    elif is_group and equals and not isinstance(parsed.value(), str | list):
         raise ConfigError(_unknown_choice(key, value))
     return parsed
 

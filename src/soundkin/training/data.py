@@ -1,6 +1,4 @@
-"""What batches are made of: log-mels in the cache and lyrics as tokens, prepared once, and Lightning's
-loaders.
-"""
+"""What batches are made of, prepared once: log-mels in the cache, and lyrics as tokens."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +44,11 @@ class PreparedData:
 
 
 def prepare(plan: Plan) -> PreparedData:
-    """Fill the log-mel cache with the tracks of `plan`; writes `tracks.csv` and `skipped.csv` into the run's
+    """Cache the log-mels of the tracks in `plan`; writes `tracks.csv` and `skipped.csv` into the run's
     folder.
 
-    Raises CatalogError where no training track can be decoded, ConfigError where a run that goes on began
-    with other audio.
+    Raises CatalogError where no training track can be decoded, ConfigError where a resumed run has other
+    audio.
     """
     config, catalog, splits = plan.config, plan.catalog, pd.Series(plan.splits)
     warn_of_leaks(catalog, splits.tolist())
@@ -96,9 +94,7 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 class LyricTable:
-    """The words of training and held-out tracks as tokens, by a tokenizer trained on the training tracks'
-    words.
-    """
+    """Lyrics of training and held-out tracks as tokens, by a tokenizer trained on the former."""
 
     def __init__(self, config: LyricsConfig, data: PreparedData) -> None:
         training, held_out = (

@@ -28,11 +28,10 @@ logger = logging.getLogger(__name__)
 
 
 def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[str, float]]:
-    """Train, or go on from `checkpoints/last.ckpt`: the weights of the best selection score, and their
+    """Train, or resume from `checkpoints/last.ckpt`: the weights of the best selection score, and their
     figures.
 
-    Without held-out tracks that share a label or have listeners all epochs run and the last weights are kept.
-    With no epochs the initial network is the model.
+    Without held-out scores all epochs run and the last weights are kept; with no epochs, the initial network.
     """
     _quieten_lightning()
     if config.trainer.threads:
@@ -71,9 +70,7 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
 
 
 def initialise_whitened(network: TrackNetwork, data: PreparedData, config: TrainConfig) -> None:
-    """Fit normalisation and shortcut to patches spread evenly over the training tracks, up to about a
-    thousand.
-    """
+    """Fit normalisation and shortcut to about a thousand patches spread evenly over the tracks."""
     keys = data.train.keys
     tracks = EvenPatches(data.cache, keys, config.patch, most_patches=max(1, INITIAL_PATCHES // len(keys)))
     chosen = np.unique(np.linspace(0, len(keys) - 1, min(len(keys), INITIAL_PATCHES)).round().astype(int))
@@ -123,10 +120,10 @@ def _trainer(config: TrainConfig, history: History, scored: bool) -> pl.Trainer:
 
 
 def _strategy(config: TrainConfig) -> str:
-    """Lightning's word for the strategy.
+    """Lightning's name for the strategy.
 
-    The network has no gradients while only heads learn, and its text network none in a batch without any
-    lyrics: the processes must not wait for them.
+    Processes must not wait for gradients that are not there: the network's while only heads learn, the text
+    network's in a batch without lyrics.
     """
     name, settings = config.trainer.strategy, config.trainer
     shared = name == "ddp" or (name == "auto" and settings.devices > 1)

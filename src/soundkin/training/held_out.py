@@ -1,13 +1,9 @@
-"""Held-out retrieval and recommendation scores: for early stopping, and to choose which epoch's weights are
-kept.
+"""Held-out retrieval and recommendation scores, used for early stopping and checkpoint selection.
 
-Do held-out tracks retrieve others of their genre and artist and, where a task learns from ratings, do users
-retrieve the held-out tracks that they like? At most `MAX_QUERIES` tracks and `MAX_USERS` users are queries,
-the same ones at every epoch, so that scores take time in proportion to the number of tracks.
-
-`metrics.csv` holds each score (`valid/retrieval`, the mean of all, among them): a run stops early by the one
-that is selected. Weights are kept by `valid/watched`: the same score, but held down to that of the initial
-network while it is not better beyond noise.
+Held-out tracks retrieve others of their genre and artist and, where a task learns from ratings, users
+retrieve the held-out tracks that they like. At most `MAX_QUERIES` tracks and `MAX_USERS` users are queries,
+the same ones at every epoch. A run stops by the selected score; weights are kept by `valid/watched`
+(`selection_score`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -184,9 +184,7 @@ class TrainingModule(pl.LightningModule):
             self.initial = {name: values.numpy() for name, values in checkpoint["start"].items()}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW; a rate rises linearly, then falls along a cosine to zero, the network's after its frozen
-        epochs.
-        """
+        """AdamW; rates rise linearly, then fall along a cosine, the network's after its frozen epochs."""
         settings = self.config.trainer
         network = list(self.network.parameters())
         heads = [*self.tasks.parameters(), *self.weighting.parameters()]

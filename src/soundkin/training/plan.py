@@ -1,6 +1,4 @@
-"""What a run trains on, and all that can be wrong with it: told before any audio is decoded, which may take
-hours.
-"""
+"""What a run trains on, and all that can be wrong with it, before hours of decoding audio."""
 
 import logging
 from collections.abc import Mapping
@@ -62,7 +60,7 @@ def chosen_tasks(config: TrainConfig) -> dict[str, TaskConfig]:
     chosen = {name: settings for name in TASKS if (settings := getattr(config.task, name)) is not None}
     if not chosen:
         raise ConfigError(
-            f"no proxy task is chosen, so there is nothing to learn. Give task=[{','.join(TASKS)}]"
+            f"no proxy task is chosen: there is nothing to learn. Give task=[{','.join(TASKS)}]"
         )
     return chosen
 
@@ -84,9 +82,8 @@ def check(plan: Plan) -> None:
     config, catalog, train = plan.config, plan.catalog, plan.tracks("train")
     check_settings(config)
     if not len(train):
-        raise CatalogError(
-            f"{catalog.source}: no track is in the train split. Add tracks, or fill in the column split."
-        )
+        hint = "Add tracks, or fill in the column split."
+        raise CatalogError(f"{catalog.source}: no track is in the train split. {hint}")
     paths = train.audio_paths()
     # A folder that is not mounted, or paths of another machine; single files are skipped later.
     if takes_audio(config.features) and not any(path.is_file() for path in paths):
@@ -99,14 +96,17 @@ def check(plan: Plan) -> None:
         if column != SplitConfig.model_fields[key].default and column not in catalog.frame:
             close = nearest(column, map(str, catalog.frame.columns))
             raise CatalogError(f"{catalog.source}: no column {column}, and data.split.{key} names it.{close}")
-    for name, settings in chosen_tasks(config).items():
+    chosen = chosen_tasks(config)
+    for name, settings in chosen.items():
         TASKS[name].check(settings, plan.sources.about(train), config.model.embedding_size)
     if config.model.lyrics and not any(plan.lyrics[track_id] for track_id in train.track_ids):
-        raise CatalogError(
-            f"{train.source}: no training track has lyrics. Fill them in, or train without them: "
-            "model.lyrics=null"
-        )
-    _check_selection_score(config, plan.tracks("valid"))
+        hint = "Fill them in, or train without them: model.lyrics=null"
+        raise CatalogError(f"{train.source}: no training track has lyrics. {hint}")
+    by_ratings = [name for name in chosen if issubclass(TASKS[name], CollaborativeTask)]
+    scores = [COMBINED, *(f"{name}_ndcg" for name in by_ratings)]  # who likes held-out tracks is not read yet
+    if len(by_ratings) < len(chosen):
+        scores += HeldOutTargets.from_catalog(plan.tracks("valid")).score_names()
+    check_score_name(config.trainer.selection_score, scores)
 
 
 def check_settings(config: TrainConfig) -> None:
@@ -122,55 +122,39 @@ def check_settings(config: TrainConfig) -> None:
                 )
     network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
     if config.patch.frames < network.minimum_frames:
-        raise ConfigError(
-            f"config patch.frames={config.patch.frames}: this network needs {network.minimum_frames} frames "
-            "or more."
-        )
+        problem = f"this network needs {network.minimum_frames} frames or more."
+        raise ConfigError(f"config patch.frames={config.patch.frames}: {problem}")
     for file, path in _files_named(config).items():
         if not path.exists():
             raise CatalogError(f"{file} {path} does not exist. Check the name, or leave {file}=... out.")
 
 
 def _check_machine(settings: TrainerConfig) -> None:
-    name = f"config trainer.accelerator={settings.accelerator}"
-    if settings.accelerator in ("gpu", "cuda"):
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if not count:
-            raise ConfigError(
-                f"{name}: this machine has no GPU that torch can use. Leave trainer=gpu out to train on the "
-                "CPU, or run it where there is a GPU."
-            )
-        if settings.devices > count:
-            raise ConfigError(
-                f"config trainer.devices={settings.devices}: there are {count} GPU(s). Give at most so many."
-            )
-    if settings.accelerator == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError(f"{name}: this machine has none. Leave it out to train on the CPU.")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     known = ["auto", *StrategyRegistry.available_strategies()]
-    if settings.strategy not in known:
+    problem, on_gpu = "", settings.accelerator in ("gpu", "cuda")
+    if on_gpu and not count:
+        problem = f"accelerator={settings.accelerator}: this machine has no GPU that torch can use. "
+        problem += "Leave trainer=gpu out to train on the CPU, or run it where there is a GPU."
+    elif on_gpu and settings.devices > count:
+        problem = f"devices={settings.devices}: there are {count} GPU(s). Give at most so many."
+    elif settings.accelerator == "mps" and not torch.backends.mps.is_available():
+        problem = "accelerator=mps: this machine has none. Leave it out to train on the CPU."
+    elif settings.strategy not in known:
         close = nearest(settings.strategy, known)
-        raise ConfigError(f"config trainer.strategy={settings.strategy}: there is no such strategy.{close}")
-
-
-def _check_selection_score(config: TrainConfig, valid: Catalog) -> None:
-    """Whether the held-out tracks can give the score; who likes them is not asked before training."""
-    chosen = chosen_tasks(config)
-    by_ratings = [name for name in chosen if issubclass(TASKS[name], CollaborativeTask)]
-    targets = HeldOutTargets.from_catalog(valid)
-    labels = targets.score_names() if len(by_ratings) < len(chosen) else []
-    check_score_name(
-        config.trainer.selection_score, [COMBINED, *labels, *(f"{name}_ndcg" for name in by_ratings)]
-    )
+        problem = f"strategy={settings.strategy}: there is no such strategy.{close}"
+    if problem:
+        raise ConfigError(f"config trainer.{problem}")
 
 
 def warn_of_unused_files(config: TrainConfig) -> None:
     """Log a warning for each named file that no chosen task reads, with the tasks that would."""
     chosen, used = chosen_tasks(config), files_used(config)
     for file, path in _files_named(config).items():
+        if file in used:
+            continue
         able = [f"task=[{','.join([*chosen, name])}]" for name, task in TASKS.items() if file in task.files]
         if file == "playlists" and "contrastive" in chosen:
             able.append("task.contrastive.positives=playlist")
-        if file not in used:
-            logger.warning(
-                "%s=%s is not used: add a task that learns from it: %s", file, path, " or ".join(able)
-            )
+        hint = f"add a task that learns from it: {' or '.join(able)}"
+        logger.warning("%s=%s is not used: %s", file, path, hint)

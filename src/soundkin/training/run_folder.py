@@ -96,8 +96,7 @@ class RunFolder:
         return [Skipped(row["path"], row["reason"]) for row in rows.to_dict("records")]
 
     def plan(self) -> Plan:
-        """The tracks, divided by the rule of the folder's first start while the config's split settings are
-        the same.
+        """The tracks, divided by the rule of the folder's first start while the split settings are the same.
 
         A rule that nothing was trained under yet is made anew where it leaves a split without tracks.
         """
@@ -160,8 +159,8 @@ class RunFolder:
 
     @contextmanager
     def claimed(self, rule: SplitRule, again: bool) -> Iterator[None]:
-        """Keep other runs out, and write down what this one is; with `again`, forget the one before but for
-        its model.
+        """Keep other runs out, and write down what this one is; `again` clears the earlier one but for its
+        model.
 
         Raises OutputError where the folder cannot be written, or another run is at work in it.
         """

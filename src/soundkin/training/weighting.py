@@ -13,10 +13,10 @@ WeightingName = Literal["fixed", "uncertainty"]
 class TaskWeighting(nn.Module):
     """The weighted sum of losses; `weights` are the factors from the config, by task.
 
-    `uncertainty` learns a log variance s per task: each loss counts exp(-s) times and s / 2 is added, so that
-    a task that stays hard counts less (A. Kendall, Y. Gal, R. Cipolla, "Multi-Task Learning Using Uncertainty
-    to Weigh Losses", 2018, eq. 10, in its form for classification). The config's weights are factors of each
-    task's whole term.
+    `uncertainty` learns a log variance s per task: a loss counts exp(-s) times and s / 2 is added, so that a
+    task that stays hard counts less (A. Kendall, Y. Gal, R. Cipolla, "Multi-Task Learning Using Uncertainty
+    to Weigh Losses", 2018, eq. 10, in its form for classification). `weights` are factors of each task's
+    whole term.
     """
 
     def __init__(self, name: WeightingName, weights: Mapping[str, float]) -> None:
@@ -26,9 +26,7 @@ class TaskWeighting(nn.Module):
         self.log_variances = nn.ParameterDict({task: nn.Parameter(torch.zeros(())) for task in learnt})
 
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum. A loss of zero comes from a batch without a label of that task, and fits no
-        variance.
-        """
+        """The weighted sum. A loss of zero, of a batch without a label of that task, fits no variance."""
         total = torch.stack([self.factor(task) * loss for task, loss in losses.items()]).sum()
         for task, log_variance in self.log_variances.items():
             if losses[task].detach() > 0:
@@ -42,12 +40,11 @@ class TaskWeighting(nn.Module):
 
 
 def gradient_cosines(losses: Mapping[str, Tensor], shared: Sequence[nn.Parameter]) -> dict[str, float]:
-    """Cosine in [-1, 1] of each pair of tasks' gradients, named `first.second`; below zero they are in
-    conflict.
+    """Cosine in [-1, 1] of each pair of tasks' gradients, named `first.second`; below zero: in conflict.
 
     The gradients are of the unweighted losses, by all `shared` parameters at once (T. Yu et al., "Gradient
-    Surgery for Multi-Task Learning", 2020, definition 1). A task that no track of this batch is labelled for
-    is left out. The graph is kept for the training step.
+    Surgery for Multi-Task Learning", 2020, definition 1). A task that no track of the batch is labelled for
+    is left out.
     """
     directions = {}
     for name, loss in losses.items():
