@@ -10,7 +10,6 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -40,13 +39,13 @@ def main() -> None:
         config = run_with_everything(Path(folder))
         data = prepare(RunFolder(config, read_catalog(config.catalog)).plan())
         module = TrainingModule(config, data)
-        sampling = replace(module.sampling, views=2)
+        tracks = config.data.batch_patches // 2  # two views of each
         print(f"{'trunk, one step (ms)':<34}", end="", flush=True)
-        log_mel = torch.randn(sampling.tracks * 2, config.features.mel_bands, config.patch.frames)
+        log_mel = torch.randn(tracks * 2, config.features.mel_bands, config.patch.frames)
         lengths = torch.ones(len(log_mel), dtype=torch.int64)
         trunk = milliseconds(lambda: module.network(log_mel, lengths).sum().backward(), max(3, steps // 4))
         print(f"{trunk:8.1f}")
-        rows = torch.arange(sampling.tracks).repeat_interleave(2) % len(data.train.keys)
+        rows = torch.arange(tracks).repeat_interleave(2) % len(data.train.keys)
         for name, task in module.proxy_tasks.items():
             targets = module.targets[name](rows)
             cost = milliseconds(partial(learn_a_step, task, targets, config.model.embedding_size), steps)

@@ -233,7 +233,7 @@ def test_of_many_tracks_a_sample_asks_always_the_same_and_all_are_candidates(
 
 def test_a_run_stops_by_the_score_as_it_is_and_keeps_weights_by_the_gate(tmp_path: Path) -> None:
     config = compose([f"catalog={tmp_path}", f"run_dir={tmp_path}", "logger=csv", "trainer.patience=2"])
-    callbacks = fit._trainer(config, History(tmp_path / "metrics.csv"), True).callbacks
+    callbacks = fit._trainer(config, History(tmp_path / "metrics.csv", "retrieval"), True).callbacks
     [stop] = [one for one in callbacks if isinstance(one, StopWhenNoBetter)]
     [keep] = [one for one in callbacks if isinstance(one, KeepBest)]
     assert (stop.monitor, keep.monitor) == ("valid/retrieval", "valid/watched")

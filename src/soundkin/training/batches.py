@@ -3,7 +3,7 @@
 A batch draws artists evenly and a few tracks of each, so that an artist with many tracks weighs no more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -15,6 +15,7 @@ from torch.utils.data import Dataset, Sampler
 from soundkin.features.cache import MelCache
 from soundkin.features.patches import PatchConfig, patch_starts
 from soundkin.shapes import Int
+from soundkin.training.run_config import DataConfig
 
 
 class Batch(TypedDict):
@@ -47,66 +48,52 @@ class EpochSteps(Sampler[tuple[int, int]]):
         return self.steps
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How tracks are drawn into a batch of about `batch_patches` patches.
-
-    A track contributes `views` runs of 1 to `most_patches` patches. `groups` are arrays [groups, size] of
-    rows to meet in one batch; `group_share` is the share of tracks that are drawn in groups.
-    """
-
-    batch_patches: int
-    tracks_per_artist: int = 2
-    most_patches: int = 1
-    views: int = 1
-    groups: tuple[np.ndarray, ...] = ()
-    group_share: float = 0.5
-
-    @property
-    def tracks(self) -> int:
-        """How many different tracks a batch holds: at least a group of each kind."""
-        groups = sum(int(group.shape[1]) for group in self.groups if len(group))
-        return max(2, groups, round(self.batch_patches / (self.views * (1 + self.most_patches) / 2)))
-
-
 @dataclass
 class RandomPatches(Dataset[Batch]):
-    """Batches of random runs of patches of training tracks; `artists` numbers each track's lead artist."""
+    """Batches of random runs of patches, drawn as `settings` say; `artists` numbers the tracks' lead artists.
+
+    A track contributes `views` runs from different parts of it. `groups` are arrays [groups, size] of rows to
+    meet in one batch.
+    """
 
     cache: MelCache
     keys: list[str]
     artists: Int[np.ndarray, " tracks"]
     patch_frames: int
-    sampling: Sampling
+    settings: DataConfig
     seed_and_rank: tuple[int, int]
+    views: int = 1
+    groups: Sequence[np.ndarray] = ()
 
     def __post_init__(self) -> None:
-        self.groups = [group for group in self.sampling.groups if len(group)]
+        self.groups = [group for group in self.groups if len(group)]
         numbers = np.unique(self.artists, return_inverse=True)[1]
         order = np.argsort(numbers, kind="stable")
         self.rows_of_artist = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
+        group_sizes = sum(int(group.shape[1]) for group in self.groups)
+        patches_per_track = self.views * (1 + self.settings.most_patches) / 2
+        # How many different tracks a batch holds: at least a group of each kind.
+        self.tracks = max(2, group_sizes, round(self.settings.batch_patches / patches_per_track))
 
     def __getitem__(self, epoch_and_step: tuple[int, int]) -> Batch:
         generator = np.random.default_rng((*self.seed_and_rank, *epoch_and_step))
-        views = self.sampling.views
-        rows = self._draw_rows(generator)
+        rows = np.repeat(self._draw_rows(generator), self.views)
         runs = [
-            self._draw_run(self.cache.log_mel(self.keys[row]), view, generator)
-            for row in rows
-            for view in range(views)
+            self._draw_run(self.cache.log_mel(self.keys[row]), number % self.views, generator)
+            for number, row in enumerate(rows)
         ]
         return {
             "log_mel": to_network_input(np.concatenate(runs)),
             "lengths": torch.tensor([len(run) for run in runs]),
-            "rows": torch.from_numpy(np.repeat(rows, views)),
+            "rows": torch.from_numpy(rows),
         }
 
     def _draw_rows(self, generator: np.random.Generator) -> np.ndarray:
         """One group of each kind or more, then artists in random order and a few tracks of each."""
-        wanted = self.sampling.tracks
+        wanted = self.tracks
         rows: list[int] = []
         for number, groups in enumerate(self.groups, start=1):
-            enough = wanted * self.sampling.group_share * number / len(self.groups)
+            enough = wanted * self.settings.group_share * number / len(self.groups)
             for drawn, group in enumerate(generator.integers(len(groups), size=wanted)):
                 if drawn and len(rows) + groups.shape[1] > enough:
                     break
@@ -114,18 +101,18 @@ class RandomPatches(Dataset[Batch]):
         while len(rows) < wanted:
             for artist in generator.permutation(len(self.rows_of_artist)):
                 own = self.rows_of_artist[artist]
-                rows += generator.permutation(own)[: self.sampling.tracks_per_artist].tolist()
+                rows += generator.permutation(own)[: self.settings.tracks_per_artist].tolist()
                 if len(rows) >= wanted:
                     break
         return np.asarray(rows[:wanted], dtype=np.int64)
 
     def _draw_run(self, log_mel: np.ndarray, view: int, generator: np.random.Generator) -> np.ndarray:
         """Patches in a row, [run, patch frames, mels], from the part of the track that is this view's."""
-        patches = int(generator.integers(1, self.sampling.most_patches + 1))
+        patches = int(generator.integers(1, self.settings.most_patches + 1))
         patches = max(1, min(patches, len(log_mel) // self.patch_frames))
         room = max(1, len(log_mel) - patches * self.patch_frames + 1)
-        first = room * view // self.sampling.views
-        past = max(first + 1, room * (view + 1) // self.sampling.views)
+        first = room * view // self.views
+        past = max(first + 1, room * (view + 1) // self.views)
         run = cut_patch(log_mel, int(generator.integers(first, past)), patches * self.patch_frames)
         return run.reshape(patches, self.patch_frames, -1)
 

@@ -1,9 +1,9 @@
-"""What happens around the steps: history on disk, one progress bar, stopping that survives a resume."""
+"""What happens around the steps: history and progress bar, and what is kept and stopped by the scores."""
 
 import csv
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
@@ -13,13 +13,24 @@ from soundkin.progress import progress_bar
 
 
 class History(Callback):
-    """One row per epoch, in `metrics.csv` and in the checkpoint, so that a resumed run keeps its past."""
+    """One row per epoch, in `metrics.csv` and in checkpoints, so that a resumed run keeps its past; and a bar."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, score: str) -> None:
         self.path = path
         self.rows: list[dict[str, float]] = []
+        self._labels = {"train/loss": "loss", f"valid/{score}": f"held-out {score}"}
         self._waiting_seconds = 0.0
         self._step_ended = self._epoch_began = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Open the bar at the step that the run goes on from."""
+        self._bar = progress_bar(
+            description="training",
+            total=int(trainer.estimated_stepping_batches),
+            initial=trainer.global_step,
+            unit="step",
+            disable=not trainer.is_global_zero,
+        )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clocks, and forget figures that this epoch may not measure again."""
@@ -34,16 +45,27 @@ class History(Callback):
     def on_train_batch_end(self, *_: Any) -> None:
         """Note when the step ended."""
         self._step_ended = time.perf_counter()
+        self._bar.update()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add the epoch's row and write all of them."""
+        """Add the epoch's row, write all of them, and show the epoch's figures behind the bar."""
         seconds = self._step_ended - self._epoch_began
-        row = {"epoch": float(trainer.current_epoch), "step": float(trainer.global_step)}
-        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        figures = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        row = {"epoch": float(trainer.current_epoch), "step": float(trainer.global_step), **figures}
         row |= {"seconds": seconds, "data_wait_share": self._waiting_seconds / max(seconds, 1e-9)}
         self.rows.append(row)
         if trainer.is_global_zero:
             self.write()
+        shown = {label: f"{figures[name]:.3f}" for name, label in self._labels.items() if name in figures}
+        epoch = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self._bar.set_postfix({"epoch": epoch, **shown}, refresh=False)
+
+    def on_train_end(self, *_: Any) -> None:
+        """Close the bar, full: of a run that stopped early, no more steps were left to do."""
+        if self._bar.total and self._bar.n < self._bar.total:
+            self._bar.set_description("training, stopped early", refresh=False)
+            self._bar.total = self._bar.n
+        self._bar.close()
 
     def write(self) -> None:
         """Write all rows, with the columns of any."""
@@ -62,21 +84,19 @@ class History(Callback):
         self.rows = state_dict["rows"]
 
 
-def _is_candidate(pl_module: pl.LightningModule) -> bool:
-    """Whether an epoch's weights may be kept: of the frozen epochs only the last one's."""
-    return pl_module.current_epoch + 1 >= int(cast(int, pl_module.frozen_epochs))
+class _TrainedEpochs(Callback):
+    """Considers epochs that trained the network, and the last frozen one, whose heads learnt most."""
 
-
-class KeepBest(ModelCheckpoint):
-    """Keeps the weights of the best selection score."""
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Consider the epoch."""
-        if _is_candidate(pl_module):
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if pl_module.current_epoch + 1 >= pl_module.frozen_epochs:
             super().on_train_epoch_end(trainer, pl_module)
 
 
-class StopWhenNoBetter(EarlyStopping):
+class KeepBest(_TrainedEpochs, ModelCheckpoint):
+    """Keeps the weights of the best selection score."""
+
+
+class StopWhenNoBetter(_TrainedEpochs, EarlyStopping):
     """Early stopping that stays stopped when a finished run is resumed."""
 
     @property
@@ -88,44 +108,3 @@ class StopWhenNoBetter(EarlyStopping):
         """Do not train another epoch after a resume if patience had run out."""
         if self.out_of_patience:
             trainer.should_stop = True
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Lose patience only with epochs in which the network learns."""
-        if _is_candidate(pl_module):
-            super().on_train_epoch_end(trainer, pl_module)
-
-
-class RunProgress(Callback):
-    """One bar for the run on stderr: a tick per step, the loss and the held-out score behind it."""
-
-    def __init__(self, score: str) -> None:
-        self.labels = {"train/loss": "loss", f"valid/{score}": f"held-out {score}"}
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the bar at the step that the run goes on from."""
-        self._bar = progress_bar(
-            description="training",
-            total=int(trainer.estimated_stepping_batches),
-            initial=trainer.global_step,
-            unit="step",
-            disable=not trainer.is_global_zero,
-        )
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Tick."""
-        self._bar.update()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the epoch's figures behind the bar."""
-        figures = {"epoch": f"{trainer.current_epoch + 1}/{trainer.max_epochs}"}
-        for name, label in self.labels.items():
-            if name in trainer.callback_metrics:
-                figures[label] = f"{float(trainer.callback_metrics[name]):.3f}"
-        self._bar.set_postfix(figures, refresh=False)
-
-    def on_train_end(self, *_: Any) -> None:
-        """Close the bar, full: of a run that stopped early, no more steps were left to do."""
-        if self._bar.total and self._bar.n < self._bar.total:
-            self._bar.set_description("training, stopped early", refresh=False)
-            self._bar.total = self._bar.n
-        self._bar.close()

@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from soundkin.models import TrackNetwork
 from soundkin.models.pca_init import start_whitened
 from soundkin.training.batches import EvenPatches
-from soundkin.training.callbacks import History, KeepBest, RunProgress, StopWhenNoBetter
+from soundkin.training.callbacks import History, KeepBest, StopWhenNoBetter
 from soundkin.training.checkpoint import CrashSafeCheckpointIO
 from soundkin.training.data import PreparedData
 from soundkin.training.held_out import check_score_name
@@ -45,7 +45,7 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
     last = config.run_dir / "checkpoints" / "last.ckpt"
     if config.model.shortcut and not last.exists():
         initialise_whitened(module.network, data, config)
-    history = History(config.run_dir / "metrics.csv")
+    history = History(config.run_dir / "metrics.csv", config.trainer.selection_score)
     trainer = _trainer(config, history, scored)
     if not config.trainer.epochs:
         [initial] = trainer.validate(module, verbose=False) if data.valid.keys else [{}]
@@ -53,9 +53,8 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
         history.write()
         return module.cpu().eval(), history.rows[0]
     if data.valid.keys and not scored:
-        logger.warning(
-            "no held-out tracks share a label or have listeners: the last epoch's weights will be kept"
-        )
+        kept = "the last epoch's weights will be kept"
+        logger.warning("no held-out tracks share a label or have listeners: %s", kept)
     try:
         trainer.fit(module, ckpt_path=last if last.exists() else None)
     except SystemExit:  # Lightning's way of answering Ctrl-C
@@ -85,12 +84,9 @@ def initialise_whitened(network: TrackNetwork, data: PreparedData, config: Train
 
 def _trainer(config: TrainConfig, history: History, scored: bool) -> pl.Trainer:
     settings = config.trainer
-    kept: dict[str, Any] = {
-        "dirpath": config.run_dir / "checkpoints",
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-    }
-    callbacks: list[Callback] = [history, RunProgress(settings.selection_score)]
+    folder = config.run_dir / "checkpoints"
+    kept: Any = dict(dirpath=folder, save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks: list[Callback] = [history]
     if scored:
         # Stops by the score as it is: the one that weights are kept by stays level until it is better than
         # the initial one beyond noise.
@@ -137,32 +133,27 @@ def _log_what_is_scored(module: TrainingModule) -> None:
         sizes = len(held_out.queries), len(held_out.artists)
         logger.info("held-out scores: %d of %d tracks are queries, the same ones at every epoch", *sizes)
     if few := held_out.too_few(module.config.trainer.selection_score):
-        kept = "the network is kept as it was before"
-        if not module.frozen_epochs:
-            kept = "the best score is kept, be it chance"
-        logger.warning(
-            "too few held-out tracks to tell whether training helps (%s): %s. Hold out more, as "
-            "data.split.valid=0.2, or add artists.",
-            few,
-            kept,
-        )
+        before = "the network is kept as it was before"
+        kept = before if module.frozen_epochs else "the best score is kept, be it chance"
+        hint = "Hold out more, as data.split.valid=0.2, or add artists."
+        logger.warning("too few held-out tracks to tell whether training helps (%s): %s. %s", few, kept, hint)
 
 
 def _log_how_it_ended(trainer: pl.Trainer, config: TrainConfig, kept: int) -> None:
     """Which epoch's weights are kept; where training stopped early, why, and what could be done about it."""
-    stopper = trainer.early_stopping_callback
+    stopper, settings, done = trainer.early_stopping_callback, config.trainer, trainer.current_epoch
     assert isinstance(stopper, StopWhenNoBetter)
-    settings, done = config.trainer, trainer.current_epoch
-    weights = f"the weights of epoch {kept + 1} are kept"
+    weights, patience = f"the weights of epoch {kept + 1} are kept", settings.patience
     if not stopper.out_of_patience or done >= settings.epochs:
         logger.info("trained to the last of %d epoch(s); %s", done, weights)
         return
+    score = (
+        f"held-out {settings.selection_score} in {patience} epochs (best: {float(stopper.best_score):.3f})"
+    )
     logger.info(
-        "stopped early after epoch %d of %d: no better held-out %s in %d epochs (best: %.3f); %s. Nothing "
-        "is amiss; to give it longer, set trainer.patience above %d and train with --again, or in another "
-        "run_dir",
-        done, settings.epochs, settings.selection_score, settings.patience, float(stopper.best_score),
-        weights, settings.patience,
+        "stopped early after epoch %d of %d: no better %s; %s. Nothing is amiss; to give it longer, set "
+        "trainer.patience above %d and train with --again, or in another run_dir",
+        done, settings.epochs, score, weights, patience,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from soundkin.features.augment import augment
 from soundkin.models import build_network
 from soundkin.tasks import TASKS, ProxyTask
 from soundkin.tasks.collaborative import CollaborativeTask
-from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatches, Sampling
+from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatches
 from soundkin.training.data import LyricTable, PreparedData
 from soundkin.training.held_out import HeldOutTargets, held_out_scores, selection_score
 from soundkin.training.plan import chosen_tasks
@@ -65,27 +65,20 @@ class TrainingModule(pl.LightningModule):
         """Whether only heads learn in this epoch."""
         return self.current_epoch < self.frozen_epochs
 
-    @property
-    def sampling(self) -> Sampling:
-        """How batches are drawn."""
-        data, tasks = self.config.data, self.proxy_tasks.values()
-        return Sampling(
-            batch_patches=data.batch_patches,
-            tracks_per_artist=data.tracks_per_artist,
-            most_patches=data.most_patches,
-            views=max(task.views for task in tasks),
-            groups=tuple(task.co_batched_groups().numpy() for task in tasks),
-            group_share=data.group_share,
-        )
-
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random balanced batches; by default enough in an epoch to take each track once."""
-        tracks, sampling, config = self.data.train, self.sampling, self.config
-        each_once = -(-len(tracks.keys) // (sampling.tracks * self.trainer.world_size))
-        artists, seed_and_rank = tracks.catalog.artists.groups, (config.random_seed, self.global_rank)
+        config, tracks, tasks = self.config, self.data.train, self.proxy_tasks.values()
         patches = RandomPatches(
-            self.data.cache, tracks.keys, artists, config.patch.frames, sampling, seed_and_rank
+            self.data.cache,
+            tracks.keys,
+            tracks.catalog.artists.groups,
+            config.patch.frames,
+            config.data,
+            (config.random_seed, self.global_rank),
+            views=max(task.views for task in tasks),
+            groups=[task.co_batched_groups().numpy() for task in tasks],
         )
+        each_once = -(-len(tracks.keys) // (patches.tracks * self.trainer.world_size))
         steps = EpochSteps(config.trainer.steps_per_epoch or each_once)
         return DataLoader(patches, batch_size=None, sampler=steps, num_workers=config.data.loader_workers)
 
