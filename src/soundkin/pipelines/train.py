@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where the model bundle is, how the run went, and which files it left out, now or when it was trained."""
+    """Where the model bundle is, how the run went, and which files it left out, now or when first trained."""
 
     model: Path
     metrics: dict[str, float]
@@ -134,14 +134,15 @@ class Sweep:
         """A row per run: its settings and held-out scores, the best by the selection score first."""
         rows = []
         for run, outcome in self.outcomes:
-            row = {"run": run.name, **run.settings}
-            if isinstance(outcome, Exception):
-                rows.append((float("inf"), row | {"failed": str(outcome).splitlines()[0]}))
-                continue
-            metrics = outcome.metrics
+            metrics = outcome.metrics if isinstance(outcome, TrainResult) else {}
             names = sorted(metrics, key=lambda name: (name != SELECTED, name))
-            scores = {name: f"{metrics[name]:.4f}" for name in names if name.startswith("valid/")}
-            row |= {name.removeprefix("valid/"): score for name, score in scores.items()}
+            row = {"run": run.name, **run.settings}
+            row |= {
+                name.removeprefix("valid/"): f"{metrics[name]:.4f}"
+                for name in names
+                if name.startswith("valid/")
+            }
+            row |= {"failed": str(outcome).splitlines()[0]} if isinstance(outcome, Exception) else {}
             rows.append((-metrics.get(SELECTED, float("-inf")), row))
         return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
 
@@ -161,24 +162,18 @@ def sweep(overrides: Sequence[str], again: bool = False) -> Sweep:
             logger.warning("%s will not be trained: %s", run.name, run.config)
     for number, run in enumerate(runs, 1):
         logger.info("[%d/%d] %s", number, len(runs), run.name)
-        outcome = _outcome(run, again)
-        if isinstance(outcome, Exception) and outcome is not run.config:
-            logger.warning("%s failed: %s", run.name, outcome)
+        outcome: TrainResult | Exception
+        try:
+            if isinstance(run.config, ConfigError):
+                raise run.config
+            outcome = train(run.config, again)
+        except Exception as error:  # memory that runs out, or a loss of NaN, does not lose the others
+            known = isinstance(error, SoundkinError)
+            outcome = error if known else SoundkinError(f"{type(error).__name__}: {error}")
+            if error is not run.config:
+                logger.warning("%s failed: %s", run.name, outcome)
+                logger.debug("%s", run.name, exc_info=True)
         result.outcomes.append((run, outcome))
         with replacing(result.run_dir / SWEEP_TABLE, "w") as file:
             pd.DataFrame(result.table()).to_csv(file, index=False)
     return result
-
-
-def _outcome(run: SweptRun, again: bool) -> TrainResult | Exception:
-    if isinstance(run.config, ConfigError):
-        return run.config
-    try:
-        return train(run.config, again)
-    except SoundkinError as error:
-        return error
-    except (
-        Exception
-    ) as error:  # memory that runs out, or a loss that is no number, is no reason to lose the others
-        logger.debug("%s", run.name, exc_info=True)
-        return SoundkinError(f"{type(error).__name__}: {error}")

@@ -87,8 +87,7 @@ class GroupIndex:
 
 def positions(known_ids: Sequence[str], track_ids: Sequence[str]) -> Int[np.ndarray, " tracks"]:
     """The position of each track among `known_ids`, which are distinct; -1 where it is none of them."""
-    place = {track_id: number for number, track_id in enumerate(known_ids)}
-    return np.array([place.get(track_id, -1) for track_id in track_ids], dtype=np.int64)
+    return pd.Index(list(known_ids)).get_indexer(pd.Index(list(track_ids))).astype(np.int64)
 
 
 def _draw(

@@ -13,7 +13,7 @@ from soundkin.progress import progress_bar
 
 
 class History(Callback):
-    """One row per epoch, in `metrics.csv` and in checkpoints, so that a resumed run keeps its past; and a bar."""
+    """One row per epoch, in `metrics.csv` and checkpoints: a resumed run keeps its past. Draws one bar."""
 
     def __init__(self, path: Path, score: str) -> None:
         self.path = path

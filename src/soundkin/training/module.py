@@ -46,10 +46,9 @@ class TrainingModule(pl.LightningModule):
         self.lyrics = LyricTable(config.model.lyrics, data) if config.model.lyrics else None
         # Fine-tuning at once would bend good vectors to heads that are still random: A. Kumar et al.,
         # "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution" (2022).
-        self.frozen_epochs = (
-            round(settings.frozen_share * settings.epochs) if self.network.trunk.shortcut else 0
-        )
-        if not any(True for _ in self.tasks.parameters()):
+        frozen_share = settings.frozen_share if self.network.trunk.shortcut else 0.0
+        self.frozen_epochs = round(frozen_share * settings.epochs)
+        if not list(self.tasks.parameters()):
             self.frozen_epochs = min(1, self.frozen_epochs)  # one, to score the initial network
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []

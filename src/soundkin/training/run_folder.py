@@ -26,21 +26,13 @@ import pandas as pd
 import torch
 import yaml
 
+from soundkin import files
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.splits import SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog
 from soundkin.config import validate
 from soundkin.errors import ConfigError, Skipped
 from soundkin.features.external import ExternalFrontEnd
-from soundkin.files import (
-    explaining_output,
-    locked,
-    read_json,
-    replacing,
-    sha256_of,
-    sha256_of_text,
-    write_json,
-)
 from soundkin.training.plan import Plan, files_used
 from soundkin.training.run_config import TrainConfig
 
@@ -69,25 +61,27 @@ class RunFolder:
     def inputs(self) -> dict[str, dict[str, str]]:
         """Hashes of what the run is trained on: the catalog's columns, and files by the config's keys."""
         cells = {str(name): column.astype("string").fillna("") for name, column in self.catalog.frame.items()}
-        columns = {name: sha256_of_text("\0".join(column.tolist())) for name, column in cells.items()}
-        files = {key: sha256_of(path) for key, path in files_used(self.config).items() if path.is_file()}
+        columns = {name: files.sha256_of_text("\0".join(column.tolist())) for name, column in cells.items()}
+        named = {
+            key: files.sha256_of(path) for key, path in files_used(self.config).items() if path.is_file()
+        }
         if isinstance(self.config.features, ExternalFrontEnd):
-            files["features.path"] = self.config.features.sha256 or ""
+            named["features.path"] = self.config.features.sha256 or ""
         if self.config.model.lyrics:
-            files["lyrics"] = sha256_of_text("\0".join(lyrics_of(self.catalog)))
-        return {"columns": columns, "files": files}
+            named["lyrics"] = files.sha256_of_text("\0".join(lyrics_of(self.catalog)))
+        return {"columns": columns, "files": named}
 
     def finished(self) -> dict[str, float] | None:
         """The model's figures, if it is whole."""
         bundle, before_inputs = self.model / "config.json", not (self.path / "inputs.json").exists()
         if not bundle.exists() or not (is_finished(self.path) or before_inputs):
             return None
-        metrics: dict[str, float] = read_json(bundle)["metrics"]
+        metrics: dict[str, float] = files.read_json(bundle)["metrics"]
         return metrics
 
     def finish(self, metrics: Mapping[str, float]) -> None:
         """Record that the model is whole."""
-        write_json(self.path / FINISHED, {"metrics": metrics})
+        files.write_json(self.path / FINISHED, {"metrics": metrics})
 
     def skipped(self) -> list[Skipped]:
         """The files that the run left out."""
@@ -102,7 +96,7 @@ class RunFolder:
         """
         path, wanted = self.path / "split.json", self.config.data.split
         if path.exists():
-            kept = self._plan(validate(SplitRule, read_json(path), str(path)))
+            kept = self._plan(validate(SplitRule, files.read_json(path), str(path)))
             is_whole = holds_a_run(self.path) or set(kept.splits) >= set(wanted.shares())
             if kept.split_rule.config == wanted and is_whole:
                 return kept
@@ -132,10 +126,10 @@ class RunFolder:
         path = self.path / "inputs.json"
         if not path.exists():  # of an earlier soundkin, which kept no inputs; its model knows the catalog
             bundle = self.model / "config.json"
-            known = read_json(bundle)["provenance"].get("training_data", {}) if bundle.exists() else {}
-            is_another = known.get("catalog_sha256") not in (None, sha256_of(self.config.catalog))
+            known = files.read_json(bundle)["provenance"].get("training_data", {}) if bundle.exists() else {}
+            is_another = known.get("catalog_sha256") not in (None, files.sha256_of(self.config.catalog))
             return [f"{self.catalog.source} has other content"] if is_another else []
-        before, changed = read_json(path), []
+        before, changed = files.read_json(path), []
         if before["columns"] != self.inputs["columns"]:
             changed.append(f"{self.catalog.source} has {self._catalog_changes(before['columns'])}")
         for key in {**before["files"], **self.inputs["files"]}:
@@ -164,10 +158,10 @@ class RunFolder:
 
         Raises OutputError where the folder cannot be written, or another run is at work in it.
         """
-        with explaining_output(self.path):
+        with files.explaining_output(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         first_process = int(os.environ.get("LOCAL_RANK", 0)) == 0  # of several that train together
-        with locked(self.path) if first_process else nullcontext():
+        with files.locked(self.path) if first_process else nullcontext():
             if first_process:
                 self._write(rule, again)
             yield
@@ -180,11 +174,11 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
             for name in ("checkpoints", "tensorboard"):
                 shutil.rmtree(self.path / name, ignore_errors=True)
-        with replacing(self.path / "config.yaml", "w") as file:
+        with files.replacing(self.path / "config.yaml", "w") as file:
             yaml.safe_dump(self.config.model_dump(mode="json"), file, sort_keys=False, allow_unicode=True)
-        write_json(self.path / "environment.json", environment())
-        write_json(self.path / "inputs.json", self.inputs)
-        write_json(self.path / "split.json", rule.model_dump(mode="json"))
+        files.write_json(self.path / "environment.json", environment())
+        files.write_json(self.path / "inputs.json", self.inputs)
+        files.write_json(self.path / "split.json", rule.model_dump(mode="json"))
 
 
 def is_finished(folder: Path) -> bool:
