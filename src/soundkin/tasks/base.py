@@ -84,9 +84,14 @@ class ProxyTask(nn.Module, ABC):
     def loss(self, vectors: Tensor, targets: Tensor) -> Tensor:
         """Mean over the labelled rows of a batch; zero, with a gradient of zero, without any."""
 
-    @abstractmethod
     def metrics(self, vectors: Tensor, targets: Tensor) -> dict[str, float]:
         """Figures in [0, 1], higher is better, over the labelled rows; empty where there are none."""
+        known = self.labelled(targets)
+        return self.figures(vectors[known], targets[known]) if known.any() else {}
+
+    @abstractmethod
+    def figures(self, vectors: Tensor, targets: Tensor) -> dict[str, float]:
+        """The metrics of labelled rows, of which there is one or more."""
 
     def co_batched_groups(self) -> Tensor:
         """Int [groups, size]: rows of the training catalog to meet in one batch; none by default."""

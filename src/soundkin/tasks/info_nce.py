@@ -52,7 +52,7 @@ class InfoNCETask(ProxyTask):
         return info_nce(vectors, *self.pairs(targets), self.config.temperature)
 
     @typechecked
-    def metrics(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
+    def figures(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
         """`nearest`: of the rows with a positive, the share whose nearest candidate is one."""
         positives, candidates = self.pairs(targets)
         asked = (positives > 0).any(dim=1)

@@ -30,8 +30,7 @@ class LatentFactorsConfig(CollaborativeConfig):
     """Settings of the latent-factor task."""
 
     loss: Literal["mse_unit", "mse", "wpe"] = Field(
-        "mse_unit",
-        description="squared error of factors at unit length, of factors, or weighted prediction error",
+        "mse_unit", description="squared error at unit length, squared error, or weighted prediction error"
     )
     iterations: PositiveInt = Field(15, description="rounds of alternating least squares")
     regularisation: float = Field(10.0, gt=0.0, description="weight of the squared length of the factors")
@@ -60,13 +59,8 @@ class LatentFactorsTask(CollaborativeTask):
     def from_sources(cls, config: LatentFactorsConfig, sources: Sources, embedding_size: int) -> Self:
         """A task over the factors of the training tracks that enough users like."""
         interactions, enough = cls._interactions(config, sources)
-        factors = factorise(
-            interactions.confidence,
-            config.factors,
-            config.iterations,
-            config.regularisation,
-            config.random_seed,
-        )
+        settings = config.factors, config.iterations, config.regularisation, config.random_seed
+        factors = factorise(interactions.confidence, *settings)
         if np.linalg.norm(factors.tracks[enough], axis=1).max() < VANISHED:
             raise ConfigError(
                 f"config task.{cls.name}.regularisation={config.regularisation:g} is too strong for ratings "
@@ -127,13 +121,10 @@ class LatentFactorsTask(CollaborativeTask):
         return (along * predicted).sum(dim=1) + constant
 
     @typechecked
-    def metrics(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
+    def figures(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
         """`cosine` of predicted and true factors, on average; 0 where that is below 0."""
-        known = self.labelled(targets)
-        if not known.any():
-            return {}
-        predicted = normalize(self.track_vectors(vectors[known]))
-        cosines = (predicted * normalize(self.track_factors[targets[known]])).sum(dim=1)
+        predicted = normalize(self.track_vectors(vectors))
+        cosines = (predicted * normalize(self.track_factors[targets])).sum(dim=1)
         return {"cosine": float(cosines.mean().detach().clamp(0, 1))}
 
     def _predicted(self, vectors: Tensor) -> Tensor:

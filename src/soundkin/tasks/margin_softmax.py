@@ -53,13 +53,10 @@ class MarginSoftmaxTask(LabelTask):
         return masked_mean(cross_entropy(logits, targets, reduction="none"), known)
 
     @typechecked
-    def metrics(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
+    def figures(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
         """`accuracy`: how often the nearest label is the right one."""
-        known = self.labelled(targets)
-        if not known.any():
-            return {}
-        nearest = (normalize(vectors[known]) @ normalize(self.directions).T).argmax(dim=1)
-        return {"accuracy": float((nearest == targets[known]).float().mean())}
+        nearest = (normalize(vectors) @ normalize(self.directions).T).argmax(dim=1)
+        return {"accuracy": float((nearest == targets).float().mean())}
 
     def _sample(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Classes that the softmax runs over, and the targets as places among them."""

@@ -95,16 +95,14 @@ class RatingsTask(CollaborativeTask):
         return ranking + self.config.regularisation * user_vectors.square().sum() / max(1, len(rows))
 
     @typechecked
-    def metrics(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
+    def figures(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
         """`auc`: how often a drawn user ranks the track that they like above a negative of the batch."""
-        known = self.labelled(targets)
-        rows = targets[known]
-        users = self.draw_users(rows)
-        negatives = ~self.likes(users, rows)
+        users = self.draw_users(targets)
+        negatives = ~self.likes(users, targets)
         asked = negatives.any(dim=1)
         if not asked.any():
             return {}
-        scores = self.user_vectors()[users] @ self.track_vectors(vectors[known]).T
+        scores = self.user_vectors()[users] @ self.track_vectors(vectors).T
         own = scores.diagonal()[:, None]
         won = torch.where(negatives, (own > scores) + 0.5 * (own == scores), 0.0).sum(dim=1)
         return {"auc": float((won / negatives.sum(dim=1))[asked].mean())}

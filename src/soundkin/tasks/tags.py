@@ -47,13 +47,10 @@ class TagsTask(MultiLabelTask):
         return torch.where(targets > 0, -logsigmoid(logits), absent)
 
     @typechecked
-    def metrics(self, vectors: Vectors, targets: Classes) -> dict[str, float]:
+    def figures(self, vectors: Vectors, targets: Classes) -> dict[str, float]:
         """`average_precision` of each track's tags among all tags by likelihood, averaged."""
-        known = self.labelled(targets)
-        if not known.any():
-            return {}
-        order = self.logits(vectors[known]).argsort(dim=1, descending=True)
-        hits = targets[known].gather(1, order)
+        order = self.logits(vectors).argsort(dim=1, descending=True)
+        hits = targets.gather(1, order)
         ranks = torch.arange(1, hits.shape[1] + 1, device=hits.device)
         precision = (hits * hits.cumsum(dim=1) / ranks).sum(dim=1) / hits.sum(dim=1)
         return {"average_precision": float(precision.mean())}

@@ -105,7 +105,7 @@ class TripletsTask(ProxyTask):
         return (weights * losses).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
 
     @typechecked
-    def metrics(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
+    def figures(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
         """`agreement`: weighted share of the answers met in which the closer track is the nearer one."""
         closer, farther, _, weights = self._cosines(vectors, targets)
         return {"agreement": float(weights[closer > farther].sum() / weights.sum())} if len(weights) else {}
