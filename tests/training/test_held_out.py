@@ -26,6 +26,7 @@ from soundkin.training.held_out import (
     ItemScores,
     error_of_mean,
     held_out_scores,
+    sample_users,
     selection_score,
 )
 
@@ -40,7 +41,8 @@ def held_out(folder: Path, plays: dict[str, csr_matrix] | None = None) -> HeldOu
         "genre": ["folk", "jazz", "jazz"],
     }
     pd.DataFrame(rows).to_csv(folder / "catalog.csv", index=False)
-    return HeldOutTargets.from_catalog(read_catalog(folder / "catalog.csv"), plays)
+    targets = HeldOutTargets.from_catalog(read_catalog(folder / "catalog.csv"))
+    return replace(targets, positives=plays or {})
 
 
 def scores_of(vectors: np.ndarray, asked: HeldOutTargets, factors: dict[str, Factors]) -> dict[str, float]:
@@ -83,8 +85,7 @@ def test_without_plays_or_shared_labels_there_is_nothing_to_watch(tmp_path: Path
 @given(st.integers(1, 3 * MAX_USERS))
 def test_many_users_are_asked_by_sample_and_keep_their_rows(users: int) -> None:
     liked = csr_matrix((np.ones(users), (np.arange(users), np.zeros(users, int))), shape=(users, 2))
-    catalog = Catalog(pd.DataFrame({"track_id": ["a", "b"], "path": ["a.ogg", "b.ogg"]}), Path())
-    asked = HeldOutTargets.from_catalog(catalog, {"ratings": liked}).positives["ratings"]
+    asked = sample_users(liked)
     assert asked.shape == liked.shape
     assert asked.nnz == min(users, MAX_USERS)
 

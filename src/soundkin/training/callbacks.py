@@ -1,4 +1,4 @@
-"""What happens around the steps: history and progress bar, and what is kept and stopped by the scores."""
+"""What happens around the steps: history, progress bar, checkpoints, and what is kept and stopped by scores."""
 
 import csv
 import time
@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from soundkin.errors import ArtefactError
 from soundkin.files import replacing
 from soundkin.progress import progress_bar
 
@@ -108,3 +111,28 @@ class StopWhenNoBetter(_TrainedEpochs, EarlyStopping):
         """Do not train another epoch after a resume if patience had run out."""
         if self.out_of_patience:
             trainer.should_stop = True
+
+
+class CrashSafeCheckpointIO(TorchCheckpointIO):
+    """Saves atomically; loads plain tensors and values only, so that a checkpoint executes nothing.
+
+    Lightning's own save writes to TMPDIR and moves; where that is another file system, a kill in the move
+    leaves the last good checkpoint at zero bytes.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write `checkpoint` to `path`, whole or not at all."""
+        with replacing(Path(path)) as file:
+            torch.save(checkpoint, file)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """The content of a checkpoint file; ArtefactError where it is none of ours."""
+        try:
+            return dict(torch.load(path, map_location=map_location, weights_only=True))
+        except Exception as error:  # whatever a damaged zip or pickle makes torch raise
+            raise ArtefactError(
+                f"checkpoint {path} is corrupt ({type(error).__name__}). Remove it to start this run from "
+                "the beginning."
+            ) from error

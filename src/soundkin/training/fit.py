@@ -15,8 +15,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from soundkin.models import TrackNetwork
 from soundkin.models.pca_init import start_whitened
 from soundkin.training.batches import EvenPatches
-from soundkin.training.callbacks import History, KeepBest, StopWhenNoBetter
-from soundkin.training.checkpoint import CrashSafeCheckpointIO
+from soundkin.training.callbacks import CrashSafeCheckpointIO, History, KeepBest, StopWhenNoBetter
 from soundkin.training.data import PreparedData
 from soundkin.training.held_out import check_score_name
 from soundkin.training.module import SELECTED, TrainingModule

@@ -65,18 +65,12 @@ class HeldOutTargets:
     users: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
-    def from_catalog(
-        cls,
-        catalog: Catalog,
-        positives: Mapping[str, csr_matrix] | None = None,
-        users: Mapping[str, Sequence[str]] | None = None,
-    ) -> "HeldOutTargets":
-        """The labels of a catalog of held-out tracks, and up to MAX_USERS of the users who like one."""
+    def from_catalog(cls, catalog: Catalog) -> "HeldOutTargets":
+        """The labels of a catalog of held-out tracks."""
         artists = catalog.artists
         labels = {label: catalog.values(label) for label in LABELS if label in catalog.frame.columns}
         labels |= {"artist": artists.keys} if "artist" in labels else {}
-        sampled = {task: _sample_users(liked) for task, liked in (positives or {}).items()}
-        return cls(labels, artists.keys, artists.groups, sampled, users or {})
+        return cls(labels, artists.keys, artists.groups)
 
     @classmethod
     def from_tasks(
@@ -91,8 +85,8 @@ class HeldOutTargets:
         for name, task in by_ratings.items():
             liked = task.read_interactions(task.config, both).plays(task.users, held_out.track_ids)
             if liked.nnz:
-                positives[name], users[name] = liked, task.users
-        targets = cls.from_catalog(held_out, positives, users)
+                positives[name], users[name] = sample_users(liked), task.users
+        targets = replace(cls.from_catalog(held_out), positives=positives, users=users)
         return replace(targets, labels={}) if len(by_ratings) == len(tasks) else targets
 
     @cached_property
@@ -233,8 +227,8 @@ def error_of_mean(measures: Sequence[ItemScores]) -> float:
     return float(np.sqrt(variance))
 
 
-def _sample_users(positives: csr_matrix) -> csr_matrix:
-    """The positives of MAX_USERS users drawn evenly; the rows of all others are empty."""
+def sample_users(positives: csr_matrix) -> csr_matrix:
+    """The positives of at most MAX_USERS users, drawn evenly; the rows of all others are empty."""
     users = np.flatnonzero(np.diff(positives.indptr))
     if len(users) <= MAX_USERS:
         return positives

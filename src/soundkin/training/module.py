@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from soundkin.features.augment import augment
 from soundkin.models import build_network
-from soundkin.tasks import TASKS, ProxyTask
+from soundkin.tasks import TASKS
 from soundkin.tasks.collaborative import CollaborativeTask
 from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatches
 from soundkin.training.data import LyricTable, PreparedData
@@ -33,7 +33,7 @@ class TrainingModule(pl.LightningModule):
         self.config, self.data = config, data
         settings, train = config.trainer, data.train.catalog
         self.network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
-        tasks = {
+        self.proxy_tasks = tasks = {
             name: TASKS[name].from_sources(task, data.sources, config.model.embedding_size)
             for name, task in chosen_tasks(config).items()
         }
@@ -53,11 +53,6 @@ class TrainingModule(pl.LightningModule):
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
         self.initial: dict[str, np.ndarray] | None = None  # values of the last frozen epoch's measures
-
-    @property
-    def proxy_tasks(self) -> dict[str, ProxyTask]:
-        """The tasks by name."""
-        return cast(dict[str, ProxyTask], dict(self.tasks.items()))
 
     @property
     def frozen(self) -> bool:
