@@ -5,7 +5,7 @@ Heads see vectors at unit length, because queries compare vectors by cosine.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import torch
 from pydantic import Field, PositiveInt
@@ -63,9 +63,15 @@ class ProxyTask(nn.Module, ABC):
         return cls.files
 
     @classmethod
-    def without_it(cls) -> str:
-        """The last way out of a message about missing labels."""
-        return f"train without it: task.{cls.name}=null"
+    def reject(cls, problem: str, hint: str) -> NoReturn:
+        """Raise the CatalogError of labels that are missing or too few."""
+        raise CatalogError(f"{problem}. {hint}, or train without it: task.{cls.name}=null")
+
+    @classmethod
+    def require_column(cls, catalog: Catalog, column: str, hint: str = "Fill it in") -> None:
+        """Raise CatalogError where the catalog has no value in `column`."""
+        hint = f"{hint}, or train without it: task.{cls.name}=null"
+        catalog.require(column, f"the {cls.name} task learns from it. {hint}")
 
     @abstractmethod
     def targets(self, catalog: Catalog) -> Tensor:
@@ -127,14 +133,12 @@ class LabelTask(ProxyTask):
     @classmethod
     def from_sources(cls, config: LabelTaskConfig, sources: Sources, embedding_size: int) -> Self:
         """A task over the labels of the training tracks; CatalogError where they are fewer than two."""
-        column, hint = cls.columns[0], f"Fill it in, or {cls.without_it()}"
-        sources.catalog.require(column, f"the {cls.name} task learns from it. {hint}")
+        column = cls.columns[0]
+        cls.require_column(sources.catalog, column)
         vocabulary = Vocabulary.from_values(cls.labels(sources.catalog), config.minimum_tracks)
         if len(vocabulary) < 2:
-            raise CatalogError(
-                f"the training tracks hold {len(vocabulary)} {column} label(s) on at least "
-                f"{config.minimum_tracks} track(s); the {cls.name} task needs two to tell apart. {hint}"
-            )
+            labels = f"{len(vocabulary)} {column} label(s) on at least {config.minimum_tracks} track(s)"
+            cls.reject(f"the training tracks hold {labels}; the {cls.name} task needs two", "Fill it in")
         return cls(config, vocabulary, embedding_size)
 
     @classmethod

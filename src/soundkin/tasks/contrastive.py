@@ -12,7 +12,6 @@ from pydantic import Field
 from torch import Tensor
 
 from soundkin.catalog.sources import Sources
-from soundkin.errors import CatalogError
 from soundkin.tasks.base import TaskConfig
 from soundkin.tasks.group_index import GroupIndex
 from soundkin.tasks.info_nce import InfoNCEConfig, InfoNCETask
@@ -43,23 +42,19 @@ class ContrastiveTask(InfoNCETask):
     def from_sources(cls, config: ContrastiveConfig, sources: Sources, embedding_size: int) -> Self:
         """A task over the training tracks, and their artists or playlists where these are asked for."""
         catalog, positives = sources.catalog, config.positives
-        hint = f"or {cls.without_it()}"
         if len(catalog) < 2:
-            raise CatalogError(
-                f"the contrastive task needs two training tracks to tell apart. Add tracks, {hint}"
-            )
+            cls.reject("the contrastive task needs two training tracks", "Add tracks")
         if positives == "track":
             return cls(config, embedding_size, GroupIndex(catalog.track_ids))
-        hint = f"Give task.contrastive.positives=track, {hint}"
+        hint = "Give task.contrastive.positives=track"
         if positives == "playlist":
             groups = GroupIndex.from_playlists(sources, cls.name)
         else:
-            catalog.require("artist", f"the contrastive task takes it for what makes tracks alike. {hint}")
+            cls.require_column(catalog, "artist", hint)
             groups = GroupIndex.from_artists(catalog)
         if not groups.count:
-            raise CatalogError(
-                f"no two training tracks share {'an' if positives == 'artist' else 'a'} {positives}, "
-                f"which the contrastive task takes for what makes tracks alike. {hint}"
+            cls.reject(
+                f"no two training tracks share {'an' if positives == 'artist' else 'a'} {positives}", hint
             )
         return cls(config, embedding_size, groups)
 

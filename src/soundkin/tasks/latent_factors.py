@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 
 from soundkin.catalog.interactions import Interactions
 from soundkin.catalog.sources import Sources
-from soundkin.errors import CatalogError, ConfigError
+from soundkin.errors import ConfigError
 from soundkin.shapes import Float, typechecked
 from soundkin.tasks.base import Rows, Scalar, TaskConfig, Vectors
 from soundkin.tasks.collaborative import CollaborativeConfig, CollaborativeTask
@@ -81,11 +81,9 @@ class LatentFactorsTask(CollaborativeTask):
         interactions = cls.read_interactions(config, sources)
         listeners = interactions.listeners()
         if listeners.max() < config.minimum_listeners:
-            raise CatalogError(
-                f"ratings {sources.ratings}: no training track is liked by {config.minimum_listeners} users; "
-                f"one is by {listeners.max()}. Set task.{cls.name}.minimum_listeners lower, or "
-                f"{cls.without_it()}"
-            )
+            most = f"is liked by {config.minimum_listeners} users; one is by {listeners.max()}"
+            hint = f"Set task.{cls.name}.minimum_listeners lower"
+            cls.reject(f"ratings {sources.ratings}: no training track {most}", hint)
         return interactions, listeners >= config.minimum_listeners
 
     @typechecked

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
-from soundkin.errors import CatalogError
 from soundkin.tasks.group_index import GroupIndex
 from soundkin.tasks.info_nce import InfoNCEConfig, InfoNCETask
 
@@ -42,10 +41,8 @@ class PlaylistTask(InfoNCETask):
         """A task over the playlists that hold two training tracks or more."""
         playlists = GroupIndex.from_playlists(sources, cls.name)
         if playlists.count < 2:
-            raise CatalogError(
-                f"playlists {sources.playlists}: {playlists.count} playlist(s) hold two training tracks or "
-                f"more; the playlist task needs two such playlists. Add some, or {cls.without_it()}"
-            )
+            problem = f"{playlists.count} playlist(s) hold two training tracks or more; two are needed"
+            cls.reject(f"playlists {sources.playlists}: {problem}", "Add some")
         return cls(config, embedding_size, playlists)
 
     def targets(self, catalog: Catalog) -> Tensor:

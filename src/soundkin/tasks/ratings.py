@@ -17,7 +17,6 @@ from torch.nn.functional import normalize, softplus
 from soundkin.catalog.interactions import Interactions
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
-from soundkin.errors import CatalogError
 from soundkin.shapes import Bool, Float, Int, typechecked
 from soundkin.tasks.base import Rows, Scalar, TaskConfig, Vectors
 from soundkin.tasks.collaborative import CollaborativeConfig, CollaborativeTask
@@ -60,11 +59,8 @@ class RatingsTask(CollaborativeTask):
         """A task over the users who like training tracks."""
         interactions = cls.read_interactions(config, sources)
         if len(interactions.tracks) < 2:
-            raise CatalogError(
-                f"ratings {sources.ratings}: of the training tracks only track_id={interactions.tracks[0]} "
-                f"is liked by anybody; the {cls.name} task needs two to tell apart. Add ratings, or "
-                f"{cls.without_it()}"
-            )
+            problem = f"only track_id={interactions.tracks[0]} is liked by anybody; two tracks are needed"
+            cls.reject(f"ratings {sources.ratings}: of the training tracks {problem}", "Add ratings")
         task = cls(config, len(interactions.users), embedding_size)
         task._fit_to(interactions, sources.catalog)
         return task

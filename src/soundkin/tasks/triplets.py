@@ -27,7 +27,6 @@ from soundkin.catalog.annotators import judgement_log_odds
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.triplets_table import COLUMNS
-from soundkin.errors import CatalogError
 from soundkin.shapes import typechecked
 from soundkin.tasks.base import ProxyTask, Rows, Scalar, TaskConfig, Vectors
 from soundkin.tasks.group_index import positions
@@ -78,14 +77,11 @@ class TripletsTask(ProxyTask):
         weighed = named and config.annotators == "weigh"
         answers, agreement = weigh_answers(rows, judgement_log_odds(frame) if weighed else None)
         if not len(answers) or (not weighed and np.all(agreement == 0.5)):
-            why, hint = "", "Add answers"
+            problem, hint = "every answer is contradicted as often as it is given", "Add answers"
             if weighed:
-                why = " or by somebody who is right no more often than by chance"
+                problem += " or by somebody who is right no more often than by chance"
                 hint += ", count annotators alike (task.triplets.annotators=alike)"
-            raise CatalogError(
-                f"triplets {sources.triplets}: every answer is contradicted as often as it is given{why}, "
-                f"and the triplets task needs one that is not. {hint}, or {cls.without_it()}"
-            )
+            cls.reject(f"triplets {sources.triplets}: {problem}", hint)
         return cls(config, embedding_size, track_ids, answers, agreement)
 
     def targets(self, catalog: Catalog) -> Tensor:

@@ -19,7 +19,6 @@ from torch.nn.functional import kl_div, normalize
 
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
-from soundkin.errors import CatalogError
 from soundkin.shapes import Float, typechecked
 from soundkin.tasks.base import ProxyTask, Scalar, TaskConfig, Vectors, masked_mean
 
@@ -55,16 +54,13 @@ class YearTask(ProxyTask):
     @classmethod
     def from_sources(cls, config: YearConfig, sources: Sources, embedding_size: int) -> Self:
         """A task over the years of the training tracks; CatalogError where these are fewer than two."""
-        hint = f"Fill it in, or {cls.without_it()}"
-        sources.catalog.require("year", f"the year task learns from it. {hint}")
+        cls.require_column(sources.catalog, "year")
         years = _years(sources.catalog)
         years = years[~np.isnan(years)]
         centres = np.unique(np.quantile(years, np.linspace(0, 1, config.periods), method="inverted_cdf"))
         if len(centres) < 2:
-            raise CatalogError(
-                f"{sources.catalog.source}: all training tracks are of the year {centres[0]:.0f}; "
-                f"the year task needs two years to tell apart. {hint}"
-            )
+            problem = f"all training tracks are of the year {centres[0]:.0f}; the year task needs two years"
+            cls.reject(f"{sources.catalog.source}: {problem}", "Fill it in")
         return cls(config, centres.tolist(), embedding_size)
 
     def targets(self, catalog: Catalog) -> Tensor:

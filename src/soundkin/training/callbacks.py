@@ -1,4 +1,4 @@
-"""What happens around the steps: history, progress bar, checkpoints, and what is kept and stopped by scores."""
+"""What happens around the steps: history, progress bar, checkpoints, early stopping."""
 
 import csv
 import time

@@ -66,10 +66,10 @@ def prepare(plan: Plan) -> PreparedData:
         for decoded in ((splits.eq(split) & keys.notna()).to_numpy() for split in ("train", "valid"))
     )
     if not train.keys:
+        counts = f"{len(build.skipped)} of {len(used)} files were skipped"
         raise CatalogError(
-            f"catalog {config.catalog}: no training track can be read ({len(build.skipped)} of {len(used)} "
-            f"files were skipped: see {config.run_dir / 'skipped.csv'}). Correct the files or the paths, and "
-            "run again."
+            f"catalog {config.catalog}: no training track can be read ({counts}: see "
+            f"{config.run_dir / 'skipped.csv'}). Correct the files or the paths, and run again."
         )
     return PreparedData(plan, train, valid, build.cache, build.skipped)
 

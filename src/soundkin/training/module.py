@@ -102,9 +102,8 @@ class TrainingModule(pl.LightningModule):
             vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
         if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:
             self._log("train/lyric_gate", gate)
-        with torch.autocast(
-            vectors.device.type, enabled=False
-        ):  # heads cost little, and losses want all digits
+        # Heads cost little, and losses want all digits.
+        with torch.autocast(vectors.device.type, enabled=False):
             return self._loss(vectors, rows, batch_idx)
 
     def _loss(self, vectors: Tensor, rows: Tensor, batch_idx: int) -> Tensor:
@@ -121,13 +120,8 @@ class TrainingModule(pl.LightningModule):
         if not total.requires_grad:  # frozen, and no task has a head: a step that changes nothing
             total = total + 0 * next(self.network.parameters()).sum()
         every = self.config.trainer.conflict_epochs
-        if (
-            len(losses) > 1
-            and batch_idx == 0
-            and every
-            and self.current_epoch % every == 0
-            and not self.frozen
-        ):
+        due = every > 0 and batch_idx == 0 and self.current_epoch % every == 0
+        if due and len(losses) > 1 and not self.frozen:
             shared = [parameter for parameter in self.network.trunk.parameters() if parameter.requires_grad]
             for pair, cosine in gradient_cosines(losses, shared).items():
                 self._log(f"train/gradient_cosine_{pair}", cosine)

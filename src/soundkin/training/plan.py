@@ -59,9 +59,7 @@ def chosen_tasks(config: TrainConfig) -> dict[str, TaskConfig]:
     """The settings of each chosen proxy task, in the order of the registry; ConfigError without any."""
     chosen = {name: settings for name in TASKS if (settings := getattr(config.task, name)) is not None}
     if not chosen:
-        raise ConfigError(
-            f"no proxy task is chosen: there is nothing to learn. Give task=[{','.join(TASKS)}]"
-        )
+        raise ConfigError(f"no proxy task is chosen, and one is needed. Give task=[{','.join(TASKS)}]")
     return chosen
 
 
