@@ -27,7 +27,5 @@ class ArtistTask(MarginSoftmaxTask):
     def targets(self, catalog: Catalog) -> Tensor:
         """Int [tracks]: the class of the first artist that is in the vocabulary; -1 where there is none."""
         classes = {artist_key(name): number for number, name in enumerate(self.vocabulary.names)}
-        numbers = [
-            next((classes[key] for key in keys if key in classes), -1) for keys in catalog.artists.keys
-        ]
-        return torch.tensor(numbers, dtype=torch.int64)
+        known = ((classes[key] for key in keys if key in classes) for keys in catalog.artists.keys)
+        return torch.tensor([next(numbers, -1) for numbers in known], dtype=torch.int64)

@@ -53,9 +53,8 @@ class ContrastiveTask(InfoNCETask):
             cls.require_column(catalog, "artist", hint)
             groups = GroupIndex.from_artists(catalog)
         if not groups.count:
-            cls.reject(
-                f"no two training tracks share {'an' if positives == 'artist' else 'a'} {positives}", hint
-            )
+            article = "an" if positives == "artist" else "a"
+            cls.reject(f"no two training tracks share {article} {positives}", hint)
         return cls(config, embedding_size, groups)
 
     @classmethod
@@ -66,11 +65,7 @@ class ContrastiveTask(InfoNCETask):
     def co_batched_groups(self) -> Tensor:
         """Int [pairs, 2]: tracks that share a playlist; batches hold several tracks of an artist as it is."""
         by_playlist = self.config.positives == "playlist"
-        return (
-            self.groups.draw_pairs(self.config.pairs_per_track)
-            if by_playlist
-            else super().co_batched_groups()
-        )
+        return self.groups.draw_pairs(self.config.pairs_per_track if by_playlist else 0)
 
     def pairs(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Positives, all of weight 1, and candidates: all other labelled rows."""

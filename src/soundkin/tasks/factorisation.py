@@ -36,9 +36,8 @@ def factorise(
 
     # A row is solved on one thread each; BLAS with several would be slower, and is what `implicit` warns of.
     with threadpoolctl.threadpool_limits(1, "blas"):
-        model = AlternatingLeastSquares(
-            factors, regularisation, iterations=iterations, random_state=random_seed
-        )
+        options = {"iterations": iterations, "random_state": random_seed}
+        model = AlternatingLeastSquares(factors, regularisation, **options)
         model.fit(confidence, show_progress=False)
         tracks = np.arange(confidence.shape[1])
         return Factors(model.user_factors, model.recalculate_item(tracks, confidence.T.tocsr()))

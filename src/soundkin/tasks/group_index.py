@@ -4,7 +4,7 @@ A table of all pairs would grow with the square of a playlist; this one grows wi
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -90,10 +90,7 @@ def positions(known_ids: Sequence[str], track_ids: Sequence[str]) -> Int[np.ndar
     return pd.Index(list(known_ids)).get_indexer(pd.Index(list(track_ids))).astype(np.int64)
 
 
-def _draw(
-    starts: np.ndarray, rows: np.ndarray, generator: np.random.Generator, spared: int = 0
-) -> np.ndarray:
+def _draw(starts: np.ndarray, rows: np.ndarray, generator: np.random.Generator, spared: int = 0) -> Any:
     """An entry drawn evenly in each of `rows` of a sparse table, but for its last `spared` ones."""
     counts = starts[rows + 1] - starts[rows] - spared
-    drawn: np.ndarray = starts[rows] + (generator.random(len(rows)) * counts).astype(np.int64)
-    return drawn
+    return starts[rows] + (generator.random(len(rows)) * counts).astype(np.int64)

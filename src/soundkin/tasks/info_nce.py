@@ -24,9 +24,7 @@ class InfoNCEConfig(TaskConfig):
     """Settings of a task with an InfoNCE loss."""
 
     temperature: float = Field(0.1, gt=0.0, description="cosines are divided by it in the softmax")
-    pairs_per_track: PositiveInt = Field(
-        4, description="pairs of each track that batches are drawn from: playlists"
-    )
+    pairs_per_track: PositiveInt = Field(4, description="pairs of each track to draw batches from")
 
 
 class InfoNCETask(ProxyTask):

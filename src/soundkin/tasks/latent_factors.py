@@ -30,7 +30,7 @@ class LatentFactorsConfig(CollaborativeConfig):
     """Settings of the latent-factor task."""
 
     loss: Literal["mse_unit", "mse", "wpe"] = Field(
-        "mse_unit", description="squared error at unit length, squared error, or weighted prediction error"
+        "mse_unit", description="squared, or weighted prediction error"
     )
     iterations: PositiveInt = Field(15, description="rounds of alternating least squares")
     regularisation: float = Field(10.0, gt=0.0, description="weight of the squared length of the factors")

@@ -21,9 +21,7 @@ class MarginSoftmaxConfig(LabelTaskConfig):
 
     margin: float = Field(0.2, ge=0.0, lt=1.0, description="how much nearer its own label must be, in cosine")
     scale: float = Field(16.0, gt=0.0, description="inverse temperature of the softmax over cosines")
-    sampled_labels: PositiveInt = Field(
-        4096, description="with more labels than this, a softmax sees a sample"
-    )
+    sampled_labels: PositiveInt = Field(4096, description="of more labels, a softmax sees a sample")
     minimum_tracks: PositiveInt = 2
 
 

@@ -23,9 +23,7 @@ from soundkin.tasks.info_nce import InfoNCEConfig, InfoNCETask
 class PlaylistConfig(InfoNCEConfig):
     """Settings of the playlist task."""
 
-    popularity_discount: float = Field(
-        0.75, ge=0.0, le=1.0, description="0 counts all alike; 1 divides popularity out"
-    )
+    popularity_discount: float = Field(0.75, ge=0.0, le=1.0, description="1 divides popularity out")
 
 
 class PlaylistTask(InfoNCETask):

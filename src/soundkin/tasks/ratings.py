@@ -33,9 +33,7 @@ class RatingsConfig(CollaborativeConfig):
     loss: Literal["bpr", "sampled_softmax"] = "bpr"
     temperature: float = Field(0.2, gt=0.0, description="what products of user and track are divided by")
     regularisation: float = Field(0.01, ge=0.0, description="weight of the squared length of the users drawn")
-    frequency: Literal["uniform", "artists"] = Field(
-        "artists", description="how often batches draw a track, for the softmax to correct"
-    )
+    frequency: Literal["uniform", "artists"] = Field("artists", description="how batches draw tracks")
 
 
 class RatingsTask(CollaborativeTask):

@@ -18,12 +18,8 @@ from soundkin.tasks.multi_label import Classes, MultiLabelTask
 class TagsConfig(LabelTaskConfig):
     """Settings of the tags task."""
 
-    absent_focus: float = Field(
-        4.0, ge=0.0, description="power of its likelihood by which an absent tag's cost falls"
-    )
-    absent_shift: float = Field(
-        0.05, ge=0.0, lt=1.0, description="likelihood below which an absent tag costs nothing"
-    )
+    absent_focus: float = Field(4.0, ge=0.0, description="power of an absent tag's likelihood")
+    absent_shift: float = Field(0.05, ge=0.0, lt=1.0, description="likelihood that costs nothing")
     minimum_tracks: PositiveInt = 2
 
 
@@ -41,9 +37,8 @@ class TagsTask(MultiLabelTask):
         shift = self.config.absent_shift
         # Kept off zero, where a power below one has no gradient; 1 - p from the logit: p may round to 1.
         likely = (torch.sigmoid(logits) - shift).clamp(min=1e-6)
-        absent = -(likely**self.config.absent_focus) * torch.log(
-            (torch.sigmoid(-logits) + shift).clamp(max=1.0)
-        )
+        unlikely = (torch.sigmoid(-logits) + shift).clamp(max=1.0)
+        absent = -(likely**self.config.absent_focus) * torch.log(unlikely)
         return torch.where(targets > 0, -logsigmoid(logits), absent)
 
     @typechecked

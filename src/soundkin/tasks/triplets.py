@@ -39,12 +39,8 @@ class TripletsConfig(TaskConfig):
 
     form: Literal["softmax", "odd_one_out", "margin"] = "softmax"
     temperature: float = Field(0.1, gt=0.0, description="cosines are divided by it: softmax, odd_one_out")
-    margin: float = Field(
-        0.1, gt=0.0, lt=2.0, description="how much nearer the closer track has to be, in cosine: margin"
-    )
-    annotators: Literal["weigh", "alike"] = Field(
-        "weigh", description="answers count by how reliable their annotators are found to be, or all the same"
-    )
+    margin: float = Field(0.1, gt=0.0, lt=2.0, description="how much nearer, in cosine: margin")
+    annotators: Literal["weigh", "alike"] = Field("weigh", description="by reliability, or all the same")
 
 
 class TripletsTask(ProxyTask):
@@ -115,9 +111,8 @@ class TripletsTask(ProxyTask):
         """Of the answers met: cosines anchor-closer, anchor-farther, closer-farther; and weights."""
         known = self.labelled(targets)
         tracks, places = torch.unique(targets[known], return_inverse=True)
-        sums = vectors.new_zeros(len(tracks), vectors.shape[1]).index_add(
-            0, places, normalize(vectors[known])
-        )
+        sums = vectors.new_zeros(len(tracks), vectors.shape[1])
+        sums = sums.index_add(0, places, normalize(vectors[known]))
         directions = normalize(sums)
         place_of = torch.full((len(self.track_ids),), -1, device=targets.device)
         place_of[tracks] = torch.arange(len(tracks), device=targets.device)

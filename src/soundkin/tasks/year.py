@@ -28,12 +28,8 @@ Years = Float[Tensor, " batch"]  # NaN where the year is not known
 class YearConfig(TaskConfig):
     """Settings of the year task."""
 
-    periods: int = Field(
-        10, ge=2, description="directions at most, centred on quantiles of the training years"
-    )
-    softness_years: float = Field(
-        4.0, gt=0.0, description="years further off at which a period counts 1/e as much"
-    )
+    periods: int = Field(10, ge=2, description="at most, centred on quantiles of the years")
+    softness_years: float = Field(4.0, gt=0.0, description="years at which a period counts 1/e")
 
 
 class YearTask(ProxyTask):

@@ -143,12 +143,11 @@ def _log_how_it_ended(trainer: pl.Trainer, config: TrainConfig, kept: int) -> No
     stopper, settings, done = trainer.early_stopping_callback, config.trainer, trainer.current_epoch
     assert isinstance(stopper, StopWhenNoBetter)
     weights, patience = f"the weights of epoch {kept + 1} are kept", settings.patience
+    best = float(stopper.best_score)
     if not stopper.out_of_patience or done >= settings.epochs:
         logger.info("trained to the last of %d epoch(s); %s", done, weights)
         return
-    score = (
-        f"held-out {settings.selection_score} in {patience} epochs (best: {float(stopper.best_score):.3f})"
-    )
+    score = f"held-out {settings.selection_score} in {patience} epochs (best: {best:.3f})"
     logger.info(
         "stopped early after epoch %d of %d: no better %s; %s. Nothing is amiss; to give it longer, set "
         "trainer.patience above %d and train with --again, or in another run_dir",

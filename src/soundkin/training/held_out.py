@@ -104,9 +104,9 @@ class HeldOutTargets:
         """
         measures = {}
         for label, values in self.labels.items():
-            filtered_by = None if label == "artist" else ("artist", self.artists)
+            artists = None if label == "artist" else ("artist", self.artists)  # the artist filter
             [measure] = retrieval(
-                {SYSTEM: vectors}, label, values, filtered_by, self.groups, 0, self.queries, metrics=(METRIC,)
+                {SYSTEM: vectors}, label, values, artists, self.groups, 0, self.queries, metrics=(METRIC,)
             )
             if measure.asked.any():
                 measures[f"{label}_map"] = ItemScores(np.asarray(measure.scores[SYSTEM]), self.groups)

@@ -65,9 +65,8 @@ def chosen_tasks(config: TrainConfig) -> dict[str, TaskConfig]:
 
 def files_used(config: TrainConfig) -> dict[str, Path]:
     """The named files that the chosen tasks read."""
-    used = {
-        file for name, settings in chosen_tasks(config).items() for file in TASKS[name].files_read(settings)
-    }
+    chosen = chosen_tasks(config).items()
+    used = {file for name, settings in chosen for file in TASKS[name].files_read(settings)}
     return {file: path for file, path in _files_named(config).items() if file in used}
 
 

@@ -62,9 +62,8 @@ class RunFolder:
         """Hashes of what the run is trained on: the catalog's columns, and files by the config's keys."""
         cells = {str(name): column.astype("string").fillna("") for name, column in self.catalog.frame.items()}
         columns = {name: files.sha256_of_text("\0".join(column.tolist())) for name, column in cells.items()}
-        named = {
-            key: files.sha256_of(path) for key, path in files_used(self.config).items() if path.is_file()
-        }
+        used = {key: path for key, path in files_used(self.config).items() if path.is_file()}
+        named = {key: files.sha256_of(path) for key, path in used.items()}
         if isinstance(self.config.features, ExternalFrontEnd):
             named["features.path"] = self.config.features.sha256 or ""
         if self.config.model.lyrics:
