@@ -35,9 +35,7 @@ NEEDED = ("catalog=???", "run_dir=???")  # what --show can do without
 @click.command(help=HELP, context_settings={"ignore_unknown_options": True})
 @click.option("-m", "--multirun", is_flag=True, help="Run every combination of comma-separated values.")
 @click.option("--show", is_flag=True, help="Print the resolved config and stop.")
-@click.option(
-    "--again", is_flag=True, help="Train anew in a run_dir that holds a run; tracks are split as before."
-)
+@click.option("--again", is_flag=True, help="Train anew in a run_dir in use; tracks are split as before.")
 @click.argument("overrides", nargs=-1, metavar="KEY=VALUE...", type=click.UNPROCESSED)
 def command(overrides: tuple[str, ...], multirun: bool, show: bool, again: bool) -> int:
     from soundkin.pipelines.train import SWEEP_TABLE, compose, compose_sweep, sweep, train

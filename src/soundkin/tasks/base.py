@@ -137,8 +137,8 @@ class LabelTask(ProxyTask):
         cls.require_column(sources.catalog, column)
         vocabulary = Vocabulary.from_values(cls.labels(sources.catalog), config.minimum_tracks)
         if len(vocabulary) < 2:
-            labels = f"{len(vocabulary)} {column} label(s) on at least {config.minimum_tracks} track(s)"
-            cls.reject(f"the training tracks hold {labels}; the {cls.name} task needs two", "Fill it in")
+            counts = f"{len(vocabulary)} {column} label(s) on at least {config.minimum_tracks} track(s)"
+            cls.reject(f"the training tracks hold {counts}; the {cls.name} task needs two", "Fill it in")
         return cls(config, vocabulary, embedding_size)
 
     @classmethod

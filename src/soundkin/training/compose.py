@@ -8,7 +8,7 @@ import csv
 import difflib
 import re
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -186,22 +186,18 @@ def config_folder() -> Path:
 
 
 @cache
-def config_keys() -> dict[str, tuple[Any, ...]]:
+def config_keys(kind: type[Config] = TrainConfig, prefix: str = "") -> dict[str, tuple[Any, ...]]:
     """Every key of a training config, and the types that its value may have."""
-    return dict(_keys_of(TrainConfig, ""))
-
-
-def _keys_of(kind: type[Config], prefix: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    keys: dict[str, tuple[Any, ...]] = {}
     for name, field in kind.model_fields.items():
-        union = typing.get_args(field.annotation)
-        kinds = union if type(None) in union or any(map(_is_config, union)) else (field.annotation,)
-        yield f"{prefix}{name}", kinds
-        for below in filter(_is_config, kinds):
-            yield from _keys_of(below, f"{prefix}{name}.")
-
-
-def _is_config(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Config)
+        parts = typing.get_args(field.annotation)
+        is_config = (isinstance(part, type) and issubclass(part, Config) for part in parts)
+        kinds = parts if type(None) in parts or any(is_config) else (field.annotation,)
+        keys[f"{prefix}{name}"] = kinds
+        for below in kinds:
+            if isinstance(below, type) and issubclass(below, Config):
+                keys |= config_keys(below, f"{prefix}{name}.")
+    return keys
 
 
 def _register_defaults() -> None:
