@@ -138,7 +138,8 @@ class LabelTask(ProxyTask):
         vocabulary = Vocabulary.from_values(cls.labels(sources.catalog), config.minimum_tracks)
         if len(vocabulary) < 2:
             counts = f"{len(vocabulary)} {column} label(s) on at least {config.minimum_tracks} track(s)"
-            cls.reject(f"the training tracks hold {counts}; the {cls.name} task needs two", "Fill it in")
+            problem = f"the training tracks hold {counts}; the {cls.name} task needs two to tell apart"
+            cls.reject(problem, "Fill it in")
         return cls(config, vocabulary, embedding_size)
 
     @classmethod
