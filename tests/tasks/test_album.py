@@ -40,7 +40,7 @@ def test_tracks_of_a_compilation_are_no_album_unless_an_artist_has_several_there
         targets(catalog(["Mix"] * 3, ["a", "b", "c"]))
 
 
-def test_whoever_is_taught_albums_is_taught_artists() -> None:
+def test_training_on_albums_is_training_on_artists() -> None:
     assert AlbumTask.columns == ("album", "artist")
 
 

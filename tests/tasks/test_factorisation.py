@@ -69,9 +69,9 @@ def test_the_same_seed_gives_the_same_factors_on_any_number_of_threads() -> None
     for threads in (1, 2, 2):
         with threadpoolctl.threadpool_limits(threads):
             results.append(factorise(plays, 16, 5, 0.1, random_seed=3))
-    for other in results[1:]:
-        assert other.users.tobytes() == results[0].users.tobytes()
-        assert other.tracks.tobytes() == results[0].tracks.tobytes()
+    for again in results[1:]:
+        assert again.users.tobytes() == results[0].users.tobytes()
+        assert again.tracks.tobytes() == results[0].tracks.tobytes()
     assert not np.array_equal(factorise(plays, 16, 5, 0.1, random_seed=4).users, results[0].users)
 
 
@@ -106,11 +106,11 @@ def test_nothing_near_a_folded_in_vector_costs_less(random_seed):
     rows, signed = np.array([1, 4, 7]), np.array([5.0, 21.0, -3.0])
     confidence, preference = np.ones(9), np.zeros(9)
     confidence[rows], preference[rows] = np.abs(signed), signed > 0
-    found = fold_in(factors, rows, signed, 0.5).astype(float)
-    least = cost(found, factors, confidence, preference, 0.5)
+    vector = fold_in(factors, rows, signed, 0.5).astype(float)
+    least = cost(vector, factors, confidence, preference, 0.5)
     for _ in range(20):
-        other = found + rng.normal(0, 0.05, 3)
-        assert cost(other, factors, confidence, preference, 0.5) >= least - 1e-6
+        moved = vector + rng.normal(0, 0.05, 3)
+        assert cost(moved, factors, confidence, preference, 0.5) >= least - 1e-6
 
 
 def test_folding_in_is_the_last_half_step_of_a_factorisation():
@@ -127,5 +127,5 @@ def test_folding_in_is_the_last_half_step_of_a_factorisation():
 
 def test_without_regularisation_fewer_tracks_than_factors_leave_the_shortest_vector():
     factors = np.array([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    found = fold_in(factors, np.array([0]), np.array([5.0]), 0.0)
-    assert found == pytest.approx([0.5, 0.0, 0.0])
+    vector = fold_in(factors, np.array([0]), np.array([5.0]), 0.0)
+    assert vector == pytest.approx([0.5, 0.0, 0.0])

@@ -41,7 +41,7 @@ def expected_loss(vectors: Tensor, tracks: str, temperature: float, discount: fl
     directions = [row / np.linalg.norm(row) for row in vectors.detach().numpy().astype(np.float64)]
     losses = []
     for row, track in enumerate(tracks):
-        others = [place for place, other in enumerate(tracks) if other not in (track, "g") and track != "g"]
+        others = [place for place, name in enumerate(tracks) if name not in (track, "g") and track != "g"]
         powers = {
             place: math.exp(float(directions[row] @ directions[place]) / temperature) for place in others
         }
@@ -111,8 +111,8 @@ def test_shared_is_a_sum_over_playlists() -> None:
     rows = torch.tensor([0, 1, -1, 3, 0])
     shared = group_index().shared(rows)
     for first, row in enumerate(rows.tolist()):
-        for second, other in enumerate(rows.tolist()):
-            wanted = closeness(IDS[row], IDS[other]) if min(row, other) >= 0 else 0.0
+        for second, partner in enumerate(rows.tolist()):
+            wanted = closeness(IDS[row], IDS[partner]) if min(row, partner) >= 0 else 0.0
             assert abs(float(shared[first, second]) - wanted) < 1e-6
 
 

@@ -1,4 +1,4 @@
-"""Batches are balanced, repeatable, and made of patches that stand in the tracks."""
+"""Batches are balanced, repeatable, and made of patches of the tracks."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -52,8 +52,8 @@ def batches(seed: int = 0, rank: int = 0) -> RandomPatches:
 def test_a_batch_is_a_function_of_seed_epoch_step_and_rank() -> None:
     first, again = batches()[(3, 5)], batches()[(3, 5)]
     assert torch.equal(first["log_mel"], again["log_mel"]) and torch.equal(first["rows"], again["rows"])
-    for other in (batches(seed=1)[(3, 5)], batches(rank=1)[(3, 5)], batches()[(4, 5)], batches()[(3, 6)]):
-        assert not torch.equal(first["log_mel"], other["log_mel"])
+    for different in (batches(seed=1)[(3, 5)], batches(rank=1)[(3, 5)], batches()[(4, 5)], batches()[(3, 6)]):
+        assert not torch.equal(first["log_mel"], different["log_mel"])
 
 
 def test_artists_come_evenly_however_many_tracks_they_have() -> None:

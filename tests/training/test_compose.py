@@ -52,10 +52,10 @@ PARSER = (
 
 
 def value_of(config: TrainConfig, key: str) -> object:
-    found: object = config
+    value: object = config
     for part in key.split("."):
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def path_keys() -> list[str]:

@@ -49,7 +49,7 @@ def scores_of(vectors: np.ndarray, asked: HeldOutTargets, factors: dict[str, Fac
     return held_out_scores(asked.measure(vectors, factors))
 
 
-def test_kin_and_listeners_weigh_the_same(tmp_path: Path) -> None:
+def test_labels_and_users_weigh_the_same(tmp_path: Path) -> None:
     asked = held_out(tmp_path, {"ratings": LIKED})
     assert asked.score_names() == ["genre_map", "ratings_ndcg", "retrieval"]
     scores = scores_of(VECTORS, asked, {"ratings": (np.eye(3, 2, dtype=np.float32), VECTORS)})
@@ -71,7 +71,7 @@ def test_ndcg_is_that_of_twenty_places(tmp_path: Path) -> None:
     )
 
 
-def test_without_plays_or_shared_labels_there_is_nothing_to_watch(tmp_path: Path) -> None:
+def test_without_plays_or_shared_labels_there_is_nothing_to_score(tmp_path: Path) -> None:
     assert held_out(tmp_path).score_names() == ["genre_map", "retrieval"]
     assert replace(held_out(tmp_path, {"ratings": LIKED}), labels={}).score_names() == [
         "ratings_ndcg",
@@ -137,9 +137,9 @@ def test_two_spellings_are_one_artist() -> None:
     asked = HeldOutTargets.from_catalog(catalog)
     assert asked.groups.tolist() == [0, 0, 0, 1]
     vectors = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float32)
-    found = asked.measure(vectors)
-    assert found["artist_map"].values[:3].tolist() == [1.0] * 3
-    assert found["genre_map"].values.tolist() == [1.0] * 4, "only the other artist can be found"
+    measures = asked.measure(vectors)
+    assert measures["artist_map"].values[:3].tolist() == [1.0] * 3
+    assert measures["genre_map"].values.tolist() == [1.0] * 4, "only the other artist can be retrieved"
 
 
 def test_what_is_measured_on_the_same_artists_is_combined_on_them() -> None:
@@ -149,9 +149,9 @@ def test_what_is_measured_on_the_same_artists_is_combined_on_them() -> None:
     alone = standard_error_of((values, groups))
     assert standard_error_of(*[(values, groups)] * 2) == pytest.approx(alone)
     assert standard_error_of((values, groups), (-values, groups)) == pytest.approx(0, abs=1e-12)
-    other = rng.normal(size=12).repeat(10)
-    both = (values + other).reshape(12, 10)[:, 0] / 2
-    assert standard_error_of((values, groups), (other, groups)) == pytest.approx(
+    second = rng.normal(size=12).repeat(10)
+    both = (values + second).reshape(12, 10)[:, 0] / 2
+    assert standard_error_of((values, groups), (second, groups)) == pytest.approx(
         both.std(ddof=1) / np.sqrt(12)
     )
 
@@ -235,8 +235,8 @@ def test_of_many_tracks_a_sample_asks_always_the_same_and_all_are_candidates(
 def test_a_run_stops_by_the_score_as_it_is_and_keeps_weights_by_the_gate(tmp_path: Path) -> None:
     config = compose([f"catalog={tmp_path}", f"run_dir={tmp_path}", "logger=csv", "trainer.patience=2"])
     callbacks = fit._trainer(config, History(tmp_path / "metrics.csv", "retrieval"), True).callbacks
-    [stop] = [one for one in callbacks if isinstance(one, StopWhenNoBetter)]
-    [keep] = [one for one in callbacks if isinstance(one, KeepBest)]
+    [stop] = [callback for callback in callbacks if isinstance(callback, StopWhenNoBetter)]
+    [keep] = [callback for callback in callbacks if isinstance(callback, KeepBest)]
     assert (stop.monitor, keep.monitor) == ("valid/retrieval", "valid/watched")
     climbing = [
         stop._evaluate_stopping_criteria(torch.tensor(score))[0] for score in (0.537, 0.55, 0.58, 0.603)
@@ -278,7 +278,7 @@ def test_measures_are_clear_together_where_neither_is_alone() -> None:
 
 
 @pytest.mark.slow
-def test_training_watches_the_listeners_of_held_out_tracks(small_catalog: Path, tmp_path: Path) -> None:
+def test_training_scores_the_users_of_held_out_tracks(small_catalog: Path, tmp_path: Path) -> None:
     places = [f"catalog={small_catalog}", f"ratings={small_catalog.parent / 'ratings.csv'}"]
     both = [*places, *SMALLEST, "task=[genre,latent_factors]", "trainer.epochs=3"]
     run = train(compose([*both, f"run_dir={tmp_path / 'both'}", "trainer.watched=latent_factors_ndcg"]))
@@ -291,8 +291,8 @@ def test_training_watches_the_listeners_of_held_out_tracks(small_catalog: Path, 
     assert (rows["valid/watched"] <= rows["valid/latent_factors_ndcg"] + 1e-6).all()
     alone = [*places, *SMALLEST, "task=[latent_factors]", "trainer.epochs=1", f"run_dir={tmp_path / 'alone'}"]
     train(compose(alone))
-    watched = [name for name in pd.read_csv(tmp_path / "alone" / "metrics.csv") if name.startswith("valid/")]
-    assert watched == ["valid/latent_factors_ndcg", "valid/retrieval", "valid/watched"]
+    scores = [name for name in pd.read_csv(tmp_path / "alone" / "metrics.csv") if name.startswith("valid/")]
+    assert scores == ["valid/latent_factors_ndcg", "valid/retrieval", "valid/watched"]
 
 
 @pytest.mark.slow
@@ -312,8 +312,8 @@ def test_a_run_with_few_held_out_artists_keeps_the_start_and_says_so(
     assert re.search(
         r"Held out: too few to tell whether training helped \(\d artists.* as it was before is kept", card
     )
-    told = json.loads((result.model / "config.json").read_text())["provenance"]["training"]
-    assert told == {"epochs_run": len(rows), "kept_epoch": 1, "start_kept": True}
+    saved = json.loads((result.model / "config.json").read_text())["provenance"]["training"]
+    assert saved == {"epochs_run": len(rows), "kept_epoch": 1, "start_kept": True}
 
 
 @pytest.mark.slow
