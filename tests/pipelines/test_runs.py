@@ -133,16 +133,12 @@ def test_a_start_that_fails_is_told_at_once_and_leaves_no_folder(
 
 def test_a_folder_is_held_from_its_first_checkpoint_on(tables: Tables) -> None:
     audio = [word for word in tables.words() if not word.startswith(("features", "patch"))]
-    with pytest.raises(
-        SoundkinError, match=r"no training track can be read: none of the \d+ files is there"
-    ):
+    with pytest.raises(SoundkinError, match=r"no training track can be read: none of the \d+ files is there"):
         train(compose(audio))
     assert not (tables.folder / "run").exists()
     for path in pd.read_csv(tables.catalog)["path"]:
         (tables.folder / path).write_text("this is no music")
-    with pytest.raises(
-        SoundkinError, match=r"no training track can be read \(\d+ of \d+ files were skipped"
-    ):
+    with pytest.raises(SoundkinError, match=r"no training track can be read \(\d+ of \d+ files were skipped"):
         train(compose(audio))
     assert (tables.folder / "run/config.yaml").exists()
     assert tables.train().metrics["valid/genre_map"] > 0  # another config, in the same folder

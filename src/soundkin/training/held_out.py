@@ -199,7 +199,7 @@ def selection_score(measures: Measures, name: str, initial: Mapping[str, np.ndar
 def check_score_name(name: str, scores: Sequence[str]) -> None:
     """Raise ConfigError where `name` is none of the `scores` that the held-out tracks can give."""
     if name not in scores:
-        close = nearest(name, scores)
+        close = nearest(name, set(scores))
         raise ConfigError(f"config trainer.selection_score={name}: no such score here.{close}")
 
 
