@@ -30,7 +30,7 @@ TASKS = [
     "task.latent_factors.regularisation=30",
     "task.latent_factors.listening.alpha=5",
     "task.latent_factors.listening.propensity_power=0.5",  # popularity cannot be heard
-    "trainer.watched=latent_factors_ndcg",
+    "trainer.selection_score=latent_factors_ndcg",
 ]
 RECIPE = [
     "experiment=demo",

@@ -10,7 +10,6 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +22,8 @@ from soundkin.corpus.synthesise import synthesise
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose
 from soundkin.tasks import TASKS, ProxyTask
-from soundkin.training.data import PatchData, prepare
-from soundkin.training.fit import build_module
+from soundkin.training.data import prepare
+from soundkin.training.module import TrainingModule
 from soundkin.training.run_config import TrainConfig
 from soundkin.training.run_folder import RunFolder
 
@@ -39,14 +38,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = run_with_everything(Path(folder))
         data = prepare(RunFolder(config, read_catalog(config.catalog)).plan())
-        module = build_module(config, data)
-        drawing = replace(PatchData(data, config, list(module.proxy_tasks.values())).drawing, views=2)
+        module = TrainingModule(config, data)
+        tracks = config.data.batch_patches // 2  # two views of each
         print(f"{'trunk, one step (ms)':<34}", end="", flush=True)
-        log_mel = torch.randn(drawing.tracks * 2, config.features.mel_bands, config.patch.frames)
+        log_mel = torch.randn(tracks * 2, config.features.mel_bands, config.patch.frames)
         lengths = torch.ones(len(log_mel), dtype=torch.int64)
         trunk = milliseconds(lambda: module.network(log_mel, lengths).sum().backward(), max(3, steps // 4))
         print(f"{trunk:8.1f}")
-        rows = torch.arange(drawing.tracks).repeat_interleave(2) % len(data.train.keys)
+        rows = torch.arange(tracks).repeat_interleave(2) % len(data.train.keys)
         for name, task in module.proxy_tasks.items():
             targets = module.targets[name](rows)
             cost = milliseconds(partial(learn_a_step, task, targets, config.model.embedding_size), steps)

@@ -17,8 +17,7 @@ from soundkin.cli.main import main
 from soundkin.errors import ConfigError, OutputError, SoundkinError
 from soundkin.files import locked
 from soundkin.pipelines.embed import embed_catalog
-from soundkin.pipelines.sweep import sweep
-from soundkin.pipelines.train import TrainResult, compose, train
+from soundkin.pipelines.train import TrainResult, compose, sweep, train
 
 ARTISTS, TRACKS_EACH = 20, 4
 
@@ -133,16 +132,12 @@ def test_a_start_that_fails_is_told_at_once_and_leaves_no_folder(
 
 def test_a_folder_is_held_from_its_first_checkpoint_on(tables: Tables) -> None:
     audio = [word for word in tables.words() if not word.startswith(("features", "patch"))]
-    with pytest.raises(
-        SoundkinError, match=r"no training track can be heard: none of the \d+ files is there"
-    ):
+    with pytest.raises(SoundkinError, match=r"no training track can be read: none of the \d+ files is there"):
         train(compose(audio))
     assert not (tables.folder / "run").exists()
     for path in pd.read_csv(tables.catalog)["path"]:
         (tables.folder / path).write_text("this is no music")
-    with pytest.raises(
-        SoundkinError, match=r"no training track can be heard \(\d+ of \d+ files were skipped"
-    ):
+    with pytest.raises(SoundkinError, match=r"no training track can be read \(\d+ of \d+ files were skipped"):
         train(compose(audio))
     assert (tables.folder / "run/config.yaml").exists()
     assert tables.train().metrics["valid/genre_map"] > 0  # another config, in the same folder
@@ -382,7 +377,7 @@ def test_a_sweep_ends_in_a_table_sorted_by_the_score_that_selects(tables: Tables
     table = pd.read_csv(tables.folder / "sweep/sweep.csv")
     assert list(table.columns[:3]) == ["run", "trainer.learning_rate", "trainer.watched"]
     assert table["watched"][:2].is_monotonic_decreasing and table["watched"][2:].isna().all()
-    assert table["failed"][2:].str.contains("trainer.watched=nonsense: no such score here").all()
+    assert table["failed"][2:].str.contains("trainer.selection_score=nonsense: no such score here").all()
     for run in table["run"][:2]:
         assert (tables.folder / "sweep" / run / "model/config.json").exists()
     assert {"genre_map", "retrieval"} <= set(table.columns)

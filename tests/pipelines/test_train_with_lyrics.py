@@ -11,7 +11,7 @@ from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.embedding.store import read_embeddings
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.train import compose, train
-from soundkin.training.held_out import HeldOut, held_out_scores, measure_held_out
+from soundkin.training.held_out import HeldOutTargets, held_out_scores
 
 WORDS = {
     "sea": "wave tide salt harbour sail shore deep drifting",
@@ -54,14 +54,14 @@ def sung(small_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def genre_map(model: Path, catalog_path: Path, folder: Path) -> tuple[float, np.ndarray, list[bool]]:
-    """How well held-out tracks that have lyrics find their genre; all vectors; and which tracks have lyrics."""
+    """The retrieval score of held-out tracks with lyrics; all vectors; and which tracks have lyrics."""
     embed_catalog(model, catalog_path, folder)
     embeddings, catalog = read_embeddings(folder), read_catalog(catalog_path)
     sings = [bool(values) for values in catalog.values("lyrics")]
     held_out = pd.read_csv(model.parent / "tracks.csv")["split"].eq("valid").to_numpy() & np.array(sings)
-    labels = HeldOut.of(catalog.select(held_out))
+    labels = HeldOutTargets.from_catalog(catalog.select(held_out))
     return (
-        held_out_scores(measure_held_out(embeddings.vectors[held_out], labels))["genre_map"],
+        held_out_scores(labels.measure(embeddings.vectors[held_out]))["genre_map"],
         embeddings.vectors,
         sings,
     )

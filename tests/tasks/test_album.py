@@ -8,7 +8,8 @@ import pytest
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
-from soundkin.tasks.album import AlbumConfig, AlbumTask
+from soundkin.tasks.album import AlbumTask
+from soundkin.tasks.margin_softmax import MarginSoftmaxConfig
 
 
 def catalog(albums: list[str | None], artists: list[str | None] | None = None) -> Catalog:
@@ -18,7 +19,7 @@ def catalog(albums: list[str | None], artists: list[str | None] | None = None) -
 
 
 def targets(tracks: Catalog) -> list[int]:
-    return AlbumTask.from_sources(AlbumConfig(), Sources(tracks), 4).targets(tracks).tolist()
+    return AlbumTask.from_sources(MarginSoftmaxConfig(), Sources(tracks), 4).targets(tracks).tolist()
 
 
 def test_the_same_title_by_two_artists_is_two_albums() -> None:
@@ -39,7 +40,7 @@ def test_tracks_of_a_compilation_are_no_album_unless_an_artist_has_several_there
         targets(catalog(["Mix"] * 3, ["a", "b", "c"]))
 
 
-def test_whoever_is_taught_albums_is_taught_artists() -> None:
+def test_training_on_albums_is_training_on_artists() -> None:
     assert AlbumTask.columns == ("album", "artist")
 
 

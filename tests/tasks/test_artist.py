@@ -9,12 +9,13 @@ import torch
 from soundkin.catalog.labels import Vocabulary
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
-from soundkin.tasks.artist import ArtistConfig, ArtistTask
+from soundkin.tasks.artist import ArtistTask
+from soundkin.tasks.margin_softmax import MarginSoftmaxConfig
 
 
 def test_loss_is_cosface_equation_4() -> None:
     torch.manual_seed(0)
-    task = ArtistTask(ArtistConfig(margin=0.3, scale=10.0), Vocabulary(("a", "b", "c")), 4)
+    task = ArtistTask(MarginSoftmaxConfig(margin=0.3, scale=10.0), Vocabulary(("a", "b", "c")), 4)
     vector = torch.randn(1, 4)
     cosines = [float(nearness) for nearness in torch.cosine_similarity(vector, task.directions.detach())]
     own = math.exp(10.0 * (cosines[1] - 0.3))
@@ -26,7 +27,7 @@ def test_loss_is_cosface_equation_4() -> None:
 
 def test_a_sample_of_the_artists_holds_the_batch_and_is_of_the_size_asked_for() -> None:
     names = tuple(f"artist {number:04}" for number in range(1000))
-    task = ArtistTask(ArtistConfig(sampled_labels=50), Vocabulary(names), 4)
+    task = ArtistTask(MarginSoftmaxConfig(sampled_labels=50), Vocabulary(names), 4)
     targets = torch.tensor([7, 999, 7, 0])
     classes, places = task._sample(targets)
     assert len(classes) == 50 and len(classes.unique()) == 50
@@ -36,12 +37,12 @@ def test_a_sample_of_the_artists_holds_the_batch_and_is_of_the_size_asked_for() 
 def test_a_sampled_softmax_of_all_artists_is_the_full_one() -> None:
     torch.manual_seed(0)
     names = tuple("abcdef")
-    full = ArtistTask(ArtistConfig(), Vocabulary(names), 4)
-    sampled = ArtistTask(ArtistConfig(sampled_labels=5), Vocabulary(names), 4)
+    full = ArtistTask(MarginSoftmaxConfig(), Vocabulary(names), 4)
+    sampled = ArtistTask(MarginSoftmaxConfig(sampled_labels=5), Vocabulary(names), 4)
     sampled.load_state_dict(full.state_dict())
     vectors, targets = torch.randn(3, 4), torch.tensor([1, 2, 5])
     assert float(sampled.loss(vectors, targets).detach()) < float(full.loss(vectors, targets).detach())
-    widest = ArtistTask(ArtistConfig(sampled_labels=6), Vocabulary(names), 4)
+    widest = ArtistTask(MarginSoftmaxConfig(sampled_labels=6), Vocabulary(names), 4)
     widest.load_state_dict(full.state_dict())
     torch.testing.assert_close(widest.loss(vectors, targets), full.loss(vectors, targets))
 
@@ -51,7 +52,7 @@ def test_one_class_an_artist_by_its_commonest_spelling_and_nobody_is_no_class() 
     tracks = Catalog(
         pd.DataFrame({"track_id": [str(row) for row in range(8)], "path": "", "artist": credits}), Path()
     )
-    task = ArtistTask.from_sources(ArtistConfig(), Sources(tracks), 4)
+    task = ArtistTask.from_sources(MarginSoftmaxConfig(), Sources(tracks), 4)
     assert task.vocabulary.names == ("Ann", "Björk")
     assert task.targets(tracks).tolist() == [1, 1, 1, 0, -1, -1, -1, -1]
     later = Catalog(
@@ -62,7 +63,7 @@ def test_one_class_an_artist_by_its_commonest_spelling_and_nobody_is_no_class() 
 
 def test_a_task_of_an_earlier_version_keeps_its_classes() -> None:
     saved = {
-        "config": ArtistConfig().model_dump(mode="json"),
+        "config": MarginSoftmaxConfig().model_dump(mode="json"),
         "vocabulary": ["Ann feat. Bob", "Björk", "Various Artists"],
     }
     task = ArtistTask.from_json(saved, 4)

@@ -41,7 +41,7 @@ def catalog() -> Catalog:
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Sources:
-    """Tracks with every label and every file that a task can learn from; each leaves some track unlabelled."""
+    """Tracks with every label and every file that a task reads; each leaves some track unlabelled."""
     for name, rows in (("ratings", RATINGS), ("triplets", TRIPLETS), ("playlists", PLAYLISTS)):
         pd.DataFrame(rows).to_csv(tmp_path / f"{name}.csv", index=False)
     return Sources(catalog(), tmp_path / "ratings.csv", tmp_path / "triplets.csv", tmp_path / "playlists.csv")
@@ -122,7 +122,7 @@ def test_only_the_direction_of_a_vector_counts(task: ProxyTask) -> None:
 
 
 def test_groups_wanted_together_are_rows_of_the_catalog(task: ProxyTask) -> None:
-    groups = task.together()
+    groups = task.co_batched_groups()
     assert groups.ndim == 2 and groups.dtype == torch.int64
     assert ((groups >= 0) & (groups < len(TRACKS))).all()
 

@@ -1,4 +1,4 @@
-"""NT-Xent and SupCon against loops over their formulas; kin are never pushed away as strangers."""
+"""NT-Xent and SupCon against loops over their formulas; related tracks are never pushed away."""
 
 import math
 from pathlib import Path
@@ -19,12 +19,12 @@ from soundkin.tasks.contrastive import ContrastiveConfig, ContrastiveTask
 IDS = list("abcde")
 ARTISTS = ["x", "x; y", "y", None, None]
 CATALOG = Catalog(pd.DataFrame({"track_id": IDS, "path": IDS, "artist": ARTISTS}), Path())
-KIN = {"track": [], "artist": ["ab", "bc"], "playlist": ["abd", "ce"]}
+RELATED = {"track": [], "artist": ["ab", "bc"], "playlist": ["abd", "ce"]}
 
 
 def learnt(positives: str, folder: Path, temperature: float = 0.3) -> ContrastiveTask:
     path = folder / "playlists.csv"
-    rows = [f"{playlist},{track}\n" for playlist in KIN["playlist"] for track in playlist]
+    rows = [f"{playlist},{track}\n" for playlist in RELATED["playlist"] for track in playlist]
     path.write_text("playlist_id,track_id\n" + "".join(rows))
     config = ContrastiveConfig(positives=positives, temperature=temperature)
     return ContrastiveTask.from_sources(config, Sources(CATALOG, playlists=path), 4)
@@ -47,7 +47,8 @@ def expected_loss(vectors: Tensor, tracks: str, positives: str, temperature: flo
         alike = [
             place
             for place in powers
-            if tracks[place] == track or any(track in kin and tracks[place] in kin for kin in KIN[positives])
+            if tracks[place] == track
+            or any(track in group and tracks[place] in group for group in RELATED[positives])
         ]
         losses.append(-sum(math.log(powers[place] / sum(powers.values())) for place in alike) / len(alike))
     return sum(losses) / len(losses)
@@ -63,7 +64,7 @@ def test_loss_is_the_formula(positives: str, tmp_path: Path) -> None:
 
 def test_without_artist_a_track_has_itself_alone(tmp_path: Path) -> None:
     task = learnt("artist", tmp_path)
-    positives, others = task._pairs(task.targets(CATALOG).repeat_interleave(2))
+    positives, others = task.pairs(task.targets(CATALOG).repeat_interleave(2))
     assert positives[6].nonzero().flatten().tolist() == [7] and positives[8].nonzero().flatten().tolist() == [
         9
     ]
@@ -81,7 +82,9 @@ def test_the_order_of_a_batch_does_not_matter(order: list[int]) -> None:
 @pytest.mark.parametrize(
     ("track", "drawn"), [("a", True), ("b", True), ("d", True), ("c", False), ("e", False)]
 )
-def test_kin_are_drawn_together_and_strangers_pushed_apart(track: str, drawn: bool, tmp_path: Path) -> None:
+def test_related_tracks_are_drawn_together_and_others_pushed_apart(
+    track: str, drawn: bool, tmp_path: Path
+) -> None:
     task = learnt("playlist", tmp_path)
     targets = torch.tensor([0, IDS.index(track), 0, 1, 2, 2, 3, 4])
     vectors = torch.eye(8)
@@ -93,15 +96,19 @@ def test_kin_are_drawn_together_and_strangers_pushed_apart(track: str, drawn: bo
 
 def test_nearest_on_a_hand_made_case() -> None:
     task = ContrastiveTask.from_sources(ContrastiveConfig(), Sources(CATALOG), 2)
-    targets = torch.tensor([0, 0, 1, 1, 2])  # the last is heard once and has nothing to find
+    targets = torch.tensor([0, 0, 1, 1, 2])  # the last has one row and has nothing to find
     vectors = torch.tensor([[1.0, 0.0], [1.0, 0.1], [1.0, 0.3], [0.0, 1.0], [-1.0, 0.0]])
     assert task.metrics(vectors, targets) == {"nearest": 0.75}
 
 
 def test_playlists_are_drawn_together_and_others_need_not_be(tmp_path: Path) -> None:
-    pairs = learnt("playlist", tmp_path).together().tolist()
+    pairs = learnt("playlist", tmp_path).co_batched_groups().tolist()
     assert {"".join(sorted(IDS[row] for row in pair)) for pair in pairs} <= {"ab", "ad", "bd", "ce"} and pairs
-    assert len(learnt("artist", tmp_path).together()) == len(learnt("track", tmp_path).together()) == 0
+    assert (
+        len(learnt("artist", tmp_path).co_batched_groups())
+        == len(learnt("track", tmp_path).co_batched_groups())
+        == 0
+    )
 
 
 def test_what_is_missing_is_said() -> None:
@@ -123,8 +130,8 @@ def test_positives_share_an_artist_however_spelled_and_nobody_is_none() -> None:
     credits = ["Björk", "Ann feat. BJORK", "ann", "Various Artists", "VA"]
     catalog = Catalog(CATALOG.frame.assign(artist=credits), Path())
     task = ContrastiveTask.from_sources(ContrastiveConfig(positives="artist"), Sources(catalog), 4)
-    alike = task.kin.shared(task.targets(catalog)) > 0
+    alike = task.groups.shared(task.targets(catalog)) > 0
     expected = torch.zeros(5, 5, dtype=torch.bool)
-    for one, other in ((0, 1), (1, 0), (1, 2), (2, 1)):
-        expected[one, other] = True
+    for first, second in ((0, 1), (1, 0), (1, 2), (2, 1)):
+        expected[first, second] = True
     assert torch.equal(alike & ~torch.eye(5, dtype=torch.bool), expected)

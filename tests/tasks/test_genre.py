@@ -9,11 +9,12 @@ import torch
 
 from soundkin.catalog.labels import Vocabulary
 from soundkin.catalog.table import Catalog
-from soundkin.tasks.genre import GenreConfig, GenreTask
+from soundkin.tasks.base import LabelTaskConfig
+from soundkin.tasks.genre import GenreTask
 
 
 def test_loss_is_binary_cross_entropy_of_scaled_cosines() -> None:
-    task = GenreTask(GenreConfig(), Vocabulary(("folk", "rock")), 2)
+    task = GenreTask(LabelTaskConfig(), Vocabulary(("folk", "rock")), 2)
     with torch.no_grad():
         task.head.weight.copy_(torch.tensor([[2.0, 0.0], [0.0, 3.0]]))
         task.head.bias.zero_()
@@ -24,7 +25,7 @@ def test_loss_is_binary_cross_entropy_of_scaled_cosines() -> None:
 
 
 def test_accuracy_counts_any_of_a_tracks_genres() -> None:
-    task = GenreTask(GenreConfig(), Vocabulary(("folk", "rock")), 2)
+    task = GenreTask(LabelTaskConfig(), Vocabulary(("folk", "rock")), 2)
     with torch.no_grad():
         task.head.weight.copy_(torch.eye(2))
         task.head.bias.zero_()
@@ -40,7 +41,7 @@ def test_labels_stay_sparse_until_a_batch_asks_for_them() -> None:
         {"track_id": tracks, "path": tracks, "genre": [f"g{row % 5000}" for row in range(50_000)]}
     )
     frame.loc[7, "genre"] = None
-    task = GenreTask(GenreConfig(), Vocabulary(tuple(f"g{number}" for number in range(5_000))), 2)
+    task = GenreTask(LabelTaskConfig(), Vocabulary(tuple(f"g{number}" for number in range(5_000))), 2)
     catalog = Catalog(frame, Path())
     tracemalloc.start()
     lookup = task.target_lookup(catalog)
@@ -58,7 +59,7 @@ def test_labels_stay_sparse_until_a_batch_asks_for_them() -> None:
 
 def test_targets_hold_every_genre_and_mark_the_unknown() -> None:
     frame = pd.DataFrame({"track_id": ["1", "2"], "path": ["1", "2"], "genre": ["rock; folk", None]})
-    targets = GenreTask(GenreConfig(), Vocabulary(("folk", "jazz", "rock")), 2).targets(
+    targets = GenreTask(LabelTaskConfig(), Vocabulary(("folk", "jazz", "rock")), 2).targets(
         Catalog(frame, Path())
     )
     assert targets[0].tolist() == [1.0, 0.0, 1.0] and bool(targets[1].isnan().all())

@@ -44,8 +44,8 @@ def build(sources: Sources, loss: str, **settings: object) -> LatentFactorsTask:
 
 def dense(sources: Sources) -> tuple[np.ndarray, np.ndarray]:
     """Confidence and preference [users, tracks] of the tracks that are targets, in their order."""
-    told = make_interactions(sources.read_ratings("x"), LISTENING, "ratings")
-    signed = told.confidence.toarray()[:, told.listeners() >= 2].astype(np.float64)
+    interactions = make_interactions(sources.read_ratings("x"), LISTENING, "ratings")
+    signed = interactions.confidence.toarray()[:, interactions.listeners() >= 2].astype(np.float64)
     return np.where(signed == 0, 1, np.abs(signed)), (signed > 0).astype(np.float64)
 
 
@@ -64,17 +64,17 @@ def test_a_regularisation_that_leaves_nothing_is_refused(sources: Sources) -> No
 
 
 def test_targets_are_the_factors_of_the_factorisation(sources: Sources) -> None:
-    told = make_interactions(sources.read_ratings("x"), LISTENING, "ratings")
-    factors = factorise(told.confidence, 5, 15, 0.1, 0)
+    interactions = make_interactions(sources.read_ratings("x"), LISTENING, "ratings")
+    factors = factorise(interactions.confidence, 5, 15, 0.1, 0)
     task, unit = build(sources, "mse"), build(sources, "mse_unit")
-    kept = torch.from_numpy(factors.tracks[told.listeners() >= 2])
+    kept = torch.from_numpy(factors.tracks[interactions.listeners() >= 2])
     torch.testing.assert_close(task.track_factors, kept)
     torch.testing.assert_close(unit.track_factors, kept / kept.norm(dim=1, keepdim=True))
     np.testing.assert_array_equal(task.user_vectors().numpy(), factors.users)
-    assert task.users == told.users
+    assert task.users == interactions.users
 
 
-def test_only_directions_are_offered_where_only_directions_were_learnt(sources: Sources) -> None:
+def test_predictions_have_unit_length_where_targets_have(sources: Sources) -> None:
     """A network that is unsure answers with short factors, and a sure one would win every user by length
     alone.
     """

@@ -23,13 +23,13 @@ PLAYLISTS = ("abc", "ab", "cd", "defa", "g")  # g is alone in its playlist
 CATALOG = Catalog(pd.DataFrame({"track_id": IDS, "path": IDS}), Path())
 
 
-def membership(playlists: Sequence[str] = PLAYLISTS) -> GroupIndex:
+def group_index(playlists: Sequence[str] = PLAYLISTS) -> GroupIndex:
     pairs = [(IDS.index(track), playlist) for playlist in playlists for track in playlist]
     return GroupIndex(IDS, [row for row, _ in pairs], [playlist for _, playlist in pairs])
 
 
 def task(**settings: float) -> PlaylistTask:
-    return PlaylistTask(PlaylistConfig(**settings), 4, membership())
+    return PlaylistTask(PlaylistConfig(**settings), 4, group_index())
 
 
 def closeness(first: str, second: str) -> float:
@@ -41,7 +41,7 @@ def expected_loss(vectors: Tensor, tracks: str, temperature: float, discount: fl
     directions = [row / np.linalg.norm(row) for row in vectors.detach().numpy().astype(np.float64)]
     losses = []
     for row, track in enumerate(tracks):
-        others = [place for place, other in enumerate(tracks) if other not in (track, "g") and track != "g"]
+        others = [place for place, name in enumerate(tracks) if name not in (track, "g") and track != "g"]
         powers = {
             place: math.exp(float(directions[row] @ directions[place]) / temperature) for place in others
         }
@@ -80,7 +80,7 @@ def test_the_order_of_a_batch_does_not_matter(order: list[int]) -> None:
 def test_a_discount_makes_a_rare_partner_pull_harder_than_a_popular_one() -> None:
     playlists = GroupIndex(("rare", "hit", "x", "y", "z"), [2, 0, 2, 1, 3, 1, 4, 1], [0, 0, 1, 1, 2, 2, 3, 3])
     positives, plain = (
-        PlaylistTask(PlaylistConfig(popularity_discount=discount), 5, playlists)._pairs(torch.arange(5))[0][2]
+        PlaylistTask(PlaylistConfig(popularity_discount=discount), 5, playlists).pairs(torch.arange(5))[0][2]
         for discount in (1.0, 0.0)
     )
     assert plain.tolist() == [1, 1, 0, 0, 0]
@@ -109,16 +109,16 @@ def test_nearest_asks_tracks_that_meet_a_partner() -> None:
 
 def test_shared_is_a_sum_over_playlists() -> None:
     rows = torch.tensor([0, 1, -1, 3, 0])
-    shared = membership().shared(rows)
+    shared = group_index().shared(rows)
     for first, row in enumerate(rows.tolist()):
-        for second, other in enumerate(rows.tolist()):
-            wanted = closeness(IDS[row], IDS[other]) if min(row, other) >= 0 else 0.0
+        for second, partner in enumerate(rows.tolist()):
+            wanted = closeness(IDS[row], IDS[partner]) if min(row, partner) >= 0 else 0.0
             assert abs(float(shared[first, second]) - wanted) < 1e-6
 
 
 def test_pairs_are_a_walk_over_playlists() -> None:
-    pairs = membership().pairs(20_000)
-    assert torch.equal(pairs, membership().pairs(20_000)) and pairs.shape == (6 * 20_000, 2)
+    pairs = group_index().draw_pairs(20_000)
+    assert torch.equal(pairs, group_index().draw_pairs(20_000)) and pairs.shape == (6 * 20_000, 2)
     assert not (pairs[:, 0] == pairs[:, 1]).any() and not (pairs == 6).any()
     counts = np.zeros((7, 7))
     np.add.at(counts, tuple(pairs.T.numpy()), 1 / 20_000)
@@ -133,7 +133,7 @@ def test_a_playlist_of_twenty_thousand_costs_no_more_than_its_length() -> None:
     tracks = 20_000
     playlists = GroupIndex([str(row) for row in range(tracks)], np.arange(tracks), np.zeros(tracks))
     assert playlists._table.nnz == tracks
-    assert len(playlists.pairs(4)) == 4 * tracks
+    assert len(playlists.draw_pairs(4)) == 4 * tracks
     assert playlists.shared(torch.arange(64)).shape == (64, 64)
 
 

@@ -119,14 +119,14 @@ def test_loss_of_a_batch(sources: Sources, loss: str) -> None:
     scores = (tastes @ (heads / heads.norm(dim=1, keepdim=True)).T / 0.5).tolist()
     frequency = [1 / 3, 1.0] if loss == "sampled_softmax" else [1.0, 1.0]
     losses = []
-    for own, other in ((0, 1), (1, 0)):
+    for own, rival in ((0, 1), (1, 0)):
         weights = {place: math.exp(scores[own][place]) / frequency[place] for place in (0, 1)}
-        losses.append(-math.log(weights[own] / (weights[own] + weights[other])))
+        losses.append(-math.log(weights[own] / (weights[own] + weights[rival])))
     expected = sum(losses) / 2 + 0.3 * float((tastes**2).sum()) / 2
     assert float(task.loss(vectors, torch.tensor([2, 3])).detach()) == pytest.approx(expected, rel=1e-5)
 
 
-def test_other_likings_of_the_user_are_not_pushed_away(sources: Sources) -> None:
+def test_other_positives_of_the_user_are_not_pushed_away(sources: Sources) -> None:
     """Both a and b are liked by u: only what w and v like besides can tell them apart."""
     task = build(sources, regularisation=0.0)
     rows = torch.tensor([0, 1])
@@ -142,7 +142,7 @@ def test_other_likings_of_the_user_are_not_pushed_away(sources: Sources) -> None
             assert float(loss.detach()) > 0.0
 
 
-def test_the_same_track_heard_twice_is_not_its_own_rival(sources: Sources) -> None:
+def test_the_same_track_twice_is_not_its_own_rival(sources: Sources) -> None:
     task = build(sources, regularisation=0.0)
     assert float(task.loss(torch.randn(2, EMBEDDING), torch.tensor([3, 3])).detach()) == 0.0
     assert task.metrics(torch.randn(2, EMBEDDING), torch.tensor([3, 3])) == {}
@@ -154,18 +154,18 @@ def test_inverse_propensities_weigh_the_tracks(sources: Sources) -> None:
     weights, vectors, rows = task.track_weights, torch.randn(4, EMBEDDING), torch.tensor([0, 1, 2, 3])
     assert weights[2] == pytest.approx(2 * float(weights[0])), "a is liked by two users, c by one"
 
-    def losses(of: RatingsTask) -> torch.Tensor:
+    def losses(built: RatingsTask) -> torch.Tensor:
         torch.manual_seed(5)
-        users = of.draw_users(rows)
-        scores = of.tastes[users] @ of.track_vectors(vectors).T / of.config.temperature
-        return ranking_losses(scores, ~of.likes(users, rows)).detach()
+        users = built.draw_users(rows)
+        scores = built.tastes[users] @ built.track_vectors(vectors).T / built.config.temperature
+        return ranking_losses(scores, ~built.likes(users, rows)).detach()
 
-    for of, expected in (
+    for built, expected in (
         (task, (weights * losses(task)).sum() / weights.sum()),
         (plain, losses(plain).mean()),
     ):
         torch.manual_seed(5)
-        torch.testing.assert_close(of.loss(vectors, rows).detach(), expected)
+        torch.testing.assert_close(built.loss(vectors, rows).detach(), expected)
 
 
 def test_auc_is_the_share_of_pairs_in_order(sources: Sources) -> None:

@@ -1,4 +1,4 @@
-"""Losses over judgements against loops over their formulas; disagreement, and tracks heard several times."""
+"""Losses over answers against loops over their formulas; disagreement, and tracks with several rows."""
 
 import math
 import time
@@ -37,7 +37,7 @@ def expected_loss(vectors: Tensor, tracks: str, form: str) -> float:
     directions: dict[str, np.ndarray] = {}
     for track in set(tracks):
         own = [
-            vectors[place].numpy().astype(np.float64) for place, other in enumerate(tracks) if other == track
+            vectors[place].numpy().astype(np.float64) for place, name in enumerate(tracks) if name == track
         ]
         mean = np.mean([vector / np.linalg.norm(vector) for vector in own], axis=0)
         directions[track] = mean / np.linalg.norm(mean)
@@ -89,7 +89,7 @@ def test_answers_count_by_their_share_of_a_question(tmp_path: Path) -> None:
     task = learnt(tmp_path)
     weights = {
         "".join(IDS[row] for row in rows): weight
-        for rows, weight in zip(task.judged, task.agreement, strict=True)
+        for rows, weight in zip(task.answers, task.agreement, strict=True)
     }
     assert {three: float(weight) for three, weight in weights.items()} == JUDGED
 
@@ -118,7 +118,7 @@ def test_targets_and_groups_are_training_rows(tmp_path: Path) -> None:
     task = learnt(tmp_path)
     assert task.targets(CATALOG).tolist() == [0, 1, 2, 3, 4, -1]
     assert task.targets(CATALOG.select(["f", "c", "a"])).tolist() == [-1, 2, 0]
-    assert task.together().tolist() == [[0, 1, 2], [0, 1, 3], [0, 3, 4]]
+    assert task.co_batched_groups().tolist() == [[0, 1, 2], [0, 1, 3], [0, 3, 4]]
 
 
 def test_judgements_that_cancel_out_say_what_to_do(tmp_path: Path) -> None:
@@ -132,17 +132,19 @@ NAMED = "anchor_id,closer_id,farther_id,annotator_id\n"
 
 
 def weights_of(task: TripletsTask) -> dict[str, float]:
-    named = ("".join(IDS[row] for row in rows) for rows in task.judged)
+    named = ("".join(IDS[row] for row in rows) for rows in task.answers)
     return dict(zip(named, task.agreement.tolist(), strict=True))
 
 
 def test_weighed_answers_count_by_how_much_likelier_their_annotators_make_them(tmp_path: Path) -> None:
     rows = "a,b,c,anna\na,b,c,ben\na,c,b,cleo\nb,a,d,anna\nb,d,a,cleo\ne,d,a,\n"
-    found = weights_of(learnt(tmp_path, rows=NAMED + rows))
+    weights = weights_of(learnt(tmp_path, rows=NAMED + rows))
     consensus = find_consensus(pd.read_csv(tmp_path / "triplets.csv"))
     anna, ben, cleo = np.log(consensus.reliability / (1 - consensus.reliability))
     expected = {"abc": anna + ben - cleo, "bad": anna - cleo, "eda": math.log(3)}
-    assert found == pytest.approx({three: math.tanh(odds / 2) for three, odds in expected.items()}, abs=1e-6)
+    assert weights == pytest.approx(
+        {three: math.tanh(odds / 2) for three, odds in expected.items()}, abs=1e-6
+    )
 
 
 def test_annotators_alike_count_by_their_share_whoever_they_are(tmp_path: Path) -> None:
@@ -158,8 +160,8 @@ def test_where_nobody_is_named_weighing_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_one_annotator_whom_nobody_contradicts_is_enough_to_learn_from(tmp_path: Path) -> None:
-    found = weights_of(learnt(tmp_path, rows=NAMED + "a,b,c,anna\nb,a,d,anna\n"))
-    assert found == pytest.approx({"abc": 0.5, "bad": 0.5}, abs=1e-6)
+    weights = weights_of(learnt(tmp_path, rows=NAMED + "a,b,c,anna\nb,a,d,anna\n"))
+    assert weights == pytest.approx({"abc": 0.5, "bad": 0.5}, abs=1e-6)
 
 
 def test_judgements_of_who_is_always_contradicted_say_what_to_do(tmp_path: Path) -> None:
@@ -184,7 +186,7 @@ def planted_judgements(
 
 
 def learnt_truth(task: TripletsTask, catalog: Catalog, directions: np.ndarray) -> float:
-    """Share of all questions about the tracks that free vectors, taught by `task`, answer as the truth does."""
+    """Share of all questions about the tracks that free vectors, trained by `task`, answer rightly."""
     torch.manual_seed(0)
     vectors, targets = torch.nn.Parameter(torch.randn(len(catalog), 6)), task.targets(catalog)
     optimiser = torch.optim.Adam([vectors], lr=0.03)
@@ -192,8 +194,8 @@ def learnt_truth(task: TripletsTask, catalog: Catalog, directions: np.ndarray) -
         optimiser.zero_grad()
         task.loss(vectors, targets).backward()
         optimiser.step()
-    taught = torch.nn.functional.normalize(vectors.detach(), dim=1).double().numpy()
-    cosines, truth = taught @ taught.T, directions @ directions.T
+    trained = torch.nn.functional.normalize(vectors.detach(), dim=1).double().numpy()
+    cosines, truth = trained @ trained.T, directions @ directions.T
     agree = np.sign(cosines[:, :, None] - cosines[:, None]) == np.sign(truth[:, :, None] - truth[:, None])
     distinct = ~np.eye(len(catalog), dtype=bool)
     return float(agree[distinct[:, :, None] & distinct[:, None] & distinct[None]].mean())
@@ -207,13 +209,13 @@ def test_weighing_annotators_brings_vectors_nearer_to_the_truth(tmp_path: Path) 
     planted_judgements(rng, directions, ids, 600).to_csv(tmp_path / "triplets.csv", index=False)
     catalog = Catalog(pd.DataFrame({"track_id": ids, "path": ids}), Path())
     sources = Sources(catalog, triplets=tmp_path / "triplets.csv")
-    found = {
+    weights = {
         way: learnt_truth(
             TripletsTask.from_sources(TripletsConfig(annotators=way), sources, 6), catalog, directions
         )
         for way in ("weigh", "alike")
     }
-    assert found["weigh"] > found["alike"] + 0.08
+    assert weights["weigh"] > weights["alike"] + 0.08
 
 
 def test_ten_thousand_judgements_cost_a_fraction_of_a_step() -> None:

@@ -90,7 +90,7 @@ def test_figures_on_a_hand_made_case() -> None:
     years = torch.tensor([1965.0, 1999.0, 2005.0, 1990.0, math.nan])
     figures = task.metrics(vectors, years)
     assert figures["near"] == 2 / 4
-    # Of the six pairs, 1999 and 2005 stand in the wrong order, and 1965 and 1990 are placed alike.
+    # Of the six pairs, 1999 and 2005 are in the wrong order, and 1965 and 1990 are placed alike.
     assert abs(figures["order"] - 4 / 6) < 1e-6
     assert task.metrics(vectors[:1], years[:1]) == {"near": 1.0}
 

@@ -1,4 +1,4 @@
-"""Batches are balanced, repeatable, and made of patches that stand in the tracks."""
+"""Batches are balanced, repeatable, and made of patches of the tracks."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundkin.features.patches import PatchConfig
-from soundkin.training.batches import Drawing, EpochSteps, HeldOutTracks, PatchBatches, cut_patch
+from soundkin.training.batches import EpochSteps, EvenPatches, RandomPatches, cut_patch
+from soundkin.training.run_config import DataConfig
 
 MELS = 4
 
@@ -37,23 +38,22 @@ CACHE = ArraysInMemory(
 )
 
 
-def batches(seed: int = 0, rank: int = 0, **drawing: Any) -> PatchBatches:
-    return PatchBatches(
+def batches(seed: int = 0, rank: int = 0) -> RandomPatches:
+    return RandomPatches(
         CACHE,
         list(CACHE.arrays),
         np.unique(ARTISTS, return_inverse=True)[1],
         8,
-        Drawing(6, **drawing),
-        seed,
-        rank,
+        DataConfig(batch_patches=6),
+        (seed, rank),
     )  # type: ignore[arg-type]
 
 
 def test_a_batch_is_a_function_of_seed_epoch_step_and_rank() -> None:
     first, again = batches()[(3, 5)], batches()[(3, 5)]
     assert torch.equal(first["log_mel"], again["log_mel"]) and torch.equal(first["rows"], again["rows"])
-    for other in (batches(seed=1)[(3, 5)], batches(rank=1)[(3, 5)], batches()[(4, 5)], batches()[(3, 6)]):
-        assert not torch.equal(first["log_mel"], other["log_mel"])
+    for different in (batches(seed=1)[(3, 5)], batches(rank=1)[(3, 5)], batches()[(4, 5)], batches()[(3, 6)]):
+        assert not torch.equal(first["log_mel"], different["log_mel"])
 
 
 def test_artists_come_evenly_however_many_tracks_they_have() -> None:
@@ -75,10 +75,14 @@ def test_patches_stand_in_their_track() -> None:
 LONG = ArraysInMemory({str(track): counting(track, 40) for track in range(12)})
 
 
+def long_batches(batch_patches: int, most_patches: int = 1, **more: Any) -> RandomPatches:
+    settings = DataConfig(batch_patches=batch_patches, most_patches=most_patches)
+    return RandomPatches(LONG, list(LONG.arrays), np.arange(12), 8, settings, (0, 0), **more)  # type: ignore[arg-type]
+
+
 @given(most=st.integers(1, 6), views=st.integers(1, 3), step=st.integers(0, 50))
 def test_runs_are_patches_in_a_row(most: int, views: int, step: int) -> None:
-    drawing = Drawing(12, most_patches=most, views=views)
-    drawn = PatchBatches(LONG, list(LONG.arrays), np.arange(12), 8, drawing, 0)[(0, step)]  # type: ignore[arg-type]
+    drawn = long_batches(12, most, views=views)[(0, step)]
     assert len(drawn["rows"]) == len(drawn["lengths"]) and drawn["lengths"].sum() == len(drawn["log_mel"])
     assert drawn["lengths"].min() >= 1 and drawn["lengths"].max() <= min(most, 5)
     runs = drawn["log_mel"].split(drawn["lengths"].tolist())
@@ -89,8 +93,7 @@ def test_runs_are_patches_in_a_row(most: int, views: int, step: int) -> None:
 
 def test_views_of_a_track_come_from_different_parts_of_it() -> None:
     for step in range(20):
-        drawing = Drawing(8, views=2)
-        drawn = PatchBatches(LONG, list(LONG.arrays), np.arange(12), 8, drawing, 0)[(0, step)]  # type: ignore[arg-type]
+        drawn = long_batches(8, views=2)[(0, step)]
         assert drawn["rows"].tolist()[::2] == drawn["rows"].tolist()[1::2]
         starts = drawn["log_mel"][:, 0, 0] % 1000
         assert (starts[::2] < starts[1::2]).all()
@@ -98,9 +101,8 @@ def test_views_of_a_track_come_from_different_parts_of_it() -> None:
 
 def test_groups_meet_in_a_batch() -> None:
     groups = (np.array([[0, 5, 11], [1, 2, 3]]), np.array([[7, 9]]), np.empty((0, 1), dtype=np.int64))
-    drawing = Drawing(12, groups=groups)
     for step in range(20):
-        rows = PatchBatches(LONG, list(LONG.arrays), np.arange(12), 8, drawing, 0)[(0, step)]["rows"].tolist()  # type: ignore[arg-type]
+        rows = long_batches(12, groups=groups)[(0, step)]["rows"].tolist()
         assert len(rows) == 12
         assert {0, 5, 11} <= set(rows) or {1, 2, 3} <= set(rows)
         assert {7, 9} <= set(rows)
@@ -111,7 +113,7 @@ def test_a_short_track_is_played_again() -> None:
 
 
 def test_held_out_patches_reach_from_beginning_to_end() -> None:
-    tracks = HeldOutTracks(
+    tracks = EvenPatches(
         ArraysInMemory({"a": counting(0, 100)}), ["a"], PatchConfig(frames=8, hop_frames=8), 4
     )  # type: ignore[arg-type]
     log_mel = tracks[0]["log_mel"]
@@ -128,7 +130,6 @@ def test_the_sampler_names_the_epoch_that_lightning_sets() -> None:
 @pytest.mark.parametrize("batch_patches", [1, 4, 6])
 def test_a_small_batch_too_holds_a_group_of_each_kind(batch_patches: int) -> None:
     groups = (np.array([[7, 9]]), np.array([[0, 5, 11]]), np.empty((0, 1), dtype=np.int64))
-    drawing = Drawing(batch_patches, most_patches=3, views=2, groups=groups)
     for step in range(20):
-        drawn = PatchBatches(LONG, list(LONG.arrays), np.arange(12), 8, drawing, 0)[(0, step)]  # type: ignore[arg-type]
+        drawn = long_batches(batch_patches, 3, views=2, groups=groups)[(0, step)]
         assert {0, 5, 7, 9, 11} == set(drawn["rows"].tolist())

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from soundkin.training.conflicts import gradient_cosines
-from soundkin.training.weighting import TaskWeighting
+from soundkin.training.weighting import TaskWeighting, gradient_cosines
 
 
 def test_fixed_weights_are_factors() -> None:

@@ -1,7 +1,7 @@
 """The training tracks, and the files that say what people do with them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +26,11 @@ class Sources:
     triplets: Path | None = None
     playlists: Path | None = None
     all_tracks: Catalog | None = None
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)  # each file is read once
+
+    def about(self, catalog: Catalog) -> "Sources":
+        """The same files, with the rows about the tracks of `catalog`."""
+        return replace(self, catalog=catalog)
 
     def read_ratings(self, task: str) -> pd.DataFrame:
         """The ratings of the training tracks, for a task that is trained on them."""
@@ -50,7 +55,9 @@ class Sources:
         hint = f"Give {kind}=FILE, or train without it: task.{task}=null"
         if path is None:
             raise CatalogError(f"the {task} task learns from {kind}, and no file of them was named. {hint}")
-        rows = read(path, self.all_tracks or self.catalog)
+        if kind not in self.tables:
+            self.tables[kind] = read(path, self.all_tracks or self.catalog)
+        rows = self.tables[kind]
         rows = rows[rows[ids].isin(set(self.catalog.track_ids)).all(axis="columns")].reset_index(drop=True)
         if rows.empty:
             raise CatalogError(f"{kind} {path}: no row is about training tracks alone. {hint}")

@@ -1,5 +1,8 @@
 """`soundkin train`."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
 from soundkin.cli.output import end, note, print_rows, print_table, say
@@ -7,12 +10,13 @@ from soundkin.errors import ConfigError
 
 HELP = """Train a network from a config: any KEY=VALUE, any group choice, -m for a sweep.
 
-Needs catalog=FILE and run_dir=FOLDER. Run the same command again after a kill, and it goes on where it stopped. A run
-keeps to the files it began with: when the catalog has grown, choose another run_dir, or --again.
+Needs catalog=FILE and run_dir=FOLDER. Run the same command again after a kill, and it goes on where it
+stopped. A run keeps to the files it began with: when the catalog has grown, choose another run_dir, or
+--again.
 
-Paths are taken as they stand, whatever signs they hold (quote them for your shell alone); `null` leaves an optional
-file out. With -m a comma separates values, and there is a run for each combination; but paths keep their commas, and
-are not swept.
+Paths are taken as given, whatever signs they hold (quote them for your shell alone); `null` leaves an
+optional file out. With -m a comma separates values, and there is a run for each combination; but paths keep
+their commas, and are not swept.
 
 \b
 Examples:
@@ -25,23 +29,30 @@ Examples:
 \b
 Groups (configs/): data, features, model, task, trainer, logger, experiment.
 """
-LEAST = ("catalog=???", "run_dir=???")  # what --show can do without
+NEEDED = ("catalog=???", "run_dir=???")  # what --show can do without
 
 
 @click.command(help=HELP, context_settings={"ignore_unknown_options": True})
 @click.option("-m", "--multirun", is_flag=True, help="Run every combination of comma-separated values.")
 @click.option("--show", is_flag=True, help="Print the resolved config and stop.")
-@click.option(
-    "--again", is_flag=True, help="Train anew in a run_dir that holds a run; tracks are split as before."
-)
+@click.option("--again", is_flag=True, help="Train anew in a run_dir in use; tracks are split as before.")
 @click.argument("overrides", nargs=-1, metavar="KEY=VALUE...", type=click.UNPROCESSED)
 def command(overrides: tuple[str, ...], multirun: bool, show: bool, again: bool) -> int:
-    if show:
-        return _show(overrides, multirun)
-    if multirun:
-        return _sweep(overrides, again)
-    from soundkin.pipelines.train import compose, train
+    from soundkin.pipelines.train import SWEEP_TABLE, compose, compose_sweep, sweep, train
 
+    if show:
+        words = [*NEEDED, *overrides]
+        _show([run.config for run in compose_sweep(words)] if multirun else [compose(words)])
+        return 0
+    if multirun:
+        swept = sweep(overrides, again)
+        print_rows(f"{len(swept.outcomes)} runs: {swept.run_dir / SWEEP_TABLE}", swept.table())
+        code = end(swept.skipped)
+        if swept.failures:
+            failed = f"{len(swept.failures)} of {len(swept.outcomes)} runs failed"
+            note(f"soundkin: {failed}. Run the same command again to train what is not trained yet.")
+            return getattr(swept.failures[0], "exit_code", 1)
+        return code
     result = train(compose(overrides), again)
     if result.trained_before:
         note("soundkin: trained already, on the same config and inputs; --again trains anew")
@@ -50,33 +61,11 @@ def command(overrides: tuple[str, ...], multirun: bool, show: bool, again: bool)
     return end(result.skipped)
 
 
-def _show(overrides: tuple[str, ...], multirun: bool) -> int:
+def _show(configs: Sequence[Any]) -> None:
     import yaml
 
-    from soundkin.pipelines.train import compose, compose_sweep
-
-    runs = (
-        [run.config for run in compose_sweep([*LEAST, *overrides])]
-        if multirun
-        else [compose([*LEAST, *overrides])]
-    )
-    shown = []
-    for config in runs:
+    for config in configs:
         if isinstance(config, ConfigError):
             raise config
-        shown.append(config.model_dump(mode="json"))
+    shown = [config.model_dump(mode="json") for config in configs]
     say(yaml.safe_dump_all(shown, sort_keys=False, allow_unicode=True).rstrip())
-    return 0
-
-
-def _sweep(overrides: tuple[str, ...], again: bool) -> int:
-    from soundkin.pipelines.sweep import TABLE, sweep
-
-    result = sweep(overrides, again)
-    print_rows(f"{len(result.outcomes)} runs: {result.run_dir / TABLE}", result.table())
-    code = end(result.skipped)
-    if result.failures:
-        failed = f"{len(result.failures)} of {len(result.outcomes)} runs failed"
-        note(f"soundkin: {failed}. Run the same command again to train what is not trained yet.")
-        return getattr(result.failures[0], "exit_code", 1)
-    return code

@@ -24,7 +24,7 @@ from soundkin.features.cache import MelCache, build_cache
 from soundkin.files import replacing
 from soundkin.progress import progress
 from soundkin.shapes import Float32
-from soundkin.tasks.folding_in import fold_in
+from soundkin.tasks.factorisation import fold_in
 from soundkin.tasks.latent_factors import LatentFactorsTask
 from soundkin.training.data import PreparedData
 from soundkin.training.run_config import TrainConfig

@@ -28,8 +28,7 @@ from soundkin.evaluation.label_scores import labels_to_ask
 from soundkin.evaluation.systems import embed_all, refuse_none, stack, standardise_baselines, trained_labels
 from soundkin.files import read_json, replacing, sha256_of, write_json
 from soundkin.pipelines.train import TrainConfig, TrainResult, compose, train
-from soundkin.training.checks import check
-from soundkin.training.plan import Plan
+from soundkin.training.plan import Plan, check
 from soundkin.training.run_folder import differences, holds_a_run
 
 FORMAT, FORMAT_VERSION = "soundkin transfer", 1

@@ -40,9 +40,8 @@ from soundkin.files import sha256_of, write_json
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.train import TrainConfig, compose, train
 from soundkin.tasks.latent_factors import LatentFactorsConfig, LatentFactorsTask
-from soundkin.training.checks import check
 from soundkin.training.data import prepare
-from soundkin.training.plan import Plan
+from soundkin.training.plan import Plan, check
 from soundkin.training.run_folder import RunFolder, holds_a_run
 
 FORMAT, FORMAT_VERSION = "soundkin reproduction", 1

@@ -19,7 +19,7 @@ from soundkin.pipelines.query import query
 from soundkin.pipelines.report import write_report
 from soundkin.pipelines.scan import scan
 from soundkin.pipelines.train import compose, train
-from soundkin.training.checks import check_settings
+from soundkin.training.plan import check_settings
 from soundkin.training.run_folder import is_finished
 
 LABELS = ("genre", "artist")  # each has a proxy task of its name

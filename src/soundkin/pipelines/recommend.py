@@ -151,7 +151,7 @@ def _folded_in(
     import numpy as np
 
     from soundkin.catalog.interactions import make_interactions
-    from soundkin.tasks.folding_in import fold_in
+    from soundkin.tasks.factorisation import fold_in
 
     config = users.task.config
     interactions = make_interactions(rated, config.listening, source)

@@ -1,26 +1,32 @@
-"""Train: a catalog and a config become a model bundle in the run's folder (its files:
-`training/run_folder.py`).
+"""Train: a catalog and a config become a model bundle in the run's folder (`training/run_folder.py`).
+
+A sweep trains for each combination of settings, each in a folder of its own in `run_dir`, named after its
+settings; `sweep.csv` there is a table of what came of them.
 """
 
 import csv
-from dataclasses import dataclass
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import pandas as pd
 
 from soundkin.catalog.table import read_catalog
 from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.model_card import training_data
-from soundkin.errors import Skipped
-from soundkin.tasks.user_side import UserSide
-from soundkin.training.checks import check, warn_of_unused_files
-from soundkin.training.compose import compose, compose_sweep
+from soundkin.errors import ConfigError, Skipped, SoundkinError
+from soundkin.files import replacing
+from soundkin.tasks.collaborative import CollaborativeTask
+from soundkin.training.compose import SweptRun, compose, compose_sweep
 from soundkin.training.data import PreparedData, prepare
-from soundkin.training.environment import environment
 from soundkin.training.fit import fit
-from soundkin.training.module import TrainingModule
+from soundkin.training.module import SELECTED, TrainingModule
+from soundkin.training.plan import check, warn_of_unused_files
 from soundkin.training.run_config import TrainConfig
-from soundkin.training.run_folder import RunFolder
+from soundkin.training.run_folder import RunFolder, environment
 
-__all__ = ["TrainConfig", "TrainResult", "compose", "compose_sweep", "environment", "train"]
+__all__ = ["SweptRun", "TrainConfig", "TrainResult", "compose", "compose_sweep", "sweep", "train"]
 
 PLACES = {
     "catalog",
@@ -29,11 +35,14 @@ PLACES = {
     "triplets",
     "playlists",
 }  # of this machine; a bundle goes elsewhere
+SWEEP_TABLE = "sweep.csv"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where the model bundle is, how the run went, and which files it left out, now or when it was trained."""
+    """Where the model bundle is, how the run went, and which files it left out, now or when first trained."""
 
     model: Path
     metrics: dict[str, float]
@@ -42,16 +51,14 @@ class TrainResult:
 
 
 def train(config: TrainConfig, again: bool = False) -> TrainResult:
-    """Run the training that `config` describes; go on where an earlier, interrupted run of the same config
-    stopped.
+    """Run the training that `config` describes, or resume an interrupted run of the same config.
 
-    A run that is finished is not trained again. With `again` its folder is used anew, whatever it holds,
-    under the split rule of the earlier run; its model stays until the new one takes its place.
+    A finished run is not trained again. With `again` its folder is used anew, whatever it holds, under the
+    split rule of the earlier run; its model stays until the new one takes its place.
 
     Raises:
-        ConfigError: the run's folder holds a run of another config or on other inputs, or the config cannot
-            be trained.
-        CatalogError: the catalog or another file breaks its promises, or lacks what a task needs.
+        ConfigError: the folder holds a run of another config or on other inputs, or the config is wrong.
+        CatalogError: the catalog or another file cannot be used, or lacks what a task needs.
         UsageError: the file that frozen features come from cannot be used.
         OutputError: the run's folder cannot be written, or another run is at work in it.
     """
@@ -67,47 +74,105 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
     with folder.claimed(plan.split_rule, again):
         data = prepare(plan)
         module, metrics = fit(config, data)
-        save_bundle(
-            _bundle(config, data, module, metrics, _epochs_run(folder.path / "metrics.csv")), folder.model
-        )
+        save_bundle(_bundle(config, data, module, metrics), folder.model)
         folder.finish(metrics)
     return TrainResult(folder.model, metrics, data.skipped)
 
 
-def _epochs_run(history: Path) -> int:
-    with history.open(encoding="utf-8", newline="") as file:
-        return sum(bool(row.get("epoch")) for row in csv.DictReader(file))
-
-
 def _bundle(
-    config: TrainConfig,
-    data: PreparedData,
-    module: TrainingModule,
-    metrics: dict[str, float],
-    epochs_run: int,
+    config: TrainConfig, data: PreparedData, module: TrainingModule, metrics: dict[str, float]
 ) -> Bundle:
+    with (config.run_dir / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        epochs_run = sum(bool(row.get("epoch")) for row in csv.DictReader(file))
     kept_epoch = int(metrics.get("epoch", -1)) + 1
-    start_kept = module.start is not None and kept_epoch <= module.frozen_epochs
-    held_out = (
-        module.held_out.conclusion(config.trainer.watched, module.start is not None, start_kept)
-        if epochs_run
-        else "not trained: the network as it starts"
-    )
+    had_initial = module.initial is not None
+    initial_kept = had_initial and kept_epoch <= module.frozen_epochs
+    held_out = "not trained: the network as it starts"
+    if epochs_run:
+        held_out = module.held_out.conclusion(config.trainer.selection_score, had_initial, initial_kept)
+    tasks = module.proxy_tasks
     return Bundle(
         front_end=config.features,
         patch=config.patch,
         network_config=config.model,
         network=module.network,
         tokenizer=module.lyrics.tokenizer if module.lyrics else None,
-        tasks={name: task.to_json() for name, task in module.proxy_tasks.items()},
+        tasks={name: task.to_json() for name, task in tasks.items()},
         task_state={f"tasks.{name}": tensor for name, tensor in module.tasks.state_dict().items()},
         metrics=metrics,
-        users={name: task.users for name, task in module.proxy_tasks.items() if isinstance(task, UserSide)},
+        users={name: task.users for name, task in tasks.items() if isinstance(task, CollaborativeTask)},
         provenance={
             "training_data": training_data(data.train.catalog, config.catalog) | {"held_out": held_out},
-            "training": {"epochs_run": epochs_run, "kept_epoch": kept_epoch, "start_kept": start_kept},
-            "split": data.split_rule.model_dump(mode="json"),
+            "training": {"epochs_run": epochs_run, "kept_epoch": kept_epoch, "start_kept": initial_kept},
+            "split": data.plan.split_rule.model_dump(mode="json"),
             "versions": environment()["packages"],
             "train_config": config.model_dump(mode="json", exclude=PLACES),
         },
     )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The runs so far, in the order in which they were trained, each with its result or what went wrong."""
+
+    run_dir: Path
+    outcomes: list[tuple[SweptRun, TrainResult | Exception]] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[Exception]:
+        """What went wrong with runs that failed."""
+        return [outcome for _, outcome in self.outcomes if isinstance(outcome, Exception)]
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """The files that any run left out, once each."""
+        results = [outcome for _, outcome in self.outcomes if isinstance(outcome, TrainResult)]
+        return list(dict.fromkeys(skipped for result in results for skipped in result.skipped))
+
+    def table(self) -> list[dict[str, str]]:
+        """A row per run: its settings and held-out scores, the best by the selection score first."""
+        rows = []
+        for run, outcome in self.outcomes:
+            metrics = outcome.metrics if isinstance(outcome, TrainResult) else {}
+            names = sorted(metrics, key=lambda name: (name != SELECTED, name))
+            row = {"run": run.name, **run.settings}
+            row |= {
+                name.removeprefix("valid/"): f"{metrics[name]:.4f}"
+                for name in names
+                if name.startswith("valid/")
+            }
+            row |= {"failed": str(outcome).splitlines()[0]} if isinstance(outcome, Exception) else {}
+            rows.append((-metrics.get(SELECTED, float("-inf")), row))
+        return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+
+
+def sweep(overrides: Sequence[str], again: bool = False) -> Sweep:
+    """Train once for each combination of the comma-separated values, as `trainer.epochs=10,20`.
+
+    A run that fails is noted, and the others go on. The same call again trains what is not trained yet.
+
+    Raises:
+        ConfigError: something is wrong with every run's config.
+    """
+    runs = compose_sweep(overrides)
+    result = Sweep(next(run.config.run_dir.parent for run in runs if isinstance(run.config, TrainConfig)))
+    for run in runs:
+        if isinstance(run.config, ConfigError):
+            logger.warning("%s will not be trained: %s", run.name, run.config)
+    for number, run in enumerate(runs, 1):
+        logger.info("[%d/%d] %s", number, len(runs), run.name)
+        outcome: TrainResult | Exception
+        try:
+            if isinstance(run.config, ConfigError):
+                raise run.config
+            outcome = train(run.config, again)
+        except Exception as error:  # memory that runs out, or a loss of NaN, does not lose the others
+            known = isinstance(error, SoundkinError)
+            outcome = error if known else SoundkinError(f"{type(error).__name__}: {error}")
+            if error is not run.config:
+                logger.warning("%s failed: %s", run.name, outcome)
+                logger.debug("%s", run.name, exc_info=True)
+        result.outcomes.append((run, outcome))
+        with replacing(result.run_dir / SWEEP_TABLE, "w") as file:
+            pd.DataFrame(result.table()).to_csv(file, index=False)
+    return result

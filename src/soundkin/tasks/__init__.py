@@ -1,4 +1,4 @@
-"""Proxy tasks: what labels at hand can teach the network. Add one as a file and a line here."""
+"""Proxy tasks: what the network is trained to predict. Add one as a file and a line here."""
 
 from soundkin.tasks.album import AlbumTask
 from soundkin.tasks.artist import ArtistTask
@@ -12,20 +12,10 @@ from soundkin.tasks.tags import TagsTask
 from soundkin.tasks.triplets import TripletsTask
 from soundkin.tasks.year import YearTask
 
-TASKS: dict[str, type[ProxyTask]] = {
-    task.name: task
-    for task in (
-        GenreTask,
-        ArtistTask,
-        AlbumTask,
-        TagsTask,
-        YearTask,
-        ContrastiveTask,
-        PlaylistTask,
-        TripletsTask,
-        LatentFactorsTask,
-        RatingsTask,
-    )
-}
+KINDS: tuple[type[ProxyTask], ...] = (
+    GenreTask, ArtistTask, AlbumTask, TagsTask, YearTask,
+    ContrastiveTask, PlaylistTask, TripletsTask, LatentFactorsTask, RatingsTask,
+)  # fmt: skip
+TASKS = {task.name: task for task in KINDS}
 
 __all__ = ["TASKS", "ProxyTask", "TaskConfig"]

@@ -1,21 +1,12 @@
-"""Album: tracks of one album share a time, a studio and a mood, which is narrower than what an artist's
-tracks share.
+"""Album: tracks of one album share a time, a studio and a mood.
 
-An album is told apart by its title and its lead artist together: many artists have a `Greatest Hits`. So a
-track of a compilation counts as the album of its own artist, and is left out where it is that artist's only
-track there.
+An album is its title and lead artist together (many artists have a `Greatest Hits`): a track of a compilation
+counts as the album of its own artist, and is unlabelled where it is that artist's only track there.
 """
-
-from typing import ClassVar
 
 from soundkin.catalog.labels import Labels
 from soundkin.catalog.table import Catalog
-from soundkin.tasks.base import TaskConfig
-from soundkin.tasks.margin_softmax import MarginSoftmaxConfig, MarginSoftmaxTask
-
-
-class AlbumConfig(MarginSoftmaxConfig):
-    """Settings of the album task."""
+from soundkin.tasks.margin_softmax import MarginSoftmaxTask
 
 
 class AlbumTask(MarginSoftmaxTask):
@@ -23,12 +14,10 @@ class AlbumTask(MarginSoftmaxTask):
 
     name = "album"
     columns = ("album", "artist")  # whoever knows the album knows the artist
-    config_kind: ClassVar[type[TaskConfig]] = AlbumConfig
-    config: AlbumConfig
 
     @classmethod
     def labels(cls, catalog: Catalog) -> Labels:
-        """`TITLE, by LEAD` for the album of each track; a title is one label, whatever semicolons it holds."""
+        """`TITLE, by LEAD` of each track; a title is one label, whatever semicolons it holds."""
         if "album" not in catalog.frame:
             return [()] * len(catalog)
         titles = catalog.frame["album"].astype("string").fillna("").str.strip().str.replace(";", ",")

@@ -1,11 +1,11 @@
 """What every proxy task is: a head on the track vector, a loss masked where labels are missing, and metrics.
 
-Heads see the vector scaled to unit length, because cosine is what queries compare vectors by.
+Heads see vectors at unit length, because queries compare vectors by cosine.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 import torch
 from pydantic import Field, PositiveInt
@@ -16,6 +16,11 @@ from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.config import Config, validate
 from soundkin.errors import CatalogError
+from soundkin.shapes import Float, Int
+
+Vectors = Float[Tensor, "batch embedding"]
+Rows = Int[Tensor, " batch"]  # classes, or rows of the training catalog; -1: unlabelled
+Scalar = Float[Tensor, ""]
 
 
 class TaskConfig(Config):
@@ -27,9 +32,8 @@ class TaskConfig(Config):
 class ProxyTask(nn.Module, ABC):
     """A head over track vectors. A subclass is one file; one line in `tasks/__init__.py` registers it.
 
-    `views` is how often a batch has to hold the same track, heard at different places, for the loss to say
-    anything; `columns` names the catalog's columns that it is taught, so that an evaluation can say which
-    questions are no news; `files` what it reads beside the catalog: ratings, triplets or playlists.
+    `views`: how many excerpts of a track a batch has to hold; `columns`: those of the catalog that it is
+    trained on; `files`: what it reads besides the catalog (ratings, triplets, playlists).
     """
 
     name: ClassVar[str]
@@ -45,68 +49,70 @@ class ProxyTask(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def from_sources(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> Self:
-        """A task over what `sources` say of the training tracks, which are all that is in `sources.catalog`.
-
-        Raises:
-            CatalogError: what it learns from is missing, or too little to learn from.
-        """
+    def from_sources(cls, config: Any, sources: Sources, embedding_size: int) -> Self:
+        """A task on the training tracks in `sources.catalog`; CatalogError where labels are too few."""
 
     @classmethod
-    def files_read(cls, config: TaskConfig) -> tuple[str, ...]:
-        """What it reads beside the catalog under `config`: ratings, triplets or playlists."""
+    def check(cls, config: Any, sources: Sources, embedding_size: int) -> None:
+        """Raise what `from_sources` would, before any audio is decoded."""
+        cls.from_sources(config, sources, embedding_size)
+
+    @classmethod
+    def files_read(cls, config: Any) -> tuple[str, ...]:
+        """What it reads besides the catalog under `config`."""
         return cls.files
 
     @classmethod
-    def check(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> None:
-        """Raise what `from_sources` would: training asks before it decodes any audio."""
-        cls.from_sources(config, sources, embedding_size)
+    def reject(cls, problem: str, hint: str) -> NoReturn:
+        """Raise the CatalogError of labels that are missing or too few."""
+        raise CatalogError(f"{problem}. {hint}, or train without it: task.{cls.name}=null")
+
+    @classmethod
+    def require_column(cls, catalog: Catalog, column: str, hint: str = "Fill it in") -> None:
+        """Raise CatalogError where the catalog has no value in `column`."""
+        hint = f"{hint}, or train without it: task.{cls.name}=null"
+        catalog.require(column, f"the {cls.name} task learns from it. {hint}")
 
     @abstractmethod
     def targets(self, catalog: Catalog) -> Tensor:
-        """What to predict for each track, first axis tracks, in a form that also says where a label is
-        missing.
-        """
+        """The target of each track, first axis tracks, in a form that also marks a missing label."""
 
     def target_lookup(self, catalog: Catalog) -> Callable[[Tensor], Tensor]:
-        """A function of rows of the catalog, Int [batch], that gives their targets: what training keeps of
-        tracks.
-        """
+        """A function from rows of the catalog, Int [batch], to their targets."""
         targets = self.targets(catalog)
         return lambda rows: targets[rows]
 
-    @abstractmethod
     def labelled(self, targets: Tensor) -> Tensor:
-        """Bool [batch]: the rows of `targets` that say anything."""
+        """Bool [batch]: which targets hold a label."""
+        return targets >= 0
 
     @abstractmethod
     def loss(self, vectors: Tensor, targets: Tensor) -> Tensor:
-        """Mean loss over the labelled rows of a batch; zero, with a gradient of zero, where no row is
-        labelled.
-        """
+        """Mean over the labelled rows of a batch; zero, with a gradient of zero, without any."""
+
+    def metrics(self, vectors: Tensor, targets: Tensor) -> dict[str, float]:
+        """Figures in [0, 1], higher is better, over the labelled rows; empty where there are none."""
+        known = self.labelled(targets)
+        return self.figures(vectors[known], targets[known]) if known.any() else {}
 
     @abstractmethod
-    def metrics(self, vectors: Tensor, targets: Tensor) -> dict[str, float]:
-        """Figures in [0, 1], higher is better, over the labelled rows; empty where no row is labelled."""
+    def figures(self, vectors: Tensor, targets: Tensor) -> dict[str, float]:
+        """The metrics of labelled rows, of which there is one or more."""
 
-    def together(self) -> Tensor:
-        """Int [groups, size]: rows of the training catalog that the loss has to meet in one batch; none by
-        default.
-        """
+    def co_batched_groups(self) -> Tensor:
+        """Int [groups, size]: rows of the training catalog to meet in one batch; none by default."""
         return torch.empty(0, 1, dtype=torch.int64)
 
     def to_json(self) -> dict[str, Any]:
-        """What it takes to build the task anew, as plain values for the model bundle."""
+        """Config, columns and further arguments of the constructor, as plain values for the model bundle."""
         return {"config": self.config.model_dump(mode="json"), "columns": list(self.columns)}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any], embedding_size: int) -> Self:
         """The task that `to_json` described, with fresh weights."""
-        return cls(cls._config_from(saved), embedding_size)
-
-    @classmethod
-    def _config_from(cls, saved: Mapping[str, Any]) -> TaskConfig:
-        return validate(cls.config_kind, saved["config"], f"task.{cls.name}")
+        config = validate(cls.config_kind, saved["config"], f"task.{cls.name}")
+        further = {key: value for key, value in saved.items() if key not in ("config", "columns")}
+        return cls(config=config, embedding_size=embedding_size, **further)
 
 
 class LabelTaskConfig(TaskConfig):
@@ -120,26 +126,20 @@ class LabelTask(ProxyTask):
 
     config: LabelTaskConfig
 
-    def __init__(self, config: TaskConfig, vocabulary: Vocabulary, embedding_size: int) -> None:
+    def __init__(self, config: TaskConfig, vocabulary: Vocabulary | list[str], embedding_size: int) -> None:
         super().__init__(config, embedding_size)
-        self.vocabulary = vocabulary
+        self.vocabulary = Vocabulary.from_json(vocabulary) if isinstance(vocabulary, list) else vocabulary
 
     @classmethod
-    def from_sources(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> Self:
-        """A task over the labels that the training tracks have.
-
-        Raises:
-            CatalogError: the column is missing or empty, or fewer than two labels are left to tell apart.
-        """
-        assert isinstance(config, LabelTaskConfig)
-        column, mend = cls.columns[0], f"Fill it in, or train without it: task.{cls.name}=null"
-        sources.catalog.require(column, f"the {cls.name} task learns from it. {mend}")
+    def from_sources(cls, config: LabelTaskConfig, sources: Sources, embedding_size: int) -> Self:
+        """A task over the labels of the training tracks; CatalogError where they are fewer than two."""
+        column = cls.columns[0]
+        cls.require_column(sources.catalog, column)
         vocabulary = Vocabulary.from_values(cls.labels(sources.catalog), config.minimum_tracks)
         if len(vocabulary) < 2:
-            raise CatalogError(
-                f"the training tracks hold {len(vocabulary)} {column} label(s) on at least "
-                f"{config.minimum_tracks} track(s); the {cls.name} task needs two to tell apart. {mend}"
-            )
+            counts = f"{len(vocabulary)} {column} label(s) on at least {config.minimum_tracks} track(s)"
+            problem = f"the training tracks hold {counts}; the {cls.name} task needs two to tell apart"
+            cls.reject(problem, "Fill it in")
         return cls(config, vocabulary, embedding_size)
 
     @classmethod
@@ -150,16 +150,6 @@ class LabelTask(ProxyTask):
     def to_json(self) -> dict[str, Any]:
         """Config and vocabulary."""
         return super().to_json() | {"vocabulary": self.vocabulary.to_json()}
-
-    @classmethod
-    def from_json(cls, saved: Mapping[str, Any], embedding_size: int) -> Self:
-        """The task that `to_json` described, with fresh weights."""
-        return cls(cls._config_from(saved), Vocabulary.from_json(saved["vocabulary"]), embedding_size)
-
-
-def unit_length(vectors: Tensor) -> Tensor:
-    """Rows of [batch, embedding] scaled to length 1."""
-    return nn.functional.normalize(vectors, dim=1)
 
 
 def masked_mean(losses: Tensor, mask: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
-"""Groups of tracks, such as playlists: which tracks share one, found for a batch at a time.
+"""Groups of tracks, such as playlists: which tracks share one, looked up for a batch at a time.
 
 A table of all pairs would grow with the square of a playlist; this one grows with its length.
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -19,55 +19,42 @@ from soundkin.shapes import Float, Int, typechecked
 
 
 class GroupIndex:
-    """Which groups each training track is in; a group of one track says nothing and is left out.
+    """Sparse track-group membership; groups of one track are dropped.
 
     `members` [memberships] are rows of the training catalog, and `groups` [memberships] is the group of each.
     """
 
     def __init__(self, track_ids: Sequence[str], members: ArrayLike = (), groups: ArrayLike = ()) -> None:
         self.track_ids = track_ids
-        each = np.unique(
-            np.stack([np.asarray(members, np.int64), pd.factorize(np.asarray(groups))[0]]), axis=1
-        )
-        sizes = np.bincount(each[1])
-        kept = each[:, sizes[each[1]] > 1]
-        numbers = pd.factorize(kept[1])[0]
+        pairs = np.stack([np.asarray(members, np.int64), pd.factorize(np.asarray(groups))[0]])
+        pairs = np.unique(pairs, axis=1)
+        sizes = np.bincount(pairs[1])
+        pairs = pairs[:, sizes[pairs[1]] > 1]
+        columns = pd.factorize(pairs[1])[0]
+        self.count = int(columns.max(initial=-1)) + 1
         # So scaled that the product of two tracks' rows is a sum over the groups they share.
-        shares = (1 / np.sqrt(sizes[kept[1]] - 1)).astype(np.float32)
-        self._table = csr_array(
-            (shares, (kept[0], numbers)), shape=(len(track_ids), int(numbers.max(initial=-1)) + 1)
-        )
+        shares = (1 / np.sqrt(sizes[pairs[1]] - 1)).astype(np.float32)
+        self._table = csr_array((shares, (pairs[0], columns)), shape=(len(track_ids), self.count))
 
     @classmethod
-    def of_playlists(cls, sources: Sources, task: str) -> Self:
-        """The playlists of the training tracks.
-
-        Raises:
-            CatalogError: no file of playlists was named, or it breaks its promises.
-        """
-        frame = sources.read_playlists(task)
-        track_ids = sources.catalog.track_ids
-        return cls(
-            track_ids, positions(track_ids, frame["track_id"].tolist()), frame["playlist_id"].to_numpy(object)
-        )
+    def from_playlists(cls, sources: Sources, task: str) -> Self:
+        """The playlists of the training tracks."""
+        frame, track_ids = sources.read_playlists(task), sources.catalog.track_ids
+        rows = positions(track_ids, frame["track_id"].tolist())
+        return cls(track_ids, rows, frame["playlist_id"].to_numpy(object))
 
     @classmethod
-    def of_artists(cls, catalog: Catalog) -> Self:
+    def from_artists(cls, catalog: Catalog) -> Self:
         """The tracks that share an artist, lead or guest."""
         pairs = [(row, key) for row, keys in enumerate(catalog.artists.keys) for key in keys]
         return cls(catalog.track_ids, [row for row, _ in pairs], [key for _, key in pairs])
-
-    @property
-    def total(self) -> int:
-        """How many groups there are."""
-        return int(self._table.shape[1])
 
     def rows(self, catalog: Catalog) -> Int[Tensor, " tracks"]:
         """The row of the training catalog that each track of `catalog` has; -1 where it has none."""
         return torch.from_numpy(positions(self.track_ids, catalog.track_ids))
 
     @typechecked
-    def groups(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+    def group_counts(self, rows: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """How many groups each training track is in; 0 for a row of -1."""
         known, starts = rows.cpu().numpy(), self._table.indptr
         counts = np.where(known >= 0, starts[known + 1] - starts[known], 0)
@@ -77,8 +64,8 @@ class GroupIndex:
     def shared(self, rows: Int[Tensor, " batch"]) -> Float[Tensor, "batch batch"]:
         """Sum over the groups that two tracks share of 1 / (other members of the group); 0 for a row of -1.
 
-        It is how likely a walk from one track over a group of it, drawn evenly, to another member, drawn
-        evenly, ends at the other track, times how many groups the first is in.
+        It is how likely a walk over a random group of the first track to a random other member ends at the
+        second track, times how many groups the first is in.
         """
         known = rows.cpu().numpy()
         chosen = self._table[known[known >= 0]]
@@ -86,32 +73,24 @@ class GroupIndex:
         shared[np.ix_(known >= 0, known >= 0)] = (chosen @ chosen.T).toarray()
         return torch.from_numpy(shared).to(rows.device)
 
-    def pairs(self, per_track: int, random_seed: int = 0) -> Int[Tensor, "pairs two"]:
-        """Pairs of training tracks that share a group, `per_track` a track: a group and then a member, drawn
-        evenly.
-        """
+    def draw_pairs(self, per_track: int, random_seed: int = 0) -> Int[Tensor, "pairs two"]:
+        """For each track, `per_track` pairs: a group, then another member, drawn evenly."""
         generator = np.random.default_rng(random_seed)
         table, members = self._table, self._table.tocsc()
         tracks = np.repeat(np.flatnonzero(np.diff(table.indptr)), per_track)
         groups = table.indices[_draw(table.indptr, tracks, generator)]
-        # One of all members but the last; where that is the track itself, the last stands in for it.
-        others = members.indices[_draw(members.indptr, groups, generator, spared=1)]
-        others = np.where(others == tracks, members.indices[members.indptr[groups + 1] - 1], others)
-        return torch.from_numpy(np.stack([tracks, others], axis=1).astype(np.int64))
+        # One of all members but the last; where that is the track itself, the last takes its place.
+        partners = members.indices[_draw(members.indptr, groups, generator, spared=1)]
+        partners = np.where(partners == tracks, members.indices[members.indptr[groups + 1] - 1], partners)
+        return torch.from_numpy(np.stack([tracks, partners], axis=1).astype(np.int64))
 
 
-def positions(among: Sequence[str], track_ids: Sequence[str]) -> np.ndarray:
-    """Int64 [tracks]: where in `among`, which holds none twice, each of `track_ids` stands; -1 where it does
-    not.
-    """
-    place = {track_id: number for number, track_id in enumerate(among)}
-    return np.array([place.get(track_id, -1) for track_id in track_ids], dtype=np.int64)
+def positions(known_ids: Sequence[str], track_ids: Sequence[str]) -> Int[np.ndarray, " tracks"]:
+    """The position of each track among `known_ids`, which are distinct; -1 where it is none of them."""
+    return pd.Index(list(known_ids)).get_indexer(pd.Index(list(track_ids))).astype(np.int64)
 
 
-def _draw(
-    starts: np.ndarray, rows: np.ndarray, generator: np.random.Generator, spared: int = 0
-) -> np.ndarray:
-    """A place drawn evenly in each of `rows` of a sparse table, its last `spared` places left out."""
+def _draw(starts: np.ndarray, rows: np.ndarray, generator: np.random.Generator, spared: int = 0) -> Any:
+    """An entry drawn evenly in each of `rows` of a sparse table, but for its last `spared` ones."""
     counts = starts[rows + 1] - starts[rows] - spared
-    drawn: np.ndarray = starts[rows] + (generator.random(len(rows)) * counts).astype(np.int64)
-    return drawn
+    return starts[rows] + (generator.random(len(rows)) * counts).astype(np.int64)

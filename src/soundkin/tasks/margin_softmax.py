@@ -1,4 +1,4 @@
-"""One label a track out of many: a softmax over cosines that asks for a margin.
+"""One label a track out of many: a softmax over cosines with a margin.
 
 Margin: H. Wang et al., "CosFace: Large Margin Cosine Loss for Deep Face Recognition" (2018), eq. 4. Many
 labels: X. An et al., "Partial FC: Training 10 Million Identities on a Single Machine" (2020): the softmax
@@ -8,11 +8,12 @@ runs over the labels of the batch and a random sample of the others.
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize, one_hot
 
 from soundkin.catalog.labels import Vocabulary
 from soundkin.catalog.table import Catalog
-from soundkin.shapes import Float, Int, typechecked
-from soundkin.tasks.base import LabelTask, LabelTaskConfig, TaskConfig, masked_mean, unit_length
+from soundkin.shapes import typechecked
+from soundkin.tasks.base import LabelTask, LabelTaskConfig, Rows, Scalar, TaskConfig, Vectors, masked_mean
 
 
 class MarginSoftmaxConfig(LabelTaskConfig):
@@ -20,59 +21,40 @@ class MarginSoftmaxConfig(LabelTaskConfig):
 
     margin: float = Field(0.2, ge=0.0, lt=1.0, description="how much nearer its own label must be, in cosine")
     scale: float = Field(16.0, gt=0.0, description="inverse temperature of the softmax over cosines")
-    sampled_labels: PositiveInt = Field(
-        4096, description="with more labels than this, a softmax sees a sample"
-    )
+    sampled_labels: PositiveInt = Field(4096, description="of more labels, a softmax sees a sample")
     minimum_tracks: PositiveInt = 2
 
 
 class MarginSoftmaxTask(LabelTask):
-    """Large-margin cosine softmax over one direction a label; a subclass says which column the labels are
-    from.
-    """
+    """Large-margin cosine softmax over one direction per label of the subclass's column."""
 
+    config_kind = MarginSoftmaxConfig
     config: MarginSoftmaxConfig
 
-    def __init__(self, config: TaskConfig, vocabulary: Vocabulary, embedding_size: int) -> None:
+    def __init__(self, config: TaskConfig, vocabulary: Vocabulary | list[str], embedding_size: int) -> None:
         super().__init__(config, vocabulary, embedding_size)
-        self.directions = nn.Parameter(unit_length(torch.randn(len(vocabulary), embedding_size)))
+        self.directions = nn.Parameter(normalize(torch.randn(len(self.vocabulary), embedding_size)))
 
     def targets(self, catalog: Catalog) -> Tensor:
-        """Integer [tracks]: the number of the first named label that is in the vocabulary; -1 where there is
-        none.
-        """
-        numbers = [
-            next((n for name in names if (n := self.vocabulary.index(name)) is not None), -1)
-            for names in self.labels(catalog)
-        ]
-        return torch.tensor(numbers, dtype=torch.int64)
-
-    def labelled(self, targets: Tensor) -> Tensor:
-        """Rows whose label is in the vocabulary."""
-        return targets >= 0
+        """Int [tracks]: the class of the first label that is in the vocabulary; -1 where there is none."""
+        classes = ([self.vocabulary.index(label) for label in labels] for labels in self.labels(catalog))
+        firsts = [next((number for number in numbers if number is not None), -1) for numbers in classes]
+        return torch.tensor(firsts, dtype=torch.int64)
 
     @typechecked
-    def loss(
-        self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]
-    ) -> Float[Tensor, ""]:
+    def loss(self, vectors: Vectors, targets: Rows) -> Scalar:
         """Cross-entropy of the softmax over scale * (cosine - margin for the track's own label)."""
         known = self.labelled(targets)
         classes, targets = self._sample(targets.clamp(min=0))
-        cosines = unit_length(vectors) @ unit_length(self.directions[classes]).T
-        own = nn.functional.one_hot(targets, len(classes))
-        logits = self.config.scale * (cosines - self.config.margin * own)
-        return masked_mean(nn.functional.cross_entropy(logits, targets, reduction="none"), known)
+        cosines = normalize(vectors) @ normalize(self.directions[classes]).T
+        logits = self.config.scale * (cosines - self.config.margin * one_hot(targets, len(classes)))
+        return masked_mean(cross_entropy(logits, targets, reduction="none"), known)
 
     @typechecked
-    def metrics(
-        self, vectors: Float[Tensor, "batch embedding"], targets: Int[Tensor, " batch"]
-    ) -> dict[str, float]:
+    def figures(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
         """`accuracy`: how often the nearest label is the right one."""
-        known = self.labelled(targets)
-        if not known.any():
-            return {}
-        nearest = (unit_length(vectors[known]) @ unit_length(self.directions).T).argmax(dim=1)
-        return {"accuracy": float((nearest == targets[known]).float().mean())}
+        nearest = (normalize(vectors) @ normalize(self.directions).T).argmax(dim=1)
+        return {"accuracy": float((nearest == targets).float().mean())}
 
     def _sample(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Classes that the softmax runs over, and the targets as places among them."""

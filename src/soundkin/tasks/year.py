@@ -1,77 +1,62 @@
 """Year: how a recording sounds gives its time away, and near years sound more alike than far ones.
 
-Each period has a direction of its own, and a track's target is spread over the periods by how far in years it
-is from each: R. Diaz and A. Marathe, "Soft Labels for Ordinal Regression" (2019), with absolute years as the
-distance. The usual cumulative thresholds (as in W. Cao, V. Mirjalili, S. Raschka, "Rank consistent ordinal
-regression for neural networks", 2020) order all tracks along a single direction; in a space where cosine is
-what counts, that would hold the 1960s and the 1980s to differ in the very way in which the 1980s and the
-2000s do. Soft targets keep the order, since what is off by more years costs more, and let every period sound
-like itself.
-
-Periods are centred on quantiles of the training years, so that they are narrow where music is plentiful. A
-year outside the training years belongs to the first or the last of them.
+A softmax over one direction per period, with targets spread over the periods by their distance in years: R.
+Diaz and A. Marathe, "Soft Labels for Ordinal Regression" (2019). Cumulative thresholds (W. Cao et al., "Rank
+consistent ordinal regression for neural networks", 2020) would order all tracks along one direction of a
+space where cosine counts. Periods are centred on quantiles of the training years; a year outside these
+belongs to the nearest period.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import kl_div, normalize
 
 from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
-from soundkin.errors import CatalogError
 from soundkin.shapes import Float, typechecked
-from soundkin.tasks.base import ProxyTask, TaskConfig, masked_mean, unit_length
+from soundkin.tasks.base import ProxyTask, Scalar, TaskConfig, Vectors, masked_mean
+
+Years = Float[Tensor, " batch"]  # NaN where the year is not known
 
 
 class YearConfig(TaskConfig):
     """Settings of the year task."""
 
-    periods: int = Field(
-        10, ge=2, description="directions at most, centred on quantiles of the training years"
-    )
-    softness_years: float = Field(
-        4.0, gt=0.0, description="years further off at which a period counts 1/e as much"
-    )
+    periods: int = Field(10, ge=2, description="at most, centred on quantiles of the years")
+    softness_years: float = Field(4.0, gt=0.0, description="years at which a period counts 1/e")
 
 
 class YearTask(ProxyTask):
-    """Softmax over one direction a period, with targets spread over the periods near a track's year."""
+    """Softmax over one direction per period."""
 
     name = "year"
     columns = ("year",)
-    config_kind: ClassVar[type[TaskConfig]] = YearConfig
+    config_kind = YearConfig
     config: YearConfig
     centres: Tensor
 
     def __init__(self, config: TaskConfig, centres: Sequence[float], embedding_size: int) -> None:
         super().__init__(config, embedding_size)
         self.register_buffer("centres", torch.tensor(centres, dtype=torch.float32), persistent=False)
-        self.directions = nn.Parameter(unit_length(torch.randn(len(centres), embedding_size)))
+        self.directions = nn.Parameter(normalize(torch.randn(len(centres), embedding_size)))
         self.scale = nn.Parameter(torch.tensor(10.0))
 
     @classmethod
-    def from_sources(cls, config: TaskConfig, sources: Sources, embedding_size: int) -> Self:
-        """A task over the years of the training tracks.
-
-        Raises:
-            CatalogError: the column is missing or empty, or all tracks are of one year.
-        """
-        assert isinstance(config, YearConfig)
-        mend = "Fill it in, or train without it: task.year=null"
-        sources.catalog.require("year", f"the year task learns from it. {mend}")
+    def from_sources(cls, config: YearConfig, sources: Sources, embedding_size: int) -> Self:
+        """A task over the years of the training tracks; CatalogError where these are fewer than two."""
+        cls.require_column(sources.catalog, "year")
         years = _years(sources.catalog)
         years = years[~np.isnan(years)]
         centres = np.unique(np.quantile(years, np.linspace(0, 1, config.periods), method="inverted_cdf"))
         if len(centres) < 2:
-            raise CatalogError(
-                f"{sources.catalog.source}: all training tracks are of the year {centres[0]:.0f}; "
-                f"the year task needs two years to tell apart. {mend}"
-            )
+            problem = f"all training tracks are of the year {centres[0]:.0f}; the year task needs two years"
+            cls.reject(f"{sources.catalog.source}: {problem}", "Fill it in")
         return cls(config, centres.tolist(), embedding_size)
 
     def targets(self, catalog: Catalog) -> Tensor:
@@ -83,49 +68,35 @@ class YearTask(ProxyTask):
         return ~targets.isnan()
 
     @typechecked
-    def loss(
-        self, vectors: Float[Tensor, "batch embedding"], targets: Float[Tensor, " batch"]
-    ) -> Float[Tensor, ""]:
+    def loss(self, vectors: Vectors, targets: Years) -> Scalar:
         """Kullback-Leibler divergence of the softmax over periods from softmax(-years off / softness)."""
         known = self.labelled(targets)
         years_off = (torch.where(known, targets, 0.0)[:, None] - self.centres).abs()
         wanted = torch.softmax(-years_off / self.config.softness_years, dim=1)
-        losses = nn.functional.kl_div(self.log_likelihoods(vectors), wanted, reduction="none").sum(dim=1)
+        losses = kl_div(self.log_likelihoods(vectors), wanted, reduction="none").sum(dim=1)
         return masked_mean(losses, known)
 
     @typechecked
-    def metrics(
-        self, vectors: Float[Tensor, "batch embedding"], targets: Float[Tensor, " batch"]
-    ) -> dict[str, float]:
-        """`near`: share of tracks placed within ten years. `order`: share of pairs of unlike years in the
-        right order.
+    def figures(self, vectors: Vectors, targets: Years) -> dict[str, float]:
+        """`near`: share of tracks within ten years; `order`: share of pairs of years in the right order.
 
         A track is placed at the mean of the periods' centres, each as likely as the network thinks.
         """
-        known = self.labelled(targets)
-        if not known.any():
-            return {}
-        years = targets[known]
-        placed = self.log_likelihoods(vectors[known]).exp() @ self.centres
-        figures = {"near": float(((placed - years).abs() <= 10).float().mean())}
-        later = years[:, None] > years
+        placed = self.log_likelihoods(vectors).exp() @ self.centres
+        figures = {"near": float(((placed - targets).abs() <= 10).float().mean())}
+        later = targets[:, None] > targets
         if later.any():
             figures["order"] = float((placed[:, None] > placed)[later].float().mean())
         return figures
 
     @typechecked
-    def log_likelihoods(self, vectors: Float[Tensor, "batch embedding"]) -> Float[Tensor, "batch classes"]:
+    def log_likelihoods(self, vectors: Vectors) -> Float[Tensor, "batch periods"]:
         """Log-probability of each period."""
-        return torch.log_softmax(self.scale * unit_length(vectors) @ unit_length(self.directions).T, dim=1)
+        return torch.log_softmax(self.scale * normalize(vectors) @ normalize(self.directions).T, dim=1)
 
     def to_json(self) -> dict[str, Any]:
         """Config and the periods' centres, in years."""
         return super().to_json() | {"centres": self.centres.tolist()}
-
-    @classmethod
-    def from_json(cls, saved: Mapping[str, Any], embedding_size: int) -> Self:
-        """The task that `to_json` described, with fresh weights."""
-        return cls(cls._config_from(saved), saved["centres"], embedding_size)
 
 
 def _years(catalog: Catalog) -> np.ndarray:

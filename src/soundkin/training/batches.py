@@ -1,11 +1,9 @@
-"""Batches of random patches, each a function of (random seed, epoch, step, rank) alone, so that a run can
-resume.
+"""Batches of random patches, each a function of (random seed, epoch, step, rank) alone: so a run can resume.
 
-A batch draws artists evenly and a few tracks of each: an artist with a thousand tracks weighs no more than
-one with ten.
+A batch draws artists evenly and a few tracks of each, so that an artist with many tracks weighs no more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -17,14 +15,14 @@ from torch.utils.data import Dataset, Sampler
 from soundkin.features.cache import MelCache
 from soundkin.features.patches import PatchConfig, patch_starts
 from soundkin.shapes import Int
+from soundkin.training.run_config import DataConfig
 
 
 class Batch(TypedDict):
-    """Patches [patches, mels, frames], one track's after another's; how many each track has; which track each
-    is.
+    """Patches [patches, mels, frames], one track's after another's; `lengths` [tracks] says how many each
+    has.
 
-    `rows` [tracks] are rows of the task targets. A track may stand in a batch several times, heard at other
-    places.
+    `rows` [tracks] are rows of the task targets; a track may be in a batch several times.
     """
 
     log_mel: Tensor
@@ -40,7 +38,7 @@ class EpochSteps(Sampler[tuple[int, int]]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell which epoch the next pass is."""
+        """Set the epoch of the next pass."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -50,76 +48,52 @@ class EpochSteps(Sampler[tuple[int, int]]):
         return self.steps
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """How tracks are drawn into a batch.
+@dataclass
+class RandomPatches(Dataset[Batch]):
+    """Batches of random runs of patches, drawn as `settings` say; `artists` numbers the tracks' lead artists.
 
-    `batch_patches` is about how many patches a batch holds; `most_patches` the longest run of patches that
-    stands for a track, lengths from one to it being equally likely; `views` how often a track is heard;
-    `groups` are arrays [groups, size] of rows that have to meet, and `group_share` is the share of the tracks
-    that are drawn in groups.
+    A track contributes `views` runs from different parts of it. `groups` are arrays [groups, size] of rows to
+    meet in one batch.
     """
 
-    batch_patches: int
-    tracks_per_artist: int = 2
-    most_patches: int = 1
+    cache: MelCache
+    keys: list[str]
+    artists: Int[np.ndarray, " tracks"]
+    patch_frames: int
+    settings: DataConfig
+    seed_and_rank: tuple[int, int]
     views: int = 1
-    groups: tuple[np.ndarray, ...] = ()
-    group_share: float = 0.5
+    groups: Sequence[np.ndarray] = ()
 
-    @property
-    def tracks(self) -> int:
-        """How many different tracks a batch holds: at least a group of each kind."""
-        groups = sum(int(group.shape[1]) for group in self.groups if len(group))
-        return max(2, groups, round(self.batch_patches / (self.views * (1 + self.most_patches) / 2)))
-
-
-class PatchBatches(Dataset[Batch]):
-    """Random runs of patches of training tracks, balanced over `artists`, the number of each track's lead."""
-
-    def __init__(
-        self,
-        cache: MelCache,
-        keys: list[str],
-        artists: Int[np.ndarray, " tracks"],
-        patch_frames: int,
-        drawing: Drawing,
-        random_seed: int,
-        rank: int = 0,
-    ) -> None:
-        self.cache = cache
-        self.keys = keys
-        self.patch_frames = patch_frames
-        self.drawing = drawing
-        self.seed = (random_seed, rank)
-        self.groups = [group for group in drawing.groups if len(group)]
-        numbers = np.unique(artists, return_inverse=True)[1]
+    def __post_init__(self) -> None:
+        self.groups = [group for group in self.groups if len(group)]
+        numbers = np.unique(self.artists, return_inverse=True)[1]
         order = np.argsort(numbers, kind="stable")
         self.rows_of_artist = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
+        group_sizes = sum(int(group.shape[1]) for group in self.groups)
+        patches_per_track = self.views * (1 + self.settings.most_patches) / 2
+        # How many different tracks a batch holds: at least a group of each kind.
+        self.tracks = max(2, group_sizes, round(self.settings.batch_patches / patches_per_track))
 
     def __getitem__(self, epoch_and_step: tuple[int, int]) -> Batch:
-        generator = np.random.default_rng((*self.seed, *epoch_and_step))
-        views = self.drawing.views
-        rows = self._draw_rows(generator)
+        generator = np.random.default_rng((*self.seed_and_rank, *epoch_and_step))
+        rows = np.repeat(self._draw_rows(generator), self.views)
         runs = [
-            self._draw_run(self.cache.log_mel(self.keys[row]), view, generator)
-            for row in rows
-            for view in range(views)
+            self._draw_run(self.cache.log_mel(self.keys[row]), number % self.views, generator)
+            for number, row in enumerate(rows)
         ]
         return {
             "log_mel": to_network_input(np.concatenate(runs)),
             "lengths": torch.tensor([len(run) for run in runs]),
-            "rows": torch.from_numpy(np.repeat(rows, views)),
+            "rows": torch.from_numpy(rows),
         }
 
     def _draw_rows(self, generator: np.random.Generator) -> np.ndarray:
-        """Rows of a batch: a group of each kind or more, then artists in random order and a few tracks of
-        each.
-        """
-        wanted = self.drawing.tracks
+        """One group of each kind or more, then artists in random order and a few tracks of each."""
+        wanted = self.tracks
         rows: list[int] = []
         for number, groups in enumerate(self.groups, start=1):
-            enough = wanted * self.drawing.group_share * number / len(self.groups)
+            enough = wanted * self.settings.group_share * number / len(self.groups)
             for drawn, group in enumerate(generator.integers(len(groups), size=wanted)):
                 if drawn and len(rows) + groups.shape[1] > enough:
                     break
@@ -127,37 +101,36 @@ class PatchBatches(Dataset[Batch]):
         while len(rows) < wanted:
             for artist in generator.permutation(len(self.rows_of_artist)):
                 own = self.rows_of_artist[artist]
-                rows += generator.permutation(own)[: self.drawing.tracks_per_artist].tolist()
+                rows += generator.permutation(own)[: self.settings.tracks_per_artist].tolist()
                 if len(rows) >= wanted:
                     break
         return np.asarray(rows[:wanted], dtype=np.int64)
 
     def _draw_run(self, log_mel: np.ndarray, view: int, generator: np.random.Generator) -> np.ndarray:
         """Patches in a row, [run, patch frames, mels], from the part of the track that is this view's."""
-        patches = int(generator.integers(1, self.drawing.most_patches + 1))
+        patches = int(generator.integers(1, self.settings.most_patches + 1))
         patches = max(1, min(patches, len(log_mel) // self.patch_frames))
         room = max(1, len(log_mel) - patches * self.patch_frames + 1)
-        first = room * view // self.drawing.views
-        past = max(first + 1, room * (view + 1) // self.drawing.views)
+        first = room * view // self.views
+        past = max(first + 1, room * (view + 1) // self.views)
         run = cut_patch(log_mel, int(generator.integers(first, past)), patches * self.patch_frames)
         return run.reshape(patches, self.patch_frames, -1)
 
 
-class HeldOutTracks(Dataset[Batch]):
-    """Patches spread evenly over each held-out track; one item a track."""
+@dataclass
+class EvenPatches(Dataset[Batch]):
+    """At most `most_patches` patches spread evenly over each track; one item per track."""
 
-    def __init__(self, cache: MelCache, keys: list[str], patch: PatchConfig, most_patches: int) -> None:
-        self.cache = cache
-        self.keys = keys
-        self.patch = patch
-        self.most_patches = most_patches
+    cache: MelCache
+    keys: list[str]
+    patch: PatchConfig
+    most_patches: int
 
     def __getitem__(self, row: int) -> Batch:
         log_mel = self.cache.log_mel(self.keys[row])
         starts = patch_starts(len(log_mel), self.patch)
-        chosen = np.unique(
-            np.linspace(0, len(starts) - 1, min(len(starts), self.most_patches)).round().astype(int)
-        )
+        places = np.linspace(0, len(starts) - 1, min(len(starts), self.most_patches))
+        chosen = np.unique(places.round().astype(int))
         patches = [cut_patch(log_mel, starts[number], self.patch.frames) for number in chosen]
         return {
             "log_mel": to_network_input(np.stack(patches)),
@@ -170,9 +143,7 @@ class HeldOutTracks(Dataset[Batch]):
 
 
 def cut_patch(log_mel: np.ndarray, start: int, patch_frames: int) -> np.ndarray:
-    """The patch that begins at frame `start`; a track shorter than a patch is played again from its
-    beginning.
-    """
+    """The patch that begins at frame `start`; a track shorter than a patch is repeated from its beginning."""
     if len(log_mel) < patch_frames:
         log_mel = np.resize(log_mel, (patch_frames, log_mel.shape[1]))
     return log_mel[start : start + patch_frames]

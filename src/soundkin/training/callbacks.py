@@ -1,26 +1,39 @@
-"""What happens around the steps: the history on disk, one progress bar, and stopping that survives a resume."""
+"""What happens around the steps: history, progress bar, checkpoints, early stopping."""
 
 import csv
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from tqdm import tqdm
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from soundkin.errors import ArtefactError
 from soundkin.files import replacing
 from soundkin.progress import progress_bar
 
 
 class History(Callback):
-    """One row an epoch, in `metrics.csv` and in the checkpoint, so that a resumed run keeps its past."""
+    """One row per epoch, in `metrics.csv` and checkpoints: a resumed run keeps its past. Draws one bar."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, score: str) -> None:
         self.path = path
         self.rows: list[dict[str, float]] = []
+        self._labels = {"train/loss": "loss", f"valid/{score}": f"held-out {score}"}
         self._waiting_seconds = 0.0
         self._step_ended = self._epoch_began = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Open the bar at the step that the run goes on from."""
+        self._bar = progress_bar(
+            description="training",
+            total=int(trainer.estimated_stepping_batches),
+            initial=trainer.global_step,
+            unit="step",
+            disable=not trainer.is_global_zero,
+        )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clocks, and forget figures that this epoch may not measure again."""
@@ -28,33 +41,37 @@ class History(Callback):
         self._waiting_seconds = 0.0
         self._epoch_began = self._step_ended = time.perf_counter()
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, _: int
-    ) -> None:
+    def on_train_batch_start(self, *_: Any) -> None:
         """Count the time since the last step as waiting for data."""
         self._waiting_seconds += time.perf_counter() - self._step_ended
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Remember when the step ended."""
+        """Note when the step ended."""
         self._step_ended = time.perf_counter()
+        self._bar.update()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add the epoch's row and write all of them."""
+        """Add the epoch's row, write all of them, and show the epoch's figures behind the bar."""
         seconds = self._step_ended - self._epoch_began
-        row = {"epoch": float(trainer.current_epoch), "step": float(trainer.global_step)}
-        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        figures = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        row = {"epoch": float(trainer.current_epoch), "step": float(trainer.global_step), **figures}
         row |= {"seconds": seconds, "data_wait_share": self._waiting_seconds / max(seconds, 1e-9)}
         self.rows.append(row)
         if trainer.is_global_zero:
-            self._write()
+            self.write()
+        shown = {label: f"{figures[name]:.3f}" for name, label in self._labels.items() if name in figures}
+        epoch = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self._bar.set_postfix({"epoch": epoch, **shown}, refresh=False)
 
-    def write_start(self, scores: dict[str, float]) -> dict[str, float]:
-        """The one row of a run without epochs: step 0."""
-        self.rows = [{"step": 0.0, **scores}]
-        self._write()
-        return self.rows[0]
+    def on_train_end(self, *_: Any) -> None:
+        """Close the bar, full: of a run that stopped early, no more steps were left to do."""
+        if self._bar.total and self._bar.n < self._bar.total:
+            self._bar.set_description("training, stopped early", refresh=False)
+            self._bar.total = self._bar.n
+        self._bar.close()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write all rows, with the columns of any."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         with replacing(self.path, "w") as file:
             writer = csv.DictWriter(file, columns)
@@ -70,24 +87,20 @@ class History(Callback):
         self.rows = state_dict["rows"]
 
 
-def _is_candidate(pl_module: pl.LightningModule) -> bool:
-    """Whether an epoch's weights may be kept: of the frozen epochs only the last, whose heads have learnt
-    most.
-    """
-    return pl_module.current_epoch + 1 >= int(cast(int, pl_module.frozen_epochs))
+class _TrainedEpochs(Callback):
+    """Considers epochs that trained the network, and the last frozen one, whose heads learnt most."""
 
-
-class KeepBest(ModelCheckpoint):
-    """Keeps the weights that do best on held-out tracks."""
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Consider the epoch."""
-        if _is_candidate(pl_module):
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if pl_module.current_epoch + 1 >= pl_module.frozen_epochs:
             super().on_train_epoch_end(trainer, pl_module)
 
 
-class StopWhenNoBetter(EarlyStopping):
-    """Early stopping on held-out tracks that stays stopped when a finished run is resumed."""
+class KeepBest(_TrainedEpochs, ModelCheckpoint):
+    """Keeps the weights of the best selection score."""
+
+
+class StopWhenNoBetter(_TrainedEpochs, EarlyStopping):
+    """Early stopping that stays stopped when a finished run is resumed."""
 
     @property
     def out_of_patience(self) -> bool:
@@ -99,50 +112,27 @@ class StopWhenNoBetter(EarlyStopping):
         if self.out_of_patience:
             trainer.should_stop = True
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Lose patience only with epochs in which the network learns."""
-        if _is_candidate(pl_module):
-            super().on_train_epoch_end(trainer, pl_module)
 
+class CrashSafeCheckpointIO(TorchCheckpointIO):
+    """Saves atomically; loads plain tensors and values only, so that a checkpoint executes nothing.
 
-class EpochProgress(Callback):
-    """A bar on stderr: one tick a step, and the held-out score that is watched."""
+    Lightning's own save writes to TMPDIR and moves; where that is another file system, a kill in the move
+    leaves the last good checkpoint at zero bytes.
+    """
 
-    def __init__(self, watched: str) -> None:
-        self.watched = watched
-        self._bar: tqdm[Any] | None = None
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write `checkpoint` to `path`, whole or not at all."""
+        with replacing(Path(path)) as file:
+            torch.save(checkpoint, file)
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the bar where the run stands."""
-        self._bar = progress_bar(
-            description="training",
-            total=int(trainer.estimated_stepping_batches),
-            initial=trainer.global_step,
-            unit="step",
-            disable=not trainer.is_global_zero,
-        )
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Tick."""
-        if self._bar is not None:
-            self._bar.update()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the epoch's figures behind the bar."""
-        if self._bar is not None:
-            shown = {"epoch": f"{trainer.current_epoch + 1}/{trainer.max_epochs}"}
-            for name, label in (
-                ("train/loss", "loss"),
-                (f"valid/{self.watched}", f"held-out {self.watched}"),
-            ):
-                if name in trainer.callback_metrics:
-                    shown[label] = f"{float(trainer.callback_metrics[name]):.3f}"
-            self._bar.set_postfix(shown, refresh=False)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Close the bar, full: of a run that stopped early, no more steps were left to do."""
-        if self._bar is not None:
-            if self._bar.total and self._bar.n < self._bar.total:
-                self._bar.set_description("training, stopped early", refresh=False)
-                self._bar.total = self._bar.n
-            self._bar.close()
+    def load_checkpoint(
+        self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """The content of a checkpoint file; ArtefactError where it is none of ours."""
+        try:
+            return dict(torch.load(path, map_location=map_location, weights_only=True))
+        except Exception as error:  # whatever a damaged zip or pickle makes torch raise
+            raise ArtefactError(
+                f"checkpoint {path} is corrupt ({type(error).__name__}). Remove it to start this run from "
+                "the beginning."
+            ) from error

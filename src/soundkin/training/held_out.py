@@ -1,293 +1,246 @@
-"""Held-out retrieval and recommendation scores: for early stopping, and for choosing which epoch's weights to
-keep.
+"""Held-out retrieval and recommendation scores, used for early stopping and checkpoint selection.
 
-Two questions: whether held-out tracks find others of their genre and artist, and, where a task learns from
-ratings, whether they find their listeners. Of more than `MOST_QUERIES` tracks so many ask, the same ones at
-every epoch, and all others are candidates; of more than `MOST_USERS` users so many are asked. So an epoch's
-scores take time in proportion to the number of tracks.
-
-`metrics.csv` holds each score as it is (`valid/retrieval`, the mean of all, among them): by the one that is
-watched a run stops. `valid/watched` is what weights are kept by: the same, but held down to the start's while
-it is not better than the start beyond noise.
+Held-out tracks retrieve others of their genre and artist and, where a task learns from ratings, users
+retrieve the held-out tracks that they like. At most `MAX_QUERIES` tracks and `MAX_USERS` users are queries,
+the same ones at every epoch. A run stops by the selected score; weights are kept by `valid/watched`
+(`selection_score`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from soundkin.catalog.interactions import make_interactions
+from soundkin.catalog.labels import Labels
+from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
+from soundkin.config import nearest
+from soundkin.errors import ConfigError
 from soundkin.evaluation import user_rankings
-from soundkin.evaluation.label_questions import group_numbers
 from soundkin.evaluation.retrieval import METRICS, retrieval
 from soundkin.evaluation.user_rankings import Factors
-from soundkin.shapes import Float, Int, typechecked
+from soundkin.shapes import Float, Int
 from soundkin.statistics.bootstrap import FEW_GROUPS
-from soundkin.statistics.measure import Measure
 from soundkin.tasks import ProxyTask
-from soundkin.tasks.user_side import UserSide
-from soundkin.training.data import PreparedData
+from soundkin.tasks.collaborative import CollaborativeTask
 
-METRIC = "mAP@10"
+METRIC, NDCG = "mAP@10", f"nDCG@{user_rankings.SHORT}"
 LABELS = ("genre", "artist")
-NDCG = f"nDCG@{user_rankings.SHORT}"
-MOST_QUERIES = 2_000
-MOST_USERS = 1_000
-TOGETHER = "retrieval"
+MAX_QUERIES, MAX_USERS = 2_000, 1_000
+COMBINED = "retrieval"
 SYSTEM = "network"
 
-Items = dict[str, np.ndarray]
+
+class ItemScores(NamedTuple):
+    """One measure: `values` [items], NaN where an item is no query; `groups` [items]: artists or users."""
+
+    values: Float[np.ndarray, " items"]
+    groups: Int[np.ndarray, " items"]
+    unit: str = "artists"
+
+    @property
+    def group_count(self) -> int:
+        """How many independent artists (or users) there are scores of."""
+        return len(np.unique(self.groups[np.isfinite(self.values)]))
+
+
+Measures = Mapping[str, ItemScores]
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What is known of the held-out tracks: their labels, and by task who likes them, as [users, tracks].
+class HeldOutTargets:
+    """Labels of the held-out tracks and, by task, which users like them.
 
-    `artists` holds the keys of each track's artists (`Catalog.artists`), and `users` by task the ids of its
-    users. A column nobody can be asked about is left out.
+    `artists` holds the keys of each track's artists and `groups` [tracks] a number for its lead artist;
+    `positives` are sparse [users, tracks], by task, and `users` their ids.
     """
 
-    labels: Mapping[str, Sequence[tuple[str, ...]]]
-    artists: Sequence[tuple[str, ...]]
-    plays: Mapping[str, csr_matrix]
+    labels: Mapping[str, Labels]
+    artists: Labels
+    groups: Int[np.ndarray, " tracks"]
+    positives: Mapping[str, csr_matrix] = field(default_factory=dict)
     users: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls,
-        catalog: Catalog,
-        plays: Mapping[str, csr_matrix] | None = None,
-        users: Mapping[str, Sequence[str]] | None = None,
-    ) -> "HeldOut":
-        """The labels of a catalog of held-out tracks, and the plays of up to MOST_USERS who like one."""
-        artists = catalog.artists.keys
-        known = {label: catalog.values(label) for label in LABELS if label in catalog.frame.columns}
-        labels = {label: artists if label == "artist" else values for label, values in known.items()}
-        asked = {task: _of_some_users(liked) for task, liked in (plays or {}).items()}
-        return cls(labels, artists, asked, users or {})
+    def from_catalog(cls, catalog: Catalog) -> "HeldOutTargets":
+        """The labels of a catalog of held-out tracks."""
+        artists = catalog.artists
+        labels = {label: catalog.values(label) for label in LABELS if label in catalog.frame.columns}
+        labels |= {"artist": artists.keys} if "artist" in labels else {}
+        return cls(labels, artists.keys, artists.groups)
 
-    @cached_property
-    def groups(self) -> Int[np.ndarray, " tracks"]:
-        """A number for each track's lead artist: the unit of independence."""
-        return group_numbers(self.artists)
+    @classmethod
+    def from_tasks(
+        cls, tasks: Mapping[str, ProxyTask], sources: Sources, training: Catalog, held_out: Catalog
+    ) -> "HeldOutTargets":
+        """What `tasks` on `training` are scored on; by users alone where all of them learn from ratings."""
+        by_ratings = {name: task for name, task in tasks.items() if isinstance(task, CollaborativeTask)}
+        ids = {*training.track_ids, *held_out.track_ids}  # ratings of test tracks are not looked at
+        chosen = np.array([track_id in ids for track_id in sources.catalog.track_ids])
+        both = sources.about(sources.catalog.select(chosen))
+        positives, users = {}, {}
+        for name, task in by_ratings.items():
+            liked = task.read_interactions(task.config, both).plays(task.users, held_out.track_ids)
+            if liked.nnz:
+                positives[name], users[name] = sample_users(liked), task.users
+        targets = replace(cls.from_catalog(held_out), positives=positives, users=users)
+        return replace(targets, labels={}) if len(by_ratings) == len(tasks) else targets
 
     @cached_property
     def queries(self) -> Int[np.ndarray, " queries"]:
-        """The rows of the tracks that ask for others like them: all, or a sample of very many."""
-        drawn = np.random.default_rng(0).permutation(len(self.artists))
-        return np.sort(drawn[:MOST_QUERIES])
+        """The rows of the tracks that are queries: all, or a sample of very many."""
+        return np.sort(np.random.default_rng(0).permutation(len(self.artists))[:MAX_QUERIES])
 
-    def score_names(self) -> list[str]:
-        """What `held_out_scores` answers; nothing where there are no two tracks."""
-        return list(held_out_scores(self._measures_of_nothing()))
+    def measure(
+        self, vectors: Float[np.ndarray, "tracks embedding"], factors: Mapping[str, Factors] | None = None
+    ) -> dict[str, ItemScores]:
+        """Score the held-out tracks' vectors and, by task, the users' and tracks' vectors in one space.
 
-    def too_few(self, watched: str) -> str:
-        """What of the watched score is too few for a comparison with the start; empty where one part has
-        enough.
+        `<label>_map` is average precision at 10, artist filter on for all but the artist, for each label that
+        some pair of tracks shares; `<task>_ndcg` nDCG at 20 of what users like, for each task with positives.
         """
-        measures = self._measures_of_nothing()
-        sizes = [(_group_count(measures[part]), measures[part].unit) for part in _parts(measures, watched)]
-        groups, unit = max(sizes, default=(0, "artists"))
-        return f"{groups} {unit}, at least {FEW_GROUPS} are needed" if groups < FEW_GROUPS else ""
+        measures = {}
+        for label, values in self.labels.items():
+            artists = None if label == "artist" else ("artist", self.artists)  # the artist filter
+            [measure] = retrieval(
+                {SYSTEM: vectors},
+                label,
+                values,
+                artists,
+                self.groups,
+                0,
+                self.queries,
+                metrics={METRIC: METRICS[METRIC]},
+            )
+            if measure.asked.any():
+                measures[f"{label}_map"] = ItemScores(np.asarray(measure.scores[SYSTEM]), self.groups)
+        for task, both in (factors or {}).items():
+            metrics = {NDCG: user_rankings.METRICS[NDCG]}
+            [measure] = user_rankings.ask({SYSTEM: both}, self.positives[task], metrics=metrics)
+            groups = self.user_groups(task)
+            measures[f"{task}_ndcg"] = ItemScores(np.asarray(measure.scores[SYSTEM]), groups, measure.unit)
+        return measures
 
-    def in_words(self) -> str:
-        """How many independent units stand behind the scores: `12 artists, 300 users`."""
-        most: dict[str, int] = {}
-        for measure in self._measures_of_nothing().values():
-            most[measure.unit] = max(most.get(measure.unit, 0), _group_count(measure))
-        return ", ".join(f"{groups} {unit}" for unit, groups in most.items())
-
-    def conclusion(self, watched: str, had_start: bool, start_kept: bool) -> str:
-        """What was kept and why, in a line for the model card.
-
-        `had_start`: the network could be used before training, and epochs were compared with it.
-        """
-        if not self.score_names():
-            return "nothing to compare epochs by: the last one's weights are kept"
-        if few := self.too_few(watched):
-            kept = "the network as it was before" if had_start else "the best score, be it chance,"
-            return f"too few to tell whether training helped ({few}): {kept} is kept"
-        if not had_start:
-            return f"{self.in_words()}: the epoch of the best score is kept"
-        if start_kept:
-            return f"{self.in_words()}: no epoch is better than the network as it was before, beyond noise: it is kept"
-        return f"{self.in_words()}: better than the network as it was before, beyond noise"
-
-    def of_plays_alone(self) -> "HeldOut":
-        """Without labels, which say nothing of a network that learns from users alone."""
-        return HeldOut({}, self.artists, self.plays, self.users)
-
-    def user_groups(self, task: str) -> Int[np.ndarray, " users"]:
-        """A number for each user of a task, the same for one user of several tasks."""
-        numbers: dict[object, int] = {}
-        for name, plays in self.plays.items():
-            unnamed = ((name, row) for row in range(plays.shape[0]))
-            ids: list[object] = [*(self.users.get(name) or unnamed)]
-            found = [numbers.setdefault(user, len(numbers)) for user in ids]
-            if name == task:
-                return np.array(found, dtype=int)
-        raise KeyError(task)
-
-    def _measures_of_nothing(self) -> dict[str, Measure]:
-        """The measures of vectors that are all alike, which tell who can be asked."""
+    @cached_property
+    def blank_measures(self) -> dict[str, ItemScores]:
+        """The measures of vectors that are all alike, which tell what can be scored."""
         if len(self.artists) < 2:
             return {}
         blank = np.zeros((len(self.artists), 1), np.float32)
-        tastes = {
-            task: (np.zeros((liked.shape[0], 1), np.float32), blank) for task, liked in self.plays.items()
+        users = {task: np.zeros((liked.shape[0], 1), np.float32) for task, liked in self.positives.items()}
+        return self.measure(blank, {task: (vectors, blank) for task, vectors in users.items()})
+
+    def score_names(self) -> list[str]:
+        """The names in `held_out_scores`."""
+        return list(held_out_scores(self.blank_measures))
+
+    def user_groups(self, task: str) -> Int[np.ndarray, " users"]:
+        """A number for each user of a task, the same for one user of several tasks."""
+        ids: dict[str, Sequence[object]] = {
+            name: self.users.get(name) or [(name, row) for row in range(liked.shape[0])]
+            for name, liked in self.positives.items()
         }
-        return measure_held_out(blank, self, tastes)
+        distinct = dict.fromkeys(user for of_task in ids.values() for user in of_task)
+        numbers = {user: number for number, user in enumerate(distinct)}
+        return np.array([numbers[user] for user in ids[task]], dtype=int)
+
+    def too_few(self, name: str) -> str:
+        """Why the score `name` cannot be compared with the initial one; empty where one part of it can."""
+        parts = [self.blank_measures[part] for part in _parts(self.blank_measures, name)]
+        groups, unit = max(((part.group_count, part.unit) for part in parts), default=(0, "artists"))
+        return f"{groups} {unit}, at least {FEW_GROUPS} are needed" if groups < FEW_GROUPS else ""
+
+    def evidence(self) -> str:
+        """How many independent units the scores are measured on: `12 artists, 300 users`."""
+        most: dict[str, int] = {}
+        for measure in self.blank_measures.values():
+            most[measure.unit] = max(most.get(measure.unit, 0), measure.group_count)
+        return ", ".join(f"{groups} {unit}" for unit, groups in most.items())
+
+    def conclusion(self, name: str, had_initial: bool, initial_kept: bool) -> str:
+        """What was kept and why, for the model card; `had_initial`: epochs were compared with it."""
+        if not self.score_names():
+            return "nothing to compare epochs by: the last one's weights are kept"
+        if few := self.too_few(name):
+            kept = "the network as it was before" if had_initial else "the best score, be it chance,"
+            return f"too few to tell whether training helped ({few}): {kept} is kept"
+        result = "better than the network as it was before, beyond noise"
+        if not had_initial:
+            result = "the epoch of the best score is kept"
+        elif initial_kept:
+            result = f"no epoch is {result}: it is kept"
+        return f"{self.evidence()}: {result}"
 
 
-def held_out_of(tasks: Mapping[str, ProxyTask], data: PreparedData) -> HeldOut:
-    """What the held-out tracks are asked for: labels and listeners, or these alone where nothing else is
-    learnt.
-    """
-    tastes = {name: task for name, task in tasks.items() if isinstance(task, UserSide)}
-    plays = {name: liked for name, task in tastes.items() if (liked := _held_out_plays(task, data)).nnz}
-    held_out = HeldOut.of(data.valid.catalog, plays, {name: tastes[name].users for name in plays})
-    return held_out.of_plays_alone() if len(tastes) == len(tasks) else held_out
-
-
-def measure_held_out(
-    vectors: Float[np.ndarray, "tracks embedding"],
-    held_out: HeldOut,
-    tastes: Mapping[str, Factors] | None = None,
-) -> dict[str, Measure]:
-    """How well tracks find others of their kind, and users their tracks.
-
-    Args:
-        vectors: one a held-out track.
-        tastes: by task, user vectors and the vectors of the held-out tracks in their space.
-
-    Returns:
-        `<label>_map`, average precision at 10, artist filter on for all but the artist, for each label that
-        some pair of tracks shares; `<task>_ndcg`, nDCG at 20 of what users like, for each task with plays.
-    """
-    found = {}
-    for label, values in held_out.labels.items():
-        others = None if label == "artist" else ("artist", held_out.artists)
-        [measure] = retrieval(
-            {SYSTEM: vectors},
-            label,
-            values,
-            others,
-            held_out.groups,
-            0,
-            held_out.queries,
-            {METRIC: METRICS[METRIC]},
-        )
-        if measure.asked.any():
-            found[f"{label}_map"] = measure
-    for task, factors in (tastes or {}).items():
-        metrics = {NDCG: user_rankings.METRICS[NDCG]}
-        [measure] = user_rankings.ask({SYSTEM: factors}, held_out.plays[task], metrics=metrics)
-        found[f"{task}_ndcg"] = replace(measure, groups=held_out.user_groups(task))
-    return found
-
-
-def held_out_scores(measures: Mapping[str, Measure]) -> dict[str, float]:
+def held_out_scores(measures: Measures) -> dict[str, float]:
     """The mean of each measure, and as `retrieval` the mean of them all; empty if there is none."""
-    scores = {name: float(np.nanmean(values)) for name, values in of_items(measures).items()}
-    return scores | ({TOGETHER: float(np.mean(list(scores.values())))} if scores else {})
+    scores = {name: float(np.nanmean(measure.values)) for name, measure in measures.items()}
+    return scores | ({COMBINED: float(np.mean(list(scores.values())))} if scores else {})
 
 
-def of_items(measures: Mapping[str, Measure]) -> Items:
-    """The scores that a measure is the mean of; NaN where an item could not be asked."""
-    return {name: np.asarray(measure.scores[SYSTEM]) for name, measure in measures.items()}
-
-
-def selection_score(measures: Mapping[str, Measure], watched: str, start: Items | None) -> float:
-    """What weights are kept by: the watched score, but no more than the start's unless it is better beyond
-    noise.
+def selection_score(measures: Measures, name: str, initial: Mapping[str, np.ndarray] | None) -> float:
+    """The score that weights are kept by: the initial network's unless `name` is better beyond noise.
 
     Noise is one standard error of the difference, over artists (or users). Held-out artists are few, and of
-    many epochs one is always a little above the start by chance: L. Breiman et al., "Classification and
-    Regression Trees" (1984), have the rule for choosing among simpler and richer trees. `start` is what
-    `of_items` gave of the start.
-
-    What is measured of fewer than `FEW_GROUPS` artists (or users) is no evidence: where that is all there is,
-    the start is kept.
+    many epochs one is always a little better by chance: L. Breiman et al., "Classification and Regression
+    Trees" (1984), have the rule for choosing among simpler and richer trees. Measures of fewer than
+    `FEW_GROUPS` artists (or users) are no evidence. `initial` holds the values of the initial measures.
     """
-    score = held_out_scores(measures)[watched]
-    if start is None:
+    score = held_out_scores(measures)[name]
+    if initial is None:
         return score
-    parts = _parts(measures, watched)
-    gains = {part: of_items(measures)[part] - start[part] for part in parts}
-    telling = {part: gains[part] for part in parts if _group_count(measures[part]) >= FEW_GROUPS}
-    if telling and np.mean([np.nanmean(gain) for gain in telling.values()]) > _error(telling, measures):
-        return score
-    return min(score, float(np.mean([float(np.nanmean(start[part])) for part in parts])))
-
-
-def _error(gains: Mapping[str, np.ndarray], measures: Mapping[str, Measure]) -> float:
-    """Standard error of the mean of the measures' mean gains.
-
-    Measures over artists are made on the same artists, and those over users on the same users: what one of
-    these contributes to all of them rises and falls together. Artists and users are drawn apart: that the
-    ones are many says nothing of the others.
-    """
-    errors = []
-    for unit in {measures[part].unit for part in gains}:
-        same = [(gain, measures[part].groups) for part, gain in gains.items() if measures[part].unit == unit]
-        errors.append(len(same) / len(gains) * error_of_mean(same))
-    return float(np.hypot.reduce(errors))
-
-
-def error_of_mean(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Standard error of the mean of several measures' means, each of `values` [items] in `groups` [items].
-
-    Groups are independent, and of the same number in all parts; items are not. NaN: not asked. Infinite for
-    one group.
-    """
-    asked = [np.isfinite(values) for values, _ in parts]
-    shares = [
-        (values[known] - values[known].mean()) / known.sum() / len(parts)
-        for (values, _), known in zip(parts, asked, strict=True)
+    parts = _parts(measures, name)
+    gains = [
+        measures[part]._replace(values=measures[part].values - initial[part])
+        for part in parts
+        if measures[part].group_count >= FEW_GROUPS
     ]
-    groups = np.concatenate([groups[known] for (_, groups), known in zip(parts, asked, strict=True)])
-    _, numbers = np.unique(groups, return_inverse=True)
-    sums = np.bincount(numbers, np.concatenate(shares))
-    return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1))) if len(sums) > 1 else float("inf")
+    if gains and np.mean([np.nanmean(gain.values) for gain in gains]) > error_of_mean(gains):
+        return score
+    return min(score, float(np.mean([np.nanmean(initial[part]) for part in parts])))
 
 
-@typechecked
-def standard_error(values: Float[np.ndarray, " items"], groups: Int[np.ndarray, " items"]) -> float:
-    """Of the mean of `values` (NaN: not asked), where groups are independent and items are not; inf for one
-    group.
+def check_score_name(name: str, scores: Sequence[str]) -> None:
+    """Raise ConfigError where `name` is none of the `scores` that the held-out tracks can give."""
+    if name not in scores:
+        close = nearest(name, set(scores))
+        raise ConfigError(f"config trainer.selection_score={name}: no such score here.{close}")
+
+
+def _parts(measures: Measures, name: str) -> list[str]:
+    return list(measures) if name == COMBINED else [name]
+
+
+def error_of_mean(measures: Sequence[ItemScores]) -> float:
+    """Standard error of the mean of the measures' means; infinite where one is of a single group.
+
+    Groups are independent. Items of a group are not, and neither are measures over the same unit's groups.
     """
-    return error_of_mean([(values, groups)])
+    variance = 0.0
+    for unit in {measure.unit for measure in measures}:
+        shares, groups = [], []
+        for values, group, _ in (measure for measure in measures if measure.unit == unit):
+            known = np.isfinite(values)
+            shares.append((values[known] - values[known].mean()) / known.sum() / len(measures))
+            groups.append(group[known])
+        numbers = np.unique(np.concatenate(groups), return_inverse=True)[1]
+        sums = np.bincount(numbers, np.concatenate(shares))
+        if len(sums) < 2:
+            return float("inf")
+        variance += (sums**2).sum() * len(sums) / (len(sums) - 1)
+    return float(np.sqrt(variance))
 
 
-def _parts(measures: Mapping[str, Measure], watched: str) -> list[str]:
-    return list(measures) if watched == TOGETHER else [watched]
-
-
-def _group_count(measure: Measure) -> int:
-    return len(np.unique(measure.groups[measure.asked]))
-
-
-def _held_out_plays(task: UserSide, data: PreparedData) -> csr_matrix:
-    """Which held-out tracks the task's users like, by the ratings of training and held-out tracks."""
-    assert data.sources.all_tracks is not None
-    wanted = {*data.train.catalog.track_ids, *data.valid.catalog.track_ids}
-    tracks = data.sources.all_tracks
-    both = tracks.select(np.array([track_id in wanted for track_id in tracks.track_ids]))
-    ratings = replace(data.sources, catalog=both).read_ratings(task.name)
-    listening = make_interactions(ratings, task.config.listening, f"ratings {data.sources.ratings}")
-    return listening.plays(task.users, data.valid.catalog.track_ids)
-
-
-def _of_some_users(plays: csr_matrix) -> csr_matrix:
-    """The plays of users drawn evenly; the rows of all others are empty."""
-    asked = np.flatnonzero(np.diff(plays.indptr))
-    if len(asked) <= MOST_USERS:
-        return plays
-    kept = np.zeros(plays.shape[0], np.float32)
-    kept[np.random.default_rng(0).choice(asked, MOST_USERS, replace=False)] = 1.0
-    some = csr_matrix(plays.multiply(kept[:, None]))
-    some.eliminate_zeros()
-    return some
+def sample_users(positives: csr_matrix) -> csr_matrix:
+    """The positives of at most MAX_USERS users, drawn evenly; the rows of all others are empty."""
+    users = np.flatnonzero(np.diff(positives.indptr))
+    if len(users) <= MAX_USERS:
+        return positives
+    kept = np.zeros(positives.shape[0], np.float32)
+    kept[np.random.default_rng(0).choice(users, MAX_USERS, replace=False)] = 1.0
+    sampled = csr_matrix(positives.multiply(kept[:, None]))
+    sampled.eliminate_zeros()
+    return sampled

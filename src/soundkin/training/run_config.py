@@ -1,9 +1,9 @@
-"""What a training run is made of, in one typed tree. Each part's defaults stand with its owner."""
+"""What a training run is made of, in one typed tree. Each part's defaults are its owner's."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, create_model
+from pydantic import Field, NonNegativeInt, PositiveInt, create_model, model_validator
 
 from soundkin.catalog.splits import SplitConfig
 from soundkin.config import Config
@@ -22,66 +22,49 @@ class DataConfig(Config):
     split: SplitConfig = SplitConfig()
     augment: AugmentConfig = AugmentConfig()
     batch_patches: PositiveInt = Field(64, description="patches in a batch, about")
-    most_patches: PositiveInt = Field(1, description="a track is heard in runs of one to so many patches")
-    group_share: float = Field(
-        0.5, gt=0.0, lt=1.0, description="share of a batch for tracks that tasks want together"
-    )
-    no_artist: tuple[str, ...] = Field(
-        (), description="names that are no artist's, beside Various Artists and its like"
-    )
-    tracks_per_artist: PositiveInt = Field(
-        2, description="a batch draws artists evenly, and this many tracks of each"
-    )
-    cache_folder: Path | None = Field(
-        None, description="log-mels on disk; default: `cache` beside the run's folder"
-    )
+    most_patches: PositiveInt = Field(1, description="a track contributes runs of one to so many patches")
+    group_share: float = Field(0.5, gt=0.0, lt=1.0, description="share of a batch drawn in groups")
+    no_artist: tuple[str, ...] = Field((), description="further names that are no artist's")
+    tracks_per_artist: PositiveInt = Field(2, description="artists are drawn evenly, so many tracks of each")
+    cache_folder: Path | None = Field(None, description="default: `cache` next to the run's folder")
     cache_seconds: float = Field(300.0, gt=0.0, description="how much of a long track is cached for training")
     cache_workers: PositiveInt = 2
-    loader_workers: NonNegativeInt = Field(
-        0, description="processes that read batches; 0 reads between steps"
-    )
-    validation_patches: PositiveInt = Field(8, description="patches heard of each held-out track")
+    loader_workers: NonNegativeInt = Field(0, description="processes that read batches; 0: none")
+    validation_patches: PositiveInt = Field(8, description="patches of each held-out track")
 
 
 class TrainerConfig(Config):
     """How long and on what."""
 
-    epochs: NonNegativeInt = Field(30, description="0 keeps the start, untrained, as the model")
-    steps_per_epoch: PositiveInt | None = Field(None, description="default: as many as hear each track once")
+    epochs: NonNegativeInt = Field(30, description="0 keeps the initial network, untrained, as the model")
+    steps_per_epoch: PositiveInt | None = Field(None, description="default: enough to take each track once")
     learning_rate: float = Field(2e-3, gt=0.0)
-    network_rate: float = Field(
-        0.3, gt=0.0, description="factor of the learning rate for the network below the heads"
-    )
-    frozen_share: float = Field(
-        0.2,
-        ge=0.0,
-        lt=1.0,
-        description="share of the epochs in which only heads learn, where training starts whitened",
-    )
-    warmup_share: float = Field(
-        0.1, ge=0.0, lt=1.0, description="share of a parameter's steps in which its rate rises"
-    )
+    network_rate: float = Field(0.3, gt=0.0, description="factor of the rate below the heads")
+    frozen_share: float = Field(0.2, ge=0.0, lt=1.0, description="share of epochs in which only heads learn")
+    warmup_share: float = Field(0.1, ge=0.0, lt=1.0, description="share of steps in which a rate rises")
     weight_decay: float = Field(0.01, ge=0.0)
-    weighting: WeightingName = Field(
-        "fixed", description="task weights as given, or learnt from their uncertainty"
-    )
-    conflict_epochs: NonNegativeInt = Field(
-        5, description="gradient conflicts are measured at the beginning of every so many epochs; 0: never"
-    )
+    weighting: WeightingName = Field("fixed", description="weights as given, or learnt from uncertainty")
+    conflict_epochs: NonNegativeInt = Field(5, description="epochs between measures of gradient conflicts")
     gradient_clip: float = Field(1.0, gt=0.0)
-    watched: str = Field(
+    selection_score: str = Field(
         "retrieval",
-        description="held-out score to stop by, and to keep weights by where they beat the start: retrieval, the mean "
-        "of them all, or one of those that metrics.csv has behind valid/, as genre_map or latent_factors_ndcg",
+        description="held-out score to stop by, and to keep weights by where it beats the initial network's: "
+        "retrieval, the mean of all, or one of those in metrics.csv, as genre_map or latent_factors_ndcg",
     )
     patience: PositiveInt = Field(10, description="epochs without a better held-out score before stopping")
     accelerator: Literal["cpu", "gpu", "cuda", "mps", "auto"] = "cpu"
     devices: PositiveInt = 1
     strategy: str = Field("auto", description="how several devices share the work, as ddp")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    threads: PositiveInt | None = Field(
-        None, description="CPU threads of a process; default: torch's own choice"
-    )
+    threads: PositiveInt | None = Field(None, description="CPU threads of a process; default: torch's")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_names(cls, values: Any) -> Any:
+        """`selection_score` was once called `watched`."""
+        if not isinstance(values, dict):
+            return values
+        return {"selection_score" if key == "watched" else key: value for key, value in values.items()}
 
 
 class LoggerConfig(Config):
@@ -93,14 +76,11 @@ class LoggerConfig(Config):
 if TYPE_CHECKING:
 
     class TaskConfigs(Config):
-        """One optional entry a registered proxy task; the real class is made from the registry."""
+        """One optional entry per registered proxy task; the real class is made from the registry."""
 
 else:
-    TaskConfigs = create_model(
-        "TaskConfigs",
-        __base__=Config,
-        **{name: (task.config_kind | None, None) for name, task in TASKS.items()},
-    )
+    tasks = {name: (task.config_kind | None, None) for name, task in TASKS.items()}
+    TaskConfigs = create_model("TaskConfigs", __base__=Config, **tasks)
 
 
 class TrainConfig(Config):

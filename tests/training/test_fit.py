@@ -1,4 +1,4 @@
-"""What the whitened start is fitted to: any number of patches, each heard once."""
+"""The whitened initialisation is fitted to any number of patches, each taken once."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +9,8 @@ import torch
 
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
-from soundkin.training import initialise as start
-from soundkin.training.initialise import PATCHES_PER_BATCH, whitened_start
+from soundkin.training import fit
+from soundkin.training.fit import PATCHES_PER_BATCH, initialise_whitened
 
 MELS, FRAMES = 4, 8
 
@@ -35,13 +35,13 @@ def test_any_number_of_patches_will_do(tracks: int, monkeypatch: pytest.MonkeyPa
         sizes.extend(len(batch) for batch in batches)
         fitted(trunk, batches)
 
-    fitted = start.start_whitened
-    monkeypatch.setattr(start, "start_whitened", noted)
+    fitted = fit.start_whitened
+    monkeypatch.setattr(fit, "start_whitened", noted)
     torch.manual_seed(0)
     convolution = ConvConfig(filters=5, padded=True)
     network = build_network(NetworkConfig(convolutions=(convolution,), dense=(7,), embedding_size=6), MELS)
-    whitened_start(network, *prepared(tracks))
+    initialise_whitened(network, *prepared(tracks))
     assert all(torch.isfinite(parameter).all() for parameter in network.parameters())
     if tracks > 1:
-        assert sum(sizes) == min(tracks, start.PATCHES)
+        assert sum(sizes) == min(tracks, fit.INITIAL_PATCHES)
         assert max(sizes) <= PATCHES_PER_BATCH and max(sizes) - min(sizes) <= 1

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from soundkin.config import validate
 from soundkin.errors import ConfigError
-from soundkin.training.compose import compose, compose_sweep
-from soundkin.training.overrides import config_keys
+from soundkin.training.compose import compose, compose_sweep, config_keys
 from soundkin.training.run_config import TrainConfig
 
 NAMES = [
@@ -52,10 +52,10 @@ PARSER = (
 
 
 def value_of(config: TrainConfig, key: str) -> object:
-    found: object = config
+    value: object = config
     for part in key.split("."):
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 def path_keys() -> list[str]:
@@ -87,7 +87,7 @@ def test_texts_are_taken_as_they_stand_but_for_quotes_around_them() -> None:
     texts = {
         "data.split.group": "Künstler (alle)",
         "features.name": "L'encodeur, 2.0",
-        "trainer.watched": "é=1",
+        "trainer.selection_score": "é=1",
     }
     words = ["features=external", "features.path=x.npz", *(f"{key}={text}" for key, text in texts.items())]
     config = compose(["catalog=c.csv", "run_dir=r", *words, 'features.licence="CC BY"'])
@@ -142,3 +142,13 @@ def test_a_sweep_names_its_runs_after_their_settings_and_keeps_those_that_are_ri
     assert lists.name == "task=genre+artist"
     grown = compose_sweep(["catalog=c", "run_dir=r", "trainer.watched=a,z", "trainer.epochs=-1,3,4"])
     assert runs[-1].name in {run.name for run in grown}
+
+
+def test_the_earlier_name_of_the_selection_score_still_works() -> None:
+    places = ["catalog=c.csv", "run_dir=r"]
+    assert compose([*places, "trainer.watched=genre_map"]) == compose(
+        [*places, "trainer.selection_score=genre_map"]
+    )
+    saved = compose(places).model_dump(mode="json")
+    saved["trainer"]["watched"] = saved["trainer"].pop("selection_score")
+    assert validate(TrainConfig, saved) == compose(places)

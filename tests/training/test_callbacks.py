@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from soundkin.errors import ArtefactError
-from soundkin.training.checkpoint import CrashSafeCheckpointIO
+from soundkin.training.callbacks import CrashSafeCheckpointIO
 
 KILLED_IN_THE_WRITE = """
 import os, sys, torch
 from pathlib import Path
-from soundkin.training.checkpoint import CrashSafeCheckpointIO
+from soundkin.training.callbacks import CrashSafeCheckpointIO
 os.fsync = lambda _: os.kill(os.getpid(), 9)  # all is written, nothing is safe yet
 CrashSafeCheckpointIO().save_checkpoint({"weights": torch.ones(1000)}, sys.argv[1])
 """
