@@ -14,13 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from sklearn.preprocessing import MultiLabelBinarizer
 
 from soundkin.audit.label_errors import find_label_errors
 from soundkin.audit.planted_errors import swap_labels
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.store import read_embeddings
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
-from soundkin.evaluation.label_questions import column_values, memberships
+from soundkin.evaluation.label_questions import column_values
 from soundkin.features.front_ends import stream_frames
 from soundkin.features.log_mel import FrontEnd
 from soundkin.progress import progress
@@ -95,8 +96,9 @@ def truth(catalog: Catalog, label: str, track_id: str) -> tuple[str, ...]:
 def with_swapped(catalog: Catalog, label: str, random_seed: int) -> tuple[Catalog, set[str]]:
     """The catalog with some labels swapped, and the ids of these tracks."""
     values = column_values(catalog, label)
-    names = np.array(sorted({name for held in values for name in held}), dtype=object)
-    classes = memberships(values).toarray() > 0
+    binarizer = MultiLabelBinarizer()
+    classes = binarizer.fit_transform(values) > 0
+    names = binarizer.classes_
     known = np.flatnonzero(classes.any(axis=1))
     wrong, chosen = swap_labels(classes[known], round(SHARE * len(known)), np.random.default_rng(random_seed))
     frame = catalog.frame.copy()

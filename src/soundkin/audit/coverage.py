@@ -79,8 +79,8 @@ class Coverage(BaseModel, frozen=True):
         if self.distance is None:
             present = sum(one.tracks > 0 for one in self.values)
             parts.append(
-                f"{present} values, as uneven as {self.effective_values:.1f} equal ones; nobody stated what should be "
-                "there"
+                f"{present} values, as uneven as {self.effective_values:.1f} equal ones; nobody stated what "
+                "should be there"
             )
         else:
             far = f"{self.distance:.2f} away from its shares"
@@ -123,8 +123,8 @@ NO_TARGET_NOTE = (
     "column,value,share (--target)."
 )
 DISTANCE_NOTE = (
-    "The distance is the total variation: the share of tracks that would have to be of another value to match the "
-    "target. Few artists raise it by chance alone, and its interval leans upwards."
+    "The distance is the total variation: the share of tracks that would have to be of another value to "
+    "match the target. Few artists raise it by chance alone, and its interval leans upwards."
 )
 
 
@@ -152,8 +152,8 @@ def read_target(path: Path) -> dict[str, dict[str, float]]:
         total = sum(shares.values())
         if abs(total - 1) > ADDS_UP_WITHIN:
             raise CatalogError(
-                f"{source}: the shares of {column} add up to {total:g}, expected 1. Correct them, or add a row for "
-                "all other values."
+                f"{source}: the shares of {column} add up to {total:g}, expected 1. Correct them, or add a "
+                "row for all other values."
             )
     return target
 

@@ -2,9 +2,9 @@
 
 Three kinds, by what is compared:
 
-same file         equal audio hashes
-same recording    fingerprints that match at equal tempo: re-encoded, trimmed, louder, resampled, remastered
-another version   fingerprints that match at another tempo only, with the pitch kept: likely, to be listened to
+same file         equal audio hashes same recording    fingerprints that match at equal tempo: re-encoded,
+trimmed, louder, resampled, remastered another version   fingerprints that match at another tempo only, with
+the pitch kept: likely, to be listened to
 
 Outlines (`features.alignment`) are compared only for tracks near each other by embedding, so the vectors
 decide what can be found at all. `benchmarks/duplicates.py` measures both steps, and chose the default limits.
@@ -143,12 +143,13 @@ class Duplicates(BaseModel, frozen=True):
         limits = self.limits
         notes = [
             f"{_counted(self.compared, 'pair')} near each other by embedding were compared: at most "
-            f"{limits.neighbours} neighbours a track, with a cosine of at least {limits.least_cosine:g}. What the "
-            "embedding hears as different, such as copies with a very narrow band, is not found.",
-            f"Audio is compared up to {LONGEST_SECONDS:.0f} s into each file, and half of the shorter one must lie on "
-            "the other. Copies at another pitch, and performances whose tempo wanders, are not found.",
-            "Another version is likely, not sure: listen before anything is removed. Two renderings of one score by "
-            "one synthesiser may count as the same recording.",
+            f"{limits.neighbours} neighbours a track, with a cosine of at least {limits.least_cosine:g}. "
+            "What the embedding hears as different, such as copies with a very narrow band, is not found.",
+            f"Audio is compared up to {LONGEST_SECONDS:.0f} s into each file, and half of the shorter one "
+            "must lie on the other. Copies at another pitch, and performances whose tempo wanders, are not "
+            "found.",
+            "Another version is likely, not sure: listen before anything is removed. Two renderings of one "
+            "score by one synthesiser may count as the same recording.",
         ]
         if len(self.pairs) > ROWS_SHOWN:
             notes.append(f"The table shows the first {ROWS_SHOWN} of {len(self.pairs):,} pairs.")
