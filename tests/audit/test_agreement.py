@@ -1,4 +1,4 @@
-"""Alpha against Krippendorff's published examples and the `krippendorff` package; the section that people read."""
+"""Alpha against Krippendorff's published examples and the `krippendorff` package; the section."""
 
 import time
 from collections.abc import Sequence

@@ -11,16 +11,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundkin.audit.duplicates import (
-    KINDS,
-    ROWS_SHOWN,
-    Duplicates,
-    Limits,
-    Pair,
-    find_duplicates,
-    groups_of,
-    near_pairs,
-)
+from soundkin.audit.duplicates import KINDS, ROWS_SHOWN, Duplicates, Limits, Pair, find_duplicates, near_pairs
+from soundkin.audit.leaks import connected
 from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.synthesise import synthesise
 from soundkin.errors import UsageError
@@ -184,7 +176,7 @@ def test_near_pairs_are_those_of_every_cosine(
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=15))
 def test_groups_hold_who_is_linked_and_nobody_else(links: list[tuple[int, int]]) -> None:
     pairs = [(f"{first:02}", f"{second:02}") for first, second in links]
-    groups = groups_of(pairs)
+    groups = connected(pairs)
     names = [name for group in groups for name in group]
     assert sorted(names) == sorted({name for pair in pairs for name in pair})
     group_of = {name: group for group in groups for name in group}

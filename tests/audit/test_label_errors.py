@@ -47,7 +47,7 @@ def made_up(
 
 
 def swapped(catalog: Catalog, label: str, share: float, seed: int) -> tuple[Catalog, set[str]]:
-    """The catalog with a share of one-word labels swapped for others at random, and the ids of these tracks."""
+    """The catalog with a share of labels swapped for others at random, and the ids of these tracks."""
     rng = np.random.default_rng(seed)
     values = catalog.values(label)
     names = sorted({name for held in values for name in held})

@@ -1,4 +1,4 @@
-"""Intervals against planted truth and the exact posterior; drift, haste, consistency; the section and its file."""
+"""Intervals against planted truth and the exact posterior; drift, haste, consistency; the section."""
 
 import re
 from pathlib import Path

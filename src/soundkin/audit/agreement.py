@@ -94,7 +94,7 @@ def krippendorff_alpha(
     deviation = value - value.groupby(table["unit"]).transform("mean")
     within = 2 * size * deviation**2 / (size - 1)
     columns = pd.DataFrame({"size": 1.0, "sum": value, "squares": value**2, "within": within})
-    by_group = columns.groupby(table["group"]).sum().to_numpy()
+    by_group = columns.groupby(table["group"], sort=False).sum().to_numpy()
     alphas = _alpha(*drawn_sums(by_group, resamples, random_seed).T)
     return RaterAgreement(alpha=interval_of("people", alphas[np.isfinite(alphas)]), alike=alike, **counts)
 

@@ -1,4 +1,4 @@
-"""What an audit found, and what it leaves to people: a table of labels to decide on, and a page with players."""
+"""What an audit found, and what it leaves to people: a table of labels to decide on, and a page."""
 
 import shlex
 from collections.abc import Callable, Sequence

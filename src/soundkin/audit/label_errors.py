@@ -29,7 +29,7 @@ LEAST_TRACKS = 20
 
 
 class DoubtedLabel(BaseModel, frozen=True):
-    """A track whose label is doubted; chances [0, 1] are calibrated on errors planted in one label of twenty."""
+    """A track whose label is doubted; chances [0, 1] are calibrated on planted errors, one label in twenty."""
 
     rank: int  # from 1, the most doubted first
     track_id: str

@@ -28,7 +28,7 @@ LEAST_CHANCE = 0.3  # that a label is wrong, to doubt it; that another is right,
 
 
 class PlantedErrors(BaseModel, frozen=True):
-    """How doubts fare on labels swapped on purpose: of `doubted` labels, `found` are swapped ones, and so on."""
+    """How doubts fare on labels swapped on purpose: `found` of the `doubted` labels are swapped, and so on."""
 
     planted: int
     doubted: int
