@@ -12,8 +12,7 @@ import sys
 import numpy as np
 
 from simulated_annotators import KINDS, World, agreement_with_truth, make_world, simulate
-from soundkin.assess.annotator_quality import reliabilities
-from soundkin.assess.annotator_state import SessionConfig
+from soundkin.assess.annotator_state import SessionConfig, reliabilities
 from soundkin.catalog.annotators import training_weights
 
 STEPS = 200

@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundkin.assess.annotator_quality import Row
-from soundkin.assess.annotator_state import Asked, SessionConfig
-from soundkin.assess.answer_files import GOLD, MAIN, QUALIFIER, REPEAT, TUTORIAL, Answer
+from soundkin.assess.annotator_state import Asked, Row, SessionConfig
+from soundkin.assess.answer_files import GOLD, MAIN, QUALIFIER, REPEAT, TUTORIAL, TripletAnswer
 from soundkin.assess.gold_questions import gold_from_halves
 from soundkin.assess.sessions import LEFT, RIGHT, Sessions
-from soundkin.assess.triplet_questions import QuestionConfig, plan_questions
+from soundkin.assess.triplet_questions import plan_questions
 from soundkin.catalog.table import Catalog
 from soundkin.shapes import Float
 from soundkin.statistics.scaling import unit_length
@@ -69,7 +68,7 @@ class World:
 class Outcome:
     """What a simulation came to: the answers of all, and for each annotator where they stood in the end."""
 
-    answers: list[Answer]
+    answers: list[TripletAnswer]
     kinds: dict[str, str]
     stood: dict[str, str]
     steps: dict[str, int]
@@ -116,12 +115,7 @@ def simulate(
 ) -> Outcome:
     """Let annotators answer in turn, until each has given `steps` answers in the main part or is stopped."""
     random = np.random.default_rng(random_seed)
-    plan = plan_questions(
-        world.catalog,
-        world.model,
-        QuestionConfig(questions=questions, shared_share=shared_share),
-        random_seed,
-    )
+    plan = plan_questions(world.catalog, world.model, questions, shared_share, random_seed)
     gold = gold_from_halves(world.catalog, world.model, random_seed=random_seed)
     sessions = Sessions(plan, gold, config, random_seed)
     outcome = Outcome(

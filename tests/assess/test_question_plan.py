@@ -11,7 +11,6 @@ from soundkin.assess.triplet_questions import (
     CONTROL,
     STRATA,
     UNSURE,
-    QuestionConfig,
     information,
     plan_questions,
     stratified_triples,
@@ -48,7 +47,7 @@ def test_three_tracks_by_three_artists_and_no_question_twice(
     numbers = np.array(artists)
     if len(set(artists)) < 3:
         with pytest.raises(UsageError, match="three artists"):
-            plan_questions(catalog(artists), None, QuestionConfig())
+            plan_questions(catalog(artists), None)
         return
     vectors = np.random.default_rng(seed).normal(size=(len(artists), 4)).astype(np.float32)
     genres = [(f"g{artist % 3}",) if artist else () for artist in artists]
@@ -109,7 +108,7 @@ def test_strata_are_what_they_say_and_take_turns() -> None:
 
 
 def test_shared_questions_are_spread_evenly() -> None:
-    plan = plan_questions(catalog(list(range(30))), None, QuestionConfig(questions=100, shared_share=0.3))
+    plan = plan_questions(catalog(list(range(30))), None, count=100, shared_share=0.3)
     shared = [question.shared for question in plan]
     assert sum(shared) == 30 and all(sum(shared[start : start + 10]) == 3 for start in range(0, 100, 10))
 
@@ -117,7 +116,7 @@ def test_shared_questions_are_spread_evenly() -> None:
 def test_a_catalog_without_artists_or_genres_will_do() -> None:
     names = ["x", "y", "z"]
     bare = Catalog(pd.DataFrame({"track_id": names, "path": names}), Path(), "catalog bare.csv")
-    plan = plan_questions(bare, None, QuestionConfig(questions=10))
+    plan = plan_questions(bare, None, count=10)
     assert len(plan) == 3 and {question.anchor.track_id for question in plan} == set(names)
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from simulated_annotators import Outcome, World, agreement_with_truth, make_world, simulate
-from soundkin.assess.annotator_quality import reliabilities
-from soundkin.assess.annotator_state import SessionConfig
+from soundkin.assess.annotator_state import SessionConfig, reliabilities
 from soundkin.assess.answer_files import SUSPENDED
 from soundkin.catalog.annotators import training_weights
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from soundkin.assess.answer_files import CHECK_COLUMNS, COLUMNS
-from soundkin.pipelines.assess import Assessment
+from soundkin.assess.assessment import Assessment
 
 pytestmark = pytest.mark.slow
 

@@ -1,12 +1,10 @@
-"""Gold questions, whose answer is known: they teach, they let people in, and hidden among others they show
-who listens.
+"""Gold questions, whose answer is known: for the tutorial, the qualifier, and hidden among others as a test.
 
 From a file, or made of the catalog: the anchor is one half of a recording, the closer clip its other half,
-the farther one a track by another artist of another genre. Nothing is safer, whatever the labels are worth;
-and a careful listener may notice that it is a test, which does no harm: somebody who does not listen cannot.
+the farther one a track by another artist of another genre. Nothing is safer, however good the labels; and a
+careful listener may notice that it is a test, which does no harm: somebody who does not listen cannot.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,14 +47,11 @@ def read_gold(path: Path, catalog: Catalog, least: int) -> list[Gold]:
     Raises:
         CatalogError: the file cannot be used.
         UsageError: it has fewer than `least` questions, or two answers to one.
+
     """
     rows = read_triplets(Path(path), catalog)[["anchor_id", "closer_id", "farther_id"]].drop_duplicates()
-    gold = [
-        Gold(Clip(anchor), Clip(closer), Clip(farther), FROM_FILE)
-        for anchor, closer, farther in rows.to_numpy()
-    ]
-    twice = len(gold) - len({one.key for one in gold})
-    if twice:
+    gold = [Gold(*map(Clip, row), FROM_FILE) for row in rows.to_numpy()]
+    if twice := len(gold) - len({question.key for question in gold}):
         raise UsageError(f"gold {path}: {twice} questions have two answers. Keep the right one of each.")
     if len(gold) < least:
         raise UsageError(
@@ -73,33 +68,30 @@ def gold_from_halves(
 ) -> list[Gold]:
     """Up to `count` questions, one a track, about the halves of recordings.
 
-    The farther track is by another artist and, where there is such a one, shares no genre with the anchor;
-    where there are vectors (row i is the track in row i of the catalog), it is among the least similar of
-    these.
+    The farther track is by another artist and, if possible, shares no genre with the anchor; where there are
+    vectors (row i is the track in row i of the catalog), it is among the least similar of these.
 
     Raises:
         UsageError: all tracks are by one artist.
+
     """
     random = np.random.default_rng([random_seed, len(catalog)])
     artists = catalog.artists.groups
     genres = [frozenset(values) for values in column_values(catalog, "genre")]
     unit = None if vectors is None else unit_length(vectors.astype(np.float64))
-    found = []
+    gold = []
     for anchor in random.permutation(len(catalog))[:count]:
-        others = np.flatnonzero(artists != artists[anchor])
-        if not len(others):
+        far = np.flatnonzero(artists != artists[anchor])
+        if not len(far):
             raise UsageError(
                 f"{catalog.source}: all tracks are by one artist; gold questions need another. Add tracks."
             )
-        others = _of_other_genres(others, genres, int(anchor))
+        if genres[anchor]:
+            unlike = [row for row in far if genres[row] and not genres[row] & genres[anchor]]
+            far = np.array(unlike, dtype=int) if unlike else far
         if unit is not None:
-            ranked = others[np.argsort(unit[others] @ unit[anchor], kind="stable")]
-            others = ranked[: max(1, round(FAR_SHARE * len(ranked)))]
-        own, far = catalog.track_ids[anchor], catalog.track_ids[random.choice(others)]
-        found.append(Gold(Clip(own, FIRST_HALF), Clip(own, SECOND_HALF), Clip(far), HALVES))
-    return found
-
-
-def _of_other_genres(others: np.ndarray, genres: Sequence[frozenset[str]], anchor: int) -> np.ndarray:
-    known = np.array([bool(genres[row]) and not genres[row] & genres[anchor] for row in others], dtype=bool)
-    return others[known] if genres[anchor] and known.any() else others
+            ranked = far[np.argsort(unit[far] @ unit[anchor], kind="stable")]
+            far = ranked[: max(1, round(FAR_SHARE * len(ranked)))]
+        own, farther = catalog.track_ids[anchor], catalog.track_ids[random.choice(far)]
+        gold.append(Gold(Clip(own, FIRST_HALF), Clip(own, SECOND_HALF), Clip(farther), HALVES))
+    return gold

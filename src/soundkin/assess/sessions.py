@@ -18,7 +18,16 @@ from functools import lru_cache
 import numpy as np
 
 from soundkin.assess.annotator_state import AHEAD, DONE, Annotator, Asked, SessionConfig
-from soundkin.assess.answer_files import GOLD, MAIN, QUALIFIER, REPEAT, SKIPPED, SUSPENDED, TUTORIAL, Answer
+from soundkin.assess.answer_files import (
+    GOLD,
+    MAIN,
+    QUALIFIER,
+    REPEAT,
+    SKIPPED,
+    SUSPENDED,
+    TUTORIAL,
+    TripletAnswer,
+)
 from soundkin.assess.gold_questions import Gold
 from soundkin.assess.triplet_questions import Clip, Key, TripletQuestion
 from soundkin.errors import UsageError
@@ -49,22 +58,23 @@ class Sessions:
         self._answered: dict[Key, set[str]] = defaultdict(set)
         self._skipped: dict[Key, set[str]] = defaultdict(set)
 
-    def take(self, answer: Answer) -> Annotator:
-        """Count one answer, whether it has just been given or was recorded earlier; say whose state it
-        changed.
-        """
+    def annotator(self, annotator_id: str) -> Annotator:
+        """Somebody's state; a new one for somebody new."""
+        return self.annotators.setdefault(annotator_id, Annotator(annotator_id, self.config))
+
+    def take(self, answer: TripletAnswer) -> Annotator:
+        """Count one answer, just given or recorded earlier; returns the annotator whose state it changed."""
         annotator = self.annotator(answer.annotator_id)
-        stood = self.phase(answer.annotator_id)
+        before = self.phase(answer.annotator_id)
         annotator.count(answer)
         if answer.kind in (MAIN, SUSPENDED) and not annotator.suspended:
             self._answered[answer.key].add(answer.annotator_id)
         elif answer.kind == SKIPPED:
             self._skipped[answer.key].add(answer.annotator_id)
-        reason = annotator.judge(answer, self.config)
-        if reason:
+        if reason := annotator.reason_to_suspend(answer):
             self.suspend(annotator, reason)
         was_asked = bool(annotator.queue) and annotator.queue[0].key == answer.key
-        goes_on = self.phase(answer.annotator_id) == stood
+        goes_on = self.phase(answer.annotator_id) == before
         annotator.queue = annotator.queue[1:] if was_asked and goes_on else []
         annotator.since = None
         return annotator
@@ -72,16 +82,17 @@ class Sessions:
     def suspend(self, annotator: Annotator, reason: str) -> None:
         """Ask them nothing any more, and their questions of others."""
         annotator.suspended = annotator.suspended or reason
-        for who in self._answered.values():
-            who.discard(annotator.annotator_id)
+        for answered_by in self._answered.values():
+            answered_by.discard(annotator.annotator_id)
 
     def phase(self, annotator_id: str) -> str:
         """TUTORIAL, QUALIFIER, MAIN, DONE, FAILED or SUSPENDED."""
         annotator = self.annotator(annotator_id)
-        part = annotator.in_part(self.config)
-        if part != MAIN or any(self._open(question, annotator) for question in self.questions):
-            return part
-        return DONE
+        if annotator.part == MAIN and not any(
+            self._is_open(question, annotator) for question in self.questions
+        ):
+            return DONE
+        return annotator.part
 
     def asked(self, annotator_id: str, now: float) -> list[Asked]:
         """The question to answer, and the one after it as far as it is known; none when there is nothing to
@@ -97,7 +108,7 @@ class Sessions:
 
     def answer(
         self, annotator_id: str, question_id: str, choice: str, session_id: str, seconds: float, now: float
-    ) -> Answer:
+    ) -> TripletAnswer:
         """The answer to the question being asked, as it is to be recorded and then taken.
 
         `seconds` is how long it took by the page's clock; it cannot be longer than since we handed the
@@ -105,6 +116,7 @@ class Sessions:
 
         Raises:
             UsageError: no such choice. NotAskedError: another question is being asked, or none.
+
         """
         annotator = self.annotator(annotator_id)
         if choice not in CHOICES:
@@ -116,9 +128,15 @@ class Sessions:
             )
         asked = annotator.queue[0]
         closer, farther = (asked.right, asked.left) if choice == RIGHT else (asked.left, asked.right)
+        kind, right = asked.kind, None
+        if choice == SKIP:
+            kind, right = SKIPPED if kind == MAIN else kind, False if kind == QUALIFIER else None
+        elif asked.gold is not None:
+            right = closer == asked.gold.closer
+        elif kind == REPEAT:
+            right = annotator.main[asked.key][1] == closer.track_id
         elapsed = math.inf if annotator.since is None else max(0.0, now - annotator.since)
-        kind, right = _judged(annotator, asked, closer, choice)
-        return Answer(
+        return TripletAnswer(
             anchor_id=asked.anchor.track_id,
             closer_id=closer.track_id,
             farther_id=farther.track_id,
@@ -143,33 +161,26 @@ class Sessions:
     def progress(self, annotator_id: str) -> tuple[int, int]:
         """Answers given in the present part, and about how many there will be in all."""
         annotator, config = self.annotator(annotator_id), self.config
-        left = annotator.left_in_part(config)
+        left = annotator.left_in_part
         if left is not None:
-            total = config.tutorial if annotator.in_part(config) == TUTORIAL else config.qualifier
+            total = config.tutorial if annotator.part == TUTORIAL else config.qualifier
             return total - left, total
-        still_open = sum(self._open(question, annotator) for question in self.questions)
+        still_open = sum(self._is_open(question, annotator) for question in self.questions)
         ordinary = (1 - 1 / config.gold_every) * (1 - config.repeat_share)
         return annotator.steps, annotator.steps + round(still_open / max(ordinary, 0.1))
 
-    def annotator(self, annotator_id: str) -> Annotator:
-        """Somebody's state; a new one for somebody new."""
-        return self.annotators.setdefault(annotator_id, Annotator(annotator_id))
-
     def _fill_queue(self, annotator: Annotator) -> None:
-        left = annotator.left_in_part(self.config)
+        left = annotator.left_in_part
         most = min(AHEAD, left) if left is not None else AHEAD * (self.phase(annotator.annotator_id) == MAIN)
-        while len(annotator.queue) < most:
-            following = self._ask(annotator, ahead=len(annotator.queue))
-            if following is None:
-                return
+        while len(annotator.queue) < most and (following := self._next(annotator)):
             annotator.queue.append(following)
 
-    def _ask(self, annotator: Annotator, ahead: int) -> Asked | None:
-        """The question after `ahead` others that wait in the queue; None when there is nothing left to ask."""
-        part = annotator.in_part(self.config)
-        if part in (TUTORIAL, QUALIFIER):
-            given = annotator.tutorial if part == TUTORIAL else len(annotator.qualifier)
-            return self._ask_gold(annotator, part, given + ahead)
+    def _next(self, annotator: Annotator) -> Asked | None:
+        """The question after those that wait in the queue; None when there is nothing left to ask."""
+        ahead = len(annotator.queue)
+        if annotator.part in (TUTORIAL, QUALIFIER):
+            given = annotator.tutorial if annotator.part == TUTORIAL else len(annotator.qualifier)
+            return self._ask_gold(annotator, annotator.part, given + ahead)
         step = annotator.steps + ahead
         ordinary = self._ordinary(annotator, step)
         if ordinary is None:
@@ -178,9 +189,8 @@ class Sessions:
         if self.gold and self._random(annotator, "gold", block).integers(self.config.gold_every) == place:
             return self._ask_gold(annotator, GOLD, step)
         again = self._again(annotator, step)
-        if again is not None:
-            return self._put(annotator, REPEAT, step, again.anchor, again.candidates)
-        return self._put(annotator, MAIN, step, ordinary.anchor, ordinary.candidates)
+        kind, question = (MAIN, ordinary) if again is None else (REPEAT, again)
+        return self._put(annotator, kind, step, question.anchor, question.candidates)
 
     def _ask_gold(self, annotator: Annotator, kind: str, number: int) -> Asked:
         if not self.gold:
@@ -189,20 +199,17 @@ class Sessions:
             )
         had = annotator.gold_had + Counter(asked.gold.key for asked in annotator.queue if asked.gold)
         order = self._random(annotator, "gold order").permutation(len(self.gold))
-        gold = min((self.gold[row] for row in order), key=lambda one: had[one.key])
-        return self._put(annotator, kind, number, gold.anchor, (gold.closer, gold.farther), gold=gold)
+        gold = min((self.gold[row] for row in order), key=lambda question: had[question.key])
+        return self._put(annotator, kind, number, gold.anchor, (gold.closer, gold.farther), gold)
 
     def _again(self, annotator: Annotator, step: int) -> TripletQuestion | None:
         """A question to ask a second time, now and then."""
         random = self._random(annotator, "again", step)
         if random.random() >= self.config.repeat_share:
             return None
-        had = annotator.repeated | {asked.key for asked in annotator.queue}
-        long_ago = {
-            key
-            for key, (answered, _) in annotator.main.items()
-            if answered <= step - self.config.repeat_after
-        } - had
+        latest = step - self.config.repeat_after
+        long_ago = {key for key, (answered, _) in annotator.main.items() if answered <= latest}
+        long_ago -= annotator.repeated | {asked.key for asked in annotator.queue}
         candidates = [question for question in self.questions if question.key in long_ago]
         return candidates[random.integers(len(candidates))] if candidates else None
 
@@ -213,16 +220,16 @@ class Sessions:
         needs.
         """
         waiting = {asked.key for asked in annotator.queue}
-        still = [one for one in self.questions if self._open(one, annotator) and one.key not in waiting]
+        still = [one for one in self.questions if self._is_open(one, annotator) and one.key not in waiting]
         shared, own = [one for one in still if one.shared], [one for one in still if not one.shared]
         share = sum(one.shared for one in self.questions) / max(len(self.questions), 1)
         if shared and (not own or self._random(annotator, "shared", step).random() < share):
             return shared[0]
-        if not own:
-            return None
-        return min(own, key=lambda one: _turn(self.random_seed, annotator.annotator_id, one.key))
+        return min(
+            own, key=lambda one: _turn(self.random_seed, annotator.annotator_id, one.key), default=None
+        )
 
-    def _open(self, question: TripletQuestion, annotator: Annotator) -> bool:
+    def _is_open(self, question: TripletQuestion, annotator: Annotator) -> bool:
         key = question.key
         if key in annotator.main or key in annotator.skipped:
             return False
@@ -250,9 +257,8 @@ class Sessions:
         return np.random.default_rng(int(digest[:16], 16))
 
 
-def restore(sessions: Sessions, answers: Iterable[Answer]) -> list[str]:
-    """Take recorded answers in their order; say who is suspended and still has answers among those to learn
-    from.
+def restore(sessions: Sessions, answers: Iterable[TripletAnswer]) -> list[str]:
+    """Take recorded answers in their order; returns who is suspended and still has answers to learn from.
 
     Whoever was suspended stays so, even under settings that would not have suspended them.
     """
@@ -268,20 +274,9 @@ def restore(sessions: Sessions, answers: Iterable[Answer]) -> list[str]:
     )
 
 
-def _judged(annotator: Annotator, asked: Asked, closer: Clip, choice: str) -> tuple[str, bool | None]:
-    """The kind of an answer, and whether it is right."""
-    if choice == SKIP:
-        return (SKIPPED if asked.kind == MAIN else asked.kind), (False if asked.kind == QUALIFIER else None)
-    if asked.gold is not None:
-        return asked.kind, closer == asked.gold.closer
-    if asked.kind == REPEAT:
-        return asked.kind, annotator.main[asked.key][1] == closer.track_id
-    return asked.kind, None
-
-
 @lru_cache(maxsize=200_000)
 def _turn(random_seed: int, annotator_id: str, key: Key) -> str:
-    """Where a question stands in somebody's own order."""
+    """Where a question is in somebody's own order."""
     return _digest(random_seed, annotator_id, key[0], *sorted(key[1]))
 
 

@@ -60,6 +60,7 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises:
         UsageError: the host is unknown, or the address is taken.
+
     """
     listening = None
     try:
@@ -74,7 +75,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening.bind(address)
         listening.listen()
         return listening
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, OverflowError) as error:  # too high a port overflows
         if listening is not None:
             listening.close()
         reason = getattr(error, "strerror", None) or str(error)
