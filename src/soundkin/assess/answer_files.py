@@ -68,14 +68,7 @@ class AnswerFiles:
     """The two files, kept for one process at a time until `close`."""
 
     def __init__(self, triplets: Path) -> None:
-        """Open the files, or begin them.
-
-        Raises:
-            UsageError: `triplets` does not end in .csv.
-            CatalogError: one of the files is not ours, or a row of it cannot be read.
-            OutputError: they cannot be written, or another process has them open.
-
-        """
+        """Open the files, or begin them."""
         self.triplets = Path(triplets)
         if self.triplets.suffix.lower() != ".csv":
             raise UsageError(
@@ -104,21 +97,11 @@ class AnswerFiles:
         self._lock = -1
 
     def append(self, answer: TripletAnswer) -> None:
-        """Add one answer; it is on the disk when this returns.
-
-        Raises:
-            OutputError: it could not be written, and then nothing of it is there.
-
-        """
+        """Add one answer; it is on the disk when this returns."""
         _write(self.triplets if answer.kind == MAIN else self.checks, _text([answer.cells()]).encode())
 
     def set_aside(self, annotator_id: str) -> None:
-        """Move somebody's answers from triplets to checks; safe to be killed in, and to be done again.
-
-        Raises:
-            OutputError: a file could not be written.
-
-        """
+        """Move somebody's answers from triplets to checks; safe to be killed in, and to be done again."""
         answers = _rows(self.triplets, COLUMNS)
         moved = [replace(answer, kind=SUSPENDED) for answer in answers if answer.annotator_id == annotator_id]
         if not moved:

@@ -90,12 +90,7 @@ class Assessment:
         self._lock = threading.RLock()
 
     def join(self, annotator_id: str) -> AnnotatorState:
-        """Begin a session; somebody known by that name goes on where they were.
-
-        Raises:
-            UsageError: the name is empty, too long, or holds characters that do not print.
-
-        """
+        """Begin a session; somebody known by that name goes on where they were."""
         name = " ".join(unicodedata.normalize("NFC", annotator_id).split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable() or not name[0].isalnum():
             raise UsageError(
@@ -107,12 +102,7 @@ class Assessment:
         return self.state(session_id)
 
     def state(self, session_id: str) -> AnnotatorState:
-        """The state of a session. The audio of its question is ready when this returns.
-
-        Raises:
-            UnknownSessionError: no such session.
-
-        """
+        """The state of a session. The audio of its question is ready when this returns."""
         annotator_id = self._annotator(session_id)
         while True:
             with self._lock:
@@ -136,14 +126,7 @@ class Assessment:
         )
 
     def answer(self, session_id: str, question_id: str, choice: str, seconds: float) -> Reply:
-        """Keep an answer and return the state after it. `seconds`: how long it took, by the page's clock.
-
-        Raises:
-            UnknownSessionError: no such session.
-            UsageError: no such choice. NotAskedError: that question has been answered, or is not being asked.
-            OutputError: it could not be written; it may be given again.
-
-        """
+        """Keep an answer and return the state after it. `seconds`: how long it took, by the page's clock."""
         annotator_id = self._annotator(session_id)
         with self._lock:
             answer = self._sessions.answer(
@@ -163,12 +146,7 @@ class Assessment:
         return Reply(closer=closer, reason=reason, hurried=hurried, state=self.state(session_id))
 
     def audio(self, token: str) -> bytes:
-        """The mp3 that a question's address leads to.
-
-        Raises:
-            UnknownSessionError: no question has that address, or the file cannot be played: another is asked instead.
-
-        """
+        """The mp3 that a question's address leads to."""
         clip = self._clips.by_token(token)
         if clip is None:
             raise UnknownSessionError("there is no such clip. Load the page again.")

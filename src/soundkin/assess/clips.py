@@ -29,12 +29,7 @@ CLIPS_KEPT = 400  # of about 40 kB
 def cut(
     samples: Float32[np.ndarray, " samples"], sample_rate_hz: int, part: str
 ) -> Float32[np.ndarray, " cut"]:
-    """Ten seconds, or what there is, from the middle of a waveform or of one of its halves, at our level.
-
-    Raises:
-        AudioError: shorter than a second, or silent.
-
-    """
+    """Ten seconds, or what there is, from the middle of a waveform or of one of its halves, at our level."""
     half = len(samples) // 2
     places = {MIDDLE: samples, FIRST_HALF: samples[:half], SECOND_HALF: samples[half:]}
     clip = middle(places[part], sample_rate_hz)

@@ -42,13 +42,7 @@ class Gold:
 
 
 def read_gold(path: Path, catalog: Catalog, least: int) -> list[Gold]:
-    """Gold questions from a triplets file, each once.
-
-    Raises:
-        CatalogError: the file cannot be used.
-        UsageError: it has fewer than `least` questions, or two answers to one.
-
-    """
+    """Gold questions from a triplets file, each once."""
     rows = read_triplets(Path(path), catalog)[["anchor_id", "closer_id", "farther_id"]].drop_duplicates()
     gold = [Gold(*map(Clip, row), FROM_FILE) for row in rows.to_numpy()]
     if twice := len(gold) - len({question.key for question in gold}):
@@ -70,10 +64,6 @@ def gold_from_halves(
 
     The farther track is by another artist and, if possible, shares no genre with the anchor; where there are
     vectors (row i is the track in row i of the catalog), it is among the least similar of these.
-
-    Raises:
-        UsageError: all tracks are by one artist.
-
     """
     random = np.random.default_rng([random_seed, len(catalog)])
     artists = catalog.artists.groups

@@ -113,10 +113,6 @@ class Sessions:
 
         `seconds` is how long it took by the page's clock; it cannot be longer than since we handed the
         question out, unless that was before a restart.
-
-        Raises:
-            UsageError: no such choice. NotAskedError: another question is being asked, or none.
-
         """
         annotator = self.annotator(annotator_id)
         if choice not in CHOICES:

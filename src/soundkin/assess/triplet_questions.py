@@ -85,10 +85,6 @@ def plan_questions(
     """`count` questions about a catalog, fewer where it is small; the same for the same seed.
 
     Row i of `vectors` is the track in row i of the catalog; without them questions are stratified by genre.
-
-    Raises:
-        UsageError: there are not three tracks by three artists.
-
     """
     artists = catalog.artists.groups
     if (several := len(np.unique(artists))) < 3:

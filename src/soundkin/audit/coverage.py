@@ -6,7 +6,7 @@ there; then we tell how even it is, as the number of equally common values that 
 (Hill 1973).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,9 @@ MOST_DRAWN = 20_000_000  # numbers in memory: draws x values
 FEW_TRACKS = 20
 FEW_TRACKS_BY_ONE = 3  # of an artist or an album: with fewer, a label cannot be trained and tested
 MADE_BY_ONE = ("artist", "album")
+TARGET_COLUMNS = ("column", "value", "share")
 MOST_INTERVALS = 200  # values; the rarer ones of a column with more have none
-SHOWN = 25
+SHOWN, NAMED = 25, 5
 
 Target = Mapping[str, float]
 
@@ -77,15 +78,13 @@ class Coverage(BaseModel, frozen=True):
             even = f"{present} values, as uneven as {self.effective_values:.1f} equal ones"
             parts.append(f"{even}; nobody stated what should be there")
         else:
-            far = f"{self.distance:.2f} away from its shares"
-            if self.too_few:
-                far = f"how far from its shares: {self.too_few}"
+            away = f"{self.distance:.2f} away from its shares"
+            far = f"how far from its shares: {self.too_few}" if self.too_few else away
             parts.append(f"covers {self.covered:.0%} of the stated population, {far}")
-        parts += [
-            f"{len(named)} {state} ({_few(named)})"
-            for state in ("missing", "thin")
-            if (named := [value.value for value in self.values if value.state == state])
-        ]
+        for state in ("missing", "thin"):
+            if named := [value.value for value in self.values if value.state == state]:
+                rest = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+                parts.append(f"{len(named)} {state} ({', '.join(named[:NAMED])}{rest})")
         return "; ".join(parts)
 
     def table(self) -> list[dict[str, str]]:
@@ -124,29 +123,23 @@ def read_target(path: Path) -> dict[str, dict[str, float]]:
     """Read a target population, `column, value, share`: for each column, what share each value should have.
 
     Shares of a column add up to 1. `decade` has values such as `1990s`.
-
-    Raises:
-        CatalogError: names the file, the row, the value and what to do.
-
     """
-    path = Path(path)
     source = f"target {path}"
-    frame = read_rows(path, source, required=("column", "value", "share"))
-    for column in ("column", "value", "share"):
+    frame = read_rows(path, source, required=TARGET_COLUMNS)
+    for column in TARGET_COLUMNS:
         refuse_empty(frame, source, column)
-    mend = "Write a share from 0 to 1."
-    frame["share"] = numbers(frame, source, "share", "is not a number", mend)
-    refuse(frame, source, "share", (frame["share"] < 0) | (frame["share"] > 1), "is not from 0 to 1", mend)
+    hint = "Write a share from 0 to 1."
+    frame["share"] = numbers(frame, source, "share", "is not a number", hint)
+    refuse(frame, source, "share", (frame["share"] < 0) | (frame["share"] > 1), "is not from 0 to 1", hint)
     refuse_repeats(frame, source, ["column", "value"], "Add the two shares up in one row.")
     target: dict[str, dict[str, float]] = {}
-    for column, value, share in frame[["column", "value", "share"]].itertuples(index=False):
-        target.setdefault(str(column), {})[str(value)] = float(share)
+    for column, value, share in frame[list(TARGET_COLUMNS)].itertuples(index=False):
+        target.setdefault(column, {})[value] = share
     for column, shares in target.items():
-        total = sum(shares.values())
-        if abs(total - 1) > ADDS_UP_WITHIN:
+        if abs(sum(shares.values()) - 1) > ADDS_UP_WITHIN:
             raise CatalogError(
-                f"{source}: the shares of {column} add up to {total:g}, expected 1. Correct them, or add a "
-                "row for all other values."
+                f"{source}: the shares of {column} add up to {sum(shares.values()):g}, expected 1. Correct "
+                "them, or add a row for all other values."
             )
     return target
 
@@ -159,7 +152,9 @@ def cover(catalog: Catalog, column: str, target: Target | None = None, random_se
     held = _held(catalog, column)
     wanted = {_key(column, value): share for value, share in (target or {}).items()}
     spellings: dict[str, str] = {}  # the first one of each value
-    for value in [*held["value"], *(target or {}), *_decades(column, held["value"])]:
+    years = [int(value.removesuffix("s")) for value in held["value"]] if column == "decade" else []
+    gaps = [f"{year}s" for year in range(min(years), max(years) + 1, 10)] if years else []
+    for value in [*held["value"], *(target or {}), *gaps]:
         spellings.setdefault(_key(column, value), value)
     keys = pd.Index(spellings)
     tracks, artists = held["row"].nunique(), held["artist"].nunique()
@@ -169,27 +164,29 @@ def cover(catalog: Catalog, column: str, target: Target | None = None, random_se
     table["share"] /= max(1, tracks)
     table["target"] = [wanted.get(key, 0.0) for key in keys]
     table["place"] = range(len(keys))
-    draws = np.empty((0, len(keys))) if column in MADE_BY_ONE else _draws(held, keys, random_seed)
+    by_one = column in MADE_BY_ONE
+    few_tracks = table["tracks"] < (FEW_TRACKS_BY_ONE if by_one else FEW_TRACKS)
+    thin = few_tracks | ((table["artists"] < FEW_GROUPS) & (not by_one))
+    table["state"] = np.select([table["tracks"] == 0, thin], ["missing", "thin"], "")
+    draws = np.empty((0, len(keys))) if by_one else _draws(held, keys, random_seed)
 
     def interval(name: str, mean: float, drawn: np.ndarray) -> Interval:
         ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
         low, high = np.quantile(drawn, ends).tolist() if len(drawn) else (None, None)
         return Interval(system=name, mean=mean, low=low, high=high)
 
-    commonest = table.sort_values("share", ascending=False, kind="stable").itertuples()
-    values = tuple(
-        ValueShare(
+    values = []
+    for row in table.sort_values("share", ascending=False, kind="stable").itertuples():
+        drawn = draws[:, row.place] if len(values) < MOST_INTERVALS else draws[:0, 0]
+        value = ValueShare(
             value=spellings[row.Index],
             tracks=row.tracks,
             artists=row.artists,
-            share=interval(
-                spellings[row.Index], row.share, draws[: None if rank < MOST_INTERVALS else 0, row.place]
-            ),
+            share=interval(spellings[row.Index], row.share, drawn),
             target=None if target is None else row.target,
-            state=_state(column, row.tracks, row.artists),
+            state=row.state,
         )
-        for rank, row in enumerate(commonest)
-    )
+        values.append(value)
     shares, wanted_shares = table["share"].to_numpy(), table["target"].to_numpy()
     compared = target is not None and tracks > 0
     far = total_variation(shares, wanted_shares), total_variation(draws, wanted_shares)
@@ -197,10 +194,10 @@ def cover(catalog: Catalog, column: str, target: Target | None = None, random_se
         column=column,
         tracks=len(catalog),
         without_value=len(catalog) - tracks,
-        values=values,
+        values=tuple(values),
         effective_values=effective_number(shares),
         distance=interval("catalog", float(far[0]), far[1]) if compared else None,
-        too_few="" if column in MADE_BY_ONE else too_few(artists, "artists"),
+        too_few="" if by_one else too_few(artists, "artists"),
         covered=float(wanted_shares[shares > 0].sum()) if compared else None,
         notes=_notes(catalog, column, target),
     )
@@ -229,12 +226,6 @@ def _held(catalog: Catalog, column: str) -> pd.DataFrame:
     return frame.assign(artist=artist, part=1 / frame.groupby("row")["key"].transform("size"))
 
 
-def _decades(column: str, labels: Iterable[str]) -> list[str]:
-    """Every decade from the first to the last that is there."""
-    years = [int(label.removesuffix("s")) for label in labels] if column == "decade" else []
-    return [f"{year}s" for year in range(min(years), max(years) + 1, 10)] if years else []
-
-
 def _draws(held: pd.DataFrame, keys: pd.Index, random_seed: int) -> Float[np.ndarray, "draws values"]:
     """Shares in draws of whole artists; none where there are too few artists or too many values."""
     resamples = min(RESAMPLES, MOST_DRAWN // max(1, len(keys)))
@@ -250,14 +241,6 @@ def _draws(held: pd.DataFrame, keys: pd.Index, random_seed: int) -> Float[np.nda
 def _key(column: str, value: str) -> str:
     """What all ways to write a value share."""
     return artist_key(value) if column == "artist" else " ".join(value.casefold().split())
-
-
-def _state(column: str, tracks: int, artists: int) -> str:
-    if not tracks:
-        return "missing"
-    if column in MADE_BY_ONE:
-        return "thin" if tracks < FEW_TRACKS_BY_ONE else ""
-    return "thin" if tracks < FEW_TRACKS or artists < FEW_GROUPS else ""
 
 
 def _notes(catalog: Catalog, column: str, target: Target | None) -> tuple[str, ...]:
@@ -276,8 +259,3 @@ def _notes(catalog: Catalog, column: str, target: Target | None) -> tuple[str, .
     if column == "decade":
         notes.append("Decades without a track between the first and the last count as missing.")
     return tuple(notes)
-
-
-def _few(names: list[str], most: int = 5) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest

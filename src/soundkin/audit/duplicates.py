@@ -162,11 +162,6 @@ def find_duplicates(
 
     `vectors` are of any system; `audio_hashes`, where known, save comparing equal files. A file that cannot
     be read is recorded. The temporary file of fingerprints goes where TMPDIR says.
-
-    Raises:
-        UsageError: not as many paths, vectors or hashes as tracks, or a vector that is not finite.
-        OutputError: the temporary file cannot be written.
-
     """
     contents = [""] * len(track_ids) if audio_hashes is None else audio_hashes
     for name, given in {"audio_paths": audio_paths, "vectors": vectors, "audio_hashes": contents}.items():

@@ -83,13 +83,7 @@ def review_table(catalog: Catalog, doubted: Sequence[LabelErrors], leaks: Leaks)
 
 
 def check_undecided(folder: Path) -> None:
-    """Refuse to overwrite decisions that people wrote into the review table of an earlier audit.
-
-    Raises:
-        OutputError: it holds some.
-        CatalogError: it cannot be read.
-
-    """
+    """Refuse to overwrite decisions that people wrote into the review table of an earlier audit."""
     path = folder / REVIEW
     if not path.exists():
         return
@@ -111,10 +105,6 @@ def write_audit(audit: Audit, catalog: Catalog, folder: Path, snippet: Snippet |
     """Write the review table, the JSON, the annotators if there are some, and the page.
 
     Without `snippet` the page has no players.
-
-    Raises:
-        OutputError: the folder cannot be written.
-
     """
     write_rows(audit.review, folder / REVIEW)
     write_json(folder / RESULT, audit.to_json())

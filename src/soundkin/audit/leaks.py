@@ -104,15 +104,13 @@ class Leaks(BaseModel, frozen=True):
 
     def known_by(self, *kinds: str) -> list[str]:
         """The held-out tracks that share one of these kinds of things with training, each once."""
-        return list(
-            dict.fromkeys(
-                track_id
-                for group in self.groups
-                if group.leaks and group.kind in kinds
-                for track_id, split in zip(group.track_ids, group.splits, strict=True)
-                if split != "train"
-            )
-        )
+        leaking = [group for group in self.groups if group.leaks and group.kind in kinds]
+        tracks = {
+            track: split
+            for group in leaking
+            for track, split in zip(group.track_ids, group.splits, strict=True)
+        }
+        return [track for track, split in tracks.items() if split != "train"]
 
     def renamed(self) -> list[tuple[str, str, str]]:
         """(track id, the lead artist's name there, their commonest name) where the two are not the same."""
@@ -199,16 +197,12 @@ def warn_of_leaks(catalog: Catalog, splits: Sequence[str]) -> None:
     for kinds, which in WARNINGS.items():
         if known := leaks.known_by(*kinds):
             first = next(group for group in leaks.groups if group.kind in kinds and group.leaks)
+            held_out = sum(split != "train" for split in splits)
             log.warning(
-                "%s: %d of %d held-out tracks %s (%s: %s), so their scores look too good. Put them into "
-                "one split by a column `split`, correct the names, or see them all: soundkin audit %s",
-                catalog.source,
-                len(known),
-                sum(split != "train" for split in splits),
-                which,
-                known[0],
-                first.what,
-                catalog.source.removeprefix("catalog "),
+                f"{catalog.source}: {len(known)} of {held_out} held-out tracks {which} ({known[0]}: "
+                f"{first.what}), so their scores look too good. Put them into one split by a column `split`, "
+                "correct the names, or see them all: soundkin audit "
+                f"{catalog.source.removeprefix('catalog ')}"
             )
 
 
@@ -289,14 +283,12 @@ def _by_artist(catalog: Catalog, splits: Sequence[str]) -> Iterator[Related]:
         rows = leading.get(key, [])
         written = [catalog.artists.written[row][0] for row in rows]
         spellings = Counter(written)
-        if len({keys[row][0] for row in rows}) > 1:
-            kind = TWO_NAMES
-        elif len({splits[row] for row in rows}) > 1:
-            kind = TORN
-        elif len({" ".join(name.casefold().split()) for name in spellings}) > 1:
-            kind = SPELLINGS
-        else:
-            kind = ""
+        kinds = {
+            TWO_NAMES: len({keys[row][0] for row in rows}) > 1,
+            TORN: len({splits[row] for row in rows}) > 1,
+            SPELLINGS: len({" ".join(name.casefold().split()) for name in spellings}) > 1,
+        }
+        kind = next((kind for kind, holds in kinds.items() if holds), None)
         if kind:
             usual = min(spellings, key=lambda name: (-spellings[name], name))
             what = usual if kind == TORN else " = ".join(sorted(spellings))

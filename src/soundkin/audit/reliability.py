@@ -169,12 +169,7 @@ def _share(share: float | None, rest: str = "") -> str:
 
 
 def write_annotators(audit: AnnotatorAudit, path: Path) -> None:
-    """Write ANNOTATOR_COLUMNS as CSV or Parquet, in the order of ids; flags are separated by `;`.
-
-    Raises:
-        CatalogError: another suffix.
-        OutputError: the folder cannot be written, or the disk is full.
-    """
+    """Write ANNOTATOR_COLUMNS as CSV or Parquet, in the order of ids; flags are separated by `;`."""
     rows = [
         (one.annotator_id, *one.reliability.model_dump(exclude={"system"}).values(), one.answers, one.weight)
         for one in audit.annotators
@@ -188,9 +183,6 @@ def audit_annotators(triplets: pd.DataFrame | None, gold: pd.DataFrame | None = 
 
     Columns: anchor_id, closer_id, farther_id; annotator_id; where known timestamp (drift) and seconds_taken
     (haste).
-
-    Raises:
-        CatalogError: gold questions contradict each other.
     """
     if triplets is None or triplets.empty:
         return AnnotatorAudit(annotators=(), judgements=0, unnamed=0)
@@ -253,6 +245,7 @@ def _posterior(answers: pd.DataFrame) -> Float[np.ndarray, " grid"]:
 
     An answer that the others hold to be right with (1 + evidence) / 2 has a likelihood of (1 + evidence (2 p
     - 1)) / 2.
+
     """
     steps = np.round((answers["evidence"] + 1) / 2 * EVIDENCE_STEPS).astype(int)
     counts = answers["share"].groupby(steps).sum()

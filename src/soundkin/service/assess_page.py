@@ -113,12 +113,7 @@ def make_app(assessment: Assessment, only_as: str | None = None) -> Starlette:
 
 
 def serve(assessment: Assessment, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Serve until interrupted; `announce` gets the address once it is taken.
-
-    Raises:
-        UsageError: the address cannot be taken.
-
-    """
+    """Serve until interrupted; `announce` gets the address once it is taken."""
     listening = listen(host, port)
     address, port = listening.getsockname()[:2]
     app = make_app(assessment, host if is_loopback(address) else None)

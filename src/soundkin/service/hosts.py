@@ -57,10 +57,6 @@ def bare(host: str) -> str:
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens at `host`: an address, a name, or 0.0.0.0 or :: for all addresses of this
     machine.
-
-    Raises:
-        UsageError: the host is unknown, or the address is taken.
-
     """
     listening = None
     try:
