@@ -197,9 +197,7 @@ def at_other_tempos(pair: Pair) -> bool:
 
 def choose(music: Music) -> None:
     """Print how alike true and false pairs are, and the limits midway between."""
-    print(
-        f"\nLimits, chosen on every second artist, {len(music.ids)} files; outlines of pairs near by embedding"
-    )
+    print(f"\nLimits, chosen on every second artist, {len(music.ids)} files; fingerprints of near pairs")
     every_tempo = Limits(same_recording=1, another_version=1e-3, version_neighbours=Limits().neighbours)
     everything = {
         "same_recording": (

@@ -42,7 +42,8 @@ def main() -> None:
         [describe(path) for path in progress(catalog.audio_paths(), "MFCC", total=len(catalog))]
     )
     print(
-        "| label, vectors | swapped | doubted | precision | recall | stated | corrections | right | doubted of none |"
+        "| label, vectors | swapped | doubted | precision | recall | stated | corrections | right "
+        "| doubted of none |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for label in ("genre", "artist"):
@@ -51,8 +52,8 @@ def main() -> None:
             none = len(find_label_errors(catalog, label, vectors).doubted)
             swapped, doubted, precision, recall, stated, offered, right = cells
             print(
-                f"| {label}, {name} | {swapped:.0f} | {doubted:.1f} | {precision:.2f} | {recall:.2f} | {stated:.2f} | "
-                f"{offered:.1f} | {right:.1f} | {none} |",
+                f"| {label}, {name} | {swapped:.0f} | {doubted:.1f} | {precision:.2f} | {recall:.2f} "
+                f"| {stated:.2f} | {offered:.1f} | {right:.1f} | {none} |",
                 flush=True,
             )
 

@@ -26,7 +26,7 @@ from soundkin.assess.answer_files import (
     TripletAnswer,
 )
 from soundkin.assess.gold_questions import Gold
-from soundkin.assess.triplet_questions import Clip, Key, question_key
+from soundkin.assess.triplet_questions import Clip, Key, Row, question_key
 from soundkin.catalog.annotators import find_consensus
 from soundkin.config import Config
 from soundkin.statistics.bootstrap import LEVEL
@@ -124,7 +124,7 @@ class Annotator:
 
     @property
     def left_in_part(self) -> int | None:
-        """How many questions are left in the tutorial or in this try of the qualifier; None in other parts."""
+        """Questions left in the tutorial or in this try of the qualifier; None in other parts."""
         if self.part == TUTORIAL:
             return self.config.tutorial - self.tutorial
         size = self.config.qualifier
@@ -172,9 +172,6 @@ class Annotator:
 def highest_reliability(hits: int, answers: int) -> float:
     """Upper end of the 95% interval of a share of right answers, with a flat prior."""
     return float(betaincinv(1 + hits, 1 + answers - hits, (1 + LEVEL) / 2))
-
-
-Row = tuple[str, str, str, str]  # anchor_id, closer_id, farther_id, annotator_id
 
 
 def reliabilities(answers: Sequence[Row], gold: Sequence[Row] = ()) -> dict[str, float]:

@@ -7,11 +7,12 @@ saved.
     triplets.csv          anchor_id, closer_id, farther_id, annotator_id, timestamp, session_id, seconds_taken
     triplets.checks.csv   the same, then kind and right
 
-`timestamp` is in Unix seconds, `seconds_taken` from when the question showed. In checks, `kind` is what the answer is:
-- `tutorial`, `qualifier`, `gold`: to a question with a known answer; `right` is 1 or 0, empty if they could not tell;
-- `repeat`: to a question that the same person had answered before; `right` is 1 where the answer is the same again;
-- `skipped`: they could not tell; the two candidates are in no order;
-- `suspended`: an answer like those in triplets.csv, by somebody who was suspended later.
+`timestamp` is in Unix seconds, `seconds_taken` from when the question showed. In checks, `kind` is one of
+
+    tutorial, qualifier, gold   the answer is known; `right` is 1 or 0, empty if they could not tell
+    repeat                      the same person had answered it before; `right` is 1 for the same answer again
+    skipped                     they could not tell; the two candidates are in no order
+    suspended                   an answer like those in triplets.csv, by somebody who was suspended later
 """
 
 import csv
@@ -22,19 +23,20 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from soundkin.assess.triplet_questions import Key, question_key
+from soundkin.assess.triplet_questions import Key, Row, question_key
 from soundkin.errors import CatalogError, OutputError, UsageError
 from soundkin.files import explaining_output, replacing
 
 COLUMNS = ("anchor_id", "closer_id", "farther_id", "annotator_id", "timestamp", "session_id", "seconds_taken")
 CHECK_COLUMNS = (*COLUMNS, "kind", "right")
-Kind = Literal["main", "tutorial", "qualifier", "gold", "repeat", "skipped", "suspended"]
-MAIN, TUTORIAL, QUALIFIER, GOLD, REPEAT, SKIPPED, SUSPENDED = get_args(Kind)
+MAIN, TUTORIAL, QUALIFIER, GOLD = "main", "tutorial", "qualifier", "gold"
+REPEAT, SKIPPED, SUSPENDED = "repeat", "skipped", "suspended"
+KINDS = (MAIN, TUTORIAL, QUALIFIER, GOLD, REPEAT, SKIPPED, SUSPENDED)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class TripletAnswer:
     timestamp: float
     session_id: str
     seconds_taken: float
-    kind: Kind = MAIN
+    kind: Annotated[str, Field(pattern=f"^({'|'.join(KINDS)})$")] = MAIN
     right: Annotated[bool | None, BeforeValidator(lambda cell: None if cell == "" else cell)] = None
 
     @property
@@ -56,10 +58,14 @@ class TripletAnswer:
         """The question it answers."""
         return question_key(self.anchor_id, self.closer_id, self.farther_id)
 
+    @property
+    def row(self) -> Row:
+        """As a row of a triplets file."""
+        return self.anchor_id, self.closer_id, self.farther_id, self.annotator_id
+
     def cells(self) -> list[str]:
         """As a row of its file."""
-        ids = [self.anchor_id, self.closer_id, self.farther_id, self.annotator_id]
-        row = [*ids, f"{self.timestamp:.3f}", self.session_id, f"{self.seconds_taken:.2f}"]
+        row = [*self.row, f"{self.timestamp:.3f}", self.session_id, f"{self.seconds_taken:.2f}"]
         right = "" if self.right is None else str(int(self.right))
         return row if self.kind == MAIN else [*row, self.kind, right]
 
@@ -115,7 +121,7 @@ class AnswerFiles:
     def _read(self) -> list[TripletAnswer]:
         """All answers in order of time."""
         answers = [*_rows(self.triplets, COLUMNS), *_rows(self.checks, CHECK_COLUMNS)]
-        # Of somebody whose answers were being moved when the process was killed, both files hold some: count one.
+        # An answer that was being moved when the process was killed is in both files, and counts once.
         moved = {replace(answer, kind=MAIN) for answer in answers if answer.kind == SUSPENDED}
         return sorted(
             (answer for answer in answers if answer not in moved), key=lambda answer: answer.timestamp

@@ -85,7 +85,7 @@ class Assessment:
         self._answers = files.answers
         for annotator_id in restore(sessions, self._answers):
             files.set_aside(annotator_id)
-        self._annotator_of = {one.session_id: one.annotator_id for one in self._answers if one.session_id}
+        self._annotator_of = {a.session_id: a.annotator_id for a in self._answers if a.session_id}
         self._clips = Clips(catalog)
         self._lock = threading.RLock()
 
@@ -94,7 +94,7 @@ class Assessment:
         name = " ".join(unicodedata.normalize("NFC", annotator_id).split())
         if not name or len(name) > LONGEST_NAME or not name.isprintable() or not name[0].isalnum():
             raise UsageError(
-                f"a name has 1 to {LONGEST_NAME} characters and begins with a letter or a digit. Choose another."
+                f"a name has 1 to {LONGEST_NAME} characters, the first a letter or a digit. Choose another."
             )
         session_id = secrets.token_urlsafe(9)
         with self._lock:
@@ -159,12 +159,9 @@ class Assessment:
         with self._lock:
             answers, annotators = list(self._answers), dict(self._sessions.annotators)
             phases = {name: self._sessions.phase(name) for name in annotators}
-            gold = [
-                (one.anchor.track_id, one.closer.track_id, one.farther.track_id, "")
-                for one in self._sessions.gold
-            ]
+            gold = [question.row for question in self._sessions.gold]
         chosen = [
-            (answer.anchor_id, answer.closer_id, answer.farther_id, answer.annotator_id)
+            answer.row
             for answer in answers
             if answer.kind in (MAIN, SUSPENDED)
             or (answer.kind in (GOLD, REPEAT) and answer.right is not None)

@@ -65,6 +65,6 @@ class Clips:
         return self._by_token.get(token)
 
     def _make(self, clip: Clip) -> bytes:
-        """The mp3 of a clip; AudioError if the file cannot be heard."""
+        """The mp3 of a clip; AudioError if the file cannot be played."""
         waveform = read_waveform(self._catalog.audio_path(clip.track_id), SNIPPET_RATE_HZ, SOURCE_SECONDS)
         return encode_mp3(cut(waveform.samples, SNIPPET_RATE_HZ, clip.part), SNIPPET_RATE_HZ)

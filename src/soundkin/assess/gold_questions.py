@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from soundkin.assess.clips import FIRST_HALF, SECOND_HALF
-from soundkin.assess.triplet_questions import Clip, Key, question_key
+from soundkin.assess.triplet_questions import Clip, Key, Row, question_key
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.triplets_table import read_triplets
 from soundkin.errors import UsageError
@@ -38,13 +38,21 @@ class Gold:
     @cached_property
     def key(self) -> Key:
         """As `TripletQuestion.key`."""
-        return question_key(self.anchor.track_id, self.closer.track_id, self.farther.track_id)
+        return question_key(*self.row[:3])
+
+    @property
+    def row(self) -> Row:
+        """As a row of a triplets file, by nobody."""
+        return self.anchor.track_id, self.closer.track_id, self.farther.track_id, ""
 
 
 def read_gold(path: Path, catalog: Catalog, least: int) -> list[Gold]:
     """Gold questions from a triplets file, each once."""
     rows = read_triplets(Path(path), catalog)[["anchor_id", "closer_id", "farther_id"]].drop_duplicates()
-    gold = [Gold(*map(Clip, row), FROM_FILE) for row in rows.to_numpy()]
+    gold = [
+        Gold(Clip(anchor), Clip(closer), Clip(farther), FROM_FILE)
+        for anchor, closer, farther in rows.to_numpy()
+    ]
     if twice := len(gold) - len({question.key for question in gold}):
         raise UsageError(f"gold {path}: {twice} questions have two answers. Keep the right one of each.")
     if len(gold) < least:

@@ -145,9 +145,9 @@ class Sessions:
         )
 
     def leave_out(self, clip: Clip) -> None:
-        """Ask no question that plays `clip`: it cannot be heard."""
-        self.questions = [one for one in self.questions if clip not in (one.anchor, *one.candidates)]
-        self.gold = [one for one in self.gold if clip not in (one.anchor, one.closer, one.farther)]
+        """Ask no question that plays `clip`: it cannot be played."""
+        self.questions = [asked for asked in self.questions if clip not in asked.clips]
+        self.gold = [gold for gold in self.gold if clip not in (gold.anchor, gold.closer, gold.farther)]
         for annotator in self.annotators.values():
             lost = [place for place, asked in enumerate(annotator.queue) if clip in asked.clips]
             if lost:
@@ -191,7 +191,7 @@ class Sessions:
     def _ask_gold(self, annotator: Annotator, kind: str, number: int) -> Asked:
         if not self.gold:
             raise UsageError(
-                "no gold question is left whose audio can be heard. Give others: --gold gold.csv"
+                "no gold question is left whose audio can be played. Give others: --gold gold.csv"
             )
         had = annotator.gold_had + Counter(asked.gold.key for asked in annotator.queue if asked.gold)
         order = self._random(annotator, "gold order").permutation(len(self.gold))
@@ -216,14 +216,12 @@ class Sessions:
         needs.
         """
         waiting = {asked.key for asked in annotator.queue}
-        still = [one for one in self.questions if self._is_open(one, annotator) and one.key not in waiting]
-        shared, own = [one for one in still if one.shared], [one for one in still if not one.shared]
-        share = sum(one.shared for one in self.questions) / max(len(self.questions), 1)
+        still = [q for q in self.questions if self._is_open(q, annotator) and q.key not in waiting]
+        shared, own = [q for q in still if q.shared], [q for q in still if not q.shared]
+        share = sum(q.shared for q in self.questions) / max(len(self.questions), 1)
         if shared and (not own or self._random(annotator, "shared", step).random() < share):
             return shared[0]
-        return min(
-            own, key=lambda one: _turn(self.random_seed, annotator.annotator_id, one.key), default=None
-        )
+        return min(own, key=lambda q: _turn(self.random_seed, annotator.annotator_id, q.key), default=None)
 
     def _is_open(self, question: TripletQuestion, annotator: Annotator) -> bool:
         key = question.key

@@ -42,6 +42,7 @@ SMALLEST_SCALE = 1e-6
 ROUNDS = 20  # times round all anchors, before a small catalog counts as used up
 
 Key = tuple[str, frozenset[str]]  # what makes two questions the same
+Row = tuple[str, str, str, str]  # of a triplets file: anchor_id, closer_id, farther_id, annotator_id
 Triple = tuple[int, int, int]  # rows of anchor, candidate, candidate
 Pairs = Iterable[tuple[int, int]]
 Asked = set[tuple[int, frozenset[int]]]  # rows of anchor and candidates
@@ -67,7 +68,12 @@ class TripletQuestion:
     @cached_property
     def key(self) -> Key:
         """What makes two questions the same: the tracks, whatever the order of the candidates."""
-        return question_key(self.anchor.track_id, *(clip.track_id for clip in self.candidates))
+        return question_key(*(clip.track_id for clip in self.clips))
+
+    @property
+    def clips(self) -> tuple[Clip, Clip, Clip]:
+        """All that it plays."""
+        return self.anchor, *self.candidates
 
 
 def question_key(anchor_id: str, first_id: str, second_id: str) -> Key:

@@ -115,33 +115,29 @@ class AnnotatorAgreement(BaseModel, frozen=True):
     @property
     def verdict(self) -> str:
         """One line."""
-        found = self.agreement
-        if found is None:
+        agreement = self.agreement
+        if agreement is None:
             return "No triplets were given."
-        if found.alpha is None:
-            return (
-                f"Whether annotators agree is unknown: {found.reason}. Ask several people the same questions."
-            )
-        words = found.in_words("anchors or their artists")
-        return (
-            f"Two people give the same answer in {found.alike:.0%} of cases (alpha {found.alpha}): {words}."
-        )
+        if agreement.alpha is None:
+            ask = "Ask several people the same questions."
+            return f"Whether annotators agree is unknown: {agreement.reason}. {ask}"
+        words, alike = agreement.in_words("anchors or their artists"), f"{agreement.alike:.0%} of cases"
+        return f"Two people give the same answer in {alike} (alpha {agreement.alpha}): {words}."
 
     def table(self) -> list[dict[str, str]]:
         """One row."""
-        found = self.agreement
-        if found is None:
+        if self.agreement is None:
             return []
-        return [
-            {
-                "Krippendorff's alpha": "" if found.alpha is None else str(found.alpha),
-                "alike": "" if found.alike is None else f"{found.alike:.0%}",
-                "questions": str(found.units),
-                "drawn": str(found.groups),
-                "annotators": str(found.raters),
-                "judgements": str(found.values),
-            }
-        ]
+        alpha, alike = self.agreement.alpha, self.agreement.alike
+        row = {
+            "Krippendorff's alpha": "" if alpha is None else str(alpha),
+            "alike": "" if alike is None else f"{alike:.0%}",
+            "questions": str(self.agreement.units),
+            "drawn": str(self.agreement.groups),
+            "annotators": str(self.agreement.raters),
+            "judgements": str(self.agreement.values),
+        }
+        return [row]
 
     @property
     def notes(self) -> tuple[str, ...]:

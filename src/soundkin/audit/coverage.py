@@ -110,8 +110,8 @@ class Coverage(BaseModel, frozen=True):
 
 
 NO_TARGET_NOTE = (
-    "No target population was stated for {column}, so nothing is known of what should be there: state it in a "
-    "file of column,value,share (--target)."
+    "No target population was stated for {column}, so nothing is known of what should be there: state it in "
+    "a file of column,value,share (--target)."
 )
 DISTANCE_NOTE = (
     "The distance is the total variation: the share of tracks that would have to be of another value to "
@@ -175,18 +175,13 @@ def cover(catalog: Catalog, column: str, target: Target | None = None, random_se
         low, high = np.quantile(drawn, ends).tolist() if len(drawn) else (None, None)
         return Interval(system=name, mean=mean, low=low, high=high)
 
-    values = []
-    for row in table.sort_values("share", ascending=False, kind="stable").itertuples():
-        drawn = draws[:, row.place] if len(values) < MOST_INTERVALS else draws[:0, 0]
-        value = ValueShare(
-            value=spellings[row.Index],
-            tracks=row.tracks,
-            artists=row.artists,
-            share=interval(spellings[row.Index], row.share, drawn),
-            target=None if target is None else row.target,
-            state=row.state,
-        )
-        values.append(value)
+    values: list[ValueShare] = []
+    table["value"] = [spellings[key] for key in keys]
+    for row in table.sort_values("share", ascending=False, kind="stable").to_dict("records"):
+        drawn = draws[:, row["place"]] if len(values) < MOST_INTERVALS else draws[:0, 0]
+        share, wanted_share = interval(row["value"], row["share"], drawn), row["target"] if target else None
+        counts = {name: row[name] for name in ("value", "tracks", "artists", "state")}
+        values.append(ValueShare(share=share, target=wanted_share, **counts))
     shares, wanted_shares = table["share"].to_numpy(), table["target"].to_numpy()
     compared = target is not None and tracks > 0
     far = total_variation(shares, wanted_shares), total_variation(draws, wanted_shares)
@@ -233,7 +228,7 @@ def _draws(held: pd.DataFrame, keys: pd.Index, random_seed: int) -> Float[np.nda
     if len(names) < FEW_GROUPS or resamples < FEWEST_RESAMPLES:
         return np.empty((0, len(keys)))
     shape = (len(names), len(keys))
-    by_artist = csr_matrix((held["part"], (artists, keys.get_indexer(held["key"]))), shape=shape)
+    by_artist = csr_matrix((held["part"], (artists, keys.get_indexer(pd.Index(held["key"])))), shape=shape)
     totals = drawn_sums(by_artist, resamples, random_seed)[1:]
     return np.asarray(totals / totals.sum(axis=1, keepdims=True))
 

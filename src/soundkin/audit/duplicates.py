@@ -164,10 +164,11 @@ def find_duplicates(
     be read is recorded. The temporary file of fingerprints goes where TMPDIR says.
     """
     contents = [""] * len(track_ids) if audio_hashes is None else audio_hashes
-    for name, given in {"audio_paths": audio_paths, "vectors": vectors, "audio_hashes": contents}.items():
-        if len(given) != len(track_ids):
+    counts = {"audio_paths": len(audio_paths), "vectors": len(vectors), "audio_hashes": len(contents)}
+    for name, count in counts.items():
+        if count != len(track_ids):
             raise UsageError(
-                f"{name} has {len(given)} entries for {len(track_ids)} tracks. Give one a track, in order."
+                f"{name} has {count} entries for {len(track_ids)} tracks. Give one a track, in order."
             )
     if len(bad := np.flatnonzero(~np.isfinite(vectors).all(axis=1))):
         raise UsageError(
@@ -205,7 +206,7 @@ def find_duplicates(
 def near_pairs(
     vectors: Float[np.ndarray, "tracks embedding"], neighbours: int, least_cosine: float
 ) -> tuple[Int[np.ndarray, "pairs 2"], Int[np.ndarray, " pairs"]]:
-    """Pairs of rows, the lower first, of which one is among the other's nearest; and its rank there, from 0."""
+    """Pairs of rows, the lower first, one among the nearest of the other; and its rank there, from 0."""
     if len(vectors) < 2:
         return np.empty((0, 2), int), np.empty(0, int)
     cosines, nearest = nearest_others(unit_length(vectors.astype(np.float32)), neighbours)

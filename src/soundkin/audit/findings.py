@@ -119,7 +119,7 @@ def write_audit(audit: Audit, catalog: Catalog, folder: Path, snippet: Snippet |
         facts=[(name, str(about[key])) for name, key in facts if key in about],
         tasks=_tasks(audit.sections, catalog),
         decisions=_decisions(audit.review, catalog, snippet),
-        sections=[PageSection(one.title, one.verdict, one.table(), one.notes) for one in audit.sections],
+        sections=[PageSection(part.title, part.verdict, part.table(), part.notes) for part in audit.sections],
         steps=_steps(audit),
     )
     with replacing(folder / PAGE, "w") as file:

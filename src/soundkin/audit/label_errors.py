@@ -29,7 +29,7 @@ LEAST_TRACKS = 20
 
 
 class DoubtedLabel(BaseModel, frozen=True):
-    """A track whose label is doubted; chances [0, 1] are calibrated on planted errors, one label in twenty."""
+    """A track whose label is doubted; chances [0, 1] are calibrated on errors planted in a twentieth."""
 
     rank: int  # from 1, the most doubted first
     track_id: str
@@ -70,14 +70,14 @@ class LabelErrors(BaseModel, frozen=True):
         """The first doubts."""
         return [
             {
-                "rank": str(one.rank),
-                "track_id": one.track_id,
-                f"given {self.label}": one.given,
-                "doubt": f"{one.doubt:.2f}",
-                "suggested": one.suggested,
-                "belief": "" if one.belief is None else f"{one.belief:.2f}",
+                "rank": str(label.rank),
+                "track_id": label.track_id,
+                f"given {self.label}": label.given,
+                "doubt": f"{label.doubt:.2f}",
+                "suggested": label.suggested,
+                "belief": "" if label.belief is None else f"{label.belief:.2f}",
             }
-            for one in self.doubted[:SHOWN]
+            for label in self.doubted[:SHOWN]
         ]
 
 
@@ -105,7 +105,7 @@ def find_label_errors(
 ) -> LabelErrors:
     """Doubt the labels of a column that out-of-fold predictions hardly believe.
 
-    `vectors` are in catalog order; `without_vector` more tracks have none. `trained`: the model behind them
+    `vectors` are in catalog order; `without_vector` more tracks have nlabel. `trained`: the model behind them
     was trained on this label. Tracks without the label are not judged. Folds keep an artist's tracks
     together, and an album's where `label` is the artist. Where there is too little to learn from, `missing`
     says what.
@@ -129,9 +129,9 @@ def find_label_errors(
         )
         return LabelErrors(**counts, judged=len(rows), groups=artists, missing=missing)
     table = classes[rows].toarray() > 0
-    found, check = _judge(vectors[rows], table, _folds(table, groups[rows], random_seed), random_seed)
-    found.index = rows = rows[found.index]
-    agreeing = float(found["agrees"].mean())
+    judged, check = _judge(vectors[rows], table, _folds(table, groups[rows], random_seed), random_seed)
+    judged.index = rows = rows[judged.index]
+    agreeing = float(judged["agrees"].mean())
     counts |= {"judged": len(rows), "groups": len(np.unique(asked.groups[rows]))}
     counts |= {"agreeing": agreeing, "check": check}
     if not check.found:
@@ -142,8 +142,8 @@ def find_label_errors(
         )
         return LabelErrors(**counts, missing=missing)
     names = binarizer.classes_[learnable]
-    doubted = found[found["doubt"] >= LEAST_CHANCE].sort_values(["doubt", "given"], ascending=[False, True])
-    labels = []
+    doubted = judged[judged["doubt"] >= LEAST_CHANCE].sort_values(["doubt", "given"], ascending=[False, True])
+    labels: list[DoubtedLabel] = []
     for row, doubt, suggested, belief in doubted[["doubt", "suggested", "belief"]].itertuples():
         likely = {"suggested": names[suggested], "belief": belief} if belief >= LEAST_CHANCE else {}
         track = {"track_id": catalog.track_ids[row], "given": ";".join(asked.values[row])}
@@ -165,10 +165,10 @@ def _judge(
     temperature = fit_temperature(scores, classes)
     calibrating, checking = plant_errors(vectors[fair], classes, folds, temperature, random_seed)
     calibration = Calibration.from_planted(calibrating)
-    found = beliefs(scores / temperature, classes).set_index(np.flatnonzero(fair))
-    found["doubt"], found["belief"] = calibration.chances(found)
-    found["agrees"] = np.take_along_axis(classes, scores.argmax(axis=1)[:, None], axis=1)
-    return found, calibration.check(checking)
+    judged = beliefs(scores / temperature, classes).set_index(np.flatnonzero(fair))
+    judged["doubt"], judged["belief"] = calibration.chances(judged)
+    judged["agrees"] = np.take_along_axis(classes, scores.argmax(axis=1)[:, None], axis=1)
+    return judged, calibration.check(checking)
 
 
 def _learnable(given: csr_matrix, groups: np.ndarray) -> np.ndarray:
@@ -200,7 +200,7 @@ def _notes(
         notes.append(
             f"The vectors are by a model that was trained on {label}: of its training tracks it may know "
             "wrong labels by heart, which hides them. Vectors of a model that never saw these labels hide "
-            "none."
+            "nlabel."
         )
     if without_vector:
         notes.append(f"{without_vector} tracks have no vector, and were not judged.")

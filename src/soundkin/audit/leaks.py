@@ -64,9 +64,7 @@ class Leaks(BaseModel, frozen=True):
 
     groups: tuple[LeakGroup, ...]
     tracks: dict[str, int]  # by split
-    tainted: dict[
-        str, int
-    ]  # tracks of valid and of test that training knows by a recording or by their artist
+    tainted: dict[str, int]  # held-out tracks that training knows by a recording or their artist, by split
     looked_for: tuple[str, ...]
     notes: tuple[str, ...] = ()
     title: str = "Leaks between splits"
@@ -171,7 +169,7 @@ def find_leaks(
         for kind, what, rows, names in related
     ]
     groups = [group for group in groups if group.leaks or group.kind != GUEST]
-    groups.sort(key=lambda one: (not one.leaks, looked_for.index(one.kind), -len(one.track_ids), one.what))
+    groups.sort(key=lambda by: (not by.leaks, looked_for.index(by.kind), -len(by.track_ids), by.what))
     leaks = Leaks(
         groups=tuple(groups),
         tracks=dict(Counter(splits)),
@@ -256,16 +254,16 @@ def _titled(catalog: Catalog) -> list[Related]:
     """
     titles = ["; ".join(title) for title in column_values(catalog, "title")]
 
-    def groups(kind: str, normal: Callable[[str], str]) -> list[Related]:
+    def sharing(kind: str, normal: Callable[[str], str]) -> list[Related]:
         pairs = zip(titles, catalog.artists.keys, strict=True)
         return _sharing(
             kind, [[f"{key} / {normal(title)}" for key in by] if title else [] for title, by in pairs]
         )
 
     folded = [fold_name(title) for title in titles]
-    versions = groups(VERSION, base_title)
-    return groups(SAME_TITLE, fold_name) + [
-        one for one in versions if len({folded[row] for row in one.rows}) > 1
+    versions = sharing(VERSION, base_title)
+    return sharing(SAME_TITLE, fold_name) + [
+        group for group in versions if len({folded[row] for row in group.rows}) > 1
     ]
 
 

@@ -28,7 +28,7 @@ LEAST_CHANCE = 0.3  # that a label is wrong, to doubt it; that another is right,
 
 
 class PlantedErrors(BaseModel, frozen=True):
-    """How doubts fare on labels swapped on purpose: `found` of the `doubted` labels are swapped, and so on."""
+    """How doubts fare on labels swapped on purpose: `found` of the `doubted` ones are swapped, and so on."""
 
     planted: int
     doubted: int
@@ -116,9 +116,9 @@ def plant_errors(
         range(2 * min(MOST_ROUNDS // 2, -(-PLANTED // (2 * count)))), "planting errors", unit="round"
     ):
         mistaken, chosen = swap_labels(classes, count, rng)
-        found = beliefs(out_of_fold_scores(vectors, mistaken, folds) / temperature, mistaken)
-        true = classes[everything, found["suggested"]]
-        rounds.append(found.assign(planted=np.isin(everything, chosen), true=true))
+        believed = beliefs(out_of_fold_scores(vectors, mistaken, folds) / temperature, mistaken)
+        true = classes[everything, believed["suggested"]]
+        rounds.append(believed.assign(planted=np.isin(everything, chosen), true=true))
     return pd.concat(rounds[::2]), pd.concat(rounds[1::2])
 
 

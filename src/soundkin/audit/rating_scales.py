@@ -124,9 +124,9 @@ def audit_rating_scales(
         return RatingScales(feedback=None, reason="No ratings were given.", ratings=0, user_count=0)
     feedback, reason = guess_feedback(ratings["rating"])
     count = ratings["user_id"].nunique()
-    found = RatingScales(feedback=feedback, reason=reason, ratings=len(ratings), user_count=count)
+    scales = RatingScales(feedback=feedback, reason=reason, ratings=len(ratings), user_count=count)
     if feedback == "implicit":
-        return found
+        return scales
     users = scale_use(ratings)
     outstanding = users[users["flags"].map(bool)].sort_values("ratings", ascending=False, kind="stable")
     co_rated = _co_rated(ratings)
@@ -139,7 +139,7 @@ def audit_rating_scales(
         for values in (sample["rating"], freed)
     )
     shown = outstanding.head(MOST_SHOWN).to_dict("records")
-    return found.model_copy(
+    return scales.model_copy(
         update={
             "medians": users[MEDIANS].median().dropna().to_dict(),
             "flagged": {flag: sum(flag in flags for flags in users["flags"]) for flag in FLAGS},

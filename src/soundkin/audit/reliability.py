@@ -135,7 +135,7 @@ class AnnotatorAudit(BaseModel, frozen=True):
                 "slow": _share(person.slow),
                 "flags": "; ".join(person.flags),
             }
-            for person in sorted(self.annotators, key=lambda one: (one.reliability.mean, one.annotator_id))
+            for person in sorted(self.annotators, key=lambda by: (by.reliability.mean, by.annotator_id))
         ]
 
     @property
@@ -171,11 +171,12 @@ def _share(share: float | None, rest: str = "") -> str:
 def write_annotators(audit: AnnotatorAudit, path: Path) -> None:
     """Write ANNOTATOR_COLUMNS as CSV or Parquet, in the order of ids; flags are separated by `;`."""
     rows = [
-        (one.annotator_id, *one.reliability.model_dump(exclude={"system"}).values(), one.answers, one.weight)
-        for one in audit.annotators
+        (person.annotator_id, rate.mean, rate.low, rate.high, person.answers, person.weight)
+        for person in audit.annotators
+        for rate in [person.reliability]
     ]
     table = pd.DataFrame(rows, columns=ANNOTATOR_COLUMNS[:-1]).round(FILE_DIGITS)
-    write_rows(table.assign(flags=[";".join(one.flags) for one in audit.annotators]), path)
+    write_rows(table.assign(flags=[";".join(person.flags) for person in audit.annotators]), path)
 
 
 def audit_annotators(triplets: pd.DataFrame | None, gold: pd.DataFrame | None = None) -> AnnotatorAudit:
@@ -245,7 +246,6 @@ def _posterior(answers: pd.DataFrame) -> Float[np.ndarray, " grid"]:
 
     An answer that the others hold to be right with (1 + evidence) / 2 has a likelihood of (1 + evidence (2 p
     - 1)) / 2.
-
     """
     steps = np.round((answers["evidence"] + 1) / 2 * EVIDENCE_STEPS).astype(int)
     counts = answers["share"].groupby(steps).sum()
@@ -277,7 +277,7 @@ def _haste(seconds: Float[np.ndarray, " judgements"]) -> Float[np.ndarray, " jud
     """Modified z-score of the log of each time; NaN where it is unknown, or where all times are the same."""
     logs = np.log(np.maximum(seconds, SHORTEST_SECONDS))
     if np.isnan(logs).all():
-        return logs
+        return np.asarray(logs)
     spread = median_abs_deviation(logs, scale="normal", nan_policy="omit")
     return np.asarray((logs - np.nanmedian(logs)) / (spread or np.nan))
 

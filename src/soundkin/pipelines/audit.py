@@ -95,7 +95,7 @@ def audit(
     if system:
         ids, matrix = list(vectors), np.stack(list(vectors.values()))
         embedded = catalog.select(ids)
-        hashes = system.stored.audio_hashes
+        hashes = system.stored.audio_hashes if system.stored else None
         if audio:
             known = [hashes[track_id] for track_id in ids] if hashes else None
             duplicates = find_duplicates(ids, embedded.audio_paths(), matrix, known, workers)

@@ -159,7 +159,7 @@ async def _read(request: Request, model: type[Body]) -> Body:
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        complaints = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()]
+        complaints = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()]
         raise HTTPException(400, "; ".join(complaints)) from error
 
 

@@ -44,8 +44,8 @@ def names_us(header: str, host: str) -> bool:
 
 def is_loopback(address: str) -> bool:
     """Whether `address` is one by which a machine reaches itself: 127.0.0.1, ::1 and the like."""
-    found = _ip(address)
-    mapped = getattr(found, "ipv4_mapped", None) or found
+    ip = _ip(address)
+    mapped = getattr(ip, "ipv4_mapped", None) or ip
     return mapped is not None and mapped.is_loopback
 
 
@@ -55,25 +55,14 @@ def bare(host: str) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens at `host`: an address, a name, or 0.0.0.0 or :: for all addresses of this
-    machine.
-    """
-    listening = None
+    """A socket that listens at `host`: an address, a name, or 0.0.0.0 or :: for all addresses we have."""
     try:
-        found = socket.getaddrinfo(bare(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, _, _, address = min(
-            found, key=lambda one: one[0] != socket.AF_INET
-        )  # IPv4 where a name has both
-        listening = socket.socket(family, kind)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # :: takes IPv4 callers too
-        listening.bind(address)
-        listening.listen()
-        return listening
+        addresses = socket.getaddrinfo(bare(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        first = min(addresses, key=lambda entry: entry[0] != socket.AF_INET)  # IPv4 where a name has both
+        family, address = first[0], first[4]
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # :: takes IPv4 callers too
+        return socket.create_server(address, family=family, dualstack_ipv6=both)
     except (OSError, UnicodeError, OverflowError) as error:  # too high a port overflows
-        if listening is not None:
-            listening.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
             f"{host}:{port} cannot be taken: {reason}. Give another --port or --host."
@@ -82,8 +71,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def url_of(host: str, port: int) -> str:
     """The address to open on this machine; a server at all addresses is at localhost too."""
-    name, found = bare(host), _ip(bare(host))
-    if found is not None and found.is_unspecified:
+    name, ip = bare(host), _ip(bare(host))
+    if ip is not None and ip.is_unspecified:
         name = "localhost"
     return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 
