@@ -2,8 +2,7 @@
 
 Somebody is suspended when the 95% interval of their share of right gold answers is below `lowest_reliability`
 (a sequential test, after each gold answer), or after too many answers in a row that were faster than anybody
-can listen. The answers of others play no part in it: to disagree with them is a taste and no fault. How much
-somebody's answers count is estimated from everything together.
+can listen. The answers of others play no part in it: to disagree with them is a taste and no fault.
 """
 
 from collections import Counter
@@ -175,10 +174,9 @@ def highest_reliability(hits: int, answers: int) -> float:
 
 
 def reliabilities(answers: Sequence[Row], gold: Sequence[Row] = ()) -> dict[str, float]:
-    """How likely each annotator is right, by gold, the others' answers, and their own second answers.
+    """How likely each annotator is right, by gold, the others' answers and their own second answers (by EM).
 
     `gold` has the known answers (whoever is named there); `answers` includes those given to gold questions.
-    By EM, with the prior of `catalog.annotators`.
     """
     if not answers:
         return {}

@@ -1,8 +1,7 @@
 """Where answers are kept: `triplets.csv` to learn from, and `triplets.checks.csv` with all others.
 
-Every answer is in one of the two, a line each, written whole and synced before anybody reads that it is
-saved. A line that a killed process left unfinished is cut off at the next start: nobody has read that it is
-saved.
+Every answer is a line in one of the two, synced before anybody reads that it is saved. A line that a killed
+process left unfinished is cut off at the next start.
 
     triplets.csv          anchor_id, closer_id, farther_id, annotator_id, timestamp, session_id, seconds_taken
     triplets.checks.csv   the same, then kind and right

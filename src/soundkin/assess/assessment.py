@@ -1,4 +1,4 @@
-"""An assessment: people are asked which of two tracks sounds more like a third, and their answers are kept.
+"""An assessment: people are asked which of two tracks sounds more like a third; their answers are kept.
 
 It may be used from several threads at once. An answer is on the disk before it changes anything.
 """
@@ -54,9 +54,7 @@ class AnnotatorState(BaseModel, frozen=True):
 
 
 class Reply(BaseModel, frozen=True):
-    """What became of an answer. The tutorial alone tells the `closer` side and why; `hurried` asks for
-    patience.
-    """
+    """What became of an answer. The tutorial alone tells the `closer` side and why; `hurried`: be patient."""
 
     closer: str
     reason: str

@@ -1,8 +1,7 @@
 """Gold questions, whose answer is known: for the tutorial, the qualifier, and hidden among others as a test.
 
 From a file, or made of the catalog: the anchor is one half of a recording, the closer clip its other half,
-the farther one a track by another artist of another genre. Nothing is safer, however good the labels; and a
-careful listener may notice that it is a test, which does no harm: somebody who does not listen cannot.
+the farther one a track by another artist of another genre. Nothing is safer, however good the labels.
 """
 
 from dataclasses import dataclass
@@ -38,7 +37,12 @@ class Gold:
     @cached_property
     def key(self) -> Key:
         """As `TripletQuestion.key`."""
-        return question_key(*self.row[:3])
+        return question_key(*(clip.track_id for clip in self.clips))
+
+    @property
+    def clips(self) -> tuple[Clip, Clip, Clip]:
+        """All that it plays."""
+        return self.anchor, self.closer, self.farther
 
     @property
     def row(self) -> Row:
@@ -70,8 +74,8 @@ def gold_from_halves(
 ) -> list[Gold]:
     """Up to `count` questions, one a track, about the halves of recordings.
 
-    The farther track is by another artist and, if possible, shares no genre with the anchor; where there are
-    vectors (row i is the track in row i of the catalog), it is among the least similar of these.
+    The farther track is by another artist and, if possible, of other genres; where there are vectors (in
+    catalog order), it is among the least similar of these.
     """
     random = np.random.default_rng([random_seed, len(catalog)])
     artists = catalog.artists.groups

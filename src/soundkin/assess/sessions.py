@@ -2,11 +2,10 @@
 
 An annotator goes through a *tutorial* (examples with feedback), a *qualifier* (gold questions, enough of
 which have to be right) and then the *main* part, where answers count. In it, one question of every few is
-gold, nobody knows which, and some are asked a second time. Which side a candidate is on is drawn anew for
-every question.
+gold, and some are asked a second time. Which side a candidate is on is drawn anew for every question.
 
-All of this follows from the answers given so far, their order and a random seed; nothing else is remembered.
-So taking the recorded answers again, after a restart, leads to the same state and the same question.
+All of this follows from the answers given so far, their order and a random seed: after a restart, taking the
+recorded answers again leads to the same state and the same question.
 """
 
 import hashlib
@@ -95,8 +94,7 @@ class Sessions:
         return annotator.part
 
     def asked(self, annotator_id: str, now: float) -> list[Asked]:
-        """The question to answer, and the one after it as far as it is known; none when there is nothing to
-        ask.
+        """The question to answer, and the next one as far as it is known; none when nothing is left.
 
         `now` (Unix seconds) is when the first of them is handed out, unless it was before.
         """
@@ -111,8 +109,8 @@ class Sessions:
     ) -> TripletAnswer:
         """The answer to the question being asked, as it is to be recorded and then taken.
 
-        `seconds` is how long it took by the page's clock; it cannot be longer than since we handed the
-        question out, unless that was before a restart.
+        `seconds`, by the page's clock, cannot be more than since we handed it out, unless that was before a
+        restart.
         """
         annotator = self.annotator(annotator_id)
         if choice not in CHOICES:
@@ -147,7 +145,7 @@ class Sessions:
     def leave_out(self, clip: Clip) -> None:
         """Ask no question that plays `clip`: it cannot be played."""
         self.questions = [asked for asked in self.questions if clip not in asked.clips]
-        self.gold = [gold for gold in self.gold if clip not in (gold.anchor, gold.closer, gold.farther)]
+        self.gold = [gold for gold in self.gold if clip not in gold.clips]
         for annotator in self.annotators.values():
             lost = [place for place, asked in enumerate(annotator.queue) if clip in asked.clips]
             if lost:
@@ -186,7 +184,7 @@ class Sessions:
             return self._ask_gold(annotator, GOLD, step)
         again = self._again(annotator, step)
         kind, question = (MAIN, ordinary) if again is None else (REPEAT, again)
-        return self._put(annotator, kind, step, question.anchor, question.candidates)
+        return self._put(annotator, kind, step, question.clips)
 
     def _ask_gold(self, annotator: Annotator, kind: str, number: int) -> Asked:
         if not self.gold:
@@ -196,7 +194,7 @@ class Sessions:
         had = annotator.gold_had + Counter(asked.gold.key for asked in annotator.queue if asked.gold)
         order = self._random(annotator, "gold order").permutation(len(self.gold))
         gold = min((self.gold[row] for row in order), key=lambda question: had[question.key])
-        return self._put(annotator, kind, number, gold.anchor, (gold.closer, gold.farther), gold)
+        return self._put(annotator, kind, number, gold.clips, gold)
 
     def _again(self, annotator: Annotator, step: int) -> TripletQuestion | None:
         """A question to ask a second time, now and then."""
@@ -212,8 +210,7 @@ class Sessions:
     def _ordinary(self, annotator: Annotator, step: int) -> TripletQuestion | None:
         """Shared questions in the same order for all, so that answers meet; others in an order of their own.
 
-        Several people who are at one question at the same time may give it an answer or two more than it
-        needs.
+        Several people at one question at the same time may give it an answer or two more than it needs.
         """
         waiting = {asked.key for asked in annotator.queue}
         still = [q for q in self.questions if self._is_open(q, annotator) and q.key not in waiting]
@@ -231,15 +228,9 @@ class Sessions:
         return len(self._answered[key]) < enough and len(self._skipped[key]) < self.config.most_skips
 
     def _put(
-        self,
-        annotator: Annotator,
-        kind: str,
-        number: int,
-        anchor: Clip,
-        candidates: tuple[Clip, Clip],
-        gold: Gold | None = None,
+        self, annotator: Annotator, kind: str, number: int, clips: Sequence[Clip], gold: Gold | None = None
     ) -> Asked:
-        left, right = candidates
+        anchor, left, right = clips
         if self._random(annotator, "order", kind, number).random() < 0.5:
             left, right = right, left
         words = [kind, number, *(f"{clip.track_id}/{clip.part}" for clip in (anchor, left, right))]

@@ -1,13 +1,10 @@
-"""Which questions to ask people: an anchor and two other tracks, "which of the two sounds more like the
-first?".
+"""Which questions to ask: an anchor and two other tracks, "which of the two sounds more like the first?".
 
-A question that everybody, the model included, would answer alike is worth little. So most are *unsure* ones:
-both candidates are about equally similar to the anchor by the model's vectors, and the entropy of its choice
-between them is near one bit (uncertainty sampling: D. Lewis and W. Gale, "A sequential algorithm for training
-text classifiers", 1994; for triplets, O. Tamuz et al., "Adaptively learning the crowd kernel", 2011). Three
-things balance that: every track has its turn as anchor, tracks that were candidates often are chosen less,
-and a share of *control* questions sets a near track against a far one, so that a model that is sure and wrong
-is noticed.
+A question that everybody, the model included, would answer alike is worth little. So most are *unsure* ones,
+where the entropy of the model's choice is near one bit (uncertainty sampling: D. Lewis and W. Gale, "A
+sequential algorithm for training text classifiers", 1994; for triplets, O. Tamuz et al., "Adaptively learning
+the crowd kernel", 2011). Every track has its turn as anchor, tracks that were candidates often are chosen
+less, and *control* questions set a near track against a far one, in case the model is sure and wrong.
 
 Without vectors, questions are random, in equal shares of three strata: two, one or none of the candidates
 share a genre with the anchor. The three tracks of a question are by three artists, always.
@@ -90,7 +87,7 @@ def plan_questions(
 ) -> list[TripletQuestion]:
     """`count` questions about a catalog, fewer where it is small; the same for the same seed.
 
-    Row i of `vectors` is the track in row i of the catalog; without them questions are stratified by genre.
+    Row i of `vectors` is row i of the catalog; without them questions are stratified by genre.
     """
     artists = catalog.artists.groups
     if (several := len(np.unique(artists))) < 3:
@@ -113,8 +110,7 @@ def plan_questions(
 def information(
     first: Float[np.ndarray, " pairs"], second: Float[np.ndarray, " pairs"], scale: float
 ) -> Float[np.ndarray, " pairs"]:
-    """Bits [0, 1] that the answer to each pair holds, for a model that chooses by a logistic of the
-    difference.
+    """Bits [0, 1] in the answer to each pair, for a model that chooses by a logistic of the difference.
 
     `first` and `second` are similarities to the anchor; a difference of `scale` means odds of e to 1.
     """

@@ -1,10 +1,8 @@
 """Agreement between people: Krippendorff's alpha, for any number of raters and with values missing.
 
-alpha = 1 - observed / expected disagreement: 1 where all agree, 0 where they agree as often as by chance. He
-asks for 0.8 before conclusions are drawn from single values, and 0.667 for tentative ones ("Computing
-Krippendorff's Alpha-Reliability", 2011). Disagreement is the squared difference of two numbers, which for two
-values is nominal alpha too: four sums per unit are enough, and neither units x values nor pairs of values are
-held in memory.
+alpha = 1 - observed / expected disagreement: 1 where all agree, 0 where they agree as often as by chance
+("Computing Krippendorff's Alpha-Reliability", 2011). Disagreement is the squared difference of two numbers,
+which for two values is nominal alpha too: four sums per unit are enough, and no pairs of values are held.
 
 Intervals draw units anew, with all their values (A. Zapf et al., "Measuring inter-rater reliability for
 nominal data", 2016). Units that depend on each other, such as tracks by one artist, are drawn together.
@@ -26,8 +24,7 @@ ROUNDING = 1e-12  # a smaller spread, relative to the values themselves, is none
 
 
 class RaterAgreement(BaseModel, frozen=True):
-    """Alpha over the units that at least two raters valued; None where it is undefined, for the `reason`
-    given.
+    """Alpha over the units that several raters valued; None where it is undefined, for the `reason` given.
 
     `alike` is the share of pairs of values of one unit that are equal. `groups` counts what is drawn for the
     interval: units, or groups of them.
@@ -64,11 +61,10 @@ def krippendorff_alpha(
     resamples: int = 1000,
     random_seed: int = 0,
 ) -> RaterAgreement:
-    """Alpha of a long table with one row for each value (a number) that one of `raters` gave one of `units`.
+    """Alpha of a long table with a row for each value (a number) that one of `raters` gave one of `units`.
 
-    Rows without a value or unit do not count. A missing rater is a different person in every row. Of several
-    values that a rater gave a unit the first counts. `groups` says for each row which units are drawn
-    together: the artist of a track, the anchor of a question.
+    A missing rater is a different person in every row. Of several values that a rater gave a unit the first
+    counts. `groups`: which units are drawn together (the artist of a track, the anchor of a question).
     """
     drawn = units if groups is None else groups
     table = pd.DataFrame({"rater": raters, "unit": units, "value": values, "group": drawn}, dtype=object)
@@ -158,12 +154,10 @@ def audit_agreement(
     resamples: int = 1000,
     random_seed: int = 0,
 ) -> AnnotatorAgreement:
-    """Alpha of triplets: the unit is a question (anchor and two tracks), the value which of the two is the
-    closer one.
+    """Alpha of triplets: the unit is a question (anchor, two tracks), the value which of these is closer.
 
-    The two values are the question's tracks in the order of their ids, which has nothing to do with the
-    answer; where people agree in `alike` of the cases, alpha is therefore about 2 alike - 1. Questions about
-    one anchor are drawn together, or those about the anchors of one artist, where `artists` numbers these by
+    The values are the question's tracks in the order of their ids, so that alpha is about 2 `alike` - 1.
+    Questions about one anchor are drawn together, or about one artist, where `artists` numbers these by
     track.
     """
     if triplets is None or triplets.empty:

@@ -1,9 +1,8 @@
 """What a catalog covers: shares of values, what is thin or missing, and the distance to a stated population.
 
 A track of several values counts for each by an equal part, so that shares add up to 1. Intervals draw whole
-artists: what other artists' tracks might have been. Without a stated population nobody can say what should be
-there; then we tell how even it is, as the number of equally common values that would have the same entropy
-(Hill 1973).
+artists. Without a stated population we say how even it is: as the number of equally common values that would
+have the same entropy (Hill 1973).
 """
 
 from collections.abc import Mapping
@@ -120,10 +119,7 @@ DISTANCE_NOTE = (
 
 
 def read_target(path: Path) -> dict[str, dict[str, float]]:
-    """Read a target population, `column, value, share`: for each column, what share each value should have.
-
-    Shares of a column add up to 1. `decade` has values such as `1990s`.
-    """
+    """Read `column, value, share`: for each column, what share each value should have; they add up to 1."""
     source = f"target {path}"
     frame = read_rows(path, source, required=TARGET_COLUMNS)
     for column in TARGET_COLUMNS:
@@ -145,7 +141,7 @@ def read_target(path: Path) -> dict[str, dict[str, float]]:
 
 
 def cover(catalog: Catalog, column: str, target: Target | None = None, random_seed: int = 0) -> Coverage:
-    """What the column (`decade` is made from `year`) holds, compared with what it should hold.
+    """What a column (or `decade`, made from `year`) holds, compared with what it should hold.
 
     Values are compared without case and surrounding space, artists as everywhere (`catalog/artists.py`).
     """

@@ -1,18 +1,16 @@
 """Tracks that a catalog holds twice: near-duplicate audio, and other versions of a track.
 
-Three kinds, by what is compared:
-
-same file         equal audio hashes same recording    fingerprints that match at equal tempo: re-encoded,
-trimmed, louder, resampled, remastered another version   fingerprints that do so at another tempo only, with
-the pitch kept: likely, to be listened to
+- same file: equal audio hashes
+- same recording: fingerprints that match at equal tempo (re-encoded, trimmed, louder, resampled, remastered)
+- another version: fingerprints that match at another tempo only, at the same pitch; likely, to be listened to
 
 Fingerprints (`features.alignment`) are compared only for tracks near each other by embedding, so the vectors
 decide what can be found at all. `benchmarks/duplicates.py` measures both steps, and chose the default limits.
-Each file is decoded once, and its fingerprint kept in a temporary file, 22 kB a minute of audio.
+Each file is decoded once, and its fingerprint kept in a temporary folder, 22 kB a minute of audio.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
@@ -26,7 +24,6 @@ from soundkin.audit.leaks import connected
 from soundkin.config import Config
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.features.alignment import (
-    BANDS,
     LONGEST_SECONDS,
     Alignment,
     align,
@@ -46,8 +43,6 @@ KINDS: tuple[Kind, ...] = (*SURE, "another version")
 
 CLEARLY_BETTER = 0.05  # by which another tempo must fit better than the same one
 ROWS_SHOWN = 50
-
-Place = tuple[int, int]  # of a fingerprint in the temporary file: its first byte and how many
 
 
 class Limits(Config):
@@ -160,8 +155,7 @@ def find_duplicates(
 ) -> Duplicates:
     """Find the tracks that hold the same music, with `workers` processes.
 
-    `vectors` are of any system; `audio_hashes`, where known, save comparing equal files. A file that cannot
-    be read is recorded. The temporary file of fingerprints goes where TMPDIR says.
+    `audio_hashes`, where known, save comparing equal files. A file that cannot be read is recorded.
     """
     contents = [""] * len(track_ids) if audio_hashes is None else audio_hashes
     counts = {"audio_paths": len(audio_paths), "vectors": len(vectors), "audio_hashes": len(contents)}
@@ -226,60 +220,42 @@ def _compare(
     limits: Limits,
 ) -> tuple[dict[tuple[int, int], tuple[Kind, Alignment]], list[Skipped]]:
     """The pairs of rows that hold the same music, and the files that could not be read."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "fingerprints"
-        paths = {int(row): Path(audio_paths[row]) for row in np.unique(near)}
-        places, skipped = _write_fingerprints(file, paths, workers)
-        readable = [
-            (int(first), int(second), bool(rank < limits.version_neighbours))
-            for (first, second), rank in zip(near, ranks, strict=True)
-            if first in places and second in places
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = np.unique(near).tolist()
+        jobs = ((Path(audio_paths[row]), folder / f"{row}.npy") for row in rows)
+        with closing(in_processes(_save_fingerprint, jobs, workers)) as outcomes:
+            shown = progress(outcomes, "fingerprint audio", total=len(rows))
+            unread = {rows[number]: skipped for number, skipped in shown if skipped}
+        pairs = [
+            (first, second, rank < limits.version_neighbours)
+            for (first, second), rank in zip(near.tolist(), ranks.tolist(), strict=True)
+            if first not in unread and second not in unread
         ]
-        jobs = ((places[first], places[second], closely) for first, second, closely in readable)
-        same: dict[tuple[int, int], tuple[Kind, Alignment]] = {}
-        with closing(in_processes(partial(_same_music, file, limits), jobs, workers)) as outcomes:
-            for number, outcome in progress(outcomes, "compare audio", total=len(readable), unit="pair"):
-                if outcome is not None:
-                    same[readable[number][:2]] = outcome
-    return same, skipped
+        with closing(in_processes(partial(_same_music, folder, limits), pairs, workers)) as outcomes:
+            shown = progress(outcomes, "compare audio", total=len(pairs), unit="pair")
+            same = {pairs[number][:2]: outcome for number, outcome in shown if outcome}
+    return same, sorted(unread.values(), key=lambda skipped: skipped.path)
 
 
-def _write_fingerprints(
-    file: Path, paths: Mapping[int, Path], workers: int
-) -> tuple[dict[int, Place], list[Skipped]]:
-    """Write the fingerprints of all files, one after another; returns where that of each row is."""
-    rows, places, skipped = list(paths), {}, []
-    with (
-        explaining_output(file),
-        file.open("wb") as written,
-        closing(in_processes(_fingerprint_or_reason, paths.values(), workers)) as outcomes,
-    ):
-        for number, outcome in progress(outcomes, "fingerprint audio", total=len(rows)):
-            if isinstance(outcome, Skipped):
-                skipped.append(outcome)
-            else:
-                places[rows[number]] = (written.tell(), outcome.size)
-                written.write(outcome.tobytes())
-    return places, sorted(skipped, key=lambda item: item.path)
-
-
-def _fingerprint_or_reason(path: Path) -> np.ndarray | Skipped:
+def _save_fingerprint(paths: tuple[Path, Path]) -> Skipped | None:
+    """Write the fingerprint of a file to another; says why if it cannot be read."""
+    audio, output = paths
     try:
-        return fingerprint_of_file(path)
+        fingerprint = fingerprint_of_file(audio)
     except AudioError as error:
-        return Skipped.because(path, error)
+        return Skipped.because(audio, error)
+    with explaining_output(output):
+        np.save(output, fingerprint)
+    return None
 
 
-def _same_music(file: Path, limits: Limits, job: tuple[Place, Place, bool]) -> tuple[Kind, Alignment] | None:
-    """How the fingerprints at two places match; None if they hold different music."""
-    *places, closely = job
-    first, second = (
-        np.fromfile(file, np.int8, size, offset=offset).reshape(-1, BANDS) for offset, size in places
-    )
+def _same_music(folder: Path, limits: Limits, job: tuple[int, int, bool]) -> tuple[Kind, Alignment] | None:
+    """How the fingerprints of two rows match; None if they hold different music."""
+    *rows, closely = job
+    first, second = (np.load(folder / f"{row}.npy") for row in rows)
     same = align(first, second)
-    if (
-        closely or same.similarity >= limits.same_recording
-    ):  # slow music is much alike at a tempo near its own
+    if closely or same.similarity >= limits.same_recording:  # slow music is alike at a tempo near its own
         version = align_at_any_tempo(first, second)
         if version.similarity >= max(limits.another_version, same.similarity + CLEARLY_BETTER):
             return "another version", version

@@ -17,7 +17,7 @@ from soundkin.catalog.table import Catalog
 from soundkin.catalog.table_io import read_rows, write_rows
 from soundkin.errors import CatalogError, OutputError, Skipped
 from soundkin.evaluation.sections import Section
-from soundkin.explore.audit_page import AuditPage, Decision, Task, render_audit
+from soundkin.explore.audit_page import Decision, Task, render_audit
 from soundkin.explore.report_page import Section as PageSection
 from soundkin.explore.report_page import Step
 from soundkin.files import replacing, write_json
@@ -113,7 +113,7 @@ def write_audit(audit: Audit, catalog: Catalog, folder: Path, snippet: Snippet |
             write_annotators(section, folder / ANNOTATORS)
     about = audit.provenance
     facts = (("Tracks", "tracks"), ("Vectors", "embeddings"), ("Target", "target"), ("soundkin", "soundkin"))
-    page = AuditPage(
+    page = render_audit(
         title=f"soundkin audit: {Path(about['catalog']).name}",
         collection=str(about["catalog_sha256"])[:16],
         facts=[(name, str(about[key])) for name, key in facts if key in about],
@@ -123,7 +123,7 @@ def write_audit(audit: Audit, catalog: Catalog, folder: Path, snippet: Snippet |
         steps=_steps(audit),
     )
     with replacing(folder / PAGE, "w") as file:
-        file.write(render_audit(page))
+        file.write(page)
 
 
 def _tasks(sections: Sequence[Section], catalog: Catalog) -> list[Task]:

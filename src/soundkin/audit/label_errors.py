@@ -1,9 +1,8 @@
 """Labels to doubt: those that a classifier not trained on the track's artist finds unlikely.
 
-A track is believed as far as a classifier fitted on other artists (other albums, where the artist is the
-question) believes its labels. What a low belief means depends on the catalog and the vectors, so it is
-measured on errors that are planted in the catalog's own labels (`planted_errors.py`), and the section says
-how often doubts of these are right.
+The classifier is fitted on other artists (other albums, where the artist is the question). What a low belief
+means depends on the catalog and the vectors, so it is measured on errors that are planted in the catalog's
+own labels (`planted_errors.py`), and the section says how often doubts of these are right.
 """
 
 import warnings
@@ -105,10 +104,8 @@ def find_label_errors(
 ) -> LabelErrors:
     """Doubt the labels of a column that out-of-fold predictions hardly believe.
 
-    `vectors` are in catalog order; `without_vector` more tracks have nlabel. `trained`: the model behind them
-    was trained on this label. Tracks without the label are not judged. Folds keep an artist's tracks
-    together, and an album's where `label` is the artist. Where there is too little to learn from, `missing`
-    says what.
+    `vectors` are in catalog order; `without_vector` more tracks have none. `trained`: the model behind them
+    was trained on this label. Where there is too little to learn from, `missing` says what.
     """
     asked = question(catalog, label)
     binarizer = MultiLabelBinarizer(sparse_output=True)
@@ -200,7 +197,7 @@ def _notes(
         notes.append(
             f"The vectors are by a model that was trained on {label}: of its training tracks it may know "
             "wrong labels by heart, which hides them. Vectors of a model that never saw these labels hide "
-            "nlabel."
+            "none."
         )
     if without_vector:
         notes.append(f"{without_vector} tracks have no vector, and were not judged.")

@@ -1,9 +1,8 @@
-"""What leaks between train, valid and test: the same recording twice, its versions, an artist under two
-names.
+"""What leaks between splits: a recording listed twice, its versions, an artist under two names.
 
 The split rule keeps the tracks of a lead artist together, however spelled (`catalog/splits.py`). Where a name
-is misspelt, where an artist is a guest on others' tracks, or where a recording is listed twice under
-different names, the model is tested on what it was trained on.
+is misspelt, an artist is a guest on others' tracks, or a recording is listed twice, the model is tested on
+what it was trained on.
 """
 
 import logging
@@ -136,9 +135,8 @@ def find_leaks(
 ) -> Leaks:
     """Look for related tracks; `title` and `artist` are looked at as far as they are there.
 
-    `splits` is `train`, `valid` or `test` of each track, in row order (`SplitRule.assign`). `audio_hashes`
-    identifies the content of the audio by track id, and `near_duplicates` are pairs of ids that sound the
-    same; both are None where nobody looked.
+    `splits` is `train`, `valid` or `test` of each row. `audio_hashes` identifies the content of the audio by
+    track id; `near_duplicates` are pairs of ids that sound the same; both are None where nobody looked.
     """
     related: list[Related] = []
     looked_for, notes = [], list(NOTES)
@@ -249,9 +247,7 @@ def _sharing(kind: str, keys: Sequence[Sequence[str]]) -> list[Related]:
 
 
 def _titled(catalog: Catalog) -> list[Related]:
-    """Groups of one title by one artist, lead or guest, and groups of its versions: those with several
-    titles.
-    """
+    """Tracks of one title by one artist, lead or guest, and versions: base titles with several titles."""
     titles = ["; ".join(title) for title in column_values(catalog, "title")]
 
     def sharing(kind: str, normal: Callable[[str], str]) -> list[Related]:

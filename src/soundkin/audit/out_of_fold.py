@@ -2,10 +2,9 @@
 
 Gaussian classes with one covariance (linear discriminant analysis: Fisher 1936), pooled and then shrunk
 (Ledoit & Wolf 2004): closed form, so that a thousand artists cost no more than ten genres. scikit-learn
-shrinks the covariance of each class by itself, which for classes of few tracks is slower and finds fewer
-errors. The mean of a class of few tracks is drawn towards the mean of all. Since tracks of one artist are no
-independent samples, the classifier is too sure of itself; one temperature for all tracks and classes corrects
-that (Guo, Pleiss, Sun & Weinberger 2017).
+shrinks the covariance of each class, which for classes of few tracks is slower and finds fewer errors. Since
+tracks of one artist are no independent samples, the classifier is too sure of itself; one temperature for all
+tracks and classes corrects that (Guo, Pleiss, Sun & Weinberger 2017).
 """
 
 import numpy as np

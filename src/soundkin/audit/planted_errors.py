@@ -1,9 +1,9 @@
 """Errors planted on purpose: how often doubting a label is right, where the truth is known.
 
 One label in twenty is swapped, round after round. On half of the rounds isotonic regression turns beliefs
-into the chance that a label is one of the swapped ones, and that the suggested one is the true one (Zadrozny
-& Elkan 2002); the other half says how often doubts and suggested corrections are right. All labels that were
-not planted count as right, so these figures are lower bounds: real errors among them count against it.
+into the chance that a label is a swapped one, and that the suggested one is the true one (Zadrozny & Elkan
+2002); the other half says how often doubts and suggestions are right. Labels that were not planted count as
+right, so these figures are lower bounds: real errors among them count against it.
 """
 
 from dataclasses import dataclass
@@ -53,9 +53,7 @@ class PlantedErrors(BaseModel, frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Chances that given labels are wrong, by belief in them; where they are, that the suggested one is
-    right.
-    """
+    """Chances that given labels are wrong, and if so that the suggested one is right, by belief in them."""
 
     wrong: IsotonicRegression
     right: IsotonicRegression
@@ -92,8 +90,8 @@ class Calibration:
 def _isotonic(evidence: "pd.Series[float]", happened: "pd.Series[bool]") -> IsotonicRegression:
     """The chance of what becomes more frequent as evidence grows.
 
-    Few labels have the most evidence; PRIOR_LABELS more with the mean chance keep these few from deciding
-    alone.
+    PRIOR_LABELS more labels with the most evidence and the mean chance keep the few with the most from
+    deciding.
     """
     weights = np.append(np.ones(len(evidence)), PRIOR_LABELS)
     model = IsotonicRegression(out_of_bounds="clip")
@@ -105,8 +103,7 @@ def plant_errors(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Beliefs over rounds of planting: those to calibrate on, and as many to check with.
 
-    Columns as of `beliefs`, and `planted`: whether the label is; `true`: whether the suggested class is
-    right.
+    Columns of `beliefs`, whether the label is `planted`, and whether the suggested class is the `true` one.
     """
     rng = np.random.default_rng(random_seed)
     count = max(1, round(PLANTED_SHARE * len(classes)))
@@ -124,9 +121,7 @@ def plant_errors(
 
 @typechecked
 def beliefs(scores: Scores, classes: Classes) -> pd.DataFrame:
-    """Of each track: belief in its labels (`given`), the likeliest other class (`suggested`), and its
-    `confidence`.
-    """
+    """Belief in the labels of each track (`given`), likeliest other class (`suggested`), its `confidence`."""
     others = np.where(classes, -1.0, softmax(scores, axis=1))
     given = np.exp(log_belief(scores, classes))
     return pd.DataFrame(

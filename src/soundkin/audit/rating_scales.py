@@ -1,12 +1,10 @@
 """How people use a scale of stars, whose ratings say little, and how far people agree on tracks.
 
-Scale use has a meaning for explicit ratings alone. Plays, likes and skips are behaviour: a user with one play
-of everything is no straight-liner.
-
-A user's ratings are compared with the mean of the others' ratings of the same tracks. The correlation r of n
-such pairs is shrunk to r n / (n + SHRINKAGE). Among many users some stand out by chance: somebody is called
-contrary or drifting only where an interval says so that holds for all users at once (Fisher's of r, Welch's
-of the drift, both with Bonferroni's correction).
+Scale use has a meaning for explicit ratings alone, not for plays, likes and skips. A user's ratings are
+compared with the others' mean ratings of the same tracks; the correlation r of n such pairs is shrunk to r n
+/ (n + SHRINKAGE). Among many users some stand out by chance: somebody is called contrary or drifting only
+where an interval says so that holds for all users at once (Fisher's of r, Welch's of the drift, both with
+Bonferroni's correction).
 """
 
 from collections.abc import Mapping
@@ -38,11 +36,10 @@ USER_COLUMNS = ["user_id", *MEDIANS, *DRIFTS, "flags"]
 
 
 class RatingScales(BaseModel, frozen=True):
-    """What explicit ratings look like, user by user; where they are implicit, all that has no meaning is
-    empty.
+    """What explicit ratings look like, user by user; of implicit ones, what has no meaning is empty.
 
-    `users` are the USER_COLUMNS of the flagged users, at most MOST_SHOWN of them. `agreement` is over the
-    ratings as they are, `freed_agreement` over what is left once each user's mean is taken off.
+    `users` are the USER_COLUMNS of the flagged users, at most MOST_SHOWN of them. `freed_agreement` is over
+    what is left of the ratings once each user's mean is taken off.
     """
 
     feedback: Feedback | None
@@ -116,10 +113,7 @@ def audit_rating_scales(
     resamples: int = 1000,
     random_seed: int = 0,
 ) -> RatingScales:
-    """Audit `ratings` (user_id, track_id, rating[, timestamp]).
-
-    Intervals of agreement draw tracks, or whole artists where `artists` numbers these by track.
-    """
+    """Audit `ratings` (user_id, track_id, rating[, timestamp]); `artists` numbers each track's artist."""
     if ratings is None or ratings.empty:
         return RatingScales(feedback=None, reason="No ratings were given.", ratings=0, user_count=0)
     feedback, reason = guess_feedback(ratings["rating"])
@@ -152,29 +146,30 @@ def audit_rating_scales(
 
 
 def guess_feedback(ratings: "pd.Series[float]") -> tuple[Feedback, str]:
-    """Whether numbers look like stars or like plays, likes and skips, and why.
+    """Whether numbers are stars or plays, likes and skips, and why.
 
-    Stars are few different values, none below 0, and the lowest is not the most frequent; plays are mostly
-    one or two.
+    Stars are few different values, none below 0, the lowest not the most frequent; plays are mostly one or
+    two.
     """
     counts = ratings.value_counts()
-    if len(counts) < 3:
-        return "implicit", "there are fewer than three different values"
-    if len(counts) > MOST_STARS:
-        return "implicit", f"there are {len(counts)} different values"
-    if ratings.min() < 0:
-        return "implicit", "some are below 0"
-    if counts[ratings.min()] == counts.max():
-        return "implicit", "the lowest value is the most frequent"
-    return "explicit", f"there are {len(counts)} different values, and the lowest is not the most frequent"
+    values = f"there are {len(counts)} different values"
+    signs = {
+        "there are fewer than three different values": len(counts) < 3,
+        values: len(counts) > MOST_STARS,
+        "some are below 0": ratings.min() < 0,
+        "the lowest value is the most frequent": counts[ratings.min()] == counts.max(),
+    }
+    implicit = [sign for sign, holds in signs.items() if holds]
+    if implicit:
+        return "implicit", implicit[0]
+    return "explicit", f"{values}, and the lowest is not the most frequent"
 
 
 def scale_use(ratings: pd.DataFrame) -> pd.DataFrame:
     """One row for each user, with USER_COLUMNS, in the order of their ids; `flags` is a tuple of FLAGS.
 
-    `spread` is the standard deviation, `extremes` the share of ratings that are the highest or the lowest of
-    the table, `entropy` in bits. `shared` ratings are of tracks that somebody else rated; `correlation` is
-    with the others' mean, shrunk. The columns from `correlation` on are NaN where too little is known.
+    `extremes` is the share of ratings that are the highest or lowest of the table, `entropy` in bits.
+    `shared` ratings are of tracks that others rated. From `correlation` on, NaN where too little is known.
     """
     rating = ratings["rating"]
     by_user = ratings.assign(extreme=rating.isin([rating.min(), rating.max()])).groupby("user_id")
@@ -229,10 +224,7 @@ def _correlations(compared: pd.DataFrame, doubt: float) -> pd.DataFrame:
 
 
 def _drifts(compared: pd.DataFrame, doubt: float) -> pd.DataFrame:
-    """Last third less first third of rating - others, with Welch's interval, of users with enough timed ones.
-
-    Chance brings about no drift beyond `surely_beyond` among all users.
-    """
+    """Last less first third of rating - others, with Welch's interval, of users with enough timed ones."""
     if "timestamp" not in compared:
         return pd.DataFrame(np.nan, index=pd.Index([], name="user_id"), columns=[*DRIFTS, "surely_beyond"])
     timed = compared[compared["timestamp"].notna()].sort_values("timestamp", kind="stable")

@@ -1,10 +1,8 @@
 """How reliable each annotator is, whether that changes, and how much their answers weigh in training.
 
-The reliability comes from `catalog.annotators`: how often somebody agrees with what is likely to be true. Its
-interval holds the probability 0.95 given the *others'* answers: answers to questions that nobody else
-answered say nothing, however many there are. It takes the others' reliabilities as they are estimated, so
-with two or three annotators it is too narrow. Unknown remain a preference for the left or the right button,
-since the file says closer and farther only; and whether all are wrong together, except by gold questions.
+Reliability is how often somebody agrees with what is likely to be true (`catalog.annotators`). Its interval
+holds the probability 0.95 given the *others'* answers: answers to questions that nobody else answered say
+nothing. It takes the others' reliabilities as estimated, so with two or three annotators it is too narrow.
 """
 
 from pathlib import Path
@@ -47,11 +45,11 @@ ANNOTATOR_COLUMNS = ["annotator_id", "reliability", "low", "high", "answers", "w
 class AnnotatorReliability(BaseModel, frozen=True):
     """One annotator.
 
-    `shared` of the `answers` are to questions that somebody else, gold or a hint answers too. `weight` is
-    what an answer counts in training: 1 for somebody unknown, 0 at chance and below. `thirds` are the
-    reliabilities in the first, middle and last third of the timed answers, and `change` is the last less the
-    first. `consistency` is the share of the `repeated` pairs of answers to one question that are equal.
-    `fast` and `slow` are the shares of answers given in far less or more time than usual.
+    `shared` of the `answers` are to questions that somebody else or gold answers too. `weight` is what an
+    answer counts in training: 1 for somebody unknown, 0 at chance and below. `thirds` are the reliabilities
+    in the first, middle and last third of the timed answers, `change` the last less the first. `consistency`
+    is the share of the `repeated` pairs of answers to one question that are equal. `fast` and `slow` are the
+    shares of answers given in far less or more time than usual.
     """
 
     annotator_id: str
@@ -180,10 +178,9 @@ def write_annotators(audit: AnnotatorAudit, path: Path) -> None:
 
 
 def audit_annotators(triplets: pd.DataFrame | None, gold: pd.DataFrame | None = None) -> AnnotatorAudit:
-    """Everybody named in `triplets`, in the order of their ids; `gold` holds the known answers.
+    """Audit everybody named in `triplets`, in the order of their ids; `gold` holds the known answers.
 
-    Columns: anchor_id, closer_id, farther_id; annotator_id; where known timestamp (drift) and seconds_taken
-    (haste).
+    Columns: anchor_id, closer_id, farther_id, annotator_id; where known timestamp and seconds_taken.
     """
     if triplets is None or triplets.empty:
         return AnnotatorAudit(annotators=(), judgements=0, unnamed=0)
@@ -242,10 +239,9 @@ def _annotator(name: str, mean: float, weight: float, own: pd.DataFrame) -> Anno
 
 
 def _posterior(answers: pd.DataFrame) -> Float[np.ndarray, " grid"]:
-    """Probability of a reliability at each of GRID.
+    """Probability of a reliability p at each of GRID.
 
-    An answer that the others hold to be right with (1 + evidence) / 2 has a likelihood of (1 + evidence (2 p
-    - 1)) / 2.
+    An answer that is right with (1 + evidence) / 2, by the others, has the likelihood 1 + evidence (2 p - 1).
     """
     steps = np.round((answers["evidence"] + 1) / 2 * EVIDENCE_STEPS).astype(int)
     counts = answers["share"].groupby(steps).sum()

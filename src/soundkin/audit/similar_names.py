@@ -28,6 +28,7 @@ def base_title(title: str) -> str:
 
     >>> base_title("Yesterday (Remastered 2009)") == base_title("Yesterday - Live at Home") == "yesterday"
     True
+
     """
     bare = AFTER_DASH.sub("", BRACKETED.sub("", FEATURING.sub("", title)))
     return fold_name(bare.strip() or title)

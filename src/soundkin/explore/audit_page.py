@@ -32,21 +32,19 @@ class Decision:
     silence: str = ""
 
 
-@dataclass(frozen=True)
-class AuditPage:
-    """All that the page shows; `collection` tells this catalog from others in the browser's memory."""
+def render_audit(
+    title: str,
+    collection: str,
+    facts: Sequence[tuple[str, str]],
+    tasks: Sequence[Task],
+    decisions: Sequence[Decision],
+    sections: Sequence[Section],
+    steps: Sequence[Step],
+) -> str:
+    """The page as HTML text; `collection` tells this catalog from others in the browser's memory.
 
-    title: str
-    collection: str
-    facts: Sequence[tuple[str, str]]
-    tasks: Sequence[Task]
-    decisions: Sequence[Decision]
-    sections: Sequence[Section]
-    steps: Sequence[Step]
-
-
-def render_audit(page: AuditPage) -> str:
-    """The page as HTML text. Everything that comes from a catalog is escaped."""
+    Everything that comes from a catalog is escaped.
+    """
     return render_page(
-        "audit.html.jinja", "audit.js", page=page, rows=[dict(one.row) for one in page.decisions]
+        "audit.html.jinja", "audit.js", page=locals(), rows=[dict(item.row) for item in decisions]
     )
