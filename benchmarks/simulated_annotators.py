@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundkin.assess.annotator_state import Asked, Row, SessionConfig
+from soundkin.assess.annotator_state import Asked, SessionConfig, gold_row
 from soundkin.assess.answer_files import GOLD, MAIN, QUALIFIER, REPEAT, TUTORIAL, TripletAnswer
 from soundkin.assess.gold_questions import gold_from_halves
 from soundkin.assess.sessions import LEFT, RIGHT, Sessions
-from soundkin.assess.triplet_questions import plan_questions
+from soundkin.assess.triplet_questions import Row, plan_questions
 from soundkin.catalog.table import Catalog
 from soundkin.shapes import Float
 from soundkin.statistics.scaling import unit_length
@@ -118,9 +118,7 @@ def simulate(
     plan = plan_questions(world.catalog, world.model, questions, shared_share, random_seed)
     gold = gold_from_halves(world.catalog, world.model, random_seed=random_seed)
     sessions = Sessions(plan, gold, config, random_seed)
-    outcome = Outcome(
-        [], {}, {}, {}, [(g.anchor.track_id, g.closer.track_id, g.farther.track_id, "") for g in gold]
-    )
+    outcome = Outcome([], {}, {}, {}, [gold_row(question) for question in gold])
     counter: Counter[str] = Counter()
     for kind in kinds:
         counter[kind] += 1
@@ -166,7 +164,7 @@ def _choose(world: World, asked: Asked, kind: Kind, random: np.random.Generator)
     if random.random() < kind.lapses:
         return LEFT if random.random() < 0.5 else RIGHT
     if asked.gold is not None:
-        left = asked.left == asked.gold.closer
+        left = asked.left == asked.closer
     else:
         nearer = world.nearness(asked.anchor.track_id, asked.left.track_id, asked.right.track_id)
         left = bool(random.random() < 1 / (1 + np.exp(-nearer / kind.slack)))

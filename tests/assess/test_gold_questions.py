@@ -22,12 +22,10 @@ def test_the_farther_track_is_by_another_artist_of_another_genre() -> None:
     found = gold_from_halves(CATALOG)
     assert sorted(gold.anchor.track_id for gold in found) == NAMES
     for gold in found:
-        assert gold.closer.track_id == gold.anchor.track_id
-        assert {gold.anchor.part, gold.closer.part} == {
-            FIRST_HALF,
-            SECOND_HALF,
-        } and gold.farther.part == MIDDLE
-        own, far = gold.anchor.track_id, gold.farther.track_id
+        anchor, closer, farther = gold.clips
+        assert closer.track_id == anchor.track_id and farther.part == MIDDLE
+        assert {anchor.part, closer.part} == {FIRST_HALF, SECOND_HALF}
+        own, far = anchor.track_id, farther.track_id
         assert artist[own] != artist[far]
         assert genre[own] is None or genre[own] != genre[far] or not isinstance(genre[own], str)
     assert found == gold_from_halves(CATALOG) and found != gold_from_halves(CATALOG, random_seed=1)
@@ -40,7 +38,7 @@ def test_with_vectors_it_is_one_of_the_least_similar() -> None:
     bare = Catalog(FRAME[["track_id", "path"]], Path(), "catalog bare.csv")
     for gold in gold_from_halves(bare, vectors):
         place = NAMES.index(gold.anchor.track_id)
-        assert gold.farther.track_id in ("gh" if place < 4 else "ab")
+        assert gold.candidates[1].track_id in ("gh" if place < 4 else "ab")
 
 
 def test_one_artist_is_not_enough() -> None:
@@ -56,10 +54,7 @@ def write(folder: Path, *rows: str) -> Path:
 
 def test_gold_from_a_file(tmp_path: Path) -> None:
     found = read_gold(write(tmp_path, "a,b,c", "d,e,f", "a,b,c"), CATALOG, least=2)
-    assert [(gold.anchor.track_id, gold.closer.track_id, gold.farther.track_id) for gold in found] == [
-        tuple("abc"),
-        tuple("def"),
-    ]
+    assert [tuple(clip.track_id for clip in gold.clips) for gold in found] == [tuple("abc"), tuple("def")]
 
 
 @pytest.mark.parametrize(

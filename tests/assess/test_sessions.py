@@ -26,7 +26,6 @@ from soundkin.assess.answer_files import (
     AnswerFiles,
     TripletAnswer,
 )
-from soundkin.assess.gold_questions import Gold
 from soundkin.assess.sessions import LEFT, RIGHT, SKIP, NotAskedError, Sessions, restore
 from soundkin.assess.triplet_questions import Clip, TripletQuestion
 from soundkin.errors import UsageError
@@ -39,7 +38,8 @@ QUESTIONS = [
     for n in range(30)
 ]
 GOLDS = [
-    Gold(Clip(f"g{n}", "first half"), Clip(f"g{n}", "second half"), Clip(f"f{n}"), "why") for n in range(20)
+    TripletQuestion(Clip(f"g{n}", "first half"), (Clip(f"g{n}", "second half"), Clip(f"f{n}")), GOLD)
+    for n in range(20)
 ]
 
 Chooser = Callable[[Asked], str]
@@ -50,7 +50,7 @@ def sessions(config: SessionConfig = CONFIG, seed: int = 0) -> Sessions:
 
 
 def right(asked: Asked) -> str:
-    return RIGHT if asked.gold and asked.right == asked.gold.closer else LEFT
+    return RIGHT if asked.gold and asked.right == asked.closer else LEFT
 
 
 def wrong(asked: Asked) -> str:

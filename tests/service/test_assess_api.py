@@ -283,9 +283,9 @@ def test_a_track_that_cannot_be_played_is_left_out(music_catalog: Path, tmp_path
         state = client.get(f"/api/sessions/{state['session_id']}").json()
         side = assessment._sessions.annotators["anna"].queue[0]
         assert "track-3" not in {clip.track_id for clip in side.clips}
-        state = give(
-            client, state, "left" if side.gold and side.left == side.gold.closer else "right"
-        ).json()["state"]
+        state = give(client, state, "left" if side.gold and side.left == side.closer else "right").json()[
+            "state"
+        ]
     assert state["phase"] == "main"
     assessment.close()
 

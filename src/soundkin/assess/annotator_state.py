@@ -24,8 +24,7 @@ from soundkin.assess.answer_files import (
     TUTORIAL,
     TripletAnswer,
 )
-from soundkin.assess.gold_questions import Gold
-from soundkin.assess.triplet_questions import Clip, Key, Row, question_key
+from soundkin.assess.triplet_questions import Clip, Key, Row, TripletQuestion, question_key
 from soundkin.catalog.annotators import find_consensus
 from soundkin.config import Config
 from soundkin.statistics.bootstrap import LEVEL
@@ -66,7 +65,12 @@ class Asked:
     anchor: Clip
     left: Clip
     right: Clip
-    gold: Gold | None = None
+    gold: TripletQuestion | None = None
+
+    @property
+    def closer(self) -> Clip | None:
+        """The candidate that is known to be closer."""
+        return self.gold.candidates[0] if self.gold else None
 
     @property
     def key(self) -> Key:
@@ -171,6 +175,12 @@ class Annotator:
 def highest_reliability(hits: int, answers: int) -> float:
     """Upper end of the 95% interval of a share of right answers, with a flat prior."""
     return float(betaincinv(1 + hits, 1 + answers - hits, (1 + LEVEL) / 2))
+
+
+def gold_row(question: TripletQuestion) -> Row:
+    """A gold question as a row of a triplets file, by nobody."""
+    anchor, closer, farther = (clip.track_id for clip in question.clips)
+    return anchor, closer, farther, ""
 
 
 def reliabilities(answers: Sequence[Row], gold: Sequence[Row] = ()) -> dict[str, float]:

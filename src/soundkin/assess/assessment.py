@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from soundkin.assess.annotator_state import Asked, reliabilities
+from soundkin.assess.annotator_state import Asked, gold_row, reliabilities
 from soundkin.assess.answer_files import GOLD, MAIN, REPEAT, SUSPENDED, TUTORIAL, AnswerFiles
 from soundkin.assess.clips import Clips
 from soundkin.assess.sessions import LEFT, RIGHT, Sessions, restore
@@ -139,8 +139,8 @@ class Assessment:
                 self._files.set_aside(annotator_id)
             hurried = annotator.fast >= max(1, self.config.most_fast // 3)
         closer, reason = "", ""
-        if asked.kind == TUTORIAL and asked.gold is not None:
-            closer, reason = LEFT if asked.left == asked.gold.closer else RIGHT, asked.gold.reason
+        if asked.kind == TUTORIAL and asked.gold:
+            closer, reason = LEFT if asked.left == asked.closer else RIGHT, asked.gold.reason
         return Reply(closer=closer, reason=reason, hurried=hurried, state=self.state(session_id))
 
     def audio(self, token: str) -> bytes:
@@ -157,7 +157,7 @@ class Assessment:
         with self._lock:
             answers, annotators = list(self._answers), dict(self._sessions.annotators)
             phases = {name: self._sessions.phase(name) for name in annotators}
-            gold = [question.row for question in self._sessions.gold]
+            gold = [gold_row(question) for question in self._sessions.gold]
         chosen = [
             answer.row
             for answer in answers

@@ -4,14 +4,13 @@ From a file, or made of the catalog: the anchor is one half of a recording, the 
 the farther one a track by another artist of another genre. Nothing is safer, however good the labels.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from soundkin.assess.answer_files import GOLD
 from soundkin.assess.clips import FIRST_HALF, SECOND_HALF
-from soundkin.assess.triplet_questions import Clip, Key, Row, question_key
+from soundkin.assess.triplet_questions import Clip, TripletQuestion
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.triplets_table import read_triplets
 from soundkin.errors import UsageError
@@ -25,36 +24,11 @@ HALVES = "It comes from the same recording as the first, from another place in i
 FROM_FILE = "So say those who prepared this example."
 
 
-@dataclass(frozen=True)
-class Gold:
-    """A question with its answer, and the reason for it in words for the tutorial."""
-
-    anchor: Clip
-    closer: Clip
-    farther: Clip
-    reason: str
-
-    @cached_property
-    def key(self) -> Key:
-        """As `TripletQuestion.key`."""
-        return question_key(*(clip.track_id for clip in self.clips))
-
-    @property
-    def clips(self) -> tuple[Clip, Clip, Clip]:
-        """All that it plays."""
-        return self.anchor, self.closer, self.farther
-
-    @property
-    def row(self) -> Row:
-        """As a row of a triplets file, by nobody."""
-        return self.anchor.track_id, self.closer.track_id, self.farther.track_id, ""
-
-
-def read_gold(path: Path, catalog: Catalog, least: int) -> list[Gold]:
+def read_gold(path: Path, catalog: Catalog, least: int) -> list[TripletQuestion]:
     """Gold questions from a triplets file, each once."""
     rows = read_triplets(Path(path), catalog)[["anchor_id", "closer_id", "farther_id"]].drop_duplicates()
     gold = [
-        Gold(Clip(anchor), Clip(closer), Clip(farther), FROM_FILE)
+        _gold(Clip(anchor), Clip(closer), Clip(farther), FROM_FILE)
         for anchor, closer, farther in rows.to_numpy()
     ]
     if twice := len(gold) - len({question.key for question in gold}):
@@ -71,7 +45,7 @@ def gold_from_halves(
     vectors: Float[np.ndarray, "tracks embedding"] | None = None,
     count: int = GOLD_QUESTIONS,
     random_seed: int = 0,
-) -> list[Gold]:
+) -> list[TripletQuestion]:
     """Up to `count` questions, one a track, about the halves of recordings.
 
     The farther track is by another artist and, if possible, of other genres; where there are vectors (in
@@ -95,5 +69,9 @@ def gold_from_halves(
             ranked = far[np.argsort(unit[far] @ unit[anchor], kind="stable")]
             far = ranked[: max(1, round(FAR_SHARE * len(ranked)))]
         own, farther = catalog.track_ids[anchor], catalog.track_ids[random.choice(far)]
-        gold.append(Gold(Clip(own, FIRST_HALF), Clip(own, SECOND_HALF), Clip(farther), HALVES))
+        gold.append(_gold(Clip(own, FIRST_HALF), Clip(own, SECOND_HALF), Clip(farther), HALVES))
     return gold
+
+
+def _gold(anchor: Clip, closer: Clip, farther: Clip, reason: str) -> TripletQuestion:
+    return TripletQuestion(anchor, (closer, farther), GOLD, reason=reason)

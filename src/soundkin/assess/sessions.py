@@ -27,7 +27,6 @@ from soundkin.assess.answer_files import (
     TUTORIAL,
     TripletAnswer,
 )
-from soundkin.assess.gold_questions import Gold
 from soundkin.assess.triplet_questions import Clip, Key, TripletQuestion
 from soundkin.errors import UsageError
 
@@ -45,7 +44,7 @@ class Sessions:
     def __init__(
         self,
         questions: Sequence[TripletQuestion],
-        gold: Sequence[Gold],
+        gold: Sequence[TripletQuestion],
         config: SessionConfig | None = None,
         random_seed: int = 0,
     ) -> None:
@@ -125,8 +124,8 @@ class Sessions:
         kind, right = asked.kind, None
         if choice == SKIP:
             kind, right = SKIPPED if kind == MAIN else kind, False if kind == QUALIFIER else None
-        elif asked.gold is not None:
-            right = closer == asked.gold.closer
+        elif asked.gold:
+            right = closer == asked.closer
         elif kind == REPEAT:
             right = annotator.main[asked.key][1] == closer.track_id
         elapsed = math.inf if annotator.since is None else max(0.0, now - annotator.since)
@@ -184,7 +183,7 @@ class Sessions:
             return self._ask_gold(annotator, GOLD, step)
         again = self._again(annotator, step)
         kind, question = (MAIN, ordinary) if again is None else (REPEAT, again)
-        return self._put(annotator, kind, step, question.clips)
+        return self._put(annotator, kind, step, question)
 
     def _ask_gold(self, annotator: Annotator, kind: str, number: int) -> Asked:
         if not self.gold:
@@ -194,7 +193,7 @@ class Sessions:
         had = annotator.gold_had + Counter(asked.gold.key for asked in annotator.queue if asked.gold)
         order = self._random(annotator, "gold order").permutation(len(self.gold))
         gold = min((self.gold[row] for row in order), key=lambda question: had[question.key])
-        return self._put(annotator, kind, number, gold.clips, gold)
+        return self._put(annotator, kind, number, gold)
 
     def _again(self, annotator: Annotator, step: int) -> TripletQuestion | None:
         """A question to ask a second time, now and then."""
@@ -227,14 +226,13 @@ class Sessions:
         enough = self.config.judges if question.shared else 1
         return len(self._answered[key]) < enough and len(self._skipped[key]) < self.config.most_skips
 
-    def _put(
-        self, annotator: Annotator, kind: str, number: int, clips: Sequence[Clip], gold: Gold | None = None
-    ) -> Asked:
-        anchor, left, right = clips
+    def _put(self, annotator: Annotator, kind: str, number: int, question: TripletQuestion) -> Asked:
+        anchor, left, right = question.clips
         if self._random(annotator, "order", kind, number).random() < 0.5:
             left, right = right, left
         words = [kind, number, *(f"{clip.track_id}/{clip.part}" for clip in (anchor, left, right))]
         question_id = _digest(self.random_seed, annotator.annotator_id, *words)[:16]
+        gold = question if question.kind == GOLD else None
         return Asked(question_id, kind, anchor, left, right, gold)
 
     def _random(self, annotator: Annotator, *words: object) -> np.random.Generator:

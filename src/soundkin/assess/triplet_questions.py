@@ -55,12 +55,17 @@ class Clip:
 
 @dataclass(frozen=True)
 class TripletQuestion:
-    """Which of two candidates sounds more like the anchor? `shared` questions are for several people."""
+    """Which of two candidates sounds more like the anchor?
+
+    `shared` questions are for several people. Of a gold question the first candidate is the closer one, and
+    `reason` says why.
+    """
 
     anchor: Clip
     candidates: tuple[Clip, Clip]
     kind: str
     shared: bool = False
+    reason: str = ""
 
     @cached_property
     def key(self) -> Key:

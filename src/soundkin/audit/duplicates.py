@@ -225,16 +225,16 @@ def _compare(
         rows = np.unique(near).tolist()
         jobs = ((Path(audio_paths[row]), folder / f"{row}.npy") for row in rows)
         with closing(in_processes(_save_fingerprint, jobs, workers)) as outcomes:
-            shown = progress(outcomes, "fingerprint audio", total=len(rows))
-            unread = {rows[number]: skipped for number, skipped in shown if skipped}
+            read = progress(outcomes, "fingerprint audio", total=len(rows))
+            unread = {rows[number]: skipped for number, skipped in read if skipped}
         pairs = [
             (first, second, rank < limits.version_neighbours)
             for (first, second), rank in zip(near.tolist(), ranks.tolist(), strict=True)
             if first not in unread and second not in unread
         ]
-        with closing(in_processes(partial(_same_music, folder, limits), pairs, workers)) as outcomes:
-            shown = progress(outcomes, "compare audio", total=len(pairs), unit="pair")
-            same = {pairs[number][:2]: outcome for number, outcome in shown if outcome}
+        with closing(in_processes(partial(_same_music, folder, limits), pairs, workers)) as matches:
+            compared = progress(matches, "compare audio", total=len(pairs), unit="pair")
+            same = {pairs[number][:2]: match for number, match in compared if match}
     return same, sorted(unread.values(), key=lambda skipped: skipped.path)
 
 
