@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_triplets import judgements
 
-from soundkin.audit.agreement import RaterAgreement, audit_agreement, conclusion, krippendorff_alpha
+from soundkin.audit.agreement import RaterAgreement, audit_agreement, krippendorff_alpha
+from soundkin.statistics.bootstrap import Interval
 
 Table = list[tuple[str, int, float]]
 
@@ -214,13 +215,13 @@ def test_the_unit_of_triplets_is_the_question_in_either_order() -> None:
 
 
 def test_words_for_alpha() -> None:
-    assert [conclusion(alpha)[:12] for alpha in (0.9, 0.7, 0.3, -0.1)] == [
-        "single value",
-        "single value",
-        "single value",
-        "no more than",
+    counts = {"alike": 0.5, "units": 9, "raters": 2, "values": 18, "groups": 9}
+    words = [
+        RaterAgreement(alpha=Interval(system="people", mean=alpha), **counts).in_words("units")
+        for alpha in (0.9, 0.7, 0.3, -0.1)
     ]
-    assert len({conclusion(alpha) for alpha in (0.9, 0.7, 0.3, -0.1)}) == 4
+    assert [word[:12] for word in words] == ["single value"] * 3 + ["no more than"]
+    assert len(set(words)) == 4
 
 
 def test_a_hundred_thousand_values_take_a_moment() -> None:

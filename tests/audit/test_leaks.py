@@ -250,7 +250,7 @@ def test_one_recording_under_its_two_artists_in_either_order() -> None:
 
 def test_training_is_warned_of_what_audit_would_find(caplog: pytest.LogCaptureFixture) -> None:
     titles = ["One", "Two", "Three", "Four", "Five", "five!", "Six", "Seven", "Seven"]
-    artists = "Ann feat. Bob,Bob,Nina Simone,Nina Simonee,Cat,CAT,Dora,Various,VA".split(",")
+    artists = ["Ann feat. Bob", "Bob", "Nina Simone", "Nina Simonee", "Cat", "CAT", "Dora", "Various", "VA"]
     rows = list(zip(titles, artists, strict=True))
     with caplog.at_level(logging.WARNING):
         warn_of_leaks(

@@ -41,16 +41,14 @@ class RaterAgreement(BaseModel, frozen=True):
     def in_words(self, unit: str) -> str:
         """What Krippendorff would conclude from alpha, if there are enough groups (`unit`, in the plural)."""
         assert self.alpha is not None
-        return too_few(self.groups, unit) or conclusion(self.alpha.mean)
-
-
-def conclusion(alpha: float) -> str:
-    """What Krippendorff would conclude."""
-    if alpha >= RELIABLE:
-        return "single values can be relied on"
-    if alpha >= TENTATIVE:
-        return "single values allow tentative conclusions"
-    return "single values are not to be relied on" if alpha > 0 else "no more than chance would bring"
+        if few := too_few(self.groups, unit):
+            return few
+        if self.alpha.mean >= RELIABLE:
+            return "single values can be relied on"
+        if self.alpha.mean >= TENTATIVE:
+            return "single values allow tentative conclusions"
+        unreliable = "single values are not to be relied on"
+        return unreliable if self.alpha.mean > 0 else "no more than chance would bring"
 
 
 def krippendorff_alpha(

@@ -192,27 +192,17 @@ def _folds(classes: np.ndarray, groups: np.ndarray, random_seed: int) -> np.ndar
 def _notes(
     asked: Question, trained: bool, without_vector: int, unlabelled: int, unjudged: int, too_rare: int
 ) -> tuple[str, ...]:
-    label, notes = asked.label, []
-    if trained:
-        notes.append(
-            f"The vectors are by a model that was trained on {label}: of its training tracks it may know "
-            "wrong labels by heart, which hides them. Vectors of a model that never saw these labels hide "
-            "none."
-        )
-    if without_vector:
-        notes.append(f"{without_vector} tracks have no vector, and were not judged.")
-    if asked.filtered_by is None:
-        apart = "album" if label == "artist" else "artist"
-        notes.append(f"No {apart} is known, so folds are dealt track by track.")
-    else:
-        notes.append(
-            f"Each track is judged by a classifier fitted on tracks of other {asked.filtered_by}s only."
-        )
-    notes += NOTES
-    if unlabelled:
-        notes.append(f"{unlabelled} tracks have no {label}, and were not judged.")
-    if unjudged:
-        notes.append(
-            f"{unjudged} tracks were not judged: {too_rare} values of {label} are on too few to be learnt."
-        )
-    return tuple(notes)
+    label, apart = asked.label, "album" if asked.label == "artist" else "artist"
+    notes = {
+        f"The vectors are by a model that was trained on {label}: of its training tracks it may know wrong "
+        "labels by heart, which hides them. Vectors of a model that never saw these labels hide "
+        "none.": trained,
+        f"{without_vector} tracks have no vector, and were not judged.": without_vector,
+        f"No {apart} is known, so folds are dealt track by track.": asked.filtered_by is None,
+        f"Each track is judged by a classifier fitted on tracks of other {apart}s only.": asked.filtered_by,
+        **dict.fromkeys(NOTES, True),
+        f"{unlabelled} tracks have no {label}, and were not judged.": unlabelled,
+        f"{unjudged} tracks were not judged: {too_rare} values of {label} are on too few to be "
+        "learnt.": unjudged,
+    }
+    return tuple(note for note, shown in notes.items() if shown)
