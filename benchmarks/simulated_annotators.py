@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from soundkin.assess.annotator_state import Asked, SessionConfig, gold_row
-from soundkin.assess.answer_files import GOLD, MAIN, QUALIFIER, REPEAT, TUTORIAL, TripletAnswer
+from soundkin.assess.answer_files import AnswerKind, TripletAnswer
 from soundkin.assess.gold_questions import gold_from_halves
 from soundkin.assess.sessions import LEFT, RIGHT, Sessions
 from soundkin.assess.triplet_questions import Row, plan_questions
@@ -74,7 +74,7 @@ class Outcome:
     steps: dict[str, int]
     gold: list[Row] = field(default_factory=list)
 
-    def rows(self, kinds: Sequence[str] = (MAIN, GOLD, REPEAT)) -> list[Row]:
+    def rows(self, kinds: Sequence[str] = (AnswerKind.MAIN, AnswerKind.GOLD, AnswerKind.REPEAT)) -> list[Row]:
         """Answers of these kinds as rows of a triplets file."""
         return [
             (a.anchor_id, a.closer_id, a.farther_id, a.annotator_id) for a in self.answers if a.kind in kinds
@@ -131,7 +131,7 @@ def simulate(
             if not asked or sessions.annotators[name].steps >= steps:
                 active.remove(name)
                 continue
-            honest = asked[0].kind in (TUTORIAL, QUALIFIER)
+            honest = asked[0].kind in (AnswerKind.TUTORIAL, AnswerKind.QUALIFIER)
             manner = CAREFUL if honest else KINDS[outcome.kinds[name]]
             seconds = manner.seconds * float(np.exp(0.3 * random.normal()))
             clocks[name] += seconds

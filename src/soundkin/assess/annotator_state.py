@@ -13,17 +13,7 @@ import pandas as pd
 from pydantic import Field
 from scipy.special import betaincinv
 
-from soundkin.assess.answer_files import (
-    COLUMNS,
-    GOLD,
-    MAIN,
-    QUALIFIER,
-    REPEAT,
-    SKIPPED,
-    SUSPENDED,
-    TUTORIAL,
-    TripletAnswer,
-)
+from soundkin.assess.answer_files import COLUMNS, AnswerKind, TripletAnswer
 from soundkin.assess.triplet_questions import Clip, Key, Row, TripletQuestion, question_key
 from soundkin.catalog.annotators import find_consensus
 from soundkin.config import Config
@@ -110,11 +100,11 @@ class Annotator:
     def part(self) -> str:
         """TUTORIAL, QUALIFIER, MAIN, FAILED or SUSPENDED, by their own answers."""
         if self.suspended:
-            return SUSPENDED
+            return AnswerKind.SUSPENDED
         if self.steps:
-            return MAIN
+            return AnswerKind.MAIN
         if self.tutorial < self.config.tutorial:
-            return TUTORIAL
+            return AnswerKind.TUTORIAL
         size = self.config.qualifier
         tries = [
             self.qualifier[start : start + size] for start in range(0, len(self.qualifier), max(size, 1))
@@ -122,16 +112,16 @@ class Annotator:
         if size == 0 or any(
             len(answers) == size and sum(answers) >= self.config.qualifier_right for answers in tries
         ):
-            return MAIN
-        return QUALIFIER if self.tries_left else FAILED
+            return AnswerKind.MAIN
+        return AnswerKind.QUALIFIER if self.tries_left else FAILED
 
     @property
     def left_in_part(self) -> int | None:
         """Questions left in the tutorial or in this try of the qualifier; None in other parts."""
-        if self.part == TUTORIAL:
+        if self.part == AnswerKind.TUTORIAL:
             return self.config.tutorial - self.tutorial
         size = self.config.qualifier
-        return size - len(self.qualifier) % size if self.part == QUALIFIER else None
+        return size - len(self.qualifier) % size if self.part == AnswerKind.QUALIFIER else None
 
     @property
     def tries_left(self) -> int:
@@ -141,28 +131,28 @@ class Annotator:
     def count(self, answer: TripletAnswer) -> None:
         """Take one answer into account."""
         self.last_time = max(self.last_time, answer.timestamp)
-        if answer.kind in (TUTORIAL, QUALIFIER, GOLD):
+        if answer.kind in (AnswerKind.TUTORIAL, AnswerKind.QUALIFIER, AnswerKind.GOLD):
             self.gold_had[answer.key] += 1
-        if answer.kind == TUTORIAL:
+        if answer.kind == AnswerKind.TUTORIAL:
             self.tutorial += 1
             return
-        if answer.kind == QUALIFIER:
+        if answer.kind == AnswerKind.QUALIFIER:
             self.qualifier.append(bool(answer.right))
             return
-        if answer.kind == GOLD and answer.right is not None:
+        if answer.kind == AnswerKind.GOLD and answer.right is not None:
             self.gold_answers += 1
             self.gold_hits += answer.right
-        elif answer.kind == REPEAT:
+        elif answer.kind == AnswerKind.REPEAT:
             self.repeated.add(answer.key)
-        elif answer.kind == SKIPPED:
+        elif answer.kind == AnswerKind.SKIPPED:
             self.skipped.add(answer.key)
-        elif answer.kind in (MAIN, SUSPENDED):
+        elif answer.kind in (AnswerKind.MAIN, AnswerKind.SUSPENDED):
             self.main[answer.key] = (self.steps, answer.closer_id)
         self.steps += 1
 
     def reason_to_suspend(self, answer: TripletAnswer) -> str:
         """Why they are to be suspended after `answer`; empty if they are not."""
-        if answer.kind in (TUTORIAL, SKIPPED):
+        if answer.kind in (AnswerKind.TUTORIAL, AnswerKind.SKIPPED):
             return ""
         self.fast = self.fast + 1 if answer.seconds_taken < self.config.fast_seconds else 0
         if self.fast >= self.config.most_fast:

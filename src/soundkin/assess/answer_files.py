@@ -21,10 +21,11 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, ValidationError
 from pydantic.dataclasses import dataclass
 
 from soundkin.assess.triplet_questions import Key, Row, question_key
@@ -33,14 +34,23 @@ from soundkin.files import explaining_output, replacing
 
 COLUMNS = ("anchor_id", "closer_id", "farther_id", "annotator_id", "timestamp", "session_id", "seconds_taken")
 CHECK_COLUMNS = (*COLUMNS, "kind", "right")
-MAIN, TUTORIAL, QUALIFIER, GOLD = "main", "tutorial", "qualifier", "gold"
-REPEAT, SKIPPED, SUSPENDED = "repeat", "skipped", "suspended"
-KINDS = (MAIN, TUTORIAL, QUALIFIER, GOLD, REPEAT, SKIPPED, SUSPENDED)
+
+
+class AnswerKind(StrEnum):
+    """What an answer is; those of MAIN are in `triplets.csv`, to learn from."""
+
+    MAIN = "main"
+    TUTORIAL = "tutorial"
+    QUALIFIER = "qualifier"
+    GOLD = "gold"
+    REPEAT = "repeat"
+    SKIPPED = "skipped"
+    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True)
 class TripletAnswer:
-    """One answer. `kind` is MAIN for those to learn from; `right` is None where nothing is known of it."""
+    """One answer; `right` is None where nothing is known of it."""
 
     anchor_id: str
     closer_id: str
@@ -49,7 +59,7 @@ class TripletAnswer:
     timestamp: float
     session_id: str
     seconds_taken: float
-    kind: Annotated[str, Field(pattern=f"^({'|'.join(KINDS)})$")] = MAIN
+    kind: AnswerKind = AnswerKind.MAIN
     right: Annotated[bool | None, BeforeValidator(lambda cell: None if cell == "" else cell)] = None
 
     @property
@@ -66,7 +76,7 @@ class TripletAnswer:
         """As a row of its file."""
         row = [*self.row, f"{self.timestamp:.3f}", self.session_id, f"{self.seconds_taken:.2f}"]
         right = "" if self.right is None else str(int(self.right))
-        return row if self.kind == MAIN else [*row, self.kind, right]
+        return row if self.kind == AnswerKind.MAIN else [*row, self.kind, right]
 
 
 class AnswerFiles:
@@ -103,12 +113,18 @@ class AnswerFiles:
 
     def append(self, answer: TripletAnswer) -> None:
         """Add one answer; it is on the disk when this returns."""
-        _write(self.triplets if answer.kind == MAIN else self.checks, _text([answer.cells()]).encode())
+        _write(
+            self.triplets if answer.kind == AnswerKind.MAIN else self.checks, _text([answer.cells()]).encode()
+        )
 
     def set_aside(self, annotator_id: str) -> None:
         """Move somebody's answers from triplets to checks; safe to be killed in, and to be done again."""
         answers = _rows(self.triplets, COLUMNS)
-        moved = [replace(answer, kind=SUSPENDED) for answer in answers if answer.annotator_id == annotator_id]
+        moved = [
+            replace(answer, kind=AnswerKind.SUSPENDED)
+            for answer in answers
+            if answer.annotator_id == annotator_id
+        ]
         if not moved:
             return
         there = set(_rows(self.checks, CHECK_COLUMNS))
@@ -121,7 +137,9 @@ class AnswerFiles:
         """All answers in order of time."""
         answers = [*_rows(self.triplets, COLUMNS), *_rows(self.checks, CHECK_COLUMNS)]
         # An answer that was being moved when the process was killed is in both files, and counts once.
-        moved = {replace(answer, kind=MAIN) for answer in answers if answer.kind == SUSPENDED}
+        moved = {
+            replace(answer, kind=AnswerKind.MAIN) for answer in answers if answer.kind == AnswerKind.SUSPENDED
+        }
         return sorted(
             (answer for answer in answers if answer not in moved), key=lambda answer: answer.timestamp
         )

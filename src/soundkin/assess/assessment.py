@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from soundkin.assess.annotator_state import Asked, gold_row, reliabilities
-from soundkin.assess.answer_files import GOLD, MAIN, REPEAT, SUSPENDED, TUTORIAL, AnswerFiles
+from soundkin.assess.answer_files import AnswerFiles, AnswerKind
 from soundkin.assess.clips import Clips
 from soundkin.assess.sessions import LEFT, RIGHT, Sessions, restore
 from soundkin.assess.triplet_questions import Clip
@@ -85,7 +85,7 @@ class Assessment:
             files.set_aside(annotator_id)
         self._annotator_of = {a.session_id: a.annotator_id for a in self._answers if a.session_id}
         self._clips = Clips(catalog)
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
 
     def join(self, annotator_id: str) -> AnnotatorState:
         """Begin a session; somebody known by that name goes on where they were."""
@@ -139,7 +139,7 @@ class Assessment:
                 self._files.set_aside(annotator_id)
             hurried = annotator.fast >= max(1, self.config.most_fast // 3)
         closer, reason = "", ""
-        if asked.kind == TUTORIAL and asked.gold:
+        if asked.kind == AnswerKind.TUTORIAL and asked.gold:
             closer, reason = LEFT if asked.left == asked.closer else RIGHT, asked.gold.reason
         return Reply(closer=closer, reason=reason, hurried=hurried, state=self.state(session_id))
 
@@ -161,14 +161,14 @@ class Assessment:
         chosen = [
             answer.row
             for answer in answers
-            if answer.kind in (MAIN, SUSPENDED)
-            or (answer.kind in (GOLD, REPEAT) and answer.right is not None)
+            if answer.kind in (AnswerKind.MAIN, AnswerKind.SUSPENDED)
+            or (answer.kind in (AnswerKind.GOLD, AnswerKind.REPEAT) and answer.right is not None)
         ]
         reliability = reliabilities(chosen, gold)
         kept = Counter(
             answer.annotator_id
             for answer in answers
-            if answer.kind == MAIN and not annotators[answer.annotator_id].suspended
+            if answer.kind == AnswerKind.MAIN and not annotators[answer.annotator_id].suspended
         )
         answered = {answer.annotator_id for answer in answers}
         rows = [

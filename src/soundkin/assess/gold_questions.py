@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from soundkin.assess.answer_files import GOLD
+from soundkin.assess.answer_files import AnswerKind
 from soundkin.assess.clips import FIRST_HALF, SECOND_HALF
 from soundkin.assess.triplet_questions import Clip, TripletQuestion
 from soundkin.catalog.table import Catalog
@@ -74,4 +74,4 @@ def gold_from_halves(
 
 
 def _gold(anchor: Clip, closer: Clip, farther: Clip, reason: str) -> TripletQuestion:
-    return TripletQuestion(anchor, (closer, farther), GOLD, reason=reason)
+    return TripletQuestion(anchor, (closer, farther), AnswerKind.GOLD, reason=reason)

@@ -17,16 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from soundkin.assess.annotator_state import AHEAD, DONE, Annotator, Asked, SessionConfig
-from soundkin.assess.answer_files import (
-    GOLD,
-    MAIN,
-    QUALIFIER,
-    REPEAT,
-    SKIPPED,
-    SUSPENDED,
-    TUTORIAL,
-    TripletAnswer,
-)
+from soundkin.assess.answer_files import AnswerKind, TripletAnswer
 from soundkin.assess.triplet_questions import Clip, Key, TripletQuestion
 from soundkin.errors import UsageError
 
@@ -65,9 +56,9 @@ class Sessions:
         annotator = self.annotator(answer.annotator_id)
         before = self.phase(answer.annotator_id)
         annotator.count(answer)
-        if answer.kind in (MAIN, SUSPENDED) and not annotator.suspended:
+        if answer.kind in (AnswerKind.MAIN, AnswerKind.SUSPENDED) and not annotator.suspended:
             self._answered[answer.key].add(answer.annotator_id)
-        elif answer.kind == SKIPPED:
+        elif answer.kind == AnswerKind.SKIPPED:
             self._skipped[answer.key].add(answer.annotator_id)
         if reason := annotator.reason_to_suspend(answer):
             self.suspend(annotator, reason)
@@ -86,7 +77,7 @@ class Sessions:
     def phase(self, annotator_id: str) -> str:
         """TUTORIAL, QUALIFIER, MAIN, DONE, FAILED or SUSPENDED."""
         annotator = self.annotator(annotator_id)
-        if annotator.part == MAIN and not any(
+        if annotator.part == AnswerKind.MAIN and not any(
             self._is_open(question, annotator) for question in self.questions
         ):
             return DONE
@@ -123,10 +114,13 @@ class Sessions:
         closer, farther = (asked.right, asked.left) if choice == RIGHT else (asked.left, asked.right)
         kind, right = asked.kind, None
         if choice == SKIP:
-            kind, right = SKIPPED if kind == MAIN else kind, False if kind == QUALIFIER else None
+            kind, right = (
+                AnswerKind.SKIPPED if kind == AnswerKind.MAIN else kind,
+                False if kind == AnswerKind.QUALIFIER else None,
+            )
         elif asked.gold:
             right = closer == asked.closer
-        elif kind == REPEAT:
+        elif kind == AnswerKind.REPEAT:
             right = annotator.main[asked.key][1] == closer.track_id
         elapsed = math.inf if annotator.since is None else max(0.0, now - annotator.since)
         return TripletAnswer(
@@ -156,7 +150,7 @@ class Sessions:
         annotator, config = self.annotator(annotator_id), self.config
         left = annotator.left_in_part
         if left is not None:
-            total = config.tutorial if annotator.part == TUTORIAL else config.qualifier
+            total = config.tutorial if annotator.part == AnswerKind.TUTORIAL else config.qualifier
             return total - left, total
         still_open = sum(self._is_open(question, annotator) for question in self.questions)
         ordinary = (1 - 1 / config.gold_every) * (1 - config.repeat_share)
@@ -164,15 +158,19 @@ class Sessions:
 
     def _fill_queue(self, annotator: Annotator) -> None:
         left = annotator.left_in_part
-        most = min(AHEAD, left) if left is not None else AHEAD * (self.phase(annotator.annotator_id) == MAIN)
+        most = (
+            min(AHEAD, left)
+            if left is not None
+            else AHEAD * (self.phase(annotator.annotator_id) == AnswerKind.MAIN)
+        )
         while len(annotator.queue) < most and (following := self._next(annotator)):
             annotator.queue.append(following)
 
     def _next(self, annotator: Annotator) -> Asked | None:
         """The question after those that wait in the queue; None when there is nothing left to ask."""
         ahead = len(annotator.queue)
-        if annotator.part in (TUTORIAL, QUALIFIER):
-            given = annotator.tutorial if annotator.part == TUTORIAL else len(annotator.qualifier)
+        if annotator.part in (AnswerKind.TUTORIAL, AnswerKind.QUALIFIER):
+            given = annotator.tutorial if annotator.part == AnswerKind.TUTORIAL else len(annotator.qualifier)
             return self._ask_gold(annotator, annotator.part, given + ahead)
         step = annotator.steps + ahead
         ordinary = self._ordinary(annotator, step)
@@ -180,9 +178,9 @@ class Sessions:
             return None
         block, place = divmod(step, self.config.gold_every)
         if self.gold and self._random(annotator, "gold", block).integers(self.config.gold_every) == place:
-            return self._ask_gold(annotator, GOLD, step)
+            return self._ask_gold(annotator, AnswerKind.GOLD, step)
         again = self._again(annotator, step)
-        kind, question = (MAIN, ordinary) if again is None else (REPEAT, again)
+        kind, question = (AnswerKind.MAIN, ordinary) if again is None else (AnswerKind.REPEAT, again)
         return self._put(annotator, kind, step, question)
 
     def _ask_gold(self, annotator: Annotator, kind: str, number: int) -> Asked:
@@ -232,7 +230,7 @@ class Sessions:
             left, right = right, left
         words = [kind, number, *(f"{clip.track_id}/{clip.part}" for clip in (anchor, left, right))]
         question_id = _digest(self.random_seed, annotator.annotator_id, *words)[:16]
-        gold = question if question.kind == GOLD else None
+        gold = question if question.kind == AnswerKind.GOLD else None
         return Asked(question_id, kind, anchor, left, right, gold)
 
     def _random(self, annotator: Annotator, *words: object) -> np.random.Generator:
@@ -250,10 +248,12 @@ def restore(sessions: Sessions, answers: Iterable[TripletAnswer]) -> list[str]:
         sessions.take(answer)
         kinds[answer.annotator_id].add(answer.kind)
     for name, held in kinds.items():
-        if SUSPENDED in held:
+        if AnswerKind.SUSPENDED in held:
             sessions.suspend(sessions.annotators[name], "suspended earlier")
     return sorted(
-        name for name, held in kinds.items() if MAIN in held and sessions.annotators[name].suspended
+        name
+        for name, held in kinds.items()
+        if AnswerKind.MAIN in held and sessions.annotators[name].suspended
     )
 
 
