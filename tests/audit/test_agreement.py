@@ -234,7 +234,7 @@ def test_a_hundred_thousand_values_take_a_moment() -> None:
 
 
 def test_the_section_tells_agreement_in_words_people_use() -> None:
-    section = audit_agreement(judgements(), resamples=50)
+    section = audit_agreement(judgements())
     found = section.agreement
     assert found is not None and found.alike is not None
     chances = (0.95, 0.9, 0.5, 0.1)

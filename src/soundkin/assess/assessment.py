@@ -9,7 +9,6 @@ import threading
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -74,12 +73,10 @@ class Collected:
 class Assessment:
     """Questions, annotators and their answers, over the files in which they are kept."""
 
-    def __init__(
-        self, catalog: Catalog, sessions: Sessions, files: AnswerFiles, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, catalog: Catalog, sessions: Sessions, files: AnswerFiles) -> None:
         self.config = sessions.config
         self.checks = files.checks
-        self._sessions, self._files, self._clock = sessions, files, clock
+        self._sessions, self._files = sessions, files
         self._answers = files.answers
         for annotator_id in restore(sessions, self._answers):
             files.set_aside(annotator_id)
@@ -104,7 +101,7 @@ class Assessment:
         annotator_id = self._annotator(session_id)
         while True:
             with self._lock:
-                asked = self._sessions.asked(annotator_id, self._clock())
+                asked = self._sessions.asked(annotator_id, time.time())
                 phase = self._sessions.phase(annotator_id)
                 tries_left = self._sessions.annotator(annotator_id).tries_left
                 answered, total = self._sessions.progress(annotator_id)
@@ -128,7 +125,7 @@ class Assessment:
         annotator_id = self._annotator(session_id)
         with self._lock:
             answer = self._sessions.answer(
-                annotator_id, question_id, choice, session_id, seconds, self._clock()
+                annotator_id, question_id, choice, session_id, seconds, time.time()
             )
             asked = self._sessions.annotators[annotator_id].queue[0]
             self._files.append(answer)

@@ -56,8 +56,8 @@ def krippendorff_alpha(
     units: ArrayLike,
     values: ArrayLike,
     groups: ArrayLike | None = None,
-    resamples: int = 1000,
     random_seed: int = 0,
+    resamples: int = 1000,
 ) -> RaterAgreement:
     """Alpha of a long table with a row for each value (a number) that one of `raters` gave one of `units`.
 
@@ -147,10 +147,7 @@ class AnnotatorAgreement(BaseModel, frozen=True):
 
 
 def audit_agreement(
-    triplets: pd.DataFrame | None,
-    artists: Mapping[str, int] | None = None,
-    resamples: int = 1000,
-    random_seed: int = 0,
+    triplets: pd.DataFrame | None, artists: Mapping[str, int] | None = None, random_seed: int = 0
 ) -> AnnotatorAgreement:
     """Alpha of triplets: the unit is a question (anchor, two tracks), the value which of these is closer.
 
@@ -161,17 +158,9 @@ def audit_agreement(
     if triplets is None or triplets.empty:
         return AnnotatorAgreement(agreement=None)
     judgements = make_judgements(triplets)
-    ids = np.array([*judgements.annotator_ids, None], dtype=object)
-    assert UNKNOWN == -1  # the last of `ids`
+    assert UNKNOWN == -1  # the last of `people`
+    people = np.array([*judgements.annotator_ids, None], dtype=object)[judgements.annotators]
     anchors = triplets["anchor_id"]
     groups = anchors.map(artists) if artists else anchors
-    return AnnotatorAgreement(
-        agreement=krippendorff_alpha(
-            ids[judgements.annotators],
-            judgements.questions,
-            judgements.answers,
-            groups,
-            resamples,
-            random_seed,
-        )
-    )
+    alpha = krippendorff_alpha(people, judgements.questions, judgements.answers, groups, random_seed)
+    return AnnotatorAgreement(agreement=alpha)

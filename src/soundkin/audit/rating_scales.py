@@ -108,10 +108,7 @@ class RatingScales(BaseModel, frozen=True):
 
 
 def audit_rating_scales(
-    ratings: pd.DataFrame | None,
-    artists: Mapping[str, int] | None = None,
-    resamples: int = 1000,
-    random_seed: int = 0,
+    ratings: pd.DataFrame | None, artists: Mapping[str, int] | None = None, random_seed: int = 0
 ) -> RatingScales:
     """Audit `ratings` (user_id, track_id, rating[, timestamp]); `artists` numbers each track's artist."""
     if ratings is None or ratings.empty:
@@ -129,7 +126,7 @@ def audit_rating_scales(
     groups = tracks.map(artists) if artists else tracks
     freed = sample["rating"] - sample["user_id"].map(ratings.groupby("user_id")["rating"].mean())
     agreement, freed_agreement = (
-        krippendorff_alpha(sample["user_id"], tracks, values, groups, resamples, random_seed)
+        krippendorff_alpha(sample["user_id"], tracks, values, groups, random_seed)
         for values in (sample["rating"], freed)
     )
     shown = outstanding.head(MOST_SHOWN).to_dict("records")

@@ -134,9 +134,7 @@ def audit(
 
 
 def _read_vectors(path: Path, catalog: "Catalog") -> "tuple[System, dict[str, np.ndarray]]":
-    """Embeddings or a table of vectors, and the vector of each track of the catalog that has one, in its
-    order.
-    """
+    """Embeddings or a table of vectors; with the vector of each track that has one, in catalog order."""
     from soundkin.pipelines.judging.compared_systems import read_systems, vectors_of
 
     [system] = read_systems(path)
@@ -173,7 +171,7 @@ def _judges(
     stars = read_ratings(Path(ratings), catalog) if ratings is not None else None
     artists = dict(zip(catalog.track_ids, catalog.artists.groups.tolist(), strict=True))
     return (
-        audit_agreement(answers, artists, random_seed=random_seed),
+        audit_agreement(answers, artists, random_seed),
         audit_annotators(answers, known),
-        audit_rating_scales(stars, artists, random_seed=random_seed),
+        audit_rating_scales(stars, artists, random_seed),
     )
