@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from soundkin.audit.label_beliefs import swap_labels
 from soundkin.audit.label_errors import find_label_errors
-from soundkin.audit.planted_errors import swap_labels
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.store import read_embeddings
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs

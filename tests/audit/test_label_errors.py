@@ -16,9 +16,16 @@ from scipy.stats import multivariate_normal
 from sklearn.covariance import LedoitWolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from soundkin.audit.label_beliefs import (
+    LEAST_CHANCE,
+    Calibration,
+    class_scores,
+    fit_temperature,
+    log_belief,
+    out_of_fold_scores,
+    swap_labels,
+)
 from soundkin.audit.label_errors import LabelErrors, find_label_errors
-from soundkin.audit.out_of_fold import class_scores, fit_temperature, log_belief, out_of_fold_scores
-from soundkin.audit.planted_errors import LEAST_CHANCE, Calibration, swap_labels
 from soundkin.catalog.table import Catalog, read_catalog
 
 GENRES = ("ambient", "baroque", "house", "reggae", "swing", "waltz")

@@ -2,20 +2,18 @@
 
 The classifier is fitted on other artists (other albums, where the artist is the question). What a low belief
 means depends on the catalog and the vectors, so it is measured on errors that are planted in the catalog's
-own labels (`planted_errors.py`), and the section says how often doubts of these are right.
+own labels (`label_beliefs.py`), and the section says how often doubts of these are right.
 """
 
 import warnings
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from soundkin.audit.out_of_fold import fit_temperature, out_of_fold_scores
-from soundkin.audit.planted_errors import LEAST_CHANCE, Calibration, PlantedErrors, beliefs, plant_errors
+from soundkin.audit.label_beliefs import LEAST_CHANCE, PlantedErrors, judge_labels
 from soundkin.catalog.table import Catalog
 from soundkin.evaluation.label_questions import Question, group_numbers, question
 from soundkin.shapes import Float
@@ -126,7 +124,7 @@ def find_label_errors(
         )
         return LabelErrors(**counts, judged=len(rows), groups=artists, missing=missing)
     table = classes[rows].toarray() > 0
-    judged, check = _judge(vectors[rows], table, _folds(table, groups[rows], random_seed), random_seed)
+    judged, check = judge_labels(vectors[rows], table, _folds(table, groups[rows], random_seed), random_seed)
     judged.index = rows = rows[judged.index]
     agreeing = float(judged["agrees"].mean())
     counts |= {"judged": len(rows), "groups": len(np.unique(asked.groups[rows]))}
@@ -146,26 +144,6 @@ def find_label_errors(
         track = {"track_id": catalog.track_ids[row], "given": ";".join(asked.values[row])}
         labels.append(DoubtedLabel(rank=len(labels) + 1, doubt=doubt, **track, **likely))
     return LabelErrors(**counts, doubted=tuple(labels))
-
-
-def _judge(
-    vectors: np.ndarray, classes: np.ndarray, folds: np.ndarray, random_seed: int
-) -> tuple[pd.DataFrame, PlantedErrors]:
-    """`beliefs` with the `doubt` in each track's labels, the `belief` in the suggested one, and whether the
-    likeliest class `agrees`; and how often doubts are right.
-
-    Tracks are left out of which the other folds have no label.
-    """
-    scores = out_of_fold_scores(vectors, classes, folds)
-    fair = np.isfinite(np.where(classes, scores, -np.inf)).any(axis=1)
-    scores, classes, folds = scores[fair], classes[fair], folds[fair]
-    temperature = fit_temperature(scores, classes)
-    calibrating, checking = plant_errors(vectors[fair], classes, folds, temperature, random_seed)
-    calibration = Calibration.from_planted(calibrating)
-    judged = beliefs(scores / temperature, classes).set_index(np.flatnonzero(fair))
-    judged["doubt"], judged["belief"] = calibration.chances(judged)
-    judged["agrees"] = np.take_along_axis(classes, scores.argmax(axis=1)[:, None], axis=1)
-    return judged, calibration.check(checking)
 
 
 def _learnable(given: csr_matrix, groups: np.ndarray) -> np.ndarray:

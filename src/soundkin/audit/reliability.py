@@ -68,15 +68,13 @@ class AnnotatorReliability(BaseModel, frozen=True):
     def flags(self) -> tuple[str, ...]:
         """What to look at, in a few words each."""
         low, high = self.reliability.low or 0.0, self.reliability.high or 1.0
-        change_low, change_high = (
-            (self.change.low or 0.0, self.change.high or 0.0) if self.change else (0.0, 0.0)
-        )
+        change = self.change
         flags = {
             FEW: self.shared < FEW_SHARED,
             "below chance": high < 0.5,
             "not above chance": self.shared >= FEW_SHARED and low <= 0.5 <= high,
-            "became worse": change_high < 0,
-            "became better": change_low > 0,
+            "became worse": change is not None and (change.high or 0.0) < 0,
+            "became better": change is not None and (change.low or 0.0) > 0,
             "inconsistent": self._is_inconsistent(),
             "too fast": (self.fast or 0.0) > OFTEN_OUTLYING,
             "slow": (self.slow or 0.0) > OFTEN_OUTLYING,
@@ -107,9 +105,7 @@ class AnnotatorAudit(BaseModel, frozen=True):
         if not self.annotators:
             return "No judgement names its annotator, so nobody's reliability is known. Fill in annotator_id."
         if not any(person.shared for person in self.annotators):
-            return (
-                "No question has two answers, so nobody's reliability is known. Ask several people the same."
-            )
+            return "No question has two answers: nobody's reliability is known. Ask several people the same."
         known = [person.reliability.mean for person in self.annotators if FEW not in person.flags]
         few = len(self.annotators) - len(known)
         spread = f"reliability from {min(known):.2f} to {max(known):.2f}" if known else "nobody is known well"
