@@ -51,7 +51,7 @@ class Asked:
     """A question as it is put to one person."""
 
     question_id: str
-    kind: str
+    kind: AnswerKind
     anchor: Clip
     left: Clip
     right: Clip

@@ -77,11 +77,10 @@ class Sessions:
     def phase(self, annotator_id: str) -> str:
         """TUTORIAL, QUALIFIER, MAIN, DONE, FAILED or SUSPENDED."""
         annotator = self.annotator(annotator_id)
-        if annotator.part == AnswerKind.MAIN and not any(
-            self._is_open(question, annotator) for question in self.questions
-        ):
+        part = annotator.part
+        if part == AnswerKind.MAIN and not any(self._is_open(q, annotator) for q in self.questions):
             return DONE
-        return annotator.part
+        return part
 
     def asked(self, annotator_id: str, now: float) -> list[Asked]:
         """The question to answer, and the next one as far as it is known; none when nothing is left.
@@ -171,7 +170,7 @@ class Sessions:
         ahead = len(annotator.queue)
         if annotator.part in (AnswerKind.TUTORIAL, AnswerKind.QUALIFIER):
             given = annotator.tutorial if annotator.part == AnswerKind.TUTORIAL else len(annotator.qualifier)
-            return self._ask_gold(annotator, annotator.part, given + ahead)
+            return self._ask_gold(annotator, AnswerKind(annotator.part), given + ahead)
         step = annotator.steps + ahead
         ordinary = self._ordinary(annotator, step)
         if ordinary is None:
@@ -183,7 +182,7 @@ class Sessions:
         kind, question = (AnswerKind.MAIN, ordinary) if again is None else (AnswerKind.REPEAT, again)
         return self._put(annotator, kind, step, question)
 
-    def _ask_gold(self, annotator: Annotator, kind: str, number: int) -> Asked:
+    def _ask_gold(self, annotator: Annotator, kind: AnswerKind, number: int) -> Asked:
         if not self.gold:
             raise UsageError(
                 "no gold question is left whose audio can be played. Give others: --gold gold.csv"
@@ -224,7 +223,7 @@ class Sessions:
         enough = self.config.judges if question.shared else 1
         return len(self._answered[key]) < enough and len(self._skipped[key]) < self.config.most_skips
 
-    def _put(self, annotator: Annotator, kind: str, number: int, question: TripletQuestion) -> Asked:
+    def _put(self, annotator: Annotator, kind: AnswerKind, number: int, question: TripletQuestion) -> Asked:
         anchor, left, right = question.clips
         if self._random(annotator, "order", kind, number).random() < 0.5:
             left, right = right, left

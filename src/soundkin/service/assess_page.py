@@ -108,7 +108,7 @@ def make_app(assessment: Assessment, only_as: str | None = None) -> Starlette:
             Route("/audio/{token}", audio),
         ],
         middleware=[*foreign, Middleware(BaseHTTPMiddleware, dispatch=_with_headers)],
-        exception_handlers={HTTPException: _refuse_request, SoundkinError: _refuse},
+        exception_handlers={HTTPException: _refuse, SoundkinError: _refuse},
     )
 
 
@@ -167,11 +167,8 @@ def _json(value: BaseModel, status: int = 200) -> Response:
     return JSONResponse(value.model_dump(), status)
 
 
-async def _refuse_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
-
-
 async def _refuse(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
     return JSONResponse({"error": str(error)}, status)
