@@ -17,9 +17,8 @@ import pandas as pd
 
 from soundkin.assess.annotator_state import Asked, SessionConfig, gold_row
 from soundkin.assess.answer_files import AnswerKind, TripletAnswer
-from soundkin.assess.gold_questions import gold_from_halves
 from soundkin.assess.sessions import LEFT, RIGHT, Sessions
-from soundkin.assess.triplet_questions import Row, plan_questions
+from soundkin.assess.triplet_questions import Row, gold_from_halves, plan_questions
 from soundkin.catalog.table import Catalog
 from soundkin.shapes import Float
 from soundkin.statistics.scaling import unit_length

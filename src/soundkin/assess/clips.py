@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from soundkin.assess.triplet_questions import MIDDLE, Clip
+from soundkin.assess.triplet_questions import FIRST_HALF, MIDDLE, SECOND_HALF, Clip
 from soundkin.catalog.table import Catalog
 from soundkin.errors import AudioError
 from soundkin.explore.snippets import SNIPPET_RATE_HZ, SOURCE_SECONDS, encode_mp3, middle
@@ -17,7 +17,6 @@ from soundkin.features.decode import read_waveform
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import samples_to_seconds
 
-FIRST_HALF, SECOND_HALF = "first half", "second half"
 LEVEL = 0.1  # root mean square; 20 dB below full scale
 LOUDEST = 0.95
 MOST_GAIN = 30.0  # about 30 dB: more would play the noise of an almost silent track

@@ -8,6 +8,9 @@ less, and *control* questions set a near track against a far one, in case the mo
 
 Without vectors, questions are random, in equal shares of three strata: two, one or none of the candidates
 share a genre with the anchor. The three tracks of a question are by three artists, always.
+
+The answer to *gold* questions is known: they are for the tutorial, the qualifier, and hidden among others as
+a test. They are from a file, or about halves of recordings: nothing is safer, however good the labels.
 """
 
 import math
@@ -16,17 +19,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 
 from soundkin.catalog.table import Catalog
+from soundkin.catalog.triplets_table import read_triplets
 from soundkin.errors import UsageError
 from soundkin.evaluation.label_questions import Values, column_values
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.scaling import unit_length
 
-MIDDLE = "middle"
-UNSURE, CONTROL = "unsure", "control"
+MIDDLE, FIRST_HALF, SECOND_HALF = "middle", "first half", "second half"  # of a track
+UNSURE, CONTROL, GOLD = "unsure", "control", "gold"
 STRATA = ("one of its genre", "both of its genre", "none of its genre")
 QUESTIONS = 300
 CONTROL_SHARE = 0.1
@@ -37,12 +42,16 @@ NEAR_SHARE = 0.1  # of the tracks by others: where the near track of a control q
 LOOKED_AT = 1000  # tracks by others to choose from at random, or to estimate the spread of similarity from
 SMALLEST_SCALE = 1e-6
 ROUNDS = 20  # times round all anchors, before a small catalog counts as used up
+GOLD_QUESTIONS = 60
+FAR_SHARE = 0.25  # of the tracks that may be the farther one: the least similar, where there are vectors
+HALVES = "It comes from the same recording as the first, from another place in it."
+FROM_FILE = "So say those who prepared this example."
 
 Key = tuple[str, frozenset[str]]  # what makes two questions the same
 Row = tuple[str, str, str, str]  # of a triplets file: anchor_id, closer_id, farther_id, annotator_id
 Triple = tuple[int, int, int]  # rows of anchor, candidate, candidate
 Pairs = Iterable[tuple[int, int]]
-Asked = set[tuple[int, frozenset[int]]]  # rows of anchor and candidates
+AskedRows = set[tuple[int, frozenset[int]]]  # rows of anchor and candidates
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,7 @@ def unsure_triples(
     unit = unit_length(vectors.astype(np.float64))
     scale = _scale(unit, artists, random)
     uses = np.zeros(len(artists), dtype=int)
-    asked: Asked = set()
+    asked: AskedRows = set()
     triples: list[tuple[Triple, str]] = []
     for anchor in (int(row) for _ in range(ROUNDS) for row in random.permutation(len(unit))):
         similarity = unit @ unit[anchor]
@@ -164,7 +173,7 @@ def stratified_triples(
     """`count` random questions as rows, each with its stratum; anchors of every genre in turn."""
     random = np.random.default_rng(random_seed)
     held = [frozenset(values) for values in genres]
-    asked: Asked = set()
+    asked: AskedRows = set()
     triples: list[tuple[Triple, str]] = []
     for anchor in (row for _ in range(ROUNDS) for row in _genres_in_turn(genres, random)):
         others = random.permutation(np.flatnonzero(artists != artists[anchor]))[:LOOKED_AT].tolist()
@@ -184,7 +193,7 @@ def stratified_triples(
 
 
 def _askable(
-    anchor: int, pairs: Pairs, artists: Int[np.ndarray, " tracks"], asked: Asked
+    anchor: int, pairs: Pairs, artists: Int[np.ndarray, " tracks"], asked: AskedRows
 ) -> Iterator[tuple[int, int]]:
     """The pairs by two artists that are not asked yet about this anchor."""
     for first, second in pairs:
@@ -230,3 +239,56 @@ def _genres_in_turn(genres: Values, random: np.random.Generator) -> Iterator[int
         for genre in sorted(waiting):
             yield waiting[genre].pop()
         waiting = {genre: rows for genre, rows in waiting.items() if rows}
+
+
+def read_gold(path: Path, catalog: Catalog, least: int) -> list[TripletQuestion]:
+    """Gold questions from a triplets file, each once."""
+    rows = read_triplets(Path(path), catalog)[["anchor_id", "closer_id", "farther_id"]].drop_duplicates()
+    gold = [
+        _gold(Clip(anchor), Clip(closer), Clip(farther), FROM_FILE)
+        for anchor, closer, farther in rows.to_numpy()
+    ]
+    if twice := len(gold) - len({question.key for question in gold}):
+        raise UsageError(f"gold {path}: {twice} questions have two answers. Keep the right one of each.")
+    if len(gold) < least:
+        raise UsageError(
+            f"gold {path}: {len(gold)} questions, and tutorial and qualifier alone take {least}. Add some."
+        )
+    return gold
+
+
+def gold_from_halves(
+    catalog: Catalog,
+    vectors: Float[np.ndarray, "tracks embedding"] | None = None,
+    count: int = GOLD_QUESTIONS,
+    random_seed: int = 0,
+) -> list[TripletQuestion]:
+    """Up to `count` questions, one a track, about the halves of recordings.
+
+    The farther track is by another artist and, if possible, of other genres; where there are vectors (in
+    catalog order), it is among the least similar of these.
+    """
+    random = np.random.default_rng([random_seed, len(catalog)])
+    artists = catalog.artists.groups
+    genres = [frozenset(values) for values in column_values(catalog, "genre")]
+    unit = None if vectors is None else unit_length(vectors.astype(np.float64))
+    gold = []
+    for anchor in random.permutation(len(catalog))[:count]:
+        far = np.flatnonzero(artists != artists[anchor])
+        if not len(far):
+            raise UsageError(
+                f"{catalog.source}: all tracks are by one artist; gold questions need another. Add tracks."
+            )
+        if genres[anchor]:
+            unlike = [row for row in far if genres[row] and not genres[row] & genres[anchor]]
+            far = np.array(unlike, dtype=int) if unlike else far
+        if unit is not None:
+            ranked = far[np.argsort(unit[far] @ unit[anchor], kind="stable")]
+            far = ranked[: max(1, round(FAR_SHARE * len(ranked)))]
+        own, farther = catalog.track_ids[anchor], catalog.track_ids[random.choice(far)]
+        gold.append(_gold(Clip(own, FIRST_HALF), Clip(own, SECOND_HALF), Clip(farther), HALVES))
+    return gold
+
+
+def _gold(anchor: Clip, closer: Clip, farther: Clip, reason: str) -> TripletQuestion:
+    return TripletQuestion(anchor, (closer, farther), GOLD, reason=reason)

@@ -51,9 +51,8 @@ def open_assessment(
     from soundkin.assess.annotator_state import SessionConfig
     from soundkin.assess.answer_files import AnswerFiles
     from soundkin.assess.assessment import Assessment
-    from soundkin.assess.gold_questions import gold_from_halves, read_gold
     from soundkin.assess.sessions import Sessions
-    from soundkin.assess.triplet_questions import plan_questions
+    from soundkin.assess.triplet_questions import gold_from_halves, plan_questions, read_gold
     from soundkin.catalog.table import read_catalog
 
     config = sessions or SessionConfig(judges=judges)

@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 
 from soundkin.assess.triplet_questions import (
     CONTROL,
+    FIRST_HALF,
+    MIDDLE,
+    SECOND_HALF,
     STRATA,
     UNSURE,
+    gold_from_halves,
     information,
     plan_questions,
+    read_gold,
     stratified_triples,
     unsure_triples,
 )
@@ -123,3 +128,58 @@ def test_a_catalog_without_artists_or_genres_will_do() -> None:
 def test_equal_vectors_are_no_trouble() -> None:
     assert len(unsure_triples(np.ones((9, 3), np.float32), np.arange(9), 9)) == 9
     assert len(unsure_triples(np.zeros((9, 3), np.float32), np.arange(9), 9, 0.5)) == 9
+
+
+NAMES = list("abcdefgh")
+FRAME = pd.DataFrame(
+    {"track_id": NAMES, "path": NAMES, "artist": list("AABBCCDD"), "genre": [*"xxyyxxy", None]}
+)
+CATALOG = Catalog(FRAME, Path(), "catalog test.csv")
+
+
+def test_the_farther_track_is_by_another_artist_of_another_genre() -> None:
+    artist, genre = (dict(zip(NAMES, FRAME[column], strict=True)) for column in ("artist", "genre"))
+    found = gold_from_halves(CATALOG)
+    assert sorted(gold.anchor.track_id for gold in found) == NAMES
+    for gold in found:
+        anchor, closer, farther = gold.clips
+        assert closer.track_id == anchor.track_id and farther.part == MIDDLE
+        assert {anchor.part, closer.part} == {FIRST_HALF, SECOND_HALF}
+        own, far = anchor.track_id, farther.track_id
+        assert artist[own] != artist[far]
+        assert genre[own] is None or genre[own] != genre[far] or not isinstance(genre[own], str)
+    assert found == gold_from_halves(CATALOG) and found != gold_from_halves(CATALOG, random_seed=1)
+    assert len(gold_from_halves(CATALOG, count=3)) == 3
+
+
+def test_with_vectors_it_is_one_of_the_least_similar() -> None:
+    angles = np.linspace(0, np.pi, 8)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    bare = Catalog(FRAME[["track_id", "path"]], Path(), "catalog bare.csv")
+    for gold in gold_from_halves(bare, vectors):
+        place = NAMES.index(gold.anchor.track_id)
+        assert gold.candidates[1].track_id in ("gh" if place < 4 else "ab")
+
+
+def test_one_artist_is_not_enough() -> None:
+    alone = Catalog(FRAME.assign(artist="A"), Path(), "catalog alone.csv")
+    with pytest.raises(UsageError, match="by one artist"):
+        gold_from_halves(alone)
+
+
+def write(folder: Path, *rows: str) -> Path:
+    (folder / "gold.csv").write_text("anchor_id,closer_id,farther_id\n" + "".join(f"{row}\n" for row in rows))
+    return folder / "gold.csv"
+
+
+def test_gold_from_a_file(tmp_path: Path) -> None:
+    found = read_gold(write(tmp_path, "a,b,c", "d,e,f", "a,b,c"), CATALOG, least=2)
+    assert [tuple(clip.track_id for clip in gold.clips) for gold in found] == [tuple("abc"), tuple("def")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"), [(["a,b,c"], "1 questions, .* take 2"), (["a,b,c", "a,c,b"], "two answers")]
+)
+def test_gold_files_that_are_refused(tmp_path: Path, rows: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_gold(write(tmp_path, *rows), CATALOG, least=2)
