@@ -9,26 +9,26 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp
 
 from soundkin.errors import UsageError
 
 
-class RefuseForeignNames:
+class RefuseForeignNames(BaseHTTPMiddleware):
     """Answers 400 to requests whose Host names neither this machine itself nor `host`."""
 
     def __init__(self, app: ASGIApp, host: str) -> None:
-        self.app = app
+        super().__init__(app)
         self.host = host
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Pass on what is meant for us."""
-        if scope["type"] == "http" and not names_us(HTTPConnection(scope).headers.get("host", ""), self.host):
-            await PlainTextResponse("Invalid host header", 400)(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        if names_us(request.headers.get("host", ""), self.host):
+            return await call_next(request)
+        return PlainTextResponse("Invalid host header", 400)
 
 
 def names_us(header: str, host: str) -> bool:
