@@ -65,7 +65,7 @@ def krippendorff_alpha(
     counts. `groups`: which units are drawn together (the artist of a track, the anchor of a question).
     """
     drawn = units if groups is None else groups
-    table = pd.DataFrame({"rater": raters, "unit": units, "value": values, "group": drawn}, dtype=object)
+    table = pd.DataFrame({"rater": raters, "unit": units, "value": values, "group": drawn})
     table = table.dropna(subset=["unit", "value"])
     table = table[table["rater"].isna() | ~table.duplicated(["rater", "unit"])]
     size = table.groupby("unit")["unit"].transform("size").astype(float)
