@@ -62,9 +62,9 @@ def _weighted(world: World, runs: int) -> None:
         print(f"| {kind} | {np.mean(shares):.2f} | {min(shares):.2f} | {max(shares):.2f} |")
     gains = np.subtract(weighted, plain)
     print(
-        f"\nAgreement of the majority with the truth on disputed questions: {np.mean(plain):.3f} "
-        f"counting everybody alike, {np.mean(weighted):.3f} weighted by reliability; better in {np.mean(gains > 0):.0%} "
-        "of teams."
+        "\nAgreement of the majority with the truth on disputed questions: "
+        f"{np.mean(plain):.3f} counting everybody alike, {np.mean(weighted):.3f} weighted by reliability; "
+        f"better in {np.mean(gains > 0):.0%} of teams."
     )
 
 

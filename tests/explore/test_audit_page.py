@@ -1,4 +1,4 @@
-"""The audit's page as text, and in a real browser: decided by mouse and keys, saved, and read by `correct`."""
+"""The audit's page as text and in a browser: decided by mouse and keys, saved, read by `correct`."""
 
 from pathlib import Path
 from typing import Any
