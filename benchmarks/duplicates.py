@@ -23,7 +23,8 @@ import soundfile
 import soxr
 from scipy.signal import butter, sosfilt
 
-from soundkin.audit.duplicates import Duplicates, Limits, Pair, find_duplicates
+from soundkin.audit.duplicates import KINDS, Duplicates, Limits, Pair, find_duplicates
+from soundkin.audit.leaks import connected
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.embedder import Embedder, load
 from soundkin.embedding.store import read_embeddings
@@ -234,7 +235,7 @@ def judge(music: Music) -> None:
         copied = [name for name in music.ids if name.endswith(COPY + way)]
         recording, version = (
             np.mean([together(name, original(name), groups) for name in copied])
-            for groups in (found.groups, found.groups_with_versions)
+            for groups in (found.groups, connected(found.linked(KINDS)))
         )
         lowest = min(cosines[name] for name in copied)
         print(f"  {way:<18}{len(copied):>6}{recording:>16.1%}{version:>14.1%}{lowest:>15.3f}")

@@ -129,7 +129,7 @@ class AnnotatorAgreement(BaseModel, frozen=True):
             "questions": str(self.agreement.units),
             "drawn": str(self.agreement.groups),
             "annotators": str(self.agreement.raters),
-            "judgements": str(self.agreement.values),
+            "answers": str(self.agreement.values),
         }
         return [row]
 

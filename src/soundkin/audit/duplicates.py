@@ -93,11 +93,6 @@ class Duplicates(BaseModel, frozen=True):
         return connected(self.linked())
 
     @property
-    def groups_with_versions(self) -> list[tuple[str, ...]]:
-        """Tracks that should be in one split: one recording, or versions of it."""
-        return connected(self.linked(KINDS))
-
-    @property
     def verdict(self) -> str:
         """One line."""
         spare = sum(len(group) - 1 for group in self.groups)

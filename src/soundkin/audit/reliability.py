@@ -90,7 +90,7 @@ class AnnotatorReliability(BaseModel, frozen=True):
 
 
 class AnnotatorAudit(BaseModel, frozen=True):
-    """How reliable each annotator is; `unnamed` of the `judgements` name nobody."""
+    """How reliable each annotator is; `unnamed` of the `judgements` (answers) name nobody."""
 
     title: ClassVar[str] = "Reliability of annotators"
     annotators: tuple[AnnotatorReliability, ...]
@@ -103,7 +103,7 @@ class AnnotatorAudit(BaseModel, frozen=True):
         if not self.judgements:
             return "No triplets were given."
         if not self.annotators:
-            return "No judgement names its annotator, so nobody's reliability is known. Fill in annotator_id."
+            return "No answer names its annotator, so nobody's reliability is known. Fill in annotator_id."
         if not any(person.shared for person in self.annotators):
             return "No question has two answers: nobody's reliability is known. Ask several people the same."
         known = [person.reliability.mean for person in self.annotators if FEW not in person.flags]
@@ -142,7 +142,7 @@ class AnnotatorAudit(BaseModel, frozen=True):
             "answers and gold questions; what all get wrong together, only gold questions can tell.",
             f"Who answered little is held to be nearer to {PRIOR_RELIABILITY}. Answers to questions that "
             "nobody else answered do not narrow the interval.",
-            "A weight of 1 is that of somebody unknown. Judgements of people below chance weigh nothing: "
+            "A weight of 1 is that of somebody unknown. Answers of people below chance weigh nothing: "
             "they could be read the other way round, but nobody can say that they stay so.",
             "A preference for one side of the page cannot be seen: the file says closer and farther only.",
             "Change is the last third of the answers less the first; 1 in 20 who do not change is flagged."
@@ -153,7 +153,7 @@ class AnnotatorAudit(BaseModel, frozen=True):
             notes.append("Haste needs seconds_taken.")
         if self.unnamed:
             notes.append(
-                f"{self.unnamed} of {self.judgements} judgements name nobody, and count as by strangers."
+                f"{self.unnamed} of {self.judgements} answers name nobody, and count as by strangers."
             )
         return tuple(notes)
 
