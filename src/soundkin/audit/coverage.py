@@ -146,52 +146,62 @@ def cover(catalog: Catalog, column: str, target: Target | None = None, random_se
     Values are compared without case and surrounding space, artists as everywhere (`catalog/artists.py`).
     """
     held = _held(catalog, column)
-    wanted = {_key(column, value): share for value, share in (target or {}).items()}
-    spellings: dict[str, str] = {}  # the first one of each value
-    years = [int(value.removesuffix("s")) for value in held["value"]] if column == "decade" else []
-    gaps = [f"{year}s" for year in range(min(years), max(years) + 1, 10)] if years else []
-    for value in [*held["value"], *(target or {}), *gaps]:
-        spellings.setdefault(_key(column, value), value)
-    keys = pd.Index(spellings)
-    tracks, artists = held["row"].nunique(), held["artist"].nunique()
-    by_key = held.groupby("key")
-    table = by_key.agg(tracks=("row", "size"), artists=("artist", "nunique"), share=("part", "sum"))
-    table = table.reindex(keys, fill_value=0)
-    table["share"] /= max(1, tracks)
-    table["target"] = [wanted.get(key, 0.0) for key in keys]
-    table["place"] = range(len(keys))
+    table = _table(column, held, target or {})
     by_one = column in MADE_BY_ONE
-    few_tracks = table["tracks"] < (FEW_TRACKS_BY_ONE if by_one else FEW_TRACKS)
-    thin = few_tracks | ((table["artists"] < FEW_GROUPS) & (not by_one))
-    table["state"] = np.select([table["tracks"] == 0, thin], ["missing", "thin"], "")
-    draws = np.empty((0, len(keys))) if by_one else _draws(held, keys, random_seed)
-
-    def interval(name: str, mean: float, drawn: np.ndarray) -> Interval:
-        ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-        low, high = np.quantile(drawn, ends).tolist() if len(drawn) else (None, None)
-        return Interval(system=name, mean=mean, low=low, high=high)
-
+    draws = np.empty((0, len(table))) if by_one else _draws(held, table.index, random_seed)
+    tracks, artists = held["row"].nunique(), held["artist"].nunique()
     values: list[ValueShare] = []
-    table["value"] = [spellings[key] for key in keys]
-    for row in table.sort_values("share", ascending=False, kind="stable").to_dict("records"):
-        drawn = draws[:, row["place"]] if len(values) < MOST_INTERVALS else draws[:0, 0]
-        share, wanted_share = interval(row["value"], row["share"], drawn), row["target"] if target else None
-        counts = {name: row[name] for name in ("value", "tracks", "artists", "state")}
-        values.append(ValueShare(share=share, target=wanted_share, **counts))
-    shares, wanted_shares = table["share"].to_numpy(), table["target"].to_numpy()
+    rows = table.to_dict("records")
+    for place in np.argsort(-table["share"].to_numpy(), kind="stable"):
+        row = rows[place]
+        drawn = draws[:, place] if len(values) < MOST_INTERVALS else draws[:0, place]
+        share = _interval(row["value"], row.pop("share"), drawn)
+        stated = row.pop("target")
+        values.append(ValueShare(**row, share=share, target=stated if target else None))
+    shares, wanted = table["share"].to_numpy(), table["target"].to_numpy()
     compared = target is not None and tracks > 0
-    far = total_variation(shares, wanted_shares), total_variation(draws, wanted_shares)
+    distances = total_variation(draws, wanted)
+    distance = _interval("catalog", float(total_variation(shares, wanted)), distances)
     return Coverage(
         column=column,
         tracks=len(catalog),
         without_value=len(catalog) - tracks,
         values=tuple(values),
         effective_values=effective_number(shares),
-        distance=interval("catalog", float(far[0]), far[1]) if compared else None,
+        distance=distance if compared else None,
         too_few="" if by_one else too_few(artists, "artists"),
-        covered=float(wanted_shares[shares > 0].sum()) if compared else None,
+        covered=float(wanted[shares > 0].sum()) if compared else None,
         notes=_notes(catalog, column, target),
     )
+
+
+def _interval(name: str, mean: float, drawn: Float[np.ndarray, " draws"]) -> Interval:
+    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    low, high = np.quantile(drawn, ends).tolist() if len(drawn) else (None, None)
+    return Interval(system=name, mean=mean, low=low, high=high)
+
+
+def _table(column: str, held: pd.DataFrame, target: Target) -> pd.DataFrame:
+    """Of each value, those of the target and gaps of decades too: value, tracks, artists, share, target,
+    state.
+    """
+    wanted = {_key(column, value): share for value, share in target.items()}
+    years = [int(value.removesuffix("s")) for value in held["value"]] if column == "decade" else []
+    gaps = [f"{year}s" for year in range(min(years), max(years) + 1, 10)] if years else []
+    spellings: dict[str, str] = {}  # the first one of each value
+    for value in [*held["value"], *target, *gaps]:
+        spellings.setdefault(_key(column, value), value)
+    by_key = held.groupby("key")
+    table = by_key.agg(tracks=("row", "size"), artists=("artist", "nunique"), share=("part", "sum"))
+    table = table.reindex(pd.Index(spellings), fill_value=0)
+    table["share"] /= max(1, held["row"].nunique())
+    table["value"] = list(spellings.values())
+    table["target"] = [wanted.get(key, 0.0) for key in spellings]
+    by_one = column in MADE_BY_ONE
+    few_tracks = table["tracks"] < (FEW_TRACKS_BY_ONE if by_one else FEW_TRACKS)
+    thin = few_tracks | ((table["artists"] < FEW_GROUPS) & (not by_one))
+    table["state"] = np.select([table["tracks"] == 0, thin], ["missing", "thin"], "")
+    return table
 
 
 @typechecked
