@@ -182,9 +182,7 @@ def _interval(name: str, mean: float, drawn: Float[np.ndarray, " draws"]) -> Int
 
 
 def _table(column: str, held: pd.DataFrame, target: Target) -> pd.DataFrame:
-    """Of each value, those of the target and gaps of decades too: value, tracks, artists, share, target,
-    state.
-    """
+    """A row for each value, those of the target and missing decades too: the fields of ValueShare."""
     wanted = {_key(column, value): share for value, share in target.items()}
     years = [int(value.removesuffix("s")) for value in held["value"]] if column == "decade" else []
     gaps = [f"{year}s" for year in range(min(years), max(years) + 1, 10)] if years else []
