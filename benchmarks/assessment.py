@@ -12,8 +12,7 @@ import sys
 import numpy as np
 
 from simulated_annotators import KINDS, World, agreement_with_truth, make_world, simulate
-from soundkin.assess.annotator_quality import reliabilities
-from soundkin.assess.annotator_state import SessionConfig
+from soundkin.assess.annotator_state import SessionConfig, reliabilities
 from soundkin.catalog.annotators import training_weights
 
 STEPS = 200
@@ -42,9 +41,8 @@ def _found_out(world: World, runs: int) -> None:
 
 
 def _weighted(world: World, runs: int) -> None:
-    print(
-        f"\n{runs} teams of {len(TEAM)}: {', '.join(TEAM)}; nobody is suspended, all answer the same questions\n"
-    )
+    team = f"{runs} teams of {len(TEAM)}: {', '.join(TEAM)}"
+    print(f"\n{team}; nobody is suspended, all answer the same questions\n")
     lenient = SessionConfig(lowest_reliability=0.001, most_fast=1_000_000, judges=len(TEAM))
     found: dict[str, list[float]] = {kind: [] for kind in TEAM}
     plain, weighted = [], []
@@ -64,8 +62,9 @@ def _weighted(world: World, runs: int) -> None:
         print(f"| {kind} | {np.mean(shares):.2f} | {min(shares):.2f} | {max(shares):.2f} |")
     gains = np.subtract(weighted, plain)
     print(
-        f"\nAgreement of the majority with the truth on disputed questions: {np.mean(plain):.3f} counting everybody "
-        f"alike, {np.mean(weighted):.3f} weighted by reliability; better in {np.mean(gains > 0):.0%} of teams."
+        "\nAgreement of the majority with the truth on disputed questions: "
+        f"{np.mean(plain):.3f} counting everybody alike, {np.mean(weighted):.3f} weighted by reliability; "
+        f"better in {np.mean(gains > 0):.0%} of teams."
     )
 
 

@@ -23,7 +23,8 @@ import soundfile
 import soxr
 from scipy.signal import butter, sosfilt
 
-from soundkin.audit.duplicates import Duplicates, Limits, Pair, find_duplicates
+from soundkin.audit.duplicates import KINDS, Duplicates, Limits, Pair, find_duplicates
+from soundkin.audit.leaks import connected
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.embedder import Embedder, load
 from soundkin.embedding.store import read_embeddings
@@ -197,9 +198,7 @@ def at_other_tempos(pair: Pair) -> bool:
 
 def choose(music: Music) -> None:
     """Print how alike true and false pairs are, and the limits midway between."""
-    print(
-        f"\nLimits, chosen on every second artist, {len(music.ids)} files; fingerprints of pairs near by embedding"
-    )
+    print(f"\nLimits, chosen on every second artist, {len(music.ids)} files; fingerprints of near pairs")
     every_tempo = Limits(same_recording=1, another_version=1e-3, version_neighbours=Limits().neighbours)
     everything = {
         "same_recording": (
@@ -236,7 +235,7 @@ def judge(music: Music) -> None:
         copied = [name for name in music.ids if name.endswith(COPY + way)]
         recording, version = (
             np.mean([together(name, original(name), groups) for name in copied])
-            for groups in (found.groups, found.groups_with_versions)
+            for groups in (found.groups, connected(found.linked(KINDS)))
         )
         lowest = min(cosines[name] for name in copied)
         print(f"  {way:<18}{len(copied):>6}{recording:>16.1%}{version:>14.1%}{lowest:>15.3f}")

@@ -14,13 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from sklearn.preprocessing import MultiLabelBinarizer
 
+from soundkin.audit.label_beliefs import swap_labels
 from soundkin.audit.label_errors import find_label_errors
-from soundkin.audit.planted_errors import swap_labels
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.store import read_embeddings
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
-from soundkin.evaluation.label_questions import column_values, memberships
+from soundkin.evaluation.label_questions import column_values
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.progress import progress
 
@@ -40,7 +41,8 @@ def main() -> None:
         [describe(path) for path in progress(catalog.audio_paths(), "MFCC", total=len(catalog))]
     )
     print(
-        "| label, vectors | swapped | doubted | precision | recall | stated | corrections | right | doubted of none |"
+        "| label, vectors | swapped | doubted | precision | recall | stated | corrections | right "
+        "| doubted of none |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for label in ("genre", "artist"):
@@ -49,8 +51,8 @@ def main() -> None:
             none = len(find_label_errors(catalog, label, vectors).doubted)
             swapped, doubted, precision, recall, stated, offered, right = cells
             print(
-                f"| {label}, {name} | {swapped:.0f} | {doubted:.1f} | {precision:.2f} | {recall:.2f} | {stated:.2f} | "
-                f"{offered:.1f} | {right:.1f} | {none} |",
+                f"| {label}, {name} | {swapped:.0f} | {doubted:.1f} | {precision:.2f} | {recall:.2f} "
+                f"| {stated:.2f} | {offered:.1f} | {right:.1f} | {none} |",
                 flush=True,
             )
 
@@ -92,8 +94,9 @@ def truth(catalog: Catalog, label: str, track_id: str) -> tuple[str, ...]:
 def with_swapped(catalog: Catalog, label: str, random_seed: int) -> tuple[Catalog, set[str]]:
     """The catalog with some labels swapped, and the ids of these tracks."""
     values = column_values(catalog, label)
-    names = np.array(sorted({name for held in values for name in held}), dtype=object)
-    classes = memberships(values).toarray() > 0
+    binarizer = MultiLabelBinarizer()
+    classes = binarizer.fit_transform(values) > 0
+    names = binarizer.classes_
     known = np.flatnonzero(classes.any(axis=1))
     wrong, chosen = swap_labels(classes[known], round(SHARE * len(known)), np.random.default_rng(random_seed))
     frame = catalog.frame.copy()

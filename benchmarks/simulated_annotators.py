@@ -15,12 +15,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from soundkin.assess.annotator_quality import Row
-from soundkin.assess.annotator_state import Asked, SessionConfig
-from soundkin.assess.answer_files import GOLD, MAIN, QUALIFIER, REPEAT, TUTORIAL, Answer
-from soundkin.assess.gold_questions import gold_from_halves
+from soundkin.assess.annotator_state import Asked, SessionConfig, gold_row
+from soundkin.assess.answer_files import AnswerKind, TripletAnswer
 from soundkin.assess.sessions import LEFT, RIGHT, Sessions
-from soundkin.assess.triplet_questions import QuestionConfig, plan_questions
+from soundkin.assess.triplet_questions import Row, gold_from_halves, plan_questions
 from soundkin.catalog.table import Catalog
 from soundkin.shapes import Float
 from soundkin.statistics.scaling import unit_length
@@ -69,13 +67,13 @@ class World:
 class Outcome:
     """What a simulation came to: the answers of all, and for each annotator where they stood in the end."""
 
-    answers: list[Answer]
+    answers: list[TripletAnswer]
     kinds: dict[str, str]
     stood: dict[str, str]
     steps: dict[str, int]
     gold: list[Row] = field(default_factory=list)
 
-    def rows(self, kinds: Sequence[str] = (MAIN, GOLD, REPEAT)) -> list[Row]:
+    def rows(self, kinds: Sequence[str] = (AnswerKind.MAIN, AnswerKind.GOLD, AnswerKind.REPEAT)) -> list[Row]:
         """Answers of these kinds as rows of a triplets file."""
         return [
             (a.anchor_id, a.closer_id, a.farther_id, a.annotator_id) for a in self.answers if a.kind in kinds
@@ -116,17 +114,10 @@ def simulate(
 ) -> Outcome:
     """Let annotators answer in turn, until each has given `steps` answers in the main part or is stopped."""
     random = np.random.default_rng(random_seed)
-    plan = plan_questions(
-        world.catalog,
-        world.model,
-        QuestionConfig(questions=questions, shared_share=shared_share),
-        random_seed,
-    )
+    plan = plan_questions(world.catalog, world.model, questions, shared_share, random_seed)
     gold = gold_from_halves(world.catalog, world.model, random_seed=random_seed)
     sessions = Sessions(plan, gold, config, random_seed)
-    outcome = Outcome(
-        [], {}, {}, {}, [(g.anchor.track_id, g.closer.track_id, g.farther.track_id, "") for g in gold]
-    )
+    outcome = Outcome([], {}, {}, {}, [gold_row(question) for question in gold])
     counter: Counter[str] = Counter()
     for kind in kinds:
         counter[kind] += 1
@@ -139,7 +130,7 @@ def simulate(
             if not asked or sessions.annotators[name].steps >= steps:
                 active.remove(name)
                 continue
-            honest = asked[0].kind in (TUTORIAL, QUALIFIER)
+            honest = asked[0].kind in (AnswerKind.TUTORIAL, AnswerKind.QUALIFIER)
             manner = CAREFUL if honest else KINDS[outcome.kinds[name]]
             seconds = manner.seconds * float(np.exp(0.3 * random.normal()))
             clocks[name] += seconds
@@ -172,7 +163,7 @@ def _choose(world: World, asked: Asked, kind: Kind, random: np.random.Generator)
     if random.random() < kind.lapses:
         return LEFT if random.random() < 0.5 else RIGHT
     if asked.gold is not None:
-        left = asked.left == asked.gold.closer
+        left = asked.left == asked.closer
     else:
         nearer = world.nearness(asked.anchor.track_id, asked.left.track_id, asked.right.track_id)
         left = bool(random.random() < 1 / (1 + np.exp(-nearer / kind.slack)))

@@ -9,26 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundkin.assess.answer_files import (
-    CHECK_COLUMNS,
-    COLUMNS,
-    GOLD,
-    MAIN,
-    SKIPPED,
-    SUSPENDED,
-    Answer,
-    AnswerFiles,
-)
+from soundkin.assess.answer_files import CHECK_COLUMNS, COLUMNS, AnswerFiles, AnswerKind, TripletAnswer
 from soundkin.catalog.table import read_catalog
 from soundkin.catalog.triplets_table import read_triplets
 from soundkin.errors import CatalogError, OutputError, UsageError
 
 
-def answer(name: str = "anna", time: float = 1.0, kind: str = MAIN, right: bool | None = None) -> Answer:
-    return Answer("a", "b", "c", name, time, "s1", 12.5, kind, right)
+def answer(
+    name: str = "anna", time: float = 1.0, kind: str = AnswerKind.MAIN, right: bool | None = None
+) -> TripletAnswer:
+    return TripletAnswer("a", "b", "c", name, time, "s1", 12.5, kind, right)
 
 
-def kept(path: Path, *answers: Answer) -> list[Answer]:
+def kept(path: Path, *answers: TripletAnswer) -> list[TripletAnswer]:
     """What is there after a restart."""
     files = AnswerFiles(path)
     for one in answers:
@@ -36,14 +29,14 @@ def kept(path: Path, *answers: Answer) -> list[Answer]:
     files.close()
     files = AnswerFiles(path)
     files.close()
-    return files.read()
+    return files.answers
 
 
 def test_answers_come_back_in_order_of_time_each_from_its_file(tmp_path: Path) -> None:
     given_ = [
         answer(time=1.5),
-        answer(time=2.25, kind=GOLD, right=False),
-        answer(time=3.125, kind=SKIPPED),
+        answer(time=2.25, kind=AnswerKind.GOLD, right=False),
+        answer(time=3.125, kind=AnswerKind.SKIPPED),
         answer(time=4.0),
     ]
     assert kept(tmp_path / "t.csv", *given_) == given_
@@ -109,8 +102,11 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
 class TestSettingAside:
     GIVEN = (answer("anna", 1.0), answer("carl", 2.0), answer("carl", 3.0), answer("anna", 4.0))
 
-    def expected(self) -> list[Answer]:
-        return [replace(one, kind=SUSPENDED) if one.annotator_id == "carl" else one for one in self.GIVEN]
+    def expected(self) -> list[TripletAnswer]:
+        return [
+            replace(one, kind=AnswerKind.SUSPENDED) if one.annotator_id == "carl" else one
+            for one in self.GIVEN
+        ]
 
     def test_their_answers_move_and_nothing_is_lost(self, tmp_path: Path) -> None:
         kept(tmp_path / "t.csv", *self.GIVEN)
@@ -127,10 +123,10 @@ class TestSettingAside:
         kept(
             tmp_path / "t.csv",
             *self.GIVEN,
-            *[replace(one, kind=SUSPENDED) for one in self.GIVEN[1 : 1 + moved]],
+            *[replace(one, kind=AnswerKind.SUSPENDED) for one in self.GIVEN[1 : 1 + moved]],
         )
         files = AnswerFiles(tmp_path / "t.csv")
-        assert len(files.read()) == 4, "an answer in both files counts once"
+        assert len(files.answers) == 4, "an answer in both files counts once"
         files.set_aside("carl")
         files.close()
         assert kept(tmp_path / "t.csv") == self.expected()
@@ -170,10 +166,10 @@ def test_files_that_are_refused(
 WRITER = """
 import sys
 from pathlib import Path
-from soundkin.assess.answer_files import Answer, AnswerFiles
+from soundkin.assess.answer_files import AnswerFiles, AnswerKind, TripletAnswer
 files = AnswerFiles(Path(sys.argv[1]))
 for number in range(100_000):
-    files.append(Answer("a", "b", "c", "anna", float(number), "s", 1.0))
+    files.append(TripletAnswer("a", "b", "c", "anna", float(number), "s", 1.0))
     print(number, flush=True)
 """
 

@@ -7,20 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundkin.assess.annotator_quality import posterior, reliabilities
-from soundkin.assess.annotator_state import DONE, FAILED, Asked, SessionConfig
-from soundkin.assess.answer_files import (
-    GOLD,
-    MAIN,
-    QUALIFIER,
-    REPEAT,
-    SKIPPED,
-    SUSPENDED,
-    TUTORIAL,
-    Answer,
-    AnswerFiles,
+from soundkin.assess.annotator_state import (
+    DONE,
+    FAILED,
+    Asked,
+    SessionConfig,
+    highest_reliability,
+    reliabilities,
 )
-from soundkin.assess.gold_questions import Gold
+from soundkin.assess.answer_files import AnswerFiles, AnswerKind, TripletAnswer
 from soundkin.assess.sessions import LEFT, RIGHT, SKIP, NotAskedError, Sessions, restore
 from soundkin.assess.triplet_questions import Clip, TripletQuestion
 from soundkin.errors import UsageError
@@ -33,7 +28,10 @@ QUESTIONS = [
     for n in range(30)
 ]
 GOLDS = [
-    Gold(Clip(f"g{n}", "first half"), Clip(f"g{n}", "second half"), Clip(f"f{n}"), "why") for n in range(20)
+    TripletQuestion(
+        Clip(f"g{n}", "first half"), (Clip(f"g{n}", "second half"), Clip(f"f{n}")), AnswerKind.GOLD
+    )
+    for n in range(20)
 ]
 
 Chooser = Callable[[Asked], str]
@@ -44,7 +42,7 @@ def sessions(config: SessionConfig = CONFIG, seed: int = 0) -> Sessions:
 
 
 def right(asked: Asked) -> str:
-    return RIGHT if asked.gold and asked.right == asked.gold.closer else LEFT
+    return RIGHT if asked.gold and asked.right == asked.closer else LEFT
 
 
 def wrong(asked: Asked) -> str:
@@ -53,9 +51,9 @@ def wrong(asked: Asked) -> str:
 
 def go(
     state: Sessions, name: str, count: int, choose: Chooser = right, seconds: float = 15.0
-) -> list[Answer]:
+) -> list[TripletAnswer]:
     """Up to `count` answers, each taken."""
-    given_: list[Answer] = []
+    given_: list[TripletAnswer] = []
     for _ in range(count):
         now = state.annotator(name).last_time + 100.0
         asked = state.asked(name, now)
@@ -71,16 +69,16 @@ def test_the_way_through_for_somebody_careful() -> None:
     state = sessions()
     answers = go(state, "anna", 1000)
     kinds = Counter(answer.kind for answer in answers)
-    assert [answer.kind for answer in answers[:5]] == [TUTORIAL] * 2 + [QUALIFIER] * 3
-    assert kinds[MAIN] == len(QUESTIONS) and {answer.key for answer in answers if answer.kind == MAIN} == {
-        question.key for question in QUESTIONS
-    }
+    assert [answer.kind for answer in answers[:5]] == [AnswerKind.TUTORIAL] * 2 + [AnswerKind.QUALIFIER] * 3
+    assert kinds[AnswerKind.MAIN] == len(QUESTIONS) and {
+        answer.key for answer in answers if answer.kind == AnswerKind.MAIN
+    } == {question.key for question in QUESTIONS}
     assert state.phase("anna") == DONE and state.asked("anna", 1e6) == []
     main = [answer.kind for answer in answers[5:]]
     blocks = [main[start : start + 4] for start in range(0, len(main) - 3, 4)]
-    assert all(block.count(GOLD) == 1 for block in blocks), "one of four is gold"
-    assert len({block.index(GOLD) for block in blocks}) > 1, "at a place that cannot be foretold"
-    assert kinds[REPEAT] >= 2
+    assert all(block.count(AnswerKind.GOLD) == 1 for block in blocks), "one of four is gold"
+    assert len({block.index(AnswerKind.GOLD) for block in blocks}) > 1, "at a place that cannot be foretold"
+    assert kinds[AnswerKind.REPEAT] >= 2
 
 
 def test_a_repeated_question_comes_late_once_and_says_whether_they_agree() -> None:
@@ -90,9 +88,11 @@ def test_a_repeated_question_comes_late_once_and_says_whether_they_agree() -> No
         state, "anna", 200, lambda asked: right(asked) if asked.gold else str(random.choice([LEFT, RIGHT]))
     )
     first = {
-        answer.key: (place, answer.closer_id) for place, answer in enumerate(answers) if answer.kind == MAIN
+        answer.key: (place, answer.closer_id)
+        for place, answer in enumerate(answers)
+        if answer.kind == AnswerKind.MAIN
     }
-    again = [(place, answer) for place, answer in enumerate(answers) if answer.kind == REPEAT]
+    again = [(place, answer) for place, answer in enumerate(answers) if answer.kind == AnswerKind.REPEAT]
     assert len({answer.key for _, answer in again}) == len(again) > 1
     for place, answer in again:
         assert place - first[answer.key][0] >= CONFIG.repeat_after
@@ -106,7 +106,7 @@ def test_sides_are_drawn_anew() -> None:
     assert 70 < sides[LEFT] < 130
     for seed in range(5):
         answers = go(sessions(seed=seed), "anna", 80, lambda asked: right(asked) if asked.gold else LEFT)
-        on_the_left = [answer.closer_id[0] for answer in answers if answer.kind == MAIN]
+        on_the_left = [answer.closer_id[0] for answer in answers if answer.kind == AnswerKind.MAIN]
         assert len(on_the_left) == 30 and 5 <= on_the_left.count("x") <= 25
 
 
@@ -115,13 +115,13 @@ def test_the_qualifier_lets_in_tries_again_and_ends() -> None:
     go(state, "anna", 2)
     go(state, "anna", 2)
     go(state, "anna", 1, wrong)
-    assert state.phase("anna") == MAIN, "two of three were enough"
+    assert state.phase("anna") == AnswerKind.MAIN, "two of three were enough"
     go(state, "ben", 2)
     go(state, "ben", 3, wrong)
-    assert state.phase("ben") == QUALIFIER and state.annotator("ben").tries_left(CONFIG) == 1
+    assert state.phase("ben") == AnswerKind.QUALIFIER and state.annotator("ben").tries_left == 1
     assert state.progress("ben") == (0, 3)
     go(state, "ben", 3)
-    assert state.phase("ben") == MAIN
+    assert state.phase("ben") == AnswerKind.MAIN
     go(state, "carl", 2)
     go(state, "carl", 99, wrong)
     assert state.phase("carl") == FAILED and state.asked("carl", 0.0) == []
@@ -130,7 +130,11 @@ def test_the_qualifier_lets_in_tries_again_and_ends() -> None:
 
 def test_no_gold_question_comes_twice_while_there_are_others() -> None:
     state = sessions()
-    answers = [answer for answer in go(state, "anna", 1000) if answer.kind in (TUTORIAL, QUALIFIER, GOLD)]
+    answers = [
+        answer
+        for answer in go(state, "anna", 1000)
+        if answer.kind in (AnswerKind.TUTORIAL, AnswerKind.QUALIFIER, AnswerKind.GOLD)
+    ]
     assert max(Counter(answer.key for answer in answers[:20]).values()) == 1
 
 
@@ -170,16 +174,18 @@ def test_a_skipped_gold_question_is_neither_right_nor_wrong_but_does_not_qualify
     assert [answer.right for answer in go(state, "anna", 3, lambda asked: SKIP)] == [False] * 3
     go(state, "anna", 3)
     go(state, "anna", 20, lambda asked: SKIP)
-    assert state.annotator("anna").gold_answers == 0 and state.phase("anna") == MAIN
+    assert state.annotator("anna").gold_answers == 0 and state.phase("anna") == AnswerKind.MAIN
 
 
 def test_wrong_gold_answers_suspend_and_free_the_questions() -> None:
     state = sessions()
     go(state, "anna", 5)
     answers = go(state, "anna", 200, lambda asked: wrong(asked) if asked.gold else LEFT)
-    assert state.phase("anna") == SUSPENDED and answers[-1].kind == GOLD
-    hits, count = 0, sum(answer.kind == GOLD for answer in answers)
-    assert posterior(hits, count).high < CONFIG.lowest_reliability <= posterior(hits, count - 1).high
+    assert state.phase("anna") == AnswerKind.SUSPENDED and answers[-1].kind == AnswerKind.GOLD
+    hits, count = 0, sum(answer.kind == AnswerKind.GOLD for answer in answers)
+    assert (
+        highest_reliability(hits, count) < CONFIG.lowest_reliability <= highest_reliability(hits, count - 1)
+    )
     assert state.asked("anna", 0.0) == []
     with pytest.raises(NotAskedError):
         state.answer("anna", "x", LEFT, "s", 1.0, 1.0)
@@ -199,9 +205,11 @@ def test_fast_answers_in_a_row_suspend_and_one_slow_one_forgives() -> None:
     go(state, "anna", 7, seconds=2.0)
     go(state, "anna", 1)
     go(state, "anna", 7, seconds=2.0)
-    assert state.phase("anna") == MAIN
+    assert state.phase("anna") == AnswerKind.MAIN
     go(state, "anna", 1, seconds=2.0)
-    assert state.phase("anna") == SUSPENDED and "less than 7 s" in state.annotator("anna").suspended
+    assert (
+        state.phase("anna") == AnswerKind.SUSPENDED and "less than 7 s" in state.annotator("anna").suspended
+    )
 
 
 def test_the_clock_of_the_page_is_not_believed_beyond_ours() -> None:
@@ -271,10 +279,10 @@ def test_recorded_answers_restore_everybody(
         if killed:
             files.close()
             files, again = AnswerFiles(path), sessions()
-            assert restore(again, files.read()) == []
+            assert restore(again, files.answers) == []
             for one in ("anna", "ben"):
                 assert again.phase(one) == state.phase(one) and again.progress(one) == state.progress(one)
-                assert again.annotator(one).quality == state.annotator(one).quality
+                assert again.annotator(one).gold_hits == state.annotator(one).gold_hits
                 assert again.annotator(one).main == state.annotator(one).main
                 # What is asked next may have changed where the other answered in between; the kind has not.
                 assert [a.kind for a in again.asked(one, 0.0)] == [a.kind for a in state.asked(one, 0.0)]
@@ -284,7 +292,7 @@ def test_recorded_answers_restore_everybody(
 
 def test_alone_even_the_question_is_the_same(tmp_path: Path) -> None:
     state = sessions()
-    answers: list[Answer] = []
+    answers: list[TripletAnswer] = []
     for _ in range(40):
         answers += go(state, "anna", 1)
         again = sessions()
@@ -298,23 +306,22 @@ def test_killed_before_the_answers_of_somebody_suspended_were_moved() -> None:
         state, "anna", 200, lambda asked: wrong(asked) if asked.gold else LEFT
     )
     again = sessions()
-    assert restore(again, answers) == ["anna"] and again.phase("anna") == SUSPENDED
+    assert restore(again, answers) == ["anna"] and again.phase("anna") == AnswerKind.SUSPENDED
     assert go_keys(again, "ben") == {question.key for question in QUESTIONS}
 
 
 def test_somebody_suspended_stays_so_under_kinder_settings() -> None:
-    row = Answer("q1", "x1", "y1", "anna", 1.0, "s", 9.0, SUSPENDED)
+    row = TripletAnswer("q1", "x1", "y1", "anna", 1.0, "s", 9.0, AnswerKind.SUSPENDED)
     state = sessions()
-    assert restore(state, [row]) == [] and state.phase("anna") == SUSPENDED
+    assert restore(state, [row]) == [] and state.phase("anna") == AnswerKind.SUSPENDED
 
 
-def test_the_posterior_is_that_of_a_flat_prior() -> None:
+def test_the_highest_reliability_is_that_of_a_flat_prior() -> None:
     from scipy.stats import beta
 
     for hits, answers in ((0, 0), (3, 4), (0, 7), (50, 50)):
-        found = posterior(hits, answers)
-        low, high = beta(1 + hits, 1 + answers - hits).interval(0.95)
-        assert (found.mean, found.low, found.high) == pytest.approx(((1 + hits) / (2 + answers), low, high))
+        _, high = beta(1 + hits, 1 + answers - hits).interval(0.95)
+        assert highest_reliability(hits, answers) == pytest.approx(high)
 
 
 def test_reliability_knows_gold_and_nothing_from_nothing() -> None:
@@ -329,4 +336,4 @@ def test_reliability_knows_gold_and_nothing_from_nothing() -> None:
 def test_skips_are_kept_apart() -> None:
     state = sessions()
     answers = go(state, "anna", 30, lambda asked: right(asked) if asked.gold else SKIP)
-    assert {answer.kind for answer in answers[5:]} == {GOLD, SKIPPED}
+    assert {answer.kind for answer in answers[5:]} == {AnswerKind.GOLD, AnswerKind.SKIPPED}

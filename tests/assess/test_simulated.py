@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from simulated_annotators import Outcome, World, agreement_with_truth, make_world, simulate
-from soundkin.assess.annotator_quality import reliabilities
-from soundkin.assess.annotator_state import SessionConfig
-from soundkin.assess.answer_files import SUSPENDED
+from soundkin.assess.annotator_state import SessionConfig, reliabilities
+from soundkin.assess.answer_files import AnswerKind
 from soundkin.catalog.annotators import training_weights
 
 RUNS, STEPS = 30, 200
@@ -39,13 +38,13 @@ def teams() -> list[Outcome]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "within"), [("random", 160), ("adversarial", 24), ("hasty", 16)])
 def test_the_bad_are_suspended_within(kind: str, within: int) -> None:
-    assert all(stood == SUSPENDED and steps <= within for stood, steps in alone(kind)), alone(kind)
+    assert all(stood == AnswerKind.SUSPENDED and steps <= within for stood, steps in alone(kind)), alone(kind)
 
 
 @pytest.mark.slow
 def test_the_careful_are_not_and_the_sloppy_seldom() -> None:
-    assert not any(stood == SUSPENDED for stood, _ in alone("careful"))
-    assert sum(stood == SUSPENDED for stood, _ in alone("sloppy")) <= RUNS * 0.3
+    assert not any(stood == AnswerKind.SUSPENDED for stood, _ in alone("careful"))
+    assert sum(stood == AnswerKind.SUSPENDED for stood, _ in alone("sloppy")) <= RUNS * 0.3
 
 
 @pytest.mark.slow

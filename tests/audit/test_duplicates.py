@@ -11,16 +11,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundkin.audit.duplicates import (
-    KINDS,
-    ROWS_SHOWN,
-    Duplicates,
-    Limits,
-    Pair,
-    find_duplicates,
-    groups_of,
-    near_pairs,
-)
+from soundkin.audit.duplicates import KINDS, ROWS_SHOWN, Duplicates, Limits, Pair, find_duplicates, near_pairs
+from soundkin.audit.leaks import connected
 from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.synthesise import synthesise
 from soundkin.errors import UsageError
@@ -184,7 +176,7 @@ def test_near_pairs_are_those_of_every_cosine(
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=15))
 def test_groups_hold_who_is_linked_and_nobody_else(links: list[tuple[int, int]]) -> None:
     pairs = [(f"{first:02}", f"{second:02}") for first, second in links]
-    groups = groups_of(pairs)
+    groups = connected(pairs)
     names = [name for group in groups for name in group]
     assert sorted(names) == sorted({name for pair in pairs for name in pair})
     group_of = {name: group for group in groups for name in group}
@@ -205,7 +197,7 @@ def test_versions_join_only_the_wider_groups() -> None:
     )
     found = Duplicates(tracks=9, compared=20, limits=Limits(), pairs=pairs)
     assert found.groups == [("a", "b", "c")]
-    assert found.groups_with_versions == [("a", "b", "c", "d")]
+    assert connected(found.linked(KINDS)) == [("a", "b", "c", "d")]
     assert found.linked(("another version",)) == [("c", "d")]
     assert [row["certainty"] for row in found.table()] == ["sure", "sure", "likely"]
     assert "2 of 9 tracks" in found.verdict
@@ -325,7 +317,7 @@ def test_planted_copies_are_the_same_recording(planted: Duplicates) -> None:
 
 @pytest.mark.slow
 def test_planted_copies_at_another_tempo_are_versions(planted: Duplicates) -> None:
-    group_of = {name: group for group in planted.groups_with_versions for name in group}
+    group_of = {name: group for group in connected(planted.linked(KINDS)) for name in group}
     for first in originals(planted):
         for way in PLAYED:
             assert f"{first}: {way}" in group_of[first]
@@ -339,9 +331,9 @@ def test_planted_copies_at_another_tempo_are_versions(planted: Duplicates) -> No
 
 @pytest.mark.slow
 def test_different_tracks_are_never_merged(planted: Duplicates) -> None:
-    for group in planted.groups_with_versions:
+    for group in connected(planted.linked(KINDS)):
         assert len({name.partition(":")[0] for name in group}) == 1, group
 
 
 def originals(found: Duplicates) -> list[str]:
-    return sorted({name.partition(":")[0] for group in found.groups_with_versions for name in group})
+    return sorted({name.partition(":")[0] for group in connected(found.linked(KINDS)) for name in group})

@@ -11,19 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.special import softmax
 from scipy.stats import multivariate_normal
 from sklearn.covariance import LedoitWolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from soundkin.audit.label_errors import LabelErrors, find_label_errors
-from soundkin.audit.out_of_fold import (
+from soundkin.audit.label_beliefs import (
+    LEAST_CHANCE,
+    Calibration,
     class_scores,
     fit_temperature,
     log_belief,
     out_of_fold_scores,
-    probabilities,
+    swap_labels,
 )
-from soundkin.audit.planted_errors import LEAST_CHANCE, Beliefs, Calibration, Planted, swap_labels
+from soundkin.audit.label_errors import LabelErrors, find_label_errors
 from soundkin.catalog.table import Catalog, read_catalog
 
 GENRES = ("ambient", "baroque", "house", "reggae", "swing", "waltz")
@@ -52,7 +54,7 @@ def made_up(
 
 
 def swapped(catalog: Catalog, label: str, share: float, seed: int) -> tuple[Catalog, set[str]]:
-    """The catalog with a share of one-word labels swapped for others at random, and the ids of these tracks."""
+    """The catalog with a share of labels swapped for others at random, and the ids of these tracks."""
     rng = np.random.default_rng(seed)
     values = catalog.values(label)
     names = sorted({name for held in values for name in held})
@@ -164,13 +166,15 @@ def test_under_a_handful_of_artists_nothing_is_doubted() -> None:
 
 
 def test_calibration_by_hand_and_few_of_the_least_believed_decide_nothing_alone() -> None:
-    def known(given: np.ndarray, planted: np.ndarray, true: np.ndarray) -> Planted:
-        return Planted(Beliefs(given, np.zeros(len(given), int), np.full(len(given), 0.5)), planted, true)
+    def known(given: np.ndarray, planted: np.ndarray, true: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(
+            {"given": given, "suggested": 0, "confidence": 0.5, "planted": planted, "true": true}
+        )
 
     planted = np.arange(1000) < 50
     two = known(np.repeat([0.1, 0.9], [100, 900]), planted, np.arange(1000) < 20)
     calibration = Calibration.from_planted(two)
-    wrong, mended = calibration.chances(two.beliefs)
+    wrong, mended = calibration.chances(two)
     assert wrong[[0, -1]] == pytest.approx([50.5 / 110, 0.0]), (
         "ten more with the mean chance, 0.05, among the 100"
     )
@@ -183,7 +187,7 @@ def test_calibration_by_hand_and_few_of_the_least_believed_decide_nothing_alone(
         "right": 0,
     }
     lone = known(np.append(0.0, np.full(99, 0.9)), np.arange(100) == 0, np.zeros(100, bool))
-    assert Calibration.from_planted(lone).chances(lone.beliefs)[0][0] < LEAST_CHANCE
+    assert Calibration.from_planted(lone).chances(lone)[0][0] < LEAST_CHANCE
 
 
 def test_a_track_of_several_genres_is_doubted_only_for_all_of_them() -> None:
@@ -224,7 +228,7 @@ def test_scores_are_those_of_gaussians_with_one_covariance() -> None:
     answers = np.repeat([0, 1, 2], [200, 300, 100])
     mixing = rng.standard_normal((4, 4))
     vectors = rng.standard_normal((600, 4)) @ mixing + rng.standard_normal((3, 4))[answers] * 1.5
-    ours = probabilities(class_scores(vectors, np.eye(3, dtype=bool)[answers], vectors))
+    ours = softmax(class_scores(vectors, np.eye(3, dtype=bool)[answers], vectors), axis=1)
     standard = (vectors - vectors.mean(axis=0)) / vectors.std(axis=0)
     means = np.stack([standard[answers == name].mean(axis=0) for name in range(3)])
     shrunk = means * (np.array([200, 300, 100]) / np.array([202, 302, 102]))[:, None]
@@ -239,7 +243,7 @@ def test_with_many_tracks_scores_are_those_of_plain_discriminant_analysis() -> N
     rng = np.random.default_rng(0)
     answers = rng.integers(0, 3, 20_000)
     vectors = rng.standard_normal((20_000, 4)) + rng.standard_normal((3, 4))[answers]
-    ours = probabilities(class_scores(vectors, np.eye(3, dtype=bool)[answers], vectors))
+    ours = softmax(class_scores(vectors, np.eye(3, dtype=bool)[answers], vectors), axis=1)
     theirs = LinearDiscriminantAnalysis(solver="svd").fit(vectors, answers).predict_proba(vectors)
     assert np.abs(ours - theirs).max() < 0.01, "nothing is left to shrink"
 
@@ -266,14 +270,14 @@ def test_a_class_that_no_other_fold_has_is_left_at_minus_infinity() -> None:
 def test_the_temperature_undoes_what_scores_were_multiplied_by() -> None:
     rng = np.random.default_rng(0)
     scores = rng.standard_normal((20_000, 4)) * 2
-    drawn = (probabilities(scores).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    drawn = (softmax(scores, axis=1).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
     assert fit_temperature(scores * 5, np.eye(4, dtype=bool)[drawn]) == pytest.approx(5.0, rel=0.05)
 
 
 @given(arrays(np.float64, (6, 4), elements=st.floats(-20, 20)), arrays(bool, (6, 4)))
 def test_belief_is_the_probability_of_any_own_class(scores: np.ndarray, classes: np.ndarray) -> None:
     classes[~classes.any(axis=1), 0] = True
-    chances = probabilities(scores)
+    chances = softmax(scores, axis=1)
     assert np.exp(log_belief(scores, classes)) == pytest.approx((chances * classes).sum(axis=1))
 
 

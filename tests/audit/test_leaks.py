@@ -26,7 +26,7 @@ NOTHING = {"valid": 0, "test": 0}
 
 
 def leaking(found: Leaks) -> list[tuple[str, tuple[str, ...]]]:
-    return [(kin.kind, kin.track_ids) for kin in found.kin if kin.leaks]
+    return [(group.kind, group.track_ids) for group in found.groups if group.leaks]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,8 @@ def test_within_one_split_nothing_leaks_but_it_is_counted() -> None:
     found = find_leaks(tracks, ["train", "train", "test"], {"t0": "f00", "t1": "f00"})
     assert not leaking(found)
     assert found.verdict == (
-        "nothing leaks: none of the 1 held-out tracks is known from training; 1 more groups stand within one split"
+        "nothing leaks: none of the 1 held-out tracks is known from training; "
+        "1 more groups are within one split"
     )
 
 
@@ -144,7 +145,7 @@ def test_titles_and_versions_by_one_artist() -> None:
     found = find_leaks(tracks, ["train", "test", "test", "test", "test", "test"])
     assert ("same title and artist", ("t0", "t1")) in leaking(found)
     assert ("another version", ("t0", "t1", "t2")) in leaking(found)
-    assert not any({"t3", "t5"} & set(kin.track_ids) for kin in found.kin)
+    assert not any({"t3", "t5"} & set(group.track_ids) for group in found.groups)
 
 
 def two_spellings(spellings: tuple[str, str]) -> tuple[Catalog, list[str]]:
@@ -173,8 +174,8 @@ MISSPELT = [
 def test_an_artist_under_two_names(spellings: tuple[str, str]) -> None:
     tracks, splits = two_spellings(spellings)
     found = find_leaks(tracks, splits)
-    ours = [kin for kin in found.kin if kin.kind == "artist under two names"]
-    assert [kin.track_ids for kin in ours] == [("t32", "t33", "t34", "t35")]
+    ours = [group for group in found.groups if group.kind == "artist under two names"]
+    assert [group.track_ids for group in ours] == [("t32", "t33", "t34", "t35")]
     assert found.renamed() == [
         ("t33", spellings[1], spellings[0]),
         ("t35", spellings[0].lower(), spellings[0]),
@@ -189,7 +190,7 @@ def test_spellings_of_one_name_do_not_leak_but_are_offered_for_correction(spelli
     tracks, splits = two_spellings(spellings)
     found = find_leaks(tracks, splits)
     assert len(set(splits[32:])) == 1 and not leaking(found)
-    assert [(kin.kind, kin.track_ids) for kin in found.kin] == [
+    assert [(group.kind, group.track_ids) for group in found.groups] == [
         ("artist spelled in several ways", ("t32", "t33", "t34", "t35"))
     ]
     renamed = found.renamed()
@@ -213,7 +214,7 @@ def test_a_clean_catalog_under_our_rule_has_no_leak() -> None:
     rows = [(f"{letter * 5} {row}", letter * 7) for letter in letters for row in range(3)]
     tracks = catalog(rows)
     found = find_leaks(tracks, make_split_rule(tracks, SplitConfig()).assign(tracks))
-    assert found.kin == () and found.verdict.startswith("nothing leaks: none of the ")
+    assert found.groups == () and found.verdict.startswith("nothing leaks: none of the ")
 
 
 def test_splits_that_tear_an_artist_apart_and_guests() -> None:
@@ -248,8 +249,9 @@ def test_one_recording_under_its_two_artists_in_either_order() -> None:
 
 
 def test_training_is_warned_of_what_audit_would_find(caplog: pytest.LogCaptureFixture) -> None:
-    rows = [("One", "Ann feat. Bob"), ("Two", "Bob"), ("Three", "Nina Simone"), ("Four", "Nina Simonee"),
-            ("Five", "Cat"), ("five!", "CAT"), ("Six", "Dora"), ("Seven", "Various"), ("Seven", "VA")]  # fmt: skip
+    titles = ["One", "Two", "Three", "Four", "Five", "five!", "Six", "Seven", "Seven"]
+    artists = ["Ann feat. Bob", "Bob", "Nina Simone", "Nina Simonee", "Cat", "CAT", "Dora", "Various", "VA"]
+    rows = list(zip(titles, artists, strict=True))
     with caplog.at_level(logging.WARNING):
         warn_of_leaks(
             catalog(rows), ["train", "test", "train", "valid", "train", "test", "valid", "train", "test"]
@@ -276,7 +278,7 @@ def test_training_is_not_warned_of_a_clean_catalog(caplog: pytest.LogCaptureFixt
 def test_what_nobody_looked_for_is_said() -> None:
     found = find_leaks(catalog([("One", "A")]), ["train"])
     assert found.verdict == "no track is held out, so nothing can leak"
-    assert sum("not looked at" in note or "Nobody listened" in note for note in found.notes) == 2
+    assert sum("not looked at" in note or "were not looked for" in note for note in found.notes) == 2
     assert {row["kind"] for row in found.table()} == set(found.looked_for)
     assert found.model_dump(mode="json")["title"] == "Leaks between splits"
 

@@ -84,3 +84,14 @@ def test_the_help_is_the_docstring_without_what_python_raises(ran: tuple[click.C
     assert "    soundkin verb a -o b" in shown
     assert "How many.  [default: 10; x>=1]" in shown
     assert "Raises" not in shown and "seed" not in shown
+
+
+def test_a_default_of_zero_is_one() -> None:
+    def seeded(random_seed: Annotated[int, Option()] = 0) -> None:
+        """Do it."""
+
+    @command_of(seeded)
+    def command(**options: Any) -> None:
+        click.echo(options["random_seed"])
+
+    assert CliRunner().invoke(command, []).output == "0\n"

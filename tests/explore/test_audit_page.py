@@ -1,4 +1,4 @@
-"""The audit's page as text, and in a real browser: decided by mouse and keys, saved, and read by `correct`."""
+"""The audit's page as text and in a browser: decided by mouse and keys, saved, read by `correct`."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from soundkin.catalog.corrections import read_review
-from soundkin.explore.audit_page import AuditPage, Decision, Task, render_audit
+from soundkin.explore.audit_page import Decision, Task, render_audit
 from soundkin.explore.report_page import Section, Step
 from soundkin.explore.snippets import data_uri, encode_mp3
 
@@ -56,7 +56,7 @@ def page(audio: str | None = None, **changes: Any) -> str:
         ],
         "steps": [Step("Then.", "soundkin correct catalog.csv review.csv -o corrections.csv")],
     }
-    return render_audit(AuditPage(**everything | changes))
+    return render_audit(**everything | changes)
 
 
 def test_what_to_do_comes_first_and_all_else_is_folded() -> None:

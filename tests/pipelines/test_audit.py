@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 from soundkin.audit.label_errors import LabelErrors
-from soundkin.audit.leaks import Leaks
+from soundkin.audit.leaks import Leaks, content_hashes
 from soundkin.catalog.table import read_catalog
 from soundkin.cli.main import main
 from soundkin.errors import CatalogError, OutputError, UsageError
-from soundkin.pipelines.audit import audit, content_hashes
+from soundkin.pipelines.audit import audit
 from soundkin.pipelines.correct import apply_to_catalog, corrections_of_review
 
 SCRIPT = "<script>alert('x')</script>"
@@ -191,7 +191,9 @@ def test_the_same_file_twice_is_seen_without_vectors(planted: tuple[Path, Path],
     ids = catalog.track_ids
     assert hashes[ids[0]] == hashes[ids[31]] and len(set(hashes.values())) == len(hashes) - 1
     leaks = next(section for section in audit(tmp_path / "twice.csv").sections if isinstance(section, Leaks))
-    assert [kin.track_ids for kin in leaks.kin if kin.kind == "same audio file"] == [(ids[0], ids[31])]
+    assert [group.track_ids for group in leaks.groups if group.kind == "same audio file"] == [
+        (ids[0], ids[31])
+    ]
     assert leaks.tainted["test"] == 1
 
 
@@ -277,9 +279,12 @@ def test_names_that_are_no_artist_and_spellings_to_correct(tmp_path: Path) -> No
         return next(section for section in found.sections if isinstance(section, Leaks)), found.review
 
     torn, _ = leaks_and_review()
-    assert torn.tainted["test"] == 1 and [kin.what for kin in torn.kin if kin.leaks] == ["HOUSE BAND", "Ann"]
+    assert torn.tainted["test"] == 1 and [group.what for group in torn.groups if group.leaks] == [
+        "HOUSE BAND",
+        "Ann",
+    ]
     found, review = leaks_and_review(no_artist=["the house band"])
-    assert found.tainted["test"] == 0 and [kin.kind for kin in found.kin if kin.leaks] == [
+    assert found.tainted["test"] == 0 and [group.kind for group in found.groups if group.leaks] == [
         "guest of another artist"
     ]
     assert review[["track_id", "given", "suggested"]].to_numpy().tolist() == [

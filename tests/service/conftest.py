@@ -13,7 +13,8 @@ import soundfile
 import uvicorn
 
 from soundkin.assess.annotator_state import SessionConfig
-from soundkin.pipelines.assess import Assessment, open_assessment
+from soundkin.assess.assessment import Assessment
+from soundkin.pipelines.assess import open_assessment
 from soundkin.service.assess_page import make_app
 
 RATE_HZ, SECONDS = 22_050, 5

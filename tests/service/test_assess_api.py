@@ -16,8 +16,9 @@ import soundfile
 from starlette.testclient import TestClient
 
 from soundkin.assess.annotator_state import SessionConfig
+from soundkin.assess.assessment import Assessment
 from soundkin.errors import OutputError, UsageError
-from soundkin.pipelines.assess import Assessment, open_assessment
+from soundkin.pipelines.assess import open_assessment
 from soundkin.service.assess_page import make_app, serve
 from soundkin.service.hosts import url_of
 
@@ -46,14 +47,14 @@ def join(client: TestClient, name: str = "anna") -> dict[str, Any]:
     return dict(response.json())
 
 
-def give(client: TestClient, standing: dict[str, Any], choice: str = "left", **changes: Any) -> Any:
+def give(client: TestClient, state: dict[str, Any], choice: str = "left", **changes: Any) -> Any:
     body = {
-        "question_id": standing["question"]["question_id"],
+        "question_id": state["question"]["question_id"],
         "choice": choice,
         "seconds_taken": 12.5,
         **changes,
     }
-    return client.post(f"/api/sessions/{standing['session_id']}/answers", json=body)
+    return client.post(f"/api/sessions/{state['session_id']}/answers", json=body)
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_is_held_to_it(client: TestClient) -> None:
@@ -67,13 +68,13 @@ def test_the_page_needs_nothing_from_elsewhere_and_is_held_to_it(client: TestCli
 
 
 def test_a_question_tells_nothing_of_its_tracks_and_can_be_heard(client: TestClient, tmp_path: Path) -> None:
-    standing = join(client)
-    assert standing["phase"] == "tutorial" and (standing["answered"], standing["total"]) == (0, 2)
-    assert set(standing["question"]) == {"question_id", "anchor", "left", "right"}
-    told = str(standing)
+    state = join(client)
+    assert state["phase"] == "tutorial" and (state["answered"], state["total"]) == (0, 2)
+    assert set(state["question"]) == {"question_id", "anchor", "left", "right"}
+    told = str(state)
     assert "track" not in told and "Secret" not in told and "wav" not in told and "gold" not in told
     for place in ("anchor", "left", "right"):
-        response = client.get(f"/audio/{standing['question'][place]}")
+        response = client.get(f"/audio/{state['question'][place]}")
         assert response.headers["content-type"] == "audio/mpeg"
         (tmp_path / "clip.mp3").write_bytes(response.content)
         samples, rate = soundfile.read(tmp_path / "clip.mp3")
@@ -83,21 +84,21 @@ def test_a_question_tells_nothing_of_its_tracks_and_can_be_heard(client: TestCli
 def test_an_answer_is_saved_and_brings_the_question_that_was_announced(
     client: TestClient, tmp_path: Path
 ) -> None:
-    standing = join(client)
-    response = give(client, standing)
+    state = join(client)
+    response = give(client, state)
     assert response.status_code == 200
     reply = response.json()
     assert reply["closer"] in ("left", "right") and "same recording" in reply["reason"]
-    assert reply["standing"]["question"] == standing["following"]
+    assert reply["state"]["question"] == state["following"]
     assert len(saved(tmp_path)) == 1
 
 
 def test_only_the_tutorial_tells_what_is_right(client: TestClient) -> None:
-    standing = join(client)
+    state = join(client)
     for _ in range(2):
-        standing = give(client, standing).json()["standing"]
-    assert standing["phase"] == "qualifier"
-    reply = give(client, standing).json()
+        state = give(client, state).json()["state"]
+    assert state["phase"] == "qualifier"
+    reply = give(client, state).json()
     assert (reply["closer"], reply["reason"]) == ("", "")
 
 
@@ -116,11 +117,11 @@ def test_only_the_tutorial_tells_what_is_right(client: TestClient) -> None:
 def test_an_answer_that_is_off_is_refused_and_changes_nothing(
     client: TestClient, tmp_path: Path, changes: dict[str, Any], status: int, said: str
 ) -> None:
-    standing = join(client)
-    response = give(client, standing, **changes)
+    state = join(client)
+    response = give(client, state, **changes)
     assert response.status_code == status and said in response.json()["error"]
     assert saved(tmp_path) == []
-    assert client.get(f"/api/sessions/{standing['session_id']}").json() == standing
+    assert client.get(f"/api/sessions/{state['session_id']}").json() == state
 
 
 @pytest.mark.parametrize(
@@ -137,24 +138,24 @@ def test_an_answer_that_is_off_is_refused_and_changes_nothing(
     ],
 )
 def test_what_is_not_json_is_refused(client: TestClient, content: bytes, kind: str, status: int) -> None:
-    standing = join(client)
-    for path in ("/api/sessions", f"/api/sessions/{standing['session_id']}/answers"):
+    state = join(client)
+    for path in ("/api/sessions", f"/api/sessions/{state['session_id']}/answers"):
         response = client.post(path, content=content, headers={"content-type": kind})
         assert response.status_code == status and response.json()["error"]
 
 
 def test_a_question_is_answered_once(client: TestClient, tmp_path: Path) -> None:
-    standing = join(client)
-    assert give(client, standing).status_code == 200
-    assert give(client, standing, "right").status_code == 409
+    state = join(client)
+    assert give(client, state).status_code == 200
+    assert give(client, state, "right").status_code == 409
     assert len(saved(tmp_path)) == 1
 
 
 def test_many_answers_at_once_are_one(client: TestClient, tmp_path: Path) -> None:
-    standing = join(client)
+    state = join(client)
     found: list[int] = []
     threads = [
-        threading.Thread(target=lambda: found.append(give(client, standing).status_code)) for _ in range(8)
+        threading.Thread(target=lambda: found.append(give(client, state).status_code)) for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -167,12 +168,12 @@ def test_answers_faster_than_anybody_listens_are_warned_of_and_then_end_it(
     opened: Callable[..., Assessment], tmp_path: Path
 ) -> None:
     client = TestClient(make_app(opened(tutorial=0, qualifier=0, fast_seconds=7.0, most_fast=6)))
-    standing, hurried = join(client), []
+    state, hurried = join(client), []
     for _ in range(6):  # whatever the page claims to have taken
-        reply = give(client, standing, seconds_taken=60.0).json()
-        standing, hurried = reply["standing"], [*hurried, reply["hurried"]]
+        reply = give(client, state, seconds_taken=60.0).json()
+        state, hurried = reply["state"], [*hurried, reply["hurried"]]
     assert hurried == [False, True, True, True, True, True]
-    assert standing["phase"] == "suspended" and standing["question"] is None
+    assert state["phase"] == "suspended" and state["question"] is None
     assert (tmp_path / "triplets.csv").read_text().count("\n") == 1, (
         "no answer of theirs is left to learn from"
     )
@@ -212,12 +213,12 @@ def test_other_methods_are_405(client: TestClient) -> None:
 
 
 def test_a_session_of_nobody_answers_nothing(client: TestClient, tmp_path: Path) -> None:
-    standing = {**join(client), "session_id": "unknown"}
-    assert give(client, standing).status_code == 404 and saved(tmp_path) == []
+    state = {**join(client), "session_id": "unknown"}
+    assert give(client, state).status_code == 404 and saved(tmp_path) == []
 
 
 def test_the_same_name_goes_on_in_another_session(client: TestClient) -> None:
-    first = give(client, join(client)).json()["standing"]
+    first = give(client, join(client)).json()["state"]
     second = join(client)
     assert second["session_id"] != first["session_id"] and second["question"] == first["question"]
 
@@ -225,17 +226,17 @@ def test_the_same_name_goes_on_in_another_session(client: TestClient) -> None:
 def test_a_full_disk_is_said_and_the_answer_can_be_given_again(
     client: TestClient, assessment: Assessment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    standing = join(client)
+    state = join(client)
 
     def full(answer: object) -> None:
         raise OutputError("cannot write triplets.csv: the disk is full.")
 
     with monkeypatch.context() as patch:
         patch.setattr(assessment._files, "append", full)
-        response = give(client, standing)
+        response = give(client, state)
         assert response.status_code == 507 and "disk is full" in response.json()["error"]
-    assert client.get(f"/api/sessions/{standing['session_id']}").json()["question"] == standing["question"]
-    assert give(client, standing).status_code == 200 and len(saved(tmp_path)) == 1
+    assert client.get(f"/api/sessions/{state['session_id']}").json()["question"] == state["question"]
+    assert give(client, state).status_code == 200 and len(saved(tmp_path)) == 1
 
 
 def test_a_foreign_name_of_the_host_is_refused_where_only_we_are_meant(assessment: Assessment) -> None:
@@ -249,15 +250,15 @@ def test_a_restarted_server_knows_everybody_and_their_sessions(
     opened: Callable[..., Assessment], tmp_path: Path
 ) -> None:
     client = TestClient(make_app(opened()))
-    standing = join(client)
+    state = join(client)
     for choice in ("left", "right", "skip", "left"):
-        standing = give(client, standing, choice).json()["standing"]
+        state = give(client, state, choice).json()["state"]
     again = TestClient(make_app(opened()))
-    after = again.get(f"/api/sessions/{standing['session_id']}").json()
+    after = again.get(f"/api/sessions/{state['session_id']}").json()
     keep = ("phase", "answered", "total", "tries_left", "annotator_id")
-    assert {name: after[name] for name in keep} == {name: standing[name] for name in keep}
-    assert after["question"]["question_id"] == standing["question"]["question_id"]
-    assert give(again, standing).status_code == 200 and len(saved(tmp_path)) == 5
+    assert {name: after[name] for name in keep} == {name: state[name] for name in keep}
+    assert after["question"]["question_id"] == state["question"]["question_id"]
+    assert give(again, state).status_code == 200 and len(saved(tmp_path)) == 5
 
 
 def test_two_servers_do_not_share_a_file(assessment: Assessment, music_catalog: Path, tmp_path: Path) -> None:
@@ -274,18 +275,18 @@ def test_a_track_that_cannot_be_played_is_left_out(music_catalog: Path, tmp_path
         folder / "catalog.csv", tmp_path / "answers.csv", sessions=SessionConfig(fast_seconds=0.0)
     )
     client = TestClient(make_app(assessment))
-    standing = join(client)
+    state = join(client)
     for _ in range(14):
-        for question in filter(None, (standing["question"], standing["following"])):
+        for question in filter(None, (state["question"], state["following"])):
             for place in ("anchor", "left", "right"):
                 client.get(f"/audio/{question[place]}")
-        standing = client.get(f"/api/sessions/{standing['session_id']}").json()
+        state = client.get(f"/api/sessions/{state['session_id']}").json()
         side = assessment._sessions.annotators["anna"].queue[0]
         assert "track-3" not in {clip.track_id for clip in side.clips}
-        standing = give(
-            client, standing, "left" if side.gold and side.left == side.gold.closer else "right"
-        ).json()["standing"]
-    assert standing["phase"] == "main"
+        state = give(client, state, "left" if side.gold and side.left == side.closer else "right").json()[
+            "state"
+        ]
+    assert state["phase"] == "main"
     assessment.close()
 
 
@@ -354,21 +355,20 @@ def test_the_command_survives_being_killed_and_ends_cleanly(
     run_command: Callable[[], Command], tmp_path: Path
 ) -> None:
     command = run_command()
-    standing = command.ask("/api/sessions", {"annotator_id": "anna"})
+    state = command.ask("/api/sessions", {"annotator_id": "anna"})
     given = {"choice": "left", "seconds_taken": 9.0}
     for _ in range(3):
-        body = {**given, "question_id": standing["question"]["question_id"]}
-        standing = command.ask(f"/api/sessions/{standing['session_id']}/answers", body)["standing"]
+        body = {**given, "question_id": state["question"]["question_id"]}
+        state = command.ask(f"/api/sessions/{state['session_id']}/answers", body)["state"]
     command.end(signal.SIGKILL)
     assert len(saved(tmp_path)) == 3
     command = run_command()
-    again = command.ask(f"/api/sessions/{standing['session_id']}")
+    again = command.ask(f"/api/sessions/{state['session_id']}")
     assert (
-        again["phase"] == "qualifier"
-        and again["question"]["question_id"] == standing["question"]["question_id"]
+        again["phase"] == "qualifier" and again["question"]["question_id"] == state["question"]["question_id"]
     )
     body = {**given, "question_id": again["question"]["question_id"]}
-    command.ask(f"/api/sessions/{standing['session_id']}/answers", body)
+    command.ask(f"/api/sessions/{state['session_id']}/answers", body)
     code, said = command.end(signal.SIGINT)
     assert (
         code == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from soundkin.assess.answer_files import CHECK_COLUMNS, COLUMNS
-from soundkin.pipelines.assess import Assessment
+from soundkin.assess.assessment import Assessment
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def truth(assessment: Assessment, name: str) -> str:
     """The side that is right; left where nobody knows."""
     asked = assessment._sessions.annotators[name].queue[0]
-    return "right" if asked.gold and asked.right == asked.gold.closer else "left"
+    return "right" if asked.gold and asked.right == asked.closer else "left"
 
 
 def asked(page: Any) -> str:

@@ -51,7 +51,7 @@ def served(host: str) -> Iterator[int]:
 
 
 def status(connect_to: str, port: int, header: str | None = None) -> int:
-    """What the server at an address answers to a Host header; by default the one that a browser would send."""
+    """What the server at an address answers to a Host header, by default that of a browser."""
     with closing(http.client.HTTPConnection(connect_to, port, timeout=10)) as connection:
         connection.request("GET", "/", headers={"Host": header} if header is not None else {})
         return connection.getresponse().status

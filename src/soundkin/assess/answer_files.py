@@ -1,20 +1,17 @@
 """Where answers are kept: `triplets.csv` to learn from, and `triplets.checks.csv` with all others.
 
-Every answer is in one of the two, a line each, written whole and synced before anybody is told that it is
-saved. A line that a killed process left unfinished is cut off at the next start: nobody was told that it was
-saved.
+Every answer is a line in one of the two, synced before anybody reads that it is saved. A line that a killed
+process left unfinished is cut off at the next start.
 
     triplets.csv          anchor_id, closer_id, farther_id, annotator_id, timestamp, session_id, seconds_taken
     triplets.checks.csv   the same, then kind and right
 
-`timestamp` is in Unix seconds, `seconds_taken` from when the question showed. In checks, `kind` is what the
-answer is:
-- `tutorial`, `qualifier`, `gold`: to a question with a known answer; `right` is 1 or 0, empty if they could
-  not tell;
-- `repeat`: to a question that the same person had answered before; `right` is 1 where they said the same
-  again;
-- `skipped`: they could not tell; the two candidates stand there in no order;
-- `suspended`: an answer like those in triplets.csv, by somebody who was suspended later.
+`timestamp` is in Unix seconds, `seconds_taken` from when the question showed. In checks, `kind` is one of
+
+    tutorial, qualifier, gold   the answer is known; `right` is 1 or 0, empty if they could not tell
+    repeat                      the same person had answered it before; `right` is 1 for the same answer again
+    skipped                     they could not tell; the two candidates are in no order
+    suspended                   an answer like those in triplets.csv, by somebody who was suspended later
 """
 
 import csv
@@ -22,25 +19,38 @@ import errno
 import fcntl
 import io
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
-from soundkin.assess.triplet_questions import Key, question_key
+from pydantic import BeforeValidator, ValidationError
+from pydantic.dataclasses import dataclass
+
+from soundkin.assess.triplet_questions import Key, Row, question_key
 from soundkin.errors import CatalogError, OutputError, UsageError
 from soundkin.files import explaining_output, replacing
 
 COLUMNS = ("anchor_id", "closer_id", "farther_id", "annotator_id", "timestamp", "session_id", "seconds_taken")
 CHECK_COLUMNS = (*COLUMNS, "kind", "right")
-MAIN, TUTORIAL, QUALIFIER, GOLD = "main", "tutorial", "qualifier", "gold"
-REPEAT, SKIPPED, SUSPENDED = "repeat", "skipped", "suspended"
-CHECKS = (TUTORIAL, QUALIFIER, GOLD, REPEAT, SKIPPED, SUSPENDED)
-RIGHT_WORDS: dict[bool | None, str] = {True: "1", False: "0", None: ""}
+
+
+class AnswerKind(StrEnum):
+    """What an answer is; those of MAIN are in `triplets.csv`, to learn from."""
+
+    MAIN = "main"
+    TUTORIAL = "tutorial"
+    QUALIFIER = "qualifier"
+    GOLD = "gold"
+    REPEAT = "repeat"
+    SKIPPED = "skipped"
+    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer. `kind` is MAIN for those to learn from; `right` is None where nothing is known of it."""
+class TripletAnswer:
+    """One answer; `right` is None where nothing is known of it."""
 
     anchor_id: str
     closer_id: str
@@ -49,32 +59,31 @@ class Answer:
     timestamp: float
     session_id: str
     seconds_taken: float
-    kind: str = MAIN
-    right: bool | None = None
+    kind: AnswerKind = AnswerKind.MAIN
+    right: Annotated[bool | None, BeforeValidator(lambda cell: None if cell == "" else cell)] = None
 
     @property
     def key(self) -> Key:
         """The question it answers."""
         return question_key(self.anchor_id, self.closer_id, self.farther_id)
 
+    @property
+    def row(self) -> Row:
+        """As a row of a triplets file."""
+        return self.anchor_id, self.closer_id, self.farther_id, self.annotator_id
+
     def cells(self) -> list[str]:
         """As a row of its file."""
-        ids = [self.anchor_id, self.closer_id, self.farther_id, self.annotator_id]
-        row = [*ids, f"{self.timestamp:.3f}", self.session_id, f"{self.seconds_taken:.2f}"]
-        return row if self.kind == MAIN else [*row, self.kind, RIGHT_WORDS[self.right]]
+        row = [*self.row, f"{self.timestamp:.3f}", self.session_id, f"{self.seconds_taken:.2f}"]
+        right = "" if self.right is None else str(int(self.right))
+        return row if self.kind == AnswerKind.MAIN else [*row, self.kind, right]
 
 
 class AnswerFiles:
     """The two files, kept for one process at a time until `close`."""
 
     def __init__(self, triplets: Path) -> None:
-        """Open the files, or begin them.
-
-        Raises:
-            UsageError: `triplets` does not end in .csv.
-            CatalogError: one of the files is not ours, or a row of it cannot be read.
-            OutputError: they cannot be written, or another process has them open.
-        """
+        """Open the files, or begin them."""
         self.triplets = Path(triplets)
         if self.triplets.suffix.lower() != ".csv":
             raise UsageError(
@@ -85,12 +94,15 @@ class AnswerFiles:
             self.checks.parent.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.checks, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            self._take_lock()
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _begin(self.triplets, COLUMNS)
             _begin(self.checks, CHECK_COLUMNS)
-            self._answers = self._read()
-        except BaseException:
+            self.answers = self._read()
+        except BaseException as error:
             self.close()
+            if isinstance(error, BlockingIOError):
+                hint = "Stop it, or name another file."
+                raise OutputError(f"another run is collecting answers in {self.triplets}. {hint}") from error
             raise
 
     def close(self) -> None:
@@ -99,51 +111,38 @@ class AnswerFiles:
             os.close(self._lock)
         self._lock = -1
 
-    def read(self) -> list[Answer]:
-        """All answers that were there when the files were opened, in order of time."""
-        return list(self._answers)
-
-    def append(self, answer: Answer) -> None:
-        """Add one answer; it is on the disk when this returns.
-
-        Raises:
-            OutputError: it could not be written, and then nothing of it is there.
-        """
-        _append(self.triplets if answer.kind == MAIN else self.checks, [answer])
+    def append(self, answer: TripletAnswer) -> None:
+        """Add one answer; it is on the disk when this returns."""
+        _write(
+            self.triplets if answer.kind == AnswerKind.MAIN else self.checks, _text([answer.cells()]).encode()
+        )
 
     def set_aside(self, annotator_id: str) -> None:
-        """Move somebody's answers from triplets to checks; safe to be killed in, and to be done again.
-
-        Raises:
-            OutputError: a file could not be written.
-        """
-        kept: list[Answer] = []
-        moved: list[Answer] = []
-        for answer in _rows(self.triplets, COLUMNS):
-            (moved if answer.annotator_id == annotator_id else kept).append(answer)
+        """Move somebody's answers from triplets to checks; safe to be killed in, and to be done again."""
+        answers = _rows(self.triplets, COLUMNS)
+        moved = [
+            replace(answer, kind=AnswerKind.SUSPENDED)
+            for answer in answers
+            if answer.annotator_id == annotator_id
+        ]
         if not moved:
             return
         there = set(_rows(self.checks, CHECK_COLUMNS))
-        _append(
-            self.checks, [row for row in (replace(one, kind=SUSPENDED) for one in moved) if row not in there]
-        )
+        _write(self.checks, _text([answer.cells() for answer in moved if answer not in there]).encode())
+        kept = [answer.cells() for answer in answers if answer.annotator_id != annotator_id]
         with replacing(self.triplets, "w") as file:
-            file.write(_text([COLUMNS, *(answer.cells() for answer in kept)]))
+            file.write(_text([COLUMNS, *kept]))
 
-    def _read(self) -> list[Answer]:
+    def _read(self) -> list[TripletAnswer]:
+        """All answers in order of time."""
         answers = [*_rows(self.triplets, COLUMNS), *_rows(self.checks, CHECK_COLUMNS)]
-        # Killed while answers were moved: they stand in both files, and count once.
-        moved = {replace(answer, kind=MAIN) for answer in answers if answer.kind == SUSPENDED}
+        # An answer that was being moved when the process was killed is in both files, and counts once.
+        moved = {
+            replace(answer, kind=AnswerKind.MAIN) for answer in answers if answer.kind == AnswerKind.SUSPENDED
+        }
         return sorted(
             (answer for answer in answers if answer not in moved), key=lambda answer: answer.timestamp
         )
-
-    def _take_lock(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            mend = "Stop it, or name another file"
-            raise OutputError(f"another run is collecting answers in {self.triplets}. {mend}.") from error
 
 
 def _begin(path: Path, columns: Sequence[str]) -> None:
@@ -157,17 +156,13 @@ def _begin(path: Path, columns: Sequence[str]) -> None:
     first = content.decode(errors="replace").removeprefix("\ufeff").splitlines()[0]
     if next(csv.reader([first]), []) != list(columns):
         raise CatalogError(
-            f"answers {path}, row 1: the columns are {first[:120]}, and not {','.join(columns)}. These answers were "
-            "not collected here: name another file, and put the two together afterwards."
+            f"answers {path}, row 1: the columns are {first[:120]}, and not {','.join(columns)}. These "
+            "answers were not collected here: name another file, and put the two together afterwards."
         )
     if not content.endswith(b"\n"):
         with explaining_output(path), path.open("r+b") as file:
             file.truncate(content.rfind(b"\n") + 1)
             os.fsync(file.fileno())
-
-
-def _append(path: Path, answers: Sequence[Answer]) -> None:
-    _write(path, _text([answer.cells() for answer in answers]).encode())
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -189,42 +184,21 @@ def _text(rows: Sequence[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def _rows(path: Path, columns: Sequence[str]) -> list[Answer]:
+def _rows(path: Path, columns: Sequence[str]) -> list[TripletAnswer]:
     with explaining_output(path), path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
-    return [
-        _answer(row, columns, f"answers {path}, row {place}")
-        for place, row in enumerate(rows[1:], start=2)
-        if row
-    ]
-
-
-def _answer(row: Sequence[str], columns: Sequence[str], where: str) -> Answer:
-    if len(row) != len(columns):
-        raise CatalogError(
-            f"{where}: {len(row)} cells, and the header has {len(columns)}. Correct or delete the row."
-        )
-    cells = dict(zip(columns, row, strict=True))
-    kind, right = cells.pop("kind", MAIN), cells.pop("right", "")
-    if kind not in (MAIN, *CHECKS):
-        raise CatalogError(f"{where}: kind={kind} is none of {', '.join(CHECKS)}. Correct or delete the row.")
-    rights = {word: meaning for meaning, word in RIGHT_WORDS.items()}
-    return Answer(
-        anchor_id=cells["anchor_id"],
-        closer_id=cells["closer_id"],
-        farther_id=cells["farther_id"],
-        annotator_id=cells["annotator_id"],
-        timestamp=_number(cells, "timestamp", where),
-        session_id=cells["session_id"],
-        seconds_taken=_number(cells, "seconds_taken", where),
-        kind=kind,
-        right=rights.get(right),
-    )
-
-
-def _number(cells: Mapping[str, str], column: str, where: str) -> float:
-    try:
-        return float(cells[column])
-    except ValueError as error:
-        message = f"{where}: {column}={cells[column]} is not a number. Correct it, or delete the row."
-        raise CatalogError(message) from error
+    answers = []
+    for place, row in enumerate(rows[1:], start=2):
+        where = f"answers {path}, row {place}"
+        if row and len(row) != len(columns):
+            raise CatalogError(
+                f"{where}: {len(row)} cells, and the header has {len(columns)}. Correct or delete the row."
+            )
+        try:
+            answers += [TripletAnswer(*row)] if row else []  # type: ignore[arg-type]  # pydantic converts
+        except ValidationError as error:
+            [complaint, *_] = error.errors()
+            column = columns[int(complaint["loc"][0])]
+            said = f"{column}={complaint['input']}: {complaint['msg']}"
+            raise CatalogError(f"{where}: {said}. Correct or delete the row.") from error
+    return answers

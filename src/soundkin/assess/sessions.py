@@ -2,11 +2,10 @@
 
 An annotator goes through a *tutorial* (examples with feedback), a *qualifier* (gold questions, enough of
 which have to be right) and then the *main* part, where answers count. In it, one question of every few is
-gold, nobody knows which, and some are asked a second time. Which side a candidate is on is drawn anew for
-every question.
+gold, and some are asked a second time. Which side a candidate is on is drawn anew for every question.
 
-All of this follows from the answers given so far, their order and a random seed; nothing else is remembered.
-So taking the recorded answers again, after a restart, leads to the same state and the same question.
+All of this follows from the answers given so far, their order and a random seed: after a restart, taking the
+recorded answers again leads to the same state and the same question.
 """
 
 import hashlib
@@ -18,8 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from soundkin.assess.annotator_state import AHEAD, DONE, Annotator, Asked, SessionConfig
-from soundkin.assess.answer_files import GOLD, MAIN, QUALIFIER, REPEAT, SKIPPED, SUSPENDED, TUTORIAL, Answer
-from soundkin.assess.gold_questions import Gold
+from soundkin.assess.answer_files import AnswerKind, TripletAnswer
 from soundkin.assess.triplet_questions import Clip, Key, TripletQuestion
 from soundkin.errors import UsageError
 
@@ -37,7 +35,7 @@ class Sessions:
     def __init__(
         self,
         questions: Sequence[TripletQuestion],
-        gold: Sequence[Gold],
+        gold: Sequence[TripletQuestion],
         config: SessionConfig | None = None,
         random_seed: int = 0,
     ) -> None:
@@ -49,22 +47,23 @@ class Sessions:
         self._answered: dict[Key, set[str]] = defaultdict(set)
         self._skipped: dict[Key, set[str]] = defaultdict(set)
 
-    def take(self, answer: Answer) -> Annotator:
-        """Count one answer, whether it has just been given or was recorded earlier; say whose state it
-        changed.
-        """
+    def annotator(self, annotator_id: str) -> Annotator:
+        """Somebody's state; a new one for somebody new."""
+        return self.annotators.setdefault(annotator_id, Annotator(annotator_id, self.config))
+
+    def take(self, answer: TripletAnswer) -> Annotator:
+        """Count one answer, just given or recorded earlier; returns the annotator whose state it changed."""
         annotator = self.annotator(answer.annotator_id)
-        stood = self.phase(answer.annotator_id)
+        before = self.phase(answer.annotator_id)
         annotator.count(answer)
-        if answer.kind in (MAIN, SUSPENDED) and not annotator.suspended:
+        if answer.kind in (AnswerKind.MAIN, AnswerKind.SUSPENDED) and not annotator.suspended:
             self._answered[answer.key].add(answer.annotator_id)
-        elif answer.kind == SKIPPED:
+        elif answer.kind == AnswerKind.SKIPPED:
             self._skipped[answer.key].add(answer.annotator_id)
-        reason = annotator.judge(answer, self.config)
-        if reason:
+        if reason := annotator.reason_to_suspend(answer):
             self.suspend(annotator, reason)
         was_asked = bool(annotator.queue) and annotator.queue[0].key == answer.key
-        goes_on = self.phase(answer.annotator_id) == stood
+        goes_on = self.phase(answer.annotator_id) == before
         annotator.queue = annotator.queue[1:] if was_asked and goes_on else []
         annotator.since = None
         return annotator
@@ -72,20 +71,19 @@ class Sessions:
     def suspend(self, annotator: Annotator, reason: str) -> None:
         """Ask them nothing any more, and their questions of others."""
         annotator.suspended = annotator.suspended or reason
-        for who in self._answered.values():
-            who.discard(annotator.annotator_id)
+        for answered_by in self._answered.values():
+            answered_by.discard(annotator.annotator_id)
 
     def phase(self, annotator_id: str) -> str:
         """TUTORIAL, QUALIFIER, MAIN, DONE, FAILED or SUSPENDED."""
         annotator = self.annotator(annotator_id)
-        part = annotator.in_part(self.config)
-        if part != MAIN or any(self._open(question, annotator) for question in self.questions):
-            return part
-        return DONE
+        part = annotator.part
+        if part == AnswerKind.MAIN and not any(self._is_open(q, annotator) for q in self.questions):
+            return DONE
+        return part
 
     def asked(self, annotator_id: str, now: float) -> list[Asked]:
-        """The question to answer, and the one after it as far as it is known; none when there is nothing to
-        ask.
+        """The question to answer, and the next one as far as it is known; none when nothing is left.
 
         `now` (Unix seconds) is when the first of them is handed out, unless it was before.
         """
@@ -97,14 +95,11 @@ class Sessions:
 
     def answer(
         self, annotator_id: str, question_id: str, choice: str, session_id: str, seconds: float, now: float
-    ) -> Answer:
+    ) -> TripletAnswer:
         """The answer to the question being asked, as it is to be recorded and then taken.
 
-        `seconds` is how long it took by the page's clock; it cannot be longer than since we handed the
-        question out, unless that was before a restart.
-
-        Raises:
-            UsageError: no such choice. NotAskedError: another question is being asked, or none.
+        `seconds`, by the page's clock, cannot be more than since we handed it out, unless that was before a
+        restart.
         """
         annotator = self.annotator(annotator_id)
         if choice not in CHOICES:
@@ -116,9 +111,18 @@ class Sessions:
             )
         asked = annotator.queue[0]
         closer, farther = (asked.right, asked.left) if choice == RIGHT else (asked.left, asked.right)
+        kind, right = asked.kind, None
+        if choice == SKIP:
+            kind, right = (
+                AnswerKind.SKIPPED if kind == AnswerKind.MAIN else kind,
+                False if kind == AnswerKind.QUALIFIER else None,
+            )
+        elif asked.gold:
+            right = closer == asked.closer
+        elif kind == AnswerKind.REPEAT:
+            right = annotator.main[asked.key][1] == closer.track_id
         elapsed = math.inf if annotator.since is None else max(0.0, now - annotator.since)
-        kind, right = _judged(annotator, asked, closer, choice)
-        return Answer(
+        return TripletAnswer(
             anchor_id=asked.anchor.track_id,
             closer_id=closer.track_id,
             farther_id=farther.track_id,
@@ -131,9 +135,9 @@ class Sessions:
         )
 
     def leave_out(self, clip: Clip) -> None:
-        """Ask no question that plays `clip`: it cannot be heard."""
-        self.questions = [one for one in self.questions if clip not in (one.anchor, *one.candidates)]
-        self.gold = [one for one in self.gold if clip not in (one.anchor, one.closer, one.farther)]
+        """Ask no question that plays `clip`: it cannot be played."""
+        self.questions = [asked for asked in self.questions if clip not in asked.clips]
+        self.gold = [gold for gold in self.gold if clip not in gold.clips]
         for annotator in self.annotators.values():
             lost = [place for place, asked in enumerate(annotator.queue) if clip in asked.clips]
             if lost:
@@ -143,106 +147,89 @@ class Sessions:
     def progress(self, annotator_id: str) -> tuple[int, int]:
         """Answers given in the present part, and about how many there will be in all."""
         annotator, config = self.annotator(annotator_id), self.config
-        left = annotator.left_in_part(config)
+        left = annotator.left_in_part
         if left is not None:
-            total = config.tutorial if annotator.in_part(config) == TUTORIAL else config.qualifier
+            total = config.tutorial if annotator.part == AnswerKind.TUTORIAL else config.qualifier
             return total - left, total
-        still_open = sum(self._open(question, annotator) for question in self.questions)
+        still_open = sum(self._is_open(question, annotator) for question in self.questions)
         ordinary = (1 - 1 / config.gold_every) * (1 - config.repeat_share)
         return annotator.steps, annotator.steps + round(still_open / max(ordinary, 0.1))
 
-    def annotator(self, annotator_id: str) -> Annotator:
-        """Somebody's state; a new one for somebody new."""
-        return self.annotators.setdefault(annotator_id, Annotator(annotator_id))
-
     def _fill_queue(self, annotator: Annotator) -> None:
-        left = annotator.left_in_part(self.config)
-        most = min(AHEAD, left) if left is not None else AHEAD * (self.phase(annotator.annotator_id) == MAIN)
-        while len(annotator.queue) < most:
-            following = self._ask(annotator, ahead=len(annotator.queue))
-            if following is None:
-                return
+        left = annotator.left_in_part
+        most = (
+            min(AHEAD, left)
+            if left is not None
+            else AHEAD * (self.phase(annotator.annotator_id) == AnswerKind.MAIN)
+        )
+        while len(annotator.queue) < most and (following := self._next(annotator)):
             annotator.queue.append(following)
 
-    def _ask(self, annotator: Annotator, ahead: int) -> Asked | None:
-        """The question after `ahead` others that wait in the queue; None when there is nothing left to ask."""
-        part = annotator.in_part(self.config)
-        if part in (TUTORIAL, QUALIFIER):
-            given = annotator.tutorial if part == TUTORIAL else len(annotator.qualifier)
-            return self._ask_gold(annotator, part, given + ahead)
+    def _next(self, annotator: Annotator) -> Asked | None:
+        """The question after those that wait in the queue; None when there is nothing left to ask."""
+        ahead = len(annotator.queue)
+        if annotator.part in (AnswerKind.TUTORIAL, AnswerKind.QUALIFIER):
+            given = annotator.tutorial if annotator.part == AnswerKind.TUTORIAL else len(annotator.qualifier)
+            return self._ask_gold(annotator, AnswerKind(annotator.part), given + ahead)
         step = annotator.steps + ahead
         ordinary = self._ordinary(annotator, step)
         if ordinary is None:
             return None
         block, place = divmod(step, self.config.gold_every)
         if self.gold and self._random(annotator, "gold", block).integers(self.config.gold_every) == place:
-            return self._ask_gold(annotator, GOLD, step)
+            return self._ask_gold(annotator, AnswerKind.GOLD, step)
         again = self._again(annotator, step)
-        if again is not None:
-            return self._put(annotator, REPEAT, step, again.anchor, again.candidates)
-        return self._put(annotator, MAIN, step, ordinary.anchor, ordinary.candidates)
+        kind, question = (AnswerKind.MAIN, ordinary) if again is None else (AnswerKind.REPEAT, again)
+        return self._put(annotator, kind, step, question)
 
-    def _ask_gold(self, annotator: Annotator, kind: str, number: int) -> Asked:
+    def _ask_gold(self, annotator: Annotator, kind: AnswerKind, number: int) -> Asked:
         if not self.gold:
             raise UsageError(
-                "no gold question is left whose audio can be heard. Give others: --gold gold.csv"
+                "no gold question is left whose audio can be played. Give others: --gold gold.csv"
             )
         had = annotator.gold_had + Counter(asked.gold.key for asked in annotator.queue if asked.gold)
         order = self._random(annotator, "gold order").permutation(len(self.gold))
-        gold = min((self.gold[row] for row in order), key=lambda one: had[one.key])
-        return self._put(annotator, kind, number, gold.anchor, (gold.closer, gold.farther), gold=gold)
+        gold = min((self.gold[row] for row in order), key=lambda question: had[question.key])
+        return self._put(annotator, kind, number, gold)
 
     def _again(self, annotator: Annotator, step: int) -> TripletQuestion | None:
         """A question to ask a second time, now and then."""
         random = self._random(annotator, "again", step)
         if random.random() >= self.config.repeat_share:
             return None
-        had = annotator.repeated | {asked.key for asked in annotator.queue}
-        long_ago = {
-            key
-            for key, (answered, _) in annotator.main.items()
-            if answered <= step - self.config.repeat_after
-        } - had
+        latest = step - self.config.repeat_after
+        long_ago = {key for key, (answered, _) in annotator.main.items() if answered <= latest}
+        long_ago -= annotator.repeated | {asked.key for asked in annotator.queue}
         candidates = [question for question in self.questions if question.key in long_ago]
         return candidates[random.integers(len(candidates))] if candidates else None
 
     def _ordinary(self, annotator: Annotator, step: int) -> TripletQuestion | None:
         """Shared questions in the same order for all, so that answers meet; others in an order of their own.
 
-        Several people who are at one question at the same time may give it an answer or two more than it
-        needs.
+        Several people at one question at the same time may give it an answer or two more than it needs.
         """
         waiting = {asked.key for asked in annotator.queue}
-        still = [one for one in self.questions if self._open(one, annotator) and one.key not in waiting]
-        shared, own = [one for one in still if one.shared], [one for one in still if not one.shared]
-        share = sum(one.shared for one in self.questions) / max(len(self.questions), 1)
+        still = [q for q in self.questions if self._is_open(q, annotator) and q.key not in waiting]
+        shared, own = [q for q in still if q.shared], [q for q in still if not q.shared]
+        share = sum(q.shared for q in self.questions) / max(len(self.questions), 1)
         if shared and (not own or self._random(annotator, "shared", step).random() < share):
             return shared[0]
-        if not own:
-            return None
-        return min(own, key=lambda one: _turn(self.random_seed, annotator.annotator_id, one.key))
+        return min(own, key=lambda q: _turn(self.random_seed, annotator.annotator_id, q.key), default=None)
 
-    def _open(self, question: TripletQuestion, annotator: Annotator) -> bool:
+    def _is_open(self, question: TripletQuestion, annotator: Annotator) -> bool:
         key = question.key
         if key in annotator.main or key in annotator.skipped:
             return False
         enough = self.config.judges if question.shared else 1
         return len(self._answered[key]) < enough and len(self._skipped[key]) < self.config.most_skips
 
-    def _put(
-        self,
-        annotator: Annotator,
-        kind: str,
-        number: int,
-        anchor: Clip,
-        candidates: tuple[Clip, Clip],
-        gold: Gold | None = None,
-    ) -> Asked:
-        left, right = candidates
+    def _put(self, annotator: Annotator, kind: AnswerKind, number: int, question: TripletQuestion) -> Asked:
+        anchor, left, right = question.clips
         if self._random(annotator, "order", kind, number).random() < 0.5:
             left, right = right, left
         words = [kind, number, *(f"{clip.track_id}/{clip.part}" for clip in (anchor, left, right))]
         question_id = _digest(self.random_seed, annotator.annotator_id, *words)[:16]
+        gold = question if question.kind == AnswerKind.GOLD else None
         return Asked(question_id, kind, anchor, left, right, gold)
 
     def _random(self, annotator: Annotator, *words: object) -> np.random.Generator:
@@ -250,9 +237,8 @@ class Sessions:
         return np.random.default_rng(int(digest[:16], 16))
 
 
-def restore(sessions: Sessions, answers: Iterable[Answer]) -> list[str]:
-    """Take recorded answers in their order; say who is suspended and still has answers among those to learn
-    from.
+def restore(sessions: Sessions, answers: Iterable[TripletAnswer]) -> list[str]:
+    """Take recorded answers in their order; returns who is suspended and still has answers to learn from.
 
     Whoever was suspended stays so, even under settings that would not have suspended them.
     """
@@ -261,27 +247,18 @@ def restore(sessions: Sessions, answers: Iterable[Answer]) -> list[str]:
         sessions.take(answer)
         kinds[answer.annotator_id].add(answer.kind)
     for name, held in kinds.items():
-        if SUSPENDED in held:
+        if AnswerKind.SUSPENDED in held:
             sessions.suspend(sessions.annotators[name], "suspended earlier")
     return sorted(
-        name for name, held in kinds.items() if MAIN in held and sessions.annotators[name].suspended
+        name
+        for name, held in kinds.items()
+        if AnswerKind.MAIN in held and sessions.annotators[name].suspended
     )
-
-
-def _judged(annotator: Annotator, asked: Asked, closer: Clip, choice: str) -> tuple[str, bool | None]:
-    """The kind of an answer, and whether it is right."""
-    if choice == SKIP:
-        return (SKIPPED if asked.kind == MAIN else asked.kind), (False if asked.kind == QUALIFIER else None)
-    if asked.gold is not None:
-        return asked.kind, closer == asked.gold.closer
-    if asked.kind == REPEAT:
-        return asked.kind, annotator.main[asked.key][1] == closer.track_id
-    return asked.kind, None
 
 
 @lru_cache(maxsize=200_000)
 def _turn(random_seed: int, annotator_id: str, key: Key) -> str:
-    """Where a question stands in somebody's own order."""
+    """Where a question is in somebody's own order."""
     return _digest(random_seed, annotator_id, key[0], *sorted(key[1]))
 
 

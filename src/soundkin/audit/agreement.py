@@ -1,21 +1,15 @@
 """Agreement between people: Krippendorff's alpha, for any number of raters and with values missing.
 
-alpha = 1 - observed / expected disagreement: 1 where all agree, 0 where they agree as often as if values were
-dealt out at random, below 0 where they agree less often than that. K. Krippendorff, "Computing Krippendorff's
-Alpha-Reliability" (2011). He asks for 0.8 before conclusions are drawn from single values, and 0.667 for
-tentative ones.
-
-With squared distances, the disagreement within a unit is twice the number of its values times their sum of
-squared deviations, so no table of all pairs of values is made. Ordinal distances are interval distances
-between mean ranks, and nominal ones are what is left of all pairs once those of a kind are taken off.
+alpha = 1 - observed / expected disagreement: 1 where all agree, 0 where they agree as often as by chance
+("Computing Krippendorff's Alpha-Reliability", 2011). Disagreement is the squared difference of two numbers,
+which for two values is nominal alpha too: four sums per unit are enough, and no pairs of values are held.
 
 Intervals draw units anew, with all their values (A. Zapf et al., "Measuring inter-rater reliability for
-nominal data", 2016): they say what other units would give with the same raters. Units that depend on each
-other, such as tracks by one artist, are drawn together.
+nominal data", 2016). Units that depend on each other, such as tracks by one artist, are drawn together.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,24 +17,19 @@ from numpy.typing import ArrayLike
 from pydantic import BaseModel
 
 from soundkin.catalog.annotators import UNKNOWN, make_judgements
-from soundkin.shapes import Float, Int, typechecked
-from soundkin.statistics.bootstrap import Interval, draw_blocks, interval_of, too_few
-
-Level = Literal["nominal", "ordinal", "interval"]
+from soundkin.statistics.bootstrap import Interval, drawn_sums, interval_of, too_few
 
 RELIABLE, TENTATIVE = 0.8, 0.667
-ROUNDING = 1e-12  # a spread smaller than this, beside the values themselves, is none
+ROUNDING = 1e-12  # a smaller spread, relative to the values themselves, is none
 
 
-class Agreement(BaseModel, frozen=True):
-    """Alpha over the units that at least two raters valued; None where it means nothing, for the `reason`
-    given.
+class RaterAgreement(BaseModel, frozen=True):
+    """Alpha over the units that several raters valued; None where it is undefined, for the `reason` given.
 
     `alike` is the share of pairs of values of one unit that are equal. `groups` counts what is drawn for the
     interval: units, or groups of them.
     """
 
-    level: Level
     alpha: Interval | None
     reason: str = ""
     alike: float | None
@@ -50,184 +39,128 @@ class Agreement(BaseModel, frozen=True):
     groups: int
 
     def in_words(self, unit: str) -> str:
-        """What Krippendorff would have one conclude from alpha, if there are enough groups (`unit`, in the
-        plural).
-        """
+        """What Krippendorff would conclude from alpha, if there are enough groups (`unit`, in the plural)."""
         assert self.alpha is not None
-        return too_few(self.groups, unit) or in_words(self.alpha.mean)
+        if few := too_few(self.groups, unit):
+            return few
+        if self.alpha.mean >= RELIABLE:
+            return "single values can be relied on"
+        if self.alpha.mean >= TENTATIVE:
+            return "single values allow tentative conclusions"
+        unreliable = "single values are not to be relied on"
+        return unreliable if self.alpha.mean > 0 else "no more than chance would bring"
 
 
-def krippendorff(
+def krippendorff_alpha(
     raters: ArrayLike,
     units: ArrayLike,
     values: ArrayLike,
-    level: Level = "nominal",
-    resamples: int = 1000,
-    random_seed: int = 0,
     groups: ArrayLike | None = None,
-) -> Agreement:
-    """Alpha of a long table: who (`raters`), about what (`units`), said what (`values`), one row for each
-    value.
+    random_seed: int = 0,
+    resamples: int = 1000,
+) -> RaterAgreement:
+    """Alpha of a long table with a row for each value (a number) that one of `raters` gave one of `units`.
 
-    Rows without a value or unit do not count; a rater who is not named (missing) is somebody else in every
-    row. Of several values that a rater gave a unit the first counts. Values are numbers for ordinal and
-    interval, and anything that can be told apart for nominal. `groups` says for each row which units are
-    drawn together: the artist of a track, the anchor of a question. The interval has no ends with fewer than
-    `FEW_GROUPS` of them.
+    A missing rater is a different person in every row. Of several values that a rater gave a unit the first
+    counts. `groups`: which units are drawn together (the artist of a track, the anchor of a question).
     """
     drawn = units if groups is None else groups
-    table = _pairable(
-        pd.DataFrame({"rater": raters, "unit": units, "value": values, "group": drawn}, dtype=object)
-    )
-    unit = pd.factorize(table["unit"])[0].astype(np.int64)
-    kinds, code = np.unique(_comparable(table["value"], level), return_inverse=True)
-    units_kept, named = len(np.unique(unit)), table["rater"].notna()
-    raters_kept = int(table["rater"][named].nunique() + (~named).sum())
-    of_units = pd.factorize(table["group"][~table["unit"].duplicated()])[0]
-    group_count = int(of_units.max(initial=-1)) + 1
-    counted = {
-        "level": level,
-        "units": units_kept,
-        "raters": raters_kept,
-        "values": len(table),
-        "groups": group_count,
-    }
-    if not len(table):
-        return Agreement(alpha=None, alike=None, reason="no unit was valued by two raters", **counted)
-    disagreement = _disagreements(unit, code.reshape(-1), kinds, level)
-    alike = 1.0 - _nominal(unit, code.reshape(-1))(np.ones(units_kept))[0]
-    if len(kinds) == 1:
-        reason = "everybody always gave the same value, which chance would explain as well"
-        return Agreement(alpha=None, alike=alike, reason=reason, **counted)
-    alpha = _interval(disagreement, of_units, resamples, random_seed)
-    return Agreement(alpha=alpha, alike=alike, **counted)
-
-
-def triplet_agreement(
-    triplets: pd.DataFrame,
-    resamples: int = 1000,
-    random_seed: int = 0,
-    artists: Mapping[str, int] | None = None,
-) -> Agreement:
-    """Nominal alpha of judgements: the unit is a question (anchor and two tracks), the value which was the
-    closer one.
-
-    The two values are the question's tracks in the order of their ids, which has nothing to do with the
-    answer; where people agree in `alike` of the cases, alpha is therefore about 2 alike - 1. Questions about
-    one anchor are drawn together, or those about the anchors of one artist, where `artists` numbers these by
-    track.
-    """
-    judgements = make_judgements(triplets)
-    ids = np.array([*judgements.annotator_ids, None], dtype=object)
-    assert UNKNOWN == -1  # the last of `ids`
-    return krippendorff(
-        ids[judgements.annotators],
-        judgements.questions,
-        judgements.answers,
-        "nominal",
-        resamples,
-        random_seed,
-        triplets["anchor_id"].map(artists) if artists else triplets["anchor_id"],
-    )
-
-
-def in_words(alpha: float) -> str:
-    """What Krippendorff would have one conclude."""
-    if alpha >= RELIABLE:
-        return "single values can be relied on"
-    if alpha >= TENTATIVE:
-        return "single values allow tentative conclusions"
-    return "single values are not to be relied on" if alpha > 0 else "no more than chance would bring"
-
-
-_Disagreements = Callable[
-    [Float[np.ndarray, " units"]], tuple[float, float]
-]  # observed, expected; of weighted units
-
-
-def _pairable(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of units that at least two raters valued."""
+    table = pd.DataFrame({"rater": raters, "unit": units, "value": values, "group": drawn})
     table = table.dropna(subset=["unit", "value"])
     table = table[table["rater"].isna() | ~table.duplicated(["rater", "unit"])]
-    return table[table.groupby("unit")["unit"].transform("size") >= 2]
+    size = table.groupby("unit")["unit"].transform("size").astype(float)
+    table, size = table[size >= 2], size[size >= 2]
+    counts = {
+        "units": table["unit"].nunique(),
+        "raters": table["rater"].nunique() + int(table["rater"].isna().sum()),
+        "values": len(table),
+        "groups": table["group"].nunique(),
+    }
+    if table.empty:
+        return RaterAgreement(alpha=None, alike=None, reason="no unit was valued by two raters", **counts)
+    equal = table.groupby(["unit", "value"])["unit"].transform("size")
+    alike = float(((equal - 1) / (size - 1)).mean())
+    value = table["value"].astype(float)
+    if value.nunique() == 1:
+        reason = "everybody always gave the same value, which chance would explain as well"
+        return RaterAgreement(alpha=None, alike=alike, reason=reason, **counts)
+    value = value - value.mean()  # so that rounding loses nothing
+    deviation = value - value.groupby(table["unit"]).transform("mean")
+    within = 2 * size * deviation**2 / (size - 1)
+    columns = pd.DataFrame({"size": 1.0, "sum": value, "squares": value**2, "within": within})
+    by_group = columns.groupby(table["group"], sort=False).sum().to_numpy()
+    alphas = _alpha(*drawn_sums(by_group, resamples, random_seed).T)
+    return RaterAgreement(alpha=interval_of("people", alphas[np.isfinite(alphas)]), alike=alike, **counts)
 
 
-def _comparable(values: pd.Series, level: Level) -> np.ndarray:
-    """Values that can be sorted: numbers as they are; of nominal ones, numbers given in the order of
-    appearance.
+def _alpha(size: np.ndarray, sums: np.ndarray, squares: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Alpha of each draw; NaN where all its values are the same."""
+    spread = size * squares - sums**2
+    expected = np.where(spread > ROUNDING * size * squares, 2 * spread / (size * (size - 1)), np.nan)
+    return np.asarray(1.0 - within / size / expected)
+
+
+class AnnotatorAgreement(BaseModel, frozen=True):
+    """How far people agree on which of two tracks is closer to a third; None where there are no triplets."""
+
+    title: ClassVar[str] = "Agreement between annotators"
+    agreement: RaterAgreement | None
+
+    @property
+    def verdict(self) -> str:
+        """One line."""
+        agreement = self.agreement
+        if agreement is None:
+            return "No triplets were given."
+        if agreement.alpha is None:
+            ask = "Ask several people the same questions."
+            return f"Whether annotators agree is unknown: {agreement.reason}. {ask}"
+        words, alike = agreement.in_words("anchors or their artists"), f"{agreement.alike:.0%} of cases"
+        return f"Two people give the same answer in {alike} (alpha {agreement.alpha}): {words}."
+
+    def table(self) -> list[dict[str, str]]:
+        """One row."""
+        if self.agreement is None:
+            return []
+        alpha, alike = self.agreement.alpha, self.agreement.alike
+        row = {
+            "Krippendorff's alpha": "" if alpha is None else str(alpha),
+            "alike": "" if alike is None else f"{alike:.0%}",
+            "questions": str(self.agreement.units),
+            "drawn": str(self.agreement.groups),
+            "annotators": str(self.agreement.raters),
+            "answers": str(self.agreement.values),
+        }
+        return [row]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before relying on it."""
+        if self.agreement is None or self.agreement.alpha is None:
+            return ()
+        return (
+            "Only questions that two people answered count, and of several answers of a person the first.",
+            "Alpha is 1 where all agree and 0 where they agree as by chance; its interval draws anchors "
+            "(or their artists), with all questions about them.",
+            "People differ where two tracks are about as close, so a low alpha may be due to hard questions.",
+        )
+
+
+def audit_agreement(
+    triplets: pd.DataFrame | None, artists: Mapping[str, int] | None = None, random_seed: int = 0
+) -> AnnotatorAgreement:
+    """Alpha of triplets: the unit is a question (anchor, two tracks), the value which of these is closer.
+
+    The values are the question's tracks in the order of their ids, so that alpha is about 2 `alike` - 1.
+    Questions about one anchor are drawn together, or about one artist, where `artists` numbers these by
+    track.
     """
-    if level == "nominal":
-        return pd.factorize(values)[0]
-    return values.to_numpy(np.float64)
-
-
-def _disagreements(
-    unit: Int[np.ndarray, " values"], code: Int[np.ndarray, " values"], kinds: np.ndarray, level: Level
-) -> _Disagreements:
-    if level == "nominal":
-        return _nominal(unit, code)
-    if level == "ordinal":
-        return _ordinal(unit, code)
-    return _squared(unit, kinds[code] - kinds[code].mean())
-
-
-def _nominal(unit: Int[np.ndarray, " values"], code: Int[np.ndarray, " values"]) -> _Disagreements:
-    """1 for every pair of different values."""
-    pairs, counts = np.unique(np.column_stack([unit, code]), axis=0, return_counts=True)
-    size = np.bincount(unit).astype(np.float64)
-    same = np.bincount(pairs[:, 0], counts.astype(np.float64) ** 2)
-    within = (size**2 - same) / (size - 1)
-
-    def weighted(weights: Float[np.ndarray, " units"]) -> tuple[float, float]:
-        total = float(weights @ size)
-        of_kind = np.bincount(pairs[:, 1], counts * weights[pairs[:, 0]])
-        return float(weights @ within) / total, float(total**2 - of_kind @ of_kind) / (total * (total - 1))
-
-    return weighted
-
-
-def _ordinal(unit: Int[np.ndarray, " values"], code: Int[np.ndarray, " values"]) -> _Disagreements:
-    """Squared distance of the values' mean ranks, which depend on how often each value was given."""
-
-    def weighted(weights: Float[np.ndarray, " units"]) -> tuple[float, float]:
-        given = np.bincount(code, weights[unit])
-        ranks = np.cumsum(given) - given / 2
-        ranks = (ranks - ranks @ given / given.sum()) / given.sum()
-        return _squared(unit, ranks[code])(weights)
-
-    return weighted
-
-
-def _squared(unit: Int[np.ndarray, " values"], values: Float[np.ndarray, " values"]) -> _Disagreements:
-    """Squared difference of values, which are about 0 on average so that nothing is lost to rounding."""
-    size, sums, squares = (
-        np.bincount(unit).astype(np.float64),
-        np.bincount(unit, values),
-        np.bincount(unit, values**2),
-    )
-    deviations = values - (sums / size)[unit]
-    within = 2 * size * np.bincount(unit, deviations**2) / (size - 1)
-
-    def weighted(weights: Float[np.ndarray, " units"]) -> tuple[float, float]:
-        total = float(weights @ size)
-        squared = total * float(weights @ squares)
-        between = squared - float(weights @ sums) ** 2
-        between = between if between > ROUNDING * squared else 0.0
-        return float(weights @ within) / total, 2 * between / (total * (total - 1))
-
-    return weighted
-
-
-@typechecked
-def _interval(
-    disagreement: _Disagreements, groups: Int[np.ndarray, " units"], resamples: int, random_seed: int
-) -> Interval:
-    """Alpha, and percentiles of the draws of groups in which not all values are the same."""
-
-    def alpha(weights: Float[np.ndarray, " units"]) -> float:
-        observed, expected = disagreement(weights)
-        return 1.0 - observed / expected if expected > 0 else np.nan
-
-    blocks = draw_blocks(int(groups.max()) + 1, resamples, random_seed)
-    alphas = np.array([alpha(drawn[groups]) for block in blocks for drawn in block])
-    return interval_of("people", alphas[np.isfinite(alphas)])
+    if triplets is None or triplets.empty:
+        return AnnotatorAgreement(agreement=None)
+    judgements = make_judgements(triplets)
+    assert UNKNOWN == -1  # the last of `people`
+    people = np.array([*judgements.annotator_ids, None], dtype=object)[judgements.annotators]
+    anchors = triplets["anchor_id"]
+    groups = anchors.map(artists) if artists else anchors
+    alpha = krippendorff_alpha(people, judgements.questions, judgements.answers, groups, random_seed)
+    return AnnotatorAgreement(agreement=alpha)

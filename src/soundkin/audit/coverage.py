@@ -1,18 +1,18 @@
-"""What a catalog covers: shares of values, what is thin or missing, and how far it is from a stated
-population.
+"""What a catalog covers: shares of values, what is thin or missing, and the distance to a stated population.
 
 A track of several values counts for each by an equal part, so that shares add up to 1. Intervals draw whole
-artists: what other artists' tracks might have been. Without a stated population nobody can say what should be
-there; then we tell how even it is, as the number of equally common values that would have the same entropy
-(Hill 1973).
+artists. Without a stated population we say how even it is: as the number of equally common values that would
+have the same entropy (Hill 1973).
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix
+from scipy.special import entr
 
 from soundkin.catalog.artists import artist_key
 from soundkin.catalog.columns import Column, id_columns, read_table
@@ -28,13 +28,10 @@ ADDS_UP_WITHIN = 0.01
 RESAMPLES, FEWEST_RESAMPLES = 1000, 200
 MOST_DRAWN = 20_000_000  # numbers in memory: draws x values
 FEW_TRACKS = 20
-FEW_TRACKS_BY_ONE = (
-    3  # of an artist or an album: a label with fewer cannot be taught, kept from overfitting and tested
-)
+FEW_TRACKS_BY_ONE = 3  # of an artist or an album: with fewer, a label cannot be trained and tested
 MADE_BY_ONE = ("artist", "album")
 MOST_INTERVALS = 200  # values; the rarer ones of a column with more have none
-SHOWN = 25
-CATALOG = "catalog"
+SHOWN, NAMED = 25, 5
 TARGET_COLUMNS = (
     *id_columns("column", "value"),
     Column(
@@ -46,9 +43,7 @@ Target = Mapping[str, float]
 
 
 class ValueShare(BaseModel, frozen=True):
-    """One value of a column. `share` is among tracks that have a value; `target` what it should be, if
-    stated.
-    """
+    """One value of a column; its `share` of the tracks that have a value, and `target` if it is stated."""
 
     value: str
     tracks: int
@@ -84,229 +79,173 @@ class Coverage(BaseModel, frozen=True):
             return f"no track says its {self.column}: neither gaps nor balance can be seen"
         parts = [f"{self.column} is known of {known / self.tracks:.0%} of {self.tracks} tracks"]
         if self.distance is None:
-            present = sum(one.tracks > 0 for one in self.values)
-            parts.append(
-                f"{present} values, as uneven as {self.effective_values:.1f} equal ones; nobody stated what should be "
-                "there"
-            )
+            present = sum(value.tracks > 0 for value in self.values)
+            even = f"{present} values, as uneven as {self.effective_values:.1f} equal ones"
+            parts.append(f"{even}; nobody stated what should be there")
         else:
-            far = f"{self.distance:.2f} away from its shares"
-            if self.too_few:
-                far = f"how far from its shares: {self.too_few}"
+            away = f"{self.distance:.2f} away from its shares"
+            far = f"how far from its shares: {self.too_few}" if self.too_few else away
             parts.append(f"covers {self.covered:.0%} of the stated population, {far}")
-        parts += [
-            f"{len(named)} {state} ({_few(named)})"
-            for state in ("missing", "thin")
-            if (named := [one.value for one in self.values if one.state == state])
-        ]
+        for state in ("missing", "thin"):
+            if named := [value.value for value in self.values if value.state == state]:
+                rest = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+                parts.append(f"{len(named)} {state} ({', '.join(named[:NAMED])}{rest})")
         return "; ".join(parts)
 
     def table(self) -> list[dict[str, str]]:
         """The commonest values, and all that are missing; a last row counts the others."""
-        shown = [
-            one
-            for place, one in enumerate(self.values)
-            if place < SHOWN or one.state == "missing" or one.target
-        ]
-        rows = [self._row(one) for one in shown]
-        if more := len(self.values) - len(shown):
-            thin = sum(one.state == "thin" for one in self.values) - sum(one.state == "thin" for one in shown)
-            rows.append({self.column: f"... and {more} more", "state": f"{thin} thin" if thin else ""})
+        rarer = self.values[SHOWN:]
+        folded = [value for value in rarer if value.state != "missing" and not value.target]
+        asked_for = [value for value in rarer if value.state == "missing" or value.target]
+        rows = [self._row(value) for value in (*self.values[:SHOWN], *asked_for)]
+        if folded:
+            thin = sum(value.state == "thin" for value in folded)
+            rows.append({self.column: f"... and {len(folded)} more", "state": f"{thin} thin" if thin else ""})
         if self.without_value:
             share = f"{self.without_value / self.tracks:.1%} of all"
             rows.append({self.column: "(no value)", "tracks": str(self.without_value), "share": share})
         return rows
 
-    def _row(self, one: ValueShare) -> dict[str, str]:
-        row = {self.column: one.value, "tracks": str(one.tracks), "artists": str(one.artists)}
-        row["share"] = f"{one.share:.3f}"
+    def _row(self, value: ValueShare) -> dict[str, str]:
+        row = {self.column: value.value, "tracks": str(value.tracks), "artists": str(value.artists)}
+        row["share"] = f"{value.share:.3f}"
         if self.distance is not None:
-            row["target"] = "" if one.target is None else f"{one.target:.3f}"
-        return row | {"state": one.state}
+            row["target"] = "" if value.target is None else f"{value.target:.3f}"
+        return row | {"state": value.state}
 
 
 NO_TARGET_NOTE = (
-    "No target population was stated for {column}, so nothing is known of what should be there: state it in a file of "
-    "column,value,share (--target)."
+    "No target population was stated for {column}, so nothing is known of what should be there: state it in "
+    "a file of column,value,share (--target)."
 )
 DISTANCE_NOTE = (
-    "The distance is the total variation: the share of tracks that would have to be of another value to match the "
-    "target. Few artists raise it by chance alone, and its interval leans upwards."
+    "The distance is the total variation: the share of tracks that would have to be of another value to "
+    "match the target. Few artists raise it by chance alone, and its interval leans upwards."
 )
 
 
 def read_target(path: Path) -> dict[str, dict[str, float]]:
-    """Read a target population, `column, value, share`: for each column, what share each value should have.
-
-    Shares of a column add up to 1. `decade` has values such as `1990s`.
-
-    Raises:
-        CatalogError: names the file, the row, the value and the mend.
-    """
-    path = Path(path)
+    """Read `column, value, share`: for each column, what share each value should have; they add up to 1."""
     source = f"target {path}"
     frame = read_table(path, source, TARGET_COLUMNS)
     reject_repeats(frame, source, ["column", "value"], "Add the two shares up in one row.")
     target: dict[str, dict[str, float]] = {}
     for column, value, share in frame[["column", "value", "share"]].itertuples(index=False):
-        target.setdefault(str(column), {})[str(value)] = float(share)
+        target.setdefault(column, {})[value] = share
     for column, shares in target.items():
-        total = sum(shares.values())
-        if abs(total - 1) > ADDS_UP_WITHIN:
+        if abs(sum(shares.values()) - 1) > ADDS_UP_WITHIN:
             raise CatalogError(
-                f"{source}: the shares of {column} add up to {total:g}, expected 1. Correct them, or add a row for "
-                "all other values."
+                f"{source}: the shares of {column} add up to {sum(shares.values()):g}, expected 1. Correct "
+                "them, or add a row for all other values."
             )
     return target
 
 
 def cover(catalog: Catalog, column: str, target: Target | None = None, random_seed: int = 0) -> Coverage:
-    """What the column (`decade` is made from `year`) holds, beside what it should hold.
+    """What a column (or `decade`, made from `year`) holds, compared with what it should hold.
 
     Values are compared without case and surrounding space, artists as everywhere (`catalog/artists.py`).
     """
-    held, labels = _values(catalog, column, target or {})
-    known = np.array([bool(values) for values in held])
-    weights = _weights([values for values in held if values], len(labels))
-    shares = np.asarray(weights.sum(axis=0)).ravel() / max(1, known.sum())
-    wanted = _wanted(column, labels, target)
-    groups = catalog.artists.groups[known]
-    draws = _draws(column, groups, weights, random_seed)
-    artists = _artists_of(catalog, held, len(labels))
-    counts = weights.getnnz(axis=0).tolist()
-    order = np.argsort(-shares, kind="stable")
-    values = tuple(
-        ValueShare(
-            value=labels[place],
-            tracks=counts[place],
-            artists=artists[place],
-            share=_interval(labels[place], shares[place], draws[:, place] if rank < MOST_INTERVALS else None),
-            target=None if wanted is None else float(wanted[place]),
-            state=_state(column, counts[place], artists[place]),
-        )
-        for rank, place in enumerate(order.tolist())
-    )
-    given = wanted is not None and known.any()
+    held = _held(catalog, column)
+    table = _table(column, held, target or {})
+    by_one = column in MADE_BY_ONE
+    draws = np.empty((0, len(table))) if by_one else _draws(held, table.index, random_seed)
+    tracks, artists = held["row"].nunique(), held["artist"].nunique()
+    values: list[ValueShare] = []
+    rows = table.to_dict("records")
+    for place in np.argsort(-table["share"].to_numpy(), kind="stable"):
+        row = rows[place]
+        drawn = draws[:, place] if len(values) < MOST_INTERVALS else draws[:0, place]
+        share = _interval(row["value"], row.pop("share"), drawn)
+        stated = row.pop("target")
+        values.append(ValueShare(**row, share=share, target=stated if target else None))
+    shares, wanted = table["share"].to_numpy(), table["target"].to_numpy()
+    compared = target is not None and tracks > 0
+    distances = total_variation(draws, wanted)
+    distance = _interval("catalog", float(total_variation(shares, wanted)), distances)
     return Coverage(
         column=column,
         tracks=len(catalog),
-        without_value=int((~known).sum()),
-        values=values,
+        without_value=len(catalog) - tracks,
+        values=tuple(values),
         effective_values=effective_number(shares),
-        distance=_distance(shares, draws, wanted) if given and wanted is not None else None,
-        too_few=too_few(len(np.unique(groups)), "artists") if column not in MADE_BY_ONE else "",
-        covered=float(wanted[shares > 0].sum()) if given and wanted is not None else None,
-        notes=_notes(column, target, catalog),
+        distance=distance if compared else None,
+        too_few="" if by_one else too_few(artists, "artists"),
+        covered=float(wanted[shares > 0].sum()) if compared else None,
+        notes=_notes(catalog, column, target),
     )
+
+
+def _interval(name: str, mean: float, drawn: Float[np.ndarray, " draws"]) -> Interval:
+    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    low, high = np.quantile(drawn, ends).tolist() if len(drawn) else (None, None)
+    return Interval(system=name, mean=mean, low=low, high=high)
+
+
+def _table(column: str, held: pd.DataFrame, target: Target) -> pd.DataFrame:
+    """A row for each value, those of the target and missing decades too: the fields of ValueShare."""
+    wanted = {_key(column, value): share for value, share in target.items()}
+    years = [int(value.removesuffix("s")) for value in held["value"]] if column == "decade" else []
+    gaps = [f"{year}s" for year in range(min(years), max(years) + 1, 10)] if years else []
+    spellings: dict[str, str] = {}  # the first one of each value
+    for value in [*held["value"], *target, *gaps]:
+        spellings.setdefault(_key(column, value), value)
+    by_key = held.groupby("key")
+    table = by_key.agg(tracks=("row", "size"), artists=("artist", "nunique"), share=("part", "sum"))
+    table = table.reindex(pd.Index(spellings), fill_value=0)
+    table["share"] /= max(1, held["row"].nunique())
+    table["value"] = list(spellings.values())
+    table["target"] = [wanted.get(key, 0.0) for key in spellings]
+    by_one = column in MADE_BY_ONE
+    few_tracks = table["tracks"] < (FEW_TRACKS_BY_ONE if by_one else FEW_TRACKS)
+    thin = few_tracks | ((table["artists"] < FEW_GROUPS) & (not by_one))
+    table["state"] = np.select([table["tracks"] == 0, thin], ["missing", "thin"], "")
+    return table
 
 
 @typechecked
 def effective_number(shares: Float[np.ndarray, " values"]) -> float:
     """How many equally common values have the entropy of these shares; 0 where there are none."""
-    present = shares[shares > 0]
-    return float(np.exp(-(present * np.log(present)).sum())) if len(present) else 0.0
+    return float(np.exp(entr(shares).sum())) if shares.any() else 0.0
 
 
 @typechecked
 def total_variation(
     shares: Float[np.ndarray, "*draws values"], target: Float[np.ndarray, " values"]
 ) -> Float[np.ndarray, "*draws"]:
-    """Half the sum of absolute differences: 0 where shares are the same, 1 where they have nothing in common."""
+    """Half the sum of absolute differences: 0 for the same shares, 1 where they have nothing in common."""
     return np.asarray(0.5 * np.abs(shares - target).sum(axis=-1))
 
 
-def _values(catalog: Catalog, column: str, target: Target) -> tuple[list[list[int]], list[str]]:
-    """The numbers of each track's values, and the values: those that are there, the target's, gaps of
-    decades.
-    """
-    numbers_of: dict[str, int] = {}
-    labels: list[str] = []
-
-    def number(value: str) -> int:
-        key = _same(column, value)
-        if key not in numbers_of:
-            numbers_of[key] = len(labels)
-            labels.append(value)
-        return numbers_of[key]
-
-    held = [
-        list(dict.fromkeys(number(value) for value in values)) for values in column_values(catalog, column)
-    ]
-    for value in [*target, *_decades_between(column, labels)]:
-        number(value)
-    return held, labels
+def _held(catalog: Catalog, column: str) -> pd.DataFrame:
+    """A row for each value of a track: row, key, value, artist, and its `part` of the track, in all 1."""
+    values = column_values(catalog, column)
+    pairs = [(row, _key(column, value), value) for row, held in enumerate(values) for value in held]
+    frame = pd.DataFrame(pairs, columns=["row", "key", "value"]).drop_duplicates(["row", "key"])
+    artist = catalog.artists.groups[frame["row"].to_numpy(int)]
+    return frame.assign(artist=artist, part=1 / frame.groupby("row")["key"].transform("size"))
 
 
-def _decades_between(column: str, labels: list[str]) -> list[str]:
-    """Every decade from the first to the last that is there."""
-    if column != "decade" or not labels:
-        return []
-    years = [int(label.removesuffix("s")) for label in labels]
-    return [f"{year}s" for year in range(min(years), max(years) + 1, 10)]
-
-
-def _weights(held: list[list[int]], count: int) -> csr_matrix:
-    """What each track gives to each value, [tracks, values]; 1 in all a track."""
-    rows = np.repeat(np.arange(len(held)), [len(values) for values in held])
-    columns = np.array([value for values in held for value in values], dtype=int)
-    parts = np.array([1 / len(values) for values in held for _ in values], dtype=np.float64)
-    return csr_matrix((parts, (rows, columns)), shape=(len(held), count))
-
-
-def _draws(column: str, groups: np.ndarray, weights: csr_matrix, random_seed: int) -> np.ndarray:
-    """Shares in draws of whole artists, [draws, values]; none where the artists themselves are what is
-    counted.
-    """
-    names, group = np.unique(groups, return_inverse=True)
-    resamples = min(RESAMPLES, MOST_DRAWN // max(1, weights.shape[1]))
-    if column in MADE_BY_ONE or len(names) < FEW_GROUPS or resamples < FEWEST_RESAMPLES:
-        return np.empty((0, weights.shape[1]))
-    member = csr_matrix((np.ones(len(group)), (group, np.arange(len(group)))), shape=(len(names), len(group)))
-    totals = drawn_sums(csr_matrix(member @ weights), resamples, random_seed)[1:]
+def _draws(held: pd.DataFrame, keys: pd.Index, random_seed: int) -> Float[np.ndarray, "draws values"]:
+    """Shares in draws of whole artists; none where there are too few artists or too many values."""
+    resamples = min(RESAMPLES, MOST_DRAWN // max(1, len(keys)))
+    artists, names = pd.factorize(held["artist"], sort=True)
+    if len(names) < FEW_GROUPS or resamples < FEWEST_RESAMPLES:
+        return np.empty((0, len(keys)))
+    shape = (len(names), len(keys))
+    by_artist = csr_matrix((held["part"], (artists, keys.get_indexer(pd.Index(held["key"])))), shape=shape)
+    totals = drawn_sums(by_artist, resamples, random_seed)[1:]
     return np.asarray(totals / totals.sum(axis=1, keepdims=True))
 
 
-def _interval(value: str, share: float, draws: np.ndarray | None) -> Interval:
-    if draws is None or not len(draws):
-        return Interval(system=value, mean=float(share))
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(system=value, mean=float(share), low=float(low), high=float(high))
-
-
-def _same(column: str, value: str) -> str:
+def _key(column: str, value: str) -> str:
     """What all ways to write a value share."""
     return artist_key(value) if column == "artist" else " ".join(value.casefold().split())
 
 
-def _wanted(column: str, labels: list[str], target: Target | None) -> Float[np.ndarray, " values"] | None:
-    """The target's share of each label."""
-    if target is None:
-        return None
-    folded = {_same(column, value): share for value, share in target.items()}
-    return np.array([folded.get(_same(column, label), 0.0) for label in labels], dtype=np.float64)
-
-
-def _distance(shares: np.ndarray, draws: np.ndarray, wanted: np.ndarray) -> Interval:
-    return _interval(CATALOG, float(total_variation(shares, wanted)), total_variation(draws, wanted))
-
-
-def _artists_of(catalog: Catalog, held: list[list[int]], count: int) -> list[int]:
-    """How many lead artists each value has; a track that names none counts as one of its own."""
-    groups = catalog.artists.groups
-    pairs = {(value, int(group)) for values, group in zip(held, groups, strict=True) for value in values}
-    return np.bincount([value for value, _ in pairs], minlength=count).tolist() if pairs else [0] * count
-
-
-def _state(column: str, tracks: int, artists: int) -> str:
-    if not tracks:
-        return "missing"
-    if column in MADE_BY_ONE:
-        return "thin" if tracks < FEW_TRACKS_BY_ONE else ""
-    return "thin" if tracks < FEW_TRACKS or artists < FEW_GROUPS else ""
-
-
-def _notes(column: str, target: Target | None, catalog: Catalog) -> tuple[str, ...]:
+def _notes(catalog: Catalog, column: str, target: Target | None) -> tuple[str, ...]:
     notes = [NO_TARGET_NOTE.format(column=column) if target is None else DISTANCE_NOTE]
+    artists = len(np.unique(catalog.artists.groups))
     if column in MADE_BY_ONE:
         notes.append(f"Thin: fewer than {FEW_TRACKS_BY_ONE} tracks.")
     else:
@@ -315,15 +254,8 @@ def _notes(column: str, target: Target | None, catalog: Catalog) -> tuple[str, .
             notes.append(
                 "No artist is known: intervals take every track for independent, and are too narrow."
             )
-        elif len(np.unique(catalog.artists.groups)) < FEW_GROUPS:
-            notes.append(
-                f"There are no intervals: {too_few(len(np.unique(catalog.artists.groups)), 'artists')}."
-            )
+        elif artists < FEW_GROUPS:
+            notes.append(f"There are no intervals: {too_few(artists, 'artists')}.")
     if column == "decade":
         notes.append("Decades without a track between the first and the last count as missing.")
     return tuple(notes)
-
-
-def _few(names: list[str], most: int = 5) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest

@@ -1,21 +1,16 @@
 """Tracks that a catalog holds twice: near-duplicate audio, and other versions of a track.
 
-Three kinds, by what is compared:
+- same file: equal audio hashes
+- same recording: fingerprints that match at equal tempo (re-encoded, trimmed, louder, resampled, remastered)
+- another version: fingerprints that match at another tempo only, at the same pitch; likely, to be listened to
 
-same file         equal audio hashes
-same recording    fingerprints that match at equal tempo: re-encoded, trimmed, louder, resampled, remastered
-another version   fingerprints that match at another tempo only, with the pitch kept: likely, to be listened to
-
-Outlines (`features.alignment`) are compared only for tracks near each other by embedding, so the vectors
+Fingerprints (`features.alignment`) are compared only for tracks near each other by embedding, so the vectors
 decide what can be found at all. `benchmarks/duplicates.py` measures both steps, and chose the default limits.
-
-Cost: neighbours by exact cosine, 512 tracks at a time against all, so memory grows with the number of tracks
-and not with its square. Each file is decoded once, and its fingerprint kept in a temporary file, 22 kB a
-minute of audio.
+Each file is decoded once, and its fingerprint kept in a temporary folder, 22 kB a minute of audio.
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
@@ -23,17 +18,14 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, Field
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from pydantic import BaseModel, NonNegativeInt, PositiveInt
 
+from soundkin.audit.leaks import connected
 from soundkin.config import Config
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.features.alignment import (
-    BANDS,
     LONGEST_SECONDS,
     Alignment,
-    Fingerprint,
     align,
     align_at_any_tempo,
     fingerprint_of_file,
@@ -42,7 +34,8 @@ from soundkin.files import explaining_output
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 from soundkin.shapes import Float, Int, typechecked
-from soundkin.statistics.nearest_neighbours import CHUNK, similarity_chunks
+from soundkin.statistics.nearest_neighbours import nearest_others
+from soundkin.statistics.scaling import unit_length
 
 Kind = Literal["same file", "same recording", "another version"]
 SURE: tuple[Kind, ...] = ("same file", "same recording")
@@ -51,25 +44,19 @@ KINDS: tuple[Kind, ...] = (*SURE, "another version")
 CLEARLY_BETTER = 0.05  # by which another tempo must fit better than the same one
 ROWS_SHOWN = 50
 
-Place = tuple[int, int]  # of an fingerprint in the temporary file: its first byte and how many
-
 
 class Limits(Config):
-    """What is compared, and how alike outlines must be; chosen by `benchmarks/duplicates.py`."""
+    """What is compared, and how alike fingerprints must be; chosen by `benchmarks/duplicates.py`."""
 
-    neighbours: int = Field(
-        20, ge=1, description="of each track by embedding are compared with it at equal tempo"
-    )
-    version_neighbours: int = Field(
-        5, ge=0, description="of these are compared at other tempos too, which takes longer"
-    )
-    least_cosine: float = Field(0.5, ge=-1, le=1, description="of two vectors worth comparing")
-    same_recording: float = Field(0.65, gt=0, le=1, description="least similarity of outlines at equal tempo")
-    another_version: float = Field(0.65, gt=0, le=1, description="least similarity of outlines at any tempo")
+    neighbours: PositiveInt = 20  # of each track by embedding are compared with it at equal tempo
+    version_neighbours: NonNegativeInt = 5  # of these at other tempos too, which takes longer
+    least_cosine: float = 0.5  # of two vectors worth comparing
+    same_recording: float = 0.65  # least similarity of fingerprints at equal tempo
+    another_version: float = 0.65  # least similarity of fingerprints at any tempo
 
 
 class Pair(BaseModel, frozen=True):
-    """Two tracks that hold the same music. `Alignment` says what its figures mean; `track_id` is the first."""
+    """Two tracks that hold the same music; the figures are those of `Alignment`, `track_id` the first."""
 
     track_id: str
     other_id: str
@@ -103,16 +90,11 @@ class Duplicates(BaseModel, frozen=True):
     @property
     def groups(self) -> list[tuple[str, ...]]:
         """Tracks that are one recording, largest group first; what is only likely joins nothing."""
-        return groups_of(self.linked())
-
-    @property
-    def groups_with_versions(self) -> list[tuple[str, ...]]:
-        """Tracks that should stand on one side of a split: one recording, or versions of it."""
-        return groups_of(self.linked(KINDS))
+        return connected(self.linked())
 
     @property
     def verdict(self) -> str:
-        """How many tracks are too many."""
+        """One line."""
         spare = sum(len(group) - 1 for group in self.groups)
         versions = len(self.linked(("another version",)))
         if not self.pairs:
@@ -139,16 +121,17 @@ class Duplicates(BaseModel, frozen=True):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know before believing it."""
+        """What to know before relying on it."""
         limits = self.limits
         notes = [
             f"{_counted(self.compared, 'pair')} near each other by embedding were compared: at most "
-            f"{limits.neighbours} neighbours a track, with a cosine of at least {limits.least_cosine:g}. What the "
-            "embedding hears as different, such as copies with a very narrow band, is not found.",
-            f"Audio is compared up to {LONGEST_SECONDS:.0f} s into each file, and half of the shorter one must lie on "
-            "the other. Copies at another pitch, and performances whose tempo wanders, are not found.",
-            "Another version is likely, not sure: listen before anything is removed. Two renderings of one score by "
-            "one synthesiser may count as the same recording.",
+            f"{limits.neighbours} neighbours a track, with a cosine of at least {limits.least_cosine:g}. "
+            "What is far apart in the embedding, such as copies with a very narrow band, is not found.",
+            f"Audio is compared up to {LONGEST_SECONDS:.0f} s into each file, and half of the shorter one "
+            "must lie on the other. Copies at another pitch, and performances whose tempo wanders, are not "
+            "found.",
+            "Another version is likely, not sure: listen before anything is removed. Two renderings of one "
+            "score by one synthesiser may count as the same recording.",
         ]
         if len(self.pairs) > ROWS_SHOWN:
             notes.append(f"The table shows the first {ROWS_SHOWN} of {len(self.pairs):,} pairs.")
@@ -167,23 +150,36 @@ def find_duplicates(
 ) -> Duplicates:
     """Find the tracks that hold the same music, with `workers` processes.
 
-    `vectors` are of any system; `audio_hashes`, where known, save comparing equal files. A file that cannot
-    be read is recorded. The temporary file of outlines goes where TMPDIR says.
-
-    Raises:
-        UsageError: not as many paths, vectors or hashes as tracks, or a vector that is not finite.
-        OutputError: the temporary file cannot be written.
+    `audio_hashes`, where known, save comparing equal files. A file that cannot be read is recorded.
     """
-    _require_one_each(track_ids, audio_paths, vectors, audio_hashes)
-    firsts, repeats = _equal_files(audio_hashes or [""] * len(track_ids))
+    contents = [""] * len(track_ids) if audio_hashes is None else audio_hashes
+    counts = {"audio_paths": len(audio_paths), "vectors": len(vectors), "audio_hashes": len(contents)}
+    for name, count in counts.items():
+        if count != len(track_ids):
+            raise UsageError(
+                f"{name} has {count} entries for {len(track_ids)} tracks. Give one a track, in order."
+            )
+    if len(bad := np.flatnonzero(~np.isfinite(vectors).all(axis=1))):
+        raise UsageError(
+            f"the vector of track {track_ids[bad[0]]} is not finite. Embed it again, or leave it out."
+        )
+    first_of: dict[str | int, int] = {}  # an empty hash equals none
+    firsts = np.array(
+        [first_of.setdefault(content or row, row) for row, content in enumerate(contents)], dtype=int
+    )
     pairs = [
-        Pair(track_id=track_ids[first], other_id=track_ids[row], kind="same file") for row, first in repeats
+        Pair(track_id=track_ids[first], other_id=track_ids[row], kind="same file")
+        for row, first in enumerate(firsts)
+        if row != first
     ]
-    near, ranks = near_pairs(vectors[firsts], limits.neighbours, limits.least_cosine)
-    near = firsts[near]
+    distinct = np.unique(firsts)
+    near, ranks = near_pairs(vectors[distinct], limits.neighbours, limits.least_cosine)
+    near = distinct[near]
     compared, skipped = _compare(near, ranks, audio_paths, workers, limits)
     for (first, second), (kind, alignment) in compared.items():
-        pairs += [Pair(track_id=track_ids[first], other_id=track_ids[second], kind=kind, **asdict(alignment))]
+        pairs.append(
+            Pair(track_id=track_ids[first], other_id=track_ids[second], kind=kind, **asdict(alignment))
+        )
     return Duplicates(
         tracks=len(track_ids),
         compared=len(near),
@@ -199,60 +195,16 @@ def find_duplicates(
 def near_pairs(
     vectors: Float[np.ndarray, "tracks embedding"], neighbours: int, least_cosine: float
 ) -> tuple[Int[np.ndarray, "pairs 2"], Int[np.ndarray, " pairs"]]:
-    """Pairs of rows, the lower first, of which one is among the other's nearest; and its rank there, from 0.
-
-    Exact, by brute force: 100,000 vectors of 128 numbers take minutes and 0.8 GB.
-    """
-    count = min(neighbours, len(vectors) - 1)
-    if count < 1:
+    """Pairs of rows, the lower first, one among the nearest of the other; and its rank there, from 0."""
+    if len(vectors) < 2:
         return np.empty((0, 2), int), np.empty(0, int)
-    chunks = similarity_chunks(vectors.astype(np.float32, copy=False), np.arange(len(vectors)))
-    chunks_seen = progress(chunks, "neighbours", total=-(-len(vectors) // CHUNK), unit="chunk")
-    found = np.concatenate([_nearest(rows, cosines, count, least_cosine) for rows, cosines in chunks_seen])
-    found = found[
-        np.argsort(found[:, 2], kind="stable")
-    ]  # so that of a pair found twice the better rank stays
-    _, kept = np.unique(found[:, 0] * len(vectors) + found[:, 1], return_index=True)
-    return found[kept, :2], found[kept, 2]
-
-
-def groups_of(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """Connected components of pairs of ids: the largest first, ids in order."""
-    linked = list(pairs)
-    names = sorted({name for pair in linked for name in pair})
-    place = {name: number for number, name in enumerate(names)}
-    ends = np.array([(place[first], place[second]) for first, second in linked], dtype=int).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(names), len(names)))
-    groups: dict[int, list[str]] = {}
-    components = connected_components(graph, directed=False)[1].tolist() if names else []
-    for name, component in zip(names, components, strict=True):
-        groups.setdefault(int(component), []).append(name)
-    return sorted(map(tuple, groups.values()), key=lambda group: (-len(group), group))
-
-
-def _nearest(
-    rows: Int[np.ndarray, " queries"],
-    cosines: Float[np.ndarray, "queries tracks"],
-    count: int,
-    least_cosine: float,
-) -> Int[np.ndarray, "pairs 3"]:
-    """Row, neighbour (the lower first) and the neighbour's rank, of those near enough."""
-    cosines[np.arange(len(rows)), rows] = -np.inf
-    nearest = np.argpartition(cosines, -count, axis=1)[:, -count:]
-    values = np.take_along_axis(cosines, nearest, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    nearest, values = np.take_along_axis(nearest, order, axis=1), np.take_along_axis(values, order, axis=1)
-    query, rank = np.nonzero(values >= least_cosine)
-    ends = np.sort(np.stack([rows[query], nearest[query, rank]], axis=1), axis=1)
-    return np.concatenate([ends, rank[:, None]], axis=1)
-
-
-def _equal_files(audio_hashes: Sequence[str]) -> tuple[Int[np.ndarray, " firsts"], list[tuple[int, int]]]:
-    """The rows to compare, and (row, first row with the same hash) of the others; an empty hash equals none."""
-    first_of: dict[str | int, int] = {}
-    firsts = [first_of.setdefault(content or row, row) for row, content in enumerate(audio_hashes)]
-    repeats = [(row, first) for row, first in enumerate(firsts) if row != first]
-    return np.array([row for row, first in enumerate(firsts) if row == first], dtype=int), repeats
+    cosines, nearest = nearest_others(unit_length(vectors.astype(np.float32)), neighbours)
+    query, rank = np.nonzero(cosines >= least_cosine)
+    order = np.argsort(rank, kind="stable")  # so that of a pair found twice the better rank stays
+    query, rank = query[order], rank[order]
+    ends = np.sort(np.stack([query, nearest[query, rank]], axis=1), axis=1)
+    pairs, first = np.unique(ends, axis=0, return_index=True)
+    return pairs, rank[first]
 
 
 def _compare(
@@ -263,90 +215,47 @@ def _compare(
     limits: Limits,
 ) -> tuple[dict[tuple[int, int], tuple[Kind, Alignment]], list[Skipped]]:
     """The pairs of rows that hold the same music, and the files that could not be read."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "outlines"
-        places, skipped = _write_outlines(
-            file, {int(row): Path(audio_paths[row]) for row in np.unique(near)}, workers
-        )
-        readable = [
-            (int(first), int(second), bool(rank < limits.version_neighbours))
-            for (first, second), rank in zip(near, ranks, strict=True)
-            if first in places and second in places
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = np.unique(near).tolist()
+        jobs = ((Path(audio_paths[row]), folder / f"{row}.npy") for row in rows)
+        with closing(in_processes(_save_fingerprint, jobs, workers)) as outcomes:
+            read = progress(outcomes, "fingerprint audio", total=len(rows))
+            unread = {rows[number]: skipped for number, skipped in read if skipped}
+        pairs = [
+            (first, second, rank < limits.version_neighbours)
+            for (first, second), rank in zip(near.tolist(), ranks.tolist(), strict=True)
+            if first not in unread and second not in unread
         ]
-        jobs = ((places[first], places[second], closely) for first, second, closely in readable)
-        found: dict[tuple[int, int], tuple[Kind, Alignment]] = {}
-        with closing(in_processes(partial(_same_music, file, limits), jobs, workers)) as outcomes:
-            for number, outcome in progress(outcomes, "compare audio", total=len(readable), unit="pair"):
-                if outcome is not None:
-                    found[readable[number][:2]] = outcome
-    return found, skipped
+        with closing(in_processes(partial(_same_music, folder, limits), pairs, workers)) as matches:
+            compared = progress(matches, "compare audio", total=len(pairs), unit="pair")
+            same = {pairs[number][:2]: match for number, match in compared if match}
+    return same, sorted(unread.values(), key=lambda skipped: skipped.path)
 
 
-def _write_outlines(
-    file: Path, paths: Mapping[int, Path], workers: int
-) -> tuple[dict[int, Place], list[Skipped]]:
-    """Write the outlines of all files, one after another; returns where that of each row is."""
-    rows, places, skipped = list(paths), {}, []
-    with (
-        explaining_output(file),
-        file.open("wb") as written,
-        closing(in_processes(_outline_or_reason, paths.values(), workers)) as outcomes,
-    ):
-        for number, outcome in progress(outcomes, "outline audio", total=len(rows)):
-            if isinstance(outcome, Skipped):
-                skipped.append(outcome)
-            else:
-                places[rows[number]] = (written.tell(), outcome.size)
-                written.write(outcome.tobytes())
-    return places, sorted(skipped, key=lambda one: one.path)
-
-
-def _outline_or_reason(path: Path) -> Fingerprint | Skipped:
+def _save_fingerprint(paths: tuple[Path, Path]) -> Skipped | None:
+    """Write the fingerprint of a file to another; says why if it cannot be read."""
+    audio, output = paths
     try:
-        return fingerprint_of_file(path)
+        fingerprint = fingerprint_of_file(audio)
     except AudioError as error:
-        return Skipped.because(path, error)
+        return Skipped.because(audio, error)
+    with explaining_output(output):
+        np.save(output, fingerprint)
+    return None
 
 
-def _same_music(file: Path, limits: Limits, job: tuple[Place, Place, bool]) -> tuple[Kind, Alignment] | None:
-    """How the outlines at two places lie on each other; None if they hold different music."""
-    *places, closely = job
-    first, second = (_read_outline(file, place) for place in places)
+def _same_music(folder: Path, limits: Limits, job: tuple[int, int, bool]) -> tuple[Kind, Alignment] | None:
+    """How the fingerprints of two rows match; None if they hold different music."""
+    *rows, closely = job
+    first, second = (np.load(folder / f"{row}.npy") for row in rows)
     same = align(first, second)
-    if (
-        closely or same.similarity >= limits.same_recording
-    ):  # slow music is much alike at a tempo near its own
-        other = align_at_any_tempo(first, second)
-        if other.similarity >= max(limits.another_version, same.similarity + CLEARLY_BETTER):
-            return "another version", other
+    if closely or same.similarity >= limits.same_recording:  # slow music is alike at a tempo near its own
+        version = align_at_any_tempo(first, second)
+        if version.similarity >= max(limits.another_version, same.similarity + CLEARLY_BETTER):
+            return "another version", version
     return ("same recording", same) if same.similarity >= limits.same_recording else None
-
-
-def _read_outline(file: Path, place: Place) -> Fingerprint:
-    offset, size = place
-    return np.fromfile(file, np.int8, size, offset=offset).reshape(-1, BANDS)
 
 
 def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _require_one_each(
-    track_ids: Sequence[str],
-    audio_paths: Sequence[Path],
-    vectors: np.ndarray,
-    audio_hashes: Sequence[str] | None,
-) -> None:
-    given = {"audio_paths": len(audio_paths), "vectors": len(vectors)}
-    if audio_hashes is not None:
-        given["audio_hashes"] = len(audio_hashes)
-    for name, count in given.items():
-        if count != len(track_ids):
-            raise UsageError(
-                f"{name} has {count} entries for {len(track_ids)} tracks. Give one a track, in order."
-            )
-    odd = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(odd):
-        raise UsageError(
-            f"the vector of track {track_ids[odd[0]]} is not finite. Embed it again, or leave it out."
-        )

@@ -1,47 +1,55 @@
-"""How far each annotator can be trusted, and whether that changes: from judgements of the same questions by
-several.
+"""How reliable each annotator is, whether that changes, and how much their answers weigh in training.
 
-The reliability itself comes from `catalog.annotators`, and says how often somebody agrees with what is likely
-to be true. Its interval holds the probability 0.95 given what the *others* say: answers to questions that
-nobody else answered tell nothing, however many there are. It takes the others' reliabilities as they are
-estimated, so with two or three annotators it is narrower than it should be.
-
-What cannot be told: whether somebody prefers the left or the right of two buttons, since the file says closer
-and farther only; and whether all are wrong together, except by gold questions.
+Reliability is how often somebody agrees with what is likely to be true (`catalog.annotators`). Its interval
+holds the probability 0.95 given the *others'* answers: answers to questions that nobody else answered say
+nothing. It takes the others' reliabilities as estimated, so with two or three annotators it is too narrow.
 """
+
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel
-from scipy.special import betaincinv
+from scipy.special import betaincinv, softmax
+from scipy.stats import median_abs_deviation
 
-from soundkin.catalog.annotators import PRIOR_HITS, PRIOR_MISSES, Consensus, find_consensus, training_weights
-from soundkin.shapes import Float, Int, typechecked
+from soundkin.catalog.annotators import (
+    PRIOR_HITS,
+    PRIOR_MISSES,
+    PRIOR_RELIABILITY,
+    UNKNOWN,
+    find_consensus,
+    training_weights,
+)
+from soundkin.catalog.table_io import write_rows
+from soundkin.shapes import Float
 from soundkin.statistics.bootstrap import LEVEL, Interval
 
 ENDS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 GRID = (np.arange(1000) + 0.5) / 1000  # reliabilities at which posteriors are computed
 EVIDENCE_STEPS = 400
-FEW_SHARED = 10  # answers to questions that others answered too; below this, hardly anything is known
-FEW_TIMED = 30  # answers with a time; below this, thirds of them say nothing
+FEW_SHARED = 10  # answers to questions that others answered too; with fewer, hardly anything is known
+FEW_TIMED = 30  # answers with a time; of fewer, thirds say nothing
 FEW_REPEATED = 5
 CONSISTENT = 0.75
 OUTLYING = 3.5  # modified z-score: B. Iglewicz and D. Hoaglin, "How to Detect and Handle Outliers", 1993
-MAD_TO_DEVIATION = 1.4826  # of a normal distribution
 OFTEN_OUTLYING = 0.1
 SHORTEST_SECONDS = 1e-3
-ROUNDING = 1e-9  # what others say is less than this where nobody else speaks
+ROUNDING = 1e-9  # evidence below this is none
+FEW = "few shared answers"
+FILE_DIGITS = 4
+ANNOTATOR_COLUMNS = ["annotator_id", "reliability", "low", "high", "answers", "weight", "flags"]
 
 
 class AnnotatorReliability(BaseModel, frozen=True):
     """One annotator.
 
-    `shared` of the `answers` are to questions that somebody else, gold or a hint speaks of too. `weight` is
-    what a judgement counts in training: 1 for somebody unknown, 0 at chance and below. `thirds` are the
-    reliabilities in the first, middle and last third of the timed answers and `change` is the last less the
-    first: the linear trend of the three. `consistency` is the share of the `repeated` pairs of answers to one
-    question that are the same. `fast` and `slow` are the shares of answers given in far less or more time
-    than usual.
+    `shared` of the `answers` are to questions that somebody else or gold answers too. `weight` is what an
+    answer counts in training: 1 for somebody unknown, 0 at chance and below. `thirds` are the reliabilities
+    in the first, middle and last third of the timed answers, `change` the last less the first. `consistency`
+    is the share of the `repeated` pairs of answers to one question that are equal. `fast` and `slow` are the
+    shares of answers given in far less or more time than usual.
     """
 
     annotator_id: str
@@ -60,148 +68,213 @@ class AnnotatorReliability(BaseModel, frozen=True):
     def flags(self) -> tuple[str, ...]:
         """What to look at, in a few words each."""
         low, high = self.reliability.low or 0.0, self.reliability.high or 1.0
-        change_low, change_high = (
-            (self.change.low or 0.0, self.change.high or 0.0) if self.change else (0.0, 0.0)
-        )
-        found = {
-            "few shared answers": self.shared < FEW_SHARED,
+        change = self.change
+        flags = {
+            FEW: self.shared < FEW_SHARED,
             "below chance": high < 0.5,
             "not above chance": self.shared >= FEW_SHARED and low <= 0.5 <= high,
-            "became worse": change_high < 0,
-            "became better": change_low > 0,
+            "became worse": change is not None and (change.high or 0.0) < 0,
+            "became better": change is not None and (change.low or 0.0) > 0,
             "inconsistent": self._is_inconsistent(),
             "too fast": (self.fast or 0.0) > OFTEN_OUTLYING,
             "slow": (self.slow or 0.0) > OFTEN_OUTLYING,
         }
-        return tuple(flag for flag, holds in found.items() if holds)
+        return tuple(flag for flag, holds in flags.items() if holds)
 
     def _is_inconsistent(self) -> bool:
-        """Whether it is all but sure that less than CONSISTENT of repeated answers would be the same."""
+        """Whether it is all but sure that less than CONSISTENT of repeated answers would be equal."""
         if self.consistency is None or self.repeated < FEW_REPEATED:
             return False
         same = self.consistency * self.repeated
         return bool(betaincinv(1 + same, 1 + self.repeated - same, ENDS[1]) < CONSISTENT)
 
 
-def annotator_reliabilities(
-    triplets: pd.DataFrame, gold: pd.DataFrame | None = None, expected: pd.DataFrame | None = None
-) -> tuple[AnnotatorReliability, ...]:
-    """Everybody named in `triplets`, in the order of their ids.
+class AnnotatorAudit(BaseModel, frozen=True):
+    """How reliable each annotator is; `unnamed` of the `judgements` (answers) name nobody."""
 
-    Columns: anchor_id, closer_id, farther_id; annotator_id; where known timestamp (drift) and seconds_taken
-    (haste). `gold` and `expected` are those of `catalog.annotators.find_consensus`, and raise as there.
-    """
-    consensus = find_consensus(triplets, gold, expected)
-    judgements = consensus.judgements
-    weights = training_weights(consensus.reliability)
-    times = _numbers(triplets, "timestamp")
-    haste = _haste(_numbers(triplets, "seconds_taken"))
-    order = np.argsort(judgements.annotators, kind="stable")
-    everybody = np.arange(len(judgements.annotator_ids))
-    starts = np.searchsorted(judgements.annotators[order], np.append(everybody, len(everybody)))
-    found = []
-    for number, (name, start, end) in enumerate(
-        zip(judgements.annotator_ids, starts[:-1], starts[1:], strict=True)
-    ):
-        own = order[start:end]
-        evidence, shares = consensus.others[own], judgements.shares[own]
-        repeated, consistency = _consistency(consensus, own)
-        thirds, change = _drift(name, evidence, shares, times[own])
-        known = haste[own][~np.isnan(haste[own])]
-        found.append(
-            AnnotatorReliability(
-                annotator_id=name,
-                reliability=_interval(name, _belief(evidence, shares), float(consensus.reliability[number])),
-                answers=len(own),
-                shared=int((np.abs(evidence) > ROUNDING).sum()),
-                weight=float(weights[number]),
-                thirds=thirds,
-                change=change,
-                repeated=repeated,
-                consistency=consistency,
-                fast=float((known < -OUTLYING).mean()) if len(known) else None,
-                slow=float((known > OUTLYING).mean()) if len(known) else None,
+    title: ClassVar[str] = "Reliability of annotators"
+    annotators: tuple[AnnotatorReliability, ...]
+    judgements: int
+    unnamed: int
+
+    @property
+    def verdict(self) -> str:
+        """One line."""
+        if not self.judgements:
+            return "No triplets were given."
+        if not self.annotators:
+            return "No answer names its annotator, so nobody's reliability is known. Fill in annotator_id."
+        if not any(person.shared for person in self.annotators):
+            return "No question has two answers: nobody's reliability is known. Ask several people the same."
+        known = [person.reliability.mean for person in self.annotators if FEW not in person.flags]
+        few = len(self.annotators) - len(known)
+        spread = f"reliability from {min(known):.2f} to {max(known):.2f}" if known else "nobody is known well"
+        flagged = sum(bool(set(person.flags) - {FEW}) for person in self.annotators)
+        unknown = f", {few} answered too little that others did" if few else ""
+        return f"{len(self.annotators)} annotators: {spread}; {flagged} to look at{unknown}."
+
+    def table(self) -> list[dict[str, str]]:
+        """A row for each annotator, the least reliable first."""
+        return [
+            {
+                "annotator_id": person.annotator_id,
+                "reliability": str(person.reliability),
+                "weight": f"{person.weight:.2f}",
+                "answers": str(person.answers),
+                "shared": str(person.shared),
+                "thirds": " ".join(f"{third.mean:.2f}" for third in person.thirds),
+                "change": "" if person.change is None else f"{person.change:+.2f}",
+                "same answer again": _share(person.consistency, f" of {person.repeated}"),
+                "fast": _share(person.fast),
+                "slow": _share(person.slow),
+                "flags": "; ".join(person.flags),
+            }
+            for person in sorted(self.annotators, key=lambda by: (by.reliability.mean, by.annotator_id))
+        ]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before relying on it."""
+        if not self.annotators:
+            return ()
+        notes = [
+            "Reliability is how often somebody says what is likely to be true, as judged by the others' "
+            "answers and gold questions; what all get wrong together, only gold questions can tell.",
+            f"Who answered little is held to be nearer to {PRIOR_RELIABILITY}. Answers to questions that "
+            "nobody else answered do not narrow the interval.",
+            "A weight of 1 is that of somebody unknown. Answers of people below chance weigh nothing: "
+            "they could be read the other way round, but nobody can say that they stay so.",
+            "A preference for one side of the page cannot be seen: the file says closer and farther only.",
+            "Change is the last third of the answers less the first; 1 in 20 who do not change is flagged."
+            if any(person.change for person in self.annotators)
+            else "Change over time needs a timestamp on thirty answers of a person.",
+        ]
+        if all(person.fast is None for person in self.annotators):
+            notes.append("Haste needs seconds_taken.")
+        if self.unnamed:
+            notes.append(
+                f"{self.unnamed} of {self.judgements} answers name nobody, and count as by strangers."
             )
-        )
-    return tuple(found)
+        return tuple(notes)
 
 
-@typechecked
-def _belief(
-    evidence: Float[np.ndarray, " answers"], shares: Float[np.ndarray, " answers"]
-) -> Float[np.ndarray, " grid"]:
-    """Posterior of a reliability at each of GRID, summing to 1.
+def _share(share: float | None, rest: str = "") -> str:
+    return "" if share is None else f"{share:.0%}{rest}"
 
-    An answer that the others hold to be right with (1 + evidence) / 2 has the likelihood (1 + evidence (2p -
-    1)) / 2.
+
+def write_annotators(audit: AnnotatorAudit, path: Path) -> None:
+    """Write ANNOTATOR_COLUMNS as CSV or Parquet, in the order of ids; flags are separated by `;`."""
+    rows = [
+        (person.annotator_id, rate.mean, rate.low, rate.high, person.answers, person.weight)
+        for person in audit.annotators
+        for rate in [person.reliability]
+    ]
+    table = pd.DataFrame(rows, columns=ANNOTATOR_COLUMNS[:-1]).round(FILE_DIGITS)
+    write_rows(table.assign(flags=[";".join(person.flags) for person in audit.annotators]), path)
+
+
+def audit_annotators(triplets: pd.DataFrame | None, gold: pd.DataFrame | None = None) -> AnnotatorAudit:
+    """Audit everybody named in `triplets`, in the order of their ids; `gold` holds the known answers.
+
+    Columns: anchor_id, closer_id, farther_id, annotator_id; where known timestamp and seconds_taken.
     """
-    steps = np.round((evidence + 1) / 2 * EVIDENCE_STEPS).astype(np.int64)
-    counts = np.bincount(steps, shares, minlength=EVIDENCE_STEPS + 1)
-    met = np.flatnonzero(counts)
-    levels = 2 * met / EVIDENCE_STEPS - 1
-    prior = (PRIOR_HITS - 1) * np.log(GRID) + (PRIOR_MISSES - 1) * np.log1p(-GRID)
-    log = prior + counts[met] @ np.log1p(levels[:, None] * (2 * GRID - 1))
-    density = np.exp(log - log.max())
-    return np.asarray(density / density.sum())
-
-
-def _interval(name: str, belief: Float[np.ndarray, " grid"], mean: float | None = None) -> Interval:
-    low, high = _quantiles(belief, GRID)
-    return Interval(system=name, mean=float(belief @ GRID) if mean is None else mean, low=low, high=high)
-
-
-def _quantiles(
-    belief: Float[np.ndarray, " values"], values: Float[np.ndarray, " values"]
-) -> tuple[float, float]:
-    places = np.searchsorted(np.cumsum(belief), ENDS)
-    low, high = values[np.minimum(places, len(values) - 1)]
-    return float(low), float(high)
-
-
-def _drift(
-    name: str,
-    evidence: Float[np.ndarray, " answers"],
-    shares: Float[np.ndarray, " answers"],
-    times: Float[np.ndarray, " answers"],
-) -> tuple[tuple[Interval, ...], Interval | None]:
-    """Reliability by thirds of the timed answers, and the last less the first; nothing where there are few."""
-    timed = np.flatnonzero(~np.isnan(times))
-    if len(timed) < FEW_TIMED:
-        return (), None
-    thirds = np.array_split(timed[np.argsort(times[timed], kind="stable")], 3)
-    beliefs = [_belief(evidence[third], shares[third]) for third in thirds]
-    difference = np.convolve(beliefs[-1], beliefs[0][::-1])
-    differences = np.arange(-len(GRID) + 1, len(GRID)) / len(GRID)
-    low, high = _quantiles(difference, differences)
-    change = Interval(system=name, mean=float(difference @ differences), low=low, high=high)
-    return tuple(_interval(name, belief) for belief in beliefs), change
-
-
-def _consistency(consensus: Consensus, own: Int[np.ndarray, " answers"]) -> tuple[int, float | None]:
-    """How many pairs of one person's answers are to the same question, and which share of these are the same."""
+    if triplets is None or triplets.empty:
+        return AnnotatorAudit(annotators=(), judgements=0, unnamed=0)
+    consensus = find_consensus(triplets, gold)
     judgements = consensus.judgements
-    _, first, times = np.unique(judgements.questions[own], return_index=True, return_counts=True)
-    one = times * (1 + judgements.own[own][first]) / 2
+    answers = pd.DataFrame(
+        {
+            "annotator": judgements.annotators,
+            "question": judgements.questions,
+            "mean_answer": judgements.own,
+            "share": judgements.shares,
+            "evidence": consensus.others,
+            "time": _numbers(triplets, "timestamp"),
+            "haste": _haste(_numbers(triplets, "seconds_taken")),
+        }
+    )
+    named = answers[answers["annotator"] != UNKNOWN]
+    people = zip(
+        judgements.annotator_ids,
+        consensus.reliability.tolist(),
+        training_weights(consensus.reliability).tolist(),
+        [own for _, own in named.groupby("annotator")],
+        strict=True,
+    )
+    return AnnotatorAudit(
+        annotators=tuple(_annotator(*person) for person in people),
+        judgements=len(triplets),
+        unnamed=len(answers) - len(named),
+    )
+
+
+def _annotator(name: str, mean: float, weight: float, own: pd.DataFrame) -> AnnotatorReliability:
+    """One person; `own` holds their answers."""
+    repeated, consistency = _consistency(own)
+    timed = own[own["time"].notna()].sort_values("time", kind="stable")
+    parts = np.array_split(np.arange(len(timed)), 3) if len(timed) >= FEW_TIMED else []
+    thirds = [_posterior(timed.iloc[rows]) for rows in parts]
+    change = None
+    if thirds:
+        differences = np.arange(1 - len(GRID), len(GRID)) / len(GRID)
+        change = _interval(name, np.convolve(thirds[-1], thirds[0][::-1]), differences)
+    haste = own["haste"].dropna()
+    return AnnotatorReliability(
+        annotator_id=name,
+        reliability=_interval(name, _posterior(own), GRID).model_copy(update={"mean": mean}),
+        answers=len(own),
+        shared=int((own["evidence"].abs() > ROUNDING).sum()),
+        weight=weight,
+        thirds=tuple(_interval(name, third, GRID) for third in thirds),
+        change=change,
+        repeated=repeated,
+        consistency=consistency,
+        fast=float((haste < -OUTLYING).mean()) if len(haste) else None,
+        slow=float((haste > OUTLYING).mean()) if len(haste) else None,
+    )
+
+
+def _posterior(answers: pd.DataFrame) -> Float[np.ndarray, " grid"]:
+    """Probability of a reliability p at each of GRID.
+
+    An answer that is right with (1 + evidence) / 2, by the others, has the likelihood 1 + evidence (2 p - 1).
+    """
+    steps = np.round((answers["evidence"] + 1) / 2 * EVIDENCE_STEPS).astype(int)
+    counts = answers["share"].groupby(steps).sum()
+    levels = 2 * counts.index.to_numpy() / EVIDENCE_STEPS - 1
+    prior = (PRIOR_HITS - 1) * np.log(GRID) + (PRIOR_MISSES - 1) * np.log1p(-GRID)
+    log = prior + counts.to_numpy() @ np.log1p(levels[:, None] * (2 * GRID - 1))
+    return np.asarray(softmax(log))
+
+
+def _interval(
+    name: str, probability: Float[np.ndarray, " values"], values: Float[np.ndarray, " values"]
+) -> Interval:
+    places = np.searchsorted(np.cumsum(probability), ENDS)
+    low, high = values[np.minimum(places, len(values) - 1)].tolist()
+    return Interval(system=name, mean=float(probability @ values), low=low, high=high)
+
+
+def _consistency(own: pd.DataFrame) -> tuple[int, float | None]:
+    """How many pairs of one person's answers are to the same question, and which share of these are equal."""
+    by_question = own.groupby("question")["mean_answer"]
+    times = by_question.size()
+    first = times * (1 + by_question.first()) / 2  # answers for the track whose id comes first
     pairs = int((times * (times - 1) // 2).sum())
-    same = (one * (one - 1) + (times - one) * (times - one - 1)).sum() / 2
-    return pairs, float(same / pairs) if pairs else None
+    equal = (first * (first - 1) + (times - first) * (times - first - 1)).sum() / 2
+    return pairs, float(equal / pairs) if pairs else None
 
 
 def _haste(seconds: Float[np.ndarray, " judgements"]) -> Float[np.ndarray, " judgements"]:
-    """Modified z-score of the log of the time each answer took; NaN where it is not known, or all took the
-    same.
-    """
+    """Modified z-score of the log of each time; NaN where it is unknown, or where all times are the same."""
     logs = np.log(np.maximum(seconds, SHORTEST_SECONDS))
-    unknown = np.full(len(seconds), np.nan)
     if np.isnan(logs).all():
-        return unknown
-    centred = logs - np.nanmedian(logs)
-    spread = MAD_TO_DEVIATION * float(np.nanmedian(np.abs(centred)))
-    return np.asarray(centred / spread) if spread > 0 else unknown
+        return np.asarray(logs)
+    spread = median_abs_deviation(logs, scale="normal", nan_policy="omit")
+    return np.asarray((logs - np.nanmedian(logs)) / (spread or np.nan))
 
 
 def _numbers(triplets: pd.DataFrame, column: str) -> Float[np.ndarray, " judgements"]:
     if column not in triplets:
         return np.full(len(triplets), np.nan)
-    numbers: Float[np.ndarray, " judgements"] = triplets[column].to_numpy(np.float64, na_value=np.nan)
-    return numbers
+    return np.asarray(triplets[column].to_numpy(np.float64, na_value=np.nan))

@@ -1,13 +1,15 @@
-"""What two spellings of a title have in common (`(Remastered)`), and which names are probably one misspelt."""
+"""Titles without what tells versions apart (`(Remastered)`), and names that are probably one misspelt."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from difflib import SequenceMatcher
+from collections.abc import Iterable
+from itertools import combinations
+
+from rapidfuzz import fuzz
 
 from soundkin.catalog.artists import fold_name
 
-CLOSE = 0.9  # difflib's ratio from which two spellings count as one name
+CLOSE = 90.0  # rapidfuzz's ratio [0, 100] from which two spellings count as one name
 SHORTEST_CLOSE = 6  # letters; shorter names that differ by one are different names
 
 FEATURING = re.compile(r"\s*[(\[]?\b(?:feat|ft|featuring)\b\.?\s.*$", re.IGNORECASE)
@@ -26,37 +28,28 @@ def base_title(title: str) -> str:
 
     >>> base_title("Yesterday (Remastered 2009)") == base_title("Yesterday - Live at Home") == "yesterday"
     True
+
     """
     bare = AFTER_DASH.sub("", BRACKETED.sub("", FEATURING.sub("", title)))
     return fold_name(bare.strip() or title)
 
 
-def same_names(keys: Iterable[str]) -> Iterator[tuple[str, str]]:
+def same_names(keys: Iterable[str]) -> set[tuple[str, str]]:
     """Pairs of keys that are probably one name: the same words in another order, or a letter or two apart.
 
     Looks only at keys that share all words, or that become equal when one letter is left out of each: linear
     in the number of names. Names that differ in a digit are different names.
     """
-    known = sorted(set(keys))
-    nearby: dict[str, list[str]] = defaultdict(list)
-    for key in known:
-        nearby[" ".join(sorted(key.split()))].append(key)
-    yield from _pairs(nearby)
-    misspelt: dict[str, list[str]] = defaultdict(list)
-    for key in (key for key in known if len(key) >= SHORTEST_CLOSE):
-        for left_out in {key, *(key[:place] + key[place + 1 :] for place in range(len(key)))}:
-            misspelt[left_out].append(key)
-    for one, other in sorted(set(_pairs(misspelt))):
-        if (
-            _digits(one) == _digits(other)
-            and SequenceMatcher(None, one, other, autojunk=False).ratio() >= CLOSE
-        ):
-            yield one, other
-
-
-def _pairs(buckets: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
-    for keys in buckets.values():
-        yield from ((one, other) for place, one in enumerate(keys) for other in keys[place + 1 :])
+    same_words: dict[str, list[str]] = defaultdict(list)
+    nearly_same: dict[str, list[str]] = defaultdict(list)
+    for key in sorted(set(keys)):
+        same_words[" ".join(sorted(key.split()))].append(key)
+        if len(key) >= SHORTEST_CLOSE:
+            for left_out in {key, *(key[:place] + key[place + 1 :] for place in range(len(key)))}:
+                nearly_same[left_out].append(key)
+    misspelt = {pair for bucket in nearly_same.values() for pair in combinations(bucket, 2)}
+    close = {pair for pair in misspelt if _digits(pair[0]) == _digits(pair[1]) and fuzz.ratio(*pair) >= CLOSE}
+    return close.union(pair for bucket in same_words.values() for pair in combinations(bucket, 2))
 
 
 def _digits(key: str) -> list[str]:

@@ -63,7 +63,7 @@ def _param(name: str, kind: Any, default: Any, option: Option) -> click.Paramete
     several = any(_is_several(choice) for choice in choices)
     words: dict[str, Any] = {"type": _click_type(choices, option), "metavar": option.metavar}
     needed = option.required or default is inspect.Parameter.empty
-    if default not in (inspect.Parameter.empty, None, (), False):
+    if default not in (inspect.Parameter.empty, None, ()) and default is not False:  # 0 is a default
         words |= {"default": default}
     if option.positional:
         return click.Argument([name], required=needed, nargs=-1 if several else 1, **words)

@@ -1,8 +1,7 @@
-"""One HTML page about a catalog: what to do about it, buttons to decide with, and all that an audit found,
-folded.
+"""One HTML page about a catalog (`audit.html.jinja`, `audit.js`): what to do, and buttons to decide with.
 
-Plain values in; the page lives in `audit.html.jinja` and `audit.js` beside this file. It opens offline;
-decisions stay in the browser, and a button saves them as the table that `soundkin correct` reads.
+It opens offline; decisions stay in the browser, and a button saves them as the table that `soundkin correct`
+reads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,30 +22,23 @@ class Task:
 
 @dataclass(frozen=True)
 class Decision:
-    """A label to decide on: its row of the review table. `audio` is a data URI; without one, `silence` says
-    why.
-    """
+    """A row of the review table; `audio` is a data URI, and without one `silence` says why."""
 
     row: Mapping[str, str]
     audio: str | None = None
     silence: str = ""
 
 
-@dataclass(frozen=True)
-class AuditPage:
-    """All that the page shows; `collection` tells this catalog from others in the browser's memory."""
-
-    title: str
-    collection: str
-    facts: Sequence[tuple[str, str]]
-    tasks: Sequence[Task]
-    decisions: Sequence[Decision]
-    sections: Sequence[Section]
-    steps: Sequence[Step]
-
-
-def render_audit(page: AuditPage) -> str:
-    """The page as HTML text. Everything that comes from a catalog is escaped."""
+def render_audit(
+    title: str,
+    collection: str,
+    facts: Sequence[tuple[str, str]],
+    tasks: Sequence[Task],
+    decisions: Sequence[Decision],
+    sections: Sequence[Section],
+    steps: Sequence[Step],
+) -> str:
+    """The page as HTML text; `collection` identifies this catalog in the browser's memory."""
     return render_page(
-        "audit.html.jinja", "audit.js", page=page, rows=[dict(one.row) for one in page.decisions]
+        "audit.html.jinja", "audit.js", page=locals(), rows=[dict(item.row) for item in decisions]
     )

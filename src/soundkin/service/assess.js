@@ -14,7 +14,7 @@ const memory = (name, value) => {
   return null;
 };
 
-let rules, standing, shown; // what the server said last; the question on the page
+let rules, state, shown; // what the server said last; the question on the page
 let introduced = ""; // the part that has been explained
 let busy = false, again = null, afterwards = null;
 const loading = new Map(); // question_id -> promise of three addresses
@@ -39,17 +39,17 @@ async function call(path, body) {
 }
 
 const join = async (name) => {
-  standing = await call("/api/sessions", { annotator_id: name });
-  memory("annotator", standing.annotator_id);
-  memory("session", standing.session_id);
+  state = await call("/api/sessions", { annotator_id: name });
+  memory("annotator", state.annotator_id);
+  memory("session", state.session_id);
 };
 
 async function refresh() {
   try {
-    standing = await call(`/api/sessions/${encodeURIComponent(standing.session_id)}`);
+    state = await call(`/api/sessions/${encodeURIComponent(state.session_id)}`);
   } catch (error) {
     if (error.status !== 404) throw error;
-    await join(standing.annotator_id || memory("annotator")); // the server has been started anew
+    await join(state.annotator_id || memory("annotator")); // the server has been started anew
   }
 }
 
@@ -162,25 +162,25 @@ function show(id) {
 
 function drawPlace() {
   const parts = { tutorial: "Example", qualifier: "Test", main: "Answered" };
-  const part = parts[standing.phase];
+  const part = parts[state.phase];
   by("place").hidden = !part;
-  for (const who of document.querySelectorAll(".who")) who.textContent = standing.annotator_id;
+  for (const who of document.querySelectorAll(".who")) who.textContent = state.annotator_id;
   if (!part) return;
-  const counted = standing.phase === "main" ? standing.answered : standing.answered + 1;
+  const counted = state.phase === "main" ? state.answered : state.answered + 1;
   by("part").textContent = part;
-  by("count").textContent = `${counted} of ${standing.phase === "main" ? "about " : ""}${standing.total}`;
-  by("progress").max = standing.total || 1;
-  by("progress").value = standing.answered;
+  by("count").textContent = `${counted} of ${state.phase === "main" ? "about " : ""}${state.total}`;
+  by("progress").max = state.total || 1;
+  by("progress").value = state.answered;
 }
 
-const firstTry = () => standing.tries_left === rules.qualifier_tries;
+const firstTry = () => state.tries_left === rules.qualifier_tries;
 
 const INTRODUCTIONS = {
   tutorial: () => ["First, a few examples", `There are ${rules.tutorial}. After each you are told what most people would say, and why.`,
     `Listen to all three before you choose: at least ${rules.listen_seconds} seconds of each. Titles are not shown, so that only the sound counts.`],
   qualifier: () => [firstTry() ? "Now a short test" : "Once more, with other music",
     `${rules.qualifier} questions, without help. If you answer ${rules.qualifier_right} of them as a careful listener would, your answers count from then on.`,
-    firstTry() ? "Take your time." : `That did not quite work out. ${standing.tries_left > 1 ? "You may try again" : "This is the last try"}: take your time, and use headphones if you can.`],
+    firstTry() ? "Take your time." : `That did not quite work out. ${state.tries_left > 1 ? "You may try again" : "This is the last try"}: take your time, and use headphones if you can.`],
   main: () => ["From here on your answers count", "Many of these questions are hard, and often there is no right answer: we ask because we do not know. Say what you hear.",
     "If you really cannot tell, say so. Stop whenever you like: everything is saved at once."],
 };
@@ -193,20 +193,20 @@ const ENDS = {
 
 async function proceed() {
   drawPlace();
-  if (ENDS[standing.phase]) {
-    [by("end-title").textContent, by("end-text").textContent] = ENDS[standing.phase];
+  if (ENDS[state.phase]) {
+    [by("end-title").textContent, by("end-text").textContent] = ENDS[state.phase];
     show("end");
     return;
   }
-  const part = `${standing.phase} ${standing.tries_left}`;
-  if (introduced !== part && standing.answered === 0) {
-    const [title, text, rule] = INTRODUCTIONS[standing.phase]();
+  const part = `${state.phase} ${state.tries_left}`;
+  if (introduced !== part && state.answered === 0) {
+    const [title, text, rule] = INTRODUCTIONS[state.phase]();
     by("between-title").textContent = title;
     by("between-text").textContent = text;
     by("between-rule").textContent = rule;
     introduced = part;
     show("between");
-    if (standing.question) load(standing.question).catch(() => {});
+    if (state.question) load(state.question).catch(() => {});
     return;
   }
   introduced = part;
@@ -214,7 +214,7 @@ async function proceed() {
 }
 
 async function ask() {
-  const question = standing.question;
+  const question = state.question;
   if (!loading.has(question.question_id)) by("loading").hidden = false;
   let addresses;
   try {
@@ -222,10 +222,10 @@ async function ask() {
   } catch (error) {
     if (error.status !== 404) throw error;
     await refresh(); // clips of a server that was started anew
-    addresses = await load(standing.question);
+    addresses = await load(state.question);
   }
-  await place(standing.question, addresses);
-  if (standing.following) load(standing.following).catch(() => {});
+  await place(state.question, addresses);
+  if (state.following) load(state.following).catch(() => {});
 }
 
 async function place(question, addresses) {
@@ -266,12 +266,12 @@ function choose(choice) {
 async function send(given) {
   let reply;
   try {
-    reply = await call(`/api/sessions/${encodeURIComponent(standing.session_id)}/answers`, given);
+    reply = await call(`/api/sessions/${encodeURIComponent(state.session_id)}/answers`, given);
   } catch (error) {
     if (error.status !== 404 && error.status !== 409) throw error;
     await refresh();
-    if (standing.question && standing.question.question_id === given.question_id) {
-      reply = await call(`/api/sessions/${encodeURIComponent(standing.session_id)}/answers`, given);
+    if (state.question && state.question.question_id === given.question_id) {
+      reply = await call(`/api/sessions/${encodeURIComponent(state.session_id)}/answers`, given);
     } else {
       await proceed(); // it has been saved before, or another question is due
       return;
@@ -279,7 +279,7 @@ async function send(given) {
   }
   loading.delete(shown.id);
   for (const address of shown.addresses) setTimeout(() => URL.revokeObjectURL(address), 60000);
-  standing = reply.standing;
+  state = reply.state;
   if (reply.closer) {
     tell(given.choice, reply);
     return;
@@ -301,7 +301,7 @@ function tell(choice, reply) {
   afterwards = () => { shown = null; afterwards = null; attempt(proceed); };
   by("feedback").scrollIntoView({ block: "nearest" });
   by("verdict").focus({ preventScroll: true });
-  if (standing.question) load(standing.question).catch(() => {});
+  if (state.question) load(state.question).catch(() => {});
 }
 
 // What people do.
@@ -353,7 +353,7 @@ attempt(async () => {
   rules = rules || await call("/api/rules");
   const session = memory("session"), name = memory("annotator");
   if (session && name) {
-    standing = { session_id: session, annotator_id: name };
+    state = { session_id: session, annotator_id: name };
     await refresh();
     await proceed();
     return;

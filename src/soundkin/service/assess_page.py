@@ -1,35 +1,36 @@
-"""The page that asks people, over HTTP: words in, words out.
+"""The page that asks people, over HTTP.
 
-    GET  /  /assess.css  /assess.js               the page POST /api/sessions
-    {"annotator_id"} -> 201, where they stand GET  /api/sessions/ID                         where they stand
-    POST /api/sessions/ID/answers                 {"question_id", "choice": left|right|skip, "seconds_taken"}
-    -> reply GET  /audio/TOKEN                             mp3
+    GET  /  /assess.css  /assess.js               the page
+    GET  /api/rules                               Rules
+    POST /api/sessions                            Join -> 201, AnnotatorState
+    GET  /api/sessions/ID                         AnnotatorState
+    POST /api/sessions/ID/answers                 GivenAnswer -> Reply
+    GET  /audio/TOKEN                             mp3
 
 Errors are {"error": what to do}: 400 what was sent is off, 404 unknown session or clip, 409 that question is
 not being asked (it may have been answered), 413 too long, 415 not JSON, 507 it could not be saved. None of
 them changes anything.
 """
 
-import json
-import math
 from collections.abc import Callable
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, TypeVar
 
 import uvicorn
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from soundkin.assess.assessment import Assessment, UnknownSessionError
 from soundkin.assess.sessions import NotAskedError
 from soundkin.errors import OutputError, SoundkinError, UsageError
-from soundkin.pipelines.assess import Assessment, UnknownSessionError
 from soundkin.service.hosts import RefuseForeignNames, is_loopback, listen, url_of
 
 PAGES = {
@@ -45,57 +46,74 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-STATUS = ((UnknownSessionError, 404), (NotAskedError, 409), (UsageError, 400), (OutputError, 507))
+STATUS = {UnknownSessionError: 404, NotAskedError: 409, UsageError: 400, OutputError: 507}
+
+
+class Rules(BaseModel):
+    """What the page has to know of the sessions' settings."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    tutorial: int
+    qualifier: int
+    qualifier_right: int
+    qualifier_tries: int
+    listen_seconds: float
+
+
+class Join(BaseModel, strict=True):
+    """Somebody begins, or goes on under the same name."""
+
+    annotator_id: str
+
+
+class GivenAnswer(BaseModel, strict=True):
+    """An answer to the question being asked; `choice` is left, right or skip."""
+
+    question_id: str
+    choice: str
+    seconds_taken: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def make_app(assessment: Assessment, only_as: str | None = None) -> Starlette:
     """The page and its API; with `only_as`, it may be called by that name and those of this machine alone."""
 
-    async def join(request: Request) -> Response:
-        body = await _body(request)
-        return _json(await run_in_threadpool(assessment.join, _text(body, "annotator_id")), 201)
+    async def rules(request: Request) -> Response:
+        return _json(Rules.model_validate(assessment.config))
 
-    async def standing(request: Request) -> Response:
-        return _json(await run_in_threadpool(assessment.standing, request.path_params["session_id"]))
+    async def join(request: Request) -> Response:
+        body = await _read(request, Join)
+        return _json(await run_in_threadpool(assessment.join, body.annotator_id), 201)
+
+    async def state(request: Request) -> Response:
+        return _json(await run_in_threadpool(assessment.state, request.path_params["session_id"]))
 
     async def answer(request: Request) -> Response:
-        body = await _body(request)
-        question_id, choice, seconds = _text(body, "question_id"), _text(body, "choice"), _seconds(body)
-        session_id = request.path_params["session_id"]
-        return _json(await run_in_threadpool(assessment.answer, session_id, question_id, choice, seconds))
+        body = await _read(request, GivenAnswer)
+        given = request.path_params["session_id"], body.question_id, body.choice, body.seconds_taken
+        return _json(await run_in_threadpool(assessment.answer, *given))
 
     async def audio(request: Request) -> Response:
         content = await run_in_threadpool(assessment.audio, request.path_params["token"])
         return Response(content, media_type="audio/mpeg")
 
-    async def rules(request: Request) -> Response:
-        config = assessment.config
-        shown = ("tutorial", "qualifier", "qualifier_right", "qualifier_tries", "listen_seconds")
-        return JSONResponse({name: getattr(config, name) for name in shown})
-
+    foreign = [Middleware(RefuseForeignNames, host=only_as)] if only_as is not None else []
     return Starlette(
         routes=[
-            *(Route(path, _page(*page)) for path, page in PAGES.items()),
+            *(Route(path, partial(_page, *page)) for path, page in PAGES.items()),
             Route("/api/rules", rules),
             Route("/api/sessions", join, methods=["POST"]),
-            Route("/api/sessions/{session_id}", standing),
+            Route("/api/sessions/{session_id}", state),
             Route("/api/sessions/{session_id}/answers", answer, methods=["POST"]),
             Route("/audio/{token}", audio),
         ],
-        middleware=[
-            *([Middleware(RefuseForeignNames, host=only_as)] if only_as is not None else []),
-            Middleware(SafeHeaders),
-        ],
-        exception_handlers={HTTPException: _refuse_request, SoundkinError: _refuse},
+        middleware=[*foreign, Middleware(BaseHTTPMiddleware, dispatch=_with_headers)],
+        exception_handlers={HTTPException: _refuse, SoundkinError: _refuse},
     )
 
 
 def serve(assessment: Assessment, host: str, port: int, announce: Callable[[str], None]) -> None:
-    """Serve until interrupted; `announce` is told the address once it is taken.
-
-    Raises:
-        UsageError: the address cannot be taken.
-    """
+    """Serve until interrupted; `announce` gets the address once it is taken."""
     listening = listen(host, port)
     address, port = listening.getsockname()[:2]
     app = make_app(assessment, host if is_loopback(address) else None)
@@ -116,35 +134,21 @@ def serve(assessment: Assessment, host: str, port: int, announce: Callable[[str]
         listening.close()
 
 
-class SafeHeaders:
-    """Puts HEADERS on every response."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on, with headers."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message.get("headers", ()), *more]}
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
+async def _with_headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    response = await call_next(request)
+    response.headers.update(HEADERS)
+    return response
 
 
-def _page(name: str, media_type: str) -> Callable[[Request], Any]:
-    content = (Path(__file__).parent / name).read_bytes()
-
-    async def page(request: Request) -> Response:
-        return Response(content, media_type=media_type)
-
-    return page
+async def _page(name: str, media_type: str, request: Request) -> Response:
+    return Response((Path(__file__).parent / name).read_bytes(), media_type=media_type)
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object that was sent."""
+Body = TypeVar("Body", bound=BaseModel)
+
+
+async def _read(request: Request, model: type[Body]) -> Body:
+    """What was sent, as JSON."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send JSON, with Content-Type: application/json.")
     content = b""
@@ -153,37 +157,18 @@ async def _body(request: Request) -> dict[str, Any]:
         if len(content) > LONGEST_BODY:
             raise HTTPException(413, f"more than {LONGEST_BODY} bytes were sent.")
     try:
-        body = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(400, "what was sent is not JSON.") from error
-    if not isinstance(body, dict):
-        raise HTTPException(400, "send a JSON object.")
-    return body
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        complaints = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()]
+        raise HTTPException(400, "; ".join(complaints)) from error
 
 
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str):
-        raise HTTPException(400, f"{name} has to be there, as text.")
-    return value
-
-
-def _seconds(body: dict[str, Any]) -> float:
-    value = body.get("seconds_taken")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise HTTPException(400, "seconds_taken has to be there, a number from 0 on.")
-    return float(value)
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return JSONResponse(asdict(value), status)
-
-
-async def _refuse_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+def _json(value: BaseModel, status: int = 200) -> Response:
+    return JSONResponse(value.model_dump(), status)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+    if isinstance(error, HTTPException):
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
     return JSONResponse({"error": str(error)}, status)

@@ -9,26 +9,26 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp
 
 from soundkin.errors import UsageError
 
 
-class RefuseForeignNames:
+class RefuseForeignNames(BaseHTTPMiddleware):
     """Answers 400 to requests whose Host names neither this machine itself nor `host`."""
 
     def __init__(self, app: ASGIApp, host: str) -> None:
-        self.app = app
+        super().__init__(app)
         self.host = host
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Pass on what is meant for us."""
-        if scope["type"] == "http" and not names_us(HTTPConnection(scope).headers.get("host", ""), self.host):
-            await PlainTextResponse("Invalid host header", 400)(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        if names_us(request.headers.get("host", ""), self.host):
+            return await call_next(request)
+        return PlainTextResponse("Invalid host header", 400)
 
 
 def names_us(header: str, host: str) -> bool:
@@ -44,8 +44,8 @@ def names_us(header: str, host: str) -> bool:
 
 def is_loopback(address: str) -> bool:
     """Whether `address` is one by which a machine reaches itself: 127.0.0.1, ::1 and the like."""
-    found = _ip(address)
-    mapped = getattr(found, "ipv4_mapped", None) or found
+    ip = _ip(address)
+    mapped = getattr(ip, "ipv4_mapped", None) or ip
     return mapped is not None and mapped.is_loopback
 
 
@@ -55,28 +55,14 @@ def bare(host: str) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens at `host`: an address, a name, or 0.0.0.0 or :: for all addresses of this
-    machine.
-
-    Raises:
-        UsageError: the host is unknown, or the address is taken.
-    """
-    listening = None
+    """A socket that listens at `host`: an address, a name, or 0.0.0.0 or :: for all addresses we have."""
     try:
-        found = socket.getaddrinfo(bare(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, _, _, address = min(
-            found, key=lambda one: one[0] != socket.AF_INET
-        )  # IPv4 where a name has both
-        listening = socket.socket(family, kind)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # :: takes IPv4 callers too
-        listening.bind(address)
-        listening.listen()
-        return listening
-    except (OSError, UnicodeError) as error:
-        if listening is not None:
-            listening.close()
+        addresses = socket.getaddrinfo(bare(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        first = min(addresses, key=lambda entry: entry[0] != socket.AF_INET)  # IPv4 where a name has both
+        family, address = first[0], first[4]
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # :: takes IPv4 callers too
+        return socket.create_server(address, family=family, dualstack_ipv6=both)
+    except (OSError, UnicodeError, OverflowError) as error:  # too high a port overflows
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
             f"{host}:{port} cannot be taken: {reason}. Give another --port or --host."
@@ -85,8 +71,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def url_of(host: str, port: int) -> str:
     """The address to open on this machine; a server at all addresses is at localhost too."""
-    name, found = bare(host), _ip(bare(host))
-    if found is not None and found.is_unspecified:
+    name, ip = bare(host), _ip(bare(host))
+    if ip is not None and ip.is_unspecified:
         name = "localhost"
     return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 

@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 
 from soundkin.assess.triplet_questions import (
     CONTROL,
+    FIRST_HALF,
+    MIDDLE,
+    SECOND_HALF,
     STRATA,
     UNSURE,
-    QuestionConfig,
+    gold_from_halves,
     information,
     plan_questions,
+    read_gold,
     stratified_triples,
     unsure_triples,
 )
@@ -48,7 +52,7 @@ def test_three_tracks_by_three_artists_and_no_question_twice(
     numbers = np.array(artists)
     if len(set(artists)) < 3:
         with pytest.raises(UsageError, match="three artists"):
-            plan_questions(catalog(artists), None, QuestionConfig())
+            plan_questions(catalog(artists), None)
         return
     vectors = np.random.default_rng(seed).normal(size=(len(artists), 4)).astype(np.float32)
     genres = [(f"g{artist % 3}",) if artist else () for artist in artists]
@@ -109,7 +113,7 @@ def test_strata_are_what_they_say_and_take_turns() -> None:
 
 
 def test_shared_questions_are_spread_evenly() -> None:
-    plan = plan_questions(catalog(list(range(30))), None, QuestionConfig(questions=100, shared_share=0.3))
+    plan = plan_questions(catalog(list(range(30))), None, count=100, shared_share=0.3)
     shared = [question.shared for question in plan]
     assert sum(shared) == 30 and all(sum(shared[start : start + 10]) == 3 for start in range(0, 100, 10))
 
@@ -117,10 +121,65 @@ def test_shared_questions_are_spread_evenly() -> None:
 def test_a_catalog_without_artists_or_genres_will_do() -> None:
     names = ["x", "y", "z"]
     bare = Catalog(pd.DataFrame({"track_id": names, "path": names}), Path(), "catalog bare.csv")
-    plan = plan_questions(bare, None, QuestionConfig(questions=10))
+    plan = plan_questions(bare, None, count=10)
     assert len(plan) == 3 and {question.anchor.track_id for question in plan} == set(names)
 
 
 def test_equal_vectors_are_no_trouble() -> None:
     assert len(unsure_triples(np.ones((9, 3), np.float32), np.arange(9), 9)) == 9
     assert len(unsure_triples(np.zeros((9, 3), np.float32), np.arange(9), 9, 0.5)) == 9
+
+
+NAMES = list("abcdefgh")
+FRAME = pd.DataFrame(
+    {"track_id": NAMES, "path": NAMES, "artist": list("AABBCCDD"), "genre": [*"xxyyxxy", None]}
+)
+CATALOG = Catalog(FRAME, Path(), "catalog test.csv")
+
+
+def test_the_farther_track_is_by_another_artist_of_another_genre() -> None:
+    artist, genre = (dict(zip(NAMES, FRAME[column], strict=True)) for column in ("artist", "genre"))
+    found = gold_from_halves(CATALOG)
+    assert sorted(gold.anchor.track_id for gold in found) == NAMES
+    for gold in found:
+        anchor, closer, farther = gold.clips
+        assert closer.track_id == anchor.track_id and farther.part == MIDDLE
+        assert {anchor.part, closer.part} == {FIRST_HALF, SECOND_HALF}
+        own, far = anchor.track_id, farther.track_id
+        assert artist[own] != artist[far]
+        assert genre[own] is None or genre[own] != genre[far] or not isinstance(genre[own], str)
+    assert found == gold_from_halves(CATALOG) and found != gold_from_halves(CATALOG, random_seed=1)
+    assert len(gold_from_halves(CATALOG, count=3)) == 3
+
+
+def test_with_vectors_it_is_one_of_the_least_similar() -> None:
+    angles = np.linspace(0, np.pi, 8)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    bare = Catalog(FRAME[["track_id", "path"]], Path(), "catalog bare.csv")
+    for gold in gold_from_halves(bare, vectors):
+        place = NAMES.index(gold.anchor.track_id)
+        assert gold.candidates[1].track_id in ("gh" if place < 4 else "ab")
+
+
+def test_one_artist_is_not_enough() -> None:
+    alone = Catalog(FRAME.assign(artist="A"), Path(), "catalog alone.csv")
+    with pytest.raises(UsageError, match="by one artist"):
+        gold_from_halves(alone)
+
+
+def write(folder: Path, *rows: str) -> Path:
+    (folder / "gold.csv").write_text("anchor_id,closer_id,farther_id\n" + "".join(f"{row}\n" for row in rows))
+    return folder / "gold.csv"
+
+
+def test_gold_from_a_file(tmp_path: Path) -> None:
+    found = read_gold(write(tmp_path, "a,b,c", "d,e,f", "a,b,c"), CATALOG, least=2)
+    assert [tuple(clip.track_id for clip in gold.clips) for gold in found] == [tuple("abc"), tuple("def")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"), [(["a,b,c"], "1 questions, .* take 2"), (["a,b,c", "a,c,b"], "two answers")]
+)
+def test_gold_files_that_are_refused(tmp_path: Path, rows: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_gold(write(tmp_path, *rows), CATALOG, least=2)
