@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def one_core(bundle: Bundle, songs: list[Path], rounds: int) -> None:
-    """Decode alone, our embedding, and librosa with the same network, in turns so that noise hits all alike."""
+    """Decode alone, our embedding, and librosa with the same network, in turns so that noise hits all."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
     torch.set_num_threads(1)
@@ -118,7 +118,8 @@ def two_workers(folder: Path, songs: list[Path], count: int) -> None:
         workers: (seconds[workers, 1] - seconds[workers, 0]) / (count - count // 4) for workers in (1, 2)
     }
     print(
-        f"\n{f'export of {count} files of 30 s':<36}{'s':>8}{'ratio':>8}{'ms a further track':>20}{'ratio':>8}"
+        f"\n{f'export of {count} files of 30 s':<36}{'s':>8}{'ratio':>8}"
+        f"{'ms a further track':>20}{'ratio':>8}"
     )
     for workers in (1, 2):
         taken = seconds[workers, 1]

@@ -60,7 +60,7 @@ def uniform(count: int) -> np.ndarray:
 
 
 def measure(name: str, vectors: np.ndarray, queries: int, folder: Path) -> None:
-    """Build an index of all vectors but the last `queries`, which were never seen, and print what it takes."""
+    """Build an index of all vectors but the last `queries`, and print what it takes."""
     indexed, unseen = vectors[:-queries], unit_length(vectors[-queries:])
     started = time.perf_counter()
     manifest = build(indexed, folder)
@@ -128,7 +128,7 @@ def bare_faiss(index: Index, chosen: list[str]) -> Callable[[int], object]:
 def side_by_side(
     bare: Callable[[int], object], ours: Callable[[int], object], queries: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds of each query [queries], the two taking turns at going first, on one thread, after a warm-up."""
+    """Seconds of each query [queries], in turns, on one thread, after a warm-up."""
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     seconds = np.empty((2, queries))

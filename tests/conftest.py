@@ -31,7 +31,7 @@ MUSIC = Path(__file__).resolve().parents[2] / "shared" / "music"
 
 @pytest.fixture(scope="session")
 def music() -> Path:
-    """A folder of real, openly licensed music beside the project; tests that need it skip where it is absent."""
+    """A folder of real, openly licensed music; tests that need it skip where it is absent."""
     if not (MUSIC / "tracks.csv").exists():
         pytest.skip(f"needs the real music at {MUSIC}")
     return MUSIC

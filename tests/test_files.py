@@ -51,7 +51,7 @@ import os, shutil, sys
 from pathlib import Path
 from soundkin import files
 
-def replace(folder, step, how):  # in a child of its own, stopped before its step-th call of the operating system
+def replace(folder, step, how):  # in a child, stopped before its step-th system call
     steps = 0
     def count(event, arguments):
         nonlocal steps

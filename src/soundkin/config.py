@@ -61,7 +61,7 @@ def _explain(kind: type[Config], values: Mapping[str, Any], complaint: Mapping[s
 
 
 def _owner(kind: type[Config], values: Mapping[str, Any], path: list[str]) -> type[Config] | None:
-    """The config class that `path` leads to inside `kind`; of alternatives the one with most of the keys given."""
+    """The config class that `path` leads to inside `kind`; of several, the one with most of the keys."""
     for part in path:
         field = kind.model_fields.get(part)
         if field is None:

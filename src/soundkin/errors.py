@@ -23,7 +23,7 @@ class ConfigError(UsageError):
 
 
 class CatalogError(UsageError):
-    """A catalog, ratings or triplets file breaks its promises; names file, row, column, value and what to do."""
+    """A table that people bring is off; names file, row, column, value and what to do."""
 
 
 class AudioError(SoundkinError):

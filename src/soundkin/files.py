@@ -23,7 +23,7 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux: linux/fcntl.h, linux/fs.h
 
 @contextmanager
 def explaining_output(path: Path) -> Iterator[None]:
-    """Turn the operating system's complaint about writing `path` into an `OutputError` that says what to do."""
+    """Turn an `OSError` about writing `path` into an `OutputError` that says what to do."""
     try:
         yield
     except OSError as error:
@@ -32,7 +32,7 @@ def explaining_output(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a temporary file next to `path`; on success it replaces `path` atomically, on failure nothing changes.
+    """Open a temporary file next to `path`; on success it replaces `path` in one step.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
@@ -118,7 +118,7 @@ def _retired(path: Path) -> Path:
 
 
 def _clear_leftovers(path: Path) -> None:
-    """Put back what a kill between two renames took away; remove what killed writers, who hold no lock, left."""
+    """Put back what a kill between two renames took away; remove what killed writers left."""
     retired = _retired(path)
     if retired.exists() and not path.exists():
         retired.rename(path)
@@ -182,7 +182,7 @@ def locked(folder: Path) -> Iterator[bool]:
 
 
 def path_from(folder: Path, path: Path) -> str:
-    """`path` relative to `folder`, so that both can move together; absolute where they share only the root."""
+    """`path` relative to `folder`, so that both can move; absolute where they share only the root."""
     path, folder = Path(path).resolve(), Path(folder).resolve()
     if os.path.commonpath([path, folder]) == path.anchor:
         return str(path)

@@ -1,4 +1,4 @@
-"""Work on many tracks in several processes, one torch thread each, that end with the process that started them."""
+"""Work on many tracks in several processes, one torch thread each, that end with their parent."""
 
 import multiprocessing
 import os
@@ -50,7 +50,7 @@ def in_processes(
         near = shorten(", ".join(str(job) for _, job in running.values()), 300)
         raise SoundkinError(
             f"a worker process died, killed from outside or for want of memory, near {near}. "
-            "Run the same command again to go on; if it happens again, with fewer workers or without that file."
+            "Run the same command again to go on; if it happens again, with fewer workers."
         ) from error
     except BaseException:
         leash.close()  # the workers exit now rather than at the end of their jobs
@@ -62,7 +62,7 @@ def in_processes(
 
 
 def refuse_script_without_guard() -> None:
-    """Raise UsageError in a worker that imports the script which started it, and would now run all of it again."""
+    """Raise UsageError in a worker that imports the script which started it, and would run it again."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise UsageError(
             "this script starts workers, and each worker imports it first. Put what the script does behind "
@@ -72,7 +72,7 @@ def refuse_script_without_guard() -> None:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """One torch thread for a while: kernels split work among threads, and may round differently when they do."""
+    """One torch thread for a while: kernels that split work among threads may round differently."""
     import torch
 
     before = torch.get_num_threads()

@@ -42,7 +42,7 @@ def progress_bar(
     initial: int = 0,
     disable: bool = False,
 ) -> "tqdm[Any]":
-    """The bar of `progress`, to be moved by hand with `update` where there is no loop; close it at the end."""
+    """The bar of `progress`, to be moved with `update` where there is no loop; close it at the end."""
     at_terminal = sys.stderr is not None and sys.stderr.isatty() and not _as_log_lines
     kind: type[tqdm[Any]] = _LogLines if _as_log_lines else tqdm
     return kind(

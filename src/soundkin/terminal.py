@@ -1,4 +1,4 @@
-"""Text that people wrote, made safe for a terminal: it cannot move the cursor, change colours or turn letters.
+"""Text that people wrote, made safe for a terminal: it cannot move the cursor or change colours.
 
 Names come from tags and tables of anybody's making, and may hold line breaks, escape sequences or bidi
 overrides.

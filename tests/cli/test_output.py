@@ -1,4 +1,4 @@
-"""What reaches a terminal, a pipe and a log: by real processes, in a real pseudo-terminal where it matters."""
+"""What reaches a terminal, a pipe and a log: by real processes, in a pseudo-terminal where it matters."""
 
 import json
 import os
@@ -274,7 +274,8 @@ class TestLogs:
 
     def test_progress_is_logged_or_left_out(self, tmp_path: Path) -> None:
         code = (
-            "import sys; from soundkin.cli.logs import set_up_logging; from soundkin.progress import progress\n"
+            "import sys; from soundkin.cli.logs import set_up_logging\n"
+            "from soundkin.progress import progress\n"
             "set_up_logging(sys.argv[1:]); print(sum(progress(range(9), 'adding [/b] \\x1b', total=9)))"
         )
 

@@ -1,4 +1,4 @@
-"""Planted plays: users, tracks and what they play; or a catalog, vectors that hold what users like, and a file of ratings."""
+"""Planted plays: users, tracks and what they play; or a catalog, its vectors and a file of ratings."""
 
 from dataclasses import dataclass
 from pathlib import Path

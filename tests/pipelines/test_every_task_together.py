@@ -215,7 +215,7 @@ def test_a_user_is_recommended_tracks(run_dir: Path, sources: Path, tmp_path: Pa
 def test_two_processes_learn_from_labels_contrast_and_ratings(
     sources: Path, tmp_path: Path, together: list[str]
 ) -> None:
-    """Half of the epochs are frozen: the network stays as it is. Then it learns, and conflicts are measured."""
+    """Half of the epochs are frozen; then the network learns, and conflicts are measured."""
     tasks = ["task=[genre,contrastive,ratings]", "trainer.frozen_share=0.5", "trainer.conflict_epochs=1"]
     finished(
         command(sources, tmp_path / "run", *tasks, "trainer.devices=2", "data.batch_patches=16", *together)

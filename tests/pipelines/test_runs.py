@@ -100,7 +100,11 @@ def soundkin_says(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[i
         (["task=[year]"], "no column year"),
         (["task=[album]"], "no column album"),
         (
-            ["task=[latent_factors]", "ratings={folder}/ratings.csv", "task.latent_factors.minimum_listeners=99"],
+            [
+                "task=[latent_factors]",
+                "ratings={folder}/ratings.csv",
+                "task.latent_factors.minimum_listeners=99",
+            ],
             "is liked by 99 users",
         ),
         (["model.lyrics={}"], "no training track has lyrics"),

@@ -62,8 +62,9 @@ class LazyCommands(click.Group):
     cls=LazyCommands,
     params=list(OPTIONS),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Exit codes: 0 done, 2 usage or config, 3 done but some files were skipped, 4 an artefact is corrupt "
-    "or of another model, 130 interrupted, 1 anything else. Results go to stdout, progress and logs to stderr.",
+    epilog="Exit codes: 0 done, 2 usage or config, 3 done but some files were skipped, 4 an artefact is "
+    "corrupt or of another model, 130 interrupted, 1 anything else. Results go to stdout, progress and logs "
+    "to stderr.",
 )
 @click.version_option(package_name="soundkin")
 def cli() -> None:
@@ -80,7 +81,7 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its code; a person's mistake ends in one line, never in a traceback."""
+    """Run the command line and exit with its code; a user's mistake ends in one line, never in a traceback."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     prepare_streams()
     set_up_logging(words)

@@ -1,4 +1,4 @@
-"""From a verb to its command: options, their help and defaults as the function's signature and docstring say."""
+"""From a verb to its command: its options, help and defaults are those of signature and docstring."""
 
 import inspect
 import re

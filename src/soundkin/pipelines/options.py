@@ -1,4 +1,4 @@
-"""How the parameters of a verb look to people: stands in the signature, `k: Annotated[int, Option("...")] = 10`.
+"""How a parameter of a verb looks to people, as in `k: Annotated[int, Option("...")] = 10`.
 
 `cli.verbs` makes a command of it. A parameter without an `Option` is for Python alone. What a command needs
 to know of a verb is this module's, the signature's and the docstring's: it must not import torch.
@@ -11,15 +11,13 @@ from dataclasses import dataclass
 class Option:
     """An option of the command line: `--name` after the parameter, unless `flags` say otherwise.
 
-    The parameter's type says what is accepted: Path, int, str, a Literal, a bool (a switch), a Sequence (given
-    several times, or once with `separator` between its values); `| None` or a default make it optional.
-    `positional` makes it an argument. `minimum` bounds an int.
+    The parameter's type says what is accepted: Path, int, str, a Literal, a bool (a switch), a Sequence
+    (given several times, or once with `separator` between its values); `| None` or a default make it
+    optional. `positional` makes it an argument. `minimum` bounds an int.
     """
 
     help: str = ""
-    flags: tuple[
-        str, ...
-    ] = ()  # further spellings, such as "-o"; one that starts with "--" replaces the name
+    flags: tuple[str, ...] = ()  # such as "-o"; a spelling that starts with "--" replaces the name
     metavar: str | None = None
     minimum: int | None = None
     separator: str | None = None
