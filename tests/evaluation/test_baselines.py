@@ -24,7 +24,7 @@ from soundkin.evaluation.baselines import (
     mfccs,
     untrained_network,
 )
-from soundkin.evaluation.systems import embed_all, refuse_none, stack, standardise_baselines
+from soundkin.evaluation.system_vectors import embed_all, refuse_none, stack, standardise_baselines
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network

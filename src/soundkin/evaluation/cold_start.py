@@ -26,7 +26,7 @@ from soundkin.errors import CatalogError, UsageError
 from soundkin.evaluation import user_rankings as rankings
 from soundkin.evaluation.groupings import user_groups
 from soundkin.evaluation.label_questions import Values
-from soundkin.evaluation.systems import check_systems
+from soundkin.evaluation.system_vectors import check_systems
 from soundkin.evaluation.user_rankings import BOUND, Factors, UserRankings
 from soundkin.shapes import Bool, Float, Int
 from soundkin.statistics.measure import Measure

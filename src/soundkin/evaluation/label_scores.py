@@ -9,7 +9,7 @@ from soundkin.catalog.table import Catalog
 from soundkin.evaluation.label_questions import DEFAULT_LABELS, Question, column_values, question, unit_of
 from soundkin.evaluation.probes import ask_probes
 from soundkin.evaluation.retrieval import Systems, ask_retrieval
-from soundkin.evaluation.systems import check_systems
+from soundkin.evaluation.system_vectors import check_systems
 from soundkin.shapes import Int
 from soundkin.statistics.measure import Measure
 

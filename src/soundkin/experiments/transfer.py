@@ -25,7 +25,8 @@ from soundkin.evaluation.baselines import BASELINE_NOTE, EXTERNAL_NOTE, MFCC, Tr
 from soundkin.evaluation.evaluation_report import Evaluation, evaluate_folds
 from soundkin.evaluation.label_questions import column_values
 from soundkin.evaluation.label_scores import labels_to_ask
-from soundkin.evaluation.systems import embed_all, refuse_none, stack, standardise_baselines, trained_labels
+from soundkin.evaluation.system_vectors import embed_all, refuse_none, stack, standardise_baselines
+from soundkin.evaluation.systems import trained_labels
 from soundkin.files import read_json, replacing, sha256_of, write_json
 from soundkin.pipelines.train import TrainConfig, TrainResult, compose, train
 from soundkin.training.plan import Plan, check

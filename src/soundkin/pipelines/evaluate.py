@@ -102,7 +102,8 @@ def evaluate(
     from soundkin.evaluation.evaluated_split import choose_split
     from soundkin.evaluation.evaluation_report import summarise
     from soundkin.evaluation.label_scores import ask, labels_to_ask
-    from soundkin.evaluation.systems import collect_vectors, read_systems
+    from soundkin.evaluation.system_vectors import collect_vectors
+    from soundkin.evaluation.systems import read_systems
     from soundkin.files import sha256_of, write_json
     from soundkin.pipelines.evaluation_pages import write_pages
     from soundkin.pipelines.evaluation_sections import make_sections, read_evidence

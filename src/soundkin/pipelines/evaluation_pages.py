@@ -8,7 +8,8 @@ import pandas as pd
 
 from soundkin.evaluation.baselines import UNTRAINED
 from soundkin.evaluation.evaluation_report import Evaluation
-from soundkin.evaluation.systems import System, SystemVectors
+from soundkin.evaluation.system_vectors import SystemVectors
+from soundkin.evaluation.systems import System
 from soundkin.explore.verdict_page import Candidate, JudgedQuery, JudgePage, Opinion, render_judge_page
 from soundkin.files import replacing, sha256_of_text
 from soundkin.pipelines.evaluation_sections import JUDGED_NEIGHBOURS, Evidence

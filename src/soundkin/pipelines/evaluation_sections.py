@@ -25,7 +25,8 @@ from soundkin.evaluation.label_questions import column_values, unit_of
 from soundkin.evaluation.label_scores import LabelScores
 from soundkin.evaluation.neighbour_verdicts import neighbour_verdicts
 from soundkin.evaluation.robustness import robustness
-from soundkin.evaluation.systems import System, SystemVectors
+from soundkin.evaluation.system_vectors import SystemVectors
+from soundkin.evaluation.systems import System
 from soundkin.evaluation.triplet_agreement import triplet_agreement
 
 COLD_START_NOTE = (
