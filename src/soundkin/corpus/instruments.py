@@ -59,8 +59,8 @@ def draw_instrument(family: str, rng: np.random.Generator) -> Instrument:
         for _ in range(rng.integers(1, 4))
     )
     character: dict[str, Any] = {
-        name: int(rng.integers(*limits, endpoint=True)) if name == "harmonics" else rng.uniform(*limits)
-        for name, limits in FAMILIES[family].items()
+        name: int(rng.integers(low, high, endpoint=True)) if name == "harmonics" else rng.uniform(low, high)
+        for name, (low, high) in FAMILIES[family].items()
     }
     return Instrument(resonances, **character)
 
