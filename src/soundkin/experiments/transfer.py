@@ -144,7 +144,10 @@ def transfer(
         "random_seed": random_seed,
     }
     _write_plan(run_dir, plan)
-    reports, vectors, skipped, trained_on = [], {}, [], set()
+    reports: list[FoldReport] = []
+    vectors: dict[str, dict[str, np.ndarray]] = {}  # of each tested track, by system
+    skipped: list[Skipped] = []
+    trained_on: set[str] = set()
     for fold, splits in enumerate(splits_of_folds):
         logger.info("fold %d of %d", fold + 1, folds)
         folder, tested, used = run_dir / f"fold-{fold + 1}", numbers == fold, splits != LEFT_OUT
@@ -241,7 +244,7 @@ def _parts(catalog: "Catalog", apart: str | None, vectors: Mapping[str, Any]) ->
 def _evaluate(
     part: "Catalog",
     numbers: "np.ndarray",
-    vectors: "Mapping[str, Mapping[str, np.ndarray]]",
+    vectors: "Mapping[str, dict[str, np.ndarray]]",
     labels: Sequence[str],
     trained_on: set[str],
     source: str,
@@ -255,7 +258,7 @@ def _evaluate(
     from soundkin.evaluation.systems import BASELINE_NOTE, EXTERNAL_NOTE, MFCC, as_systems
 
     systems = {
-        fold: as_systems([dict(vectors[track_id]) for track_id in part.select(numbers == fold).track_ids])
+        fold: as_systems([vectors[track_id] for track_id in part.select(numbers == fold).track_ids])
         for fold in np.unique(numbers).tolist()
     }
     known = [label for label in labels if any(column_values(part, label))]

@@ -8,8 +8,7 @@ decisions stay in the browser, and a button saves them as the table that `soundk
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from soundkin.explore.page_template import render_page
-from soundkin.explore.report_page import Section, Step
+from soundkin.explore.page_template import PageSection, Step, render_page
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class AuditPage:
     facts: Sequence[tuple[str, str]]
     tasks: Sequence[Task]
     decisions: Sequence[Decision]
-    sections: Sequence[Section]
+    sections: Sequence[PageSection]
     steps: Sequence[Step]
 
 

@@ -23,8 +23,7 @@ from soundkin.catalog.triplets_table import read_triplets
 from soundkin.errors import CatalogError, OutputError, Skipped, UsageError
 from soundkin.evaluation.sections import Section
 from soundkin.explore.audit_page import AuditPage, render_audit
-from soundkin.explore.report_page import Section as ShownSection
-from soundkin.explore.report_page import Step
+from soundkin.explore.page_template import PageSection, Step
 from soundkin.features.file_hashes import file_hash
 from soundkin.files import replacing, sha256_of, write_json
 from soundkin.pipelines.judging.compared_systems import read_systems, vectors_of
@@ -302,9 +301,7 @@ def _write(result: Audit, catalog: Catalog, folder: Path, audio: bool) -> None:
             facts=_facts(result),
             tasks=things_to_do(result.sections, catalog),
             decisions=to_decide(result.review, catalog, audio),
-            sections=[
-                ShownSection(one.title, one.verdict, one.table(), one.notes) for one in result.sections
-            ],
+            sections=[PageSection(one.title, one.verdict, one.table(), one.notes) for one in result.sections],
             steps=_steps(result),
         )
     )

@@ -52,7 +52,7 @@ def write_pages(
         judged=np.ones(len(found.catalog), dtype=bool),
         patches=ours.stored.patches if ours.stored else lambda track_ids: {},
     )
-    listings = shown.listings()
+    listings = shown.track_cards()
     rows = query_rows(shown, queries, random_seed, query_count)
     judged = _judged_queries(shown, listings, systems, found, rows, random_seed)
     page = JudgePage(
@@ -106,7 +106,7 @@ def _judged_queries(
         candidates = [
             Candidate(
                 track_id=track_ids[other],
-                listing=listings.of(other, row),
+                card=listings.of(other, row),
                 opinions=[
                     Opinion(
                         system=name,

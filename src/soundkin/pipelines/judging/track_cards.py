@@ -12,7 +12,7 @@ from soundkin.catalog.corrections import cell_text
 from soundkin.catalog.table import Catalog
 from soundkin.errors import AudioError
 from soundkin.evaluation.label_questions import DEFAULT_LABELS, Values, column_values
-from soundkin.explore.report_page import Listing
+from soundkin.explore.page_template import TrackCard
 from soundkin.explore.snippets import SNIPPET_RATE_HZ, SOURCE_SECONDS, data_uri, encode_mp3, middle
 from soundkin.features.decode import read_waveform
 from soundkin.pipelines.judging.compared_systems import PatchVectors
@@ -32,14 +32,14 @@ class TrackCards:
 
     def of(
         self, row: int, query: int | None = None, similarity: float | None = None, moment: str = ""
-    ) -> Listing:
+    ) -> TrackCard:
         """A track; as a neighbour of `query`, with what the two have in common."""
         title, genre = ("; ".join(self.values(name)[row]) for name in ("title", "genre"))
         artist = cell_text(self.catalog, self.catalog.track_ids[row], "artist")
         if row not in self._snippets:
             self._snippets[row] = snippet(self.catalog.audio_paths()[row])
         audio, silence = self._snippets[row]
-        return Listing(
+        return TrackCard(
             title=title or self.catalog.track_ids[row],
             artist=artist or "unknown artist",
             genre=genre,
@@ -48,7 +48,7 @@ class TrackCards:
             similarity=similarity,
             shared=self.shared(query, row) if query is not None else (),
             moment=moment,
-            heard=self.heard[row],
+            trained_on=self.heard[row],
         )
 
     def shared(self, one: int, other: int) -> list[str]:
