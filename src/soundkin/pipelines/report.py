@@ -242,7 +242,7 @@ def map_picture(shown: Shown, path: Path, random_seed: int) -> Picture:
     values = column_values(shown.catalog, what)
     names = [values[row][0] if values[row] else None for row in rows]
     held_out = "held-out " if {shown.splits[row] for row in rows} <= {"valid", "test"} else ""
-    title = f"{len(rows)} {held_out}tracks as the model hears them"
+    title = f"{len(rows)} {held_out}tracks as the model embeds them"
     draw_map(map_points(shown.vectors[rows], random_seed), names, title, what, path)
     return _picture(path, f"Scatter plot: {title}, marked by {what}.", MAP_NOTE.format(what))
 
