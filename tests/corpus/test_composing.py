@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundkin.corpus.composing import SCALES, Composer, PlayingStyle, Score, chord_degrees, is_minor, pitch
-from soundkin.corpus.genres import GENRES, Genre
+from soundkin.corpus.composing import Composer, PlayingStyle, Score, chord_degrees, is_minor, pitch
+from soundkin.corpus.genres import GENRES, SCALES, Genre
 
 BY_NAME = {genre.name: genre for genre in GENRES}
 BAROQUE, HOUSE, REGGAE, SWING, WALTZ = (

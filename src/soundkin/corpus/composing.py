@@ -5,38 +5,19 @@ bar. Pitches are MIDI numbers (60 is middle C, 69 is A at 440 Hz); degrees count
 which is 0.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from soundkin.corpus.genres import Genre, Pattern
+from soundkin.corpus.genres import FORMS, SCALES, Genre, Pattern
 
 Choice = TypeVar("Choice")
 
-SCALES: dict[str, tuple[int, ...]] = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "lydian": (0, 2, 4, 6, 7, 9, 11),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
-    "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "minor": (0, 2, 3, 5, 7, 8, 10),
-    "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
-}
 KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 LOUDNESS = {"X": 1.0, "o": 0.45}
 LAYERS = ("drums", "bass", "chords", "melody")
-FORMS = (  # layers that rest in the first, second, third and last quarter of a track
-    ((), (), (), ()),
-    ((), (), (), ()),
-    (("melody",), (), (), ()),
-    (("drums", "melody"), (), (), ()),
-    (("drums", "bass"), (), (), ()),
-    ((), (), ("drums",), ()),
-    ((), (), ("bass", "melody"), ()),
-    ((), ("chords",), (), ()),
-    ((), (), (), ("melody",)),
-)
 
 
 def pitch(tonic: int, scale: str, degree: int) -> int:
@@ -122,7 +103,7 @@ class Composer:
         self.form = self._choose(FORMS)
 
     def score(self) -> Score:
-        """All layers; to be asked for once, since each is drawn anew."""
+        """All layers, drawn anew at each call."""
         return Score(
             tempo_bpm=self.tempo_bpm,
             key=self.key,
@@ -222,8 +203,8 @@ class Composer:
         stray = float(self.rng.normal(0, self.style.looseness_seconds))
         return max(0.0, step * self.step_seconds + late + stray)
 
-    def _choose(self, choices: tuple[Choice, ...]) -> Choice:
-        return choices[self.rng.integers(len(choices))]
+    def _choose(self, choices: Sequence[Choice]) -> Choice:
+        return choices[int(self.rng.integers(len(choices)))]
 
 
 def _fold(midi_pitch: int, lowest: int, span: int) -> int:

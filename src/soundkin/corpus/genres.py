@@ -1,4 +1,7 @@
-"""Genres of the corpus: each is defined by what happens in time, not by its timbre (genres.yaml)."""
+"""Genres of the corpus: each is defined by what happens in time, not by its timbre (genres.yaml).
+
+Scales and forms, which genres share, are in the same table.
+"""
 
 from dataclasses import dataclass
 from importlib import resources
@@ -41,4 +44,7 @@ def load_table(name: str) -> Any:
     return yaml.safe_load(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
-GENRES = TypeAdapter(tuple[Genre, ...]).validate_python(load_table("genres.yaml"))
+_TABLES = load_table("genres.yaml")
+SCALES: dict[str, list[int]] = _TABLES["scales"]
+FORMS: list[list[list[str]]] = _TABLES["forms"]
+GENRES = TypeAdapter(tuple[Genre, ...]).validate_python(_TABLES["genres"])

@@ -57,7 +57,7 @@ class Truth:
 
 
 def is_synthesised(folder: Path, config: CorpusConfig) -> bool:
-    """Whether the whole corpus of `config` is in `folder`; raises UsageError as `synthesise` does."""
+    """Whether the whole corpus of `config` is in `folder`; UsageError if that holds something else."""
     folder = Path(folder)
     if (folder / "corpus.json").exists():
         state = read_json(folder / "corpus.json")
@@ -72,12 +72,7 @@ def is_synthesised(folder: Path, config: CorpusConfig) -> bool:
 
 
 def synthesise(folder: Path, config: CorpusConfig, workers: int = 1) -> Corpus:
-    """Make the corpus of `config` in `folder`; goes on where an earlier run stopped.
-
-    Raises:
-        UsageError: the folder holds something else.
-        OutputError: the folder cannot be written, or the disk is full.
-    """
+    """Make the corpus of `config` in `folder`; goes on where an earlier run stopped."""
     corpus, finished = Corpus(folder), _finished_state(config)
     if is_synthesised(folder, config):
         return corpus
@@ -92,11 +87,7 @@ def synthesise(folder: Path, config: CorpusConfig, workers: int = 1) -> Corpus:
 
 
 def read_truth(folder: Path) -> Truth:
-    """Read back what was planted in the corpus at `folder`.
-
-    Raises:
-        ArtefactError: there is no whole corpus.
-    """
+    """Read back what was planted in the corpus at `folder`; ArtefactError where there is no whole corpus."""
     corpus = Corpus(folder)
     tracks = read_json(corpus.truth / "tracks.json")
     with np.load(corpus.truth / "factors.npz") as stored:

@@ -142,10 +142,6 @@ def predict_factors(data: RegressionData, path: Path, random_seed: int = 0) -> d
     """The tested tracks' factors by each of `REGRESSIONS`, indexed by track id.
 
     They are kept in `path`, and read there where it has those of the same data.
-
-    Raises:
-        UsageError: there are fewer than two training tracks, or no validation tracks.
-        ArtefactError: `path` is corrupt.
     """
     known = [{key: row.tolist() for key, row in part.items()} for part in (data.train, data.valid)]
     tested = list(data.tested.values())
@@ -194,7 +190,7 @@ def _codebook(data: RegressionData, random_seed: int) -> Pipeline:
 def _described(cache: MelCache, codebook: Pipeline, keys: Collection[str]) -> Vectors:
     tracks = progress(keys, "counting codewords", total=len(keys))
     shares = [codeword_shares(codebook, _frames(cache, key)) for key in tracks]
-    return np.array(shares, np.float32).reshape(len(keys), -1)
+    return np.array(shares, np.float32).reshape(len(keys), codebook[-1].n_clusters)
 
 
 def _frames(cache: MelCache, key: str) -> Float32[np.ndarray, "frames described"]:
@@ -235,11 +231,7 @@ def codeword_shares(codebook: Pipeline, frames: Frames) -> Float32[np.ndarray, "
 
 
 def fit_linear(train: Examples, valid: Examples) -> Regression:
-    """Ridge regression of the strength that predicts the validation tracks best.
-
-    Raises:
-        UsageError: there are fewer than two training tracks, or no validation tracks.
-    """
+    """Ridge regression of the strength that predicts the validation tracks best."""
     project = _projection(train, valid)
     fits = [Ridge(alpha=strength).fit(project(train.described), train.factors) for strength in STRENGTHS]
     best = min(fits, key=lambda fit: _error(fit, project(valid.described), valid.factors))
@@ -249,11 +241,7 @@ def fit_linear(train: Examples, valid: Examples) -> Regression:
 def fit_perceptron(
     train: Examples, valid: Examples, random_seed: int = 0, hidden: int = HIDDEN
 ) -> Regression:
-    """A perceptron (rectified linear, Adam) as it was after the epoch that was best on validation tracks.
-
-    Raises:
-        UsageError: there are fewer than two training tracks, or no validation tracks.
-    """
+    """A perceptron (rectified linear, Adam) as it was after the epoch that was best on validation tracks."""
     project = _projection(train, valid)
     inputs, valid_inputs = project(train.described), project(valid.described)
     mean, spread = train.factors.mean(axis=0), max(float(train.factors.std()), np.finfo(np.float32).tiny)

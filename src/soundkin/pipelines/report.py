@@ -29,16 +29,6 @@ from soundkin.progress import progress
 from soundkin.shapes import Bool, Float
 
 QUERIES, NEIGHBOURS = 6, 5
-LISTENING_NOTES = (
-    "A handful of queries is an impression, not a measurement. Labels are what the catalog says: a "
-    "neighbour of another genre may still sound right, and one of the same genre wrong. Only ears settle "
-    "that.",
-    "Similarity is the cosine of two vectors. It orders tracks; it is no probability, and models differ in "
-    "its scale.",
-)
-QUERIES_NOTE = (
-    "Answers come from the whole collection: none by the query's own artist, one by each other artist."
-)
 CURVES_NOTE = "Learning curves. Held-out scores that still rise at the end ask for longer training."
 MAP_NOTE = (
     "Tracks that the model finds alike lie near each other. It placed them by sound alone; colour and "
@@ -120,23 +110,21 @@ def write_page(
     judged = shown.catalog.select(shown.judged)
     page = {
         "title": title,
-        "verdict": evaluation.verdict,
+        "evaluation": evaluation,
         "headline": headline_sentence(evaluation, judged, shown.vectors[shown.judged]),
-        "facts": _facts(shown),
-        "systems": evaluation.systems,
-        "rows": evaluation.rows,
+        "searched": len(shown.catalog),
         "main_rows": [row for row in evaluation.rows if (row.protocol, row.metric) in MAIN],
-        "hubness": evaluation.hubness if evaluation.geometry is None else (),  # geometry says more of hubs
         "sections": [
             PageSection(section.title, section.verdict, section.table(), section.notes)
             for section in evaluation.sections.values()
         ],
         "queries": listened,
-        "how_queries_were_chosen": _how_chosen(shown, chosen),
+        "chosen": chosen,
+        "judged": len(judged) > 0,
+        "has_genres": any(column_values(shown.catalog, "genre")),
         "judge_page": judge_page,
         "pictures": pictures,
         "steps": [*(Step(*words) for words in advice(evaluation)), *steps],
-        "notes": [*evaluation.notes, *LISTENING_NOTES],
     }
     with replacing(output, "w") as file:
         file.write(render_page("report.html.jinja", page=page))
@@ -158,28 +146,6 @@ def _read_run(folder: Path) -> Shown:
     splits = [split_of[track_id] for track_id in catalog.track_ids]
     judged = np.array([provenance["split"] in ("all", split) for split in splits])
     return Shown(evaluation, catalog, embeddings.vectors, splits, judged)
-
-
-def _facts(shown: Shown) -> list[tuple[str, str]]:
-    evaluation, provenance = shown.evaluation, shown.evaluation.provenance
-    model, split = provenance.get("model_hash"), provenance["split"]
-    which = "" if split == "all" else f" ({split} split)"
-    return [
-        ("Judged on", f"{evaluation.size}{which}"),
-        ("Searched", f"{len(shown.catalog)} tracks"),
-        ("Trained on", ", ".join(evaluation.trained_labels) or ("nothing" if model else "unknown")),
-        ("Left out", f"{len(evaluation.skipped)} unreadable files"),
-        *([("Model", str(model)[:12])] if model else []),
-        ("soundkin", str(provenance["soundkin"])),
-    ]
-
-
-def _how_chosen(shown: Shown, chosen: bool) -> str:
-    if chosen:
-        return f"The queries are those that were asked for. {QUERIES_NOTE}"
-    which = "tracks that the model was judged on" if shown.judged.any() else "tracks"
-    genres = ", one of each of the commonest genres" if any(column_values(shown.catalog, "genre")) else ""
-    return f"The queries are {which}{genres}, picked by a hash and not by their result. {QUERIES_NOTE}"
 
 
 def query_rows(shown: Shown, queries: Sequence[str], random_seed: int, count: int = QUERIES) -> list[int]:
