@@ -9,14 +9,9 @@ from scipy.signal import lfilter
 from soundkin.corpus.genres import load_table
 from soundkin.corpus.instruments import Waveform
 
-KIT: dict[str, Any] = load_table("instruments.yaml")["drum_kit"]
-CYMBALS = {  # their level, and how many times longer than a hat they ring
-    "hat": (0.35, 1),
-    "pedal hat": (0.35, 1),
-    "open hat": (0.4, 4),
-    "ride": (0.3, 6),
-    "tambourine": (0.3, 3),
-}
+_TABLE = load_table("instruments.yaml")
+KIT: dict[str, Any] = _TABLE["drum_kit"]
+CYMBALS: dict[str, list[float]] = _TABLE["cymbals"]
 CYMBAL_PARTIALS_HZ = 1000 * np.array(
     [5.1, 5.9, 6.7, 7.3, 8.1, 9.4]
 )  # below 11 kHz: all sample rates hold them

@@ -21,15 +21,7 @@ Tags = Mapping[str, Sequence[str]]  # by the names of Vorbis comments: title, ar
 
 BLOCK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows its stack on long writes
 OGG_SERIAL = 1  # libsndfile draws one at random, and equal music should be equal bytes
-ID3_FRAMES = {
-    "title": TIT2,
-    "artist": TPE1,
-    "album": TALB,
-    "tracknumber": TRCK,
-    "date": TDRC,
-    "genre": TCON,
-    "lyrics": USLT,
-}
+ID3_FRAMES = dict(title=TIT2, artist=TPE1, album=TALB, tracknumber=TRCK, date=TDRC, genre=TCON, lyrics=USLT)
 
 
 @typechecked

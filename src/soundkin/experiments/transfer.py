@@ -7,7 +7,7 @@ makes of the tested tracks.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,16 +59,9 @@ class Transfer:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "parts": {
-                name: part.to_json() | {"verdict": self.verdicts[name]} for name, part in self.parts.items()
-            },
-            "folds": [asdict(fold) for fold in self.folds],
-            "skipped": [asdict(skipped) for skipped in self.skipped],
-            "provenance": self.provenance,
-        }
+        named = {"format": FORMAT, "format_version": FORMAT_VERSION}
+        parts = {name: part.to_json() | {"verdict": self.verdicts[name]} for name, part in self.parts.items()}
+        return named | asdict(replace(self, parts={})) | {"parts": parts}
 
 
 def transfer(
@@ -122,9 +115,7 @@ def transfer(
     shares = config.data.split
     catalog = read_catalog(Path(catalog_path), config.data.no_artist)
     if apart is not None:
-        catalog.require(
-            apart, "tracks are to be evaluated apart by it. Name another column, or leave it out."
-        )
+        catalog.require(apart, "tracks are evaluated apart by it. Name another column, or leave it out.")
     asked = labels_to_ask(catalog, labels) if labels else list(LABELS)
     numbers = leave_source_out(catalog, source, folds, random_seed)
     valid_share = shares.valid / (shares.train + shares.valid)
@@ -144,51 +135,31 @@ def transfer(
         "random_seed": random_seed,
     }
     _write_plan(run_dir, plan)
-    reports: list[FoldReport] = []
     vectors: dict[str, dict[str, np.ndarray]] = {}  # of each tested track, by system
-    skipped: list[Skipped] = []
-    trained_on: set[str] = set()
+    reports, skipped, trained_on = [], list[Skipped](), set[str]()
     for fold, splits in enumerate(splits_of_folds):
         logger.info("fold %d of %d", fold + 1, folds)
         folder, tested, used = run_dir / f"fold-{fold + 1}", numbers == fold, splits != LEFT_OUT
         frame = catalog.select(used).frame.assign(split=splits[used], audio_folder=str(catalog.folder))
         write_catalog(frame, folder / "catalog.csv")
-        own = {"catalog": folder / "catalog.csv", "run_dir": folder}
-        trained = train(config.model_copy(update=own))
+        trained = train(config.model_copy(update={"catalog": folder / "catalog.csv", "run_dir": folder}))
         bundle = load_bundle(trained.model)
         embedder = TrackEmbedder(bundle, random_seed)
-        embedded, track_vectors, left_out = hear(
-            embedder, catalog.select(tested), workers, folder / "vectors"
-        )
-        vectors |= dict(zip(embedded.track_ids, track_vectors, strict=True))
-        skipped += left_out
+        embedded, made, failed = hear(embedder, catalog.select(tested), workers, folder / "vectors")
+        vectors |= dict(zip(embedded.track_ids, made, strict=True))
+        skipped += failed
         trained_on |= trained_labels(bundle)
-        report = FoldReport(
-            fold=fold + 1,
-            sources=len(np.unique(sources_of(catalog, source)[tested])),
-            tracks={split: int((splits == split).sum()) for split in SPLITS},
-            left_out=int((~used).sum()),
-            model_hash=bundle.hash,
-            metrics=trained.metrics,
-        )
-        reports.append(report)
-    result = Transfer(
-        parts={
-            name: _evaluate(
-                catalog.select(rows), numbers[rows], vectors, asked, trained_on, source, random_seed
-            )
-            for name, rows in _parts(catalog, apart, vectors).items()
-        },
-        folds=tuple(reports),
-        skipped=tuple(skipped),
-        provenance={
-            "soundkin": version("soundkin"),
-            "catalog": str(catalog_path),
-            "apart": apart,
-            "overrides": list(overrides),
-            **plan,
-        },
-    )
+        sources = len(np.unique(sources_of(catalog, source)[tested]))
+        tracks = {split: int((splits == split).sum()) for split in SPLITS}
+        left_out = int((~used).sum())
+        reports.append(FoldReport(fold + 1, sources, tracks, left_out, bundle.hash, trained.metrics))
+    parts = {
+        name: _evaluate(catalog.select(rows), numbers[rows], vectors, asked, trained_on, source, random_seed)
+        for name, rows in _parts(catalog, apart, vectors).items()
+    }
+    made_by = {"soundkin": version("soundkin"), "catalog": str(catalog_path)}
+    provenance = {**made_by, "apart": apart, "overrides": list(overrides), **plan}
+    result = Transfer(parts, tuple(reports), tuple(skipped), provenance)
     if output is not None:
         write_json(Path(output), result.to_json())
     return result

@@ -81,7 +81,8 @@ class Reproduction(BaseModel, frozen=True):
         row = self._row(METRICS[0])
         gains = [gain for gain in row.gains if gain.system in REGRESSIONS]
         unbeaten = [gain.system for gain in gains if (gain.low or 0) <= 0]
-        outcome = f"not shown to beat {' or '.join(unbeaten)}" if unbeaten else "beats both, as in the paper"
+        beaten = "beats both regressions, as in the paper"
+        outcome = f"not shown to beat {' or '.join(unbeaten)}" if unbeaten else beaten
         scores = {score.system: f"{score.mean:.4f}" for score in row.scores}
         ours, against = scores.pop(MSE), ", ".join(f"{name} {score}" for name, score in scores.items())
         return f"{MSE} {row.too_few or outcome}: {row.metric} {ours} against {against}"
