@@ -1,5 +1,7 @@
 """Report: what was learnt, on one page that can be read, seen and listened to."""
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,6 @@ from soundkin.evaluation.headline import headline_sentence
 from soundkin.evaluation.label_questions import column_values
 from soundkin.evaluation.protocol import MAIN, Evaluation, read_evaluation
 from soundkin.explore.curves import draw_curves
-from soundkin.explore.examples import choose_queries, nearest_by_others
 from soundkin.explore.map import draw_map, map_points, sample_tracks
 from soundkin.explore.page_template import PageSection, Step, TrackCard, render_page
 from soundkin.explore.palette import dark_twin
@@ -26,7 +27,8 @@ from soundkin.files import replacing
 from soundkin.pipelines.judging.compared_systems import PatchVectors
 from soundkin.pipelines.judging.track_cards import TrackCards, most_alike
 from soundkin.progress import progress
-from soundkin.shapes import Bool, Float
+from soundkin.shapes import Bool, Float, typechecked
+from soundkin.statistics.scaling import unit_length
 
 QUERIES, NEIGHBOURS = 6, 5
 CURVES_NOTE = "Learning curves. Held-out scores that still rise at the end ask for longer training."
@@ -35,6 +37,7 @@ MAP_NOTE = (
     "shape show the {} in the catalog."
 )
 
+Names = Sequence[tuple[str, ...]]
 QueryCards = tuple[TrackCard, list[TrackCard]]  # a query, and its neighbours, nearest first
 
 
@@ -157,22 +160,57 @@ def query_rows(shown: Shown, queries: Sequence[str], random_seed: int, count: in
     return choose_queries(shown.catalog.track_ids, genres, eligible, count, random_seed)
 
 
-def listen(
-    shown: Shown, cards: TrackCards, queries: Sequence[str], random_seed: int, count: int = QUERIES
-) -> list[QueryCards]:
+def choose_queries(
+    track_ids: Sequence[str],
+    genres: Names,
+    held_out: Bool[np.ndarray, " tracks"],
+    count: int,
+    random_seed: int,
+) -> list[int]:
+    """Rows of held-out tracks, one of each of the commonest genres in turn, chosen by a hash of their ids."""
+
+    def digest(row: int) -> str:
+        return hashlib.sha256(f"{random_seed}:{track_ids[row]}".encode()).hexdigest()
+
+    order = sorted(np.flatnonzero(held_out).tolist(), key=digest)
+    common = Counter(name for row in order for name in genres[row])
+    chosen: list[int] = []
+    for genre in sorted(common, key=lambda name: (-common[name], name)):
+        chosen += [row for row in order if genre in genres[row] and row not in chosen][:1]
+    return [*chosen, *(row for row in order if row not in chosen)][:count]
+
+
+@typechecked
+def nearest_by_others(
+    unit: Float[np.ndarray, "tracks embedding"], query: int, artists: Names, count: int
+) -> list[tuple[int, float]]:
+    """The `count` nearest of unit vectors and their cosines: one by each artist, none by the query's own."""
+    cosines = unit @ unit[query]
+    taken = set(artists[query])
+    nearest: list[tuple[int, float]] = []
+    for row in np.argsort(-cosines, kind="stable").tolist():
+        if row != query and not taken.intersection(artists[row]):
+            nearest.append((row, float(cosines[row])))
+            taken.update(artists[row])
+        if len(nearest) == count:
+            break
+    return nearest
+
+
+def listen(shown: Shown, cards: TrackCards, queries: Sequence[str], random_seed: int) -> list[QueryCards]:
     """Some queries and their nearest tracks by others, to be listened to."""
     track_ids, artists = shown.catalog.track_ids, column_values(shown.catalog, "artist")
-    rows = query_rows(shown, queries, random_seed, count)
-    neighbours = {query: nearest_by_others(shown.vectors, query, artists, NEIGHBOURS) for query in rows}
+    rows = query_rows(shown, queries, random_seed)
+    unit = unit_length(shown.vectors)
+    neighbours = {query: nearest_by_others(unit, query, artists, NEIGHBOURS) for query in rows}
     every_row = {*rows, *(row for nearest in neighbours.values() for row, _ in nearest)}
     patches = shown.patches([track_ids[row] for row in every_row])
     listened = []
     for query, nearest in progress(neighbours.items(), "report", total=len(neighbours), unit="query"):
-        moments = [most_alike(patches, track_ids[query], track_ids[row]) for row, _ in nearest]
-        answers = [
-            cards.of(row, query, similarity, moment)
-            for (row, similarity), moment in zip(nearest, moments, strict=True)
-        ]
+        answers = []
+        for row, similarity in nearest:
+            moment = most_alike(patches, track_ids[query], track_ids[row])
+            answers.append(cards.of(row, query, similarity, moment))
         listened.append((cards.of(query), answers))
     return listened
 
