@@ -154,7 +154,9 @@ class Composer:
             for stroke in self._strokes("melody", pattern, first_step, first_step + bar):
                 degree = walk[stroke.step % bar]
                 if stroke.step % self.genre.steps_per_beat == 0:
-                    degree = self._nearest_chord_tone(degree, stroke.step)
+                    triad = chord_degrees(self._root(stroke.step), 3)
+                    tones = [tone + 7 * octave for tone in triad for octave in (-2, -1, 0, 1)]
+                    degree = min(tones, key=lambda tone: abs(tone - walk[stroke.step % bar]))
                 yield self._note(stroke, pitch(tonic, self.scale, degree), self.genre.melody_gate)
 
     def _walk(self) -> list[int]:
@@ -168,11 +170,6 @@ class Composer:
                 degree -= 2 * move
             degrees.append(degree)
         return degrees
-
-    def _nearest_chord_tone(self, degree: int, step: int) -> int:
-        triad = chord_degrees(self._root(step), 3)
-        tones = [tone + 7 * octave for tone in triad for octave in (-2, -1, 0, 1)]
-        return min(tones, key=lambda tone: abs(tone - degree))
 
     def _root(self, step: int) -> int:
         chord = step * self.harmony.chords_per_bar // self.genre.steps_per_bar

@@ -1,6 +1,7 @@
 """One-shot drums: each stroke is a short float32 waveform [samples] rendered once and played often."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,24 +39,21 @@ def draw_kit(rng: np.random.Generator) -> Kit:
 
 
 class Drummer:
-    """Plays one kit at one sample rate, remembering each drum it has struck."""
+    """Plays one kit at one sample rate; `stroke(drum)` renders each drum of the genres' patterns once."""
 
     def __init__(self, kit: Kit, sample_rate_hz: int) -> None:
         self.kit = kit
         self.sample_rate_hz = sample_rate_hz
-        self._strokes: dict[str, Waveform] = {}
+        self.stroke = cache(self._render)
 
-    def stroke(self, drum: str) -> Waveform:
-        """The sound of one stroke on `drum`, a name used in the genres' drum patterns."""
-        if drum not in self._strokes:
-            if drum in CYMBALS:
-                level, times = CYMBALS[drum]
-                sound = level * self._cymbal(times * self.kit.cymbal_decay_seconds)
-            else:
-                struck = {"kick": self._kick, "snare": self._snare, "clap": self._clap}
-                sound = (struck | {"rim": self._rim, "shaker": self._shaker})[drum]()
-            self._strokes[drum] = sound.astype(np.float32)
-        return self._strokes[drum]
+    def _render(self, drum: str) -> Waveform:
+        if drum in CYMBALS:
+            level, times = CYMBALS[drum]
+            sound = level * self._cymbal(times * self.kit.cymbal_decay_seconds)
+        else:
+            struck = {"kick": self._kick, "snare": self._snare, "clap": self._clap}
+            sound = (struck | {"rim": self._rim, "shaker": self._shaker})[drum]()
+        return sound.astype(np.float32)
 
     def _seconds(self, decay_seconds: float) -> Waveform:
         """Time axis, long enough for a decay to have died away."""

@@ -6,6 +6,7 @@ picks one, so that two artists who both play `strings` still sound different. Wa
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def set_up(model: Instrument, rng: np.random.Generator) -> Instrument:
 
 
 class Player:
-    """Plays one instrument at one sample rate, remembering each note it has played."""
+    """Plays one instrument at one sample rate; each note is rendered once."""
 
     def __init__(self, instrument: Instrument, sample_rate_hz: int, swell_seconds: float = 0.0) -> None:
         self.instrument = instrument
@@ -86,24 +87,22 @@ class Player:
         self.attack_seconds = instrument.attack_seconds + swell_seconds
         breath = np.random.default_rng(0).standard_normal(sample_rate_hz // 2, dtype=np.float32)
         self._breath = np.float32(instrument.breath) * breath
-        self._notes: dict[tuple[int, int], Waveform] = {}
+        self._rendered = cache(self._render)
 
     def note(self, pitch: int, seconds: float) -> Waveform:
         """The note held for `seconds` and then released, so a little longer than that."""
         held = max(1, round(seconds * self.sample_rate_hz / 64)) * 64  # rounded, so that notes repeat
-        if (pitch, held) not in self._notes:
-            envelope = self._envelope(held)
-            self._notes[pitch, held] = self._tone(pitch, len(envelope)) * envelope
-        return self._notes[pitch, held]
+        return self._rendered(pitch, held)
 
-    def _envelope(self, held: int) -> Waveform:
+    def _render(self, pitch: int, held: int) -> Waveform:
         instrument, rate = self.instrument, self.sample_rate_hz
         seconds = np.arange(held, dtype=np.float32) / rate
         level = instrument.sustain + (1 - instrument.sustain) * np.exp(-seconds / instrument.decay_seconds)
         level *= np.minimum(1, seconds / self.attack_seconds)
         released = int(instrument.release_seconds * rate)
         fading = level[-1] * np.linspace(1, 0, released, dtype=np.float32) ** 2
-        return np.concatenate([level, fading]).astype(np.float32)
+        envelope = np.concatenate([level, fading]).astype(np.float32)
+        return self._tone(pitch, len(envelope)) * envelope
 
     def _tone(self, pitch: int, samples: int) -> Waveform:
         """A steady tone that starts bright and mellows as the note decays."""
