@@ -29,12 +29,7 @@ from soundkin.embedding.known_users import known_users
 from soundkin.embedding.store import read_embeddings
 from soundkin.errors import ConfigError, Skipped, UsageError
 from soundkin.evaluation.recommendation import BOUND, LONG, ColdStart, cold_start
-from soundkin.experiments.codeword_regressions import (
-    REGRESSIONS,
-    RegressionData,
-    predict_factors,
-    regression_data,
-)
+from soundkin.experiments.codeword_regressions import REGRESSIONS, predict_factors, regression_data
 from soundkin.features.log_mel import FrontEnd
 from soundkin.files import sha256_of, write_json
 from soundkin.pipelines.embed import embed_catalog
@@ -140,18 +135,19 @@ def compare_systems(
     systems = {name: (users, frame.loc[ids].to_numpy(np.float32)) for name, frame in factors.items()}
     plays, bound = listeners.listening.plays(task.users, ids), listeners.bound(task.users, ids)
     comparison = cold_start(systems, bound, plays, random_seed)
+    asked_for = "" if fitted_to.codewords == codewords else f" ({codewords:,} were asked for; too few frames)"
+    regressions_note = (
+        f"{', '.join(REGRESSIONS)}: on shares of {fitted_to.codewords:,} codewords{asked_for} among the "
+        f"frames of the first {config.data.cache_seconds:g} s of a track, settings chosen on "
+        f"{len(fitted_to.valid)} validation tracks."
+    )
     result = Reproduction(
         paper=PAPER,
         comparison=comparison,
         tracks={"teaching": len(fitted_to.train), "judging": len(fitted_to.valid), "test": comparison.tracks},
         factors=factorisation.factors,
         codewords=fitted_to.codewords,
-        notes=(
-            _regressions_note(fitted_to, codewords, config),
-            DIFFERENCES_NOTE,
-            FACTORISED_NOTE,
-            *comparison.notes,
-        ),
+        notes=(regressions_note, DIFFERENCES_NOTE, FACTORISED_NOTE, *comparison.notes),
         skipped=(*data.skipped, *skipped),
         provenance={
             "soundkin": version("soundkin"),
@@ -224,10 +220,10 @@ def _factors_by_networks(
     models: Mapping[str, Path], task: LatentFactorsTask, tested: Path, workers: int
 ) -> tuple[dict[str, pd.DataFrame], list[Skipped]]:
     """The tested tracks' factors by each network; its users have to be those of `task`."""
-    factors, skipped = {}, []
+    factors, skipped, ours = {}, [], task.user_vectors().numpy()
     for name, model in models.items():
         users = known_users(load_bundle(model), model, task.name)
-        if users.ids != task.users or not np.allclose(users.vectors, task.user_vectors().numpy(), atol=1e-4):
+        if users.ids != task.users or not np.allclose(users.vectors, ours, atol=1e-4):
             raise ConfigError(
                 f"{model} was trained on other tracks or ratings than these. Choose another run_dir, or "
                 "remove that folder."
@@ -237,12 +233,3 @@ def _factors_by_networks(
         embeddings = read_embeddings(folder)
         factors[name] = pd.DataFrame(users.track_vectors(embeddings.vectors), index=embeddings.track_ids)
     return factors, skipped
-
-
-def _regressions_note(data: RegressionData, codewords: int, config: TrainConfig) -> str:
-    asked = f" ({codewords:,} were asked for; there are too few frames)"
-    return (
-        f"{', '.join(REGRESSIONS)}: on shares of {data.codewords:,} codewords"
-        f"{asked if data.codewords < codewords else ''} among the frames of the first "
-        f"{config.data.cache_seconds:g} s of a track, settings chosen on {len(data.valid)} validation tracks."
-    )
