@@ -52,7 +52,7 @@ def result(asked: dict[str, Any]) -> Reproduction:
 
 
 @pytest.mark.slow
-def test_all_of_the_papers_systems_stand_side_by_side_on_the_test_tracks(result: Reproduction, asked) -> None:
+def test_all_of_the_papers_systems_are_compared_on_the_test_tracks(result: Reproduction, asked) -> None:
     rows = result.table()
     expected = ["linear regression", "MLP", "CNN, MSE", "CNN, WPE", BOUND, SHUFFLED, POPULARITY, "chance"]
     assert [row["system"] for row in rows] == expected

@@ -17,7 +17,9 @@ from soundkin.files import replacing
 from soundkin.shapes import Float32, typechecked
 
 Samples = Float32[np.ndarray, "samples channels"]
-Tags = Mapping[str, Sequence[str]]  # by the names of Vorbis comments: title, artist, tracknumber, genre ...
+TagValues = Mapping[
+    str, Sequence[str]
+]  # by the names of Vorbis comments: title, artist, tracknumber, genre ...
 
 BLOCK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows its stack on long writes
 OGG_SERIAL = 1  # libsndfile draws one at random, and equal music should be equal bytes
@@ -25,10 +27,10 @@ ID3_FRAMES = dict(title=TIT2, artist=TPE1, album=TALB, tracknumber=TRCK, date=TD
 
 
 @typechecked
-def write_audio(path: Path, samples: Samples, sample_rate_hz: int, tags: Tags) -> None:
+def write_audio(path: Path, samples: Samples, sample_rate_hz: int, tags: TagValues) -> None:
     """Encode by the suffix of `path` (.ogg, .flac, .mp3), tag it, and put it in place whole.
 
-    Tags are among those of `ID3_FRAMES`; empty ones are left out.
+    TagValues are among those of `ID3_FRAMES`; empty ones are left out.
     """
     filled = {key: [value for value in values if value] for key, values in tags.items() if any(values)}
     write = {".ogg": _write_ogg, ".flac": _write_flac, ".mp3": _write_mp3}[path.suffix]
@@ -38,14 +40,14 @@ def write_audio(path: Path, samples: Samples, sample_rate_hz: int, tags: Tags) -
         file.write(buffer.getvalue())
 
 
-def _write_flac(buffer: BytesIO, samples: Samples, sample_rate_hz: int, tags: Tags) -> None:
+def _write_flac(buffer: BytesIO, samples: Samples, sample_rate_hz: int, tags: TagValues) -> None:
     soundfile.write(buffer, samples, sample_rate_hz, format="FLAC", subtype="PCM_16", compression_level=0.2)
     audio = FLAC(_rewound(buffer))
     audio.update(tags)
     audio.save(_rewound(buffer))
 
 
-def _write_ogg(buffer: BytesIO, samples: Samples, sample_rate_hz: int, tags: Tags) -> None:
+def _write_ogg(buffer: BytesIO, samples: Samples, sample_rate_hz: int, tags: TagValues) -> None:
     channels, encoded = samples.shape[1], BytesIO()
     with soundfile.SoundFile(
         encoded, "w", sample_rate_hz, channels, format="OGG", subtype="VORBIS", compression_level=0.6
@@ -62,7 +64,7 @@ def _write_ogg(buffer: BytesIO, samples: Samples, sample_rate_hz: int, tags: Tag
     audio.save(_rewound(buffer))
 
 
-def _write_mp3(buffer: BytesIO, samples: Samples, sample_rate_hz: int, tags: Tags) -> None:
+def _write_mp3(buffer: BytesIO, samples: Samples, sample_rate_hz: int, tags: TagValues) -> None:
     layout = {1: "mono", 2: "stereo"}[samples.shape[1]]
     with av.open(buffer, "w", format="mp3", options={"id3v2_version": "0"}) as container:
         stream = container.add_stream("libmp3lame", rate=sample_rate_hz, options={"compression_level": "7"})

@@ -1,15 +1,15 @@
 """Learning curves from the CSV that Lightning's CSVLogger writes.
 
-Columns are `epoch, step, train/loss, valid/genre_map ...`. A row holds only what was logged at
-that step; the other cells are empty.
+Columns are `epoch, step, train/loss, valid/genre_map ...`. A row holds only what was logged at that step; the
+other cells are empty.
 """
 
-import csv
 import math
-from collections import defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -32,18 +32,16 @@ TITLES = (LOSS, TASK_LOSSES, *SCORES.values(), COSINES, WEIGHTS)
 
 def read_curves(metrics_csv: Path) -> dict[str, Curve]:
     """Every logged `train/...` and `valid/...` figure over steps; a file that is not there holds none."""
-    curves: dict[str, Curve] = defaultdict(lambda: ([], []))
-    if not metrics_csv.exists():
+    try:
+        frame = pd.read_csv(metrics_csv)
+    except (FileNotFoundError, pd.errors.EmptyDataError):
         return {}
-    with metrics_csv.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            step = int(float(row.get("step") or 0))
-            for name, value in row.items():
-                if name and "/" in name and value and math.isfinite(float(value)):
-                    steps, values = curves[name]
-                    steps.append(step)
-                    values.append(float(value))
-    return dict(curves)
+    logged = {name: frame[np.isfinite(frame[name])] for name in frame.columns if "/" in name}
+    return {
+        name: (rows["step"].astype(int).tolist(), rows[name].tolist())
+        for name, rows in logged.items()
+        if len(rows)
+    }
 
 
 def panels(curves: Mapping[str, Curve]) -> dict[str, list[str]]:
