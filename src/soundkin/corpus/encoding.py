@@ -30,7 +30,7 @@ ID3_FRAMES = dict(title=TIT2, artist=TPE1, album=TALB, tracknumber=TRCK, date=TD
 def write_audio(path: Path, samples: Samples, sample_rate_hz: int, tags: TagValues) -> None:
     """Encode by the suffix of `path` (.ogg, .flac, .mp3), tag it, and put it in place whole.
 
-    TagValues are among those of `ID3_FRAMES`; empty ones are left out.
+    The names of tags are among those of `ID3_FRAMES`; empty tags are left out.
     """
     filled = {key: [value for value in values if value] for key, values in tags.items() if any(values)}
     write = {".ogg": _write_ogg, ".flac": _write_flac, ".mp3": _write_mp3}[path.suffix]
