@@ -2,21 +2,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from soundkin.corpus.composing import Habits, Score, compose
-from soundkin.corpus.genres import GENRES, Genre
-from soundkin.corpus.theory import pitch
+from soundkin.corpus.composing import Composer, PlayingStyle, Score, chord_degrees, is_minor, pitch
+from soundkin.corpus.genres import GENRES, SCALES, Genre
 
 BY_NAME = {genre.name: genre for genre in GENRES}
 BAROQUE, HOUSE, REGGAE, SWING, WALTZ = (
     BY_NAME[name] for name in ("baroque", "house", "reggae", "swing", "waltz")
 )
 
-STRICT = Habits(tempo_lean=0.5, key=0, register=0, busyness=0.0, looseness_seconds=0.0)
+STRICT = PlayingStyle(tempo_lean=0.5, key=0, register=0, busyness=0.0, looseness_seconds=0.0)
 
 
-def score(genre: Genre, random_seed: int = 0, harmony: Genre | None = None, habits: Habits = STRICT) -> Score:
-    return compose(genre, harmony or genre, habits, 12.0, np.random.default_rng(random_seed))
+def score(
+    genre: Genre, random_seed: int = 0, harmony: Genre | None = None, style: PlayingStyle = STRICT
+) -> Score:
+    return Composer(genre, harmony or genre, style, 12.0, np.random.default_rng(random_seed)).score()
 
 
 @pytest.mark.parametrize("genre", GENRES, ids=lambda genre: genre.name)
@@ -74,3 +77,21 @@ def test_chords_stay_in_the_scale() -> None:
 def test_the_same_random_seed_writes_the_same_score() -> None:
     assert score(SWING, 5) == score(SWING, 5)
     assert score(SWING, 5) != score(SWING, 6)
+
+
+def test_the_c_major_scale() -> None:
+    assert [pitch(60, "major", degree) for degree in range(8)] == [60, 62, 64, 65, 67, 69, 71, 72]
+
+
+def test_the_tonic_chord_of_a_minor() -> None:
+    assert [pitch(57, "minor", degree) for degree in chord_degrees(0, 3)] == [57, 60, 64]
+
+
+@given(st.sampled_from(sorted(SCALES)), st.integers(-20, 20))
+def test_seven_degrees_are_an_octave_and_pitches_rise(scale: str, degree: int) -> None:
+    assert pitch(60, scale, degree + 7) == pitch(60, scale, degree) + 12
+    assert pitch(60, scale, degree + 1) > pitch(60, scale, degree)
+
+
+def test_minor_scales() -> None:
+    assert {scale for scale in SCALES if is_minor(scale)} == {"dorian", "minor", "harmonic minor"}

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from soundkin.corpus.composing import SCALES
 from soundkin.corpus.drums import Drummer, draw_kit
 from soundkin.corpus.genres import GENRES, Genre
 from soundkin.corpus.instruments import FAMILIES
-from soundkin.corpus.song_words import WORDS
-from soundkin.corpus.theory import SCALES
+from soundkin.corpus.invented_words import THEMES
 
 each_genre = pytest.mark.parametrize("genre", GENRES, ids=lambda genre: genre.name)
 
@@ -36,7 +36,7 @@ def test_melodies_last_one_bar(genre: Genre) -> None:
 def test_what_a_genre_names_exists(genre: Genre) -> None:
     assert set(genre.scales) <= set(SCALES)
     assert set(genre.families) <= set(FAMILIES)
-    assert genre.themes and set(genre.themes) <= set(WORDS)
+    assert genre.themes and set(genre.themes) <= set(THEMES)
     assert all(0 <= root < 7 for progression in genre.progressions for root in progression)
     drummer = Drummer(draw_kit(np.random.default_rng(0)), 22050)
     for drum in {drum for kit in genre.drums for drum in kit}:

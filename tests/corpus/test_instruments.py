@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundkin.corpus.instruments import FAMILIES, Player, draw_instrument, set_up, single_cycle
-from soundkin.corpus.theory import hertz
+from soundkin.corpus.instruments import FAMILIES, Player, draw_instrument, hertz, set_up, single_cycle
 
 RATE = 22050
 
@@ -54,3 +53,8 @@ def test_owners_of_one_model_sound_alike_but_not_the_same() -> None:
     model = draw_instrument("saw", np.random.default_rng(0))
     own = set_up(model, np.random.default_rng(1))
     assert own != model and own.resonances == model.resonances and abs(own.tilt - model.tilt) <= 0.15
+
+
+def test_concert_pitch() -> None:
+    assert hertz(69) == pytest.approx(440.0)
+    assert hertz(60) == pytest.approx(261.626, abs=1e-3)

@@ -1,4 +1,4 @@
-"""The 2013 paper's comparison as a user runs it, with networks of a few filters on a corpus of a few tracks."""
+"""The 2013 paper's comparison as a user runs it, with small networks on a corpus of a few tracks."""
 
 import json
 import shutil
@@ -13,7 +13,8 @@ from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.known_users import known_users
 from soundkin.errors import ArtefactError, CatalogError, ConfigError, UsageError
 from soundkin.evaluation.user_rankings import BOUND, POPULARITY, SHUFFLED
-from soundkin.experiments.vandenoord2013 import Reproduction, reproduce
+from soundkin.experiments.reproduce import reproduce
+from soundkin.experiments.vandenoord2013 import Reproduction
 from soundkin.files import sha256_of
 from soundkin.pipelines.train import compose
 
@@ -51,7 +52,7 @@ def result(asked: dict[str, Any]) -> Reproduction:
 
 
 @pytest.mark.slow
-def test_all_of_the_papers_systems_stand_side_by_side_on_the_test_tracks(result: Reproduction, asked) -> None:
+def test_all_of_the_papers_systems_are_compared_on_the_test_tracks(result: Reproduction, asked) -> None:
     rows = result.table()
     expected = ["linear regression", "MLP", "CNN, MSE", "CNN, WPE", BOUND, SHUFFLED, POPULARITY, "chance"]
     assert [row["system"] for row in rows] == expected
@@ -81,7 +82,7 @@ def test_what_is_right_is_what_users_of_the_training_came_to_play(result: Reprod
 
 @pytest.mark.slow
 def test_plays_of_the_test_tracks_teach_nothing(result: Reproduction, asked, tmp_path: Path) -> None:
-    """Without most of them, all systems foretell the same, bit for bit."""
+    """Without most of them, all systems predict the same, bit for bit."""
     ratings = pd.read_csv(asked["ratings"])
     tested = pd.read_csv(asked["run_dir"] / "test.csv")["track_id"]
     learnt = ratings[~ratings["track_id"].isin(tested[1:])]

@@ -9,7 +9,7 @@ import pytest
 
 from soundkin.catalog.corrections import read_review
 from soundkin.explore.audit_page import Decision, Task, render_audit
-from soundkin.explore.report_page import Section, Step
+from soundkin.explore.page_template import PageSection, Step
 from soundkin.explore.snippets import data_uri, encode_mp3
 
 SCRIPT = "<script>alert('x')</script>"
@@ -50,7 +50,7 @@ def page(audio: str | None = None, **changes: Any) -> str:
         ],
         "decisions": [decision(number, audio) for number in range(10)],
         "sections": [
-            Section(
+            PageSection(
                 "Coverage: genre", "all is known", [{"a": "1"} | {f"c{n}": "word " * 3 for n in range(20)}]
             )
         ],

@@ -1,7 +1,7 @@
 import pytest
 from PIL import Image
 
-from soundkin.explore.curves import HELD_OUT, draw_curves, panels, read_curves, readable
+from soundkin.explore.curves import SCORES, draw_curves, panels, read_curves, readable
 
 TABLE = """epoch,step,train/loss,train/genre_loss,train/genre_accuracy,valid/genre_map,seconds
 0.0,10.0,3.5,2.5,0.1,,1.5
@@ -29,7 +29,7 @@ def test_panels_keep_losses_and_scores_apart(metrics_csv):
         "loss": ["train/loss"],
         "loss of each task": ["train/genre_loss"],
         "scores on training batches": ["train/genre_accuracy"],
-        HELD_OUT: ["valid/genre_map"],
+        SCORES["valid"]: ["valid/genre_map"],
     }
 
 
@@ -44,10 +44,10 @@ def test_weights_are_drawn_only_where_they_are_learnt_and_cosines_by_themselves(
     assert readable("train/gradient_cosine_genre.artist", curves) == "genre and artist"
 
 
-def test_what_is_watched_is_drawn_once():
-    same, other = ([1, 2], [0.3, 0.4]), ([1, 2], [0.3, 0.3])
-    assert panels({"valid/retrieval": same, "valid/watched": same}) == {HELD_OUT: ["valid/retrieval"]}
-    assert panels({"valid/retrieval": same, "valid/watched": other})[HELD_OUT] == [
+def test_the_selection_score_is_drawn_once():
+    same, another = ([1, 2], [0.3, 0.4]), ([1, 2], [0.3, 0.3])
+    assert panels({"valid/retrieval": same, "valid/watched": same}) == {SCORES["valid"]: ["valid/retrieval"]}
+    assert panels({"valid/retrieval": same, "valid/watched": another})[SCORES["valid"]] == [
         "valid/retrieval",
         "valid/watched",
     ]
@@ -67,7 +67,7 @@ def test_a_picture_is_written(metrics_csv, tmp_path):
 def marks(metrics_csv, tmp_path, monkeypatch, **settings):
     """What vertical lines say, and where they stand, in each panel of a picture."""
     drawn = []
-    monkeypatch.setattr("soundkin.explore.curves.save_png", lambda figure, output: drawn.append(figure))
+    monkeypatch.setattr("soundkin.explore.palette.save_png", lambda figure, output: drawn.append(figure))
     assert draw_curves(metrics_csv, tmp_path / "curves.png", **settings)
     return [[(text.get_text(), text.xy[0]) for text in axes.texts] for axes in drawn[0].axes]
 

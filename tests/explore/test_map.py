@@ -1,11 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import silhouette_score
 
 from soundkin.errors import OutputError
-from soundkin.explore import map as map_module
-from soundkin.explore.map import MOST_TRACKS, draw_map, group_names, legend_order, map_points, sample_tracks
+from soundkin.explore.map import MOST_TRACKS, draw_map, legend_rows, map_points, sample_tracks
 from soundkin.explore.palette import DARK, LIGHT, LINES, MARKERS, dark_twin, save_png, shorten
 
 
@@ -39,14 +40,11 @@ def test_more_tracks_than_print_well_are_sampled():
 
 def test_the_commonest_names_are_told_apart_and_the_rest_are_other():
     names = [f"genre {rank}" for rank in range(9) for _ in range(9 - rank)] + [None]
-    shown = group_names(names)
-    assert len(set(shown)) == len(MARKERS) + 2
-    assert shown[-1] == "unknown"
-    assert shown[-2] == "other"
-    entries = legend_order(shown)
-    assert [name for name, _, _ in entries][:2] == ["genre 0", "genre 1"]
-    assert [name for name, _, _ in entries][-2:] == ["other", "unknown"]
-    assert len({marker for _, _, marker in entries}) == len(entries)
+    rows = legend_rows(names)
+    assert list(rows) == [*(f"genre {rank}" for rank in range(len(MARKERS))), "other", "unknown"]
+    assert rows["unknown"] == [len(names) - 1] and len(rows["other"]) == 3
+    assert sorted(itertools.chain(*rows.values())) == list(range(len(names)))
+    assert list(legend_rows(["other", "a", None])) == ["a", "other", "unknown"]
 
 
 def test_every_colour_has_a_shape_and_a_line_of_its_own():
@@ -67,13 +65,11 @@ def test_every_colour_stands_out_from_its_ground(theme, least):
         assert (light + 0.05) / (dark + 0.05) >= least
 
 
-def test_the_dark_twin_is_dark_and_stands_beside_the_picture(tmp_path):
+def test_the_dark_twin_is_dark_and_in_the_same_folder(tmp_path):
     points = np.random.default_rng(0).normal(size=(5, 2))
     draw_map(points, ["a"] * 5, "five", "genre", tmp_path / "map.png")
-    draw_map(points, ["a"] * 5, "five", "genre", dark_twin(tmp_path / "map.png"), DARK)
-    means = [
-        np.asarray(Image.open(tmp_path / name).convert("L")).mean() for name in ("map.png", "map-dark.png")
-    ]
+    twins = tmp_path / "map.png", dark_twin(tmp_path / "map.png")
+    means = [np.asarray(Image.open(path).convert("L")).mean() for path in twins]
     assert means[0] > 200 and means[1] < 60
 
 
@@ -106,14 +102,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_names_are_drawn_as_they_are(tmp_path, monkeypatch):
     """Neither as formulas nor left out, whatever matplotlib makes of `$` and `_`."""
     drawn = []
-    monkeypatch.setattr(map_module, "save_png", lambda figure, output: drawn.append(figure))
+    monkeypatch.setattr("soundkin.explore.palette.save_png", lambda figure, output: drawn.append(figure))
     names = ["$A$AP", "_underground", r"50% {\frac}", "$unclosed"] * 3
     draw_map(
         np.random.default_rng(0).normal(size=(12, 2)), names, "who is $who$?", "genre", tmp_path / "map.png"
     )
-    (axes,) = drawn[0].axes
+    light, _ = drawn
+    (axes,) = light.axes
     legend = axes.get_legend().get_texts()
     assert {text.get_text().strip() for text in legend} == {f"{name} (3)" for name in names}
     assert not any(text.get_parse_math() for text in [*legend, axes.title])
-    save_png(drawn[0], tmp_path / "map.png")
+    save_png(light, tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 1000

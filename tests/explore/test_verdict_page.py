@@ -8,7 +8,7 @@ import pytest
 
 from soundkin.catalog.table import Catalog
 from soundkin.catalog.verdicts import latest_verdicts, read_verdicts
-from soundkin.explore.report_page import Listing
+from soundkin.explore.page_template import TrackCard
 from soundkin.explore.snippets import data_uri, encode_mp3
 from soundkin.explore.verdict_page import Candidate, JudgedQuery, JudgePage, Opinion, render_judge_page
 
@@ -18,18 +18,18 @@ TRACKS = Catalog(pd.DataFrame({"track_id": IDS, "path": "x.ogg"}), Path())
 
 
 def candidate(track_id: str, audio: str | None = None, title: str = "Night Train") -> Candidate:
-    listing = Listing(
+    card = TrackCard(
         title, "Ann", "jazz", audio=audio, silence="" if audio else "no sound: gone", shared=["genre"]
     )
     moment = "its 1:02 is most like the query's 0:17"
-    return Candidate(track_id, listing, [Opinion("ours", 1, 0.876, moment), Opinion("other", None, 0.1)])
+    return Candidate(track_id, card, [Opinion("ours", 1, 0.876, moment), Opinion("other", None, 0.1)])
 
 
 def page(audio: str | None = None, judgements: tuple[dict[str, str], ...] = (), **changes: object) -> str:
-    listing = Listing("Day Bus", "Bob", "jazz", audio=audio, silence="" if audio else "no sound: gone")
+    card = TrackCard("Day Bus", "Bob", "jazz", audio=audio, silence="" if audio else "no sound: gone")
     queries = [
-        JudgedQuery(IDS[0], listing, [candidate(IDS[1], audio), candidate(IDS[2], audio)]),
-        JudgedQuery(IDS[3], listing, [candidate(IDS[4], audio), candidate(IDS[5], audio)]),
+        JudgedQuery(IDS[0], card, [candidate(IDS[1], audio), candidate(IDS[2], audio)]),
+        JudgedQuery(IDS[3], card, [candidate(IDS[4], audio), candidate(IDS[5], audio)]),
     ]
     everything = {
         "title": "Judge by ear: test",
@@ -85,7 +85,7 @@ def test_nobody_can_write_into_the_page(place: str) -> None:
     odd = candidate(
         SCRIPT if place == "track_id" else "c", title=SCRIPT if place == "title" else "Night Train"
     )
-    queries = [JudgedQuery("d", Listing("Day Bus", "Bob", "jazz"), [odd])]
+    queries = [JudgedQuery("d", TrackCard("Day Bus", "Bob", "jazz"), [odd])]
     given = (row("d", "c", "good", SCRIPT),) if place == "judgements" else ()
     assert SCRIPT not in page(queries=queries, judgements=given)
 

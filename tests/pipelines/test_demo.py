@@ -48,10 +48,10 @@ def test_it_leaves_all_that_it_promises_and_runs_again(
     )
     assert {"model", "MFCC", "untrained", "chance"} <= set(result.evaluation.systems)
     assert len(result.answers) == 5 and not result.skipped
-    assert "train: the network hears" in caplog.text
+    assert "train: the network is trained" in caplog.text
     caplog.clear()
     assert demo(tmp_path, music, workers=1, overrides=SMALL).evaluation.rows == result.evaluation.rows
-    assert "train: the network hears" not in caplog.text and "train: not needed" in caplog.text
+    assert "train: the network is trained" not in caplog.text and "train: not needed" in caplog.text
     bundle = load_bundle(tmp_path / "model")
     cut_short = bundle.provenance | {"training": bundle.provenance["training"] | {"epochs_run": 1}}
     save_bundle(replace(bundle, provenance=cut_short), tmp_path / "model")

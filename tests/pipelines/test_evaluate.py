@@ -392,8 +392,10 @@ def test_tracks_of_another_catalog_are_not_called_heard(planted, tmp_path):
     elsewhere = evaluate(tmp_path / "elsewhere", planted, split="all", output=tmp_path / "two")
     assert here.notes[0].startswith("model was trained on most of these tracks")
     assert elsewhere.notes[0].startswith("model was trained on another catalog")
-    assert "heard in training" in (tmp_path / "one/report.html").read_text().partition('id="listen"')[2]
-    assert "heard in training" not in (tmp_path / "two/report.html").read_text().partition('id="listen"')[2]
+    assert "in the training tracks" in (tmp_path / "one/report.html").read_text().partition('id="listen"')[2]
+    assert (
+        "in the training tracks" not in (tmp_path / "two/report.html").read_text().partition('id="listen"')[2]
+    )
 
 
 @pytest.mark.slow
@@ -535,7 +537,7 @@ def test_the_page_shows_the_run_and_plays_its_music(run):
     assert text.count('src="data:image/png;base64,') == 2
     assert (run / "map.png").exists()
     assert (run / "curves.png").exists()
-    assert "heard in training" in text
+    assert "in the training tracks" in text
 
 
 def test_a_page_is_not_made_of_two_models(run, small_catalog, tmp_path):

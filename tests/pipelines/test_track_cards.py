@@ -25,7 +25,7 @@ def cards(folder: Path) -> TrackCards:
 def test_a_track_is_shown_with_what_it_shares_with_the_query(tmp_path):
     shown = cards(tmp_path)
     seed, near = shown.card(0), shown.card(1, query=0, similarity=0.9, moment="here")
-    assert (seed.title, seed.artist, seed.genre, seed.heard, list(seed.shared)) == (
+    assert (seed.title, seed.artist, seed.genre, seed.trained_on, list(seed.shared)) == (
         "Night Train", "Ann", "jazz; soul", True, [],
     )  # fmt: skip
     assert (near.title, near.artist, near.similarity, near.moment) == ("b", "unknown artist", 0.9, "here")

@@ -18,8 +18,7 @@ from soundkin.catalog.table_io import read_rows, write_rows
 from soundkin.errors import CatalogError, OutputError, Skipped
 from soundkin.evaluation.sections import Section
 from soundkin.explore.audit_page import Decision, Task, render_audit
-from soundkin.explore.report_page import Section as PageSection
-from soundkin.explore.report_page import Step
+from soundkin.explore.page_template import PageSection, Step
 from soundkin.files import replacing, write_json
 from soundkin.progress import progress
 

@@ -14,19 +14,6 @@ class CorpusConfig(Config):
     tracks_per_artist: int = Field(5, ge=1, le=1000)
     seconds: float = Field(13.0, ge=1.0, le=3600.0, description="mean track length; each is within 10% of it")
     users: int = Field(400, ge=0)
-    tracks_per_user: float = Field(
-        30.0, gt=0.0, description="mean number of different tracks that a user plays"
-    )
+    tracks_per_user: float = Field(30.0, gt=0.0, description="mean number of tracks that a user plays")
     triplets: int = Field(2000, ge=0)
     random_seed: int = Field(0, ge=0)
-
-
-TINY = CorpusConfig(
-    genres=2,
-    artists_per_genre=2,
-    tracks_per_artist=2,
-    seconds=4.0,
-    users=12,
-    tracks_per_user=4.0,
-    triplets=40,
-)

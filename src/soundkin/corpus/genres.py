@@ -1,7 +1,11 @@
-"""Genres of the corpus: each is defined by what happens in time, not by its timbre (genres.yaml)."""
+"""Genres of the corpus: each is defined by what happens in time, not by its timbre (genres.yaml).
+
+Scales and forms, which genres share, are in the same table.
+"""
 
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import yaml
 from pydantic import TypeAdapter
@@ -23,7 +27,7 @@ class Genre:
     bass: tuple[Pattern, ...]
     chords: tuple[Pattern, ...]
     melody: tuple[Pattern, ...]
-    families: tuple[str, ...]  # instruments that its artists are fond of, though they may take others
+    families: tuple[str, ...]  # instruments that its artists prefer, though they may take others
     chords_per_bar: int = 1
     chord_size: int = 3
     swing: tuple[float, float] = (0.0, 0.0)  # how late every odd step comes, in steps
@@ -35,6 +39,12 @@ class Genre:
     themes: tuple[str, ...] = ()  # what its lyrics are about
 
 
-GENRES = TypeAdapter(tuple[Genre, ...]).validate_python(
-    yaml.safe_load(resources.files(__package__).joinpath("genres.yaml").read_text(encoding="utf-8"))
-)
+def load_table(name: str) -> Any:
+    """The content of a YAML file of this folder."""
+    return yaml.safe_load(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
+
+
+_TABLES = load_table("genres.yaml")
+SCALES: dict[str, list[int]] = _TABLES["scales"]
+FORMS: list[list[list[str]]] = _TABLES["forms"]
+GENRES = TypeAdapter(tuple[Genre, ...]).validate_python(_TABLES["genres"])

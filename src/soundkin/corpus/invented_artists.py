@@ -1,47 +1,38 @@
-"""The made-up people who record: artists with a sound of their own, their albums, and the plan of each track.
+"""The made-up artists, each with a sound of their own, their albums, and the plan of each track.
 
-All artists buy in one shop, so any single timbre is heard in several genres; what they bought, how they set
-it up and how they mix it makes their sound. Everything is drawn from the config's random seed; each track
-also carries a random seed of its own, so that worker processes can make tracks in any order.
+All artists choose from the same instruments, so any single timbre appears in several genres; their choice,
+how they set it up and how they mix it makes their sound. Everything is drawn from the config's random seed;
+each track also carries a random seed of its own, so that worker processes can make tracks in any order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from soundkin.corpus.composing import Habits
+from soundkin.corpus.composing import PlayingStyle
 from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.drums import Kit, draw_kit
 from soundkin.corpus.genres import GENRES, Genre
 from soundkin.corpus.instruments import FAMILIES, Instrument, draw_instrument, set_up
-from soundkin.corpus.invented_names import LANGUAGE_SHARES, LANGUAGES, new_name, word
-from soundkin.corpus.performing import Band
+from soundkin.corpus.invented_words import LANGUAGE_SHARES, LANGUAGES, new_name, word
 from soundkin.corpus.production import FIRST_YEAR, LAST_YEAR, Production, age, draw_production, vary
 
-FORMATS = ("ogg", "flac", "mp3")
-FORMAT_SHARES = (0.4, 0.43, 0.17)
-SAMPLE_RATES_HZ = (22050, 44100, 48000)
-SAMPLE_RATE_SHARES = (0.55, 0.35, 0.1)
+FORMATS, FORMAT_SHARES = ("ogg", "flac", "mp3"), (0.4, 0.43, 0.17)
+SAMPLE_RATES_HZ, SAMPLE_RATE_SHARES = (22050, 44100, 48000), (0.55, 0.35, 0.1)
 STEREO_SHARE = 0.35
 CROSSOVER_SHARE = 0.1  # of the tracks borrow another genre's harmony and are tagged with both
-FAVOURITE_SHARE = 0.5  # of the instruments come from the genre's favourite families, the rest from any
-MODELS_PER_FAMILY, KITS = 4, 12  # in the shop
+PREFERRED_SHARE = 0.5  # of the instruments come from the genre's own families, the rest from any
+MODELS_PER_FAMILY, KITS = 4, 12
 ALBUM_VARIATION, TRACK_VARIATION = 1.0, 0.7  # in the studio
 LYRICS_SHARE = 0.6  # of the artists sing
 
-
-@dataclass(frozen=True)
-class Shop:
-    """What there is to play on."""
-
-    instruments: dict[str, tuple[Instrument, ...]]  # by family
-    kits: tuple[Kit, ...]
+Models = Mapping[str, tuple[Instrument, ...]]  # by family
 
 
 @dataclass(frozen=True)
 class Artist:
-    """Who plays: the instruments they own, habits, and a sound in the studio."""
+    """Who plays: the instruments they own, a style, and a sound in the studio."""
 
     name: str
     genre: Genre
@@ -49,10 +40,8 @@ class Artist:
     sings: bool
     first_year: int
     kit: Kit
-    basses: tuple[Instrument, ...]
-    keyboards: tuple[Instrument, ...]  # or whatever plays the chords
-    leads: tuple[Instrument, ...]
-    habits: Habits
+    instruments: Mapping[str, tuple[Instrument, ...]]  # by layer
+    style: PlayingStyle
     production: Production
 
 
@@ -67,7 +56,7 @@ class Album:
     audio_format: str
     sample_rate_hz: int
     channels: int
-    lyrics_beside: bool  # as .lrc files, not in the tags
+    lyrics_as_files: bool  # as .lrc files, not in the tags
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ class TrackPlan:
     album: Album
     number: int  # on the album, from 1
     title: str
-    band: Band  # what of the artist's instruments is played
+    instruments: Mapping[str, Instrument]  # those of the artist's that play, by layer
     production: Production
     harmony: Genre  # the artist's genre, or the one it crosses over to
     seconds: float
@@ -91,28 +80,24 @@ class TrackPlan:
 
 def plan_tracks(config: CorpusConfig) -> list[TrackPlan]:
     """Every track of the corpus, artist by artist, album by album."""
+    rng = np.random.default_rng(config.random_seed)
+    models = {
+        family: tuple(draw_instrument(family, rng) for _ in range(MODELS_PER_FAMILY)) for family in FAMILIES
+    }
+    kits = tuple(draw_kit(rng) for _ in range(KITS))
     names: set[str] = set()
     plans: list[TrackPlan] = []
-    shop = open_shop(np.random.default_rng(config.random_seed))
-    for genre in GENRES[: config.genres]:
-        for number in range(config.artists_per_genre):
-            rng = np.random.default_rng([config.random_seed, GENRES.index(genre), number])
-            plans.extend(_discography(draw_artist(genre, shop, names, rng), config, len(plans), rng))
+    for genre_number, genre in enumerate(GENRES[: config.genres]):
+        for artist_number in range(config.artists_per_genre):
+            rng = np.random.default_rng([config.random_seed, genre_number, artist_number])
+            artist = _draw_artist(genre, models, kits, names, rng)
+            plans.extend(_discography(artist, config, len(plans), rng))
     return plans
 
 
-def open_shop(rng: np.random.Generator) -> Shop:
-    """A few models of each family, and a few drum kits."""
-    return Shop(
-        instruments={
-            family: tuple(draw_instrument(family, rng) for _ in range(MODELS_PER_FAMILY))
-            for family in FAMILIES
-        },
-        kits=tuple(draw_kit(rng) for _ in range(KITS)),
-    )
-
-
-def draw_artist(genre: Genre, shop: Shop, taken_names: set[str], rng: np.random.Generator) -> Artist:
+def _draw_artist(
+    genre: Genre, models: Models, kits: tuple[Kit, ...], taken_names: set[str], rng: np.random.Generator
+) -> Artist:
     """An artist who plays `genre` in their own way; the new name is added to `taken_names`."""
     language = str(rng.choice(LANGUAGES, p=LANGUAGE_SHARES))
     return Artist(
@@ -121,11 +106,12 @@ def draw_artist(genre: Genre, shop: Shop, taken_names: set[str], rng: np.random.
         language=language,
         sings=bool(rng.random() < LYRICS_SHARE),
         first_year=int(rng.integers(FIRST_YEAR, LAST_YEAR - 8)),
-        kit=shop.kits[rng.integers(len(shop.kits))],
-        basses=_buy(1, genre, shop, rng),
-        keyboards=_buy(2, genre, shop, rng),
-        leads=_buy(2, genre, shop, rng),
-        habits=Habits(
+        kit=kits[rng.integers(len(kits))],
+        instruments={
+            layer: tuple(_choose_instrument(genre, models, rng) for _ in range(count))
+            for layer, count in (("bass", 1), ("chords", 2), ("melody", 2))
+        },
+        style=PlayingStyle(
             tempo_lean=rng.random(),
             key=int(rng.integers(12)),
             register=int(rng.integers(-5, 6)),
@@ -136,72 +122,59 @@ def draw_artist(genre: Genre, shop: Shop, taken_names: set[str], rng: np.random.
     )
 
 
-def _buy(count: int, genre: Genre, shop: Shop, rng: np.random.Generator) -> tuple[Instrument, ...]:
-    bought = []
-    for _ in range(count):
-        family = str(rng.choice(genre.families if rng.random() < FAVOURITE_SHARE else tuple(FAMILIES)))
-        models = shop.instruments[family]
-        bought.append(set_up(models[rng.integers(len(models))], rng))
-    return tuple(bought)
+def _choose_instrument(genre: Genre, models: Models, rng: np.random.Generator) -> Instrument:
+    family = str(rng.choice(genre.families if rng.random() < PREFERRED_SHARE else tuple(FAMILIES)))
+    return set_up(models[family][rng.integers(len(models[family]))], rng)
 
 
 def _discography(
     artist: Artist, config: CorpusConfig, first_track: int, rng: np.random.Generator
 ) -> Iterator[TrackPlan]:
     """Two or three albums that share the artist's tracks out among them."""
-    tracks = config.tracks_per_artist
-    sizes = [len(part) for part in np.array_split(np.arange(tracks), min(tracks, int(rng.integers(2, 4))))]
-    year, made = artist.first_year, 0
-    for size in sizes:
-        album = _album(artist, year, rng)
-        for number in range(1, size + 1):
-            yield _track(album, number, config, first_track + made, rng)
-            made += 1
+    tracks = np.arange(first_track, first_track + config.tracks_per_artist)
+    year = artist.first_year
+    for part in np.array_split(tracks, min(len(tracks), int(rng.integers(2, 4)))):
+        album = _draw_album(artist, year, rng)
+        for number, track in enumerate(part.tolist(), start=1):
+            yield _draw_track(album, number, track, config, rng)
         year = min(LAST_YEAR, year + int(rng.integers(1, 5)))
 
 
-def _album(artist: Artist, year: int, rng: np.random.Generator) -> Album:
+def _draw_album(artist: Artist, year: int, rng: np.random.Generator) -> Album:
     audio_format = str(rng.choice(FORMATS, p=FORMAT_SHARES))
     return Album(
         artist=artist,
-        title=_title(artist.language, rng),
+        title=_draw_title(artist.language, rng),
         year=year,
         production=age(vary(artist.production, ALBUM_VARIATION, rng), year),
         audio_format=audio_format,
         sample_rate_hz=int(rng.choice(SAMPLE_RATES_HZ, p=SAMPLE_RATE_SHARES)),
         channels=1 + int(rng.random() < STEREO_SHARE),
-        lyrics_beside=bool(rng.random() < 0.35),
+        lyrics_as_files=bool(rng.random() < 0.35),
     )
 
 
-def _track(
-    album: Album, number: int, config: CorpusConfig, index: int, rng: np.random.Generator
+def _draw_track(
+    album: Album, number: int, track: int, config: CorpusConfig, rng: np.random.Generator
 ) -> TrackPlan:
-    genre = album.artist.genre
+    artist, genre = album.artist, album.artist.genre
     partners = [
-        other
-        for other in GENRES[: config.genres]
-        if other is not genre and other.steps_per_bar == genre.steps_per_bar
+        partner
+        for partner in GENRES[: config.genres]
+        if partner is not genre and partner.steps_per_bar == genre.steps_per_bar
     ]
     crosses = bool(partners) and rng.random() < CROSSOVER_SHARE
     return TrackPlan(
         album=album,
         number=number,
-        title=_title(album.artist.language, rng),
-        band=_line_up(album.artist, rng),
+        title=_draw_title(artist.language, rng),
+        instruments={layer: own[rng.integers(len(own))] for layer, own in artist.instruments.items()},
         production=vary(album.production, TRACK_VARIATION, rng),
         harmony=partners[rng.integers(len(partners))] if crosses else genre,
         seconds=config.seconds * rng.uniform(0.9, 1.1),
-        random_seed=(config.random_seed, index),
+        random_seed=(config.random_seed, track),
     )
 
 
-def _line_up(artist: Artist, rng: np.random.Generator) -> Band:
-    bass, keyboard, lead = (
-        owned[rng.integers(len(owned))] for owned in (artist.basses, artist.keyboards, artist.leads)
-    )
-    return Band(artist.kit, bass, keyboard, lead)
-
-
-def _title(language: str, rng: np.random.Generator) -> str:
+def _draw_title(language: str, rng: np.random.Generator) -> str:
     return " ".join(word(language, rng) for _ in range(rng.integers(1, 4)))

@@ -49,22 +49,22 @@ class Production:
 
 def draw_production(rng: np.random.Generator) -> Production:
     """The sound that an artist looks for in the studio."""
-    bells = [
+    bells = tuple(
         Bell(float(2 ** rng.uniform(7, 12.5)), rng.uniform(-6, 6), rng.uniform(0.3, 1.0))
         for _ in range(rng.integers(2, 5))
-    ]
+    )
+    levels_db = {layer: float(rng.normal(0, 2.5)) for layer in LAYERS}
+    pans = {layer: rng.uniform(-0.6, 0.6) for layer in ("chords", "melody")}
     return Production(
-        levels_db={layer: float(rng.normal(0, 2.5)) for layer in LAYERS},
-        pans={
-            layer: float(rng.uniform(-0.6, 0.6)) if layer in ("chords", "melody") else 0.0 for layer in LAYERS
-        },
+        levels_db=levels_db,
+        pans={"drums": 0.0, "bass": 0.0, **pans},
         chorus_level=float(rng.choice((0.0, rng.uniform(0.3, 0.8)))),
         chorus_hz=rng.uniform(0.3, 2.0),
         echo_level=float(rng.choice((0.0, 0.0, rng.uniform(0.2, 0.45)))),
         drive=float(np.exp(rng.uniform(np.log(0.2), np.log(2.5)))),
         reverb_seconds=float(np.exp(rng.uniform(np.log(0.15), np.log(1.6)))),
         reverb_level=rng.uniform(0.05, 0.45),
-        bells=tuple(bells),
+        bells=bells,
         tilt_db=rng.uniform(-2.0, 2.0),
         highest_hz=rng.uniform(7000, 14000),
         hiss_db=rng.uniform(-86, -74),
@@ -73,21 +73,18 @@ def draw_production(rng: np.random.Generator) -> Production:
 
 
 def vary(production: Production, amount: float, rng: np.random.Generator) -> Production:
-    """The same artist's next album or track: other settings by about `amount` times 2 dB, hardly another
-    sound.
-    """
+    """The artist's next album or track: settings differ by about `amount` times 2 dB."""
+
+    def stray(spread: float) -> float:
+        return float(rng.normal(0, spread * amount))
+
     return replace(
         production,
-        levels_db={
-            layer: level + float(rng.normal(0, 2 * amount)) for layer, level in production.levels_db.items()
-        },
-        reverb_seconds=production.reverb_seconds * float(np.exp(rng.normal(0, 0.3 * amount))),
-        reverb_level=production.reverb_level * float(np.exp(rng.normal(0, 0.3 * amount))),
-        bells=tuple(
-            replace(bell, gain_db=bell.gain_db + float(rng.normal(0, 2 * amount)))
-            for bell in production.bells
-        ),
-        tilt_db=production.tilt_db + float(rng.normal(0, 0.5 * amount)),
+        levels_db={layer: level + stray(2) for layer, level in production.levels_db.items()},
+        reverb_seconds=production.reverb_seconds * float(np.exp(stray(0.3))),
+        reverb_level=production.reverb_level * float(np.exp(stray(0.3))),
+        bells=tuple(replace(bell, gain_db=bell.gain_db + stray(2)) for bell in production.bells),
+        tilt_db=production.tilt_db + stray(0.5),
     )
 
 
@@ -112,7 +109,7 @@ def produce(
     channels: int,
     rng: np.random.Generator,
 ) -> Float32[np.ndarray, "samples channels"]:
-    """From layers [samples] to a record [samples, channels], faded out over its last half second."""
+    """Mix and master layers, faded out over the last half second."""
     if production.chorus_level:
         layers = {**layers, "chords": _chorus(layers["chords"], production, sample_rate_hz)}
     if production.echo_level:
@@ -126,7 +123,6 @@ def produce(
 
 
 def _mix(layers: Mapping[str, Waveform], production: Production, channels: int) -> Stereo:
-    """Sum the layers, panned."""
     mix = np.zeros((channels, len(layers["drums"])), dtype=np.float32)
     for name, layer in layers.items():
         gain = 10 ** (production.levels_db[name] / 20)
@@ -183,13 +179,9 @@ def _equaliser(production: Production, hz: Float[np.ndarray, " bins"]) -> Float3
     for bell in production.bells:
         distance = (octave - np.float32(np.log2(bell.hz / 1000))) / np.float32(bell.octaves)
         gain_db += np.float32(bell.gain_db) * np.exp(-(distance**2))
-    for octaves_beyond in (
-        octave - np.float32(np.log2(production.highest_hz / 1000)),
-        np.float32(-5) - octave,
-    ):
-        gain_db -= 10 * np.logaddexp(
-            np.float32(0), np.float32(5.5) * octaves_beyond
-        )  # 55 dB per octave, soft knee
+    highest = np.float32(np.log2(production.highest_hz / 1000))
+    for octaves_beyond in (octave - highest, np.float32(-5) - octave):  # 55 dB per octave, soft knee
+        gain_db -= 10 * np.logaddexp(np.float32(0), np.float32(5.5) * octaves_beyond)
     amplitude: Float32[np.ndarray, " bins"] = 10 ** (gain_db / 20)
     return amplitude
 
@@ -198,9 +190,8 @@ def _master(
     record: Stereo, production: Production, sample_rate_hz: int, rng: np.random.Generator
 ) -> Float32[np.ndarray, "samples channels"]:
     record *= np.float32(10 ** (production.loudness_db / 20) / (np.sqrt(np.mean(record**2)) + 1e-9))
-    record += np.float32(10 ** (production.hiss_db / 20)) * rng.standard_normal(
-        record.shape, dtype=np.float32
-    )
+    hiss = rng.standard_normal(record.shape, dtype=np.float32)
+    record += np.float32(10 ** (production.hiss_db / 20)) * hiss
     record = np.tanh(record)  # peaks are rounded, never clipped
     fade = min(record.shape[1], sample_rate_hz // 2)
     record[:, record.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)

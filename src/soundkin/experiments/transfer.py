@@ -1,36 +1,27 @@
 """Transfer: train on some sources, test on the others, every source once; does what was learnt carry over?
 
 The run's folder holds `plan.json` (what was asked), and of each fold, in `fold-1/` and so on, its
-`catalog.csv` (who teaches, watches and tests), all that training leaves, and `vectors.npz` (what each system
-makes of the tested tracks).
+`catalog.csv` (with the fold's split), all that training leaves, and `vectors/`, the cache of what each system
+makes of the tested tracks.
 """
 
 import logging
-import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-from pydantic import BaseModel
+from soundkin.errors import ConfigError, Skipped
+from soundkin.files import read_json, sha256_of, write_json
+from soundkin.pipelines.options import WORKERS, Option, argument
 
-from soundkin.catalog.folds import LEFT_OUT, fold_splits, leave_source_out, sources_of
-from soundkin.catalog.splits import SplitRule
-from soundkin.catalog.table import SPLITS, Catalog, read_catalog, write_catalog
-from soundkin.embedding.bundle import Bundle, load_bundle
-from soundkin.errors import ArtefactError, ConfigError, Skipped
-from soundkin.evaluation.baselines import BASELINE_NOTE, EXTERNAL_NOTE, MFCC, TrackEmbedder
-from soundkin.evaluation.evaluation_report import Evaluation, evaluate_folds
-from soundkin.evaluation.label_questions import column_values
-from soundkin.evaluation.label_scores import labels_to_ask
-from soundkin.evaluation.system_vectors import embed_all, refuse_none, stack, standardise_baselines
-from soundkin.evaluation.systems import trained_labels
-from soundkin.files import read_json, replacing, sha256_of, write_json
-from soundkin.pipelines.train import TrainConfig, TrainResult, compose, train
-from soundkin.training.plan import Plan, check
-from soundkin.training.run_folder import differences, holds_a_run
+if TYPE_CHECKING:
+    import numpy as np
+
+    from soundkin.catalog.table import Catalog
+    from soundkin.evaluation.evaluation_report import Evaluation
+    from soundkin.training.run_config import TrainConfig
 
 FORMAT, FORMAT_VERSION = "soundkin transfer", 1
 LABELS = ("artist", "genre", "decade")  # the first is what the verdict is about
@@ -40,10 +31,9 @@ OURS_TO_SET = ("catalog", "run_dir")  # of the training config: each fold has it
 logger = logging.getLogger(__name__)
 
 
-class FoldReport(BaseModel, frozen=True):
-    """How one fold went: tracks by split, those left out because their artist is tested, and what training
-    reached.
-    """
+@dataclass(frozen=True)
+class FoldReport:
+    """Tracks by split, those left out because their artist is tested, and what training reached."""
 
     fold: int
     sources: int
@@ -53,10 +43,11 @@ class FoldReport(BaseModel, frozen=True):
     metrics: dict[str, float]
 
 
-class Transfer(BaseModel, frozen=True):
-    """What was found: an evaluation for each kind of track judged apart, over the tested tracks of all folds."""
+@dataclass(frozen=True)
+class Transfer:
+    """An evaluation for each kind of track evaluated apart, over the tested tracks of all folds."""
 
-    parts: dict[str, Evaluation]
+    parts: dict[str, "Evaluation"]
     folds: tuple[FoldReport, ...]
     skipped: tuple[Skipped, ...]
     provenance: dict[str, Any]
@@ -70,52 +61,70 @@ class Transfer(BaseModel, frozen=True):
         """Plain values, for JSON."""
         named = {"format": FORMAT, "format_version": FORMAT_VERSION}
         parts = {name: part.to_json() | {"verdict": self.verdicts[name]} for name, part in self.parts.items()}
-        return named | self.model_dump(mode="json") | {"parts": parts}
+        return named | asdict(replace(self, parts={})) | {"parts": parts}
 
 
 def transfer(
-    catalog_path: Path,
-    run_dir: Path,
-    source: str,
-    apart: str | None = None,
-    folds: int = 5,
-    overrides: Sequence[str] = (),
+    catalog_path: Annotated[Path, argument("CATALOG")],
+    run_dir: Annotated[Path, Option("Folder for models and vectors.", required=True)],
+    source: Annotated[
+        str, Option("Tracks that share its value stay together.", metavar="COLUMN", required=True)
+    ],
+    apart: Annotated[
+        str | None, Option("Evaluate the tracks of each of its values by themselves.", metavar="COLUMN")
+    ] = None,
+    folds: Annotated[int, Option("Models to train.", minimum=2)] = 5,
+    overrides: Annotated[Sequence[str], argument("[KEY=VALUE]...")] = (),
     labels: Sequence[str] | None = None,
-    workers: int = 1,
-    output: Path | None = None,
+    workers: Annotated[int, WORKERS] = 1,
+    output: Annotated[Path | None, Option("Also write the JSON here.", ("-o",))] = None,
     random_seed: int = 0,
 ) -> Transfer:
-    """Train a model for each fold of whole sources, and compare it with MFCC statistics and an untrained
-    network there.
+    """Train on some sources of CATALOG and test on the others, every source once: does it carry over?
 
-    `source` is the column that folds keep whole, `apart` one whose values are judged one by one, candidates
-    included. `overrides` go to the training config. Run it again after an interruption, and it goes on where
-    it stopped: trained models and vectors in `run_dir` are used again. `random_seed` is for folds, baselines
-    and intervals; training has its own. With `output`, the result is written there as JSON.
+    A source is a value of a column: a collection, a label, a game. Each fold of sources is evaluated with a
+    model that was trained on none of them, nor on any of their artists, and compared with MFCC statistics, an
+    untrained network and chance. Any KEY=VALUE goes to the training config (soundkin train --help). Run the
+    same command again after an interruption, and it goes on where it stopped.
+
+    Example:
+      soundkin transfer catalog.csv --source album --folds 5 --run-dir runs/transfer -o transfer.json
 
     Raises:
-        UsageError: fewer sources than folds. CatalogError: no such column, or what training lacks.
+        UsageError: fewer sources than folds.
+        CatalogError: no such column, or what training lacks.
         ConfigError: a wrong override, or `run_dir` holds a transfer of another catalog, plan or config.
         ArtefactError: what `run_dir` holds is corrupt.
     """
+    import numpy as np
+
+    from soundkin.catalog.folds import LEFT_OUT, fold_splits, leave_source_out, sources_of
+    from soundkin.catalog.splits import SplitRule
+    from soundkin.catalog.table import SPLITS, read_catalog, write_catalog
+    from soundkin.embedding.bundle import load_bundle
+    from soundkin.evaluation.baselines import TrackEmbedder
+    from soundkin.evaluation.label_scores import labels_to_ask
+    from soundkin.evaluation.system_vectors import embed_all, refuse_none
+    from soundkin.evaluation.systems import trained_labels
+    from soundkin.pipelines.train import train
+    from soundkin.training.plan import Plan, check
+
     run_dir = Path(run_dir)
     config = _training_config(overrides, run_dir)
+    shares = config.data.split
     catalog = read_catalog(Path(catalog_path), config.data.no_artist)
     if apart is not None:
-        catalog.require(
-            apart, "tracks were to be judged apart by it. Name another column, or judge all together."
-        )
+        catalog.require(apart, "tracks are evaluated apart by it. Name another column, or leave it out.")
     asked = labels_to_ask(catalog, labels) if labels else list(LABELS)
     numbers = leave_source_out(catalog, source, folds, random_seed)
-    by_fold = [
-        fold_splits(
-            catalog, source, numbers == fold, _valid_share(config), config.data.split.group, random_seed
-        )
+    valid_share = shares.valid / (shares.train + shares.valid)
+    splits_of_folds = [
+        fold_splits(catalog, source, numbers == fold, valid_share, shares.group, random_seed)
         for fold in range(folds)
     ]
-    for splits in by_fold:
+    for splits in splits_of_folds:
         used = splits != LEFT_OUT
-        check(Plan(config, catalog.select(used), SplitRule(config=config.data.split), splits[used]))
+        check(Plan(config, catalog.select(used), SplitRule(config=shares), splits[used]))
     plan = {
         "catalog_sha256": sha256_of(Path(catalog_path)),
         "tracks": len(catalog),
@@ -124,46 +133,48 @@ def transfer(
         "folds": folds,
         "random_seed": random_seed,
     }
-    _claim(run_dir, plan)
-    reports, heard, taught = [], {}, set()
-    for fold in range(folds):
+    _write_plan(run_dir, plan)
+    vectors: dict[str, dict[str, np.ndarray]] = {}  # of each tested track, by system
+    reports, skipped, trained_on = [], list[Skipped](), set[str]()
+    for fold, splits in enumerate(splits_of_folds):
         logger.info("fold %d of %d", fold + 1, folds)
-        folder, tested = run_dir / f"fold-{fold + 1}", numbers == fold
-        splits = by_fold[fold]
-        trained = _train(config, catalog, splits, folder)
+        folder, tested, used = run_dir / f"fold-{fold + 1}", numbers == fold, splits != LEFT_OUT
+        frame = catalog.select(used).frame.assign(split=splits[used], audio_folder=str(catalog.folder))
+        write_catalog(frame, folder / "catalog.csv")
+        trained = train(config.model_copy(update={"catalog": folder / "catalog.csv", "run_dir": folder}))
         bundle = load_bundle(trained.model)
-        heard[fold] = _hear_once(bundle, catalog.select(tested), folder / "vectors.npz", workers, random_seed)
+        embedder = TrackEmbedder(bundle, random_seed)
+        embedded, failed = embed_all(embedder, catalog.select(tested), workers, folder / "vectors")
+        refuse_none(embedded, failed, catalog.select(tested))
+        vectors |= embedded
+        skipped += failed
+        trained_on |= trained_labels(bundle)
         sources = len(np.unique(sources_of(catalog, source)[tested]))
-        reports.append(_report(fold, sources, splits, bundle, trained.metrics))
-        taught |= trained_labels(bundle)
-    result = Transfer(
-        parts={
-            name: _judge(catalog.select(rows), numbers[rows], heard, asked, taught, source, random_seed)
-            for name, rows in _parts(catalog, apart, heard).items()
-        },
-        folds=tuple(reports),
-        skipped=tuple(skipped for of_fold in heard.values() for skipped in of_fold.skipped),
-        provenance={
-            "soundkin": version("soundkin"),
-            "catalog": str(catalog_path),
-            "apart": apart,
-            "overrides": list(overrides),
-            **plan,
-        },
-    )
+        tracks = {split: int((splits == split).sum()) for split in SPLITS}
+        left_out = int((~used).sum())
+        reports.append(FoldReport(fold + 1, sources, tracks, left_out, bundle.hash, trained.metrics))
+    parts = {
+        name: _evaluate(catalog.select(rows), numbers[rows], vectors, asked, trained_on, source, random_seed)
+        for name, rows in _parts(catalog, apart, vectors).items()
+    }
+    made_by = {"soundkin": version("soundkin"), "catalog": str(catalog_path)}
+    provenance = {**made_by, "apart": apart, "overrides": list(overrides), **plan}
+    result = Transfer(parts, tuple(reports), tuple(skipped), provenance)
     if output is not None:
         write_json(Path(output), result.to_json())
     return result
 
 
-def _training_config(overrides: Sequence[str], run_dir: Path) -> TrainConfig:
+def _training_config(overrides: Sequence[str], run_dir: Path) -> "TrainConfig":
     """The config that all folds share, but for their catalog and folder; one log-mel cache serves all."""
+    from soundkin.pipelines.train import compose
+
     for override in overrides:
         key = override.partition("=")[0].lstrip("+~")
         if key in OURS_TO_SET:
             raise ConfigError(
-                f"config {override}: each fold has a {key} of its own. Leave it out; name the catalog and the folder "
-                f"of the whole transfer instead."
+                f"config {override}: each fold has a {key} of its own. Leave it out, and name those of the "
+                "whole transfer."
             )
     config = compose([*overrides, "catalog=catalog.csv", "run_dir=."])
     cache = config.data.cache_folder or run_dir.parent / "cache"
@@ -171,8 +182,10 @@ def _training_config(overrides: Sequence[str], run_dir: Path) -> TrainConfig:
     return config.model_copy(update={"data": data, "features": config.features.identified()})
 
 
-def _claim(run_dir: Path, plan: Mapping[str, Any]) -> None:
-    """Write the plan; refuse a folder that holds a transfer of another one, from its first trained epoch on."""
+def _write_plan(run_dir: Path, plan: Mapping[str, Any]) -> None:
+    """Write the plan; once an epoch is trained, another plan is refused."""
+    from soundkin.training.run_folder import differences, holds_a_run
+
     path = run_dir / "plan.json"
     if path.exists() and any(map(holds_a_run, run_dir.glob("fold-*"))):
         before = read_json(path)
@@ -181,103 +194,16 @@ def _claim(run_dir: Path, plan: Mapping[str, Any]) -> None:
         if changed:
             raise ConfigError(
                 f"run_dir={run_dir} holds a transfer of another plan ({'; '.join(changed)}). "
-                f"Choose another run_dir, or remove that folder."
+                "Choose another run_dir, or remove that folder."
             )
     write_json(path, plan)
 
 
-def _valid_share(config: TrainConfig) -> float:
-    """How much of what is not tested is held out: in the proportion that the config's shares have to each
-    other.
-    """
-    shares = config.data.split
-    return shares.valid / (shares.train + shares.valid)
+def _parts(catalog: "Catalog", apart: str | None, vectors: Mapping[str, Any]) -> "dict[str, np.ndarray]":
+    """Which tracks with vectors have each value of `apart`: Bool[tracks] by value, largest part first."""
+    import numpy as np
 
-
-def _train(config: TrainConfig, catalog: Catalog, splits: np.ndarray, folder: Path) -> TrainResult:
-    """Train on the other folds; what is done already is read instead."""
-    used = splits != LEFT_OUT
-    frame = catalog.select(used).frame.assign(split=splits[used], audio_folder=str(catalog.folder))
-    write_catalog(frame, folder / "catalog.csv")
-    return train(config.model_copy(update={"catalog": folder / "catalog.csv", "run_dir": folder}))
-
-
-def _report(
-    fold: int, sources: int, splits: np.ndarray, bundle: Bundle, metrics: dict[str, float]
-) -> FoldReport:
-    return FoldReport(
-        fold=fold + 1,
-        sources=sources,
-        tracks={split: int((splits == split).sum()) for split in SPLITS},
-        left_out=int((splits == LEFT_OUT).sum()),
-        model_hash=bundle.hash,
-        metrics=metrics,
-    )
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What every system made of a fold's tested tracks: an array [tracks, embedding] each, not yet
-    standardised.
-    """
-
-    model_hash: str
-    track_ids: list[str]
-    vectors: dict[str, np.ndarray]
-    skipped: list[Skipped]
-
-    def tracks(self, wanted: Sequence[str]) -> list[dict[str, np.ndarray]]:
-        """Each wanted track's vector by every system."""
-        row_of = {track_id: row for row, track_id in enumerate(self.track_ids)}
-        rows = [row_of[track_id] for track_id in wanted]
-        return [{name: vectors[row] for name, vectors in self.vectors.items()} for row in rows]
-
-    def save(self, path: Path) -> None:
-        """Write it as arrays of numbers and text alone."""
-        skipped = np.array([(one.path, one.reason) for one in self.skipped], dtype=str).reshape(-1, 2)
-        named = {f"vectors.{name}": vectors for name, vectors in self.vectors.items()}
-        with replacing(path) as file:
-            np.savez(file, model_hash=self.model_hash, track_ids=self.track_ids, skipped=skipped, **named)  # type: ignore[arg-type]
-
-    @classmethod
-    def load(cls, path: Path) -> "Heard":
-        """Read what `save` wrote.
-
-        Raises:
-            ArtefactError: the file is corrupt.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as saved:
-                vectors = {
-                    name.removeprefix("vectors."): saved[name]
-                    for name in saved
-                    if name.startswith("vectors.")
-                }
-                skipped = [Skipped(*pair) for pair in saved["skipped"].tolist()]
-                return cls(str(saved["model_hash"]), saved["track_ids"].tolist(), vectors, skipped)
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise ArtefactError(f"{path} is corrupt. Delete it and run the same command again.") from error
-
-
-def _hear_once(bundle: Bundle, catalog: Catalog, path: Path, workers: int, random_seed: int) -> Heard:
-    """The vectors of a fold's tested tracks: those on disk, if they are by this very model."""
-    if path.exists():
-        heard = Heard.load(path)
-        if heard.model_hash == bundle.hash:
-            return heard
-    embedded, skipped = embed_all(TrackEmbedder(bundle, random_seed), catalog, workers)
-    refuse_none(embedded, skipped, catalog)
-    heard = Heard(bundle.hash, list(embedded), stack(list(embedded.values())), skipped)
-    heard.save(path)
-    return heard
-
-
-def _parts(catalog: Catalog, apart: str | None, heard: Mapping[int, Heard]) -> dict[str, np.ndarray]:
-    """Which of the tracks that could be heard belong to each value of `apart`: Bool[tracks] by name, largest
-    first.
-    """
-    could_be_heard = {track_id for of_fold in heard.values() for track_id in of_fold.track_ids}
-    rows = np.array([track_id in could_be_heard for track_id in catalog.track_ids])
+    rows = np.array([track_id in vectors for track_id in catalog.track_ids])
     if apart is None:
         return {ALL: rows}
     cells = np.array([";".join(values) or f"no {apart}" for values in catalog.values(apart)])
@@ -285,26 +211,33 @@ def _parts(catalog: Catalog, apart: str | None, heard: Mapping[int, Heard]) -> d
     return dict(sorted(masks.items(), key=lambda item: -item[1].sum()))
 
 
-def _judge(
-    part: Catalog,
-    numbers: np.ndarray,
-    heard: Mapping[int, Heard],
+def _evaluate(
+    part: "Catalog",
+    numbers: "np.ndarray",
+    vectors: "Mapping[str, dict[str, np.ndarray]]",
     labels: Sequence[str],
-    trained: set[str],
+    trained_on: set[str],
     source: str,
     random_seed: int,
-) -> Evaluation:
-    """The tracks of one part, each beside those of its own fold alone."""
-    systems = {}
-    for fold in np.unique(numbers).tolist():
-        systems[fold] = standardise_baselines(
-            stack(heard[fold].tracks(part.select(numbers == fold).track_ids))
-        )
+) -> "Evaluation":
+    """Compare the tracks of one part, each with those of its own fold alone."""
+    import numpy as np
+
+    from soundkin.evaluation.baselines import BASELINE_NOTE, EXTERNAL_NOTE, MFCC
+    from soundkin.evaluation.evaluation_report import evaluate_folds
+    from soundkin.evaluation.label_questions import column_values
+    from soundkin.evaluation.system_vectors import stack, standardise_baselines
+
+    systems = {
+        fold: standardise_baselines(stack([vectors[id_] for id_ in part.select(numbers == fold).track_ids]))
+        for fold in np.unique(numbers).tolist()
+    }
     known = [label for label in labels if any(column_values(part, label))]
-    evaluation = evaluate_folds(systems, part, numbers, known, trained, random_seed)
+    evaluation = evaluate_folds(systems, part, numbers, known, trained_on, random_seed)
     notes = (
-        f"No model was trained on a {source}, or on an artist, that it is judged on. {len(systems)} models were judged "
-        "on these tracks, each on its own share: a track finds candidates in that share only.",
+        f"No model was trained on a {source}, or on an artist, that it is evaluated on. {len(systems)} "
+        "models were evaluated on these tracks, each on its own share: a track finds candidates in that "
+        "share only.",
         BASELINE_NOTE if MFCC in evaluation.systems else EXTERNAL_NOTE,
     )
     return evaluation.model_copy(update={"notes": (*notes, *evaluation.notes)})

@@ -1,3 +1,1 @@
-"""Pictures of what a model hears, and the page that gathers them: arrays and plain values in, PNG and HTML
-out.
-"""
+"""Pictures of what a model learnt, and pages that show them: plain values in, PNG and HTML out."""

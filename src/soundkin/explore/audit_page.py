@@ -7,8 +7,7 @@ reads.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from soundkin.explore.page_template import render_page
-from soundkin.explore.report_page import Section, Step
+from soundkin.explore.page_template import PageSection, Step, render_page
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def render_audit(
     facts: Sequence[tuple[str, str]],
     tasks: Sequence[Task],
     decisions: Sequence[Decision],
-    sections: Sequence[Section],
+    sections: Sequence[PageSection],
     steps: Sequence[Step],
 ) -> str:
     """The page as HTML text; `collection` identifies this catalog in the browser's memory."""

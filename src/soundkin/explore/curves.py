@@ -1,80 +1,77 @@
-"""Learning curves from the CSV that Lightning's CSVLogger writes: `epoch, step, train/loss, valid/genre_map
-...`.
+"""Learning curves from the CSV that Lightning's CSVLogger writes.
 
-A row holds only what was logged at that step; the other cells are empty.
+Columns are `epoch, step, train/loss, valid/genre_map ...`. A row holds only what was logged at that step; the
+other cells are empty.
 """
 
-import csv
 import math
-from collections import defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-import matplotlib as mpl
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from soundkin.explore.palette import LIGHT, LINES, MARKERS, Theme, save_png
+from soundkin.explore.palette import LINES, MARKERS, Theme, draw_twins
 
 Curve = tuple[list[int], list[float]]  # steps and values
 FEW_POINTS = 25
-HELD_OUT = "scores on held-out tracks"
 SIDES = {"train": "training", "valid": "held out"}
-WATCHED = "valid/watched"
+SELECTION_SCORE = "valid/watched"
 COSINE = "gradient_cosine_"
-SCORES = {"train": "scores on training batches", "valid": HELD_OUT}
-
-TITLES = (
+LOSS, TASK_LOSSES, COSINES, WEIGHTS = (
     "loss",
     "loss of each task",
-    SCORES["train"],
-    HELD_OUT,
     "do the tasks' gradients agree?",
     "weights and gates that are learnt",
 )
+SCORES = {"train": "scores on training batches", "valid": "scores on held-out tracks"}
+TITLES = (LOSS, TASK_LOSSES, *SCORES.values(), COSINES, WEIGHTS)
 
 
 def read_curves(metrics_csv: Path) -> dict[str, Curve]:
     """Every logged `train/...` and `valid/...` figure over steps; a file that is not there holds none."""
-    curves: dict[str, Curve] = defaultdict(lambda: ([], []))
-    if not metrics_csv.exists():
+    try:
+        frame = pd.read_csv(metrics_csv)
+    except (FileNotFoundError, pd.errors.EmptyDataError):
         return {}
-    with metrics_csv.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            step = int(float(row.get("step") or 0))
-            for name, value in row.items():
-                if name and "/" in name and value and math.isfinite(float(value)):
-                    steps, values = curves[name]
-                    steps.append(step)
-                    values.append(float(value))
-    return dict(curves)
+    logged = {name: frame[np.isfinite(frame[name])] for name in frame.columns if "/" in name}
+    return {
+        name: (rows["step"].astype(int).tolist(), rows[name].tolist())
+        for name, rows in logged.items()
+        if len(rows)
+    }
 
 
 def panels(curves: Mapping[str, Curve]) -> dict[str, list[str]]:
-    """Which curves are drawn together; only panels that have any."""
+    """Names of curves that are drawn together, by the panel's title; only panels that have any."""
     drawn: dict[str, list[str]] = {title: [] for title in TITLES}
     for name in sorted(curves):
-        side, figure = name.split("/", 1)
-        if figure == "loss":
-            drawn["loss"].append(name)
-        elif figure.endswith("_loss"):
-            drawn["loss of each task"].append(name)
-        elif figure.startswith(COSINE):
-            drawn["do the tasks' gradients agree?"].append(name)
-        elif figure.endswith("_weight") or figure == "lyric_gate":
-            if len(set(curves[name][1])) > 1:  # a weight that is given and stays is no news
-                drawn["weights and gates that are learnt"].append(name)
-        elif name == WATCHED and any(curves[other] == curves[name] for other in curves if other != name):
-            continue  # it stands there already
-        elif side in SCORES:
-            drawn[SCORES[side]].append(name)
+        if title := _panel(name, curves):
+            drawn[title].append(name)
     return {title: members for title, members in drawn.items() if members}
 
 
-def draw_curves(
-    metrics_csv: Path, output: Path, kept_step: int | None = None, stopped: bool = False, theme: Theme = LIGHT
-) -> bool:
-    """Write a PNG of the learning curves; False, and no file, where nothing was logged.
+def _panel(name: str, curves: Mapping[str, Curve]) -> str | None:
+    side, figure = name.split("/", 1)
+    if figure == "loss":
+        return LOSS
+    if figure.endswith("_loss"):
+        return TASK_LOSSES
+    if figure.startswith(COSINE):
+        return COSINES
+    if figure.endswith("_weight") or figure == "lyric_gate":
+        return (
+            WEIGHTS if len(set(curves[name][1])) > 1 else None
+        )  # a weight that is given and stays is no news
+    if name == SELECTION_SCORE and any(curves[key] == curves[name] for key in curves if key != name):
+        return None  # the same score is drawn by its own name
+    return SCORES.get(side)
+
+
+def draw_curves(metrics_csv: Path, output: Path, kept_step: int | None = None, stopped: bool = False) -> bool:
+    """Write a PNG of the learning curves and its dark twin; False, and no file, where nothing was logged.
 
     A line marks `kept_step`, whose weights the model has; `stopped` says that training ended before its last
     epoch.
@@ -83,28 +80,47 @@ def draw_curves(
     drawn = panels(curves)
     if not drawn:
         return False
-    with mpl.rc_context(theme.style):
+    last_step = max(max(steps) for steps, _ in curves.values())
+
+    def draw(theme: Theme) -> Figure:
         columns = min(2, len(drawn))
         rows = math.ceil(len(drawn) / columns)
         figure = Figure(figsize=(5.2 * columns + 0.8, 3.4 * rows), layout="constrained")
         for place, (title, members) in enumerate(drawn.items(), start=1):
             axes = figure.add_subplot(rows, columns, place)
             _draw_panel(axes, title, {name: curves[name] for name in members}, theme)
-            _mark(axes, kept_step, "kept", theme)
-            _mark(
-                axes,
-                max(max(steps) for steps, _ in curves.values()) if stopped else None,
-                "stopped early",
-                theme,
-            )
-        save_png(figure, output)
+            if kept_step is not None:
+                _mark(axes, kept_step, "kept", theme)
+            if stopped:
+                _mark(axes, last_step, "stopped early", theme)
+        return figure
+
+    draw_twins(draw, output)
     return True
 
 
-def _mark(axes: Axes, step: int | None, what: str, theme: Theme) -> None:
+def _draw_panel(axes: Axes, title: str, curves: Mapping[str, Curve], theme: Theme) -> None:
+    for place, (name, (steps, values)) in enumerate(curves.items()):
+        look = place % len(MARKERS)
+        axes.plot(
+            steps,
+            values,
+            label=readable(name, curves),
+            color=theme.colours[look],
+            linestyle=LINES[look],
+            marker=MARKERS[look] if len(steps) <= FEW_POINTS else "",
+            lw=1.8,
+            ms=4,
+        )
+    axes.set(title=title, xlabel="training step")
+    axes.grid(axis="y", alpha=0.3)
+    if len(curves) > 1 or title == COSINES:
+        below = (-0.03, -0.18)  # there it covers no curve
+        axes.legend(fontsize=9, ncols=3, loc="upper left", bbox_to_anchor=below)
+
+
+def _mark(axes: Axes, step: int, what: str, theme: Theme) -> None:
     """A vertical line over a step, named where curves leave room: losses fall, scores rise."""
-    if step is None:
-        return
     axes.axvline(step, color=theme.ink, lw=1, ls="-" if what == "kept" else ":", zorder=1)
     top = "loss" in axes.get_title("left")
     axes.annotate(
@@ -121,33 +137,11 @@ def _mark(axes: Axes, step: int | None, what: str, theme: Theme) -> None:
     )
 
 
-def _draw_panel(axes: Axes, title: str, curves: Mapping[str, Curve], theme: Theme) -> None:
-    for place, (name, (steps, values)) in enumerate(curves.items()):
-        look = place % len(MARKERS)
-        marker = MARKERS[look] if len(steps) <= FEW_POINTS else ""
-        label, colour = readable(name, curves), theme.colours[look]
-        axes.plot(
-            steps, values, label=label, color=colour, linestyle=LINES[look], lw=1.8, marker=marker, ms=4
-        )
-    axes.set(title=title, xlabel="training step")
-    axes.grid(axis="y", alpha=0.3)
-    if len(curves) > 1 or title == TITLES[4]:
-        axes.legend(
-            fontsize=9, ncols=3, loc="upper left", bbox_to_anchor=(-0.03, -0.18)
-        )  # below: it covers no curve
-
-
-def readable(name: str, beside: Collection[str]) -> str:
-    """A curve's name for its legend; which tracks it is about only where both kinds stand beside each other."""
+def readable(name: str, shown: Collection[str]) -> str:
+    """A curve's name for its legend; with which tracks it is about where `shown` has both kinds."""
     side, figure = name.split("/", 1)
-    short = (
-        figure.removeprefix(COSINE)
-        .removesuffix("_loss")
-        .removesuffix("_weight")
-        .replace(".", " and ")
-        .replace("_map", " mAP")
-        .replace("_ndcg", " nDCG")
-        .replace("_", " ")
-    )
-    twice = sum(other.endswith(f"/{figure}") for other in beside) > 1
-    return f"{short}, {SIDES.get(side, side)}" if twice else short
+    short = figure.removeprefix(COSINE).removesuffix("_loss").removesuffix("_weight")
+    for sign, words in ((".", " and "), ("_map", " mAP"), ("_ndcg", " nDCG"), ("_", " ")):
+        short = short.replace(sign, words)
+    both = sum(key.endswith(f"/{figure}") for key in shown) > 1
+    return f"{short}, {SIDES.get(side, side)}" if both else short

@@ -1,118 +1,93 @@
-"""A map of tracks: near on paper where near in the embedding, as far as two dimensions can say it."""
+"""A map of tracks: near on paper where near in the embedding, as far as two dimensions can show it."""
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from soundkin.explore.palette import LIGHT, MARKERS, Theme, save_png, shorten
+from soundkin.explore.palette import MARKERS, Theme, draw_twins, shorten
 from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.scaling import unit_length
 
 FEWEST_FOR_TSNE = 10
 MOST_TRACKS = 3000  # t-SNE of more takes minutes and prints as a blot
 PCA_DIMENSIONS = 50
 OTHER, UNKNOWN = "other", "unknown"
+FAINT_MARKERS = {OTHER: "*", UNKNOWN: "."}
 
 
 @typechecked
 def sample_tracks(tracks: int, random_seed: int) -> Int[np.ndarray, " sampled"]:
     """Rows to draw, in order: all of them, or a random 3,000."""
-    rows = np.random.default_rng(random_seed).permutation(tracks)[:MOST_TRACKS]
-    return np.sort(rows)
+    return np.sort(np.random.default_rng(random_seed).permutation(tracks)[:MOST_TRACKS])
 
 
 @typechecked
 def map_points(
     vectors: Float[np.ndarray, "tracks embedding"], random_seed: int
 ) -> Float[np.ndarray, "tracks 2"]:
-    """Two coordinates a track: t-SNE of cosine neighbourhoods (van der Maaten & Hinton 2008), PCA for a
-    handful.
+    """Two coordinates a track: t-SNE of cosine neighbourhoods (van der Maaten & Hinton 2008).
+
+    Fewer than ten tracks, and tracks that are all alike, get their two principal components.
     """
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    reduced = principal_components(unit)
-    if len(unit) < FEWEST_FOR_TSNE or np.ptp(reduced) < 1e-6:
-        return reduced[:, :2]
-    tsne = TSNE(perplexity=min(30.0, (len(unit) - 1) / 3), init="pca", random_state=random_seed)
-    return np.asarray(tsne.fit_transform(reduced), dtype=float)
-
-
-def principal_components(
-    vectors: Float[np.ndarray, "tracks embedding"],
-) -> Float[np.ndarray, "tracks components"]:
-    """The directions in which tracks differ most, at most 50 and, with zeros if need be, at least 2."""
     if not len(vectors):
         return np.zeros((0, 2))
-    left, spread, _ = np.linalg.svd((vectors - vectors.mean(axis=0)).astype(float), full_matrices=False)
+    unit = unit_length(vectors)
+    left, spread, _ = np.linalg.svd((unit - unit.mean(axis=0)).astype(float), full_matrices=False)
     components = (left * spread)[:, :PCA_DIMENSIONS]
-    return np.pad(components, ((0, 0), (0, max(0, 2 - components.shape[1]))))
+    components = np.pad(components, ((0, 0), (0, max(0, 2 - components.shape[1]))))
+    if len(unit) < FEWEST_FOR_TSNE or np.ptp(components) < 1e-6:
+        return components[:, :2]
+    tsne = TSNE(perplexity=min(30.0, (len(unit) - 1) / 3), init="pca", random_state=random_seed)
+    return np.asarray(tsne.fit_transform(components), dtype=float)
 
 
 def draw_map(
-    points: Float[np.ndarray, "tracks 2"],
-    names: Sequence[str | None],
-    title: str,
-    what: str,
-    output: Path,
-    theme: Theme = LIGHT,
+    points: Float[np.ndarray, "tracks 2"], names: Sequence[str | None], title: str, what: str, output: Path
 ) -> None:
-    """Write a PNG of `points`, coloured and shaped by `names` (None: not known), the commonest seven told
-    apart.
+    """Write a PNG of `points`, coloured and shaped by `names` (None: not known), and its dark twin.
 
     `what` is what the names are, for the legend: "genre".
     """
-    with mpl.rc_context(theme.style):
+
+    def draw(theme: Theme) -> Figure:
         figure = Figure(figsize=(9.5, 6), layout="constrained")
         axes = figure.add_subplot()
-        _scatter(axes, points, group_names(names), theme)
+        looks = zip(theme.colours, MARKERS, strict=True)
+        for name, rows in legend_rows(names).items():
+            faint = name in FAINT_MARKERS
+            colour, marker = (theme.faint, FAINT_MARKERS[name]) if faint else next(looks)
+            axes.scatter(
+                points[rows, 0],
+                points[rows, 1],
+                s=42,
+                c=colour,
+                marker=marker,
+                label=f"{shorten(name)} ({len(rows)})",
+                edgecolors=theme.paper,
+                linewidths=0.6,
+                zorder=1 if faint else 2,
+            )
         axes.set(xticks=[], yticks=[], title=title)
-        axes.set_xlabel(
-            "near means alike to the model; the axes mean nothing, nor do wide gaps", color=theme.quiet
-        )
+        note = "near means alike to the model; the axes mean nothing, nor do wide gaps"
+        axes.set_xlabel(note, color=theme.quiet)
         axes.spines[:].set_visible(False)
         if len(points):
-            axes.legend(
-                title=f"{what} (tracks)", loc="center left", bbox_to_anchor=(1.01, 0.5), alignment="left"
-            )
-        save_png(figure, output)
+            legend_title = f"{what} (tracks)"
+            axes.legend(title=legend_title, loc="center left", bbox_to_anchor=(1.01, 0.5), alignment="left")
+        return figure
+
+    draw_twins(draw, output)
 
 
-def _scatter(axes: Axes, points: Float[np.ndarray, "tracks 2"], shown: Sequence[str], theme: Theme) -> None:
-    for name, colour, marker in legend_order(shown, theme):
-        rows = [row for row, own in enumerate(shown) if own == name]
-        axes.scatter(
-            points[rows, 0],
-            points[rows, 1],
-            s=42,
-            c=colour,
-            marker=marker,
-            label=f"{shorten(name)} ({len(rows)})",
-            edgecolors=theme.paper,
-            linewidths=0.6,
-            zorder=1 if colour == theme.faint else 2,
-        )
-
-
-def group_names(names: Sequence[str | None]) -> list[str]:
-    """Each track's name, with all but the seven commonest called `other` and missing ones `unknown`."""
-    counts = Counter(name for name in names if name)
-    common = {
-        name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[: len(MARKERS)]
-    }
-    return [UNKNOWN if not name else name if name in common else OTHER for name in names]
-
-
-def legend_order(shown: Sequence[str], theme: Theme = LIGHT) -> list[tuple[str, str, str]]:
-    """(name, colour, marker): the commonest first, then `other` and `unknown`, which are drawn faint."""
-    counts = Counter(shown)
-    named = sorted(
-        (name for name in counts if name not in (OTHER, UNKNOWN)), key=lambda name: (-counts[name], name)
-    )
-    faint = [(OTHER, theme.faint, "*"), (UNKNOWN, theme.faint, ".")]
-    return list(zip(named, theme.colours, MARKERS, strict=False)) + [
-        entry for entry in faint if entry[0] in counts
-    ]
+def legend_rows(names: Sequence[str | None]) -> dict[str, list[int]]:
+    """Rows by what the legend calls them: the seven commonest names, then `other` and `unknown`."""
+    counts = Counter(name for name in names if name and name not in FAINT_MARKERS)
+    common = sorted(counts, key=lambda name: (-counts[name], name))[: len(MARKERS)]
+    rows: dict[str, list[int]] = {name: [] for name in (*common, OTHER, UNKNOWN)}
+    for row, name in enumerate(names):
+        rows[UNKNOWN if not name else name if name in rows else OTHER].append(row)
+    return {name: own for name, own in rows.items() if own}

@@ -1,15 +1,16 @@
-"""How our pictures look: colours that colour-blind readers can tell apart, each with a shape for those who
-see none.
+"""How our pictures look: colours that colour-blind readers can tell apart, each with a shape of its own.
 
 Okabe & Ito, "Color Universal Design" (2008), less its yellow, which is too faint on white. Each picture has a
 twin for pages that are read on a dark ground: the same hues, lighter.
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from soundkin.files import replacing
@@ -32,21 +33,19 @@ class Theme:
     @property
     def style(self) -> dict[Any, Any]:
         """Settings of matplotlib."""
+        inked = ("axes.labelcolor", "text.color", "xtick.color", "ytick.color")
         return {
             "font.size": 11,
             "figure.facecolor": self.paper,
             "axes.facecolor": self.paper,
             "axes.edgecolor": self.faint,
-            "axes.labelcolor": self.ink,
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlelocation": "left",
-            "text.color": self.ink,
-            "xtick.color": self.ink,
-            "ytick.color": self.ink,
             "grid.color": self.faint,
             "legend.frameon": False,
             "text.parse_math": False,  # an artist may well write A$AP $TAR
+            **dict.fromkeys(inked, self.ink),
         }
 
 
@@ -72,17 +71,20 @@ def shorten(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
-def save_png(figure: Figure, output: Path) -> None:
-    """Write a figure at 150 dots an inch; scripts that the font lacks become boxes without a word on stderr.
+def dark_twin(path: Path) -> Path:
+    """Where the picture for a dark ground is: `map-dark.png` for `map.png`."""
+    return path.with_stem(f"{path.stem}-dark")
 
-    Raises:
-        OutputError: the folder cannot be written, or the disk is full.
-    """
+
+def draw_twins(draw: Callable[[Theme], Figure], output: Path) -> None:
+    """Write a picture on a light ground to `output`, and its dark twin."""
+    for theme, path in ((LIGHT, output), (DARK, dark_twin(output))):
+        with mpl.rc_context(theme.style):
+            save_png(draw(theme), path)
+
+
+def save_png(figure: Figure, output: Path) -> None:
+    """Write a figure at 150 dots an inch; scripts that the font lacks become boxes, without a warning."""
     with replacing(output) as file, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(file, format="png", dpi=150)
-
-
-def dark_twin(path: Path) -> Path:
-    """Where the picture for a dark ground stands: `map-dark.png` beside `map.png`."""
-    return path.with_stem(f"{path.stem}-dark")

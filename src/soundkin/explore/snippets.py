@@ -13,7 +13,8 @@ SOURCE_SECONDS = 60.0
 SNIPPET_SECONDS = 10.0
 SNIPPET_RATE_HZ = 22_050
 FADE_SECONDS = 0.15
-SMALLNESS = 0.9  # of libsndfile's mp3 encoder: about 30 kbit/s at this rate, 37 kB a snippet
+MP3 = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE"}
+SMALLNESS = 0.9  # of libsndfile's encoder: about 30 kbit/s at this rate, 37 kB a snippet
 
 
 @typechecked
@@ -33,15 +34,8 @@ def middle(samples: Float32[np.ndarray, " samples"], sample_rate_hz: int) -> Flo
 def encode_mp3(samples: Float32[np.ndarray, " samples"], sample_rate_hz: int) -> bytes:
     """Mono mp3, which every browser plays."""
     file = io.BytesIO()
-    soundfile.write(
-        file,
-        np.clip(samples, -1.0, 1.0),
-        sample_rate_hz,
-        format="MP3",
-        subtype="MPEG_LAYER_III",
-        compression_level=SMALLNESS,
-        bitrate_mode="VARIABLE",
-    )
+    limited = np.clip(samples, -1.0, 1.0)
+    soundfile.write(file, limited, sample_rate_hz, compression_level=SMALLNESS, **MP3)
     return file.getvalue()
 
 

@@ -1,20 +1,19 @@
-"""The page on which somebody marks neighbours good or bad: opens offline, needs no server, forgets nothing.
+"""The page on which somebody marks neighbours good or bad: opens offline, needs no server, keeps all marks.
 
-Lists of several systems are mixed, and which one offered a track is shown on asking, so that ears judge and
+Lists of several systems are mixed, and which system found a track is shown on asking, so that ears judge and
 not names. Marks are kept by the browser; a button saves them, with those that were made before, as a file of
-judgements.
+verdicts.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from soundkin.explore.page_template import render_page
-from soundkin.explore.report_page import Listing
+from soundkin.explore.page_template import TrackCard, render_page
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one system says of a neighbour: its rank where it is among the nearest, and how alike the two are."""
+    """A neighbour by one system: its rank where it is among the nearest, and its similarity to the query."""
 
     system: str
     rank: int | None
@@ -27,16 +26,16 @@ class Candidate:
     """A neighbour to be judged."""
 
     track_id: str
-    listing: Listing
+    card: TrackCard
     opinions: Sequence[Opinion]
 
 
 @dataclass(frozen=True)
 class JudgedQuery:
-    """A query and those whom any of the systems offers for it, in an order that tells nothing."""
+    """A query and the neighbours that any of the systems has for it, in an order that tells nothing."""
 
     track_id: str
-    listing: Listing
+    card: TrackCard
     candidates: Sequence[Candidate]
 
 
@@ -44,9 +43,9 @@ class JudgedQuery:
 class JudgePage:
     """All that the page shows.
 
-    `collection` tells this catalog from others in the browser's memory. `judgements` were made before: rows
-    of `query_id`, `neighbour_id`, `verdict`, `annotator_id` and `timestamp`, as text. `command` is what reads
-    the file.
+    `collection` tells this catalog from others in the browser's memory. `judgements` are the verdicts that
+    were given before: rows of `query_id`, `neighbour_id`, `verdict`, `annotator_id` and `timestamp`, as text.
+    `command` is what reads the file.
     """
 
     title: str
@@ -59,7 +58,5 @@ class JudgePage:
 
 
 def render_judge_page(page: JudgePage) -> str:
-    """The page as HTML text. Everything that comes from a catalog is escaped."""
-    return render_page(
-        "judge.html.jinja", "judge.js", page=page, judgements=[dict(row) for row in page.judgements]
-    )
+    """The page as HTML text."""
+    return render_page("judge.html.jinja", "judge.js", page=page, judgements=list(map(dict, page.judgements)))

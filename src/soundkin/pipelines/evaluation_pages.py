@@ -43,7 +43,7 @@ def write_pages(
         judged=np.ones(len(judged.catalog), dtype=bool),
         patches=ours.stored.patches if ours.stored else lambda track_ids: {},
     )
-    cards = shown.listings()
+    cards = shown.track_cards()
     rows = query_rows(shown, queries, random_seed, query_count)
     page = JudgePage(
         title=f"Judge by ear: {folder.resolve().name}",
@@ -89,7 +89,7 @@ def _judged_queries(
         candidates = [
             Candidate(
                 track_id=track_ids[row],
-                listing=cards.card(row, query),
+                card=cards.card(row, query),
                 opinions=[
                     Opinion(
                         system=name,

@@ -9,7 +9,7 @@ from soundkin.catalog.table import Catalog
 from soundkin.errors import AudioError
 from soundkin.evaluation.label_questions import DEFAULT_LABELS, Values, column_values
 from soundkin.evaluation.systems import PatchVectors
-from soundkin.explore.report_page import Listing
+from soundkin.explore.page_template import TrackCard
 from soundkin.explore.snippets import SNIPPET_RATE_HZ, SOURCE_SECONDS, data_uri, encode_mp3, middle
 from soundkin.features.decode import read_waveform
 from soundkin.statistics.scaling import unit_length
@@ -29,14 +29,14 @@ class TrackCards:
 
     def card(
         self, row: int, query: int | None = None, similarity: float | None = None, moment: str = ""
-    ) -> Listing:
+    ) -> TrackCard:
         """A track; as a neighbour of `query`, with what the two have in common."""
         title, genre = ("; ".join(self.values(name)[row]) for name in ("title", "genre"))
         artist = cell_text(self.catalog, self.catalog.track_ids[row], "artist")
         if row not in self._snippets:
             self._snippets[row] = snippet(self.catalog.audio_paths()[row])
         audio, silence = self._snippets[row]
-        return Listing(
+        return TrackCard(
             title=title or self.catalog.track_ids[row],
             artist=artist or "unknown artist",
             genre=genre,
@@ -45,7 +45,7 @@ class TrackCards:
             similarity=similarity,
             shared=self.shared(query, row) if query is not None else (),
             moment=moment,
-            heard=self.trained[row],
+            trained_on=self.trained[row],
         )
 
     def shared(self, first: int, second: int) -> list[str]:

@@ -1,6 +1,7 @@
 import numpy as np
 
-from soundkin.explore.examples import choose_queries, nearest_by_others
+from soundkin.pipelines.report import choose_queries, nearest_by_others
+from soundkin.statistics.scaling import unit_length
 
 GENRES = [("rock",), ("rock",), ("pop", "rock"), ("jazz",), (), ("rock",)]
 IDS = list("abcdef")
@@ -28,11 +29,11 @@ def test_the_choice_depends_on_ids_and_random_seed_alone():
 def test_neighbours_are_by_others_one_of_each_and_nearest_first():
     vectors = np.array([[1, 0], [1, 0.01], [1, 0.1], [1, 0.2], [0, 1], [-1, 0]], dtype=np.float32)
     artists = [("ann",), ("ann",), ("bob",), ("bob", "cid"), ("dan",), ()]
-    found = nearest_by_others(vectors, 0, artists, count=5)
-    assert [row for row, _ in found] == [2, 4, 5]
-    assert [round(cosine, 2) for _, cosine in found] == [1.0, 0.0, -1.0]
+    nearest = nearest_by_others(unit_length(vectors), 0, artists, count=5)
+    assert [row for row, _ in nearest] == [2, 4, 5]
+    assert [round(cosine, 2) for _, cosine in nearest] == [1.0, 0.0, -1.0]
 
 
 def test_tracks_without_an_artist_never_shut_each_other_out():
-    found = nearest_by_others(np.eye(4), 0, [(), (), (), ()], count=3)
-    assert len(found) == 3
+    nearest = nearest_by_others(np.eye(4), 0, [(), (), (), ()], count=3)
+    assert len(nearest) == 3

@@ -2,22 +2,30 @@ import numpy as np
 import pytest
 
 from soundkin.catalog.lyric_texts import plain_lyrics
-from soundkin.corpus.invented_names import LANGUAGE_SHARES, LANGUAGES, new_name
-from soundkin.corpus.song_words import LINK_WORDS, MOOD_WORDS, WORDS, timed, write_lyrics
+from soundkin.corpus.invented_words import (
+    LANGUAGE_SHARES,
+    LANGUAGES,
+    LINK_WORDS,
+    MOODS,
+    THEMES,
+    new_name,
+    timed,
+    write_lyrics,
+)
 
 
 def test_every_theme_and_mood_is_sung_in_every_language() -> None:
-    for words in (*WORDS.values(), *MOOD_WORDS.values(), LINK_WORDS):
+    for words in (*THEMES.values(), *MOODS.values(), LINK_WORDS):
         assert set(words) == set(LANGUAGES)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_lyrics_lean_to_their_theme_and_mood(language: str) -> None:
     words = " ".join(write_lyrics(("sea",), True, language, 200, np.random.default_rng(0))).split()
-    shares = {theme: np.mean([word in WORDS[theme][language].split() for word in words]) for theme in WORDS}
+    shares = {theme: np.mean([word in THEMES[theme][language].split() for word in words]) for theme in THEMES}
     assert shares.pop("sea") > 0.35 and max(shares.values()) < 0.1
     sad, bright = (
-        np.mean([word in MOOD_WORDS[mood][language].split() for word in words]) for mood in ("minor", "major")
+        np.mean([word in MOODS[mood][language].split() for word in words]) for mood in ("minor", "major")
     )
     assert sad > 0.05 and bright < 0.02
 

@@ -3,22 +3,17 @@ import hashlib
 import io
 import itertools
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
-from soundkin.explore.report_page import (
-    Listing,
-    Picture,
-    QueryListing,
-    Report,
-    Score,
-    ScoreLine,
-    Section,
-    Step,
-    render_report,
-)
+from soundkin.evaluation.hubness import Hubness
+from soundkin.evaluation.row import Row
+from soundkin.explore.page_template import PageSection, Step, TrackCard, render_page
 from soundkin.explore.snippets import data_uri
+from soundkin.pipelines.report import Picture
+from soundkin.statistics.bootstrap import Interval
 
 SCRIPT = "<script>alert('x')</script>"
 SYSTEMS = ("model", "MFCC", "chance")
@@ -43,39 +38,78 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def line(filter="artist", trained=True, **changes):
-    scores = [Score("model", 0.7, 0.6, 0.8), Score("MFCC", 0.4, 0.3, 0.5), Score("chance", 0.1)]
-    gain = Score("MFCC", 0.3, 0.2, 0.4)
-    return ScoreLine("same genre", trained, "mAP@10", filter, 72, 18, scores, gain, main=True, **changes)
+def interval(system, mean, low=None, high=None):
+    return Interval(system=system, mean=mean, low=low, high=high)
 
 
-def report(**changes):
-    seed = Listing("Night Train", "Ann", "jazz", audio="data:audio/mpeg;base64,AAAA")
-    near = Listing(
-        "Day Bus", "Bob", "jazz", audio=None, silence="no sound: gone", similarity=0.876, shared=["genre"]
+def row(filtered_by="artist", trained=True):
+    scores = (
+        interval("model", 0.7, 0.6, 0.8),
+        interval("MFCC", 0.4, 0.3, 0.5),
+        interval("chance", 0.1, 0.09, 0.11),
+    )
+    gains = interval("MFCC", 0.3, 0.2, 0.4), interval("chance", 0.6, 0.5, 0.7)
+    return Row(
+        protocol="retrieval",
+        label="genre",
+        metric="mAP@10",
+        filtered_by=filtered_by,
+        trained=trained,
+        items=72,
+        groups=18,
+        scores=scores,
+        gains=gains,
+    )
+
+
+def report(rows=None, verdict="what was learnt: genre mAP@10 0.70", **changes):
+    seed = TrackCard("Night Train", "Ann", "jazz", audio="data:audio/mpeg;base64,AAAA")
+    near = TrackCard("Day Bus", "Bob", "jazz", silence="no sound: gone", similarity=0.876, shared=["genre"])
+    rows = [row(), row(filtered_by=None)] if rows is None else rows
+    evaluation = SimpleNamespace(
+        verdict=verdict,
+        size="72 tracks by 18 artists",
+        systems=SYSTEMS,
+        rows=rows,
+        hubness=[Hubness(system="model", k=10, skewness=0.52, largest_hub=0.14, antihubs=0.03)],
+        geometry=None,
+        trained_labels=["genre"],
+        skipped=(),
+        notes=("Few artists.",),
+        provenance={"split": "test", "soundkin": "1.0", "model_hash": "0123456789abcdef"},
     )
     everything = {
         "title": "soundkin report: demo",
-        "verdict": "what was learnt: genre mAP@10 0.70",
-        "facts": [("Judged on", "72 tracks")],
-        "systems": SYSTEMS,
-        "lines": [line(), line(filter=None)],
-        "hubness": [("model", "0.52", "14%", "3%")],
-        "queries": [QueryListing(seed, [near])],
-        "how_queries_were_chosen": "By a hash.",
+        "evaluation": evaluation,
+        "headline": "",
+        "searched": 480,
+        "main_rows": rows,
+        "sections": [],
+        "queries": [(seed, [near])],
+        "chosen": False,
+        "judged": True,
+        "has_genres": True,
+        "judge_page": "",
         "pictures": [Picture("data:image/png;base64,AAAA", "a map", "The map.")],
         "steps": [Step("Ask it.", "soundkin query index")],
-        "notes": ["Few artists."],
     }
-    return render_report(Report(**everything | changes))
+    return render_page("report.html.jinja", page=everything | changes)
 
 
 def test_all_that_was_measured_is_on_the_page():
     text = Page(report()).text
     for words in ("what was learnt", "0.60 to 0.80", "+0.30", "over MFCC", "Day Bus", "0.876", "same genre"):
         assert words in text
-    for words in ("no sound: gone", "soundkin query index", "Few artists.", "0.52", "By a hash."):
+    for words in (
+        "no sound: gone",
+        "soundkin query index",
+        "Few artists.",
+        "0.52",
+        "picked by a hash",
+        "Only ears",
+    ):
         assert words in text
+    assert "0.09" not in text, "chance is exact: it has no interval"
 
 
 def test_it_loads_nothing_from_anywhere():
@@ -110,12 +144,12 @@ def test_only_main_measures_with_the_filter_on_are_drawn_as_bars():
 
 @pytest.mark.parametrize("field", ["title", "artist", "genre"])
 def test_a_catalog_cannot_write_into_the_page(field):
-    listing = Listing(**{"title": "a", "artist": "b", "genre": "c", "audio": "data:,"} | {field: SCRIPT})
-    assert SCRIPT not in report(queries=[QueryListing(listing, [listing])])
+    card = TrackCard(**{"title": "a", "artist": "b", "genre": "c", "audio": "data:,"} | {field: SCRIPT})
+    assert SCRIPT not in report(queries=[(card, [card])])
 
 
 def test_a_run_without_anything_is_still_a_page():
-    empty = dict.fromkeys(("lines", "hubness", "queries", "pictures", "steps", "notes", "facts"), ())
+    empty = dict.fromkeys(("rows", "main_rows", "queries", "pictures", "steps"), ())
     page = Page(report(**empty))
     assert "Nothing could be scored" in page.text
     assert not page.all("audio")
@@ -128,32 +162,34 @@ ROWS = [
 
 
 def test_any_section_is_shown_with_its_verdict_its_cells_and_its_notes():
-    page = Page(report(sections=[Section("by hand", "nobody judged.", ROWS, ["Ears differ."])]))
+    page = Page(report(sections=[PageSection("by hand", "nobody judged.", ROWS, ["Ears differ."])]))
     for words in ("By hand", "nobody judged.", "0.71", "[0.60, 0.80]", "worse", "+3%", "Ears differ."):
         assert words in page.text
     assert {"href": "#section-by-hand"} in page.all("a")
     assert any(found.get("id") == "section-by-hand" for _, found in page.tags)
-    assert Section("a", "b", ROWS).columns == ["system", "agreement", "found", "kept"]
-    assert Section("a", "b", ROWS).numeric == ["agreement", "kept"]
+    assert PageSection("a", "b", ROWS).columns == ["system", "agreement", "found", "kept"]
+    assert PageSection("a", "b", ROWS).numeric == ["agreement", "kept"]
 
 
 def test_a_section_without_rows_and_one_of_many_are_shown_too():
-    assert "nothing measured" in Page(report(sections=[Section("cold start", "nothing measured", [])])).text
-    many = Page(report(sections=[Section("fairness", "found", ROWS * 20)]))
+    assert (
+        "nothing measured" in Page(report(sections=[PageSection("cold start", "nothing measured", [])])).text
+    )
+    many = Page(report(sections=[PageSection("fairness", "found", ROWS * 20)]))
     assert "The table: 40 rows" in many.text
 
 
 def test_a_section_cannot_write_into_the_page():
-    section = Section(SCRIPT, SCRIPT, [{SCRIPT: SCRIPT}], [SCRIPT])
+    section = PageSection(SCRIPT, SCRIPT, [{SCRIPT: SCRIPT}], [SCRIPT])
     assert SCRIPT not in report(sections=[section])
 
 
 def test_nobody_says_never_trained_on_where_nobody_knows():
-    assert "never trained on" in Page(report(lines=[line(trained=False)])).text
-    assert "never trained on" not in Page(report(lines=[line(trained=None)])).text
+    assert "never trained on" in Page(report(rows=[row(trained=False)])).text
+    assert "never trained on" not in Page(report(rows=[row(trained=None)])).text
 
 
-def test_a_sentence_for_everybody_stands_above_the_figures():
+def test_a_sentence_for_everybody_comes_before_the_figures():
     text = Page(report(headline="Of ten neighbours, six share its genre.")).text
     assert text.index("Of ten neighbours") < text.index("genre mAP@10 0.70")
 
@@ -180,7 +216,7 @@ def test_it_fits_its_tables_scroll_and_pictures_suit_the_ground(browser, tmp_pat
     rows = [{"system": "ours"} | {f"column {number}": "0.71 [0.60, 0.80]" for number in range(15)}]
     pictures = [Picture(white, "a map", "The map.", black)]
     (tmp_path / "report.html").write_text(
-        report(sections=[Section("fairness", "found", rows)], pictures=pictures)
+        report(sections=[PageSection("fairness", "found", rows)], pictures=pictures)
     )
     tab = browser.new_context(
         viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True
