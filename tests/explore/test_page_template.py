@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
+from soundkin.evaluation.evaluation_report import Row
 from soundkin.evaluation.hubness import Hubness
-from soundkin.evaluation.row import Row
 from soundkin.explore.page_template import PageSection, Step, TrackCard, render_page
 from soundkin.explore.snippets import data_uri
 from soundkin.pipelines.report import Picture

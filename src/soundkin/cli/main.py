@@ -81,7 +81,7 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its code; a user's mistake ends in one line, never in a traceback."""
+    """Run the command line and exit with its code; a user's mistake ends in one line, with no traceback."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     prepare_streams()
     set_up_logging(words)

@@ -40,7 +40,7 @@ class Answer:
     catalog: Mapping[str, Cell] = field(default_factory=dict)
 
 
-class Question:
+class Query:
     """What is asked of an index, whatever ranks its tracks: how many answers, which tracks, which cells."""
 
     def __init__(

@@ -55,7 +55,7 @@ def query(
     """
     import numpy as np
 
-    from soundkin.pipelines.answers import Question
+    from soundkin.pipelines.answers import Query
     from soundkin.search.neighbours import find_neighbours
     from soundkin.search.vector_index import Index, open_index
 
@@ -63,7 +63,7 @@ def query(
     if not names and vector is None:
         raise UsageError("nothing to be like: give a track_id or an audio file, --like TRACK_ID_OR_FILE.")
     opened = index if isinstance(index, Index) else open_index(Path(index))
-    question = Question(opened, k, where, artist_cap, columns)
+    question = Query(opened, k, where, artist_cap, columns)
     seeds = [_seed(opened, name, model) for name in names]
     rows = {row for row, _ in seeds if row is not None}
     vectors = [seed for _, seed in seeds]

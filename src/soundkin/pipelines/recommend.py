@@ -57,12 +57,12 @@ def recommend(
     """
     import numpy as np
 
-    from soundkin.pipelines.answers import Question, as_text
+    from soundkin.pipelines.answers import Query, as_text
     from soundkin.search.neighbours import rank_for_user
 
     user = as_text(user)
     with _opened(Path(tracks)) as (index, model_path):
-        question = Question(index, k, where, artist_cap, columns)
+        question = Query(index, k, where, artist_cap, columns)
         users = _users_of(Path(model or model_path), index, Path(tracks), task)
         factors = users.track_vectors(np.array([index.vector(row) for row in range(len(index))]))
         rated = _read_ratings(ratings, index, Path(tracks)) if ratings else None
