@@ -21,9 +21,7 @@ from soundkin.models import PATCH_POOLINGS, ConvConfig, NetworkConfig, build_net
 
 @pytest.fixture(scope="module")
 def wide(make) -> Embedder:
-    """The default network: its kernels choose their ways by shape and threads, which those of a small one may
-    not.
-    """
+    """The default network: its kernels choose their ways by shape and threads, a small one's may not."""
     torch.manual_seed(0)
     front_end, network_config = LogMelFrontEnd(), NetworkConfig()
     network = build_network(network_config, front_end.mel_bands)

@@ -38,9 +38,7 @@ Audio = list[int | None]  # the audio of each track, None where it cannot be use
 def run(
     folder: Path, audio: Audio, order: list[int] | None = None, stop_after: int | None = None, **more
 ) -> int:
-    """Embed tracks in some order; end without finishing after `stop_after` outcomes. Returns how many were
-    computed.
-    """
+    """Embed tracks in some order; end without finishing after `stop_after` outcomes. Returns how many it computed."""
     settings = {"model_hash": "m", "embedding_size": SIZE, "patches": True, "tracks_per_part": 3, **more}
     computed = 0
     with Export(folder, [f"track-{row}" for row in range(len(audio))], **settings) as export:
@@ -235,9 +233,7 @@ def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    """A limit on the size of files stands in for a disk without space: writes fail half way in the same
-    manner.
-    """
+    """A limit on the size of files stands in for a disk without space: writes fail half way alike."""
     run(tmp_path / "straight", list(range(12)), tracks_per_part=6)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3_400, hard))  # holds a track, but no part of six

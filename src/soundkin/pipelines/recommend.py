@@ -36,8 +36,7 @@ def recommend(
     ] = None,
     columns: Sequence[str] | None = (),
 ) -> "list[Answer]":
-    """What would USER like to hear? Ranks all tracks of an index or an embeddings folder, never played ones
-    too.
+    """What would USER like to hear? Ranks all tracks of an index or embeddings folder, never played ones too.
 
     The model has to be one that was trained on ratings. With --ratings, tracks that the user has rated, well
     or badly, are left out; and a user whom the model does not know is placed by the tracks they like in

@@ -1,10 +1,9 @@
-"""The index: unit vectors, a kind of search over them, and what is known of the tracks, in a versioned
-folder.
+"""The index: unit vectors, a kind of search over them, and the catalog's columns, in a versioned folder.
 
     vN/vectors.faiss   unit vectors [tracks, embedding], mapped into memory
     vN/lists.faiss     with kind=ivf
-    vN/tracks.arrow    the catalog's columns but for lyrics, and the keys of their artists
-    (catalog/artists.py) vN/manifest.json   what it is, and the SHA-256 of the others
+    vN/tracks.arrow    the catalog's columns but for lyrics, and keys of the artists (catalog/artists.py)
+    vN/manifest.json   what it is, and the SHA-256 of the others
 
 Rows are in order of track_id, so the same embeddings give the same index in whatever order they come. The
 similarity of two tracks is the cosine of their vectors. Opening checks every checksum (0.4 s for a million
