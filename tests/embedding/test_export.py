@@ -38,7 +38,7 @@ Audio = list[int | None]  # the audio of each track, None where it cannot be use
 def run(
     folder: Path, audio: Audio, order: list[int] | None = None, stop_after: int | None = None, **more
 ) -> int:
-    """Embed tracks in some order; end without finishing after `stop_after` outcomes. Returns how many it computed."""
+    """Embed tracks in some order; end without finishing after `stop_after`. Returns how many it computed."""
     settings = {"model_hash": "m", "embedding_size": SIZE, "patches": True, "tracks_per_part": 3, **more}
     computed = 0
     with Export(folder, [f"track-{row}" for row in range(len(audio))], **settings) as export:

@@ -1,4 +1,4 @@
-"""Audio -> vectors: the same audio, the same vector, bit for bit, with whatever else, by any number of workers.
+"""Audio -> vectors: the same audio, the same vector, bit for bit, alone or with others, by any workers.
 
 Kernels round differently for another number of threads or another batch shape. So one thread computes, and a
 batch holds patches of one track only, cut in the same places whenever that track is embedded.
