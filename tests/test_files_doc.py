@@ -129,8 +129,8 @@ def test_files_are_as_documented(small_catalog: Path, tmp_path: Path) -> None:
     check_csv("triplets.csv", tmp_path / "triplets.csv")
 
 
-def test_judgements_are_as_documented() -> None:
-    check("judgements.csv", list(VERDICT_COLUMNS))
+def test_verdicts_are_as_documented() -> None:
+    check("verdicts.csv", list(VERDICT_COLUMNS))
 
 
 def test_a_difference_is_noticed() -> None:

@@ -25,7 +25,7 @@ def candidate(track_id: str, audio: str | None = None, title: str = "Night Train
     return Candidate(track_id, card, [Opinion("ours", 1, 0.876, moment), Opinion("other", None, 0.1)])
 
 
-def page(audio: str | None = None, judgements: tuple[dict[str, str], ...] = (), **changes: object) -> str:
+def page(audio: str | None = None, verdicts: tuple[dict[str, str], ...] = (), **changes: object) -> str:
     card = TrackCard("Day Bus", "Bob", "jazz", audio=audio, silence="" if audio else "no sound: gone")
     queries = [
         JudgedQuery(IDS[0], card, [candidate(IDS[1], audio), candidate(IDS[2], audio)]),
@@ -37,8 +37,8 @@ def page(audio: str | None = None, judgements: tuple[dict[str, str], ...] = (), 
         "systems": ["ours", "other"],
         "nearest": 5,
         "queries": queries,
-        "judgements": judgements,
-        "command": "soundkin evaluate model catalog.csv --judgements judgements.csv",
+        "verdicts": verdicts,
+        "command": "soundkin evaluate model catalog.csv --verdicts verdicts.csv",
     }
     return render_judge_page(JudgePage(**everything | changes))  # type: ignore[arg-type]
 
@@ -68,7 +68,7 @@ def test_all_that_a_judge_may_ask_is_there() -> None:
         "its 1:02 is most like",
         "other: not among the 5 nearest",
         "no sound: gone",
-        "--judgements",
+        "--verdicts",
     ):
         assert words in text
 
@@ -80,14 +80,14 @@ def test_it_loads_nothing_and_runs_no_script_but_its_own() -> None:
     assert "script-src 'unsafe-inline'" not in text
 
 
-@pytest.mark.parametrize("place", ["title", "track_id", "judgements"])
+@pytest.mark.parametrize("place", ["title", "track_id", "verdicts"])
 def test_nobody_can_write_into_the_page(place: str) -> None:
     odd = candidate(
         SCRIPT if place == "track_id" else "c", title=SCRIPT if place == "title" else "Night Train"
     )
     queries = [JudgedQuery("d", TrackCard("Day Bus", "Bob", "jazz"), [odd])]
-    given = (row("d", "c", "good", SCRIPT),) if place == "judgements" else ()
-    assert SCRIPT not in page(queries=queries, judgements=given)
+    given = (row("d", "c", "good", SCRIPT),) if place == "verdicts" else ()
+    assert SCRIPT not in page(queries=queries, verdicts=given)
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +111,9 @@ def saved(tab, folder: Path) -> pd.DataFrame:  # type: ignore[no-untyped-def]
     """What the button saves, as the next evaluation reads it."""
     with tab.expect_download() as download:
         tab.click("#save")
-    assert download.value.suggested_filename == "judgements.csv"
-    download.value.save_as(folder / "judgements.csv")
-    return read_verdicts(folder / "judgements.csv", TRACKS)
+    assert download.value.suggested_filename == "verdicts.csv"
+    download.value.save_as(folder / "verdicts.csv")
+    return read_verdicts(folder / "verdicts.csv", TRACKS)
 
 
 def pressed(tab) -> list[str]:  # type: ignore[no-untyped-def]
@@ -151,7 +151,7 @@ def test_marks_outlive_a_reload_and_are_read_by_the_next_evaluation(browser, tmp
 @pytest.mark.slow
 def test_a_mark_can_be_taken_off_for_good(browser, tmp_path):
     tab = opened(
-        browser, tmp_path, page(judgements=(row(IDS[0], IDS[1], "good"), row(IDS[0], IDS[2], "bad")))
+        browser, tmp_path, page(verdicts=(row(IDS[0], IDS[1], "good"), row(IDS[0], IDS[2], "bad")))
     )
     assert pressed(tab)[:2] == ["good", "bad"]
     buttons(tab, "good")[0].click()
@@ -183,7 +183,7 @@ def test_the_keyboard_is_enough(browser, tmp_path, audio):
 @pytest.mark.slow
 def test_what_was_judged_before_is_merged_and_the_last_word_counts(browser, tmp_path):
     before = (row(IDS[0], IDS[1], "good", timestamp="1700000000"), row("c", "e", "bad", "bob", ""))
-    tab = opened(browser, tmp_path, page(judgements=before))
+    tab = opened(browser, tmp_path, page(verdicts=before))
     frame = pd.DataFrame([
         row(IDS[0], IDS[1], "bad", timestamp="1600000000"),  # older than what is known
         row(IDS[0], IDS[2], "bad", timestamp="1600000000"),
@@ -209,7 +209,7 @@ def test_a_file_that_is_none_changes_nothing(browser, tmp_path):
     tab = opened(browser, tmp_path, page())
     (tmp_path / "odd.csv").write_text("what\nis this\n")
     tab.set_input_files("#load", tmp_path / "odd.csv")
-    tab.wait_for_function("document.getElementById('status').textContent.includes('holds no judgements')")
+    tab.wait_for_function("document.getElementById('status').textContent.includes('holds no verdicts')")
     assert pressed(tab) == [""] * 4 and tab.complaints == []
 
 

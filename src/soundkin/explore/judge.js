@@ -1,26 +1,26 @@
 const COLUMNS = ["query_id", "neighbour_id", "verdict", "annotator_id", "timestamp"];
-const MEMORY = "soundkin judgements " + document.body.dataset.collection;
+const MEMORY = "soundkin judgements " + document.body.dataset.collection; // an earlier name, so that marks are found again
 const candidates = [...document.querySelectorAll(".candidate")];
 const annotator = document.getElementById("annotator");
 const status = document.getElementById("status");
 
-// Every judgement there is, the last one of a person and pair; an empty verdict is a mark that was taken off.
-const judgements = new Map();
+// Every verdict there is, the last one of a person and pair; an empty verdict is a mark that was taken off.
+const verdicts = new Map();
 
 function keyOf(row) { return JSON.stringify([row.annotator_id, row.query_id, row.neighbour_id]); }
 
 function add(row) {
-  const known = judgements.get(keyOf(row));
-  if (!known || Number(row.timestamp || 0) >= Number(known.timestamp || 0)) judgements.set(keyOf(row), row);
+  const known = verdicts.get(keyOf(row));
+  if (!known || Number(row.timestamp || 0) >= Number(known.timestamp || 0)) verdicts.set(keyOf(row), row);
 }
 
 function verdictOn(candidate) {
   const row = { annotator_id: annotator.value.trim(), query_id: candidate.dataset.query, neighbour_id: candidate.dataset.neighbour };
-  return judgements.get(keyOf(row))?.verdict || "";
+  return verdicts.get(keyOf(row))?.verdict || "";
 }
 
 function show() {
-  const kept = keep(MEMORY, { annotator: annotator.value, rows: [...judgements.values()] });
+  const kept = keep(MEMORY, { annotator: annotator.value, rows: [...verdicts.values()] });
   let marked = 0;
   for (const candidate of candidates) {
     const verdict = verdictOn(candidate);
@@ -62,7 +62,7 @@ async function load(file) {
   const rows = readCsv(await file.text()).filter((row) => row.query_id && row.neighbour_id && ["good", "bad"].includes(row.verdict));
   rows.forEach(add);
   show();
-  status.textContent += rows.length ? `; ${rows.length} read from ${file.name}` : `; ${file.name} holds no judgements`;
+  status.textContent += rows.length ? `; ${rows.length} read from ${file.name}` : `; ${file.name} holds no verdicts`;
 }
 
 walkByKeys(".candidate", {
@@ -77,7 +77,7 @@ document.addEventListener("click", (event) => {
   if (button) mark(button.closest(".candidate"), button.dataset.verdict);
 });
 document.getElementById("save").addEventListener("click", () => {
-  saveFile("judgements.csv", asCsv(COLUMNS, [...judgements.values()].filter((row) => row.verdict)));
+  saveFile("verdicts.csv", asCsv(COLUMNS, [...verdicts.values()].filter((row) => row.verdict)));
 });
 document.getElementById("load").addEventListener("change", (event) => event.target.files[0] && load(event.target.files[0]));
 annotator.addEventListener("input", show);

@@ -43,7 +43,7 @@ class JudgedQuery:
 class JudgePage:
     """All that the page shows.
 
-    `collection` tells this catalog from others in the browser's memory. `judgements` are the verdicts that
+    `collection` tells this catalog from others in the browser's memory. `verdicts` are the verdicts that
     were given before: rows of `query_id`, `neighbour_id`, `verdict`, `annotator_id` and `timestamp`, as text.
     `command` is what reads the file.
     """
@@ -53,10 +53,10 @@ class JudgePage:
     systems: Sequence[str]
     nearest: int
     queries: Sequence[JudgedQuery]
-    judgements: Sequence[Mapping[str, str]]
+    verdicts: Sequence[Mapping[str, str]]
     command: str
 
 
 def render_judge_page(page: JudgePage) -> str:
     """The page as HTML text."""
-    return render_page("judge.html.jinja", "judge.js", page=page, judgements=list(map(dict, page.judgements)))
+    return render_page("judge.html.jinja", "judge.js", page=page, verdicts=list(map(dict, page.verdicts)))

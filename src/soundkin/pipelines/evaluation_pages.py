@@ -51,9 +51,9 @@ def write_pages(
         systems=[name for name in judged.vectors if name != UNTRAINED],
         nearest=JUDGED_NEIGHBOURS,
         queries=_judged_queries(cards, systems, judged, rows, random_seed),
-        judgements=_as_text(evidence.verdicts),
+        verdicts=_as_text(evidence.verdicts),
         command=f"soundkin evaluate {ours.path} {evaluation.provenance['catalog']} "
-        f"--verdicts judgements.csv -o {folder}",
+        f"--verdicts verdicts.csv -o {folder}",
     )
     with replacing(folder / JUDGE, "w") as file:
         file.write(render_judge_page(page))
