@@ -64,12 +64,7 @@ def test_all_that_a_judge_may_ask_is_there() -> None:
         "ours: rank 1, similarity 0.876",
     ):
         assert words in text
-    for words in (
-        "its 1:02 is most like",
-        "other: not among the 5 nearest",
-        "no sound: gone",
-        "--verdicts",
-    ):
+    for words in ("its 1:02 is most like", "other: not among the 5 nearest", "no sound: gone", "--verdicts"):
         assert words in text
 
 
@@ -137,6 +132,7 @@ def test_marks_outlive_a_reload_and_are_read_by_the_next_evaluation(browser, tmp
     buttons(tab, "good")[3].click()
     buttons(tab, "bad")[3].click()  # a change of mind
     assert "3 of 4 judged" in tab.inner_text("#status")
+    tab.wait_for_timeout(300)  # Chromium writes localStorage behind the page; a reload may overtake it
     tab.reload()
     assert pressed(tab) == ["good", "bad", "", "bad"]
     found = saved(tab, tmp_path)
@@ -150,11 +146,10 @@ def test_marks_outlive_a_reload_and_are_read_by_the_next_evaluation(browser, tmp
 
 @pytest.mark.slow
 def test_a_mark_can_be_taken_off_for_good(browser, tmp_path):
-    tab = opened(
-        browser, tmp_path, page(verdicts=(row(IDS[0], IDS[1], "good"), row(IDS[0], IDS[2], "bad")))
-    )
+    tab = opened(browser, tmp_path, page(verdicts=(row(IDS[0], IDS[1], "good"), row(IDS[0], IDS[2], "bad"))))
     assert pressed(tab)[:2] == ["good", "bad"]
     buttons(tab, "good")[0].click()
+    tab.wait_for_timeout(300)  # Chromium writes localStorage behind the page; a reload may overtake it
     tab.reload()
     assert pressed(tab)[:2] == ["", "bad"]
     assert saved(tab, tmp_path)["neighbour_id"].tolist() == [IDS[2]]
