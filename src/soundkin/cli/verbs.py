@@ -39,23 +39,11 @@ def _help(verb: Callable[..., Any]) -> str:
 def _params(function: Callable[..., Any]) -> list[click.Parameter]:
     params = []
     for name, parameter in inspect.signature(function).parameters.items():
-        annotation = _evaluated(parameter.annotation, function)
+        annotation = parameter.annotation  # a string where it is for Python alone
         options = [extra for extra in getattr(annotation, "__metadata__", ()) if isinstance(extra, Option)]
         if options:
             params.append(_param(name, annotation.__origin__, parameter.default, options[0]))
     return params
-
-
-def _evaluated(annotation: Any, function: Callable[..., Any]) -> Any:
-    """An annotation as types; a name that is imported for type checkers alone is anything."""
-    if not isinstance(annotation, str):
-        return annotation
-
-    class Names(dict[str, Any]):
-        def __missing__(self, name: str) -> Any:
-            return getattr(typing, name, None) or __builtins__.get(name, Any)  # type: ignore[attr-defined]
-
-    return eval(annotation, {}, Names(function.__globals__))
 
 
 def _param(name: str, kind: Any, default: Any, option: Option) -> click.Parameter:
