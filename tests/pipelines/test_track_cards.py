@@ -5,7 +5,7 @@ import pandas as pd
 import soundfile
 
 from soundkin.catalog.table import Catalog
-from soundkin.evaluation.systems import PatchVectors
+from soundkin.embedding.store import PatchEmbeddings
 from soundkin.pipelines.track_cards import TrackCards, most_alike
 
 
@@ -45,8 +45,10 @@ def test_a_track_that_is_shown_again_is_not_read_again(tmp_path):
 
 def test_the_most_alike_patches_are_named_by_their_times():
     patches = {
-        "query": PatchVectors([0.0, 17.3], np.array([[1, 0], [0, 2]], np.float32)),
-        "near": PatchVectors([0.0, 62.9, 130.0], np.array([[1, 1], [0.1, 1], [-1, 0]], np.float32)),
+        "query": PatchEmbeddings("query", [0.0, 17.3], np.array([[1, 0], [0, 2]], np.float32)),
+        "near": PatchEmbeddings(
+            "near", [0.0, 62.9, 130.0], np.array([[1, 1], [0.1, 1], [-1, 0]], np.float32)
+        ),
     }
     assert most_alike(patches, "query", "near") == "its 1:02 is most like the query's 0:17"
     assert most_alike(patches, "query", "unknown") == "" == most_alike({}, "query", "near")

@@ -34,7 +34,7 @@ PATCHES_PER_BATCH = 8
 
 Waveform = tuple[np.ndarray, int]  # samples and their rate in Hz
 # Vectors of patches in order of time, and the second at which each patch starts.
-PatchVectors = tuple[Float32[np.ndarray, "patches embedding"], list[float]]
+TimedVectors = tuple[Float32[np.ndarray, "patches embedding"], list[float]]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Embedder:
             numbered = dict(progress(outcomes, "embed", total=len(jobs)) if show_progress else outcomes)
         return [numbered[number] for number in range(len(jobs))]
 
-    def embed_patches(self, audio: Path | str | Waveform) -> PatchVectors:
+    def embed_patches(self, audio: Path | str | Waveform) -> TimedVectors:
         """Patch vectors in order of time, and the second at which each patch starts."""
         if isinstance(audio, (str, Path)):
             return self._embed_stream(self.bundle.front_end.stream(Path(audio)))
@@ -147,7 +147,7 @@ class Embedder:
         )
 
     @torch.inference_mode()
-    def _embed_stream(self, stream: FrameStream) -> PatchVectors:
+    def _embed_stream(self, stream: FrameStream) -> TimedVectors:
         batches, start_seconds = [], []
         with one_torch_thread():
             patches = stream_patches(stream, self.bundle.patch)

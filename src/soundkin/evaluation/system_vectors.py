@@ -114,8 +114,8 @@ def collect_vectors(
         skipped += failed
     if all(system.bundle is None for system in systems):
         notes.append(DEFAULT_NETWORK_NOTE)
-    in_order = [{name: track[name] for name in dict.fromkeys([*names, *track])} for track in tracks.values()]
-    raw = stack(in_order)
+    stacked = stack(list(tracks.values()))
+    raw = {name: stacked[name] for name in dict.fromkeys([*names, *stacked])}
     return SystemVectors(catalog.select(list(tracks)), raw, skipped, notes)
 
 
@@ -158,8 +158,8 @@ def embed_all(
 
     With `cache`, a folder of embeddings folders, what was embedded before is read there instead.
     """
-    with ExitStack() as stack:
-        folder = (cache or Path(stack.enter_context(TemporaryDirectory()))) / embedder.hash[:16]
+    with ExitStack() as cleanup:
+        folder = (cache or Path(cleanup.enter_context(TemporaryDirectory()))) / embedder.hash[:16]
         result = embed_tracks(embedder, catalog, folder, folder, catalog.folder, workers, keep_others=True)
         stored = read_embeddings(folder)
     vectors = dict(zip(stored.track_ids, stored.vectors, strict=True))

@@ -11,7 +11,7 @@ from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog
 from soundkin.config import validate
 from soundkin.embedding.bundle import Bundle, load_bundle
-from soundkin.embedding.store import read_embeddings, read_manifest, read_patches
+from soundkin.embedding.store import PatchEmbeddings, read_embeddings, read_manifest, read_patches
 from soundkin.errors import ArtefactError, AudioError, SoundkinError, UsageError
 from soundkin.evaluation.baselines import BASELINES, MODEL
 from soundkin.features.frontends.vector_table import VectorTable, read_table, sha256_of_table
@@ -31,14 +31,6 @@ Track = dict[str, Vector]  # by system
 
 
 @dataclass(frozen=True)
-class PatchVectors:
-    """The vectors of one track's patches, and the seconds at which these start."""
-
-    start_seconds: Sequence[float]
-    vectors: Float32[np.ndarray, "patches size"]
-
-
-@dataclass(frozen=True)
 class FolderVectors:
     """The vectors of an embeddings folder, and the SHA-256 of each track's audio, by track id."""
 
@@ -51,18 +43,18 @@ class FolderVectors:
         """The track's vector, None where it was not embedded."""
         return self.by_track.get(track_id)
 
-    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
+    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchEmbeddings]:
         """The patch vectors of these tracks, if they were kept."""
         known = [track_id for track_id in track_ids if track_id in self.by_track]
         return dict(self.stream_patches(known)) if self.has_patches else {}
 
-    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchEmbeddings]]:
         """The patch vectors of embedded tracks, in this order; earlier ones of the folder wait in memory."""
-        early: dict[str, PatchVectors] = {}
+        early: dict[str, PatchEmbeddings] = {}
         wanted = iter(track_ids)
         next_id = next(wanted, None)
         for track in read_patches(self.folder, set(track_ids)):
-            early[track.track_id] = PatchVectors(track.start_seconds, track.vectors)
+            early[track.track_id] = track
             while next_id in early:
                 yield next_id, early.pop(next_id)
                 next_id = next(wanted, None)
@@ -83,16 +75,16 @@ class TableVectors:
             return None
         return np.asarray(self.table.track(track_id).vectors.mean(axis=0), dtype=np.float32)
 
-    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchVectors]:
+    def patches(self, track_ids: Collection[str]) -> Mapping[str, PatchEmbeddings]:
         """The rows of those tracks that have several."""
         rows = self.stream_patches(sorted(self.track_ids.intersection(track_ids)))
         return {track_id: patches for track_id, patches in rows if len(patches.vectors) > 1}
 
-    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchVectors]]:
+    def stream_patches(self, track_ids: Sequence[str]) -> Iterator[tuple[str, PatchEmbeddings]]:
         """The rows of these tracks."""
         for track_id in track_ids:
             rows = self.table.track(track_id)
-            yield track_id, PatchVectors(rows.start_seconds.tolist(), rows.vectors)
+            yield track_id, PatchEmbeddings(track_id, rows.start_seconds.tolist(), rows.vectors)
 
 
 @dataclass(frozen=True, eq=False)

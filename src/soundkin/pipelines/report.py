@@ -12,12 +12,11 @@ from soundkin.catalog.splits import SplitRule
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.config import validate
 from soundkin.embedding.bundle import load_bundle
-from soundkin.embedding.store import read_embeddings
+from soundkin.embedding.store import PatchEmbeddings, read_embeddings
 from soundkin.errors import ArtefactError
 from soundkin.evaluation.conclusions import advice, headline_sentence
 from soundkin.evaluation.evaluation_report import MAIN, Evaluation, read_evaluation
 from soundkin.evaluation.label_questions import column_values
-from soundkin.evaluation.systems import PatchVectors
 from soundkin.explore.curves import draw_curves
 from soundkin.explore.map import draw_map, map_points, sample_tracks
 from soundkin.explore.page_template import PageSection, Step, TrackCard, render_page
@@ -64,7 +63,7 @@ class Shown:
     vectors: Float[np.ndarray, "tracks embedding"]
     splits: Sequence[str]
     judged: Bool[np.ndarray, " tracks"]
-    patches: Callable[[list[str]], Mapping[str, PatchVectors]] = lambda track_ids: {}
+    patches: Callable[[list[str]], Mapping[str, PatchEmbeddings]] = lambda track_ids: {}
 
     def track_cards(self) -> TrackCards:
         """The tracks as pages show them."""

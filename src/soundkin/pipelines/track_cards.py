@@ -6,9 +6,9 @@ from pathlib import Path
 
 from soundkin.catalog.corrections import cell_text
 from soundkin.catalog.table import Catalog
+from soundkin.embedding.store import PatchEmbeddings
 from soundkin.errors import AudioError
 from soundkin.evaluation.label_questions import DEFAULT_LABELS, Values, column_values
-from soundkin.evaluation.systems import PatchVectors
 from soundkin.explore.page_template import TrackCard
 from soundkin.explore.snippets import SNIPPET_RATE_HZ, SOURCE_SECONDS, data_uri, encode_mp3, middle
 from soundkin.features.decode import read_waveform
@@ -70,7 +70,7 @@ def snippet(path: Path) -> tuple[str | None, str]:
     return data_uri(encode_mp3(excerpt, SNIPPET_RATE_HZ), "audio/mpeg"), ""
 
 
-def most_alike(patches: Mapping[str, PatchVectors], query: str, neighbour: str) -> str:
+def most_alike(patches: Mapping[str, PatchEmbeddings], query: str, neighbour: str) -> str:
     """Where two tracks sound most alike, by their patch vectors; nothing where these were not kept."""
     if query not in patches or neighbour not in patches:
         return ""
