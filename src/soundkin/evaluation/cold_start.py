@@ -29,6 +29,7 @@ from soundkin.evaluation.label_questions import Values
 from soundkin.evaluation.system_vectors import check_systems
 from soundkin.evaluation.user_rankings import BOUND, Factors, UserRankings
 from soundkin.shapes import Bool, Float, Int
+from soundkin.statistics.bootstrap import not_shown_to_beat
 from soundkin.statistics.measure import Measure
 from soundkin.tasks.factorisation import factorise
 from soundkin.tasks.latent_factors import LatentFactorsConfig
@@ -62,10 +63,8 @@ class ColdStart(BaseModel, frozen=True):
     def verdict(self) -> str:
         """One line: the scores of the first table, and whether ours is shown to be above the others in it."""
         first = self.parts[0]
-        unbeaten = ""
-        if first.unbeaten and not first.headline.too_few:
-            unbeaten = f"not shown to beat {' or '.join(first.unbeaten)}: "
-        return f"{first.offered}: {unbeaten}{first.verdict}"
+        result = "" if first.headline.too_few else not_shown_to_beat(first.unbeaten)
+        return f"{first.offered}: {result and f'{result}: '}{first.verdict}"
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print: those of each part, with the tracks that were ranked."""

@@ -22,7 +22,15 @@ from soundkin.evaluation.sections import Section
 from soundkin.evaluation.triplet_agreement import TripletAgreement
 from soundkin.files import read_versioned_json
 from soundkin.shapes import Int
-from soundkin.statistics.bootstrap import FEW_GROUPS, LEVEL, Compared, Interval, compare
+from soundkin.statistics.bootstrap import (
+    FEW_GROUPS,
+    LEVEL,
+    Compared,
+    Interval,
+    compare,
+    listed_means,
+    not_shown_to_beat,
+)
 from soundkin.statistics.measure import CHANCE
 
 FORMAT, FORMAT_VERSION = "soundkin evaluation", 3
@@ -56,15 +64,12 @@ class Row(Compared, frozen=True):
         """One line: what was learnt, or that it was not shown."""
         ours, *others = self.scores
         level = [system for system in self.unbeaten if system not in self.better]
-        shown = [
-            *([f"not shown to beat {' or '.join(level)}"] if level else []),
-            *([f"below {' and '.join(self.better)}"] if self.better else []),
-        ]
-        against = ", ".join(f"{score.system} {score.mean:.2f}" for score in others)
+        below = f"below {' and '.join(self.better)}" if self.better else ""
+        shown = ", ".join(filter(None, (not_shown_to_beat(level), below)))
         filter_column = self.filtered_by or FILTERED_BY.get(self.label) or "artist"
         return (
-            f"{self.too_few or ', '.join(shown) or 'what was learnt'}: {self.label} {self.metric} {ours} "
-            f"against {against}; {filter_column} filter {'on' if self.filtered_by else 'off'}"
+            f"{self.too_few or shown or 'what was learnt'}: {self.label} {self.metric} {ours} "
+            f"against {listed_means(others)}; {filter_column} filter {'on' if self.filtered_by else 'off'}"
         )
 
     def cells(self) -> dict[str, str]:

@@ -19,7 +19,15 @@ from sklearn.metrics import roc_auc_score
 
 from soundkin.catalog.verdicts import COLUMNS, GOOD, latest_verdicts
 from soundkin.shapes import Float, Int, typechecked
-from soundkin.statistics.bootstrap import Interval, compare, interval_note, too_few
+from soundkin.statistics.bootstrap import (
+    Interval,
+    compare,
+    interval_note,
+    listed_means,
+    not_shown_to_beat,
+    too_few,
+    unbeaten,
+)
 from soundkin.statistics.measure import CHANCE, Measure
 from soundkin.statistics.nearest_neighbours import nearest_others
 from soundkin.statistics.scaling import unit_length
@@ -86,15 +94,12 @@ class NeighbourVerdicts(BaseModel, frozen=True):
         first, *others = [
             score for score in self.preference if score.system in (self.systems[0], *self.comparable)
         ]
-        against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
-        gains = [gain for gain in self.gains if gain.system in self.comparable]
-        unbeaten = [gain.system for gain in gains if gain.low is None or gain.low <= 0]
-        result = too_few(self.groups, self.unit) or (
-            unbeaten and f"not shown to beat {' or '.join(unbeaten)}"
-        )
+        level = unbeaten(gain for gain in self.gains if gain.system in self.comparable)
+        result = too_few(self.groups, self.unit) or not_shown_to_beat(level)
         unlike = [name for name in self.systems[1:] if name not in self.comparable]
         unjudged = f"; not comparable, judge the lists of all: {', '.join(unlike)}" if unlike else ""
-        return f"{good}; good before bad in {first} against {against}{result and f', {result}'}{unjudged}"
+        order = f"good before bad in {first} against {listed_means(others)}"
+        return f"{good}; {order}{result and f', {result}'}{unjudged}"
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print, one a system: its judged neighbours, their share of good, good before bad."""

@@ -32,7 +32,7 @@ from soundkin.parallel import in_processes
 from soundkin.progress import progress
 from soundkin.shapes import Float, Float32, Int, typechecked
 from soundkin.statistics import ranking_metrics as ranking
-from soundkin.statistics.bootstrap import Compared, compare, interval_note
+from soundkin.statistics.bootstrap import Compared, compare, interval_note, listed_means, not_shown_to_beat
 from soundkin.statistics.measure import Measure
 from soundkin.statistics.nearest_neighbours import largest
 from soundkin.statistics.scaling import standardise, unit_length
@@ -106,12 +106,12 @@ class Robustness(BaseModel, frozen=True):
             few = f"{self.systems[0]}: too few tracks to have neighbours"
             return f"{few}; weakest under {itself.distortion}: {finding}"
         ours, *others = whole.scores
-        against = ", ".join(f"{other.system} {other.mean:.0%}" for other in others)
-        unbeaten = f", not shown to beat {' or '.join(whole.unbeaten)}" if whole.unbeaten else ""
-        unbeaten = f"; {whole.too_few}" if whole.too_few else unbeaten
+        against = f" ({listed_means(others, '.0%')})" if others else ""
+        level = not_shown_to_beat(whole.unbeaten)
+        result = f"; {whole.too_few}" if whole.too_few else level and f", {level}"
         return (
             f"{ours.system} keeps {ours:.0%} of {self.k} neighbours on "
-            f"average{f' ({against})' if others else ''}{unbeaten}; weakest under {least.distortion}: "
+            f"average{against}{result}; weakest under {least.distortion}: "
             f"{least.scores[0]:.0%}, and {finding}"
         )
 

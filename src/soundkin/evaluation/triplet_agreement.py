@@ -17,7 +17,15 @@ from pydantic import BaseModel
 
 from soundkin.catalog.triplets_table import COLUMNS
 from soundkin.shapes import Float, Int, typechecked
-from soundkin.statistics.bootstrap import FEW_GROUPS, Compared, Interval, compare, interval_note
+from soundkin.statistics.bootstrap import (
+    FEW_GROUPS,
+    Compared,
+    Interval,
+    compare,
+    interval_note,
+    listed_means,
+    not_shown_to_beat,
+)
 from soundkin.statistics.measure import CHANCE, Measure
 from soundkin.statistics.scaling import unit_length
 
@@ -73,9 +81,8 @@ class TripletAgreement(BaseModel, frozen=True):
             return "nothing measured: no triplet is about three of these tracks."
         ours, *others = self.overall.scores
         rivals = (*self.systems[1:], CHANCE)
-        unbeaten = [system for system in self.overall.unbeaten if system in rivals]
-        result = f"not shown to beat {' or '.join(unbeaten)}" if unbeaten else f"above {' and '.join(rivals)}"
-        against = ", ".join(f"{other.system} {other.mean:.2f}" for other in others)
+        level = [system for system in self.overall.unbeaten if system in rivals]
+        result = not_shown_to_beat(level) or f"above {' and '.join(rivals)}"
         ceiling = "no question was put to two people, so nobody knows how far people agree"
         if self.repeated is not None:
             there, people = self.repeated.score(ours.system).mean, self.repeated.score(MAJORITY_OF_OTHERS)
@@ -85,7 +92,9 @@ class TripletAgreement(BaseModel, frozen=True):
                 f"comes to {there:.2f} there ({gain:+.2f} compared with people)"
             )
         result = self.overall.too_few or result
-        return f"{result}: {ours.system} agrees with {ours} of answers against {against}; {ceiling}"
+        return (
+            f"{result}: {ours.system} agrees with {ours} of answers against {listed_means(others)}; {ceiling}"
+        )
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print, one a system: its agreement and how far ours is above it."""

@@ -24,7 +24,15 @@ from scipy.sparse import csr_matrix
 from soundkin.errors import UsageError
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics import ranking_metrics as ranking
-from soundkin.statistics.bootstrap import LEVEL, Compared, Interval, compare, drawn_means, interval_of
+from soundkin.statistics.bootstrap import (
+    LEVEL,
+    Compared,
+    Interval,
+    compare,
+    drawn_means,
+    interval_of,
+    listed_means,
+)
 from soundkin.statistics.measure import CHANCE, Measure
 from soundkin.statistics.ranking_metrics import Scores, random_order, runs_of
 from soundkin.statistics.scaling import standardise, unit_length
@@ -105,9 +113,8 @@ class UserRankings(BaseModel, frozen=True):
         """One line: our recall, its share of the upper bound, and the other systems' recall."""
         ours, *others = self.headline.scores
         share = next((f", {share:.0%} of the {BOUND}" for share in self.shares), "")
-        against = ", ".join(f"{other.system} {other.mean:.3f}" for other in others)
         few = f"{self.headline.too_few}: " if self.headline.too_few else ""
-        return f"{few}{ours.system}: {self.headline.metric} {ours:.3f}{share}; {against}"
+        return f"{few}{ours.system}: {self.headline.metric} {ours:.3f}{share}; {listed_means(others, '.3f')}"
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print, one a system: each metric with its interval, and the share of the upper bound."""

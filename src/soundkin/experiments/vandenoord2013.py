@@ -36,6 +36,7 @@ from soundkin.experiments.codeword_regressions import REGRESSIONS, predict_facto
 from soundkin.files import sha256_of, write_json
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.train import compose, train
+from soundkin.statistics.bootstrap import listed_means, not_shown_to_beat
 from soundkin.tasks.latent_factors import LatentFactorsConfig, LatentFactorsTask
 from soundkin.training.data import prepare
 from soundkin.training.plan import Plan, check
@@ -74,13 +75,11 @@ class Reproduction(BaseModel, frozen=True):
     def verdict(self) -> str:
         """One line: whether the network beats the regressions on codewords, as it did in the paper."""
         row = self._row(METRICS[0])
-        gains = [gain for gain in row.gains if gain.system in REGRESSIONS]
-        unbeaten = [gain.system for gain in gains if (gain.low or 0) <= 0]
-        beaten = "beats both regressions, as in the paper"
-        outcome = f"not shown to beat {' or '.join(unbeaten)}" if unbeaten else beaten
-        scores = {score.system: f"{score.mean:.4f}" for score in row.scores}
-        ours, against = scores.pop(MSE), ", ".join(f"{name} {score}" for name, score in scores.items())
-        return f"{MSE} {row.too_few or outcome}: {row.metric} {ours} against {against}"
+        level = [system for system in row.unbeaten if system in REGRESSIONS]
+        outcome = not_shown_to_beat(level) or "beats both regressions, as in the paper"
+        ours, *others = sorted(row.scores, key=lambda score: score.system != MSE)
+        against = listed_means(others, ".4f")
+        return f"{MSE} {row.too_few or outcome}: {row.metric} {ours.mean:.4f} against {against}"
 
     def table(self) -> list[dict[str, str]]:
         """Rows to print, in the paper's order: its two metrics first, each with its interval."""

@@ -7,7 +7,7 @@ would fill memory with draws x artists. Of fewer than `FEW_GROUPS` groups there 
 the percentiles would be far too narrow.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from pydantic import BaseModel
@@ -57,13 +57,28 @@ class Compared(BaseModel, frozen=True):
 
     @property
     def unbeaten(self) -> list[str]:
-        """Systems that ours is not shown to be above: the interval of the gain reaches down to zero."""
-        return [gain.system for gain in self.gains if gain.low is None or gain.low <= 0]
+        """Systems that ours is not shown to be above."""
+        return unbeaten(self.gains)
 
     @property
     def better(self) -> list[str]:
         """Systems that ours is shown to be below: the interval of the gain lies under zero."""
         return [gain.system for gain in self.gains if gain.high is not None and gain.high < 0]
+
+
+def unbeaten(gains: Iterable[Interval]) -> list[str]:
+    """Systems that ours is not shown to be above: the interval of the gain reaches down to zero."""
+    return [gain.system for gain in gains if gain.low is None or gain.low <= 0]
+
+
+def not_shown_to_beat(systems: Sequence[str]) -> str:
+    """`not shown to beat MFCC or chance`, for a verdict; empty without systems."""
+    return f"not shown to beat {' or '.join(systems)}" if systems else ""
+
+
+def listed_means(scores: Iterable[Interval], spec: str = ".2f") -> str:
+    """`MFCC 0.32, chance 0.05`, for a verdict; each mean by `spec`."""
+    return ", ".join(f"{score.system} {score.mean:{spec}}" for score in scores)
 
 
 def too_few(groups: int, unit: str) -> str:
