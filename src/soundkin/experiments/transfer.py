@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from soundkin.errors import ConfigError, Skipped
-from soundkin.files import read_json, sha256_of, write_json
 from soundkin.pipelines.options import WORKERS, Option, argument
 
 if TYPE_CHECKING:
@@ -106,6 +105,7 @@ def transfer(
     from soundkin.evaluation.label_scores import labels_to_ask
     from soundkin.evaluation.system_vectors import embed_all, refuse_none
     from soundkin.evaluation.systems import trained_labels
+    from soundkin.files import sha256_of, write_json
     from soundkin.pipelines.train import train
     from soundkin.training.plan import Plan, check
 
@@ -184,6 +184,7 @@ def _training_config(overrides: Sequence[str], run_dir: Path) -> "TrainConfig":
 
 def _write_plan(run_dir: Path, plan: Mapping[str, Any]) -> None:
     """Write the plan; once an epoch is trained, another plan is refused."""
+    from soundkin.files import read_json, write_json
     from soundkin.training.run_folder import differences, holds_a_run
 
     path = run_dir / "plan.json"
