@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import soxr
 import torch
+import torchaudio
 from audio_files import tune
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from torch import Tensor
 from soundkin.config import validate
 from soundkin.errors import ConfigError
 from soundkin.features.frontends.log_mel import LogMel, LogMelFrontEnd
-from soundkin.features.spectra import FRAMES_A_WINDOW, LOWEST_HZ, pitch_filterbank
+from soundkin.features.spectra import FRAMES_A_WINDOW, LOWEST_HZ, MelScale, mel_filterbank, pitch_filterbank
 
 FRONT_END = LogMelFrontEnd(chroma_bands=24)
 AS_IT_IS = LogMelFrontEnd(chroma_bands=24, level_db=None, silence_db=None)
@@ -24,6 +25,27 @@ SMALL = LogMelFrontEnd(
     sample_rate_hz=8_000, window_samples=64, hop_samples=24, mel_bands=8, high_hz=4_000, chroma_bands=12
 )
 NOISE = torch.randn(40_000, generator=torch.Generator().manual_seed(0))
+
+
+@settings(deadline=None)
+@given(
+    sample_rate_hz=st.integers(4_000, 192_000),
+    half_window=st.integers(8, 4_096),
+    bands=st.integers(1, 160),
+    edges=st.tuples(st.floats(0, 1), st.floats(0, 1)).filter(lambda edges: edges[0] < edges[1]),
+    scale=st.sampled_from(["slaney", "htk"]),
+)
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank")
+def test_mel_filterbank_is_torchaudios_bit_for_bit(
+    sample_rate_hz: int, half_window: int, bands: int, edges: tuple[float, float], scale: MelScale
+) -> None:
+    """Models were trained on torchaudio's: other weights would be other vectors."""
+    low_hz, high_hz = (edge * sample_rate_hz / 2 for edge in edges)
+    found = mel_filterbank(sample_rate_hz, half_window + 1, bands, low_hz, high_hz, scale)
+    expected = torchaudio.functional.melscale_fbanks(
+        half_window + 1, low_hz, high_hz, bands, sample_rate_hz, None, scale
+    )
+    np.testing.assert_array_equal(found, expected)  # where corners coincide, both are NaN
 
 
 def chroma_of(waveform: Tensor, front_end: LogMelFrontEnd = FRONT_END) -> Tensor:

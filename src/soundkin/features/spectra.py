@@ -6,6 +6,9 @@ equal width on a scale of octaves, and averages the logarithms over the octaves.
 of T. Fujishima, "Realtime Chord Recognition of Musical Sound" (1999).
 """
 
+import math
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -14,6 +17,13 @@ from soundkin.shapes import Float32, typechecked
 FRAMES_A_WINDOW = 10
 LOWEST_HZ = 440 * 2 ** (-33 / 12)  # the C two octaves below middle C
 OCTAVES = 6
+
+# Slaney's mel scale is linear up to here, and logarithmic above: 27 steps for a factor of 6.4.
+LINEAR_TO_HZ, LINEAR_TO_MEL = 1_000.0, 15.0
+HZ_A_MEL = LINEAR_TO_HZ / LINEAR_TO_MEL
+LOG_HZ_A_MEL = math.log(6.4) / 27
+
+MelScale = Literal["slaney", "htk"]
 
 
 @typechecked
@@ -40,6 +50,37 @@ def _power(windowed: Tensor, bins: int, transform_samples: int | None) -> Float3
     squares = torch.view_as_real(torch.fft.rfft(windowed, n=transform_samples))[:, :bins].square_()
     power: Tensor = squares[..., 0] + squares[..., 1]
     return power
+
+
+def mel_filterbank(
+    sample_rate_hz: int, bins: int, bands: int, low_hz: float, high_hz: float, scale: MelScale
+) -> Float32[Tensor, "bins mels"]:
+    """Triangles of height 1 over the `bins` of a spectrum, their centres evenly spaced in mel.
+
+    The filterbank of torchaudio, bit for bit, and of librosa (`norm=None`): models were trained on it.
+    """
+    hz = torch.linspace(0, sample_rate_hz // 2, bins)
+    corners = _mel_to_hz(
+        torch.linspace(_hz_to_mel(low_hz, scale), _hz_to_mel(high_hz, scale), bands + 2), scale
+    )
+    to_corners, widths = corners - hz[:, None], corners.diff()
+    rising, falling = -to_corners[:, :-2] / widths[:-1], to_corners[:, 2:] / widths[1:]
+    return torch.minimum(rising, falling).clamp(min=0)
+
+
+def _hz_to_mel(hz: float, scale: MelScale) -> float:
+    if scale == "htk":
+        return 2_595 * math.log10(1 + hz / 700)
+    if hz < LINEAR_TO_HZ:
+        return hz / HZ_A_MEL
+    return LINEAR_TO_MEL + math.log(hz / LINEAR_TO_HZ) / LOG_HZ_A_MEL
+
+
+def _mel_to_hz(mels: Float32[Tensor, " points"], scale: MelScale) -> Float32[Tensor, " points"]:
+    if scale == "htk":
+        return 700 * (10 ** (mels / 2_595) - 1)
+    above = LINEAR_TO_HZ * torch.exp(LOG_HZ_A_MEL * (mels - LINEAR_TO_MEL))
+    return torch.where(mels < LINEAR_TO_MEL, HZ_A_MEL * mels, above)
 
 
 def pitch_filterbank(sample_rate_hz: int, bins: int, bands_an_octave: int) -> Float32[Tensor, "bins pitches"]:

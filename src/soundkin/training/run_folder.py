@@ -42,7 +42,7 @@ HINT = (
     "with tracks split as before."
 )
 PACKAGES = (
-    "soundkin", "torch", "torchaudio", "pytorch-lightning", "hydra-core", "numpy", "soundfile", "av",
+    "soundkin", "torch", "pytorch-lightning", "hydra-core", "numpy", "soundfile", "av",
     "onnxruntime",
 )  # fmt: skip
 

@@ -9,7 +9,6 @@ same filterbank and the same frames to within rounding, without the cost of resa
 resampled first.
 """
 
-import warnings
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import ClassVar, Literal, Self
@@ -24,7 +23,7 @@ from soundkin.features.decode import AudioStream
 from soundkin.features.frontends.interface import FrameStream, FrontEnd
 from soundkin.features.levels import LevelRule, Powers, WithoutSilence
 from soundkin.features.resampling import resample
-from soundkin.features.spectra import FRAMES_A_WINDOW, Chroma, power_spectra
+from soundkin.features.spectra import FRAMES_A_WINDOW, Chroma, MelScale, mel_filterbank, power_spectra
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import frames_to_seconds, samples_to_frames
 
@@ -47,7 +46,7 @@ class LogMelFrontEnd(FrontEnd):
     mel_bands: int = Field(96, ge=1)
     low_hz: float = Field(30.0, ge=0)
     high_hz: float = Field(10_000.0, gt=0)
-    mel_scale: Literal["slaney", "htk"] = "slaney"
+    mel_scale: MelScale = "slaney"
     # Power in a band below this, against a full-scale sine, fades to 0.
     floor_db: float = Field(-80.0, lt=0)
     # Several channels count by their power, so that none cancels another (`downmix`), or their mean is taken.
@@ -76,13 +75,20 @@ class LogMelFrontEnd(FrontEnd):
             )
         elif not self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
             problem = f"needs low_hz={self.low_hz} < high_hz={self.high_hz} <= half the sample rate"
-        elif not mel_filterbank(self).sum(0).all():
+        elif not self.filterbank().sum(0).all():
             problem = (
                 f"mel_bands={self.mel_bands} leaves bands without a spectrum bin; use fewer or longer windows"
             )
         if problem:
             raise ValueError(problem)
         return self
+
+    def filterbank(self) -> Float32[Tensor, "bins mels"]:
+        """The mel filterbank, over the spectrum of a window at the front end's own rate."""
+        bins = self.window_samples // 2 + 1
+        return mel_filterbank(
+            self.sample_rate_hz, bins, self.mel_bands, self.low_hz, self.high_hz, self.mel_scale
+        )
 
     def window_and_hop_at(self, sample_rate_hz: int) -> tuple[int, int] | None:
         """Window and hop in samples at another rate; None unless both are whole."""
@@ -132,7 +138,7 @@ class LogMel:
             )
         self.window_samples, self.hop_samples = scaled
         self._window = torch.hann_window(self.window_samples)
-        filterbank = mel_filterbank(front_end)
+        filterbank = front_end.filterbank()
         # A file at a low rate has fewer bins; its upper bands are silent.
         bins = min(int(filterbank.any(1).nonzero().max()) + 1, self.window_samples // 2 + 1)
         amplitude_to_full_scale = float(2 / self._window.sum())
@@ -206,27 +212,6 @@ class LogMel:
 
 
 _log_mel_at = lru_cache(maxsize=16)(LogMel)  # making one takes as long as using it for ten seconds of audio
-
-
-def mel_filterbank(front_end: LogMelFrontEnd) -> Float32[Tensor, "bins mels"]:
-    """Triangles of height 1 over the spectrum's bins, as torchaudio and librosa (`norm=None`) have them."""
-    try:
-        from torchaudio.functional import melscale_fbanks
-    except (ImportError, OSError, RuntimeError) as error:  # it fails in these ways if made for another torch
-        raise ConfigError(
-            f"torchaudio does not fit the installed torch ({error}). Install both from the same index."
-        ) from error
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of empty bands, which LogMelFrontEnd refuses
-        bank: Tensor = melscale_fbanks(
-            n_freqs=front_end.window_samples // 2 + 1,
-            f_min=front_end.low_hz,
-            f_max=front_end.high_hz,
-            n_mels=front_end.mel_bands,
-            sample_rate=front_end.sample_rate_hz,
-            mel_scale=front_end.mel_scale,
-        )
-    return bank
 
 
 def reference_sweep(sample_rate_hz: int, low_hz: float, high_hz: float) -> Float32[Tensor, " samples"]:
