@@ -44,6 +44,10 @@ class OtherModelError(UsageError):
     """Vectors of one model are about to take the place of another's, and nobody said that they may."""
 
 
+class MissingExtraError(SoundkinError):
+    """Packages are missing that an extra of ours brings; says which, and how to install it."""
+
+
 @dataclass(frozen=True)
 class Skipped:
     """One input that a batch job left out, and why."""

@@ -1,1 +1,5 @@
 """Whether labels, audio and judges can be trusted."""
+
+from soundkin.extras import require
+
+require("evaluate", "an audit")

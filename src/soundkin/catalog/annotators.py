@@ -15,11 +15,11 @@ training they weigh nothing: below chance are those who misunderstood the task o
 say that they stay so.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from soundkin.catalog.triplets_table import COLUMNS as TRACKS
 from soundkin.errors import CatalogError
@@ -27,7 +27,7 @@ from soundkin.shapes import Float, Int, typechecked
 
 PRIOR_HITS, PRIOR_MISSES = 3.0, 1.0  # as if everybody had answered four questions before, three of them right
 PRIOR_RELIABILITY = PRIOR_HITS / (PRIOR_HITS + PRIOR_MISSES)
-PRIOR_LOG_ODDS = float(logit(PRIOR_RELIABILITY))
+PRIOR_LOG_ODDS = math.log(PRIOR_HITS / PRIOR_MISSES)
 MOST_EXPECTED = 1.0  # log-odds; a model's prediction counts no more than a person of reliability 0.73
 MOST_ROUNDS = 500
 PRECISION = 1e-6
@@ -53,7 +53,7 @@ class Judgements:
 
     def log_odds(self, reliability: Float[np.ndarray, " annotators"]) -> Float[np.ndarray, " judgements"]:
         """The log-odds that each judgement's annotator is right."""
-        log_odds: Float[np.ndarray, " judgements"] = np.append(logit(reliability), PRIOR_LOG_ODDS)[
+        log_odds: Float[np.ndarray, " judgements"] = np.append(_logit(reliability), PRIOR_LOG_ODDS)[
             self.annotators  # UNKNOWN is the last
         ]
         return log_odds
@@ -101,7 +101,7 @@ def find_consensus(
     _reject_contradictions(tables[1], questions[1], answers[1])
     prior = np.zeros(count)
     if expected is not None:
-        hints = logit(expected["probability"].to_numpy(np.float64))
+        hints = _logit(expected["probability"].to_numpy(np.float64))
         prior[questions[2]] = answers[2] * np.clip(hints, -MOST_EXPECTED, MOST_EXPECTED)
     prior[questions[1]] = answers[1] * np.inf
     people = len(judgements.annotator_ids)
@@ -124,7 +124,7 @@ def find_consensus(
 @typechecked
 def training_weights(reliability: Float[np.ndarray, " annotators"]) -> Float[np.ndarray, " annotators"]:
     """Weight of each annotator's judgements: 1 for somebody unknown, 0 at chance and below."""
-    weights: Float[np.ndarray, " annotators"] = np.maximum(logit(reliability) / PRIOR_LOG_ODDS, 0.0)
+    weights: Float[np.ndarray, " annotators"] = np.maximum(_logit(reliability) / PRIOR_LOG_ODDS, 0.0)
     return weights
 
 
@@ -180,3 +180,10 @@ def _reject_contradictions(
         anchor, closer, farther = gold[TRACKS].iloc[contradicted[0]]
         both = f"of {anchor}, both {closer} and {farther} are said to be the closer"
         raise CatalogError(f"gold questions: {both}. Delete one row.")
+
+
+def _logit(probability: Float[np.ndarray, " probabilities"]) -> Float[np.ndarray, " probabilities"]:
+    from scipy.special import logit  # an extra brings it, and this is imported without one
+
+    log_odds: Float[np.ndarray, " probabilities"] = logit(probability)
+    return log_odds

@@ -9,16 +9,19 @@ from Missing-Not-At-Random Implicit Feedback" (2020), whose propensity is (liste
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy.sparse import csr_matrix
 
 from soundkin.config import Config
 from soundkin.errors import CatalogError
+from soundkin.extras import require
 from soundkin.shapes import Float, Float32, Int, typechecked
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 BIAS_ROUNDS = 200  # a round is two passes over the ratings; most tables settle within twenty
 BIAS_PRECISION = 1e-7  # in units of the rating
@@ -66,8 +69,10 @@ class Interactions:
         """How many users like each track."""
         return np.bincount(self.confidence.indices[self.confidence.data > 0], minlength=len(self.tracks))
 
-    def plays(self, users: Sequence[str], track_ids: Sequence[str]) -> csr_matrix:
+    def plays(self, users: Sequence[str], track_ids: Sequence[str]) -> "csr_matrix":
         """Who likes which of these tracks, [users, tracks]; nobody and nothing that is not known here."""
+        from scipy.sparse import csr_matrix
+
         known = self.confidence.tocoo()
         rows = pd.Index(users).get_indexer(pd.Index(self.users))[known.row]
         columns = pd.Index(track_ids).get_indexer(pd.Index(self.tracks))[known.col]
@@ -91,6 +96,9 @@ def make_interactions(ratings: pd.DataFrame, config: InteractionsConfig, source:
     Rows about the same user and track are summed if they are plays; of stars the last count. Raises
     CatalogError if there is no positive.
     """
+    require("evaluate", "learning from ratings")
+    from scipy.sparse import csr_matrix
+
     pairs = _one_row_a_pair(ratings, config)
     users, user_ids = pd.factorize(pairs["user_id"], sort=True)
     tracks, track_ids = pd.factorize(pairs["track_id"], sort=True)

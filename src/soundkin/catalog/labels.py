@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 Labels = Sequence[tuple[str, ...]]
 
@@ -34,13 +36,14 @@ class Vocabulary:
         """The class of a label, None if it is not in the vocabulary."""
         return self._classes.get(name)
 
-    def sparse(self, values: Labels) -> csr_matrix:
+    def sparse(self, values: Labels) -> "csr_matrix":
         """Multi-hot labels, [tracks, classes] of float32.
 
         An empty row is a track without labels, or with labels that the vocabulary left out alone: unknown
         rather than negative.
         """
-        from sklearn.preprocessing import MultiLabelBinarizer  # takes a second, and a query needs none
+        from scipy.sparse import csr_matrix
+        from sklearn.preprocessing import MultiLabelBinarizer
 
         known = [[label for label in labels if label in self._classes] for labels in values]
         encoder = MultiLabelBinarizer(classes=self.names, sparse_output=True)

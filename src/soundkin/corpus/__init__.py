@@ -4,3 +4,7 @@ A genre is what happens in time (`genres.py`), an artist is how it sounds (`inve
 and its year are how it was produced (`production.py`), and users play what they like (`invented_users.py`).
 `synthesise.py` wires them.
 """
+
+from soundkin.extras import require
+
+require("train", "synthesising a corpus")

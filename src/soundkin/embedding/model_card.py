@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
-
-from soundkin.catalog.table import Catalog
 from soundkin.files import sha256_of
 from soundkin.units import frames_to_seconds
+
+if TYPE_CHECKING:
+    from soundkin.catalog.table import Catalog
 
 LEFT_OUT = (
     "train/",
@@ -18,7 +18,7 @@ LEFT_OUT = (
 )  # columns of metrics.csv that say nothing of held-out tracks
 
 
-def training_data(catalog: Catalog, catalog_path: Path) -> dict[str, Any]:
+def training_data(catalog: "Catalog", catalog_path: Path) -> dict[str, Any]:
     """What the model card says of the tracks a model was trained on: `provenance["training_data"]`."""
     described: dict[str, Any] = {
         "catalog": Path(catalog_path).name,
@@ -39,6 +39,8 @@ def training_data(catalog: Catalog, catalog_path: Path) -> dict[str, Any]:
 
 def model_card(config: Mapping[str, Any], parameters: int) -> str:
     """Render the card of a network of so many parameters from the bundle's config.json."""
+    import jinja2  # only training writes cards
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -9,20 +9,18 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from tokenizers import Regex, Tokenizer
-from tokenizers.models import BPE
-from tokenizers.normalizers import NFKC, Lowercase, Prepend, Replace, Strip
-from tokenizers.normalizers import Sequence as NormalizerSequence
-from tokenizers.pre_tokenizers import ByteLevel, Split
-from tokenizers.pre_tokenizers import Sequence as PreTokenizerSequence
-from tokenizers.trainers import BpeTrainer
 
 from soundkin.errors import ArtefactError
+from soundkin.extras import require
 from soundkin.shapes import Int
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+LYRICS = "a model that reads lyrics"  # what needs the extra
 SMALLEST_VOCABULARY = 257  # padding and the 256 bytes
 # A word with the space before it; combining marks (vowels of Hindi, Thai, Arabic) belong to their letters.
 WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+"
@@ -31,7 +29,7 @@ WORDS = r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+"
 class LyricTokenizer:
     """Texts to tokens. The same texts train the same tokenizer."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: "Tokenizer") -> None:
         self._tokenizer = tokenizer
 
     @classmethod
@@ -41,17 +39,26 @@ class LyricTokenizer:
         Few or short texts give fewer tokens, down to `SMALLEST_VOCABULARY`.
         """
         assert vocabulary_size >= SMALLEST_VOCABULARY
-        tokenizer = Tokenizer(BPE())
-        tokenizer.normalizer = NormalizerSequence(
-            [NFKC(), Lowercase(), Replace(Regex(r"\s+"), " "), Strip(), Prepend(" ")]
+        require("lyrics", LYRICS)
+        from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.normalizer = normalizers.Sequence(
+            [
+                normalizers.NFKC(),
+                normalizers.Lowercase(),
+                normalizers.Replace(Regex(r"\s+"), " "),
+                normalizers.Strip(),
+                normalizers.Prepend(" "),
+            ]
         )
-        tokenizer.pre_tokenizer = PreTokenizerSequence(
-            [Split(Regex(WORDS), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
-        )
-        trainer = BpeTrainer(
+        words = pre_tokenizers.Split(Regex(WORDS), "isolated")
+        as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, as_bytes])
+        trainer = trainers.BpeTrainer(
             vocab_size=vocabulary_size - 1,  # the padding is ours: no text can spell it
             min_frequency=2,
-            initial_alphabet=ByteLevel.alphabet(),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
         with _one_thread():
@@ -75,6 +82,10 @@ class LyricTokenizer:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The tokenizer of `to_json`; ArtefactError if it is damaged or of another kind."""
+        require("lyrics", LYRICS)
+        from tokenizers import Tokenizer
+        from tokenizers.pre_tokenizers import ByteLevel
+
         try:
             tokenizer = Tokenizer.from_str(text)
             kind = json.loads(text)["model"]["type"]

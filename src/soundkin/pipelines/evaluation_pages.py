@@ -62,7 +62,7 @@ def write_pages(
         folder / REPORT,
         title=f"soundkin evaluation: {folder.resolve().name}",
         listened=listen(shown, cards, queries, random_seed),
-        pictures=[map_picture(shown, folder / MAP, random_seed)] if len(judged.catalog) > 2 else [],
+        pictures=map_picture(shown, folder / MAP, random_seed) if len(judged.catalog) > 2 else [],
         chosen=bool(queries),
         judge_page=JUDGE,
     )

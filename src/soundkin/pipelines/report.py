@@ -1,6 +1,7 @@
 """Report: what was learnt, on one page that can be read, seen and listened to."""
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,9 @@ from soundkin.errors import ArtefactError
 from soundkin.evaluation.conclusions import advice, headline_sentence
 from soundkin.evaluation.evaluation_report import MAIN, Evaluation, read_evaluation
 from soundkin.evaluation.label_questions import column_values
-from soundkin.explore.curves import draw_curves
-from soundkin.explore.map import draw_map, map_points, sample_tracks
 from soundkin.explore.page_template import PageSection, Step, TrackCard, render_page
-from soundkin.explore.palette import dark_twin
 from soundkin.explore.snippets import data_uri
+from soundkin.extras import is_installed
 from soundkin.files import replacing
 from soundkin.pipelines.track_cards import TrackCards, most_alike
 from soundkin.progress import progress
@@ -34,6 +33,8 @@ MAP_NOTE = (
     "Tracks that the model finds alike lie near each other. It placed them by sound alone; colour and "
     "shape show the {} in the catalog."
 )
+
+logger = logging.getLogger(__name__)
 
 Names = Sequence[tuple[str, ...]]
 QueryCards = tuple[TrackCard, list[TrackCard]]  # a query, and its neighbours, nearest first
@@ -73,8 +74,9 @@ class Shown:
 def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0) -> Path:
     """Write `report.html` (or `output`), `map.png` and `curves.png` into `run_dir`; returns the page's path.
 
-    Each picture has a twin on a dark ground, `map-dark.png`. Reads what `soundkin demo` leaves there:
-    `metrics.json`, `embeddings/` and, if training was logged, `metrics.csv`.
+    Each picture has a twin on a dark ground, `map-dark.png`; without the extra `pictures` there are none.
+    Reads what `soundkin demo` leaves there: `metrics.json`, `embeddings/` and, if training was logged,
+    `metrics.csv`.
 
     Raises:
         ArtefactError: one of them is missing or corrupt, or evaluation and embeddings are of different
@@ -88,7 +90,7 @@ def write_report(run_dir: Path, output: Path | None = None, random_seed: int = 0
         Path(output) if output else folder / "report.html",
         title=f"soundkin report: {folder.resolve().name}",
         listened=listen(shown, shown.track_cards(), (), random_seed),
-        pictures=[map_picture(shown, folder / "map.png", random_seed), *_curves(folder)],
+        pictures=[*map_picture(shown, folder / "map.png", random_seed), *_curves(folder)],
         steps=_commands(shown, folder),
     )
 
@@ -214,6 +216,10 @@ def listen(shown: Shown, cards: TrackCards, queries: Sequence[str], random_seed:
 
 
 def _curves(folder: Path) -> list[Picture]:
+    if not is_installed("pictures"):
+        return []
+    from soundkin.explore.curves import draw_curves
+
     path = folder / "curves.png"
     kept, stopped = _kept_step(folder)
     if not draw_curves(folder / "metrics.csv", path, kept, stopped):
@@ -235,8 +241,15 @@ def _kept_step(folder: Path) -> tuple[int | None, bool]:
     return None if step is None else int(step), bool(run and planned and run < planned)
 
 
-def map_picture(shown: Shown, path: Path, random_seed: int) -> Picture:
-    """A map of the tracks that were judged, drawn to `path` and, on a dark ground, to its twin."""
+def map_picture(shown: Shown, path: Path, random_seed: int) -> list[Picture]:
+    """A map of the tracks that were judged, drawn to `path` and, on a dark ground, to its twin; none without
+    the extra `pictures`.
+    """
+    if not is_installed("pictures"):
+        logger.warning("%s is not drawn: pip install 'soundkin[pictures]'", path)
+        return []
+    from soundkin.explore.map import draw_map, map_points, sample_tracks
+
     rows = np.flatnonzero(shown.judged) if shown.judged.sum() > 2 else np.arange(len(shown.catalog))
     rows = rows[sample_tracks(len(rows), random_seed)]
     columns = (name for name in ("genre", "artist", "decade") if any(column_values(shown.catalog, name)))
@@ -246,10 +259,12 @@ def map_picture(shown: Shown, path: Path, random_seed: int) -> Picture:
     held_out = "held-out " if {shown.splits[row] for row in rows} <= {"valid", "test"} else ""
     title = f"{len(rows)} {held_out}tracks as the model embeds them"
     draw_map(map_points(shown.vectors[rows], random_seed), names, title, what, path)
-    return _picture(path, f"Scatter plot: {title}, marked by {what}.", MAP_NOTE.format(what))
+    return [_picture(path, f"Scatter plot: {title}, marked by {what}.", MAP_NOTE.format(what))]
 
 
 def _picture(path: Path, alternative: str, caption: str) -> Picture:
+    from soundkin.explore.palette import dark_twin
+
     light, dark = (data_uri(twin.read_bytes(), "image/png") for twin in (path, dark_twin(path)))
     return Picture(light, alternative, caption, dark)
 

@@ -2,12 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from pydantic import Field, PositiveInt
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from soundkin.catalog.interactions import Interactions, InteractionsConfig, make_interactions
@@ -15,6 +14,9 @@ from soundkin.catalog.sources import Sources
 from soundkin.catalog.table import Catalog
 from soundkin.tasks.base import ProxyTask, TaskConfig
 from soundkin.tasks.group_index import positions
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 class CollaborativeConfig(TaskConfig):
@@ -51,7 +53,7 @@ class CollaborativeTask(ProxyTask):
         return make_interactions(ratings, config.listening, f"ratings {sources.ratings}")
 
     def keep_for_training(
-        self, users: list[str], track_ids: Sequence[str], by_track: csr_matrix, **tensors: Tensor
+        self, users: list[str], track_ids: Sequence[str], by_track: "csr_matrix", **tensors: Tensor
     ) -> None:
         """Take users, tracks, confidences [tracks, users], and buffers of the task's own."""
         self.users, self.trained_tracks = users, track_ids

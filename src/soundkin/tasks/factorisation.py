@@ -4,12 +4,14 @@ Filtering for Implicit Feedback Datasets" (2008), with the conjugate gradients o
 It minimises sum over all users and tracks of c_ui (p_ui - x_u . y_i)^2 + regularisation (|x_u|^2 + |y_i|^2).
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from soundkin.shapes import Float, Float32, Int, typechecked
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 class Factors(NamedTuple):

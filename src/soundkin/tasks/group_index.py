@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import ArrayLike
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from soundkin.catalog.sources import Sources
@@ -25,6 +24,8 @@ class GroupIndex:
     """
 
     def __init__(self, track_ids: Sequence[str], members: ArrayLike = (), groups: ArrayLike = ()) -> None:
+        from scipy.sparse import csr_array
+
         self.track_ids = track_ids
         pairs = np.stack([np.asarray(members, np.int64), pd.factorize(np.asarray(groups))[0]])
         pairs = np.unique(pairs, axis=1)

@@ -16,6 +16,7 @@ from soundkin.catalog.splits import SplitConfig, SplitRule
 from soundkin.catalog.table import Catalog
 from soundkin.config import nearest
 from soundkin.errors import CatalogError, ConfigError
+from soundkin.extras import require
 from soundkin.models import build_network
 from soundkin.tasks import TASKS, TaskConfig
 from soundkin.tasks.collaborative import CollaborativeTask
@@ -107,6 +108,8 @@ def check(plan: Plan) -> None:
 def check_settings(config: TrainConfig) -> None:
     """What `check` can tell without a catalog; frozen features are to be `identified`."""
     chosen_tasks(config)
+    if config.model.lyrics:
+        require("lyrics", "config model.lyrics")
     _check_machine(config.trainer)
     if not config.features.makes_log_mels:
         for name in LOG_MEL_CHANGES:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from soundkin.errors import AudioError, UsageError
+from soundkin.extras import require
 from soundkin.features.decode import SILENT_POWER, AudioStream
 from soundkin.features.frontends.external import LARGEST, ExternalFrontEnd, OnnxInput
 from soundkin.features.frontends.interface import FrameStream
@@ -90,12 +91,9 @@ _open_once = lru_cache(maxsize=2)(OnnxEncoder)  # once a process
 
 
 def _open(path: Path, expected_sha256: str | None) -> "tuple[str, InferenceSession]":
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UsageError(
-            f"{path} needs onnxruntime, and it is not installed: pip install onnxruntime"
-        ) from error
+    require("onnx", str(path))
+    import onnxruntime
+
     try:
         content = Path(path).read_bytes()
     except OSError as error:
