@@ -185,6 +185,8 @@ def _load_bundle(folder: Path, vectors: Path | None) -> Bundle:
         )
     bundle = _build(path, config, tensors, vectors)
     vector = reference_vector(bundle.front_end, bundle.patch, bundle.network)
+    if not np.isfinite(vector).all():
+        raise ArtefactError(f"{folder}/model.safetensors gives vectors that are not finite. {COPY}")
     if not embeds_alike(vector, config["reference_vector"]):
         raise ArtefactError(
             f"{folder} gives another vector for the reference sound than when it was saved: this soundkin "
