@@ -13,9 +13,11 @@ import pytest
 import soundfile
 import torch
 
+from soundkin.embedding import default_model
 from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.store import Embeddings, read_embeddings
 from soundkin.errors import ArtefactError, AudioError, CatalogError, UsageError
+from soundkin.evaluation.systems import read_systems
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
@@ -270,3 +272,25 @@ def test_script(library):
     assert len(lines) == 2 and lines[0].startswith("  1  0.9") and "Title" in lines[0]
     wrong = subprocess.run([*command, "nothing"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "neither a file nor a track_id" in wrong.stderr
+
+
+def test_an_index_of_the_default_model_finds_it_by_its_name_on_any_machine(library, tmp_path, monkeypatch):
+    """Embedded here, asked there: the package lies elsewhere, and later holds another default."""
+    here, there, song = tmp_path / "here", tmp_path / "there" / "package", str(library / "music" / "5.wav")
+    monkeypatch.setattr(default_model, "FOLDER", save_model(here))
+    embed_catalog("default", library / "catalog.csv", tmp_path / "embeddings")
+    index_embeddings(tmp_path / "embeddings", tmp_path / "index")
+    assert query(tmp_path / "index", [song], k=3) == query(tmp_path / "index", [song], k=3, model="default")
+    shutil.move(here, there)
+    monkeypatch.setattr(default_model, "FOLDER", there)
+    assert query(tmp_path / "index", [song], k=3)
+    [system] = read_systems(tmp_path / "embeddings", model="default")
+    assert system.bundle is not None and [one.name for one in read_systems("default")] == ["default"]
+    monkeypatch.setattr(default_model, "FOLDER", save_model(tmp_path / "later", random_seed=1))
+    problem = r"index .* was made with model .*, and the default model of this soundkin .* is model .*--model"
+    with pytest.raises(ArtefactError, match=problem):
+        query(tmp_path / "index", [song])
+    assert query(tmp_path / "index", [song], model=there), "a copy of the one that made it"
+    monkeypatch.setattr(default_model, "FOLDER", tmp_path / "nothing")
+    with pytest.raises(ArtefactError, match=r"the default model cannot be used: .*Install soundkin again"):
+        query(tmp_path / "index", [song])

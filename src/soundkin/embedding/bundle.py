@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from soundkin.config import validate
+from soundkin.embedding.default_model import INSTALL_AGAIN, is_default, model_folder
 from soundkin.embedding.model_card import model_card
 from soundkin.embedding.reference_sound import embeds_alike, reference_vector
 from soundkin.embedding.users import read_users, write_users
@@ -148,12 +149,19 @@ def _config(bundle: Bundle, weights: bytes) -> dict[str, Any]:
     }
 
 
-def load_bundle(folder: Path, vectors: Path | None = None) -> Bundle:
-    """Read a model bundle and check it.
+def load_bundle(model: Path | str, vectors: Path | None = None) -> Bundle:
+    """Read the model bundle in a folder, or the one called `default`, and check it.
 
     A model that was trained on a table of vectors looks tracks up where that table was, or in `vectors`.
     """
-    return read_whole(Path(folder), lambda folder: _load_bundle(folder, vectors))
+    folder = model_folder(model)
+    try:
+        return read_whole(folder, lambda folder: _load_bundle(folder, vectors))
+    except SoundkinError as error:
+        if is_default(folder) and vectors is None:
+            reason = str(error).partition(". ")[0].rstrip(".")
+            raise ArtefactError(f"the default model cannot be used: {reason}. {INSTALL_AGAIN}") from error
+        raise
 
 
 def _load_bundle(folder: Path, vectors: Path | None) -> Bundle:
@@ -177,6 +185,8 @@ def _load_bundle(folder: Path, vectors: Path | None) -> Bundle:
         )
     bundle = _build(path, config, tensors, vectors)
     vector = reference_vector(bundle.front_end, bundle.patch, bundle.network)
+    if not np.isfinite(vector).all():
+        raise ArtefactError(f"{folder}/model.safetensors gives vectors that are not finite. {COPY}")
     if not embeds_alike(vector, config["reference_vector"]):
         raise ArtefactError(
             f"{folder} gives another vector for the reference sound than when it was saved: this soundkin "

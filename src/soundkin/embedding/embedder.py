@@ -185,14 +185,16 @@ def hash_of_lyrics(lyrics: str) -> str:
     return sha256_of_text(lyrics)[:32] if lyrics else ""
 
 
-def load(folder: Path | str, vectors: Path | None = None) -> Embedder:
-    """Load the model bundle in `folder`, ready to embed; `vectors` as in `load_bundle`.
+def load(model: Path | str = "default", vectors: Path | None = None) -> Embedder:
+    """Load the model bundle in a folder, or the one called `default`, ready to embed.
+
+    `vectors` are as in `load_bundle`.
 
     Raises:
         UsageError: there is no such folder.
         ArtefactError: the bundle is corrupt, or of another version.
     """
-    return Embedder(load_bundle(Path(folder), vectors))
+    return Embedder(load_bundle(model, vectors))
 
 
 def _embed_one(embedder: Embedder, normalise: bool, job: tuple[Path, str]) -> FileEmbedding:

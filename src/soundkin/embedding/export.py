@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
+from soundkin.embedding.default_model import stored_model
 from soundkin.embedding.embedder import Embedder, TrackEmbedding, hash_of_lyrics
 from soundkin.embedding.store import (
     EmbeddingsManifest,
@@ -236,7 +237,7 @@ class Export:
                 writer.writerow([self.track_ids[row], skipped.path, skipped.reason, audio_hash, OURS])
         manifest = EmbeddingsManifest(
             model_hash=self.model_hash,
-            model_path=path_from(self.folder, model_path),
+            model_path=stored_model(model_path, self.folder),
             catalog_path=path_from(self.folder, catalog_path),
             embedding_size=self.embedding_size,
             count=sum(part.count for part in parts),

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from soundkin.config import Config, validate
+from soundkin.embedding.default_model import found_model
 from soundkin.errors import ArtefactError, ConfigError, UsageError
 from soundkin.files import read_versioned_json, sha256_of, write_json
 from soundkin.shapes import Float32
@@ -40,7 +41,7 @@ class Part(Config):
 
 
 class EmbeddingsManifest(Config):
-    """What the embeddings are. Paths are relative to the folder where they can be."""
+    """What the embeddings are. Paths are relative to the folder where they can be; `default` is a model."""
 
     model_hash: str
     model_path: str
@@ -107,7 +108,7 @@ def read_embeddings(folder: Path) -> Embeddings:
         duration_seconds=columns["duration_seconds"],
         audio_hashes=columns["audio_hash"],
         model_hash=manifest.model_hash,
-        model_path=(folder / manifest.model_path).resolve(),
+        model_path=found_model(manifest.model_path, folder),
         catalog_path=(folder / manifest.catalog_path).resolve(),
     )
 

@@ -11,6 +11,7 @@ from soundkin.catalog.splits import SplitConfig, SplitRule, make_split_rule
 from soundkin.catalog.table import Catalog
 from soundkin.config import validate
 from soundkin.embedding.bundle import Bundle, load_bundle
+from soundkin.embedding.default_model import NAME, is_default, model_folder, not_the_model
 from soundkin.embedding.store import PatchEmbeddings, read_embeddings, read_manifest, read_patches
 from soundkin.errors import ArtefactError, AudioError, SoundkinError, UsageError
 from soundkin.evaluation.baselines import BASELINES, MODEL
@@ -155,14 +156,14 @@ def read_systems(
     ours: Path | str,
     against: Sequence[Path | str] = (),
     vectors: Path | None = None,
-    model: Path | None = None,
+    model: Path | str | None = None,
 ) -> list[System]:
     """The systems that `NAME=PATH`, or PATH alone, stand for, ours first.
 
     Without a name, a system goes by the end of its path; a single model is called `model`. `vectors` is for
     our model, as in `load_bundle`; `model` is the one that made our embeddings, if it has moved.
     """
-    named = [_name_and_path(str(words)) for words in (ours, *against)]
+    named = [_name_and_path(words) for words in (ours, *against)]
     if not against and not named[0][0] and _is_model(named[0][1]):
         named[0] = MODEL, named[0][1]
     paths = [path for _, path in named]
@@ -172,13 +173,13 @@ def read_systems(
     ]
 
 
-def _read_system(name: str, path: Path, vectors: Path | None, model: Path | None) -> System:
+def _read_system(name: str, path: Path, vectors: Path | None, model: Path | str | None) -> System:
     is_folder = (path / "manifest.json").is_file()
     if model is not None and not is_folder:
         raise UsageError(
             f"model={model} is for embeddings whose model has moved, and {path} is none. Leave it out."
         )
-    if _is_model(path):
+    if _is_model(path) or is_default(path):
         bundle = load_bundle(path, vectors)
         bundle.front_end.warn_of_another_table()
         return System(name, path, bundle, None, bundle.hash)
@@ -201,7 +202,7 @@ def _is_model(path: Path) -> bool:
     return (path / "config.json").is_file()
 
 
-def _read_folder(name: str, folder: Path, model: Path | None) -> System:
+def _read_folder(name: str, folder: Path, model: Path | str | None) -> System:
     manifest, embeddings = read_manifest(folder), read_embeddings(folder)
     stored = FolderVectors(
         folder,
@@ -209,7 +210,7 @@ def _read_folder(name: str, folder: Path, model: Path | None) -> System:
         dict(zip(embeddings.track_ids, embeddings.audio_hashes, strict=True)),
         has_patches=all(part.patches_sha256 is not None for part in manifest.parts),
     )
-    bundle, lost = _model_of(model or embeddings.model_path, embeddings.model_hash)
+    bundle, lost = _model_of(model_folder(model or embeddings.model_path), embeddings.model_hash)
     if model is not None and lost:
         raise ArtefactError(f"{folder}: {lost}. Name the model that made these embeddings.")
     return System(name, folder, bundle, stored, sha256_of(folder / "manifest.json"), lost)
@@ -223,14 +224,15 @@ def _model_of(path: Path, model_hash: str) -> tuple[Bundle | None, str]:
         return None, f"the model that made them cannot be read ({str(error).rstrip('.')})"
     if bundle.hash == model_hash:
         return bundle, ""
-    expected = f"the one that made them ({model_hash[:12]})"
-    return None, f"{path} is another model ({bundle.hash[:12]}) than {expected}"
+    return None, not_the_model("it", model_hash, path, bundle.hash)
 
 
-def _name_and_path(words: str) -> tuple[str, Path]:
-    """The name, empty where none was given, and the path."""
-    name, equals, path = words.partition("=")
-    return (name, Path(path)) if equals and name and path and not Path(words).exists() else ("", Path(words))
+def _name_and_path(words: Path | str) -> tuple[str, Path]:
+    """The name, empty where none was given, and the path; `default` is called so."""
+    name, equals, path = str(words).partition("=")
+    if equals and name and path and not Path(words).exists():
+        return name, model_folder(path)
+    return NAME if words == NAME else "", model_folder(words)
 
 
 def _names(named: Sequence[tuple[str, Path]]) -> list[str]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def embed_catalog(
-    model_folder: Annotated[Path, argument("MODEL")],
+    model_folder: Annotated[Path | str, argument("MODEL")],
     catalog_path: Annotated[Path, argument("CATALOG")],
     output_folder: Annotated[Path, Option("Folder of Parquet files to write.", ("-o", "--output"))],
     workers: Annotated[int, WORKERS] = 1,
@@ -19,7 +19,7 @@ def embed_catalog(
     vectors: Annotated[Path | None, Option("Table of frozen vectors, where it has moved or grown.")] = None,
     replace: Annotated[bool, Option("Replace vectors of another model without asking.")] = False,
 ) -> "EmbedResult":
-    """Give every track of CATALOG a vector by the model bundle MODEL.
+    """Give every track of CATALOG a vector by the model bundle MODEL; `default` is the one that comes along.
 
     Run it again after a kill or after adding tracks: files that have not changed are not computed again,
     the result has the same bytes, and files that could not be used (skipped.csv) are tried again when they
@@ -28,7 +28,8 @@ def embed_catalog(
     From Python, more than one worker needs the usual `if __name__ == "__main__":` in a script.
 
     Examples:
-      soundkin embed runs/first/model catalog.csv -o embeddings --workers 2
+      soundkin embed default catalog.csv -o embeddings --workers 2
+      soundkin embed runs/first/model catalog.csv -o embeddings
       soundkin embed runs/second/model catalog.csv -o embeddings --replace
 
     Raises:
@@ -38,18 +39,20 @@ def embed_catalog(
         OtherModelError: the output folder holds vectors of another model, and `replace` is false.
     """
     from soundkin.catalog.table import read_catalog
+    from soundkin.embedding import default_model
     from soundkin.embedding.embedder import load
     from soundkin.embedding.export import embed_tracks
 
-    model_folder, catalog_path, output_folder = Path(model_folder), Path(catalog_path), Path(output_folder)
+    model = default_model.model_folder(model_folder)
+    catalog_path, output_folder = Path(catalog_path), Path(output_folder)
     if workers < 1:
         raise UsageError(f"workers={workers}: give at least 1.")
-    catalog, embedder = read_catalog(catalog_path), load(model_folder, vectors)
+    catalog, embedder = read_catalog(catalog_path), load(model, vectors)
     front_end = embedder.bundle.front_end
     front_end.warn_of_another_table()
     if not replace:
         _keep_vectors_of_another_model(output_folder, embedder.hash)
-    return embed_tracks(embedder, catalog, output_folder, model_folder, catalog_path, workers, patches)
+    return embed_tracks(embedder, catalog, output_folder, model, catalog_path, workers, patches)
 
 
 def _keep_vectors_of_another_model(folder: Path, model_hash: str) -> None:

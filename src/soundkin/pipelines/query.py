@@ -30,7 +30,9 @@ def query(
     k: Annotated[int, Option("How many answers.", ("-k",), minimum=1)] = 10,
     where: Annotated[Sequence[str], WHERE] = (),
     artist_cap: Annotated[int | None, ARTIST_CAP] = None,
-    model: Annotated[Path | None, Option("Model bundle for files; default: where embed found it.")] = None,
+    model: Annotated[
+        Path | str | None, Option("Model bundle for files; default: that of embed.", metavar="MODEL")
+    ] = None,
     vector: "Vectors | None" = None,
     columns: Sequence[str] | None = (),
 ) -> "list[Answer]":
@@ -87,15 +89,16 @@ def _given(vector: "Vectors", size: int) -> "list[Vector]":
     return list(vectors.astype(np.float32))
 
 
-def _seed(index: "Index", name: str, model: Path | None) -> "tuple[int | None, Vector]":
+def _seed(index: "Index", name: str, model: Path | str | None) -> "tuple[int | None, Vector]":
     """What the answers should sound like: its row in the index, if it is there, and its vector."""
+    from soundkin.embedding.default_model import is_default, model_folder
     from soundkin.pipelines.answers import as_text
 
     if not os.path.isfile(name):  # noqa: PTH113 - Path(name).is_file() takes a thirtieth of the whole query
         row = index.row(as_text(name))
         return row, index.vector(row)
-    folder = Path(model or index.model_path)
-    if not folder.exists():
+    folder = model_folder(model or index.model_path)
+    if not folder.exists() and not is_default(folder):
         raise UsageError(f"{name}: there is no model at {folder}. Say where it is: --model MODEL")
     embedder = _load_embedder(folder.resolve(), index.manifest.model_hash, index.folder)
     lyrics = ""
@@ -109,13 +112,13 @@ def _seed(index: "Index", name: str, model: Path | None) -> "tuple[int | None, V
 @lru_cache(maxsize=2)
 def _load_embedder(folder: Path, model_hash: str, index: Path) -> "Embedder":
     """Load the model with `model_hash`, once a process."""
+    from soundkin.embedding.default_model import not_the_model
     from soundkin.embedding.embedder import load  # imports torch, which takes longer than a query by track
 
     embedder = load(folder)
     if embedder.hash != model_hash:
+        problem = not_the_model(f"index {index}", model_hash, folder, embedder.hash)
         raise ArtefactError(
-            f"index {index} was made with model {model_hash}, and {folder} is model {embedder.hash}: their "
-            "vectors cannot be compared. Give the index's model with --model, or embed and index again with "
-            "this one."
+            f"{problem}. Give the index's model with --model, or embed and index again with this one."
         )
     return embedder

@@ -29,7 +29,9 @@ def recommend(
     where: Annotated[Sequence[str], WHERE] = (),
     artist_cap: Annotated[int | None, ARTIST_CAP] = None,
     ratings: Annotated[Path | None, Option("Leave out what the user has rated in this file.")] = None,
-    model: Annotated[Path | None, Option("Model bundle; default: where embed found it.")] = None,
+    model: Annotated[
+        Path | str | None, Option("Model bundle; default: that of embed.", metavar="MODEL")
+    ] = None,
     task: Annotated[
         str | None,
         Option("ratings or latent_factors; default: the first that the model has.", metavar="TASK"),
@@ -56,13 +58,14 @@ def recommend(
     """
     import numpy as np
 
+    from soundkin.embedding.default_model import model_folder
     from soundkin.pipelines.answers import Query, as_text
     from soundkin.search.neighbours import rank_for_user
 
     user = as_text(user)
     with _opened(Path(tracks)) as (index, model_path):
         question = Query(index, k, where, artist_cap, columns)
-        users = _users_of(Path(model or model_path), index, Path(tracks), task)
+        users = _users_of(model_folder(model or model_path), index, Path(tracks), task)
         factors = users.track_vectors(np.array([index.vector(row) for row in range(len(index))]))
         rated = _read_ratings(ratings, index, Path(tracks)) if ratings else None
         vector = _user_vector(users, user, factors, rated, f"ratings {ratings}", index)
@@ -76,6 +79,7 @@ def recommend(
 @contextmanager
 def _opened(folder: Path) -> "Iterator[tuple[Index, Path]]":
     """The index in `folder`, or a temporary one of the embeddings there; and the path of their model."""
+    from soundkin.embedding.default_model import found_model
     from soundkin.embedding.store import read_manifest
     from soundkin.pipelines.index import index_embeddings
     from soundkin.search.vector_index import open_index
@@ -83,7 +87,7 @@ def _opened(folder: Path) -> "Iterator[tuple[Index, Path]]":
     if (folder / "manifest.json").exists() and not (folder / "CURRENT").exists():
         with TemporaryDirectory() as place:
             index_embeddings(folder, Path(place) / "index", kind="exact")
-            yield open_index(Path(place) / "index"), folder / read_manifest(folder).model_path
+            yield open_index(Path(place) / "index"), found_model(read_manifest(folder).model_path, folder)
     else:
         index = open_index(folder)
         yield index, index.model_path
@@ -91,17 +95,16 @@ def _opened(folder: Path) -> "Iterator[tuple[Index, Path]]":
 
 def _users_of(model: Path, index: "Index", tracks: Path, task: str | None) -> "KnownUsers":
     from soundkin.embedding.bundle import load_bundle
+    from soundkin.embedding.default_model import is_default, not_the_model
     from soundkin.embedding.known_users import known_users
 
-    if not model.exists():
+    if not model.exists() and not is_default(model):
         raise UsageError(f"there is no model at {model}, for its users. Say where it is: --model MODEL")
     bundle = load_bundle(model)
     if bundle.hash != index.manifest.model_hash:
-        raise ArtefactError(
-            f"{tracks} was made with model {index.manifest.model_hash}, and {model} is model {bundle.hash}: "
-            "its users cannot be compared with those vectors. Give the model that made them with --model, or "
-            "embed again with this one."
-        )
+        problem = not_the_model(str(tracks), index.manifest.model_hash, model, bundle.hash)
+        hint = "Give the model that made them with --model, or embed again with this one."
+        raise ArtefactError(f"{problem}. {hint}")
     return known_users(bundle, model, task)
 
 

@@ -25,6 +25,7 @@ from soundkin.training.module import SELECTED, TrainingModule
 from soundkin.training.plan import check, warn_of_unused_files
 from soundkin.training.run_config import TrainConfig
 from soundkin.training.run_folder import RunFolder, environment
+from soundkin.training.start import described_start
 
 __all__ = ["SweptRun", "TrainConfig", "TrainResult", "compose", "compose_sweep", "sweep", "train"]
 
@@ -34,6 +35,7 @@ PLACES = {
     "ratings",
     "triplets",
     "playlists",
+    "start",
 }  # of this machine; a bundle goes elsewhere
 SWEEP_TABLE = "sweep.csv"
 
@@ -103,6 +105,7 @@ def _bundle(
         users={name: task.users for name, task in tasks.items() if isinstance(task, CollaborativeTask)},
         provenance={
             "training_data": training_data(data.train.catalog, config.catalog) | {"held_out": held_out},
+            **described_start(config),
             "training": {"epochs_run": epochs_run, "kept_epoch": kept_epoch, "start_kept": initial_kept},
             "split": data.plan.split_rule.model_dump(mode="json"),
             "versions": environment()["packages"],

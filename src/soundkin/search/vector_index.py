@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from soundkin.config import Config, nearest, validate
+from soundkin.embedding.default_model import found_model, stored_model
 from soundkin.errors import ArtefactError, CatalogError, ConfigError, OutputError, UsageError
 from soundkin.files import path_from, read_versioned_json, write_json
 from soundkin.search.kinds import KINDS, Exact, array_of, build_kind
@@ -64,7 +65,7 @@ class Index:
         self.manifest = manifest
         self.tracks = tracks
         self.kind = kind
-        self.model_path = folder / manifest.model_path  # where the bundle was when the tracks were embedded
+        self.model_path = found_model(manifest.model_path, folder)  # where the bundle was when embedding
         self.audio_folder = (
             folder / manifest.audio_folder
         ).resolve()  # what the tracks' paths are relative to
@@ -145,7 +146,7 @@ def build_index(
             raise OutputError(f"cannot write {version}: {error}. Is the disk full?") from error
         manifest = IndexManifest(
             model_hash=embeddings.model_hash,
-            model_path=path_from(folder, embeddings.model_path),
+            model_path=stored_model(embeddings.model_path, folder),
             audio_folder=path_from(folder, audio_folder),
             count=vectors.ntotal,
             embedding_size=vectors.d,

@@ -8,7 +8,7 @@ import csv
 import difflib
 import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from soundkin.features.frontends.vector_table import VectorTableFrontEnd
 from soundkin.files import sha256_of_text
 from soundkin.tasks import TASKS
 from soundkin.training.run_config import TrainConfig
+from soundkin.training.start import start_bundle, start_settings
 
 ABSENT = "null"  # what an optional key is set to, to mean none; a file of that name is ./null
 LONGEST_NAME = 100
@@ -115,8 +116,13 @@ class _Overrides:
         return {key: self._restore(value) for key, value in pairs}
 
     def compose(self, words: Sequence[str]) -> TrainConfig:
-        """The typed config of one run."""
-        _register_defaults()
+        """The typed config of one run; what it leaves open is as in the bundle that it starts with."""
+        config = self._composed(words)
+        bundle = start_bundle(config)
+        return config if bundle is None else self._composed(words, start_settings(bundle))
+
+    def _composed(self, words: Sequence[str], settings: Mapping[str, Any] | None = None) -> TrainConfig:
+        _register_defaults(settings or {})
         try:
             with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
                 config = hydra.compose("train", list(words))
@@ -201,10 +207,10 @@ def config_keys(kind: type[Config] = TrainConfig, prefix: str = "") -> dict[str,
     return keys
 
 
-def _register_defaults() -> None:
-    """Tell Hydra every key and its owner's default, so that YAML files hold only what differs."""
+def _register_defaults(settings: Mapping[str, Any]) -> None:
+    """Tell Hydra every key and its default, the owner's or that in `settings`; YAML files differ from it."""
     store = ConfigStore.instance()
-    defaults = TrainConfig(catalog=Path(), run_dir=Path()).model_dump(mode="json")
+    defaults = TrainConfig(catalog=Path(), run_dir=Path(), **settings).model_dump(mode="json")
     needed = {"catalog": "???", "run_dir": "???", "task": {}, "features": {}}
     store.store("defaults", defaults | needed)
     store.store("log_mel_defaults", defaults["features"], group="features")

@@ -20,6 +20,7 @@ from soundkin.training.data import PreparedData
 from soundkin.training.held_out import check_score_name
 from soundkin.training.module import SELECTED, TrainingModule
 from soundkin.training.run_config import TrainConfig
+from soundkin.training.start import begin_with, start_bundle
 
 INITIAL_PATCHES, PATCHES_PER_BATCH = 1024, 64
 
@@ -42,8 +43,11 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
         check_score_name(config.trainer.selection_score, scores)
         _log_what_is_scored(module)
     last = config.run_dir / "checkpoints" / "last.ckpt"
-    if config.model.shortcut and not last.exists():
-        initialise_whitened(module.network, data, config)
+    if not last.exists():
+        if (start := start_bundle(config)) is not None:
+            begin_with(module.network, start.network)
+        elif config.model.shortcut:
+            initialise_whitened(module.network, data, config)
     history = History(config.run_dir / "metrics.csv", config.trainer.selection_score)
     trainer = _trainer(config, history, scored)
     if not config.trainer.epochs:
@@ -122,7 +126,7 @@ def _strategy(config: TrainConfig) -> str:
     """
     name, settings = config.trainer.strategy, config.trainer
     shared = name == "ddp" or (name == "auto" and settings.devices > 1)
-    some_unused = config.model.lyrics or (config.model.shortcut and settings.frozen_share)
+    some_unused = config.model.lyrics or (config.starts_well and settings.frozen_share)
     return "ddp_find_unused_parameters_true" if shared and some_unused else name
 
 

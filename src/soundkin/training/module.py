@@ -19,7 +19,7 @@ from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatc
 from soundkin.training.data import LyricTable, PreparedData
 from soundkin.training.held_out import HeldOutTargets, held_out_scores, selection_score
 from soundkin.training.plan import chosen_tasks
-from soundkin.training.run_config import TrainConfig
+from soundkin.training.run_config import RANDOM, TrainConfig
 from soundkin.training.weighting import TaskWeighting, gradient_cosines
 
 SELECTED = "valid/watched"  # the name that metrics.csv and checkpoints have for the selection score
@@ -46,8 +46,10 @@ class TrainingModule(pl.LightningModule):
         self.lyrics = LyricTable(config.model.lyrics, data) if config.model.lyrics else None
         # Fine-tuning at once would bend good vectors to heads that are still random: A. Kumar et al.,
         # "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution" (2022).
-        frozen_share = settings.frozen_share if self.network.trunk.shortcut else 0.0
+        frozen_share = settings.frozen_share if config.starts_well else 0.0
         self.frozen_epochs = round(frozen_share * settings.epochs)
+        if config.start != RANDOM:
+            self.frozen_epochs = max(1, self.frozen_epochs)  # its score is what training has to beat
         if not list(self.tasks.parameters()):
             self.frozen_epochs = min(1, self.frozen_epochs)  # one, to score the initial network
         self._generator = torch.Generator()

@@ -22,6 +22,7 @@ from soundkin.tasks import TASKS, TaskConfig
 from soundkin.tasks.collaborative import CollaborativeTask
 from soundkin.training.held_out import COMBINED, HeldOutTargets, check_score_name
 from soundkin.training.run_config import TrainConfig, TrainerConfig
+from soundkin.training.start import check_start
 
 FILES = ("ratings", "triplets", "playlists")  # keys of the config, and methods of Sources
 LOG_MEL_CHANGES = ("gain_db", "tilt_db", "stretch", "shift_bands")  # of data.augment; masks suit any features
@@ -118,6 +119,7 @@ def check_settings(config: TrainConfig) -> None:
                     f"config data.augment.{name}={value} changes log-mels, and frozen features are none. "
                     "Leave it out, or set it to 0; model.dropout and masks still serve."
                 )
+    check_start(config)
     network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
     if config.patch.frames < network.minimum_frames:
         problem = f"this network needs {network.minimum_frames} frames or more."

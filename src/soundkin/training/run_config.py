@@ -15,6 +15,8 @@ from soundkin.models import NetworkConfig
 from soundkin.tasks import TASKS
 from soundkin.training.weighting import WeightingName
 
+RANDOM = "random"
+
 
 class DataConfig(Config):
     """How tracks become batches of patches."""
@@ -91,6 +93,9 @@ class TrainConfig(Config):
     ratings: Path | None = Field(None, description="user_id, track_id, rating: data/README.md")
     triplets: Path | None = Field(None, description="anchor_id, closer_id, farther_id[, annotator_id]")
     playlists: Path | None = Field(None, description="playlist_id, track_id; or an .m3u, or a folder of them")
+    start: str = Field(
+        RANDOM, min_length=1, description="default, or a model bundle to go on from; or random"
+    )
     random_seed: NonNegativeInt = 0
     features: AnyFrontEnd = LogMelFrontEnd()
     patch: PatchConfig = PatchConfig()
@@ -99,3 +104,8 @@ class TrainConfig(Config):
     data: DataConfig = DataConfig()
     trainer: TrainerConfig = TrainerConfig()
     logger: LoggerConfig = LoggerConfig()
+
+    @property
+    def starts_well(self) -> bool:
+        """Whether vectors are good before anything is learnt: then heads learn first."""
+        return self.start != RANDOM or self.model.shortcut

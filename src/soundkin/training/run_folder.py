@@ -34,6 +34,7 @@ from soundkin.config import validate
 from soundkin.errors import ConfigError, Skipped
 from soundkin.training.plan import Plan, files_used
 from soundkin.training.run_config import TrainConfig
+from soundkin.training.start import start_bundle
 
 FINISHED = "finished.json"
 READ_FROM_THE_FILE = ("features.sha256:", "features.size:")  # inputs rather than settings
@@ -65,6 +66,8 @@ class RunFolder:
         named = {key: files.sha256_of(path) for key, path in used.items()}
         if self.config.features.file_sha256 is not None:
             named["features.path"] = self.config.features.file_sha256
+        if (start := start_bundle(self.config)) is not None:
+            named["start"] = start.hash
         if self.config.model.lyrics:
             named["lyrics"] = files.sha256_of_text("\0".join(lyrics_of(self.catalog)))
         return {"columns": columns, "files": named}
