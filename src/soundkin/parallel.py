@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from multiprocessing.connection import Connection
+from pathlib import Path
 from textwrap import shorten
 from typing import Any, TypeVar
 
@@ -24,9 +25,10 @@ JOBS_AHEAD = 4  # given to each worker before its results are asked for, so that
 
 
 def in_processes(
-    function: Callable[[Job], Result], jobs: Iterable[Job], workers: int
+    function: Callable[[Job], Result], jobs: Iterable[Job], workers: int, here: bool = True
 ) -> Generator[tuple[int, Result], None, None]:
-    """Yield (number of the job, `function(job)`), in the order they finish; one worker means this process.
+    """Yield (number of the job, `function(job)`), in the order they finish; one worker means this process,
+    unless `here` is false.
 
     `function` is sent to each worker once, jobs one by one as workers need them; both must be picklable. When
     the caller stops early, is interrupted or killed, the workers stop at once.
@@ -36,7 +38,7 @@ def in_processes(
         UsageError: this is a worker, which is importing a script that does not say where it begins.
     """
     refuse_script_without_guard()
-    if workers <= 1:
+    if workers <= 1 and here:
         with one_torch_thread():
             yield from ((number, function(job)) for number, job in enumerate(jobs))
         return
@@ -59,6 +61,39 @@ def in_processes(
         pool.shutdown(cancel_futures=True)
         leash.close()
         alive.close()
+
+
+class InBackground:
+    """Does jobs in processes beside this one until it is stopped; if one fails, `failure` says why."""
+
+    def __init__(
+        self, function: Callable[[Job], object], jobs: list[Job], workers: int, failure: Path
+    ) -> None:
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(function, jobs, workers, failure), daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the processes, after the jobs that they are at; with this process they end at once."""
+        self._stopped.set()
+
+    def _run(self, function: Callable[[Job], object], jobs: list[Job], workers: int, failure: Path) -> None:
+        if not jobs:
+            return
+        try:
+            with closing(in_processes(function, self._until_stopped(jobs), workers, here=False)) as outcomes:
+                for _ in outcomes:
+                    pass
+        except Exception as error:
+            failure.write_text(f"{type(error).__name__}: {error}"[:2000], encoding="utf-8")
+
+    def _until_stopped(self, jobs: list[Job]) -> Iterator[Job]:
+        for job in jobs:
+            if self._stopped.is_set():
+                return
+            yield job
 
 
 def refuse_script_without_guard() -> None:

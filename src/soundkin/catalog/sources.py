@@ -15,7 +15,8 @@ from soundkin.errors import CatalogError
 
 @dataclass(frozen=True)
 class Sources:
-    """The training tracks, and the files of ratings, triplets and playlists, which may name `all_tracks`.
+    """The training tracks, and the files of ratings, triplets and playlists, which may name `all_tracks`;
+    `teachers` are opened by the task that learns from them.
 
     What is read of these files is about training tracks alone. A CatalogError says that no file was named for
     a task, that it is wrong, or that it has no row about training tracks.
@@ -26,6 +27,7 @@ class Sources:
     triplets: Path | None = None
     playlists: Path | None = None
     all_tracks: Catalog | None = None
+    teachers: tuple[Path, ...] = ()
     tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)  # each file is read once
 
     def about(self, catalog: Catalog) -> "Sources":

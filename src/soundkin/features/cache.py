@@ -1,8 +1,9 @@
 """Frames on disk, so that training reads them at the speed of memory instead of decoding audio every epoch.
 
 A cache folder holds one folder per front end and length; in it, shards: the float16 frames of many tracks in
-one run (`*.f16`), with an index (`*.json`: audio hash -> first frame, frame count and CRC-32). The index is
-written last and makes a shard count, so a build may be killed at any point, and the next one goes on from
+one run (`*.f16`), with an index (`*.json`: audio hash -> first frame, frame count, CRC-32, and where in the
+track frames begin: seconds a frame, and the frames after a gap with their seconds). The index is written
+last and makes a shard count, so a build may be killed at any point, and the next one goes on from
 there. A track's frames are checked when a process first reads them. Tracks are known by the hash of their
 bytes: catalogs may share a cache folder, and renamed files keep their frames.
 """
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from soundkin.errors import ArtefactError, AudioError, Skipped
-from soundkin.features.frontends.interface import FrontEnd, TrackInput
+from soundkin.features.frontends.interface import FrameStream, FrontEnd, TrackInput
 from soundkin.files import explaining_output, read_json, replacing, write_json
 from soundkin.parallel import in_processes, refuse_script_without_guard
 from soundkin.progress import progress, progress_bar
@@ -45,11 +46,11 @@ class MelCache:
     def __init__(self, folder: Path, front_end: FrontEnd, seconds_per_track: float = SECONDS_PER_TRACK):
         self.folder = _folder_of(folder, front_end, seconds_per_track)
         self.mel_bands, self.bands = front_end.mel_bands, front_end.bands
-        self._places: dict[str, tuple[str, int, int, int]] = {}
+        self._places: dict[str, tuple[str, int, int, int, float, list[tuple[int, float]]]] = {}
         self._checked: set[str] = set()
         for index in sorted(self.folder.glob("shard-*.json")):
             for key, place in read_json(index).items():
-                if len(place) == 3:  # earlier versions wrote no checksum: such tracks are computed again
+                if len(place) == 5:  # earlier versions wrote less: such tracks are computed again
                     self._places[key] = (index.stem, *place)
         self._open = lru_cache(OPEN_SHARDS)(self._map_shard)
 
@@ -63,12 +64,20 @@ class MelCache:
         """How many frames a track has."""
         return self._places[key][2]
 
+    def start_seconds(self, key: str) -> Float[np.ndarray, " frames"]:
+        """Where in the track each of its frames begins, in seconds; silence may have been left out."""
+        *_, count, _, frame_seconds, gaps = self._places[key]
+        first, seconds = (np.array(column) for column in zip(*gaps, strict=True))
+        frames = np.arange(count)
+        before = np.searchsorted(first, frames, side="right") - 1
+        return np.asarray(seconds[before] + (frames - first[before]) * frame_seconds)
+
     def log_mel(self, key: str) -> Float[np.ndarray, "frames mels"]:
         """A track's float16 frames, mapped from disk: a slice reads only what it covers.
 
         Raises ArtefactError if the shard is missing or too short, or the frames are not those written.
         """
-        shard, start, count, checksum = self._places[key]
+        shard, start, count, checksum, *_ = self._places[key]
         frames = self._open(shard)[start : start + count]
         if len(frames) < count:
             raise self._damaged(shard, "too short")
@@ -188,7 +197,7 @@ def _build_shard(
     folder: Path, front_end: FrontEnd, seconds: float, batch: Sequence[tuple[str, TrackInput]]
 ) -> tuple[int, dict[str, str]]:
     """Write a shard; returns the size of the batch, and by key why tracks are not in it."""
-    places: dict[str, tuple[int, int, int]] = {}
+    places: dict[str, tuple[int, int, int, float, list[tuple[int, float]]]] = {}
     failures: dict[str, str] = {}
     data = folder / f"shard-{uuid.uuid4().hex}.f16"
     with replacing(data) as file:
@@ -205,7 +214,7 @@ def _build_shard(
             except AudioError as error:
                 failures[key] = str(error)
             else:
-                places[key] = (start, written - start, checksum)
+                places[key] = (start, written - start, checksum, *_times(stream, written - start))
                 if stream.warnings:
                     logger.warning("%s: %s", stream.name, "; ".join(stream.warnings))
     if places:
@@ -213,3 +222,12 @@ def _build_shard(
     else:
         data.unlink()
     return len(batch), failures
+
+
+def _times(stream: FrameStream, frames: int) -> tuple[float, list[tuple[int, float]]]:
+    """Seconds from a frame to the next, and frame and seconds of the first and of each after a gap."""
+    starts = np.array([stream.start_seconds(frame) for frame in range(frames)])
+    steps = np.diff(starts)
+    step = float(np.median(steps)) if len(steps) else 0.0
+    after_gaps = [0, *(1 + np.flatnonzero(np.abs(steps - step) > 1e-6)).tolist()]
+    return step, [(frame, float(starts[frame])) for frame in after_gaps]

@@ -4,6 +4,7 @@ from soundkin.tasks.album import AlbumTask
 from soundkin.tasks.artist import ArtistTask
 from soundkin.tasks.base import ProxyTask, TaskConfig
 from soundkin.tasks.contrastive import ContrastiveTask
+from soundkin.tasks.distill import DistillTask
 from soundkin.tasks.genre import GenreTask
 from soundkin.tasks.latent_factors import LatentFactorsTask
 from soundkin.tasks.playlist import PlaylistTask
@@ -14,7 +15,7 @@ from soundkin.tasks.year import YearTask
 
 KINDS: tuple[type[ProxyTask], ...] = (
     GenreTask, ArtistTask, AlbumTask, TagsTask, YearTask,
-    ContrastiveTask, PlaylistTask, TripletsTask, LatentFactorsTask, RatingsTask,
+    ContrastiveTask, PlaylistTask, TripletsTask, LatentFactorsTask, RatingsTask, DistillTask,
 )  # fmt: skip
 TASKS = {task.name: task for task in KINDS}
 

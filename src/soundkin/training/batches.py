@@ -18,16 +18,19 @@ from soundkin.shapes import Int
 from soundkin.training.run_config import DataConfig
 
 
-class Batch(TypedDict):
-    """Patches [patches, mels, frames], one track's after another's; `lengths` [tracks] says how many each
-    has.
+class Batch(TypedDict, total=False):
+    """Patches `log_mel` [patches, mels, frames], one track's after another's; `lengths` [tracks] says how
+    many each has.
 
-    `rows` [tracks] are rows of the task targets; a track may be in a batch several times.
+    `rows` [tracks] are rows of the task targets; a track may be in a batch several times. For tasks that are
+    trained on examples: `examples` [examples, mels, frames] and `answers` [examples, answers].
     """
 
     log_mel: Tensor
     lengths: Tensor
     rows: Tensor
+    examples: Tensor
+    answers: Tensor
 
 
 class EpochSteps(Sampler[tuple[int, int]]):

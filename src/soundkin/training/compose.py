@@ -149,7 +149,11 @@ class _Overrides:
         kinds = config_keys().get(key.lstrip("+"), ())
         if not equals or (value == ABSENT and type(None) in kinds):
             return override
-        if Path in kinds:
+        if tuple[Path, ...] in kinds and value:
+            listed = value[1:-1] if value.startswith("[") and value.endswith("]") else None
+            paths = [value] if listed is None else next(csv.reader([listed], skipinitialspace=True), [])
+            return f"{key}=[{','.join(self._mark(_unquoted(path)) for path in paths)}]"
+        if Path in kinds or tuple[Path, ...] in kinds:
             if not value:
                 raise ConfigError(f"config {override}: no file is named. Give {key}=FILE, or leave it out.")
             return f"{key}={self._mark(value)}"

@@ -4,12 +4,13 @@ import logging
 import math
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from soundkin.models import TrackNetwork
@@ -38,11 +39,12 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
         torch.set_num_threads(config.trainer.threads)
     torch.manual_seed(config.random_seed)
     module = TrainingModule(config, data)
+    last = config.run_dir / "checkpoints" / "last.ckpt"
+    module.start_examples(_epochs_done(last))
     scored = bool(scores := module.held_out.score_names())
     if scored:
         check_score_name(config.trainer.selection_score, scores)
         _log_what_is_scored(module)
-    last = config.run_dir / "checkpoints" / "last.ckpt"
     if not last.exists():
         if (start := start_bundle(config)) is not None:
             begin_with(module.network, start.network)
@@ -62,6 +64,9 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
         trainer.fit(module, ckpt_path=last if last.exists() else None)
     except SystemExit:  # Lightning's way of answering Ctrl-C
         raise KeyboardInterrupt from None
+    finally:
+        if module.examples:
+            module.examples.stop()
     if not trainer.is_global_zero:
         sys.exit(0)  # of several processes, the first alone has weights to keep and results to report
     checkpoint = CrashSafeCheckpointIO().load_checkpoint(last.with_name("best.ckpt") if scored else last)
@@ -90,6 +95,8 @@ def _trainer(config: TrainConfig, history: History, scored: bool) -> pl.Trainer:
     folder = config.run_dir / "checkpoints"
     kept: Any = dict(dirpath=folder, save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks: list[Callback] = [history]
+    if settings.averaged:
+        callbacks.append(EMAWeightAveraging(decay=settings.averaged))
     if scored:
         # Stops by the score as it is: the one that weights are kept by stays level until it is better than
         # the initial one beyond noise.
@@ -116,6 +123,10 @@ def _trainer(config: TrainConfig, history: History, scored: bool) -> pl.Trainer:
         enable_model_summary=False,
         deterministic=True,
     )
+
+
+def _epochs_done(last: Path) -> int:
+    return 1 + int(CrashSafeCheckpointIO().load_checkpoint(last)["epoch"]) if last.exists() else 0
 
 
 def _strategy(config: TrainConfig) -> str:

@@ -55,7 +55,8 @@ class HeldOutTargets:
     """Labels of the held-out tracks and, by task, which users like them.
 
     `artists` holds the keys of each track's artists and `groups` [tracks] a number for its lead artist;
-    `positives` are sparse [users, tracks], by task, and `users` their ids.
+    `positives` are sparse [users, tracks], by task, and `users` their ids; `example_groups` the lead artists'
+    numbers of the held-out examples of tasks that are trained on examples.
     """
 
     labels: Mapping[str, Labels]
@@ -63,6 +64,7 @@ class HeldOutTargets:
     groups: Int[np.ndarray, " tracks"]
     positives: Mapping[str, csr_matrix] = field(default_factory=dict)
     users: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    example_groups: Mapping[str, Int[np.ndarray, " examples"]] = field(default_factory=dict)
 
     @classmethod
     def from_catalog(cls, catalog: Catalog) -> "HeldOutTargets":
@@ -95,12 +97,16 @@ class HeldOutTargets:
         return np.sort(np.random.default_rng(0).permutation(len(self.artists))[:MAX_QUERIES])
 
     def measure(
-        self, vectors: Float[np.ndarray, "tracks embedding"], factors: Mapping[str, Factors] | None = None
+        self,
+        vectors: Float[np.ndarray, "tracks embedding"],
+        factors: Mapping[str, Factors] | None = None,
+        agreements: Mapping[str, Float[np.ndarray, " examples"]] | None = None,
     ) -> dict[str, ItemScores]:
         """Score the held-out tracks' vectors and, by task, the users' and tracks' vectors in one space.
 
         `<label>_map` is average precision at 10, artist filter on for all but the artist, for each label that
-        some pair of tracks shares; `<task>_ndcg` nDCG at 20 of what users like, for each task with positives.
+        some pair of tracks shares; `<task>_ndcg` nDCG at 20 of what users like, for each task with positives;
+        `<task>_agreement` the `agreements` with teachers, of each task that has any.
         """
         measures = {}
         for label, values in self.labels.items():
@@ -122,6 +128,8 @@ class HeldOutTargets:
             [measure] = user_rankings.ask({SYSTEM: both}, self.positives[task], metrics=metrics)
             groups = self.user_groups(task)
             measures[f"{task}_ndcg"] = ItemScores(np.asarray(measure.scores[SYSTEM]), groups, measure.unit)
+        for task, agreement in (agreements or {}).items():
+            measures[f"{task}_agreement"] = ItemScores(agreement, self.example_groups[task])
         return measures
 
     @cached_property
@@ -131,7 +139,8 @@ class HeldOutTargets:
             return {}
         blank = np.zeros((len(self.artists), 1), np.float32)
         users = {task: np.zeros((liked.shape[0], 1), np.float32) for task, liked in self.positives.items()}
-        return self.measure(blank, {task: (vectors, blank) for task, vectors in users.items()})
+        agreements = {task: np.zeros(len(groups)) for task, groups in self.example_groups.items()}
+        return self.measure(blank, {task: (vectors, blank) for task, vectors in users.items()}, agreements)
 
     def score_names(self) -> list[str]:
         """The names in `held_out_scores`."""

@@ -2,22 +2,27 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from soundkin.features.augment import augment
 from soundkin.models import build_network
-from soundkin.tasks import TASKS
+from soundkin.tasks import TASKS, ProxyTask
 from soundkin.tasks.collaborative import CollaborativeTask
-from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatches
+from soundkin.tasks.distill import DistillTask
+from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatches, to_network_input
 from soundkin.training.data import LyricTable, PreparedData
+from soundkin.training.example_sources import ExampleSources, TracksAndExamples, example_sources
 from soundkin.training.held_out import HeldOutTargets, held_out_scores, selection_score
+from soundkin.training.made_examples import Examples
 from soundkin.training.plan import chosen_tasks
 from soundkin.training.run_config import RANDOM, TrainConfig
 from soundkin.training.weighting import TaskWeighting, gradient_cosines
@@ -40,7 +45,9 @@ class TrainingModule(pl.LightningModule):
         self.tasks = nn.ModuleDict(tasks)
         weights = {name: task.config.weight for name, task in tasks.items()}
         self.weighting = TaskWeighting(settings.weighting, weights)
-        self.targets = {name: task.target_lookup(train) for name, task in tasks.items()}
+        self.track_tasks = {name: task for name, task in tasks.items() if not task.trained_on_examples}
+        self.targets = {name: task.target_lookup(train) for name, task in self.track_tasks.items()}
+        self.examples = self._example_sources()
         self.held_out = HeldOutTargets.from_tasks(tasks, data.plan.sources, train, data.valid.catalog)
         data.plan.sources.tables.clear()  # millions of ratings are not needed while it trains
         self.lyrics = LyricTable(config.model.lyrics, data) if config.model.lyrics else None
@@ -54,7 +61,30 @@ class TrainingModule(pl.LightningModule):
             self.frozen_epochs = min(1, self.frozen_epochs)  # one, to score the initial network
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
+        self._held_out_examples: Examples | None = None
         self.initial: dict[str, np.ndarray] | None = None  # values of the last frozen epoch's measures
+
+    def _example_sources(self) -> ExampleSources | None:
+        tasks = [task for task in self.proxy_tasks.values() if isinstance(task, DistillTask)]
+        if not tasks:
+            return None
+        config = self.config
+        steps = config.trainer.steps_per_epoch or -(-len(self.data.train.keys) // config.data.batch_patches)
+        return example_sources(tasks[0], config, self.data, steps * config.data.batch_patches)
+
+    def start_examples(self, epoch: int) -> None:
+        """Have the examples of `epoch` at hand, and those of held-out tracks; the first time, standardise
+        what teachers answer by them.
+        """
+        if self.examples is None:
+            return
+        self.examples.start(epoch, making=getattr(rank_zero_only, "rank", 0) == 0)
+        if epoch == 0:
+            self.examples.task.standardise(torch.from_numpy(self.examples.sample()))
+        self._held_out_examples = self.examples.held_out()
+        if self._held_out_examples is not None:
+            groups = {self.examples.task.name: self._held_out_examples.groups}
+            self.held_out = replace(self.held_out, example_groups=groups)
 
     @property
     def frozen(self) -> bool:
@@ -63,7 +93,7 @@ class TrainingModule(pl.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random balanced batches; by default enough in an epoch to take each track once."""
-        config, tracks, tasks = self.config, self.data.train, self.proxy_tasks.values()
+        config, tracks, tasks = self.config, self.data.train, self.track_tasks.values()
         patches = RandomPatches(
             self.data.cache,
             tracks.keys,
@@ -71,12 +101,17 @@ class TrainingModule(pl.LightningModule):
             config.patch.frames,
             config.data,
             (config.random_seed, self.global_rank),
-            views=max(task.views for task in tasks),
+            views=max((task.views for task in tasks), default=1),
             groups=[task.co_batched_groups().numpy() for task in tasks],
         )
         each_once = -(-len(tracks.keys) // (patches.tracks * self.trainer.world_size))
         steps = EpochSteps(config.trainer.steps_per_epoch or each_once)
-        return DataLoader(patches, batch_size=None, sampler=steps, num_workers=config.data.loader_workers)
+        batches: Dataset[Batch] = patches
+        if self.examples is not None:
+            ranks = self.global_rank, self.trainer.world_size
+            count, seed = config.data.batch_patches, config.random_seed
+            batches = TracksAndExamples(patches if tasks else None, self.examples, count, seed, *ranks)
+        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=config.data.loader_workers)
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """Held-out tracks, one at a time; no loader where there are none."""
@@ -87,6 +122,8 @@ class TrainingModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """A frozen network normalises as it will in use."""
         self.network.train(not self.frozen)
+        if self.examples is not None and self.global_rank == 0:
+            self.examples.forget_before(self.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Tie all randomness of a step to its number, so that a resumed run repeats what a killed one did."""
@@ -95,7 +132,30 @@ class TrainingModule(pl.LightningModule):
         self._generator = torch.Generator().manual_seed(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Weighted sum of the task losses on one batch of tracks."""
+        """Weighted sum of the task losses on one batch of tracks, of examples, or of both."""
+        losses: dict[str, Tensor] = {}
+        if "rows" in batch:
+            vectors, rows = self._track_vectors(batch)
+            # Heads cost little, and losses want all digits.
+            with torch.autocast(vectors.device.type, enabled=False):
+                for name, task in self.track_tasks.items():
+                    losses[name] = self._task_loss(name, task, vectors, self.targets[name](rows))
+        if self.examples is not None:
+            task = self.examples.task
+            vectors = self._patch_vectors(batch["examples"])
+            with torch.autocast(vectors.device.type, enabled=False):
+                losses[task.name] = self._task_loss(task.name, task, vectors, batch["answers"])
+        return self._total(losses, batch_idx)
+
+    def _patch_vectors(self, log_mel: Tensor) -> Tensor:
+        """The vectors of patches, augmented."""
+        log_mel = augment(log_mel, self.config.data.augment, self._generator, self.network.trunk.mel_bands)
+        with torch.set_grad_enabled(not self.frozen):
+            vectors: Tensor = self.network.patches(log_mel).float()
+        return vectors
+
+    def _track_vectors(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The vectors of a batch's tracks, augmented, and their rows."""
         rows = batch["rows"].cpu()
         lyrics = self.lyrics.padded(rows, self.device) if self.lyrics else None
         mel_bands = self.network.trunk.mel_bands
@@ -104,19 +164,18 @@ class TrainingModule(pl.LightningModule):
             vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
         if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:
             self._log("train/lyric_gate", gate)
-        # Heads cost little, and losses want all digits.
-        with torch.autocast(vectors.device.type, enabled=False):
-            return self._loss(vectors, rows, batch_idx)
+        return vectors, rows
 
-    def _loss(self, vectors: Tensor, rows: Tensor, batch_idx: int) -> Tensor:
-        losses = {}
-        for name, task in self.proxy_tasks.items():
-            targets = self.targets[name](rows).to(vectors.device)
-            losses[name] = task.loss(vectors, targets)
-            self._log(f"train/{name}_loss", losses[name])
-            self._log(f"train/{name}_weight", self.weighting.factor(name))
-            for metric, value in task.metrics(vectors.detach(), targets).items():
-                self._log(f"train/{name}_{metric}", value)
+    def _task_loss(self, name: str, task: ProxyTask, vectors: Tensor, targets: Tensor) -> Tensor:
+        targets = targets.to(vectors.device)
+        loss = task.loss(vectors, targets)
+        self._log(f"train/{name}_loss", loss)
+        self._log(f"train/{name}_weight", self.weighting.factor(name))
+        for metric, value in task.metrics(vectors.detach(), targets).items():
+            self._log(f"train/{name}_{metric}", value)
+        return loss
+
+    def _total(self, losses: dict[str, Tensor], batch_idx: int) -> Tensor:
         total: Tensor = self.weighting(losses)
         self._log("train/loss", total)
         if not total.requires_grad:  # frozen, and no task has a head: a step that changes nothing
@@ -148,13 +207,25 @@ class TrainingModule(pl.LightningModule):
             if isinstance(task, CollaborativeTask) and name in self.held_out.positives:
                 users, tracks = task.user_vectors(), task.track_vectors(embedded)
                 factors[name] = (users.float().cpu().numpy(), tracks.float().cpu().numpy())
-        measures = self.held_out.measure(vectors.numpy(), factors)
+        measures = self.held_out.measure(vectors.numpy(), factors, self._agreements())
         if self.frozen:
             self.initial = {name: measure.values for name, measure in measures.items()}
         scores = {f"valid/{name}": value for name, value in held_out_scores(measures).items()}
         if scores:
             scores[SELECTED] = selection_score(measures, self.config.trainer.selection_score, self.initial)
         self.log_dict(scores, sync_dist=True)
+
+    def _agreements(self) -> dict[str, np.ndarray]:
+        """How far the network agrees with its teachers on each held-out example, by task."""
+        if self.examples is None or self._held_out_examples is None:
+            return {}
+        task, (frames, answers, _) = self.examples.task, self._held_out_examples
+        agreements = []
+        for start in range(0, len(frames), self.config.data.batch_patches):
+            span = slice(start, start + self.config.data.batch_patches)
+            vectors = self.network.patches(to_network_input(frames[span]).to(self.device)).float()
+            agreements.append(task.agreement(vectors, torch.from_numpy(answers[span]).to(self.device)).cpu())
+        return {task.name: torch.cat(agreements).numpy()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what later epochs are compared with."""

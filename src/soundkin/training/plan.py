@@ -47,7 +47,7 @@ class Plan:
     def sources(self) -> Sources:
         """All tracks, and the files that tasks learn from."""
         config, tracks = self.config, self.catalog
-        return Sources(tracks, config.ratings, config.triplets, config.playlists, tracks)
+        return Sources(tracks, config.ratings, config.triplets, config.playlists, tracks, config.teacher)
 
     @cached_property
     def lyrics(self) -> Mapping[str, str]:
@@ -67,11 +67,17 @@ def files_used(config: TrainConfig) -> dict[str, Path]:
     """The named files that the chosen tasks read."""
     chosen = chosen_tasks(config).items()
     used = {file for name, settings in chosen for file in TASKS[name].files_read(settings)}
-    return {file: path for file, path in _files_named(config).items() if file in used}
+    return {file: path for file, path in _files_named(config).items() if _kind(file) in used}
 
 
 def _files_named(config: TrainConfig) -> dict[str, Path]:
-    return {file: path for file in FILES if (path := getattr(config, file)) is not None}
+    """The files by their keys; of several teachers as `teacher[0]`, `teacher[1]` and so on."""
+    files = {file: path for file in FILES if (path := getattr(config, file)) is not None}
+    return files | {f"teacher[{number}]": path for number, path in enumerate(config.teacher)}
+
+
+def _kind(file: str) -> str:
+    return file.partition("[")[0]
 
 
 def check(plan: Plan) -> None:
@@ -103,6 +109,7 @@ def check(plan: Plan) -> None:
     scores = [COMBINED, *(f"{name}_ndcg" for name in by_ratings)]  # who likes held-out tracks is not read yet
     if len(by_ratings) < len(chosen):
         scores += HeldOutTargets.from_catalog(plan.tracks("valid")).score_names()
+    scores += [f"{name}_agreement" for name in chosen if TASKS[name].trained_on_examples]
     check_score_name(config.trainer.selection_score, scores)
 
 
@@ -153,7 +160,8 @@ def warn_of_unused_files(config: TrainConfig) -> None:
     for file, path in _files_named(config).items():
         if file in used:
             continue
-        able = [f"task=[{','.join([*chosen, name])}]" for name, task in TASKS.items() if file in task.files]
+        tasks = [name for name, task in TASKS.items() if _kind(file) in task.files]
+        able = [f"task=[{','.join([*chosen, name])}]" for name in tasks]
         if file == "playlists" and "contrastive" in chosen:
             able.append("task.contrastive.positives=playlist")
         hint = f"add a task that learns from it: {' or '.join(able)}"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, create_model, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, create_model, field_validator, model_validator
 
 from soundkin.catalog.splits import SplitConfig
 from soundkin.config import Config
@@ -13,6 +13,7 @@ from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import NetworkConfig
 from soundkin.tasks import TASKS
+from soundkin.training.made_examples import ExampleConfig
 from soundkin.training.weighting import WeightingName
 
 RANDOM = "random"
@@ -33,6 +34,7 @@ class DataConfig(Config):
     cache_workers: PositiveInt = 2
     loader_workers: NonNegativeInt = Field(0, description="processes that read batches; 0: none")
     validation_patches: PositiveInt = Field(8, description="patches of each held-out track")
+    examples: ExampleConfig = ExampleConfig()
 
 
 class TrainerConfig(Config):
@@ -58,6 +60,9 @@ class TrainerConfig(Config):
     devices: PositiveInt = 1
     strategy: str = Field("auto", description="how several devices share the work, as ddp")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    averaged: float = Field(
+        0.0, ge=0.0, lt=1.0, description="decay of the weights' moving average, which is kept; 0: none, .998"
+    )
     threads: PositiveInt | None = Field(None, description="CPU threads of a process; default: torch's")
 
     @model_validator(mode="before")
@@ -96,6 +101,10 @@ class TrainConfig(Config):
     start: str = Field(
         RANDOM, min_length=1, description="default, or a model bundle to go on from; or random"
     )
+    teacher: tuple[Path, ...] = Field(
+        (),
+        description="what the distill task learns from: ONNX files that take a waveform, tables of answers",
+    )
     random_seed: NonNegativeInt = 0
     features: AnyFrontEnd = LogMelFrontEnd()
     patch: PatchConfig = PatchConfig()
@@ -109,3 +118,9 @@ class TrainConfig(Config):
     def starts_well(self) -> bool:
         """Whether vectors are good before anything is learnt: then heads learn first."""
         return self.start != RANDOM or self.model.shortcut
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        """One file may be given as it is."""
+        return (value,) if isinstance(value, str | Path) else value

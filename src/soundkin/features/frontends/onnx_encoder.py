@@ -37,7 +37,7 @@ class OnnxEncoder:
     def __init__(self, path: Path, settings: OnnxInput, expected_sha256: str | None = None) -> None:
         self.path = path
         self.settings = settings
-        self.sha256, self._session = _open(path, expected_sha256)
+        self.sha256, self._session = onnx_session(path, expected_sha256)
         self._inputs = self._session.get_inputs()
         self._output = self._chosen_output()
 
@@ -90,7 +90,8 @@ class OnnxEncoder:
 _open_once = lru_cache(maxsize=2)(OnnxEncoder)  # once a process
 
 
-def _open(path: Path, expected_sha256: str | None) -> "tuple[str, InferenceSession]":
+def onnx_session(path: Path, expected_sha256: str | None = None) -> "tuple[str, InferenceSession]":
+    """SHA-256 of an ONNX file, and the session that runs it in one thread; UsageError if it cannot be run."""
     require("onnx", str(path))
     import onnxruntime
 

@@ -3,6 +3,7 @@
     track_id        the track, as in the catalog
     vector          its numbers, as many in every row (in an .npz the array is `vectors`, [rows, size])
     start_seconds   where in the track a row begins; needed where a track has several rows
+    tag_probabilities   in [0, 1], as many in every row; read where a teacher's answers are wanted
 
 Further columns are ignored. A table is held in memory, once a process.
 """
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 SUFFIXES = (".npz", ".parquet", "")  # a folder has none
 BLOCK_FRAMES = 256
+TAGS = "tag_probabilities"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class VectorTable:
     track_ids: list[str]
     vectors: Float[np.ndarray, "rows size"]
     start_seconds: Float[np.ndarray, " rows"]
+    tags: Float[np.ndarray, "rows tags"] | None = None
 
     @property
     def size(self) -> int:
@@ -68,7 +71,7 @@ class VectorTable:
 
     def track(self, track_id: str) -> TrackVectors:
         """The rows of one track; AudioError if there are none, or a number is not finite or too large."""
-        order, runs = self._rows_by_track
+        order, runs = self.rows_by_track
         if track_id not in runs:
             raise AudioError(
                 f"track_id={track_id} is not in {self.path}. Add its vector, or leave the track out."
@@ -85,7 +88,7 @@ class VectorTable:
         return TrackVectors(vectors, self.start_seconds[rows])
 
     @cached_property
-    def _rows_by_track(self) -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
+    def rows_by_track(self) -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
         """Rows sorted by track and time, and the run of them of each track."""
         names, numbers = np.unique(np.asarray(self.track_ids), return_inverse=True)
         order = np.lexsort((self.start_seconds, numbers))
@@ -93,13 +96,15 @@ class VectorTable:
         return order, {str(name): (bounds[row], bounds[row + 1]) for row, name in enumerate(names)}
 
 
-def read_table(path: Path) -> VectorTable:
-    """Read and check a table, and keep the last one read; UsageError with place and reason."""
+def read_table(path: Path, tags: bool = False) -> VectorTable:
+    """Read and check a table, with `tags` if it has any, and keep the last one read; UsageError with place
+    and reason.
+    """
     try:
         changed = Path(path).stat().st_mtime_ns
     except OSError:
         changed = 0  # _files says which file is missing
-    return _read_table(Path(path), changed)
+    return _read_table(Path(path), changed, tags)
 
 
 def sha256_of_table(path: Path) -> str:
@@ -122,9 +127,10 @@ def _files(path: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=1)
-def _read_table(path: Path, changed: int) -> VectorTable:
+def _read_table(path: Path, changed: int, with_tags: bool) -> VectorTable:
     files = _files(path)
-    track_ids, vectors, starts = _read_npz(path) if path.suffix == ".npz" else _read_parquet(path, files)
+    columns = _read_npz(path) if path.suffix == ".npz" else _read_parquet(path, files, with_tags)
+    track_ids, vectors, starts, tags = columns
     if len(track_ids) != len(vectors) or vectors.dtype.kind != "f" or vectors.ndim != 2 or not vectors.size:
         raise UsageError(
             f"{path}: {len(track_ids)} track ids, and vectors of shape {vectors.shape} and type "
@@ -140,10 +146,17 @@ def _read_table(path: Path, changed: int) -> VectorTable:
         starts = np.zeros(len(track_ids))
     if starts.shape != (len(track_ids),) or not np.isfinite(starts).all():
         raise UsageError(f"{path}: start_seconds needs one finite number a row. Correct it, or leave it out.")
+    if with_tags and tags is not None:
+        if tags.ndim != 2 or len(tags) != len(track_ids) or not ((tags >= 0) & (tags <= 1)).all():
+            raise UsageError(
+                f"{path}: {TAGS} are to be numbers in [0, 1], as many in every row. Correct them."
+            )
+        return VectorTable(path, track_ids, vectors, starts, tags)
     return VectorTable(path, track_ids, vectors, starts)
 
 
-Columns = tuple[list[str], np.ndarray, np.ndarray | None]  # track_id, vector, start_seconds
+# track_id, vector, start_seconds, tag_probabilities
+Columns = tuple[list[str], np.ndarray, np.ndarray | None, np.ndarray | None]
 NPZ_ERRORS = (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 
@@ -157,7 +170,7 @@ def _read_npz(path: Path) -> Columns:
                 )
             track_ids = np.ravel(arrays["track_id"]).astype(str).tolist()
             starts = np.asarray(arrays["start_seconds"], np.float64) if "start_seconds" in arrays else None
-            return track_ids, arrays["vectors"], starts
+            return track_ids, arrays["vectors"], starts, arrays.get(TAGS)
     except NPZ_ERRORS as error:
         raise UsageError(
             f"{path} is not an .npz that can be read ({str(error).rstrip('.')}). Nothing in it is unpickled: "
@@ -165,7 +178,7 @@ def _read_npz(path: Path) -> Columns:
         ) from error
 
 
-def _read_parquet(path: Path, files: Sequence[Path]) -> Columns:
+def _read_parquet(path: Path, files: Sequence[Path], with_tags: bool) -> Columns:
     tables = []
     for file in files:
         try:
@@ -176,7 +189,8 @@ def _read_parquet(path: Path, files: Sequence[Path]) -> Columns:
                         f"{file} has no column {', '.join(sorted(missing))}. It has {', '.join(names)}: name "
                         "them so."
                     )
-                used = [name for name in ("track_id", "vector", "start_seconds") if name in names]
+                wanted = ("track_id", "vector", "start_seconds", *((TAGS,) if with_tags else ()))
+                used = [name for name in wanted if name in names]
                 tables.append(parquet.read(used))
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0]
@@ -193,7 +207,8 @@ def _read_parquet(path: Path, files: Sequence[Path]) -> Columns:
         raise UsageError(
             f"{path}: track_id is empty in {track_ids.null_count} rows. Fill them in, or delete the rows."
         )
-    return track_ids.to_pylist(), _as_array(table["vector"], path), starts
+    tags = _as_array(table[TAGS], path) if TAGS in table.column_names else None
+    return track_ids.to_pylist(), _as_array(table["vector"], path), starts, tags
 
 
 def _as_array(column: pa.ChunkedArray, path: Path) -> np.ndarray:
