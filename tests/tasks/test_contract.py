@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -32,6 +33,11 @@ TRIPLETS = {
     "closer_id": ["t1", "t3", "t0"],
     "farther_id": ["t2", "t5", "t3"],
 }
+ANSWERS = {
+    "track_id": np.array(["t0", "t0", "t1", "t2", "t3", "t5"]),
+    "start_seconds": np.array([0.0, 3.0, 0.0, 0.0, 0.0, 0.0]),
+    "vectors": np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32),
+}
 PLAYLISTS = {"playlist_id": ["a", "a", "b", "b", "c", "c"], "track_id": ["t0", "t1", "t2", "t3", "t0", "t1"]}
 
 
@@ -44,7 +50,9 @@ def sources(tmp_path: Path) -> Sources:
     """Tracks with every label and every file that a task reads; each leaves some track unlabelled."""
     for name, rows in (("ratings", RATINGS), ("triplets", TRIPLETS), ("playlists", PLAYLISTS)):
         pd.DataFrame(rows).to_csv(tmp_path / f"{name}.csv", index=False)
-    return Sources(catalog(), tmp_path / "ratings.csv", tmp_path / "triplets.csv", tmp_path / "playlists.csv")
+    np.savez(tmp_path / "teacher.npz", **ANSWERS)
+    files = [tmp_path / f"{name}.csv" for name in ("ratings", "triplets", "playlists")]
+    return Sources(catalog(), *files, teachers=(tmp_path / "teacher.npz",))
 
 
 @pytest.fixture(params=sorted(TASKS))

@@ -16,7 +16,7 @@ from soundkin.config import Config
 from soundkin.features import distortions
 from soundkin.shapes import Float32, typechecked
 
-Samples = Float32[np.ndarray, " samples"]
+Samples = Float32[np.ndarray, " _"]  # each of a length of its own
 QUIETEST_DB, LOUDEST_DB = -18.0, -0.1  # peaks, against full scale
 MIX_GAINS = (0.4, 1.0)
 

@@ -4,7 +4,6 @@ A teacher answers with a vector and, where it has them, probabilities of tags. I
 training (`OnnxTeacher`, an ONNX file that takes a waveform) or was asked before (`StoredTeacher`, a table).
 """
 
-import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -68,11 +67,6 @@ class OnnxTeacher:
         tone = np.sin(np.arange(self.samples, dtype=np.float32) * 0.1)[None]
         vectors, tags = self._run(tone)
         return vectors.shape[1], tags.shape[1]
-
-    @property
-    def tag_names(self) -> list[str]:
-        """The tags, where the file names them."""
-        return list(json.loads(self.metadata.get("tags", "[]")))
 
     @typechecked
     def __call__(
@@ -166,11 +160,6 @@ class StoredTeacher:
     def metadata(self) -> dict[str, str]:
         """A table says nothing of itself."""
         return {}
-
-    @property
-    def tag_names(self) -> list[str]:
-        """A table names no tags."""
-        return []
 
     @cached_property
     def seconds(self) -> float:

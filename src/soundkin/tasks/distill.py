@@ -173,7 +173,7 @@ class DistillTask(ProxyTask):
 
     def figures(self, vectors: Vectors, targets: Answers) -> dict[str, float]:
         """`agreement`: its mean, where negative 0."""
-        return {"agreement": max(0.0, float(self.agreement(vectors, targets).mean()))}
+        return {"agreement": max(0.0, float(self.agreement(vectors, targets).detach().mean()))}
 
     def to_json(self) -> dict[str, Any]:
         """Config and the teachers' descriptions."""

@@ -227,7 +227,7 @@ class MadeExamples:
         if making:
             self._failure.unlink(missing_ok=True)
             self._background = InBackground(partial(_make, makers), missing, workers, self._failure)
-        with progress_bar(None, "Asking teachers", len(first)) as bar:
+        with progress_bar(None, "Asking teachers", len(first), unit="shard") as bar:
             for split, number in first:
                 self._shard(makers[split], number)
                 bar.update()
