@@ -33,8 +33,11 @@ SMALLEST_DEVIATION = 1e-3
 class DistillConfig(TaskConfig):
     """Settings of the distill task."""
 
-    loss: Literal["mse", "cosine", "relational"] = Field(
+    loss: Literal["mse", "cosine"] = Field(
         "mse", description="how predicted vectors are compared with a teacher's, standardised"
+    )
+    relational_weight: float = Field(
+        0.0, ge=0.0, description="factor of the loss of cosines between vectors, against the teacher's own"
     )
     tags_weight: float = Field(2.0, ge=0.0, description="factor of the loss of the teachers' tags")
     stretch_seconds: float | None = Field(
@@ -139,7 +142,9 @@ class DistillTask(ProxyTask):
 
     @typechecked
     def loss(self, vectors: Vectors, targets: Answers) -> Scalar:
-        """Over teachers, the mean of the vectors' loss and `tags_weight` times the tags' cross-entropy."""
+        """Over teachers, the mean of the vectors' loss, `relational_weight` times that of their cosines, and
+        `tags_weight` times the tags' cross-entropy.
+        """
         predicted = self.predict(vectors)
         standard = (targets - self.mean) / self.deviation
         losses = []
@@ -147,6 +152,8 @@ class DistillTask(ProxyTask):
             known = ~targets[:, span].isnan().any(dim=1)
             wanted = torch.where(known[:, None], standard[:, span], 0.0)
             losses.append(_LOSSES[self.config.loss](predicted[:, span], wanted, known))
+            if self.config.relational_weight:
+                losses[-1] = losses[-1] + self.config.relational_weight * relational(vectors, wanted, known)
             if tags.stop > tags.start and self.config.tags_weight:
                 soft = torch.where(known[:, None], targets[:, tags], 0.0)
                 entropy = binary_cross_entropy_with_logits(predicted[:, tags], soft, reduction="none")
@@ -190,11 +197,11 @@ def cosine(predicted: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
     return masked_mean(1 - (normalize(predicted) * normalize(wanted)).sum(dim=1), known)
 
 
-def relational(predicted: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
-    """Squared error of the cosines between rows, the mean over the pairs that are known."""
-    cosines, wanted_cosines = (normalize(rows) @ normalize(rows).T for rows in (predicted, wanted))
+def relational(vectors: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+    """Squared error of the cosines between vectors, against those wanted, over the pairs that are known."""
+    cosines, wanted_cosines = (normalize(rows) @ normalize(rows).T for rows in (vectors, wanted))
     pairs = known[:, None] & known & ~torch.eye(len(known), dtype=torch.bool, device=known.device)
     return masked_mean((cosines - wanted_cosines).square(), pairs)
 
 
-_LOSSES = {"mse": mse, "cosine": cosine, "relational": relational}
+_LOSSES = {"mse": mse, "cosine": cosine}

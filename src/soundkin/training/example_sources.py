@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,7 +16,14 @@ from soundkin.features.teachers import OnnxTeacher, StoredTeacher
 from soundkin.tasks.distill import DistillTask
 from soundkin.training.batches import Batch, RandomPatches, cut_patch, to_network_input
 from soundkin.training.data import PreparedData, SplitTracks
-from soundkin.training.made_examples import TRAIN, VALID, ExampleMaker, Examples, MadeExamples, example_folder
+from soundkin.training.made_examples import (
+    TRAIN,
+    VALID,
+    AnsweredExamples,
+    ExampleMaker,
+    MadeExamples,
+    example_folder,
+)
 from soundkin.training.run_config import TrainConfig
 
 TRIES = 8  # places tried for a patch that a teacher has answers about
@@ -48,7 +56,7 @@ class StoredExamples:
             [row for row, track_id in ids if any(track_id in known for known in self._known)], int
         )
 
-    def draw(self, epoch: int, step: int, count: int, rng: np.random.Generator) -> Examples:
+    def draw(self, epoch: int, step: int, count: int, rng: np.random.Generator) -> AnsweredExamples:
         """`count` patches around answers drawn at random."""
         parts = []
         for artist in rng.integers(len(self._rows_of_artist), size=count):
@@ -59,9 +67,9 @@ class StoredExamples:
                 if not np.isnan(part[1]).all():
                     break
             parts.append(part)
-        return Examples(*(np.stack(part) for part in zip(*parts, strict=True)))
+        return AnsweredExamples(*(np.stack(part) for part in zip(*parts, strict=True)))
 
-    def held_out(self) -> Examples | None:
+    def held_out(self) -> AnsweredExamples | None:
         """A few patches of each held-out track, evenly over its answers."""
         parts = []
         for row in self._answered(self.held_out_tracks):
@@ -69,7 +77,7 @@ class StoredExamples:
             chosen = np.unique(np.linspace(0, len(starts) - 1, HELD_OUT_PATCHES).round().astype(int))
             parts += [self._patch(self.held_out_tracks, int(row), start) for start in starts[chosen]]
         parts = [part for part in parts if not np.isnan(part[1]).all()]
-        return Examples(*(np.stack(part) for part in zip(*parts, strict=True))) if parts else None
+        return AnsweredExamples(*(np.stack(part) for part in zip(*parts, strict=True))) if parts else None
 
     def _starts(self, track_id: str) -> np.ndarray:
         pairs = zip(self.teachers, self._known, strict=True)
@@ -106,7 +114,7 @@ class ExampleSources:
     task: DistillTask
     sources: list[tuple[StoredExamples | MadeExamples, list[int]]] = field(default_factory=list)
 
-    def draw(self, epoch: int, step: int, count: int, rng: np.random.Generator) -> Examples:
+    def draw(self, epoch: int, step: int, count: int, rng: np.random.Generator) -> AnsweredExamples:
         """`count` examples, with answers in the order of the task's teachers; NaN of those not asked."""
         shares = np.array_split(np.arange(count), len(self.sources))
         drawn = [
@@ -114,13 +122,17 @@ class ExampleSources:
             for (source, numbers), share in zip(self.sources, shares, strict=True)
             if len(share)
         ]
-        return Examples(*(np.concatenate(part) for part in zip(*drawn, strict=True)))
+        return AnsweredExamples(*(np.concatenate(part) for part in zip(*drawn, strict=True)))
 
-    def held_out(self) -> Examples | None:
+    def held_out(self) -> AnsweredExamples | None:
         """The examples of held-out tracks."""
         given = [(source.held_out(), numbers) for source, numbers in self.sources]
         ordered = [self._in_order(examples, numbers) for examples, numbers in given if examples is not None]
-        return Examples(*(np.concatenate(part) for part in zip(*ordered, strict=True))) if ordered else None
+        return (
+            AnsweredExamples(*(np.concatenate(part) for part in zip(*ordered, strict=True)))
+            if ordered
+            else None
+        )
 
     def start(self, epoch: int = 0, making: bool = True) -> None:
         """Begin to ask the teachers in the loop, or wait for another process that asks them."""
@@ -147,7 +159,7 @@ class ExampleSources:
             [self.draw(0, step, 256, rng).answers for step in range(STANDARDISED_ON // 256)]
         )
 
-    def _in_order(self, examples: Examples, numbers: Sequence[int]) -> Examples:
+    def _in_order(self, examples: AnsweredExamples, numbers: Sequence[int]) -> AnsweredExamples:
         answers = np.full((len(examples.answers), len(self.task.mean)), np.nan, np.float32)
         taken = 0
         for number in numbers:
@@ -155,7 +167,7 @@ class ExampleSources:
             size = span.stop - span.start
             answers[:, span] = examples.answers[:, taken : taken + size]
             taken += size
-        return Examples(examples.log_mel.astype(np.float32), answers, examples.groups)
+        return AnsweredExamples(examples.log_mel.astype(np.float32), answers, examples.groups)
 
 
 @dataclass
@@ -202,8 +214,8 @@ def _makers(
     config: TrainConfig, data: PreparedData, teachers: list[OnnxTeacher]
 ) -> tuple[ExampleMaker, ExampleMaker | None]:
     """Makers of training examples and of held-out ones, if there are held-out tracks."""
-    front_end, settings = config.features, config.data.examples
-    if not isinstance(front_end, LogMelFrontEnd):
+    front_end, settings = cast(LogMelFrontEnd, config.features), config.data.examples
+    if not front_end.makes_log_mels:
         raise ConfigError("a teacher in the loop hears what log-mels are made of. Leave features=... out.")
     folder = settings.folder or config.run_dir.parent / "examples"
     said = [front_end.settings(), config.patch.frames, settings.mixture.model_dump(), settings.worse_copies]

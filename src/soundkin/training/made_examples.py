@@ -65,7 +65,7 @@ class ExampleConfig(Config):
     mixture: MixtureConfig = MixtureConfig()
 
 
-class Examples(NamedTuple):
+class AnsweredExamples(NamedTuple):
     """`log_mel` [examples, frames, bands], what teachers answer [examples, answers] (NaN: nothing), and the
     number of the artist of each [examples].
     """
@@ -243,7 +243,7 @@ class MadeExamples:
         for number in range(self.window(epoch).start):
             self.maker.path(number).unlink(missing_ok=True)
 
-    def draw(self, epoch: int, step: int, count: int, rng: np.random.Generator) -> Examples:
+    def draw(self, epoch: int, step: int, count: int, rng: np.random.Generator) -> AnsweredExamples:
         """`count` examples of an epoch: each once before any comes again; some distorted."""
         window, settings = self.window(epoch), self.maker.settings
         order = _order(self.maker.random_seed, epoch, len(window) * PER_SHARD)
@@ -254,9 +254,9 @@ class MadeExamples:
             row = int(place) % PER_SHARD % shard.count
             worse = settings.worse_copies and rng.random() < settings.worse_share
             parts.append(shard.example(row, int(rng.integers(settings.worse_copies)) if worse else None))
-        return Examples(*(np.stack(part) for part in zip(*parts, strict=True)))
+        return AnsweredExamples(*(np.stack(part) for part in zip(*parts, strict=True)))
 
-    def held_out(self) -> Examples | None:
+    def held_out(self) -> AnsweredExamples | None:
         """All examples of held-out tracks, clean."""
         if self.held_out_maker is None:
             return None
@@ -265,7 +265,9 @@ class MadeExamples:
             for number in range(-(-self.maker.settings.held_out // PER_SHARD))
         ]
         parts = [shard.all() for shard in shards]
-        return Examples(*(np.concatenate(part) for part in zip(*parts, strict=True))) if parts else None
+        return (
+            AnsweredExamples(*(np.concatenate(part) for part in zip(*parts, strict=True))) if parts else None
+        )
 
     @property
     def _failure(self) -> Path:
@@ -315,7 +317,7 @@ class _Shard:
 
     @property
     def cost(self) -> tuple[int, float, float]:
-        """Examples, seconds to make them, and the teachers' part of these."""
+        """AnsweredExamples, seconds to make them, and the teachers' part of these."""
         said = self._file.metadata() or {}
         return self.count, float(said.get("seconds", 0)), float(said.get("teacher_seconds", 0))
 

@@ -22,7 +22,7 @@ from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatc
 from soundkin.training.data import LyricTable, PreparedData
 from soundkin.training.example_sources import ExampleSources, TracksAndExamples, example_sources
 from soundkin.training.held_out import HeldOutTargets, held_out_scores, selection_score
-from soundkin.training.made_examples import Examples
+from soundkin.training.made_examples import AnsweredExamples
 from soundkin.training.plan import chosen_tasks
 from soundkin.training.run_config import RANDOM, TrainConfig
 from soundkin.training.weighting import TaskWeighting, gradient_cosines
@@ -61,7 +61,7 @@ class TrainingModule(pl.LightningModule):
             self.frozen_epochs = min(1, self.frozen_epochs)  # one, to score the initial network
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
-        self._held_out_examples: Examples | None = None
+        self._held_out_examples: AnsweredExamples | None = None
         self.initial: dict[str, np.ndarray] | None = None  # values of the last frozen epoch's measures
 
     def _example_sources(self) -> ExampleSources | None:
