@@ -72,7 +72,7 @@ def _crop(track: Samples, length: int, config: MixtureConfig, rng: np.random.Gen
     piece = track[start : start + needed]
     if faster == 1.0:
         return piece[:length]
-    return np.interp(np.arange(length) * faster, np.arange(needed), piece).astype(np.float32)
+    return np.asarray(np.interp(np.arange(length) * faster, np.arange(needed), piece), np.float32)
 
 
 def _rms(samples: Samples) -> np.float32:

@@ -23,6 +23,7 @@ from soundkin.training.made_examples import (
     ExampleMaker,
     MadeExamples,
     example_folder,
+    joined,
 )
 from soundkin.training.run_config import TrainConfig
 
@@ -67,7 +68,7 @@ class StoredExamples:
                 if not np.isnan(part[1]).all():
                     break
             parts.append(part)
-        return AnsweredExamples(*(np.stack(part) for part in zip(*parts, strict=True)))
+        return joined(parts, np.stack)
 
     def held_out(self) -> AnsweredExamples | None:
         """A few patches of each held-out track, evenly over its answers."""
@@ -77,7 +78,7 @@ class StoredExamples:
             chosen = np.unique(np.linspace(0, len(starts) - 1, HELD_OUT_PATCHES).round().astype(int))
             parts += [self._patch(self.held_out_tracks, int(row), start) for start in starts[chosen]]
         parts = [part for part in parts if not np.isnan(part[1]).all()]
-        return AnsweredExamples(*(np.stack(part) for part in zip(*parts, strict=True))) if parts else None
+        return joined(parts, np.stack) if parts else None
 
     def _starts(self, track_id: str) -> np.ndarray:
         pairs = zip(self.teachers, self._known, strict=True)
@@ -122,17 +123,13 @@ class ExampleSources:
             for (source, numbers), share in zip(self.sources, shares, strict=True)
             if len(share)
         ]
-        return AnsweredExamples(*(np.concatenate(part) for part in zip(*drawn, strict=True)))
+        return joined(drawn, np.concatenate)
 
     def held_out(self) -> AnsweredExamples | None:
         """The examples of held-out tracks."""
         given = [(source.held_out(), numbers) for source, numbers in self.sources]
         ordered = [self._in_order(examples, numbers) for examples, numbers in given if examples is not None]
-        return (
-            AnsweredExamples(*(np.concatenate(part) for part in zip(*ordered, strict=True)))
-            if ordered
-            else None
-        )
+        return joined(ordered, np.concatenate) if ordered else None
 
     def start(self, epoch: int = 0, making: bool = True) -> None:
         """Begin to ask the teachers in the loop, or wait for another process that asks them."""

@@ -16,7 +16,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -73,6 +73,13 @@ class AnsweredExamples(NamedTuple):
     log_mel: Float[np.ndarray, "examples frames bands"]
     answers: Float[np.ndarray, "examples answers"]
     groups: Int[np.ndarray, " examples"]
+
+
+def joined(
+    parts: Sequence[tuple[Any, Any, Any]], join: Callable[[Sequence[Any]], np.ndarray]
+) -> AnsweredExamples:
+    """Examples one by one (`join=np.stack`) or many (`np.concatenate`), together."""
+    return AnsweredExamples(*(join(part) for part in zip(*parts, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -254,7 +261,7 @@ class MadeExamples:
             row = int(place) % PER_SHARD % shard.count
             worse = settings.worse_copies and rng.random() < settings.worse_share
             parts.append(shard.example(row, int(rng.integers(settings.worse_copies)) if worse else None))
-        return AnsweredExamples(*(np.stack(part) for part in zip(*parts, strict=True)))
+        return joined(parts, np.stack)
 
     def held_out(self) -> AnsweredExamples | None:
         """All examples of held-out tracks, clean."""
@@ -265,9 +272,7 @@ class MadeExamples:
             for number in range(-(-self.maker.settings.held_out // PER_SHARD))
         ]
         parts = [shard.all() for shard in shards]
-        return (
-            AnsweredExamples(*(np.concatenate(part) for part in zip(*parts, strict=True))) if parts else None
-        )
+        return joined(parts, np.concatenate) if parts else None
 
     @property
     def _failure(self) -> Path:
@@ -307,19 +312,19 @@ class _Shard:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file: Any = safetensors.safe_open(path, "numpy")
-            self.answers = self._file.get_tensor("answers")
-            self._groups = self._file.get_tensor("groups")
+            file: Any = safetensors.safe_open(path, "numpy")  # it has no types
+            self.answers, self._groups = file.get_tensor("answers"), file.get_tensor("groups")
         except (safetensors.SafetensorError, OSError) as error:
             raise SoundkinError(f"{path} is damaged ({error}). Delete it, and run again.") from error
-        self._clean, self._worse = self._file.get_slice("clean"), self._file.get_slice("worse")
+        self._clean, self._worse = file.get_slice("clean"), file.get_slice("worse")
+        self._cost = file.metadata() or {}
         self.count = len(self.answers)
 
     @property
     def cost(self) -> tuple[int, float, float]:
-        """AnsweredExamples, seconds to make them, and the teachers' part of these."""
-        said = self._file.metadata() or {}
-        return self.count, float(said.get("seconds", 0)), float(said.get("teacher_seconds", 0))
+        """Examples, seconds to make them, and the teachers' part of these."""
+        seconds, teachers = (float(self._cost.get(key, 0)) for key in ("seconds", "teacher_seconds"))
+        return self.count, seconds, teachers
 
     def example(self, row: int, copy: int | None) -> tuple[np.ndarray, np.ndarray, np.int64]:
         """Frames, clean or of a distorted copy, answers and artist of one example."""
