@@ -52,12 +52,11 @@ def mixture(
     if rng.random() < config.equalised_share:
         low, high = rng.uniform(150, 600), min(rng.uniform(1500, 5000), 0.45 * rate_hz)
         bass, treble = _filtered(mixed, low, "low", rate_hz), _filtered(mixed, high, "high", rate_hz)
-        mixed = (
-            mixed + np.float32(rng.uniform(-0.6, 1.0)) * bass + np.float32(rng.uniform(-0.6, 1.0)) * treble
-        )
+        more_bass, more_treble = rng.uniform(-0.6, 1.0, 2).astype(np.float32)
+        mixed += more_bass * bass + more_treble * treble
     if rng.random() < config.loud_share:
         envelope = np.sqrt(np.clip(_filtered(mixed**2, 8.0, "low", rate_hz), 1e-6, None))
-        mixed = np.tanh(np.float32(rng.uniform(1.5, 4.0)) * mixed / (np.sqrt(envelope) + np.float32(0.05)))
+        mixed[:] = np.tanh(rng.uniform(1.5, 4.0) * mixed / (np.sqrt(envelope) + 0.05))
     peak = 10 ** (rng.uniform(QUIETEST_DB, LOUDEST_DB) / 20)
     return np.asarray(mixed * (peak / (np.abs(mixed).max() + 1e-9)), np.float32)
 
