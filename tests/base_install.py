@@ -11,8 +11,16 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, req
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from soundkin.embedding.bundle import Bundle, save_bundle
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
+from soundkin.features.lyric_tokens import LyricTokenizer
+from soundkin.features.patches import PatchConfig
+from soundkin.models import ConvConfig, NetworkConfig, build_network
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,3 +84,23 @@ def run_bare(folder: Path, *words: object, **options: Any) -> subprocess.Complet
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, **options
     )
+
+
+def make_model(folder: Path, tokenizer: LyricTokenizer | None = None) -> Path:
+    """An untrained bundle."""
+    front_end = LogMelFrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
+    convolutions = (ConvConfig(filters=8, width=5, pool=2, padded=True),)
+    network_config = NetworkConfig(convolutions=convolutions, dense=(), embedding_size=8)
+    network = build_network(network_config, front_end.mel_bands)
+    patch = PatchConfig(frames=50, hop_frames=50)
+    save_bundle(Bundle(front_end, patch, network_config, network, tokenizer), folder)
+    return folder
+
+
+def make_music(folder: Path) -> list[Path]:
+    """Two songs of noise."""
+    folder.mkdir()
+    paths = [folder / "0.wav", folder / "1.wav"]
+    for number, path in enumerate(paths):
+        soundfile.write(path, np.random.default_rng(number).uniform(-0.5, 0.5, 44_100), 22_050)
+    return paths

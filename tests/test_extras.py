@@ -5,19 +5,23 @@ import json
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
-from base_install import ROOT, asked_for, forbid_imports, left_out, modules_of, run_bare, with_what_they_need
+from base_install import (
+    ROOT,
+    asked_for,
+    forbid_imports,
+    left_out,
+    make_model,
+    make_music,
+    modules_of,
+    run_bare,
+    with_what_they_need,
+)
 from soundkin.cli.main import COMMANDS
-from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.errors import MissingExtraError
 from soundkin.extras import EXTRAS, is_installed, require
-from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.lyric_tokens import LyricTokenizer
-from soundkin.features.patches import PatchConfig
-from soundkin.models import ConvConfig, NetworkConfig, build_network
 
 SOUNDKIN = ("-m", "soundkin")
 EVERY_MODULE = """
@@ -55,27 +59,13 @@ NEEDED = {  # by a verb that the base install lacks: its extra, and words that g
 IN_THE_BASE = ("scan", "embed", "index", "query", "recommend", "correct")
 
 
-def make_model(folder: Path, tokenizer: LyricTokenizer | None = None) -> Path:
-    """An untrained bundle."""
-    front_end = LogMelFrontEnd(window_samples=882, hop_samples=441, mel_bands=32)
-    convolutions = (ConvConfig(filters=8, width=5, pool=2, padded=True),)
-    network_config = NetworkConfig(convolutions=convolutions, dense=(), embedding_size=8)
-    network = build_network(network_config, front_end.mel_bands)
-    patch = PatchConfig(frames=50, hop_frames=50)
-    save_bundle(Bundle(front_end, patch, network_config, network, tokenizer), folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model and two songs, in which processes lack the extras."""
     folder = tmp_path_factory.mktemp("bare")
     forbid_imports(folder)
     make_model(folder / "model")
-    (folder / "music").mkdir()
-    for number in range(2):
-        noise = np.random.default_rng(number).uniform(-0.5, 0.5, 44_100)
-        soundfile.write(folder / "music" / f"{number}.wav", noise, 22_050)
+    make_music(folder / "music")
     return folder
 
 
@@ -137,11 +127,13 @@ def test_every_room_imports_or_names_its_extra(bare: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_from_a_folder_of_music_to_answers(bare: Path, chain: list[subprocess.CompletedProcess[str]]) -> None:
     assert [(step.returncode, step.stderr) for step in chain if step.returncode] == []
     assert [answer["path"] for answer in json.loads(chain[-1].stdout)] == [str(bare / "music/1.wav")]
 
 
+@pytest.mark.slow
 def test_what_base_verbs_import_is_among_the_base_dependencies(
     bare: Path, chain: list[subprocess.CompletedProcess[str]]
 ) -> None:
@@ -169,9 +161,7 @@ def test_each_verb_is_in_the_base_or_has_an_extra() -> None:
 
 
 @pytest.mark.parametrize("verb", NEEDED)
-def test_a_verb_without_its_extra_says_what_to_install(
-    bare: Path, chain: list[subprocess.CompletedProcess[str]], verb: str
-) -> None:
+def test_a_verb_without_its_extra_says_what_to_install(bare: Path, verb: str) -> None:
     extra, words = NEEDED[verb]
     before = sorted(bare.iterdir())
     done = run_bare(bare, *SOUNDKIN, verb, *words)
@@ -192,6 +182,7 @@ def test_from_python_the_error_is_the_same(bare: Path) -> None:
     assert run_bare(bare, "-c", code).stdout.endswith(": pip install 'soundkin[train]'\n")
 
 
+@pytest.mark.slow
 def test_a_model_that_reads_lyrics_names_its_extra(
     bare: Path, chain: list[subprocess.CompletedProcess[str]]
 ) -> None:
