@@ -36,6 +36,7 @@ PLACES = {
     "triplets",
     "playlists",
     "start",
+    "embeddings",
 }  # of this machine; a bundle goes elsewhere
 SWEEP_TABLE = "sweep.csv"
 
@@ -90,7 +91,9 @@ def _bundle(
     had_initial = module.initial is not None
     initial_kept = had_initial and kept_epoch <= module.frozen_epochs
     held_out = "not trained: the network as it starts"
-    if epochs_run:
+    if epochs_run and config.trainer.frozen:
+        held_out = "not compared: heads alone were trained, on the vectors of the start"
+    elif epochs_run:
         held_out = module.held_out.conclusion(config.trainer.selection_score, had_initial, initial_kept)
     tasks = module.proxy_tasks
     return Bundle(

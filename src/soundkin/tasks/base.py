@@ -33,7 +33,8 @@ class ProxyTask(nn.Module, ABC):
     """A head over track vectors. A subclass is one file; one line in `tasks/__init__.py` registers it.
 
     `views`: how many excerpts of a track a batch has to hold; `columns`: those of the catalog that it is
-    trained on; `files`: what it reads besides the catalog (ratings, triplets, playlists).
+    trained on; `files`: what it reads besides the catalog (ratings, triplets, playlists); `has_head`: whether
+    it has weights of its own.
     """
 
     name: ClassVar[str]
@@ -41,6 +42,7 @@ class ProxyTask(nn.Module, ABC):
     files: ClassVar[tuple[str, ...]] = ()
     config_kind: ClassVar[type[TaskConfig]]
     views: ClassVar[int] = 1
+    has_head: ClassVar[bool] = True
 
     def __init__(self, config: TaskConfig, embedding_size: int) -> None:
         super().__init__()

@@ -102,6 +102,10 @@ class HeldOutTargets:
         `<label>_map` is average precision at 10, artist filter on for all but the artist, for each label that
         some pair of tracks shares; `<task>_ndcg` nDCG at 20 of what users like, for each task with positives.
         """
+        return {**self.label_measures(vectors), **self.user_measures(factors or {})}
+
+    def label_measures(self, vectors: Float[np.ndarray, "tracks embedding"]) -> dict[str, ItemScores]:
+        """The part of `measure` that vectors alone decide."""
         measures = {}
         for label, values in self.labels.items():
             artists = None if label == "artist" else ("artist", self.artists)  # the artist filter
@@ -117,7 +121,12 @@ class HeldOutTargets:
             )
             if measure.asked.any():
                 measures[f"{label}_map"] = ItemScores(np.asarray(measure.scores[SYSTEM]), self.groups)
-        for task, both in (factors or {}).items():
+        return measures
+
+    def user_measures(self, factors: Mapping[str, Factors]) -> dict[str, ItemScores]:
+        """The part of `measure` that users' and tracks' factors decide, by task."""
+        measures = {}
+        for task, both in factors.items():
             metrics = {NDCG: user_rankings.METRICS[NDCG]}
             [measure] = user_rankings.ask({SYSTEM: both}, self.positives[task], metrics=metrics)
             groups = self.user_groups(task)

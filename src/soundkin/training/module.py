@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from soundkin.features.augment import augment
 from soundkin.models import build_network
 from soundkin.tasks import TASKS
 from soundkin.tasks.collaborative import CollaborativeTask
-from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatches
+from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatches, RandomVectors
 from soundkin.training.data import LyricTable, PreparedData
-from soundkin.training.held_out import HeldOutTargets, held_out_scores, selection_score
+from soundkin.training.held_out import HeldOutTargets, ItemScores, held_out_scores, selection_score
 from soundkin.training.plan import chosen_tasks
 from soundkin.training.run_config import RANDOM, TrainConfig
 from soundkin.training.weighting import TaskWeighting, gradient_cosines
@@ -50,10 +51,13 @@ class TrainingModule(pl.LightningModule):
         self.frozen_epochs = round(frozen_share * settings.epochs)
         if config.start != RANDOM:
             self.frozen_epochs = max(1, self.frozen_epochs)  # its score is what training has to beat
+        if settings.frozen:
+            self.frozen_epochs = settings.epochs
         if not list(self.tasks.parameters()):
             self.frozen_epochs = min(1, self.frozen_epochs)  # one, to score the initial network
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
+        self._label_measures: dict[str, ItemScores] | None = None  # the same while the network is
         self.initial: dict[str, np.ndarray] | None = None  # values of the last frozen epoch's measures
 
     @property
@@ -64,7 +68,9 @@ class TrainingModule(pl.LightningModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random balanced batches; by default enough in an epoch to take each track once."""
         config, tracks, tasks = self.config, self.data.train, self.proxy_tasks.values()
-        patches = RandomPatches(
+        vectors = self.data.vectors
+        draw = partial(RandomVectors, vectors=vectors.of(tracks.catalog)) if vectors else RandomPatches
+        patches = draw(
             self.data.cache,
             tracks.keys,
             tracks.catalog.artists.groups,
@@ -81,6 +87,10 @@ class TrainingModule(pl.LightningModule):
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """Held-out tracks, one at a time; no loader where there are none."""
         keys, most_patches = self.data.valid.keys, self.config.data.validation_patches
+        if keys and self.data.vectors:
+            rows = torch.arange(len(keys))
+            whole: Batch = {"vectors": self.data.vectors.of(self.data.valid.catalog), "rows": rows}
+            return [DataLoader([whole], batch_size=None)]  # type: ignore[arg-type]
         tracks = EvenPatches(self.data.cache, keys, self.config.patch, most_patches)
         return [DataLoader(tracks, batch_size=None, shuffle=False)] if keys else []
 
@@ -96,6 +106,8 @@ class TrainingModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Weighted sum of the task losses on one batch of tracks."""
+        if "vectors" in batch:
+            return self._loss(batch["vectors"], batch["rows"].cpu(), batch_idx)
         rows = batch["rows"].cpu()
         lyrics = self.lyrics.padded(rows, self.device) if self.lyrics else None
         mel_bands = self.network.trunk.mel_bands
@@ -135,6 +147,9 @@ class TrainingModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the vectors of held-out tracks."""
+        if "vectors" in batch:
+            self._held_out_vectors += batch["vectors"].cpu()
+            return
         rows = batch["rows"].cpu()
         lyrics = self.lyrics.padded(rows, self.device, held_out=True) if self.lyrics else None
         self._held_out_vectors += self.network(batch["log_mel"], batch["lengths"], lyrics).float().cpu()
@@ -148,13 +163,26 @@ class TrainingModule(pl.LightningModule):
             if isinstance(task, CollaborativeTask) and name in self.held_out.positives:
                 users, tracks = task.user_vectors(), task.track_vectors(embedded)
                 factors[name] = (users.float().cpu().numpy(), tracks.float().cpu().numpy())
-        measures = self.held_out.measure(vectors.numpy(), factors)
+        if not self.frozen or self._label_measures is None:
+            self._label_measures = self.held_out.label_measures(vectors.numpy())
+        measures = {**self._label_measures, **self.held_out.user_measures(factors)}
         if self.frozen:
             self.initial = {name: measure.values for name, measure in measures.items()}
         scores = {f"valid/{name}": value for name, value in held_out_scores(measures).items()}
         if scores:
             scores[SELECTED] = selection_score(measures, self.config.trainer.selection_score, self.initial)
+        if self.data.vectors:
+            scores |= self._head_figures(embedded)
         self.log_dict(scores, sync_dist=True)
+
+    def _head_figures(self, vectors: Tensor) -> dict[str, float]:
+        """How well heads alone do on held-out tracks, in the tasks' own figures, where these have labels."""
+        held_out, figures = self.data.valid.catalog, dict[str, float]()
+        for name, task in self.proxy_tasks.items():
+            targets = task.target_lookup(held_out)(torch.arange(len(held_out))).to(self.device)
+            for metric, value in task.metrics(vectors, targets).items():
+                figures[f"valid/{name}_{metric}"] = value
+        return figures
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what later epochs are compared with."""

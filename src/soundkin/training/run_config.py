@@ -43,6 +43,7 @@ class TrainerConfig(Config):
     learning_rate: float = Field(2e-3, gt=0.0)
     network_rate: float = Field(0.3, gt=0.0, description="factor of the rate below the heads")
     frozen_share: float = Field(0.2, ge=0.0, lt=1.0, description="share of epochs in which only heads learn")
+    frozen: bool = Field(False, description="heads alone learn, on the start's vectors: takes seconds")
     warmup_share: float = Field(0.1, ge=0.0, lt=1.0, description="share of steps in which a rate rises")
     weight_decay: float = Field(0.01, ge=0.0)
     weighting: WeightingName = Field("fixed", description="weights as given, or learnt from uncertainty")
@@ -96,6 +97,7 @@ class TrainConfig(Config):
     start: str = Field(
         RANDOM, min_length=1, description="default, or a model bundle to go on from; or random"
     )
+    embeddings: Path | None = Field(None, description="the start's vectors by soundkin embed, if at hand")
     random_seed: NonNegativeInt = 0
     features: AnyFrontEnd = LogMelFrontEnd()
     patch: PatchConfig = PatchConfig()
