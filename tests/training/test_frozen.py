@@ -18,7 +18,13 @@ from soundkin.pipelines.recommend import recommend
 from soundkin.pipelines.train import TrainResult, compose, train
 from soundkin.training.plan import check_settings
 
-HEADS = [*RUN, "trainer.frozen=true", "trainer.epochs=4", "trainer.steps_per_epoch=20"]
+HEADS = [
+    *RUN,
+    "trainer.frozen=true",
+    "trainer.epochs=10",
+    "trainer.steps_per_epoch=20",
+    "data.split={train:0.5,valid:0.4,test:0.1}",
+]
 
 
 @pytest.fixture(scope="module")
