@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from small_start import RUN, make_start
+from smallest_run import SMALLEST
 from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.embedder import Embedder
@@ -28,8 +29,17 @@ HEADS = [
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_start(tmp_path_factory.mktemp("start") / "first", dropout=0.0)
+def start(small_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whitened network, which tells the two genres apart."""
+    run_dir = tmp_path_factory.mktemp("start") / "run"
+    words = [
+        *SMALLEST,
+        "trainer.epochs=0",
+        "model.dropout=0",
+        f"catalog={small_catalog}",
+        f"run_dir={run_dir}",
+    ]
+    return train(compose(words)).model
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +76,7 @@ def test_each_track_is_heard_once_and_then_not_even_that(
     bundle = load_bundle(made.model)
     assert bundle.hash == load_bundle(start).hash
     assert bundle.provenance["training_data"]["held_out"].startswith("not compared: heads alone")
-    assert made.metrics["valid/genre_accuracy"] > 0.6, "of two genres that sound apart"
+    assert made.metrics["valid/genre_accuracy"] > 0.7, "of two genres that sound apart"
 
 
 @pytest.mark.slow
