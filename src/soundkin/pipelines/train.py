@@ -18,6 +18,7 @@ from soundkin.embedding.model_card import training_data
 from soundkin.errors import ConfigError, Skipped, SoundkinError
 from soundkin.files import replacing
 from soundkin.tasks.collaborative import CollaborativeTask
+from soundkin.training.anchor import anchor
 from soundkin.training.compose import SweptRun, compose, compose_sweep
 from soundkin.training.data import PreparedData, prepare
 from soundkin.training.fit import fit
@@ -77,7 +78,13 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
     with folder.claimed(plan.split_rule, again):
         data = prepare(plan)
         module, metrics = fit(config, data)
-        save_bundle(_bundle(config, data, module, metrics), folder.model)
+        start = described_start(config)
+        if config.anchor:
+            start["anchored"] = anchored = anchor(config, data, module)
+            metrics = {**metrics, "anchor/cosine": anchored["mean_cosine"]}
+        bundle = _bundle(config, data, module, metrics)
+        bundle.provenance |= {"start": start} if start else {}
+        save_bundle(bundle, folder.model)
         folder.finish(metrics)
     return TrainResult(folder.model, metrics, data.skipped)
 
@@ -108,7 +115,6 @@ def _bundle(
         users={name: task.users for name, task in tasks.items() if isinstance(task, CollaborativeTask)},
         provenance={
             "training_data": training_data(data.train.catalog, config.catalog) | {"held_out": held_out},
-            **described_start(config),
             "training": {"epochs_run": epochs_run, "kept_epoch": kept_epoch, "start_kept": initial_kept},
             "split": data.plan.split_rule.model_dump(mode="json"),
             "versions": environment()["packages"],

@@ -101,6 +101,13 @@ class ProxyTask(nn.Module, ABC):
     def figures(self, vectors: Tensor, targets: Tensor) -> dict[str, float]:
         """The metrics of labelled rows, of which there is one or more."""
 
+    @torch.no_grad()
+    def turn(self, rotation: Float[Tensor, "embedding embedding"]) -> None:
+        """Turn the weights that meet a vector, those of `head` or `directions`, as the vectors are turned."""
+        for name, weights in self.named_parameters():
+            if name in ("head.weight", "directions"):
+                weights.copy_(weights.double() @ rotation.T)
+
     def co_batched_groups(self) -> Tensor:
         """Int [groups, size]: rows of the training catalog to meet in one batch; none by default."""
         return torch.empty(0, 1, dtype=torch.int64)

@@ -22,7 +22,7 @@ from soundkin.tasks.collaborative import CollaborativeTask
 from soundkin.training.frozen import check_frozen
 from soundkin.training.held_out import COMBINED, HeldOutTargets, check_score_name
 from soundkin.training.run_config import TrainConfig, TrainerConfig
-from soundkin.training.start import check_start
+from soundkin.training.start import check_anchor, check_start
 
 FILES = ("ratings", "triplets", "playlists")  # keys of the config, and methods of Sources
 LOG_MEL_CHANGES = ("gain_db", "tilt_db", "stretch", "shift_bands")  # of data.augment; masks suit any features
@@ -119,6 +119,7 @@ def check_settings(config: TrainConfig) -> None:
                 )
     check_start(config)
     check_frozen(config)
+    check_anchor(config)
     network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
     if config.patch.frames < network.minimum_frames:
         problem = f"this network needs {network.minimum_frames} frames or more."

@@ -97,6 +97,7 @@ class TrainConfig(Config):
     start: str = Field(
         RANDOM, min_length=1, description="default, or a model bundle to go on from; or random"
     )
+    anchor: bool = Field(False, description="turn the trained vectors back towards the start's")
     embeddings: Path | None = Field(None, description="the start's vectors by soundkin embed, if at hand")
     random_seed: NonNegativeInt = 0
     features: AnyFrontEnd = LogMelFrontEnd()
