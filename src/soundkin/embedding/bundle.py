@@ -82,7 +82,7 @@ class Bundle:
         self.hash = self.hash or model_hash(self.computing_config(), self.tensors())
 
     def compares_with(self, model_hash: str) -> bool:
-        """Whether vectors of the model with that hash may meet its own: the same, or what it is anchored to."""
+        """Whether vectors of the model with that hash may meet its own: the same, or its anchor."""
         start = self.provenance.get("start", {})
         return model_hash == self.hash or ("anchored" in start and model_hash == start.get("hash"))
 
