@@ -66,7 +66,7 @@ def test_a_start_that_knows_the_genres_pays_on_a_few_tracks(tmp_path: Path) -> N
     ).model
     models: dict[str, Path | str] = {}
     for name, more in (("start", [f"start={start}"]), ("random", SIZE)):
-        places = [f"catalog={second}", f"run_dir={tmp_path / name}"]
+        places = [f"catalog={second}", f"run_dir={tmp_path / 'own' / name}"]
         models[name] = train(compose([*words, *more, *places])).model
     held_out = read_catalog(assigned(corpus, {"test": tested}, tmp_path / "tested.csv"))
     found = scores(models, held_out, "genre")
