@@ -2,7 +2,7 @@
 one's own from `start=random`, from `start=START`, and with START as it is. Resumable.
 
     python benchmarks/fine_tuning.py ../shared/music/tracks.csv runs/fine-tuning [--start default]
-        [--own 10 50 150] [--draws 3] [KEY=VALUE ...]
+        [--only kind=recorded] [--own 10 50 150] [--draws 3] [KEY=VALUE ...]
 
 A third of the artists, by a hash of their names, is for testing in every draw; of the others, so many are
 drawn to be one's own, those with several tracks first, and a fifth of these is held out from training. Writes
@@ -46,11 +46,15 @@ def main() -> None:
     parser.add_argument("catalog", type=Path)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--start", default="default")
+    parser.add_argument("--only", metavar="COLUMN=VALUE", help="leave out all other tracks")
     parser.add_argument("--own", type=int, nargs="+", default=[10, 50, 150])
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     given = parser.parse_intermixed_args()
     catalog = read_catalog(given.catalog)
+    if given.only:
+        column, _, value = given.only.partition("=")
+        catalog = catalog.select((catalog.frame[column] == value).to_numpy())
     tested = test_artists(catalog)
     measures: dict[tuple[int, str], list[Measure]] = defaultdict(list)  # by size and label, one a draw
     rows = []
