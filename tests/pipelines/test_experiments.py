@@ -30,7 +30,7 @@ MOST_FRAMES, MOST_FILTERS, MOST_UNITS = 24, 8, 16
 
 def smaller(name: str) -> list[str]:
     """Overrides that keep the shape of an experiment's network, and leave little of its size."""
-    config = compose([f"experiment={name}", "catalog=c.csv", "run_dir=r"])
+    config = compose([f"experiment={name}", "start=random", "catalog=c.csv", "run_dir=r"])
     model = config.model
     network = build_network(model, config.features.mel_bands)
     frames = min(config.patch.frames, max(MOST_FRAMES, network.minimum_frames))
@@ -53,7 +53,8 @@ def test_the_experiments_that_are_promised_are_there() -> None:
 
 @pytest.mark.parametrize("name", [path.stem for path in (config_folder() / "experiment").glob("*.yaml")])
 def test_tasks_that_are_chosen_take_the_place_of_an_experiments_own(name: str) -> None:
-    chosen = compose([f"experiment={name}", "task=[contrastive]", "catalog=c.csv", "run_dir=r"]).task
+    words = [f"experiment={name}", "task=[contrastive]", "start=random", "catalog=c.csv", "run_dir=r"]
+    chosen = compose(words).task
     assert [task for task in chosen.model_fields_set if getattr(chosen, task)] == ["contrastive"]
 
 
@@ -72,7 +73,7 @@ def test_an_experiment_says_what_it_is_after_and_whose_idea_it_is(name: str) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_an_experiment_gives_a_model(name: str, small_catalog: Path, tmp_path: Path) -> None:
-    sources = [f"catalog={small_catalog}", f"ratings={small_catalog.parent / 'ratings.csv'}"]
+    sources = [f"catalog={small_catalog}", f"ratings={small_catalog.parent / 'ratings.csv'}", "start=random"]
     config = compose([f"experiment={name}", *sources, f"run_dir={tmp_path / 'run'}", *SHORT, *smaller(name)])
     model = train(config).model
     embedder = soundkin.load(model)

@@ -6,37 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.torch
-import torch
 
 import soundkin
-from smallest_run import SMALLEST
+from small_start import RUN, make_start
 from soundkin.catalog.table import read_catalog
 from soundkin.embedding import default_model
-from soundkin.embedding.bundle import Bundle, load_bundle, model_hash, save_bundle
+from soundkin.embedding.bundle import load_bundle, model_hash
 from soundkin.errors import ConfigError, SoundkinError
-from soundkin.features.frontends.log_mel import LogMelFrontEnd
-from soundkin.features.patches import PatchConfig
-from soundkin.models import ConvConfig, NetworkConfig, build_network
+from soundkin.models import NetworkConfig
 from soundkin.pipelines.train import TrainResult, compose, train
 from soundkin.training.plan import check_settings
 
 NO_VALID = "data.split={train:0.9,valid:0,test:0.1}"  # the last weights are kept
-RUN = [word for word in SMALLEST if not word.startswith(("patch", "model"))]
-
-
-def make_start(folder: Path, random_seed: int = 0, **settings: object) -> Path:
-    """A bundle of a network unlike the default one."""
-    torch.manual_seed(random_seed)
-    front_end = LogMelFrontEnd(mel_bands=32)
-    convolution = ConvConfig(filters=16, width=5, pool=2, padded=True)
-    config = NetworkConfig(
-        **{"convolutions": (convolution,), "dense": (24,), "embedding_size": 12, **settings}
-    )
-    network = build_network(config, front_end.mel_bands)
-    provenance = {"name": "first", "training_data": {"tracks": 7, "licences": {"CC0-1.0": 7}}}
-    patch = PatchConfig(frames=40, hop_frames=20)
-    save_bundle(Bundle(front_end, patch, config, network, provenance=provenance), folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
