@@ -49,7 +49,7 @@ SILENT_POWER = 10 ** (SILENT_DB / 10) / 2  # the same as a mean square
 BEYOND_FULL_SCALE = 4.0  # mean square: 6 dB above what full scale allows, which no limiter leaves
 # A decoder and a Fourier transform push each other's tables out of the processor's caches. Turns of this many
 # decoded blocks (48 s at 44.1 kHz) instead of single ones save a fifth of the whole.
-BLOCKS_A_TURN = 32
+BLOCKS_A_TURN = 16
 CUT_SHORT_SECONDS = 0.25  # encoders round a claimed length by less than this
 
 
