@@ -54,9 +54,9 @@ def check_frozen(config: TrainConfig) -> None:
         )
     if config.model != bundle.network_config:
         raise _refused("the network is that of the start. Leave model.* out.")
-    for name in TASKS:
-        if getattr(config.task, name) is not None and not TASKS[name].has_head:
-            raise _refused(f"the {name} task teaches the network, and has no head. Set task.{name}=null.")
+    for name, task in TASKS.items():
+        if getattr(config.task, name) is not None and (task.trained_on_examples or not task.has_head):
+            raise _refused(f"the {name} task teaches the network, not a head. Set task.{name}=null.")
     if config.embeddings is not None:
         made_by = read_manifest(config.embeddings).model_hash
         if made_by != bundle.hash:
