@@ -193,3 +193,14 @@ def test_a_model_that_reads_lyrics_names_its_extra(
     assert done.stderr.endswith(
         "a model that reads lyrics needs tokenizers, not installed here: pip install 'soundkin[lyrics]'\n"
     )
+
+
+def test_training_on_lyrics_is_refused_before_any_audio_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from soundkin.training.compose import compose
+    from soundkin.training.plan import check_settings
+
+    monkeypatch.setitem(EXTRAS, "lyrics", ("nowhere_to_be_found",))
+    words = ["catalog=catalog.csv", "run_dir=run", "task=[genre]"]
+    check_settings(compose(words))
+    with pytest.raises(MissingExtraError, match=r"model\.lyrics needs .*'soundkin\[lyrics\]'"):
+        check_settings(compose([*words, "model.lyrics={}"]))
