@@ -143,7 +143,8 @@ class Embedder:
 
     @torch.inference_mode()
     def _embed_stream(self, stream: FrameStream) -> TimedVectors:
-        batches, start_seconds = [], []
+        batches: list[torch.Tensor] = []
+        start_seconds: list[float] = []
         with one_torch_thread():
             for starts, frames in stream_batches(stream, self.bundle.patch):
                 batches.append(self.bundle.network.patches(frames))
