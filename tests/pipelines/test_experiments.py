@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx_teachers import onnx_teacher
 
 import soundkin
 from soundkin.models import build_network
@@ -23,6 +24,8 @@ SHORT = [
     "data.batch_patches=8",
     "data.cache_workers=1",
     "data.validation_patches=2",
+    "data.examples.first=1",
+    "data.examples.held_out=1",
     "logger=csv",
 ]
 MOST_FRAMES, MOST_FILTERS, MOST_UNITS = 24, 8, 16
@@ -48,7 +51,7 @@ def smaller(name: str) -> list[str]:
 
 
 def test_the_experiments_that_are_promised_are_there() -> None:
-    assert {"vandenoord2013", "dieleman2014", "seminar2017", "contrastive", "best"} <= FILES.keys()
+    assert {"vandenoord2013", "dieleman2014", "seminar2017", "contrastive", "labels", "best", "distilled"} <= FILES.keys()
 
 
 @pytest.mark.parametrize("name", [path.stem for path in (config_folder() / "experiment").glob("*.yaml")])
@@ -74,6 +77,7 @@ def test_an_experiment_says_what_it_is_after_and_whose_idea_it_is(name: str) -> 
 @pytest.mark.parametrize("name", FILES)
 def test_an_experiment_gives_a_model(name: str, small_catalog: Path, tmp_path: Path) -> None:
     sources = [f"catalog={small_catalog}", f"ratings={small_catalog.parent / 'ratings.csv'}", "start=random"]
+    sources.append(f"teacher={onnx_teacher(tmp_path / 'teacher.onnx')}")
     config = compose([f"experiment={name}", *sources, f"run_dir={tmp_path / 'run'}", *SHORT, *smaller(name)])
     model = train(config).model
     embedder = soundkin.load(model)
