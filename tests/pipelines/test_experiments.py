@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_teachers import onnx_teacher
 
 import soundkin
+from onnx_teachers import onnx_teacher
 from soundkin.models import build_network
 from soundkin.pipelines.train import compose, train
 from soundkin.training.compose import config_folder
@@ -51,7 +51,15 @@ def smaller(name: str) -> list[str]:
 
 
 def test_the_experiments_that_are_promised_are_there() -> None:
-    assert {"vandenoord2013", "dieleman2014", "seminar2017", "contrastive", "labels", "best", "distilled"} <= FILES.keys()
+    assert {
+        "vandenoord2013",
+        "dieleman2014",
+        "seminar2017",
+        "contrastive",
+        "labels",
+        "best",
+        "distilled",
+    } <= FILES.keys()
 
 
 @pytest.mark.parametrize("name", [path.stem for path in (config_folder() / "experiment").glob("*.yaml")])

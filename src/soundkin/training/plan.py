@@ -26,7 +26,14 @@ from soundkin.training.run_config import TrainConfig, TrainerConfig
 from soundkin.training.start import check_anchor, check_start
 
 FILES = ("ratings", "triplets", "playlists")  # keys of the config, and methods of Sources
-LOG_MEL_CHANGES = ("gain_db", "tilt_db", "stretch", "shift_bands")  # of data.augment; masks suit any features
+LOG_MEL_CHANGES = (
+    "gain_db",
+    "tilt_db",
+    "stretch",
+    "shift_bands",
+    "noise_share",
+    "narrow_share",
+)  # of data.augment; masks suit any features
 
 logger = logging.getLogger(__name__)
 
