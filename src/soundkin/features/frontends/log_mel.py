@@ -203,7 +203,7 @@ def _in_groups(
 ) -> list[tuple[slice, Float32[Tensor, "some_bins some_mels"]]]:
     """A filterbank by groups of mel bands, each with the bins it uses: a third of the work."""
     groups = []
-    for weights in filterbank.split(BANDS_A_GROUP, dim=1):
+    for weights in torch.split(filterbank, BANDS_A_GROUP, dim=1):
         used = weights.any(1).nonzero()
         bins = slice(int(used.min()), int(used.max()) + 1) if len(used) else slice(0)
         groups.append((bins, weights[bins].contiguous()))
