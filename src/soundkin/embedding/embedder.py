@@ -22,6 +22,7 @@ from soundkin.features.lyric_tokens import pad
 from soundkin.features.patches import stream_batches
 from soundkin.files import sha256_of_text
 from soundkin.models import LyricTokens
+from soundkin.models.fused import fused
 from soundkin.parallel import in_processes, one_torch_thread
 from soundkin.progress import progress
 from soundkin.shapes import Float32, typechecked
@@ -63,6 +64,7 @@ class Embedder:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self.network = fused(bundle.network)
         self.hash = bundle.hash
         self.embedding_size = bundle.network_config.embedding_size
         self.reads_lyrics = bundle.tokenizer is not None
@@ -147,7 +149,7 @@ class Embedder:
         start_seconds: list[float] = []
         with one_torch_thread():
             for starts, frames in stream_batches(stream, self.bundle.patch):
-                batches.append(self.bundle.network.patches(frames))
+                batches.append(self.network.patches(frames))
                 start_seconds += map(stream.start_seconds, starts)
         vectors = torch.cat(batches).numpy()
         if not np.isfinite(vectors).all():
@@ -163,7 +165,7 @@ class Embedder:
         with one_torch_thread():
             patches = torch.from_numpy(patch_vectors)[None]
             mask = torch.ones(patches.shape[:2], dtype=torch.bool)
-            vector: np.ndarray = self.bundle.network.tracks(patches, mask, self._tokens(lyrics))[0].numpy()
+            vector: np.ndarray = self.network.tracks(patches, mask, self._tokens(lyrics))[0].numpy()
         return vector
 
     def _tokens(self, lyrics: str) -> LyricTokens | None:

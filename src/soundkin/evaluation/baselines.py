@@ -164,7 +164,7 @@ class TrackEmbedder(Embedder):
         patch_vectors: dict[str, list[Tensor]] = {name: [] for name in self.embedders}
         for _, log_mels in stream_batches(self._describing(stream, descriptions), self.bundle.patch):
             for name, embedder in self.embedders.items():
-                patch_vectors[name].append(embedder.bundle.network.patches(log_mels))
+                patch_vectors[name].append(embedder.network.patches(log_mels))
         vectors = {
             name: self.embedders[name].pool(torch.cat(patches).numpy(), lyrics)
             for name, patches in patch_vectors.items()
