@@ -1,12 +1,14 @@
 """A made-up song: what is drawn for it, and its sound."""
 
+from contextlib import closing
+
 import numpy as np
 
 from songs import data, voices
 from songs.effects import EFFECTS
 from songs.mastering import recorded
 from songs.patterns import notes_of
-from songs.playing import FONT_SHARES, Note, play
+from songs.playing import FONT_SHARES, Note, Player
 from songs.samples import RATE_HZ, SECONDS, Samples, band, pick, with_rms
 
 SCALES = {
@@ -92,26 +94,27 @@ def draw_style(rng: np.random.Generator) -> str:
 def make_song(rng: np.random.Generator, style: str | None = None) -> Samples:
     """The samples of a song, in a style or in any; `SECONDS` long."""
     song = Song(rng, style)
-    mix = _band(song)
+    with closing(Player(song.font)) as player:
+        mix = _band(song, player)
     if song.voice and (voice := voices.sung(song, song.voice)) is not None:
         mix = mix + with_rms(voice, 0.12 * rng.uniform(0.5, 1.6))
     return recorded(rng, song.style["record"], mix, song.beat)
 
 
-def _band(song: Song) -> Samples:
+def _band(song: Song, player: Player) -> Samples:
     """Drums, bass and the other parts; each but the drums may be missing."""
     rng, mix = song.rng, np.zeros(int(SECONDS * RATE_HZ), np.float32)
     if song.drum_pattern:
-        mix += with_rms(_drums(song), 0.11 * rng.uniform(0.6, 1.4))
+        mix += with_rms(_drums(song, player), 0.11 * rng.uniform(0.6, 1.4))
     bass = song.style.get("bass")
     if bass and rng.random() < 0.93:
         notes = notes_of(song, bass["pattern"], 36 if rng.random() < 0.7 else 31)
-        mix += with_rms(play(song.font, _program(song, bass), notes), 0.09 * rng.uniform(0.6, 1.5))
+        mix += with_rms(player.play(_program(song, bass), notes), 0.09 * rng.uniform(0.6, 1.5))
     for part in song.style["parts"]:
         if rng.random() < 0.13:
             continue
         notes = notes_of(song, part["pattern"], _base(song, part))
-        sound = play(song.font, _program(song, part), notes)
+        sound = player.play(_program(song, part), notes)
         if sound.any():
             if "effect" in part:
                 sound = EFFECTS[part["effect"]](rng, sound, song.beat)
@@ -130,7 +133,7 @@ def _base(song: Song, part: dict) -> int:
     return 60 if part["pattern"] in HIGH or song.rng.random() < 0.4 else 48
 
 
-def _drums(song: Song) -> Samples:
+def _drums(song: Song, player: Player) -> Samples:
     """The drum pattern with fills, and a crash every eight bars; of old machines' kits some are dull."""
     rng, notes = song.rng, []
     for bar in range(song.bars):
@@ -149,7 +152,7 @@ def _drums(song: Song) -> Samples:
                 notes.append(Note(song.time_of(bar, song.steps - 4 + number), 0.1, tom, 100))
         if bar % 8 == 0:
             notes.append(Note(song.time_of(bar, 0), 0.5, CRASH, 90))
-    sound = play(song.font, pick(rng, KITS), notes, are_drums=True)
+    sound = player.play(pick(rng, KITS), notes, are_drums=True)
     if song.style_name in ("hip hop", "downtempo") and rng.random() < 0.6:
         sound = band(np.tanh(4 * with_rms(sound)), None, rng.uniform(3500, 9000))
     return sound
