@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import ship as shipping
+from onnx_teachers import onnx_teacher
 from ship import put_in_the_box, score, ship
 from soundkin.embedding.bundle import load_bundle, save_bundle
 from soundkin.errors import UsageError
@@ -117,3 +118,10 @@ def test_a_model_that_is_too_large_or_without_its_run_is_refused(shipped, run, m
     (run.parent / "tracks.csv").unlink()
     with pytest.raises(UsageError, match=r"tracks\.csv is missing"):
         shipped(planted(new=0.4, current=None))
+
+
+def test_a_teacher_known_by_its_answers_gets_its_name_and_licence(run, tmp_path) -> None:
+    onnx_teacher(tmp_path / "one.onnx", licence="ISC", citation="A. Author, 2019")
+    described = shipping._with_licence(["one.parquet", 2, 1, "", ""], tmp_path)
+    assert described == ["loudness", 2, 1, "ISC", "A. Author, 2019"]
+    assert shipping._with_licence(["other.parquet", 2, 1, "", ""], tmp_path)[0] == "other.parquet"
