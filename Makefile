@@ -4,9 +4,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 MUSIC ?=
 RUN ?= runs/$(if $(MUSIC),own,demo)
+RECIPE_INSTALLED := .venv/.recipe-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint format bench wheel lock clean
+.PHONY: help install demo model test check lint format bench wheel lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,6 +23,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: $(INSTALLED)  ## The whole job on a synthesised corpus; MUSIC=folder takes your own, RUN=folder puts it elsewhere
 	@$(BIN)/soundkin demo $(if $(MUSIC),--music '$(MUSIC)') --run-dir '$(RUN)'
+
+model: RUN = runs/model
+model: $(RECIPE_INSTALLED)  ## Make the model in the box again: MUSIC=, TEACHERS=; about 5 hours, goes on where it stopped
+	@test -n '$(MUSIC)' && test -n '$(TEACHERS)' || { \
+	  echo 'make model MUSIC=folder TEACHERS=folder: recipe/README.md says what is in them' >&2; exit 2; }
+	@PATH="$(CURDIR)/$(BIN):$$PATH" SONGS='$(SONGS)' WORKERS='$(WORKERS)' START='$(START)' OPTIONS='$(OPTIONS)' \
+	  sh recipe/make_model.sh '$(MUSIC)' '$(TEACHERS)' '$(RUN)'
+
+$(RECIPE_INSTALLED): recipe/requirements.txt $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement recipe/requirements.txt
+	@touch $@
 
 test: $(INSTALLED)  ## Every test
 	@$(BIN)/python -m pytest -n 2 --dist worksteal

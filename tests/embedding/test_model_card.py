@@ -33,6 +33,8 @@ def test_it_says_what_the_bundle_knows(make, tmp_path: Path) -> None:
             "name": "first light",
             "created": "2026-11-23",
             "versions": {"soundkin": "0.1.0", "av": None},
+            "limits": ["It heard no bagpipes."],
+            "made_again": "make model MUSIC=folder",
             "training_data": {"catalog": "tracks.csv", "tracks": 813, "licences": {"free": 800, "nc": 13}},
         },
     )
@@ -50,6 +52,8 @@ def test_it_says_what_the_bundle_knows(make, tmp_path: Path) -> None:
         f"`{bundle.hash}`",
         "Made with: soundkin 0.1.0",
         "Made on: 2026-11-23",
+        "- It heard no bagpipes.\n",
+        "Trained again by `make model MUSIC=folder`.\n",
     ):
         assert expected in card
     assert "None" not in card

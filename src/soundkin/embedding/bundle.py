@@ -61,8 +61,9 @@ class Bundle:
     """A trained network, its input and what is known of it.
 
     `tasks` is plain JSON; the names in `task_state` begin with `tasks.`. `metrics` holds figures by name,
-    nested as wanted; the model card shows both, and of `provenance` the keys `name`, `created`, `versions`
-    and `training_data`. `users` has the user ids of each task with user vectors, in the order of these.
+    nested as wanted; the model card shows both, and of `provenance` the keys `name`, `created`, `versions`,
+    `training_data`, `start`, `limits` and `made_again`. `users` has the user ids of each task with user
+    vectors, in the order of these.
     """
 
     front_end: FrontEnd
