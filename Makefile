@@ -7,12 +7,12 @@ RUN ?= runs/$(if $(MUSIC),own,demo)
 RECIPE_INSTALLED := .venv/.recipe-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo model test check lint format bench lock clean
+.PHONY: help install demo model test check lint format bench wheel lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: $(INSTALLED)  ## Set up .venv from constraints.txt
+install: $(INSTALLED)  ## Set up .venv from constraints.txt: the package with all its extras, and test tools
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -49,6 +49,9 @@ format: $(INSTALLED)  ## Let ruff format and fix what it can
 
 bench: $(INSTALLED)  ## Measure speed side by side and print the tables
 	@$(BIN)/python benchmarks/run.py
+
+wheel: $(INSTALLED)  ## Build the package into dist/
+	@$(BIN)/python -m hatchling build --target wheel
 
 lock:  ## Resolve pyproject.toml anew in a fresh environment and write constraints.txt
 	@$(PYTHON) -m venv .venv-lock

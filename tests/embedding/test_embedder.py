@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundkin.embedding.bundle import Bundle, save_bundle
-from soundkin.embedding.embedder import PATCHES_PER_BATCH, Embedder, load
+from soundkin.embedding.embedder import Embedder, load
 from soundkin.errors import AudioError, UsageError
 from soundkin.features.decode import audio_hash
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
@@ -113,14 +113,15 @@ def test_several_python_threads_may_share_an_embedder(wide: Embedder, make) -> N
     assert all(np.array_equal(embedded[i], expected[i]) for i in range(6))
 
 
-def test_a_short_track_pays_for_its_own_patches_only(bundle: Bundle, make) -> None:
+def test_a_short_track_pays_for_its_own_patches_only(bundle: Bundle, make, monkeypatch) -> None:
     batches = []
     bundle.network.trunk.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
     Embedder(bundle).embed((make.noise(2.0), make.rate_hz))
     assert batches == [2]
     batches.clear()
+    monkeypatch.setattr("soundkin.features.patches.FRAMES_PER_BATCH", 8 * 50)
     Embedder(bundle).embed((make.noise(11.0), make.rate_hz))
-    assert batches == [PATCHES_PER_BATCH, 3]
+    assert batches == [8, 3]
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac"])
@@ -254,7 +255,7 @@ def test_a_vector_does_not_depend_on_how_many_patches_are_heard_at_once(
     embedder = Embedder(Bundle(front_end, PatchConfig(frames=50, hop_frames=50), config, network))
     vectors = []
     for patches_at_once in (1, 3, 8, 100):
-        monkeypatch.setattr("soundkin.embedding.embedder.PATCHES_PER_BATCH", patches_at_once)
+        monkeypatch.setattr("soundkin.features.patches.FRAMES_PER_BATCH", 50 * patches_at_once)
         vectors.append(embedder.embed((make.noise(20.0), make.rate_hz)))
     for vector in vectors[1:]:
         np.testing.assert_allclose(vector, vectors[0], rtol=1e-4, atol=1e-5)

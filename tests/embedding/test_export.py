@@ -1,6 +1,7 @@
 import resource
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundkin import __version__
+from soundkin.embedding import export as export_module
 from soundkin.embedding.embedder import TrackEmbedding
-from soundkin.embedding.export import Content, Export, Outcome, Unusable, _content_name
+from soundkin.embedding.export import Content, Export, Outcome, Unusable
+from soundkin.embedding.part_files import content_name
 from soundkin.embedding.store import read_embeddings, read_patches
 from soundkin.errors import OutputError, Skipped
 from soundkin.files import read_json, sha256_of, write_json
@@ -36,12 +39,20 @@ Audio = list[int | None]  # the audio of each track, None where it cannot be use
 
 
 def run(
-    folder: Path, audio: Audio, order: list[int] | None = None, stop_after: int | None = None, **more
+    folder: Path,
+    audio: Audio,
+    order: list[int] | None = None,
+    stop_after: int | None = None,
+    seconds_waiting: float = 60.0,
+    **more,
 ) -> int:
     """Embed tracks in some order; end without finishing after `stop_after`. Returns how many it computed."""
     settings = {"model_hash": "m", "embedding_size": SIZE, "patches": True, "tracks_per_part": 3, **more}
     computed = 0
-    with Export(folder, [f"track-{row}" for row in range(len(audio))], **settings) as export:
+    with (
+        patch.object(export_module, "SECONDS_WAITING", seconds_waiting),
+        Export(folder, [f"track-{row}" for row in range(len(audio))], **settings) as export,
+    ):
         for row in (order or range(len(audio)))[:stop_after]:
             outcome = outcome_of(audio[row], export.known)
             computed += isinstance(outcome, TrackEmbedding)
@@ -78,7 +89,8 @@ def test_stopped_anywhere_and_run_again_ends_with_the_same_bytes(
     orders = st.permutations(range(len(audio)))
     for _ in range(data.draw(st.integers(0, 3), label="kills")):
         stop_after = data.draw(st.integers(0, len(audio)), label="stop_after")
-        run(here / "stopped", audio, data.draw(orders), stop_after, patches=patches)
+        seconds_waiting = data.draw(st.sampled_from([0.0, 60.0]), label="seconds_waiting")
+        run(here / "stopped", audio, data.draw(orders), stop_after, seconds_waiting, patches=patches)
     run(here / "stopped", audio, data.draw(orders), patches=patches)
     assert content(here / "stopped") == content(here / "straight")
 
@@ -99,6 +111,25 @@ def test_nothing_is_computed_twice_after_a_stop(tmp_path: Path) -> None:
     assert run(tmp_path / "out", [0, 1, 2, 3, 4], stop_after=4) == 4
     assert run(tmp_path / "out", [0, 1, 2, 3, 4]) == 1
     assert run(tmp_path / "out", [0, 1, 2, 3, 4]) == 0
+
+
+@pytest.mark.parametrize(("seconds_waiting", "kept"), [(0.0, 4), (60.0, 3)])
+def test_a_kill_loses_what_waits_for_the_disk(tmp_path: Path, seconds_waiting: float, kept: int) -> None:
+    with patch.object(Export, "__exit__", lambda export, *_: export._lock.close()):
+        run(tmp_path / "out", [0, 1, 2, 3, 4], stop_after=4, seconds_waiting=seconds_waiting)
+    assert run(tmp_path / "out", [0, 1, 2, 3, 4]) == 5 - kept
+
+
+def test_unfinished_parts_go_as_soon_as_finished_ones_hold_their_tracks(tmp_path: Path) -> None:
+    run(tmp_path / "out", [0, 1, 2, 3, 4], stop_after=2)
+    with Export(
+        tmp_path / "out", [f"track-{row}" for row in range(5)], "m", SIZE, patches=True, tracks_per_part=3
+    ) as export:
+        left = tmp_path / "out" / "unfinished" / "tracks"
+        assert len(list(left.iterdir())) == 1
+        for row, outcome in enumerate([Content(track(0).audio_hash), Content(track(1).audio_hash), track(2)]):
+            export.record(row, outcome)
+        assert not list(left.iterdir())
 
 
 def test_the_old_embeddings_stay_whole_until_the_new_ones_are(tmp_path: Path) -> None:
@@ -190,7 +221,7 @@ def test_embeddings_of_format_version_1_are_read_and_kept(tmp_path: Path) -> Non
     path.unlink()
     pq.write_table(old, tmp_path / "old.parquet")
     sha256 = sha256_of(tmp_path / "old.parquet")
-    name = _content_name(0, sha256, None)
+    name = content_name(0, sha256, None)
     (tmp_path / "old.parquet").rename(path.with_name(f"{name}.parquet"))
     part = {"name": name, "count": 2, "tracks_sha256": sha256, "patches_sha256": None}
     write_json(tmp_path / "out" / "manifest.json", manifest | {"format_version": 1, "parts": [part]})
@@ -239,7 +270,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (3_400, hard))  # holds a track, but no part of six
     try:
         with pytest.raises(OutputError, match="cannot write"):
-            run(tmp_path / "out", list(range(12)), tracks_per_part=6)
+            run(tmp_path / "out", list(range(12)), tracks_per_part=6, seconds_waiting=0.0)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert run(tmp_path / "out", list(range(12)), tracks_per_part=6) == 6

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +9,19 @@ from torch import Generator, Tensor
 
 from soundkin.config import validate
 from soundkin.errors import ConfigError
-from soundkin.features.augment import AugmentConfig, augment, change_level, mask, shift_mels, stretch_time
+from soundkin.features.augment import (
+    AugmentConfig,
+    add_noise,
+    augment,
+    change_level,
+    mask,
+    narrow,
+    shift_mels,
+    stretch_time,
+)
+from soundkin.features.decode import AudioStream
+from soundkin.features.distortions import pink_noise
+from soundkin.features.frontends.log_mel import LogMelFrontEnd
 
 ALL = AugmentConfig(
     gain_db=6,
@@ -19,6 +32,8 @@ ALL = AugmentConfig(
     time_mask_frames=9,
     mel_masks=2,
     mel_mask_bands=5,
+    noise_share=0.5,
+    narrow_share=0.5,
 )
 
 
@@ -88,6 +103,42 @@ def test_warps_of_a_ramp_are_ramps(warp: Callable[[Tensor, float, Generator], Te
     else:
         torch.testing.assert_close(steps, torch.ones_like(steps), rtol=0, atol=1e-4)
         assert (found[:, 0] - 20).abs().max() <= 0.2
+
+
+def test_noise_has_the_level_it_says_and_spares_the_others() -> None:
+    music = torch.log1p(torch.full((400, 24, 60), 1e4))
+    noisy = add_noise(music, 0.5, seeded())
+    changed = (noisy != music).any(2).any(1)
+    assert 150 < int(changed.sum()) < 250
+    added = torch.expm1(noisy[changed]) - 1e4
+    snr_db = 10 * torch.log10(24 * 1e4 / added.mean(2).sum(1))
+    assert float(snr_db.min()) > -5 and float(snr_db.max()) < 20 and float(snr_db.std()) > 4
+    silence = torch.zeros(8, 24, 60)
+    assert torch.equal(add_noise(silence, 1.0, seeded()), silence)
+
+
+def test_noise_is_like_pink_noise_through_the_front_end() -> None:
+    front_end = LogMelFrontEnd(level_db=None, silence_db=None)
+    heard = pink_noise((22_050 * 10,), 22_050, np.random.default_rng(0)) * 0.05
+    audio = AudioStream.from_array(heard[:, None], 22_050, "noise")
+    real = torch.expm1(torch.cat(list(front_end.stream_audio(audio)))).T
+    music = torch.log1p(torch.full((600, front_end.mel_bands, 90), 1e3))
+    made = torch.expm1(add_noise(music, 1.0, seeded())) - 1e3
+    likeness = torch.corrcoef(torch.stack([made.mean((0, 2)), real.mean(1)]))[0, 1]
+    assert likeness > 0.9
+    cv = (made.std(2) / made.mean(2)).mean(0)
+    assert (cv - real.std(1) / real.mean(1)).abs().mean() < 0.15
+
+
+def test_narrowing_takes_whole_ends_of_the_spectrum() -> None:
+    batch = torch.ones(300, 50, 10)
+    narrowed = narrow(batch, 0.5, seeded())
+    kept = narrowed.mean(2)
+    changed = (kept < 1).any(1)
+    assert 110 < int(changed.sum()) < 190
+    for bands in kept[changed]:
+        first, last = int(bands.argmax()), 49 - int(bands.flip(0).argmax())
+        assert bands[first : last + 1].all() and first <= 6 and last >= 19, "one run of bands stays"
 
 
 def test_short_patches_are_warped_too() -> None:

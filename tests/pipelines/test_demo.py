@@ -14,6 +14,7 @@ from soundkin.pipelines.demo import demo
 from soundkin.pipelines.report import write_report
 
 SMALL = (
+    "start=random",
     "trainer.epochs=2",
     "trainer.steps_per_epoch=4",
     "data.batch_patches=8",
@@ -95,4 +96,4 @@ def test_a_wrong_setting_is_told_before_anything_is_made(
 
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a folder"):
-        demo(tmp_path / "run", tmp_path / "none")
+        demo(tmp_path / "run", tmp_path / "none", overrides=SMALL)

@@ -22,6 +22,12 @@ from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.pipelines.embed import embed_catalog
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "export_embeddings.py"
+WRITING_AT_ONCE = f"""
+import runpy
+from soundkin.embedding import export
+export.SECONDS_WAITING = 0
+runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
+"""
 RATE_HZ = 22_050
 
 
@@ -205,8 +211,9 @@ def long_catalog(tmp_path: Path) -> Path:
 
 
 def export(model: Path, catalog: Path, output: Path, workers: int) -> "subprocess.Popen[str]":
-    """Start the script in a process group of its own, as a shell does."""
-    command = [sys.executable, SCRIPT, model, catalog, output, "--workers", str(workers), "--patches"]
+    """Start the script, which writes every track at once, in a process group of its own, as a shell does."""
+    command = [sys.executable, "-c", WRITING_AT_ONCE, model, catalog, output]
+    command += ["--workers", str(workers), "--patches"]
     return subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import soundkin
+from onnx_teachers import onnx_teacher
 from soundkin.models import build_network
 from soundkin.pipelines.train import compose, train
 from soundkin.training.compose import config_folder
@@ -23,6 +24,8 @@ SHORT = [
     "data.batch_patches=8",
     "data.cache_workers=1",
     "data.validation_patches=2",
+    "data.examples.first=1",
+    "data.examples.held_out=1",
     "logger=csv",
 ]
 MOST_FRAMES, MOST_FILTERS, MOST_UNITS = 24, 8, 16
@@ -30,7 +33,7 @@ MOST_FRAMES, MOST_FILTERS, MOST_UNITS = 24, 8, 16
 
 def smaller(name: str) -> list[str]:
     """Overrides that keep the shape of an experiment's network, and leave little of its size."""
-    config = compose([f"experiment={name}", "catalog=c.csv", "run_dir=r"])
+    config = compose([f"experiment={name}", "start=random", "catalog=c.csv", "run_dir=r"])
     model = config.model
     network = build_network(model, config.features.mel_bands)
     frames = min(config.patch.frames, max(MOST_FRAMES, network.minimum_frames))
@@ -48,12 +51,21 @@ def smaller(name: str) -> list[str]:
 
 
 def test_the_experiments_that_are_promised_are_there() -> None:
-    assert {"vandenoord2013", "dieleman2014", "seminar2017", "contrastive", "best"} <= FILES.keys()
+    assert {
+        "vandenoord2013",
+        "dieleman2014",
+        "seminar2017",
+        "contrastive",
+        "labels",
+        "best",
+        "distilled",
+    } <= FILES.keys()
 
 
 @pytest.mark.parametrize("name", [path.stem for path in (config_folder() / "experiment").glob("*.yaml")])
 def test_tasks_that_are_chosen_take_the_place_of_an_experiments_own(name: str) -> None:
-    chosen = compose([f"experiment={name}", "task=[contrastive]", "catalog=c.csv", "run_dir=r"]).task
+    words = [f"experiment={name}", "task=[contrastive]", "start=random", "catalog=c.csv", "run_dir=r"]
+    chosen = compose(words).task
     assert [task for task in chosen.model_fields_set if getattr(chosen, task)] == ["contrastive"]
 
 
@@ -72,7 +84,8 @@ def test_an_experiment_says_what_it_is_after_and_whose_idea_it_is(name: str) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_an_experiment_gives_a_model(name: str, small_catalog: Path, tmp_path: Path) -> None:
-    sources = [f"catalog={small_catalog}", f"ratings={small_catalog.parent / 'ratings.csv'}"]
+    sources = [f"catalog={small_catalog}", f"ratings={small_catalog.parent / 'ratings.csv'}", "start=random"]
+    sources.append(f"teacher={onnx_teacher(tmp_path / 'teacher.onnx')}")
     config = compose([f"experiment={name}", *sources, f"run_dir={tmp_path / 'run'}", *SHORT, *smaller(name)])
     model = train(config).model
     embedder = soundkin.load(model)

@@ -1,6 +1,9 @@
 import numpy as np
 
-from soundkin.pipelines.report import choose_queries, nearest_by_others
+from soundkin.catalog.table import read_catalog
+from soundkin.evaluation.evaluation_report import Evaluation
+from soundkin.extras import EXTRAS
+from soundkin.pipelines.report import Shown, choose_queries, map_picture, nearest_by_others
 from soundkin.statistics.scaling import unit_length
 
 GENRES = [("rock",), ("rock",), ("pop", "rock"), ("jazz",), (), ("rock",)]
@@ -37,3 +40,15 @@ def test_neighbours_are_by_others_one_of_each_and_nearest_first():
 def test_tracks_without_an_artist_never_shut_each_other_out():
     nearest = nearest_by_others(np.eye(4), 0, [(), (), (), ()], count=3)
     assert len(nearest) == 3
+
+
+def test_without_its_extra_the_map_is_left_out_and_said_to_be(tmp_path, monkeypatch, caplog):
+    (tmp_path / "catalog.csv").write_text("track_id,path\na,a.wav\nb,b.wav\nc,c.wav\n")
+    catalog = read_catalog(tmp_path / "catalog.csv")
+    shown = Shown(Evaluation.model_construct(), catalog, np.eye(3), ["test"] * 3, np.ones(3, dtype=bool))
+    path = tmp_path / "map.png"
+    assert len(map_picture(shown, path, 0)) == 1 and path.exists()
+    path.unlink()
+    monkeypatch.setitem(EXTRAS, "pictures", ("nowhere_to_be_found",))
+    assert map_picture(shown, path, 0) == [] and not path.exists()
+    assert caplog.messages == [f"{path} is not drawn: pip install 'soundkin[pictures]'"]

@@ -84,6 +84,18 @@ def test_loss_is_finite_and_its_gradient_reaches_the_vectors(task: ProxyTask) ->
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in task.parameters())
 
 
+def test_it_turns_with_the_vectors(task: ProxyTask) -> None:
+    vectors, targets = batch(task)
+    rotation = torch.linalg.qr(torch.randn(EMBEDDING, EMBEDDING, dtype=torch.float64))[0]
+    before = loss_of(task, vectors, targets)
+    task.turn(rotation)
+    torch.testing.assert_close(loss_of(task, vectors @ rotation.float().T, targets), before)
+
+
+def test_it_says_whether_it_has_a_head(task: ProxyTask) -> None:
+    assert task.has_head == bool(list(task.parameters()))
+
+
 def test_tracks_without_a_label_do_not_matter(task: ProxyTask) -> None:
     vectors, targets = batch(task)
     missing = ~task.labelled(targets)

@@ -63,9 +63,8 @@ def path_keys() -> list[str]:
 
 
 def test_the_keys_of_paths_are_found_from_their_types() -> None:
-    asked = {"catalog", "run_dir", "ratings", "triplets", "playlists", "data.cache_folder", "features.path"}
-    asked |= {"data.examples.folder"}
-    assert set(path_keys()) == asked
+    files = {"catalog", "run_dir", "ratings", "triplets", "playlists", "embeddings"}
+    assert set(path_keys()) == files | {"data.cache_folder", "data.examples.folder", "features.path"}
 
 
 @pytest.mark.parametrize("name", NAMES)

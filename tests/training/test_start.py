@@ -2,41 +2,26 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.torch
-import torch
 
 import soundkin
-from smallest_run import SMALLEST
+from small_start import RUN, make_start
 from soundkin.catalog.table import read_catalog
 from soundkin.embedding import default_model
-from soundkin.embedding.bundle import Bundle, load_bundle, model_hash, save_bundle
+from soundkin.embedding.bundle import load_bundle, model_hash
 from soundkin.errors import ConfigError, SoundkinError
-from soundkin.features.frontends.log_mel import LogMelFrontEnd
-from soundkin.features.patches import PatchConfig
-from soundkin.models import ConvConfig, NetworkConfig, build_network
+from soundkin.files import sha256_of
+from soundkin.models import NetworkConfig
 from soundkin.pipelines.train import TrainResult, compose, train
+from soundkin.training import fit
+from soundkin.training.callbacks import History
 from soundkin.training.plan import check_settings
 
 NO_VALID = "data.split={train:0.9,valid:0,test:0.1}"  # the last weights are kept
-RUN = [word for word in SMALLEST if not word.startswith(("patch", "model"))]
-
-
-def make_start(folder: Path, random_seed: int = 0, **settings: object) -> Path:
-    """A bundle of a network unlike the default one."""
-    torch.manual_seed(random_seed)
-    front_end = LogMelFrontEnd(mel_bands=32)
-    convolution = ConvConfig(filters=16, width=5, pool=2, padded=True)
-    config = NetworkConfig(
-        **{"convolutions": (convolution,), "dense": (24,), "embedding_size": 12, **settings}
-    )
-    network = build_network(config, front_end.mel_bands)
-    provenance = {"name": "first", "training_data": {"tracks": 7, "licences": {"CC0-1.0": 7}}}
-    patch = PatchConfig(frames=40, hop_frames=20)
-    save_bundle(Bundle(front_end, patch, config, network, provenance=provenance), folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +156,25 @@ def test_another_start_in_the_same_place_is_another_input(
     make_start(first, random_seed=1)
     with pytest.raises(ConfigError, match="start has other content"):
         run(first, tmp_path / "run", small_catalog, "trainer.epochs=1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["trainer.frozen=true"]])
+def test_a_resumed_run_goes_on_from_its_checkpoint(
+    start: Path, small_catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    settings = ["trainer.epochs=3", NO_VALID, *more]
+    whole = run(start, tmp_path / "whole", small_catalog, *settings).model
+    began = History.on_train_epoch_start
+
+    def cut_off(self: History, trainer: Any, module: Any) -> None:
+        if trainer.current_epoch == 2:
+            raise RuntimeError("cut off")
+        began(self, trainer, module)
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="cut off"):
+        patched.setattr(History, "on_train_epoch_start", cut_off)
+        run(start, tmp_path / "resumed", small_catalog, *settings)
+    monkeypatch.setattr(fit, "begin_with", lambda *_: pytest.fail("began anew"))
+    resumed = run(start, tmp_path / "resumed", small_catalog, *settings).model
+    assert sha256_of(resumed / "model.safetensors") == sha256_of(whole / "model.safetensors")

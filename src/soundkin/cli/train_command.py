@@ -22,6 +22,8 @@ their commas, and are not swept.
 Examples:
   soundkin train experiment=demo catalog=catalog.csv run_dir=runs/first
   soundkin train model=dieleman2014 task=[artist] trainer.epochs=50 catalog=catalog.csv run_dir=runs/second
+  soundkin train start=default task=[artist] catalog=catalog.csv run_dir=runs/mine
+  soundkin train start=default trainer.frozen=true task=[genre] catalog=catalog.csv run_dir=runs/heads
   soundkin train trainer=gpu catalog=catalog.csv run_dir=runs/third
   soundkin train -m trainer.learning_rate=1e-3,3e-3 catalog=catalog.csv run_dir=runs/sweep
   soundkin train --show task=[genre,year]

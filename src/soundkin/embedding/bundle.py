@@ -82,6 +82,11 @@ class Bundle:
         self.network.cpu().eval().requires_grad_(False)
         self.hash = self.hash or model_hash(self.computing_config(), self.tensors())
 
+    def compares_with(self, model_hash: str) -> bool:
+        """Whether vectors of the model with that hash may meet its own: the same, or its anchor."""
+        start = self.provenance.get("start", {})
+        return model_hash == self.hash or ("anchored" in start and model_hash == start.get("hash"))
+
     def computing_config(self) -> dict[str, Any]:
         """The settings that a vector depends on, as plain JSON."""
         return {

@@ -1,39 +1,32 @@
 """Embeds tracks into an embeddings folder (`store`) so that a kill loses nothing and leaves no trace.
 
-Each track's vectors go to `unfinished/` as soon as they are computed, in any order, as a part of one track; a
-part of the result is written once all its tracks have an outcome. Parts hold fixed runs of catalog rows, so
-their bytes depend on catalog, audio and model alone: not on workers, kills, or earlier runs.
+Computed vectors go to `unfinished/` every second, in any order, as parts of a few tracks; a part of the
+result is written once all its tracks have an outcome. Parts hold fixed runs of catalog rows, so their bytes
+depend on catalog, audio and model alone: not on workers, kills, or earlier runs.
 """
 
 import csv
-import hashlib
 import logging
-import os
 import shutil
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
 from soundkin.embedding.default_model import stored_model
 from soundkin.embedding.embedder import Embedder, TrackEmbedding, hash_of_lyrics
-from soundkin.embedding.store import (
-    EmbeddingsManifest,
-    Part,
-    part_path,
-    read_tracks,
-    track_schema,
-    write_manifest,
-)
+from soundkin.embedding.part_files import Rows, content_name, rows_of, with_ids, write_part
+from soundkin.embedding.store import EmbeddingsManifest, Part, part_path, read_tracks, write_manifest
 from soundkin.errors import AudioError, OutputError, Skipped
 from soundkin.features.frontends.interface import TrackInput
 from soundkin.files import explaining_output, locked, path_from, replacing, sha256_of
@@ -41,16 +34,11 @@ from soundkin.parallel import in_processes
 from soundkin.progress import progress
 
 TRACKS_PER_PART = 1000
+# What was computed waits so long in memory, and no more of it: a file a track took a twentieth of all time.
+SECONDS_WAITING, TRACKS_WAITING = 1.0, 1000
 WARNINGS_LOGGED = 20
 OURS = version("soundkin")
 SKIPPED_COLUMNS = ("track_id", "path", "reason", "audio_hash", "soundkin")
-
-# Vectors do not compress. Page checksums let other readers of Parquet notice damage too.
-PARQUET: dict[str, Any] = {
-    "compression": "none",
-    "use_dictionary": ["model_hash"],
-    "write_page_checksum": True,
-}
 
 log = logging.getLogger(__name__)
 
@@ -138,10 +126,6 @@ def _embed_if_new(
         return Unusable(Skipped.because(source, error, path), audio_hash)
 
 
-# One track: a tracks table of one row, and a patches table unless patches were not asked for.
-TrackTables = tuple[pa.Table, pa.Table | None]
-
-
 class _Place(NamedTuple):
     """Where a track's vectors lie: in row `row` of a part."""
 
@@ -167,6 +151,8 @@ class Export:
         self._parts: dict[int, Part] = {}
         self._unusable: dict[int, Unusable] = {}
         self._earlier: dict[str, Content] = {}  # by track id
+        self._waiting: dict[Content, TrackEmbedding] = {}
+        self._written_at = time.monotonic()
         self._lock = ExitStack()
 
     def __enter__(self) -> Self:
@@ -182,15 +168,18 @@ class Export:
                 for kind in ("tracks", "patches"):
                     (folder / kind).mkdir(parents=True, exist_ok=True)
         self._places = dict(self._find_known())
+        in_unfinished = (place.part for place in self._places.values() if place.folder == self._unfinished)
+        self._unfinished_tracks = Counter(in_unfinished)  # by part
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.close()
+        with self._lock, suppress(OutputError):  # a disk that is full says so again in the next run
+            self._write_waiting()
 
     @property
     def known(self) -> frozenset[Content]:
         """What need not be embedded again."""
-        return frozenset(self._places)
+        return frozenset({*self._places, *self._waiting})
 
     def known_unusable(self) -> dict[str, str]:
         """By audio hash, why this version of soundkin could not use a file in an earlier run."""
@@ -216,11 +205,15 @@ class Export:
         return [self._unusable[row].skipped for row in sorted(self._unusable)]
 
     def record(self, row: int, outcome: Outcome) -> None:
-        """Put the outcome of track number `row` on disk; the last one of a part completes the part."""
+        """Take the outcome of track number `row`, for the disk; the last one of a part completes the part."""
         if isinstance(outcome, TrackEmbedding):
-            part = self._write_part(self._unfinished, row, [self._tables(outcome)], sync=False)
-            outcome = Content(outcome.audio_hash, outcome.lyrics_hash)
-            self._places[outcome] = _Place(self._unfinished, part.name, 0)
+            content = Content(outcome.audio_hash, outcome.lyrics_hash)
+            if content not in self._places:
+                self._waiting[content] = outcome
+            outcome = content
+            waited = time.monotonic() - self._written_at
+            if waited >= SECONDS_WAITING or len(self._waiting) >= TRACKS_WAITING:
+                self._write_waiting()
         number = row // self.tracks_per_part
         outcomes = self._outcomes[number]
         outcomes[row] = outcome
@@ -258,7 +251,7 @@ class Export:
         tracks, patches = part_path(folder, "tracks", name), part_path(folder, "patches", name)
         patches_sha256 = sha256_of(patches) if patches.exists() else None
         number = name.split("-")[0]
-        if not number.isdecimal() or name != _content_name(int(number), sha256_of(tracks), patches_sha256):
+        if not number.isdecimal() or name != content_name(int(number), sha256_of(tracks), patches_sha256):
             log.warning("%s is damaged; its tracks are embedded again", tracks)
             return []
         table = read_tracks(folder, name, ["track_id", "model_hash", "audio_hash", "lyrics_hash"])
@@ -269,23 +262,17 @@ class Export:
             self._earlier |= zip(table["track_id"].to_pylist(), contents, strict=True)
         return contents
 
-    def _tables(self, embedding: TrackEmbedding) -> TrackTables:
-        """An embedding as tables. The track_id comes with the whole part: audio may move to another track."""
-        row = {
-            "track_id": "",
-            "vector": embedding.vector,
-            "duration_seconds": embedding.duration_seconds,
-            "model_hash": self.model_hash,
-            "audio_hash": embedding.audio_hash,
-            "lyrics_hash": embedding.lyrics_hash,
-            "warnings": embedding.warnings,
-        }
-        track = pa.Table.from_pylist([row], track_schema(self.embedding_size))
-        if not self.patches:
-            return track, None
-        patches = zip(embedding.start_seconds, embedding.patch_vectors, strict=True)
-        rows = [{"track_id": "", "start_seconds": start, "vector": vector} for start, vector in patches]
-        return track, pa.Table.from_pylist(rows, _patch_schema(self.embedding_size))
+    def _write_waiting(self) -> None:
+        """Put on disk what waits for it."""
+        waiting, self._waiting = self._waiting, {}
+        if waiting:
+            rows = rows_of(list(waiting.values()), self.model_hash, self.patches)
+            part = self._write_part(self._unfinished, len(self._places), [rows], sync=False)
+            self._places |= {
+                content: _Place(self._unfinished, part.name, place) for place, content in enumerate(waiting)
+            }
+            self._unfinished_tracks[part.name] = len(waiting)
+        self._written_at = time.monotonic()
 
     def _complete(self, number: int, outcomes: dict[int, Content | Unusable]) -> None:
         """Write part `number`, now that all its tracks have an outcome."""
@@ -293,54 +280,40 @@ class Export:
         known = [(row, outcome) for row, outcome in sorted(outcomes.items()) if isinstance(outcome, Content)]
         if not known:
             return
+        self._write_waiting()
         part = self._write_part(self.folder, number, self._read_known(known), sync=True)
         self._parts[number] = part
         for place, (_, content) in enumerate(known):
             before = self._places[content]
             self._places[content] = _Place(self.folder, part.name, place)
             if before.folder == self._unfinished:
-                for kind in ("tracks", "patches"):
-                    part_path(before.folder, kind, before.part).unlink(missing_ok=True)
+                self._unfinished_tracks[before.part] -= 1
+                if not self._unfinished_tracks[before.part]:
+                    for kind in ("tracks", "patches"):
+                        part_path(before.folder, kind, before.part).unlink(missing_ok=True)
 
-    def _read_known(self, known: Sequence[tuple[int, Content]]) -> Iterator[TrackTables]:
-        """The tables of tracks out of the parts that hold them; a part stays open until another is needed."""
-        opened, patches = None, None
-        with ExitStack() as stack:
-            for row, content in known:
-                folder, name, place = self._places[content]
-                if opened != (folder, name):
-                    stack.close()
-                    opened, tracks = (folder, name), read_tracks(folder, name)
-                    if self.patches:
-                        patches = stack.enter_context(pq.ParquetFile(part_path(folder, "patches", name)))
-                track_id = self.track_ids[row]
-                track = _with_id(tracks.slice(place, 1), track_id)
-                yield track, patches and _with_id(patches.read_row_group(place), track_id)
+    def _read_known(self, known: Sequence[tuple[int, Content]]) -> Iterator[Rows]:
+        """The rows of tracks out of the parts that hold them, in their order, one part open at a time."""
+        tracks = ((self.track_ids[row], self._places[content]) for row, content in known)
+        for (folder, name), run in groupby(tracks, key=lambda track: track[1][:2]):
+            track_ids, places = zip(*run, strict=True)
+            rows = [place.row for place in places]
+            table = with_ids(read_tracks(folder, name).take(rows), track_ids)
+            if not self.patches:
+                yield table, ()
+                continue
+            with pq.ParquetFile(part_path(folder, "patches", name)) as file:
+                patches = map(file.read_row_group, rows)
+                yield (
+                    table,
+                    (
+                        with_ids(it, [track_id] * len(it))
+                        for track_id, it in zip(track_ids, patches, strict=True)
+                    ),
+                )
 
-    def _write_part(self, folder: Path, number: int, tracks: Iterable[TrackTables], sync: bool) -> Part:
-        """Write one part; patches stream through. The part is there once its tracks are: they come last.
-
-        Without `sync`, a power cut may leave a damaged file, which the next run finds out.
-        """
-        rows = [track_schema(self.embedding_size).empty_table()]
-        with ExitStack() as stack:
-            if self.patches:
-                file = stack.enter_context(_writing(folder / "patches.writing", sync))
-                schema = _patch_schema(self.embedding_size)
-                writer = stack.enter_context(pq.ParquetWriter(file, schema, **PARQUET))
-            for track, patches in tracks:
-                rows.append(track)
-                if self.patches:
-                    writer.write_table(patches)
-        table = pa.concat_tables(rows).combine_chunks()
-        with _writing(folder / "tracks.writing", sync) as file:
-            pq.write_table(table, file, **PARQUET)
-        tracks_sha256 = sha256_of(folder / "tracks.writing")
-        patches_sha256 = sha256_of(folder / "patches.writing") if self.patches else None
-        name = _content_name(number, tracks_sha256, patches_sha256)
-        for kind in ("patches", "tracks") if self.patches else ("tracks",):
-            (folder / f"{kind}.writing").replace(part_path(folder, kind, name))
-        return Part(name=name, count=len(table), tracks_sha256=tracks_sha256, patches_sha256=patches_sha256)
+    def _write_part(self, folder: Path, number: int, runs: Iterable[Rows], sync: bool) -> Part:
+        return write_part(folder, number, runs, self.embedding_size, self.patches, sync)
 
     def _clear(self, names: set[str]) -> None:
         """Remove what the manifest does not name: parts of earlier runs, and what kills left."""
@@ -351,26 +324,3 @@ class Export:
         shutil.rmtree(self._unfinished)
         if not self.patches:
             (self.folder / "patches").rmdir()
-
-
-def _patch_schema(embedding_size: int) -> pa.Schema:
-    vector = pa.list_(pa.float32(), embedding_size)
-    return pa.schema({"track_id": pa.string(), "start_seconds": pa.float64(), "vector": vector})
-
-
-def _with_id(table: pa.Table, track_id: str) -> pa.Table:
-    return table.set_column(0, "track_id", pa.array([track_id] * len(table), pa.string()))
-
-
-def _content_name(number: int, tracks_sha256: str, patches_sha256: str | None) -> str:
-    content = f"{tracks_sha256} {patches_sha256 or ''}"
-    return f"{number:05d}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
-
-
-@contextmanager
-def _writing(path: Path, sync: bool) -> Iterator[IO[bytes]]:
-    with explaining_output(path), path.open("wb") as file:
-        yield file
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())

@@ -9,7 +9,7 @@ another encoder is compared with these vectors, in the place of MFCC statistics.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import accumulate, islice
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -18,11 +18,11 @@ from scipy.signal import savgol_filter
 from torch import Tensor
 
 from soundkin.embedding.bundle import Bundle, model_hash
-from soundkin.embedding.embedder import PATCHES_PER_BATCH, Embedder, TrackEmbedding, hash_of_lyrics
+from soundkin.embedding.embedder import Embedder, TrackEmbedding, hash_of_lyrics
 from soundkin.errors import AudioError
 from soundkin.features.frontends.interface import FrameStream, TrackInput
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
-from soundkin.features.patches import PatchConfig, stream_patches
+from soundkin.features.patches import PatchConfig, stream_batches
 from soundkin.models import NetworkConfig, TrackNetwork, build_network
 from soundkin.parallel import one_torch_thread
 from soundkin.shapes import Float, Float32, typechecked
@@ -161,12 +161,10 @@ class TrackEmbedder(Embedder):
     @torch.inference_mode()
     def _embed_by_all(self, stream: FrameStream, lyrics: str) -> dict[str, Vector]:
         descriptions: list[np.ndarray] = []
-        patches = stream_patches(self._describing(stream, descriptions), self.bundle.patch)
         patch_vectors: dict[str, list[Tensor]] = {name: [] for name in self.embedders}
-        while batch := [log_mel for _, log_mel in islice(patches, PATCHES_PER_BATCH)]:
-            log_mels = torch.stack(batch).transpose(1, 2)
+        for _, log_mels in stream_batches(self._describing(stream, descriptions), self.bundle.patch):
             for name, embedder in self.embedders.items():
-                patch_vectors[name].append(embedder.bundle.network.patches(log_mels))
+                patch_vectors[name].append(embedder.network.patches(log_mels))
         vectors = {
             name: self.embedders[name].pool(torch.cat(patches).numpy(), lyrics)
             for name, patches in patch_vectors.items()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from soundkin.extras import require
 from soundkin.pipelines.options import WORKERS, Option, argument
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def reproduce(
         CatalogError: the catalog or the ratings cannot be used.
         ArtefactError: what `run_dir` holds is corrupt.
     """
+    require("train", "a reproduction")
     from soundkin.config import nearest
     from soundkin.errors import UsageError
     from soundkin.experiments import vandenoord2013

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from soundkin.errors import ConfigError, Skipped
+from soundkin.extras import require
 from soundkin.pipelines.options import WORKERS, Option, argument
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def transfer(
         ConfigError: a wrong override, or `run_dir` holds a transfer of another catalog, plan or config.
         ArtefactError: what `run_dir` holds is corrupt.
     """
+    require("train", "a transfer")
     import numpy as np
 
     from soundkin.catalog.folds import LEFT_OUT, fold_splits, leave_source_out, sources_of

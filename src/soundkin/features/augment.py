@@ -28,6 +28,8 @@ class AugmentConfig(Config):
     time_mask_frames: int = Field(20, ge=0)  # longest
     mel_masks: int = Field(0, ge=0)
     mel_mask_bands: int = Field(20, ge=0)  # widest
+    noise_share: float = Field(0.0, ge=0, le=1)  # of patches, with steady noise beneath, SNR -3 to 18 dB
+    narrow_share: float = Field(0.0, ge=0, le=1)  # of patches, without the treble, and perhaps the bass
 
     @model_validator(mode="after")
     def _masks_have_sizes(self) -> Self:
@@ -45,6 +47,10 @@ def augment(batch: Patches, config: AugmentConfig, generator: Generator, mel_ban
     batch, rest = batch[:, :mel_bands], batch[:, mel_bands:]
     if config.shift_bands:
         batch = shift_mels(batch, config.shift_bands, generator)
+    if config.narrow_share:
+        batch = narrow(batch, config.narrow_share, generator)
+    if config.noise_share:
+        batch = add_noise(batch, config.noise_share, generator)
     if config.gain_db or config.tilt_db:
         batch = change_level(batch, config.gain_db, config.tilt_db, generator)
     if config.time_masks:
@@ -61,6 +67,38 @@ def change_level(batch: Patches, gain_db: float, tilt_db: float, generator: Gene
     slope = torch.linspace(-0.5, 0.5, batch.shape[1], device=batch.device)[None, :, None]
     factor = 10 ** ((gain + _uniform(batch, tilt_db, generator) * slope) / 10)
     return torch.log1p(torch.expm1(batch) * factor)  # the frames are log(1 + power)
+
+
+@typechecked
+def add_noise(batch: Patches, share: float, generator: Generator) -> Patches:
+    """Add steady noise to a share of the patches: bands of pink noise, tilted by up to 10 dB either way, as
+    they fluctuate from frame to frame.
+    """
+    band = torch.linspace(0, 1, batch.shape[1], device=batch.device)[None, :, None]
+    tilt, rise = _uniform(batch, 1.0, generator), 18 * _random((len(batch), 1, 1), batch, generator)
+    # Mel bands below 1 kHz are equally wide: there pink noise falls.
+    profile = 10 ** (tilt * (band - 0.5)) * (1 + rise * torch.exp(-40 * band))
+    deviation = (1 + (0.75 - 0.4 * band).square()).log().sqrt()  # of the logarithm: wider bands are steadier
+    normal = torch.randn(batch.shape, generator=generator, device=generator.device).to(batch.device)
+    noise = profile * torch.exp(deviation * normal - deviation.square() / 2)
+    power = torch.expm1(batch)
+    snr = 10 ** ((7.5 + _uniform(batch, 10.5, generator)) / 10)
+    ratio = power.mean(2, keepdim=True).sum(1, keepdim=True) / profile.sum(1, keepdim=True) / snr
+    chosen = _random((len(batch), 1, 1), batch, generator) < share
+    return torch.where(chosen, torch.log1p(power + noise * ratio), batch)
+
+
+@typechecked
+def narrow(batch: Patches, share: float, generator: Generator) -> Patches:
+    """Take the treble from a share of the patches, from two fifths of the bands on at the earliest, as low
+    sample rates and codecs do, and from a third of these the bass, as telephones do.
+    """
+    bands = batch.shape[1]
+    band = torch.arange(bands, device=batch.device)[None, :, None]
+    chosen, top, low, bottom = (_random((len(batch), 1, 1), batch, generator) for _ in range(4))
+    cut = band > (0.4 + 0.55 * top) * bands
+    cut |= (low < 1 / 3) & (band < 0.12 * bottom * bands)
+    return torch.where((chosen < share) & cut, 0.0, batch)
 
 
 @typechecked

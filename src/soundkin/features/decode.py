@@ -49,7 +49,7 @@ SILENT_POWER = 10 ** (SILENT_DB / 10) / 2  # the same as a mean square
 BEYOND_FULL_SCALE = 4.0  # mean square: 6 dB above what full scale allows, which no limiter leaves
 # A decoder and a Fourier transform push each other's tables out of the processor's caches. Turns of this many
 # decoded blocks (48 s at 44.1 kHz) instead of single ones save a fifth of the whole.
-BLOCKS_A_TURN = 32
+BLOCKS_A_TURN = 16
 CUT_SHORT_SECONDS = 0.25  # encoders round a claimed length by less than this
 
 
@@ -99,7 +99,7 @@ class AudioStream:
         blocks = map(self._clean, in_segments(self._up_to_limit(chain(self._decoded(), self._unread()))))
         # A single large array: small ones are freed and allocated again, which takes a fifth longer.
         memory = np.empty(BLOCKS_A_TURN * BLOCK_SAMPLES, np.float32)
-        while turn := list(_turn(blocks, downmix, memory)):
+        while turn := _turn(blocks, downmix, memory):
             yield from turn
         self._warn()
 
@@ -192,15 +192,20 @@ class AudioStream:
 
 def _turn(
     blocks: Iterator[tuple[Channels, PerSegment]], downmix: Downmix, memory: Float32[np.ndarray, " most"]
-) -> Iterator[Parts]:
-    """The parts of as many blocks as `memory` has room for the means of."""
+) -> list[Parts]:
+    """The parts of as many blocks as `memory` has room for the means of; means without differences in one."""
+    turn: list[Parts] = []
     filled = 0
     while len(memory) - filled >= BLOCK_SAMPLES and (cleaned := next(blocks, None)) is not None:
         block, powers = cleaned
         if len(block) > len(memory) - filled:
             memory, filled = np.empty(len(block), np.float32), 0
-        yield from downmix(block, powers, memory[filled : filled + len(block)])
-        filled += len(block)
+        for parts in downmix(block, powers, memory[filled : filled + len(block)]):
+            start, filled = filled, filled + parts.shape[1]
+            if turn and start and len(turn[-1]) == len(parts) == 1:
+                parts = memory[None, start - turn.pop().shape[1] : filled]
+            turn.append(parts)
+    return turn
 
 
 def open_audio(path: Path, seconds: float | None = None) -> AudioStream:

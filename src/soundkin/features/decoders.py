@@ -20,7 +20,9 @@ import soundfile
 from soundkin.features.c_library_noise import without_c_library_noise
 from soundkin.shapes import Float32
 
-BLOCK_SAMPLES = 65_536
+# What happens between two blocks pushes the decoder's tables out of the processor's caches: blocks are large.
+# But libsndfile loses the whole read in which it meets damage: reads are smaller.
+BLOCK_SAMPLES, READ_SAMPLES = 131_072, 65_536
 
 # Formats that hold sound themselves: never playlists (hls, dash, concat), which open other files and URLs.
 FFMPEG_FORMATS = (
@@ -139,14 +141,18 @@ def _sound_file(file: Any, **settings: Any) -> _ForwardSoundFile:
 def _libsndfile_blocks(file: _ForwardSoundFile) -> Blocks:
     buffer = np.empty((BLOCK_SAMPLES, file.channels), np.float32)
     while True:
+        filled = 0
         try:
             with without_c_library_noise():
-                block = file.read(out=buffer)
+                for _ in range(BLOCK_SAMPLES // READ_SAMPLES):
+                    filled += len(file.read(out=buffer[filled : filled + READ_SAMPLES]))
         except (soundfile.SoundFileError, RuntimeError) as error:
+            if filled:
+                yield buffer[:filled]
             raise _cannot_decode(error) from error
-        if len(block) == 0:
+        if filled == 0:
             return
-        yield block
+        yield buffer[:filled]
 
 
 def _cannot_decode(error: Exception) -> CannotDecodeError:

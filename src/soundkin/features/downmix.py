@@ -37,7 +37,8 @@ class Downmix:
     """Makes parts of consecutive blocks of channels, which hold whole segments, all but the last."""
 
     def __init__(self) -> None:
-        self._gain: np.ndarray | None = None  # of the differences, at the end of the block before
+        # Of the differences, at the end of the block before; None after silence.
+        self._gain: np.float32 | None = None
 
     @typechecked
     def __call__(
@@ -55,12 +56,15 @@ class Downmix:
         for channel in block.T[2:]:
             mean += channel
         mean *= np.float32(1 / channels)
-        gains = np.sqrt(_share(_kept(segment_powers(mean[:, None]), powers, channels), FADED_IN))
-        last_gain = [np.nan] if self._gain is None else self._gain
-        before = np.concatenate([last_gain, gains[:-1]]).astype(np.float32)
+        kept = _kept(segment_powers(mean[:, None]), powers, channels)
+        if not self._gain and kept.min() >= FADED_IN[0]:  # as in most blocks of most files
+            self._gain = np.float32(0) if powers[-1] else None
+            return [mean[None]]
+        gains = np.sqrt(_share(kept, FADED_IN))
+        before = np.append(np.nan if self._gain is None else self._gain, gains[:-1]).astype(np.float32)
         silent = np.concatenate([np.isnan(before[:1]), powers[:-1] == 0])
         before = np.where(silent, gains, before)  # nothing to fade from
-        self._gain = gains[-1:] if powers[-1] else None
+        self._gain = gains[-1] if powers[-1] else None
         needed = (gains > 0) | (before > 0)
         bounds = [0, *(1 + np.flatnonzero(needed[1:] != needed[:-1])), len(needed)]
         return [

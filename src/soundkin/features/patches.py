@@ -1,6 +1,7 @@
 """Patches: runs of frames of one fixed length, the input of the network."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import torch
 from pydantic import Field
@@ -8,6 +9,10 @@ from torch import Tensor
 
 from soundkin.config import Config
 from soundkin.shapes import Float32, typechecked
+
+# Of one track, through the network at once. Measured for the default network: eight patches of 258 frames
+# take half the time of one by one, since its weights do not fit into the caches; more gain little.
+FRAMES_PER_BATCH = 2_064
 
 
 class PatchConfig(Config):
@@ -55,3 +60,13 @@ def stream_patches(
     else:
         last = held_start + len(held) - patch.frames
         yield last, held[-patch.frames :]
+
+
+def stream_batches(
+    blocks: Iterable[Float32[Tensor, "frames mels"]], patch: PatchConfig
+) -> Iterator[tuple[list[int], Float32[Tensor, "patches mels patch_frames"]]]:
+    """Yield the patches of `stream_patches` in batches for the network, and their first frames."""
+    patches = stream_patches(blocks, patch)
+    while batch := list(islice(patches, max(1, FRAMES_PER_BATCH // patch.frames))):
+        starts, frames = zip(*batch, strict=True)
+        yield list(starts), torch.stack(frames).transpose(1, 2)

@@ -116,7 +116,7 @@ def _load_embedder(folder: Path, model_hash: str, index: Path) -> "Embedder":
     from soundkin.embedding.embedder import load  # imports torch, which takes longer than a query by track
 
     embedder = load(folder)
-    if embedder.hash != model_hash:
+    if not embedder.bundle.compares_with(model_hash):
         problem = not_the_model(f"index {index}", model_hash, folder, embedder.hash)
         raise ArtefactError(
             f"{problem}. Give the index's model with --model, or embed and index again with this one."

@@ -18,6 +18,7 @@ from soundkin.embedding.model_card import training_data
 from soundkin.errors import ConfigError, Skipped, SoundkinError
 from soundkin.files import replacing
 from soundkin.tasks.collaborative import CollaborativeTask
+from soundkin.training.anchor import anchor
 from soundkin.training.compose import SweptRun, compose, compose_sweep
 from soundkin.training.data import PreparedData, prepare
 from soundkin.training.fit import fit
@@ -36,6 +37,7 @@ PLACES = {
     "triplets",
     "playlists",
     "start",
+    "embeddings",
 }  # of this machine; a bundle goes elsewhere
 SWEEP_TABLE = "sweep.csv"
 
@@ -76,7 +78,13 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
     with folder.claimed(plan.split_rule, again):
         data = prepare(plan)
         module, metrics = fit(config, data)
-        save_bundle(_bundle(config, data, module, metrics), folder.model)
+        start = described_start(config)
+        if config.anchor:
+            start["anchored"] = anchored = anchor(config, data, module)
+            metrics = {**metrics, "anchor/cosine": anchored["mean_cosine"]}
+        bundle = _bundle(config, data, module, metrics)
+        bundle.provenance |= {"start": start} if start else {}
+        save_bundle(bundle, folder.model)
         folder.finish(metrics)
     return TrainResult(folder.model, metrics, data.skipped)
 
@@ -90,7 +98,9 @@ def _bundle(
     had_initial = module.initial is not None
     initial_kept = had_initial and kept_epoch <= module.frozen_epochs
     held_out = "not trained: the network as it starts"
-    if epochs_run:
+    if epochs_run and config.trainer.frozen:
+        held_out = "not compared: heads alone were trained, on the vectors of the start"
+    elif epochs_run:
         held_out = module.held_out.conclusion(config.trainer.selection_score, had_initial, initial_kept)
     tasks = module.proxy_tasks
     return Bundle(
@@ -105,7 +115,6 @@ def _bundle(
         users={name: task.users for name, task in tasks.items() if isinstance(task, CollaborativeTask)},
         provenance={
             "training_data": training_data(data.train.catalog, config.catalog) | {"held_out": held_out},
-            **described_start(config),
             "training": {"epochs_run": epochs_run, "kept_epoch": kept_epoch, "start_kept": initial_kept},
             "split": data.plan.split_rule.model_dump(mode="json"),
             "versions": environment()["packages"],

@@ -99,8 +99,9 @@ class Tracks:
 
     def row_of_path(self, path: str) -> int | None:
         """Where the track with this path is, or None."""
-        row = pc.index(self._column("path"), pa.scalar(path, pa.large_string())).as_py()
-        return None if row < 0 else int(row)
+        column = self._column("path")
+        rows = pc.indices_nonzero(pc.match_substring(column, path))  # a pa.scalar would import pandas
+        return next((row for row in rows.to_pylist() if column[row].as_py() == path), None)
 
     def similar_ids(self, wanted: str) -> list[str]:
         """Up to three ids that `wanted` may mean: their id or title holds it, or its longest known word."""

@@ -34,7 +34,8 @@ class ProxyTask(nn.Module, ABC):
 
     `views`: how many excerpts of a track a batch has to hold; `columns`: those of the catalog that it is
     trained on; `files`: what it reads besides the catalog (ratings, triplets, playlists, teacher);
-    `trained_on_examples`: its batches are of excerpts with targets of their own, not of tracks.
+    `trained_on_examples`: its batches are of excerpts with targets of their own, not of tracks; `has_head`:
+    whether it has weights of its own.
     """
 
     name: ClassVar[str]
@@ -43,6 +44,7 @@ class ProxyTask(nn.Module, ABC):
     config_kind: ClassVar[type[TaskConfig]]
     views: ClassVar[int] = 1
     trained_on_examples: ClassVar[bool] = False
+    has_head: ClassVar[bool] = True
 
     def __init__(self, config: TaskConfig, embedding_size: int) -> None:
         super().__init__()
@@ -100,6 +102,13 @@ class ProxyTask(nn.Module, ABC):
     @abstractmethod
     def figures(self, vectors: Tensor, targets: Tensor) -> dict[str, float]:
         """The metrics of labelled rows, of which there is one or more."""
+
+    @torch.no_grad()
+    def turn(self, rotation: Float[Tensor, "embedding embedding"]) -> None:
+        """Turn the weights that meet a vector, those of `head` or `directions`, as the vectors are turned."""
+        for name, weights in self.named_parameters():
+            if name in ("head.weight", "directions"):
+                weights.copy_(weights.double() @ rotation.T)
 
     def co_batched_groups(self) -> Tensor:
         """Int [groups, size]: rows of the training catalog to meet in one batch; none by default."""

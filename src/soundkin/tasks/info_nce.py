@@ -31,6 +31,7 @@ class InfoNCETask(ProxyTask):
     """InfoNCE between the rows of a batch; a subclass says which are positives, by `groups`."""
 
     config: InfoNCEConfig
+    has_head = False
 
     def __init__(self, config: TaskConfig, embedding_size: int, groups: GroupIndex | None = None) -> None:
         super().__init__(config, embedding_size)

@@ -49,6 +49,7 @@ class TripletsTask(ProxyTask):
     name = "triplets"
     files = ("triplets",)
     config_kind = TripletsConfig
+    has_head = False
     config: TripletsConfig
     answers: Tensor
     agreement: Tensor

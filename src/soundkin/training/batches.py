@@ -17,17 +17,21 @@ from soundkin.features.patches import PatchConfig, patch_starts
 from soundkin.shapes import Int
 from soundkin.training.run_config import DataConfig
 
+MOST_VECTORS = 512  # in a batch
+
 
 class Batch(TypedDict, total=False):
     """Patches `log_mel` [patches, mels, frames], one track's after another's; `lengths` [tracks] says how
     many each has.
 
-    `rows` [tracks] are rows of the task targets; a track may be in a batch several times. For tasks that are
-    trained on examples: `examples` [examples, mels, frames] and `answers` [examples, answers].
+    `rows` [tracks] are rows of the task targets; a track may be in a batch several times. Where heads alone
+    learn, `vectors` [tracks, embedding] take the place of patches and lengths. For tasks that are trained on
+    examples: `examples` [examples, mels, frames] and `answers` [examples, answers].
     """
 
     log_mel: Tensor
     lengths: Tensor
+    vectors: Tensor
     rows: Tensor
     examples: Tensor
     answers: Tensor
@@ -118,6 +122,21 @@ class RandomPatches(Dataset[Batch]):
         past = max(first + 1, room * (view + 1) // self.views)
         run = cut_patch(log_mel, int(generator.integers(first, past)), patches * self.patch_frames)
         return run.reshape(patches, self.patch_frames, -1)
+
+
+@dataclass(kw_only=True)
+class RandomVectors(RandomPatches):
+    """Batches of the `vectors` [tracks, embedding] of tracks, drawn as their patches would be."""
+
+    vectors: Tensor
+
+    def __post_init__(self) -> None:
+        super().__post_init__()  # vectors cost nothing: more of them in a batch, but several batches an epoch
+        self.tracks = max(self.tracks, min(MOST_VECTORS, len(self.keys) // 8))
+
+    def __getitem__(self, epoch_and_step: tuple[int, int]) -> Batch:
+        rows = self._draw_rows(np.random.default_rng((*self.seed_and_rank, *epoch_and_step)))
+        return {"vectors": self.vectors[rows], "rows": torch.from_numpy(rows)}
 
 
 @dataclass

@@ -15,6 +15,7 @@ from soundkin.features.cache import MelCache, build_cache
 from soundkin.features.lyric_tokens import LyricTokenizer, pad
 from soundkin.files import replacing
 from soundkin.models import LyricsConfig, LyricTokens
+from soundkin.training.frozen import StartVectors, start_vectors
 from soundkin.training.plan import Plan
 
 
@@ -28,13 +29,14 @@ class SplitTracks:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """What a run trains on and is scored on."""
+    """What a run trains on and is scored on: frames in the cache or, of heads alone, the start's vectors."""
 
     plan: Plan
     train: SplitTracks
     valid: SplitTracks
     cache: MelCache
     skipped: list[Skipped]
+    vectors: StartVectors | None = None
 
     @property
     def sources(self) -> Sources:
@@ -43,8 +45,8 @@ class PreparedData:
 
 
 def prepare(plan: Plan) -> PreparedData:
-    """Cache the log-mels of the tracks in `plan`; writes `tracks.csv` and `skipped.csv` into the run's
-    folder.
+    """Cache the log-mels of the tracks in `plan`, or for heads alone the start's vectors; writes `tracks.csv`
+    and `skipped.csv` into the run's folder.
 
     Raises CatalogError where no training track can be decoded, ConfigError where a resumed run has other
     audio.
@@ -53,24 +55,32 @@ def prepare(plan: Plan) -> PreparedData:
     warn_of_leaks(catalog, splits.tolist())
     used = catalog.select(splits.isin(["train", "valid"]).to_numpy())
     folder = config.data.cache_folder or config.run_dir.parent / "cache"
-    inputs = config.features.track_inputs(used.audio_paths(), used.track_ids)
-    build = build_cache(inputs, config.features, folder, config.data.cache_workers, config.data.cache_seconds)
-    keys = pd.Series(catalog.track_ids).map(dict(zip(used.track_ids, build.keys, strict=True))).astype(object)
+    vectors = start_vectors(config, used, folder) if config.trainer.frozen else None
+    if vectors is None:
+        inputs = config.features.track_inputs(used.audio_paths(), used.track_ids)
+        settings = config.data.cache_workers, config.data.cache_seconds
+        build = build_cache(inputs, config.features, folder, *settings)
+        cache, skipped = build.cache, build.skipped
+        keys_of = dict(zip(used.track_ids, build.keys, strict=True))
+    else:
+        cache, skipped = MelCache(folder, config.features, config.data.cache_seconds), vectors.skipped
+        keys_of = {track_id: vectors.keys.get(track_id) for track_id in used.track_ids}
+    keys = pd.Series(catalog.track_ids).map(keys_of).astype(object)
     tracks = pd.DataFrame({"track_id": catalog.track_ids, "split": splits, "audio_hash": keys})
     _refuse_other_audio(tracks, config.run_dir)
     _write_table(tracks, config.run_dir / "tracks.csv")
-    _write_table(pd.DataFrame(build.skipped, columns=["path", "reason"]), config.run_dir / "skipped.csv")
+    _write_table(pd.DataFrame(skipped, columns=["path", "reason"]), config.run_dir / "skipped.csv")
     train, valid = (
         SplitTracks(catalog.select(decoded), keys[decoded].tolist())
         for decoded in ((splits.eq(split) & keys.notna()).to_numpy() for split in ("train", "valid"))
     )
     if not train.keys:
-        counts = f"{len(build.skipped)} of {len(used)} files were skipped"
+        counts = f"{len(skipped)} of {len(used)} files were skipped"
         raise CatalogError(
             f"catalog {config.catalog}: no training track can be read ({counts}: see "
             f"{config.run_dir / 'skipped.csv'}). Correct the files or the paths, and run again."
         )
-    return PreparedData(plan, train, valid, build.cache, build.skipped)
+    return PreparedData(plan, train, valid, cache, skipped, vectors)
 
 
 def _refuse_other_audio(tracks: pd.DataFrame, run_dir: Path) -> None:

@@ -146,7 +146,8 @@ def _log_what_is_scored(module: TrainingModule) -> None:
     if len(held_out.queries) < len(held_out.artists):
         sizes = len(held_out.queries), len(held_out.artists)
         logger.info("held-out scores: %d of %d tracks are queries, the same ones at every epoch", *sizes)
-    if few := held_out.too_few(module.config.trainer.selection_score):
+    few = held_out.too_few(module.config.trainer.selection_score)
+    if few and not module.config.trainer.frozen:
         before = "the network is kept as it was before"
         kept = before if module.frozen_epochs else "the best score is kept, be it chance"
         hint = "Hold out more, as data.split.valid=0.2, or add artists."

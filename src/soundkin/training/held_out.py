@@ -108,6 +108,11 @@ class HeldOutTargets:
         some pair of tracks shares; `<task>_ndcg` nDCG at 20 of what users like, for each task with positives;
         `<task>_agreement` the `agreements` with teachers, of each task that has any.
         """
+        by_labels, by_users = self.label_measures(vectors), self.user_measures(factors or {})
+        return {**by_labels, **by_users, **self.agreement_measures(agreements or {})}
+
+    def label_measures(self, vectors: Float[np.ndarray, "tracks embedding"]) -> dict[str, ItemScores]:
+        """The part of `measure` that vectors alone decide."""
         measures = {}
         for label, values in self.labels.items():
             artists = None if label == "artist" else ("artist", self.artists)  # the artist filter
@@ -123,14 +128,26 @@ class HeldOutTargets:
             )
             if measure.asked.any():
                 measures[f"{label}_map"] = ItemScores(np.asarray(measure.scores[SYSTEM]), self.groups)
-        for task, both in (factors or {}).items():
+        return measures
+
+    def user_measures(self, factors: Mapping[str, Factors]) -> dict[str, ItemScores]:
+        """The part of `measure` that users' and tracks' factors decide, by task."""
+        measures = {}
+        for task, both in factors.items():
             metrics = {NDCG: user_rankings.METRICS[NDCG]}
             [measure] = user_rankings.ask({SYSTEM: both}, self.positives[task], metrics=metrics)
             groups = self.user_groups(task)
             measures[f"{task}_ndcg"] = ItemScores(np.asarray(measure.scores[SYSTEM]), groups, measure.unit)
-        for task, agreement in (agreements or {}).items():
-            measures[f"{task}_agreement"] = ItemScores(agreement, self.example_groups[task])
         return measures
+
+    def agreement_measures(
+        self, agreements: Mapping[str, Float[np.ndarray, " examples"]]
+    ) -> dict[str, ItemScores]:
+        """The part of `measure` that is agreement with teachers, by task."""
+        return {
+            f"{task}_agreement": ItemScores(agreement, self.example_groups[task])
+            for task, agreement in agreements.items()
+        }
 
     @cached_property
     def blank_measures(self) -> dict[str, ItemScores]:

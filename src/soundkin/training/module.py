@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,17 @@ from soundkin.models import build_network
 from soundkin.tasks import TASKS, ProxyTask
 from soundkin.tasks.collaborative import CollaborativeTask
 from soundkin.tasks.distill import DistillTask
-from soundkin.training.batches import Batch, EpochSteps, EvenPatches, RandomPatches, to_network_input
+from soundkin.training.batches import (
+    Batch,
+    EpochSteps,
+    EvenPatches,
+    RandomPatches,
+    RandomVectors,
+    to_network_input,
+)  # fmt: skip
 from soundkin.training.data import LyricTable, PreparedData
 from soundkin.training.example_sources import ExampleSources, TracksAndExamples, example_sources
-from soundkin.training.held_out import HeldOutTargets, held_out_scores, selection_score
+from soundkin.training.held_out import HeldOutTargets, ItemScores, held_out_scores, selection_score
 from soundkin.training.made_examples import AnsweredExamples
 from soundkin.training.plan import chosen_tasks
 from soundkin.training.run_config import RANDOM, TrainConfig
@@ -57,11 +65,14 @@ class TrainingModule(pl.LightningModule):
         self.frozen_epochs = round(frozen_share * settings.epochs)
         if config.start != RANDOM:
             self.frozen_epochs = max(1, self.frozen_epochs)  # its score is what training has to beat
+        if settings.frozen:
+            self.frozen_epochs = settings.epochs
         if not list(self.tasks.parameters()):
             self.frozen_epochs = min(1, self.frozen_epochs)  # one, to score the initial network
         self._generator = torch.Generator()
         self._held_out_vectors: list[Tensor] = []
         self._held_out_examples: AnsweredExamples | None = None
+        self._label_measures: dict[str, ItemScores] | None = None  # the same while the network is
         self.initial: dict[str, np.ndarray] | None = None  # values of the last frozen epoch's measures
 
     def _example_sources(self) -> ExampleSources | None:
@@ -94,7 +105,9 @@ class TrainingModule(pl.LightningModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random balanced batches; by default enough in an epoch to take each track once."""
         config, tracks, tasks = self.config, self.data.train, self.track_tasks.values()
-        patches = RandomPatches(
+        vectors = self.data.vectors
+        draw = partial(RandomVectors, vectors=vectors.of(tracks.catalog)) if vectors else RandomPatches
+        patches = draw(
             self.data.cache,
             tracks.keys,
             tracks.catalog.artists.groups,
@@ -116,6 +129,10 @@ class TrainingModule(pl.LightningModule):
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """Held-out tracks, one at a time; no loader where there are none."""
         keys, most_patches = self.data.valid.keys, self.config.data.validation_patches
+        if keys and self.data.vectors:
+            rows = torch.arange(len(keys))
+            whole: Batch = {"vectors": self.data.vectors.of(self.data.valid.catalog), "rows": rows}
+            return [DataLoader([whole], batch_size=None)]  # type: ignore[arg-type]
         tracks = EvenPatches(self.data.cache, keys, self.config.patch, most_patches)
         return [DataLoader(tracks, batch_size=None, shuffle=False)] if keys else []
 
@@ -135,16 +152,17 @@ class TrainingModule(pl.LightningModule):
         """Weighted sum of the task losses on one batch of tracks, of examples, or of both."""
         losses: dict[str, Tensor] = {}
         if "rows" in batch:
-            vectors, rows = self._track_vectors(batch)
+            vectors = batch["vectors"] if "vectors" in batch else self._track_vectors(batch)
             # Heads cost little, and losses want all digits.
             with torch.autocast(vectors.device.type, enabled=False):
                 for name, task in self.track_tasks.items():
-                    losses[name] = self._task_loss(name, task, vectors, self.targets[name](rows))
+                    targets = self.targets[name](batch["rows"].cpu())
+                    losses[name] = self._task_loss(name, task, vectors, targets)
         if self.examples is not None:
-            task = self.examples.task
+            distill = self.examples.task
             vectors = self._patch_vectors(batch["examples"])
             with torch.autocast(vectors.device.type, enabled=False):
-                losses[task.name] = self._task_loss(task.name, task, vectors, batch["answers"])
+                losses[distill.name] = self._task_loss(distill.name, distill, vectors, batch["answers"])
         return self._total(losses, batch_idx)
 
     def _patch_vectors(self, log_mel: Tensor) -> Tensor:
@@ -154,8 +172,8 @@ class TrainingModule(pl.LightningModule):
             vectors: Tensor = self.network.patches(log_mel).float()
         return vectors
 
-    def _track_vectors(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The vectors of a batch's tracks, augmented, and their rows."""
+    def _track_vectors(self, batch: Batch) -> Tensor:
+        """The vectors of a batch's tracks, augmented."""
         rows = batch["rows"].cpu()
         lyrics = self.lyrics.padded(rows, self.device) if self.lyrics else None
         mel_bands = self.network.trunk.mel_bands
@@ -164,7 +182,7 @@ class TrainingModule(pl.LightningModule):
             vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
         if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:
             self._log("train/lyric_gate", gate)
-        return vectors, rows
+        return vectors
 
     def _task_loss(self, name: str, task: ProxyTask, vectors: Tensor, targets: Tensor) -> Tensor:
         targets = targets.to(vectors.device)
@@ -194,6 +212,9 @@ class TrainingModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the vectors of held-out tracks."""
+        if "vectors" in batch:
+            self._held_out_vectors += batch["vectors"].cpu()
+            return
         rows = batch["rows"].cpu()
         lyrics = self.lyrics.padded(rows, self.device, held_out=True) if self.lyrics else None
         self._held_out_vectors += self.network(batch["log_mel"], batch["lengths"], lyrics).float().cpu()
@@ -207,12 +228,17 @@ class TrainingModule(pl.LightningModule):
             if isinstance(task, CollaborativeTask) and name in self.held_out.positives:
                 users, tracks = task.user_vectors(), task.track_vectors(embedded)
                 factors[name] = (users.float().cpu().numpy(), tracks.float().cpu().numpy())
-        measures = self.held_out.measure(vectors.numpy(), factors, self._agreements())
+        if not self.frozen or self._label_measures is None:
+            self._label_measures = self.held_out.label_measures(vectors.numpy())
+        measures = {**self._label_measures, **self.held_out.user_measures(factors)}
+        measures |= self.held_out.agreement_measures(self._agreements())
         if self.frozen:
             self.initial = {name: measure.values for name, measure in measures.items()}
         scores = {f"valid/{name}": value for name, value in held_out_scores(measures).items()}
         if scores:
             scores[SELECTED] = selection_score(measures, self.config.trainer.selection_score, self.initial)
+        if self.data.vectors:
+            scores |= self._head_figures(embedded)
         self.log_dict(scores, sync_dist=True)
 
     def _agreements(self) -> dict[str, np.ndarray]:
@@ -226,6 +252,15 @@ class TrainingModule(pl.LightningModule):
             vectors = self.network.patches(to_network_input(frames[span]).to(self.device)).float()
             agreements.append(task.agreement(vectors, torch.from_numpy(answers[span]).to(self.device)).cpu())
         return {task.name: torch.cat(agreements).numpy()}
+
+    def _head_figures(self, vectors: Tensor) -> dict[str, float]:
+        """How well heads alone do on held-out tracks, in the tasks' own figures, where these have labels."""
+        held_out, figures = self.data.valid.catalog, dict[str, float]()
+        for name, task in self.proxy_tasks.items():
+            targets = task.target_lookup(held_out)(torch.arange(len(held_out))).to(self.device)
+            for metric, value in task.metrics(vectors, targets).items():
+                figures[f"valid/{name}_{metric}"] = value
+        return figures
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what later epochs are compared with."""

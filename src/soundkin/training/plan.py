@@ -20,12 +20,20 @@ from soundkin.extras import require
 from soundkin.models import build_network
 from soundkin.tasks import TASKS, TaskConfig
 from soundkin.tasks.collaborative import CollaborativeTask
+from soundkin.training.frozen import check_frozen
 from soundkin.training.held_out import COMBINED, HeldOutTargets, check_score_name
 from soundkin.training.run_config import TrainConfig, TrainerConfig
-from soundkin.training.start import check_start
+from soundkin.training.start import check_anchor, check_start
 
 FILES = ("ratings", "triplets", "playlists")  # keys of the config, and methods of Sources
-LOG_MEL_CHANGES = ("gain_db", "tilt_db", "stretch", "shift_bands")  # of data.augment; masks suit any features
+LOG_MEL_CHANGES = (
+    "gain_db",
+    "tilt_db",
+    "stretch",
+    "shift_bands",
+    "noise_share",
+    "narrow_share",
+)  # of data.augment; masks suit any features
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +97,7 @@ def check(plan: Plan) -> None:
         raise CatalogError(f"{catalog.source}: no track is in the train split. {hint}")
     paths = train.audio_paths()
     # A folder that is not mounted, or paths of another machine; single files are skipped later.
-    if config.features.takes_audio and not any(path.is_file() for path in paths):
+    if config.features.takes_audio and not config.embeddings and not any(path.is_file() for path in paths):
         raise CatalogError(
             f"{train.source}: no training track can be read: none of the {len(paths)} files is there, such "
             f"as {paths[0]}. Correct the paths, or put the files back."
@@ -127,6 +135,8 @@ def check_settings(config: TrainConfig) -> None:
                     "Leave it out, or set it to 0; model.dropout and masks still serve."
                 )
     check_start(config)
+    check_frozen(config)
+    check_anchor(config)
     network = build_network(config.model, config.features.mel_bands, config.features.chroma_bands)
     if config.patch.frames < network.minimum_frames:
         problem = f"this network needs {network.minimum_frames} frames or more."

@@ -45,6 +45,7 @@ class TrainerConfig(Config):
     learning_rate: float = Field(2e-3, gt=0.0)
     network_rate: float = Field(0.3, gt=0.0, description="factor of the rate below the heads")
     frozen_share: float = Field(0.2, ge=0.0, lt=1.0, description="share of epochs in which only heads learn")
+    frozen: bool = Field(False, description="heads alone learn, on the start's vectors: takes seconds")
     warmup_share: float = Field(0.1, ge=0.0, lt=1.0, description="share of steps in which a rate rises")
     weight_decay: float = Field(0.01, ge=0.0)
     weighting: WeightingName = Field("fixed", description="weights as given, or learnt from uncertainty")
@@ -105,6 +106,8 @@ class TrainConfig(Config):
         (),
         description="what the distill task learns from: ONNX files that take a waveform, tables of answers",
     )
+    anchor: bool = Field(False, description="turn the trained vectors back towards the start's")
+    embeddings: Path | None = Field(None, description="the start's vectors by soundkin embed, if at hand")
     random_seed: NonNegativeInt = 0
     features: AnyFrontEnd = LogMelFrontEnd()
     patch: PatchConfig = PatchConfig()

@@ -68,6 +68,8 @@ class RunFolder:
             named["features.path"] = self.config.features.file_sha256
         if (start := start_bundle(self.config)) is not None:
             named["start"] = start.hash
+        if self.config.embeddings is not None:
+            named["embeddings"] = files.sha256_of(self.config.embeddings / "manifest.json")
         if self.config.model.lyrics:
             named["lyrics"] = files.sha256_of_text("\0".join(lyrics_of(self.catalog)))
         return {"columns": columns, "files": named}

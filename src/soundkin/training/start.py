@@ -49,6 +49,22 @@ def check_start(config: TrainConfig) -> None:
         )
 
 
+def check_anchor(config: TrainConfig) -> None:
+    """Raise the ConfigError of a run that cannot be anchored."""
+    problem = ""
+    if config.start == RANDOM:
+        problem = "there is no start to turn to. Give start=default, or start=MODEL."
+    elif config.trainer.frozen:
+        problem = "with trainer.frozen=true no vector moves. Leave one of the two out."
+    elif config.model.lyrics:
+        problem = "what lyrics do to a vector cannot be turned with it. Set model.lyrics=null."
+    elif config.model.patch_pooling != "mean":
+        pooling = config.model.patch_pooling
+        problem = f"{pooling} pooling does not turn with the patches' vectors. Set model.patch_pooling=mean."
+    if config.anchor and problem:
+        raise ConfigError(f"config anchor=true: {problem}")
+
+
 def _fixed_settings(
     front_end: dict[str, Any], patch: dict[str, Any], network: NetworkConfig
 ) -> dict[str, Any]:
@@ -82,5 +98,7 @@ def described_start(config: TrainConfig) -> dict[str, Any]:
     folder = model_folder(config.start)
     own = bundle.provenance.get("name")
     name = "default" if is_default(folder) else own or folder.resolve().name
-    kept = {key: bundle.provenance[key] for key in ("training_data", "start") if key in bundle.provenance}
-    return {"start": {"name": name, "hash": bundle.hash, **kept}}
+    kept: dict[str, Any] = {
+        key: bundle.provenance[key] for key in ("training_data", "start") if key in bundle.provenance
+    }
+    return {"name": name, "hash": bundle.hash, **kept}

@@ -16,7 +16,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from soundkin.errors import ConfigError
 from soundkin.features.decode import AudioStream
@@ -31,6 +31,7 @@ from soundkin.units import frames_to_seconds, samples_to_frames
 # round differently for some odd shapes, and a frame must not depend on the sizes of the waveform's blocks.
 BLOCK_FRAMES = 18 * FRAMES_A_WINDOW
 FRAMES_STEP = 32
+BANDS_A_GROUP = 32
 
 
 class LogMelFrontEnd(FrontEnd):
@@ -143,7 +144,8 @@ class LogMel:
         bins = min(int(filterbank.any(1).nonzero().max()) + 1, self.window_samples // 2 + 1)
         amplitude_to_full_scale = float(2 / self._window.sum())
         floor_power = 10 ** (front_end.floor_db / 10)
-        self._weights = filterbank[:bins] * (amplitude_to_full_scale**2 / floor_power)
+        self._bins = bins
+        self._weights = _in_groups(filterbank[:bins] * (amplitude_to_full_scale**2 / floor_power))
         self._chroma = (
             Chroma(self.sample_rate_hz, *scaled, front_end.chroma_bands, floor_power)
             if front_end.chroma_bands
@@ -163,29 +165,19 @@ class LogMel:
     def powers(self, blocks: Iterable[Tensor]) -> Iterator[Powers]:
         """Powers by band of parts [parts, samples] that come in blocks of any size."""
         most = (BLOCK_FRAMES - 1) * self.hop_samples + self.window_samples
-        overlap = self.window_samples - self.hop_samples
-        held = torch.empty(1, most)
-        filled = 0
+        held = torch.empty(1, 0)
         nothing_yet = True
         for block in blocks:
-            while block.shape[1]:
-                piece, block = block[:, : most - filled], block[:, most - filled :]
-                if len(piece) > len(held):
-                    held = torch.cat([held, torch.zeros(len(piece) - len(held), most)])
-                held[: len(piece), filled : filled + piece.shape[1]] = piece
-                held[len(piece) :, filled : filled + piece.shape[1]] = 0
-                filled += piece.shape[1]
-                if filled == most:
-                    yield self._powers(held, BLOCK_FRAMES)
-                    nothing_yet = False
-                    if not held[1:].any():
-                        held = held[:1]
-                    held[:, :overlap] = held[:, most - overlap :].clone()
-                    filled = overlap
+            waveform, start = _in_a_row(held, block), 0
+            while start + most <= waveform.shape[1]:
+                yield self._powers(waveform[:, start : start + most], BLOCK_FRAMES)
+                nothing_yet = False
+                start += BLOCK_FRAMES * self.hop_samples
+            held = waveform[:, start:].clone()  # the next block may lie in the same memory
+        filled = held.shape[1]
         frames = samples_to_frames(filled, self.window_samples, self.hop_samples)
         if frames or (nothing_yet and filled):
-            held[:, filled:] = 0
-            yield self._powers(held, max(frames, 1))
+            yield self._powers(nn.functional.pad(held, (0, most - filled)), max(frames, 1))
 
     @torch.no_grad()
     def frames(self, powers: Powers, gain: float = 1.0) -> Float32[Tensor, "frames bands"]:
@@ -199,9 +191,10 @@ class LogMel:
     def _powers(self, held: Float32[Tensor, "parts samples"], frames: int) -> Powers:
         """Powers of the first `frames` of `held`."""
         parts = held[:, : self._samples_under(frames, FRAMES_STEP)]
-        power = power_spectra(parts, self._window, self.hop_samples, len(self._weights))
+        power = power_spectra(parts, self._window, self.hop_samples, self._bins)
         with torch.autocast("cpu", enabled=False):  # a training loop's reduced precision is not for us
-            mels = torch.mm(power, self._weights)[:frames]
+            groups = [torch.mm(power[:, bins], weights) for bins, weights in self._weights]
+        mels = torch.cat(groups, dim=1)[:frames]
         if self._chroma is None:
             return Powers(mels, None)
         return Powers(mels, self._chroma.powers(held[:, : self._samples_under(frames, FRAMES_A_WINDOW)]))
@@ -209,6 +202,29 @@ class LogMel:
     def _samples_under(self, frames: int, step: int) -> int:
         """Samples under `frames`, rounded up to a multiple of `step`."""
         return (-(-frames // step) * step - 1) * self.hop_samples + self.window_samples
+
+
+def _in_groups(
+    filterbank: Float32[Tensor, "bins mels"],
+) -> list[tuple[slice, Float32[Tensor, "some_bins some_mels"]]]:
+    """A filterbank by groups of mel bands, each with the bins it uses: a third of the work."""
+    groups = []
+    for weights in torch.split(filterbank, BANDS_A_GROUP, dim=1):
+        used = weights.any(1).nonzero()
+        bins = slice(int(used.min()), int(used.max()) + 1) if len(used) else slice(0)
+        groups.append((bins, weights[bins].contiguous()))
+    return groups
+
+
+def _in_a_row(first: Tensor, second: Tensor) -> Tensor:
+    """Parts [parts, samples] and what follows them; parts may come and go, and silent ones go here."""
+    if not first[1:].any():
+        first = first[:1]
+    if not first.shape[1]:
+        return second
+    parts = max(len(first), len(second))
+    first, second = (nn.functional.pad(piece, (0, 0, 0, parts - len(piece))) for piece in (first, second))
+    return torch.cat([first, second], dim=1)
 
 
 _log_mel_at = lru_cache(maxsize=16)(LogMel)  # making one takes as long as using it for ten seconds of audio
