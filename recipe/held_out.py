@@ -1,12 +1,14 @@
-"""The collections that no model of this recipe trains on: those of held_out.txt."""
+"""What no model of this recipe trains on: the collections of held_out.txt, and what is not free."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from soundkin.catalog.table import Catalog
 from soundkin.errors import CatalogError
 
+FREE = "free"
 NAMES_FILE = Path(__file__).with_name("held_out.txt")
 
 
@@ -35,3 +37,13 @@ def is_held_out(frame: pd.DataFrame, source: str) -> np.ndarray:
             f"{source}: no collection is held out, and nothing could be judged. Name some in {NAMES_FILE}."
         )
     return held_out
+
+
+def never_trains(music: Catalog) -> np.ndarray:
+    """Bool[tracks]: those of a held-out collection, and those that forbid commercial use.
+
+    Raises:
+        CatalogError: there is no column `licence_class` or `collection`, or no collection is held out.
+    """
+    music.require("licence_class", "only tracks of the class free may train a model that is given away.")
+    return is_held_out(music.frame, music.source) | (music.frame["licence_class"] != FREE).to_numpy(bool)

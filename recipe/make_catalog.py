@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from held_out import collection_names, is_held_out
+from held_out import collection_names, never_trains
 from soundkin.catalog.splits import SplitConfig, group_names
 from soundkin.catalog.table import Catalog, read_catalog, write_catalog
 from soundkin.errors import CatalogError, SoundkinError
 from soundkin.files import path_from
 
 SHARES = SplitConfig(train=0.96, valid=0.04, test=0.0)  # of artists, by a hash of their names
-FREE = "free"
 COLUMNS = (
     "track_id", "path", "title", "artist", "album", "genre", "year", "licence", "licence_class", "kind",
     "collection", "split", "audio_folder",
@@ -35,7 +34,6 @@ def training_catalog(music: Catalog, songs: Catalog, folder: Path) -> pd.DataFra
     Raises:
         CatalogError: the music lacks licence_class or collection.
     """
-    music.require("licence_class", "only tracks of the class free may train a model that is given away.")
     open_music = music.frame.assign(split=_splits(music), collection=collection_names(music.frame))
     made_up = songs.frame.assign(split="train", kind="made_up")
     common = Path(os.path.commonpath([music.folder.resolve(), songs.folder.resolve()]))
@@ -48,10 +46,8 @@ def training_catalog(music: Catalog, songs: Catalog, folder: Path) -> pd.DataFra
 
 
 def _splits(music: Catalog) -> np.ndarray:
-    frame = music.frame
     by_artist = [SHARES.home(group) for group in group_names(music, SHARES)]
-    never_trains = is_held_out(frame, music.source) | (frame["licence_class"] != FREE).to_numpy(bool)
-    return np.where(never_trains, "test", by_artist)
+    return np.where(never_trains(music), "test", by_artist)
 
 
 def _summary(frame: pd.DataFrame) -> str:

@@ -4,7 +4,7 @@
 
 OUT/audio/000123.flac are 22 s each, 22,050 Hz, mono; OUT/catalog.csv says what they are. A song depends on
 the seed and its number alone. Stop it when you like: the same command goes on where it stopped, and a larger
---songs adds to what is there. A song takes about 1.2 s of a core.
+--songs adds to what is there. A song takes about 1 s of a core.
 """
 
 import argparse

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from held_out import collection_names, held_out_names, is_held_out
+from held_out import FREE, collection_names, held_out_names, is_held_out, never_trains
 from judge import TOGETHER, Figures, add_data_arguments, as_json, judge, table
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.bundle import Bundle, load_bundle, save_bundle
@@ -67,12 +67,9 @@ def check_training_tracks(model: Path, music: Catalog) -> None:
         raise UsageError(f"{path} is missing, which says what trained the model. Give a run's model folder.")
     run = pd.read_csv(path, dtype=str, keep_default_na=False)
     heard = set(run["track_id"][run["split"] != "test"])
-    for why, mask in (
-        ("is held out", is_held_out(music.frame, music.source)),
-        ("forbids commercial use", (music.frame["licence_class"] != "free").to_numpy(bool)),
-    ):
-        if wrong := sorted(heard & set(music.frame["track_id"][mask])):
-            raise UsageError(f"{path}: track_id={wrong[0]} {why}, and was trained on. Use make_catalog.py.")
+    if wrong := sorted(heard & set(music.frame["track_id"][never_trains(music)])):
+        problem = "is held out, or forbids commercial use, and was trained on"
+        raise UsageError(f"{path}: track_id={wrong[0]} {problem}. Use make_catalog.py.")
 
 
 def described(bundle: Bundle, figures: Figures, music: Catalog, teachers: Path, today: date) -> Bundle:
@@ -105,7 +102,7 @@ def figure_lines(figures: Figures) -> dict[str, str]:
 
 def _data_notes(music: Catalog) -> dict[str, str]:
     left_out = is_held_out(music.frame, music.source)
-    forbidden = int((music.frame["licence_class"] != "free").sum())
+    forbidden = int((music.frame["licence_class"] != FREE).sum())
     present = set(collection_names(music.frame))
     held_out = ", ".join(name for name in held_out_names() if name in present)
     return {

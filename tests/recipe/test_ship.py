@@ -102,12 +102,12 @@ def test_what_is_in_the_box_is_not_judged_against_itself(shipped, tmp_path) -> N
     assert "in the box already" in shipped({})
 
 
-@pytest.mark.parametrize(("track", "why"), [("t03", "is held out"), ("t35", "forbids commercial use")])
-def test_a_model_that_heard_what_it_must_not_is_refused(shipped, run, track, why) -> None:
+@pytest.mark.parametrize("track", ["t03", "t35"])
+def test_a_model_that_heard_what_it_must_not_is_refused(shipped, run, track) -> None:
     frame = pd.read_csv(run.parent / "tracks.csv")
     frame.loc[frame["track_id"] == track, "split"] = "valid"
     frame.to_csv(run.parent / "tracks.csv", index=False)
-    with pytest.raises(UsageError, match=f"track_id={track} {why}"):
+    with pytest.raises(UsageError, match=f"track_id={track} is held out, or forbids"):
         shipped(planted(new=0.4, current=None))
 
 
