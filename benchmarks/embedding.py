@@ -3,7 +3,10 @@
     python benchmarks/embedding.py [--quick]
 
 One core: a 30 s stereo 44.1 kHz mp3 -> vector, against soundfile's decode alone and against librosa (load +
-melspectrogram) with the same network. Two workers against one. Memory: a 3-hour file and 5,000 files.
+melspectrogram) with the same network. The command `soundkin embed`: a small job, and what each further track
+takes by two sizes of catalog, against a process that decodes the same files alone, in turns, the best of
+several each; with the default patches, and with patches of 3 s and vectors of 256. Memory: a 3-hour file and
+5,000 files.
 """
 
 import argparse
@@ -13,6 +16,8 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMB
     os.environ[name] = "1"  # before anything that computes is imported
 
 import csv
+import math
+import resource
 import statistics
 import subprocess
 import sys
@@ -20,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import librosa
 import numpy as np
@@ -47,13 +53,20 @@ def main() -> None:
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        torch.manual_seed(0)
-        bundle = Bundle(LogMelFrontEnd(), PatchConfig(), NetworkConfig(), build_network(NetworkConfig(), 96))
+        bundle = random_bundle(PatchConfig(), NetworkConfig())
         save_bundle(bundle, folder / "model")
+        short = random_bundle(PatchConfig(frames=90, hop_frames=90), NetworkConfig(embedding_size=256))
+        save_bundle(short, folder / "model of 3 s")
         songs = write_songs(folder / "songs", count=8)
         one_core(bundle, songs, rounds=10 if quick else 40)
-        two_workers(folder, songs, count=100 if quick else 1_200)
+        command(folder, songs, sizes=(20, 60) if quick else (100, 300), rounds=1 if quick else 5)
         memory(folder, hours=0.33 if quick else 3.0, files=200 if quick else 5_000)
+
+
+def random_bundle(patch: PatchConfig, network_config: NetworkConfig) -> Bundle:
+    """An untrained model with the default front end."""
+    torch.manual_seed(0)
+    return Bundle(LogMelFrontEnd(), patch, network_config, build_network(network_config, 96))
 
 
 def one_core(bundle: Bundle, songs: list[Path], rounds: int) -> None:
@@ -103,30 +116,70 @@ def librosa_embed(bundle: Bundle, path: Path) -> np.ndarray:
     return vector
 
 
-def two_workers(folder: Path, songs: list[Path], count: int) -> None:
-    """The whole export command with one worker and with two, and what each further track takes once all has
-    started.
-    """
-    for number, files in enumerate((count // 4, count)):
-        write_copies(folder / f"many{number}", songs, files)
-    seconds = {
-        (workers, number): embed(folder, folder / f"many{number}", workers)[0]
-        for workers in (1, 2)
-        for number in (0, 1)
+def command(folder: Path, songs: list[Path], sizes: tuple[int, int], rounds: int) -> None:
+    """The whole command, start and all, beside decoding alone: a small job, and each further track."""
+    small, large = (folder / f"{count} files" for count in sizes)
+    for music, count in zip((small, large), sizes, strict=True):
+        write_copies(music, songs, count)
+    contenders: dict[str, Callable[[Path], Taken]] = {
+        "soundfile decode alone, one core": decode,
+        "soundkin embed, one core": lambda music: embed(folder, music, 1)[0],
+        "  patches of 3 s, vectors of 256": lambda music: embed(folder, music, 1, "model of 3 s")[0],
+        "soundkin embed --workers 2": lambda music: embed(folder, music, 2)[0],
+        "  patches of 3 s, vectors of 256, too": lambda music: embed(folder, music, 2, "model of 3 s")[0],
     }
+    taken = {(name, music): Taken(math.inf, math.inf) for name in contenders for music in (small, large)}
+    for _ in range(rounds):
+        for name, music in taken:
+            taken[name, music] = Taken(*map(min, taken[name, music], contenders[name](music)))
     further = {
-        workers: (seconds[workers, 1] - seconds[workers, 0]) / (count - count // 4) for workers in (1, 2)
-    }
-    print(
-        f"\n{f'export of {count} files of 30 s':<36}{'s':>8}{'ratio':>8}"
-        f"{'ms a further track':>20}{'ratio':>8}"
-    )
-    for workers in (1, 2):
-        taken = seconds[workers, 1]
-        print(
-            f"{f'{workers} worker(s)':<36}{taken:>8.1f}{seconds[1, 1] / taken:>8.2f}"
-            f"{1000 * further[workers]:>20.1f}{further[1] / further[workers]:>8.2f}"
+        name: Taken(
+            *(
+                1000 * (more - less) / (sizes[1] - sizes[0])
+                for more, less in zip(taken[name, large], taken[name, small], strict=True)
+            )
         )
+        for name in contenders
+    }
+    alone, one, one_short, *_ = contenders
+    print(
+        f"\n{'30 s stereo 44.1 kHz mp3s':<38}{f's, {sizes[0]} files':>13}{'speed-up':>9}"
+        f"{'ms a further':>13}{'x decode':>9}{'speed-up':>9}{'CPU ms':>8}{'x decode':>9}"
+    )
+    for name, single in zip(contenders, (None, None, None, one, one_short), strict=True):
+        wall, cpu = further[name]
+        row = f"{name:<38}{taken[name, small].wall:>13.1f}"
+        row += f"{taken[single, small].wall / taken[name, small].wall:>9.2f}" if single else " " * 9
+        row += f"{wall:>13.1f}{wall / further[alone].wall:>9.2f}"
+        row += f"{further[single].wall / wall:>9.2f}" if single else " " * 9
+        print(row + ("" if single else f"{cpu:>8.1f}{cpu / further[alone].cpu:>9.2f}"))
+
+
+class Taken(NamedTuple):
+    """Seconds that passed, and seconds that a processor was busy, but for workers."""
+
+    wall: float
+    cpu: float
+
+
+def decode(music: Path) -> Taken:
+    """What a process takes to decode all mp3s of a folder."""
+    code = "import soundfile, sys\nfor path in sys.argv[1:]:\n    soundfile.read(path, dtype='float32')"
+    return taken_by([sys.executable, "-c", code, *map(str, sorted(music.glob("*.mp3")))], cores=1)
+
+
+def taken_by(arguments: list[str], cores: int) -> Taken:
+    """What a process takes that may use so many cores."""
+    allowed, before = sorted(os.sched_getaffinity(0)), resource.getrusage(resource.RUSAGE_CHILDREN)
+    os.sched_setaffinity(0, allowed[-cores:])
+    try:
+        began = time.perf_counter()
+        subprocess.run(arguments, check=True, capture_output=True)
+        wall = time.perf_counter() - began
+    finally:
+        os.sched_setaffinity(0, allowed)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Taken(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def write_copies(folder: Path, songs: list[Path], count: int) -> None:
@@ -156,19 +209,21 @@ def memory(folder: Path, hours: float, files: int) -> None:
         print(f"{label:<48}{embed(folder, music, workers=1)[1]:>8.0f}")
 
 
-def embed(folder: Path, music: Path, workers: int) -> tuple[float, float]:
-    """Seconds that `soundkin embed` takes, and the MiB of its largest process, measured around it alone."""
-    code = (
-        "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], check=True)\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    output = folder / f"embeddings {music.name} {workers}"
-    command = [sys.executable, "-m", "soundkin", "embed", str(folder / "model"), str(music / "catalog.csv")]
-    command += ["-o", str(output), "--workers", str(workers)]
-    began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
-    return time.perf_counter() - began, int(done.stdout.split()[-1]) / 1024
+def embed(folder: Path, music: Path, workers: int, model: str = "model") -> tuple[Taken, float]:
+    """What `soundkin embed` takes on as many cores as workers, hashes of files not yet known; MiB at most."""
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        output, peak = Path(name) / "embeddings", Path(name) / "peak"
+        code = (
+            "import resource, subprocess, sys\n"
+            "subprocess.run(sys.argv[2:], check=True)\n"
+            "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n"
+            "open(sys.argv[1], 'w').write(str(peak))"
+        )
+        verb = [sys.executable, "-m", "soundkin", "embed", str(folder / model), str(music / "catalog.csv")]
+        verb += ["-o", str(output), "--workers", str(workers)]
+        os.environ["SOUNDKIN_CACHE"] = name
+        taken = taken_by([sys.executable, "-c", code, str(peak), *verb], cores=workers)
+        return taken, int(peak.read_text()) / 1024
 
 
 def write_songs(folder: Path, count: int) -> list[Path]:

@@ -1,4 +1,8 @@
-"""Work on many tracks in several processes, one torch thread each, that end with their parent."""
+"""Work on many tracks in several processes, one torch thread each, that end with their parent.
+
+Workers are forked from a process that has imported what they need and done nothing yet: a fork of this one
+would copy the locks of torch and BLAS as they stand, and a fresh one would import for seconds.
+"""
 
 import multiprocessing
 import os
@@ -10,7 +14,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import islice
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from textwrap import shorten
@@ -42,9 +48,11 @@ def in_processes(
         with one_torch_thread():
             yield from ((number, function(job)) for number, job in enumerate(jobs))
         return
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's and BLAS's locks as they stand
+    prepare_workers((function.func if isinstance(function, partial) else function).__module__)
+    context = multiprocessing.get_context("forkserver")
     alive, leash = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (alive, pickle.dumps(function)))
+    start = alive, dict(os.environ), pickle.dumps(function)
+    pool = ProcessPoolExecutor(workers, context, _start_worker, start)
     running: dict[Future[Result], tuple[int, Job]] = {}
     try:
         yield from _as_completed(pool, enumerate(jobs), workers * JOBS_AHEAD, running)
@@ -94,6 +102,19 @@ class InBackground:
             if self._stopped.is_set():
                 return
             yield job
+
+
+def prepare_workers(module: str) -> None:
+    """Start the process that workers are forked from, if none runs; it imports `module` while we go on."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    resource_tracker.ensure_running()  # it would let Ctrl-C through
+    with _holding_ctrl_c():
+        os.environ["OMP_NUM_THREADS"] = "1"  # before whatever computes is imported
+        forkserver.set_forkserver_preload([module] if module != "__main__" else [])
+        forkserver.ensure_running()
+    del os.environ["OMP_NUM_THREADS"]
+    if before is not None:
+        os.environ["OMP_NUM_THREADS"] = before
 
 
 def refuse_script_without_guard() -> None:
@@ -151,10 +172,10 @@ def _holding_ctrl_c() -> Iterator[None]:
 _function: Callable[[Any], Any]  # in a worker process: what it was started for
 
 
-def _start_worker(alive: Connection, function: bytes) -> None:
+def _start_worker(alive: Connection, environment: dict[str, str], function: bytes) -> None:
     global _function
     threading.Thread(target=_exit_with_parent, args=(alive,), daemon=True).start()
-    os.environ["OMP_NUM_THREADS"] = "1"  # before whatever computes is imported with the function
+    os.environ.update(environment, OMP_NUM_THREADS="1")  # before whatever computes is imported
     _function = pickle.loads(function)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)

@@ -293,10 +293,8 @@ def test_ctrl_c_stops_all_workers_and_loses_nothing(model: Path, long_catalog: P
 def test_a_worker_that_dies_is_explained(model: Path, long_catalog: Path, tmp_path: Path) -> None:
     process = export(model, long_catalog, tmp_path / "out", 2)
     wait_for_tracks(process, tmp_path / "out", 5)
-    workers = [
-        child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())
-    ]
-    workers[0].kill()
+    [server] = [it for it in psutil.Process(process.pid).children() if "forkserver" in " ".join(it.cmdline())]
+    server.children()[0].kill()
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == SoundkinError.exit_code
     assert "a worker process died" in stderr

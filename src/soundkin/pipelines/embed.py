@@ -38,6 +38,12 @@ def embed_catalog(
         OutputError: the output folder cannot be written, or holds other files.
         OtherModelError: the output folder holds vectors of another model, and `replace` is false.
     """
+    if workers < 1:
+        raise UsageError(f"workers={workers}: give at least 1.")
+    if workers > 1:
+        from soundkin.parallel import prepare_workers
+
+        prepare_workers("soundkin.embedding.export")
     from soundkin.catalog.table import read_catalog
     from soundkin.embedding import default_model
     from soundkin.embedding.embedder import load
@@ -45,8 +51,6 @@ def embed_catalog(
 
     model = default_model.model_folder(model_folder)
     catalog_path, output_folder = Path(catalog_path), Path(output_folder)
-    if workers < 1:
-        raise UsageError(f"workers={workers}: give at least 1.")
     catalog, embedder = read_catalog(catalog_path), load(model, vectors)
     front_end = embedder.bundle.front_end
     front_end.warn_of_another_table()
