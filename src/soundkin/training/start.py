@@ -98,6 +98,8 @@ def described_start(config: TrainConfig) -> dict[str, Any]:
     folder = model_folder(config.start)
     own = bundle.provenance.get("name")
     name = "default" if is_default(folder) else own or folder.resolve().name
-    kept = {key: bundle.provenance[key] for key in ("training_data", "start") if key in bundle.provenance}
+    kept: dict[str, Any] = {
+        key: bundle.provenance[key] for key in ("training_data", "start") if key in bundle.provenance
+    }
     columns = sorted({column for task in bundle.tasks.values() for column in task["columns"]})
     return {"name": name, "hash": bundle.hash, "columns": columns, **kept}
