@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from soundkin.catalog.labels import Labels
 from soundkin.catalog.table import Catalog, read_catalog, write_catalog
 from soundkin.embedding.store import read_embeddings
+from soundkin.evaluation.label_questions import Values
 from soundkin.evaluation.retrieval import METRICS, retrieval, sampled_queries
 from soundkin.files import replacing, sha256_of_text
 from soundkin.pipelines.embed import embed_catalog
@@ -125,7 +125,7 @@ def score(tracks: Catalog, systems: dict[str, np.ndarray]) -> list[Measure]:
     """How well tracks find others of their artist, and of their genre by other artists."""
     artists = tracks.artists
     queries = sampled_queries(len(tracks), random_seed=0)
-    questions: dict[str, tuple[Labels, tuple[str, Labels] | None]] = {"artist": (artists.keys, None)}
+    questions: dict[str, tuple[Values, tuple[str, Values] | None]] = {"artist": (artists.keys, None)}
     if "genre" in tracks.frame:
         questions["genre"] = (tracks.values("genre"), ("artist", artists.keys))
     return [

@@ -14,6 +14,8 @@ from soundkin.catalog.table import read_catalog
 from soundkin.embedding import default_model
 from soundkin.embedding.bundle import load_bundle, model_hash
 from soundkin.errors import ConfigError, SoundkinError
+from soundkin.evaluation.evaluated_split import choose_split
+from soundkin.evaluation.systems import read_systems
 from soundkin.files import sha256_of
 from soundkin.models import NetworkConfig
 from soundkin.pipelines.train import TrainResult, compose, train
@@ -136,7 +138,7 @@ def test_a_run_is_compared_with_its_start_and_says_where_it_began(
     assert bundle.hash == begun.hash and bundle.provenance["training"]["start_kept"], (
         "heads alone have learnt"
     )
-    moved = run(kept, tmp_path / "moved", small_catalog, "trainer.epochs=3", NO_VALID).model
+    moved = run(kept, tmp_path / "moved", small_catalog, "trainer.epochs=3", NO_VALID, "task=[genre]").model
     stated = load_bundle(moved).provenance["start"]
     assert load_bundle(moved).hash != begun.hash
     assert stated["hash"] == begun.hash and stated["start"]["name"] == "first"
@@ -144,6 +146,13 @@ def test_a_run_is_compared_with_its_start_and_says_where_it_began(
     card = (moved / "README.md").read_text(encoding="utf-8")
     assert "## Where training began" in card and begun.hash in card and "CC0-1.0: 7" in card
     assert str(tmp_path) not in (moved / "config.json").read_text()
+    [system] = read_systems(moved)
+    sha256 = sha256_of(small_catalog)
+    assert system.bundle is not None and len(system.bundle.starts) == 2
+    assert system.trained_labels == {"genre", "artist"} and system.starts_that_know(sha256) == [kept.name]
+    catalog = read_catalog(small_catalog)
+    notes = choose_split([system], catalog, sha256, None, False).notes([system], catalog)
+    assert notes[0].startswith("model began with model, trained on this catalog")
 
 
 @pytest.mark.slow

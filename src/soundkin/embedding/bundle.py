@@ -87,6 +87,15 @@ class Bundle:
         start = self.provenance.get("start", {})
         return model_hash == self.hash or ("anchored" in start and model_hash == start.get("hash"))
 
+    @property
+    def starts(self) -> list[dict[str, Any]]:
+        """What is known of the model that training began with, of the one that this began with, and so on."""
+        starts, start = [], self.provenance.get("start")
+        while start:
+            starts.append(start)
+            start = start.get("start")
+        return starts
+
     def computing_config(self) -> dict[str, Any]:
         """The settings that a vector depends on, as plain JSON."""
         return {

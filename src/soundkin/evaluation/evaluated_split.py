@@ -71,6 +71,11 @@ class EvaluatedSplit:
             [] if models else [NO_RULE_NOTE if self.name == "all" else OWN_RULE_NOTE.format(split=self.name)]
         )
         notes += [f"{system.name}: {system.lost}." for system in systems if system.lost]
+        notes += [
+            f"{system.name} began with {start}, trained on this catalog: its scores may be too good."
+            for system in models
+            for start in system.starts_that_know(self.sha256)
+        ]
         for system in models[:1]:
             held_out = self.name in ("test", "valid") or system.may_know(self.sha256)
             notes.append((SPLIT_NOTES[self.name] if held_out else ELSEWHERE_NOTE).format(name=system.name))

@@ -119,6 +119,14 @@ class System:
         stated = self._saved.get("training_data", {}).get("catalog_sha256")
         return self.bundle is not None and stated in (None, catalog_sha256)
 
+    def starts_that_know(self, catalog_sha256: str) -> list[str]:
+        """The names of models that its training began with, and that were trained on this catalog."""
+        trained = {
+            start["name"]: start.get("training_data", {}).get("catalog_sha256")
+            for start in (self.bundle.starts if self.bundle else [])
+        }
+        return [name for name, stated in trained.items() if stated == catalog_sha256]
+
     def knows_split(self, catalog_sha256: str) -> bool:
         """Whether its model says which tracks of this catalog were kept from training."""
         saved = self._saved.get("split", {})
@@ -140,8 +148,9 @@ class System:
 
 
 def trained_labels(bundle: Bundle) -> set[str]:
-    """The labels that the model was trained on, a decade counting as trained by its years."""
+    """The labels that the model and its start were trained on, a decade counting as trained by its years."""
     columns = {column for task in bundle.tasks.values() for column in task["columns"]}
+    columns |= {column for start in bundle.starts for column in start.get("columns", ())}
     return columns | ({"decade"} if "year" in columns else set())
 
 

@@ -101,4 +101,5 @@ def described_start(config: TrainConfig) -> dict[str, Any]:
     kept: dict[str, Any] = {
         key: bundle.provenance[key] for key in ("training_data", "start") if key in bundle.provenance
     }
-    return {"name": name, "hash": bundle.hash, **kept}
+    columns = sorted({column for task in bundle.tasks.values() for column in task["columns"]})
+    return {"name": name, "hash": bundle.hash, "columns": columns, **kept}
