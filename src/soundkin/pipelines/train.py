@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -30,15 +31,11 @@ from soundkin.training.start import described_start
 
 __all__ = ["SweptRun", "TrainConfig", "TrainResult", "compose", "compose_sweep", "sweep", "train"]
 
-PLACES = {
-    "catalog",
-    "run_dir",
-    "ratings",
-    "triplets",
-    "playlists",
-    "start",
-    "embeddings",
-}  # of this machine; a bundle goes elsewhere
+# Of this machine; a bundle goes elsewhere.
+FILES = ("catalog", "run_dir", "ratings", "triplets", "playlists", "start", "embeddings", "teacher")
+PLACES: dict[str, Any] = dict.fromkeys(FILES, True) | {
+    "data": {"cache_folder": True, "examples": {"folder": True}}
+}
 SWEEP_TABLE = "sweep.csv"
 
 logger = logging.getLogger(__name__)
