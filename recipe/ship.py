@@ -80,6 +80,7 @@ def described(bundle: Bundle, figures: Figures, music: Catalog, teachers: Path, 
         "created": today.isoformat(),
         "training_data": bundle.provenance.get("training_data", {}) | _data_notes(music),
         "limits": list(LIMITS),
+        "licence": "Apache-2.0",
         "made_again": "make model MUSIC=folder TEACHERS=folder",
     }
     provenance = {key: _without_places(value) for key, value in provenance.items()}

@@ -125,6 +125,7 @@ def test_every_room_imports_or_names_its_extra(bare: Path) -> None:
     assert {name for name in lacking if ".features." in name} == {
         "soundkin.features.alignment",
         "soundkin.features.distortions",
+        "soundkin.features.mixtures",
     }
 
 

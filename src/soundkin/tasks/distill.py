@@ -85,7 +85,7 @@ class DistillTask(ProxyTask):
         self.opened = list(opened)
         sizes = [(teacher.vector_size, teacher.tag_count) for teacher in self.teachers]
         total = sum(map(sum, sizes))
-        self.heads = nn.Linear(embedding_size, total)
+        self.head = nn.Linear(embedding_size, total)
         self.scale = nn.Parameter(torch.tensor(float(embedding_size) ** 0.5))  # of the vectors' unit length
         self.register_buffer("mean", torch.zeros(total))
         self.register_buffer("deviation", torch.ones(total))
@@ -134,7 +134,7 @@ class DistillTask(ProxyTask):
         self.deviation.copy_(variance.sqrt().clamp(min=SMALLEST_DEVIATION))
         for span in self.tag_spans:
             self.mean[span], self.deviation[span] = 0.0, 1.0
-            self.heads.bias[span] = torch.logit(mean[span], eps=1e-4)
+            self.head.bias[span] = torch.logit(mean[span], eps=1e-4)
 
     def labelled(self, targets: Tensor) -> Tensor:
         """Rows that some teacher answers."""
@@ -163,7 +163,7 @@ class DistillTask(ProxyTask):
     @typechecked
     def predict(self, vectors: Vectors) -> Answers:
         """Standardised vectors and logits of tags."""
-        answers: Tensor = self.heads(self.scale * normalize(vectors))
+        answers: Tensor = self.head(self.scale * normalize(vectors))
         return answers
 
     @typechecked
