@@ -24,7 +24,7 @@ fi
 set -- "$teachers"/*.onnx
 taught=$(IFS=,; echo "$*")
 set -- experiment=distilled "catalog=$run/catalog.csv" "run_dir=$run/training" "teacher=[$taught]"
-set -- "$@" trainer.threads=1
+set -- "$@" trainer.threads=1 data.examples.evenly=collection
 if [ -e "$run/start" ]; then set -- "$@" "start=$run/start"; fi
 soundkin train "$@" ${OPTIONS:-}
 

@@ -61,7 +61,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def sources(small_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with catalog.csv, ratings.csv, triplets.csv and playlists.csv; do not change it."""
+    """A folder with catalog, ratings, triplets, playlists and a teacher's answers; do not change it."""
     folder = tmp_path_factory.mktemp("sources")
     frame = pd.read_csv(small_catalog)
     frame.assign(tags=frame["genre"], audio_folder=str(small_catalog.parent)).to_csv(
@@ -76,11 +76,15 @@ def sources(small_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         for track_id in generator.choice(frame["track_id"], size=8, replace=False)
     ]
     pd.DataFrame(playlists).to_csv(folder / "playlists.csv", index=False)
+    ids = np.repeat(frame["track_id"].to_numpy(str), 3)
+    starts, vectors = np.tile([0.0, 1.0, 2.0], len(frame)), generator.normal(size=(len(ids), 5))
+    np.savez(folder / "teacher.npz", track_id=ids, start_seconds=starts, vectors=vectors.astype(np.float32))
     return folder
 
 
 def overridden(sources: Path, run_dir: Path, *overrides: str) -> list[str]:
     named = [f"{name}={sources / f'{name}.csv'}" for name in ("catalog", "ratings", "triplets", "playlists")]
+    named.append(f"teacher={sources / 'teacher.npz'}")
     return [*named, f"run_dir={run_dir}", *SMALL, *overrides]
 
 
