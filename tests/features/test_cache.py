@@ -31,6 +31,20 @@ def write_tracks(folder: Path, count: int, seconds: float = 1.0) -> list[Path]:
     return paths
 
 
+def test_keeps_where_in_the_track_frames_begin_though_silence_is_left_out(tmp_path: Path) -> None:
+    sound, silence = tune(22_050, 2.0, 1), np.zeros((66_150, 1))
+    soundfile.write(tmp_path / "gap.wav", np.concatenate([sound, silence, sound]), 22_050)
+    build = build_cache([tmp_path / "gap.wav"], FRONT_END, tmp_path / "cache")
+    [key] = build.keys
+    assert key is not None
+    stream = FRONT_END.stream(tmp_path / "gap.wav")
+    frames = sum(len(block) for block in stream)
+    expected = [stream.start_seconds(frame) for frame in range(frames)]
+    np.testing.assert_allclose(build.cache.start_seconds(key), expected, atol=1e-9)
+    assert build.cache.frame_seconds(key) == pytest.approx(1 / 30)
+    assert np.diff(expected).max() > 2.5, "the silence is between two frames"
+
+
 def test_holds_what_the_front_end_computes(tmp_path: Path, audio: Callable[[str], Path]) -> None:
     paths = [audio(kind) for kind in ("mp3", "flac", "opus", "m4a")]
     build = build_cache(paths, FRONT_END, tmp_path / "cache")

@@ -64,6 +64,10 @@ class MelCache:
         """How many frames a track has."""
         return self._places[key][2]
 
+    def frame_seconds(self, key: str) -> float:
+        """From one frame of a track to the next, where nothing was left out between."""
+        return self._places[key][4]
+
     def start_seconds(self, key: str) -> Float[np.ndarray, " frames"]:
         """Where in the track each of its frames begins, in seconds; silence may have been left out."""
         *_, count, _, frame_seconds, gaps = self._places[key]

@@ -139,11 +139,11 @@ class StoredTeacher:
         bad = ~np.isfinite(table.vectors).all(axis=1)
         if bad.any():
             self._refuse_row(table, int(bad.argmax()), "its vector is not finite")
-        order = table.rows_by_track[0]
-        ids, starts = np.asarray(table.track_ids)[order], table.start_seconds[order]
-        twice = (ids[1:] == ids[:-1]) & (starts[1:] == starts[:-1])
+        same_track, gaps = _gaps(table)
+        twice = same_track & (gaps == 0)
         if twice.any():
-            self._refuse_row(table, int(order[1:][twice][0]), "another row has its track and start_seconds")
+            row = int(table.rows_by_track[0][1:][twice][0])
+            self._refuse_row(table, row, "another row has its track and start_seconds")
         return table
 
     def _refuse_row(self, table: VectorTable, row: int, problem: str) -> NoReturn:
@@ -166,9 +166,8 @@ class StoredTeacher:
         """Length of the stretch that a row is about."""
         if self.stretch_seconds:
             return self.stretch_seconds
-        order = self._table.rows_by_track[0]
-        ids, starts = np.asarray(self._table.track_ids)[order], self._table.start_seconds[order]
-        gaps = np.diff(starts)[ids[1:] == ids[:-1]]
+        same_track, gaps = _gaps(self._table)
+        gaps = gaps[same_track]
         if not len(gaps):
             raise UsageError(
                 f"teacher {self.path}: each track has one row, and nothing says how much of the track it is "
@@ -204,6 +203,13 @@ class StoredTeacher:
         if weight.sum() < 0.5 * min(seconds, self.seconds):
             return np.full(answers.shape[1], np.nan, np.float32)
         return np.asarray(weight @ answers / weight.sum(), np.float32)
+
+
+def _gaps(table: VectorTable) -> tuple[np.ndarray, np.ndarray]:
+    """From each row to the next, by track and time: whether they are of one track; seconds between them."""
+    order = table.rows_by_track[0]
+    ids = np.asarray(table.track_ids)[order]
+    return ids[1:] == ids[:-1], np.diff(table.start_seconds[order])
 
 
 Teacher = OnnxTeacher | StoredTeacher

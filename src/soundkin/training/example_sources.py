@@ -62,8 +62,8 @@ class StoredExamples:
         parts = []
         for artist in rng.integers(len(self._rows_of_artist), size=count):
             row = int(rng.choice(self._rows_of_artist[artist]))
+            starts = self._starts(self.training.catalog.track_ids[row])
             for _ in range(TRIES):
-                starts = self._starts(self.training.catalog.track_ids[row])
                 part = self._patch(self.training, row, float(rng.choice(starts)), rng)
                 if not np.isnan(part[1]).all():
                     break
@@ -91,8 +91,7 @@ class StoredExamples:
         to half a patch before or after.
         """
         key, track_id = tracks.keys[row], tracks.catalog.track_ids[row]
-        seconds = self.cache.start_seconds(key)
-        step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
+        seconds, step = self.cache.start_seconds(key), self.cache.frame_seconds(key)
         shift = 0.0 if rng is None else rng.uniform(-0.5, 0.5) * self.patch_frames * step
         first = int(np.searchsorted(seconds, near_seconds + shift - step / 2))
         first = max(0, min(first, len(seconds) - self.patch_frames))
@@ -133,21 +132,22 @@ class ExampleSources:
 
     def start(self, epoch: int = 0, making: bool = True) -> None:
         """Begin to ask the teachers in the loop, or wait for another process that asks them."""
-        for source, _ in self.sources:
-            if isinstance(source, MadeExamples):
-                source.start(epoch, making)
+        for made in self._made:
+            made.start(epoch, making)
 
     def stop(self) -> None:
         """Ask no more."""
-        for source, _ in self.sources:
-            if isinstance(source, MadeExamples):
-                source.stop()
+        for made in self._made:
+            made.stop()
 
     def forget_before(self, epoch: int) -> None:
         """Delete examples that are not seen again."""
-        for source, _ in self.sources:
-            if isinstance(source, MadeExamples):
-                source.forget_before(epoch)
+        for made in self._made:
+            made.forget_before(epoch)
+
+    @property
+    def _made(self) -> list[MadeExamples]:
+        return [source for source, _ in self.sources if isinstance(source, MadeExamples)]
 
     def sample(self) -> np.ndarray:
         """Answers about some thousands of examples of the first epoch, to standardise by."""

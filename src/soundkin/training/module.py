@@ -167,17 +167,18 @@ class TrainingModule(pl.LightningModule):
 
     def _patch_vectors(self, log_mel: Tensor) -> Tensor:
         """The vectors of patches, augmented."""
-        log_mel = augment(log_mel, self.config.data.augment, self._generator, self.network.trunk.mel_bands)
         with torch.set_grad_enabled(not self.frozen):
-            vectors: Tensor = self.network.patches(log_mel).float()
+            vectors: Tensor = self.network.patches(self._augmented(log_mel)).float()
         return vectors
+
+    def _augmented(self, log_mel: Tensor) -> Tensor:
+        return augment(log_mel, self.config.data.augment, self._generator, self.network.trunk.mel_bands)
 
     def _track_vectors(self, batch: Batch) -> Tensor:
         """The vectors of a batch's tracks, augmented."""
         rows = batch["rows"].cpu()
         lyrics = self.lyrics.padded(rows, self.device) if self.lyrics else None
-        mel_bands = self.network.trunk.mel_bands
-        log_mel = augment(batch["log_mel"], self.config.data.augment, self._generator, mel_bands)
+        log_mel = self._augmented(batch["log_mel"])
         with torch.set_grad_enabled(not self.frozen):
             vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
         if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:
