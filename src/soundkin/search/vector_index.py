@@ -102,6 +102,10 @@ class Index:
         """The unit vector of the track in `row`."""
         return np.array(self._array[row])
 
+    def vectors(self, rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows embedding"]:
+        """The unit vectors of several tracks."""
+        return np.asarray(self._array[rows])
+
     @typechecked
     def search(
         self,
