@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -169,7 +170,7 @@ class RedisDraft:
             pipe = self._client.pipeline()
             if removed:
                 pipe.hdel(self._key, *removed)
-            pipe.hset(self._key, mapping=dict(values))
+            pipe.hset(self._key, items=list(chain.from_iterable(values.items())))
             pipe.execute()
 
     def publish(self) -> None:
