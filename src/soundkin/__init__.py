@@ -20,16 +20,19 @@ if TYPE_CHECKING:
     from soundkin.pipelines.embed import embed_catalog as embed
     from soundkin.pipelines.evaluate import evaluate as evaluate
     from soundkin.pipelines.index import index_embeddings as build_index
+    from soundkin.pipelines.precompute import precompute_neighbours as precompute_neighbours
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
+    from soundkin.search.neighbour_store import NeighbourStore as NeighbourStore
     from soundkin.search.vector_index import open_index as open_index
 
     __version__: str
 
 __all__ = [
+    "NeighbourStore",
     "SoundkinError",
     "__version__",
     "audit_catalog",
@@ -39,6 +42,7 @@ __all__ = [
     "evaluate",
     "load",
     "open_index",
+    "precompute_neighbours",
     "query",
     "recommend",
     "scan",
@@ -47,6 +51,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "NeighbourStore": "search.neighbour_store.NeighbourStore",
     "SoundkinError": "errors.SoundkinError",
     "audit_catalog": "pipelines.audit.audit",
     "build_index": "pipelines.index.index_embeddings",
@@ -55,6 +60,7 @@ _HOMES = {
     "evaluate": "pipelines.evaluate.evaluate",
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
+    "precompute_neighbours": "pipelines.precompute.precompute_neighbours",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "scan": "pipelines.scan.scan",

@@ -17,6 +17,7 @@ COMMANDS = (
     "train",
     "embed",
     "index",
+    "neighbours",
     "query",
     "recommend",
     "evaluate",
