@@ -21,6 +21,8 @@ import pytest
 os.environ["SOUNDKIN_CACHE"] = tempfile.mkdtemp(
     prefix="soundkin-tests-"
 )  # not the user's own; gone with the tests
+for _home in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+    os.environ[_home] = f"{os.environ['SOUNDKIN_CACHE']}/{_home}"
 atexit.register(shutil.rmtree, os.environ["SOUNDKIN_CACHE"], ignore_errors=True)
 
 # A shell makes what it starts in the background deaf to Ctrl-C, children included; tests press it.
