@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from soundkin.embedding.bundle import load_bundle, save_bundle
-from soundkin.embedding.label_heads import CALIBRATION, Belief, Calibration, label_heads, shared_beliefs
+from soundkin.embedding.label_heads import CALIBRATION, Belief, HeadCalibration, label_heads, shared_beliefs
 from soundkin.embedding.trained_tasks import trained_task
 from soundkin.errors import ArtefactError
 from soundkin.tasks.base import LabelTaskConfig
 from soundkin.tasks.genre import GenreTask
 
-SAVED = Calibration(slope=2.0, intercept=-1.0, tracks=100).model_dump()
+SAVED = HeadCalibration(slope=2.0, intercept=-1.0, tracks=100).model_dump()
 
 
 def with_genres(folder: Path, make: Any, calibrated: bool = True) -> Path:

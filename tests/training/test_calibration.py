@@ -8,7 +8,7 @@ import torch
 
 from smallest_run import SMALLEST
 from soundkin.embedding.bundle import load_bundle
-from soundkin.embedding.label_heads import Calibration, label_heads
+from soundkin.embedding.label_heads import HeadCalibration, label_heads
 from soundkin.pipelines.train import compose, train
 from soundkin.training import calibration
 from soundkin.training.calibration import fit_calibration
@@ -41,9 +41,9 @@ def test_training_keeps_a_calibration_where_held_out_tracks_are_enough(
     monkeypatch.setattr(calibration, "FEWEST_TRACKS", fewest)
     seen = []
 
-    def noted(logits: torch.Tensor, targets: torch.Tensor) -> Calibration:
+    def noted(logits: torch.Tensor, targets: torch.Tensor) -> HeadCalibration:
         seen.append((logits, targets))
-        return Calibration(slope=1.0, intercept=0.5, tracks=len(targets))
+        return HeadCalibration(slope=1.0, intercept=0.5, tracks=len(targets))
 
     monkeypatch.setattr(calibration, "fit_calibration", noted)
     words = [f"catalog={small_catalog}", f"run_dir={tmp_path / 'run'}", "task=[genre]", "trainer.epochs=1"]

@@ -24,7 +24,7 @@ LEAST_CONFIDENCE = 0.5
 MOST_BELIEFS = 3
 
 
-class Calibration(Config):
+class HeadCalibration(Config):
     """Probability of a label: sigmoid(slope * log-odds + intercept); and how many tracks tell."""
 
     slope: float = Field(gt=0.0)
@@ -50,7 +50,7 @@ class LabelHead:
     """A head over the labels of a column."""
 
     task: MultiLabelTask
-    calibration: Calibration
+    calibration: HeadCalibration
 
     @typechecked
     @torch.inference_mode()
@@ -70,7 +70,7 @@ def label_heads(bundle: Bundle, folder: Path) -> list[LabelHead]:
         if CALIBRATION in saved:
             task = trained_task(bundle, folder, name)
             assert isinstance(task, MultiLabelTask)
-            heads.append(LabelHead(task, Calibration(**saved[CALIBRATION])))
+            heads.append(LabelHead(task, HeadCalibration(**saved[CALIBRATION])))
     return heads
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from soundkin.embedding.label_heads import Calibration
+from soundkin.embedding.label_heads import HeadCalibration
 from soundkin.shapes import Float, typechecked
 from soundkin.tasks.multi_label import MultiLabelTask
 from soundkin.training.anchor import sample_vectors
@@ -22,7 +22,7 @@ FEWEST_TRACKS = 30  # on fewer held-out tracks, two numbers are guesses
 
 @torch.no_grad()
 def calibrations(config: TrainConfig, data: PreparedData, module: TrainingModule) -> dict[str, Any]:
-    """The `Calibration` of each task over labels, as plain JSON; none where held-out tracks are too few.
+    """The `HeadCalibration` of each task over labels, as plain JSON; none where held-out tracks are too few.
 
     A model that reads lyrics gets none: its heads see other vectors with words than without.
     """
@@ -42,11 +42,11 @@ def calibrations(config: TrainConfig, data: PreparedData, module: TrainingModule
 @typechecked
 def fit_calibration(
     logits: Float[torch.Tensor, "tracks labels"], targets: Float[torch.Tensor, "tracks labels"]
-) -> Calibration | None:
+) -> HeadCalibration | None:
     """The calibration that makes `targets`, 0 or 1, most probable; None where the head is worse than none."""
     answers = targets.flatten().numpy()
     if len(set(answers.tolist())) < 2:
         return None
     model = LogisticRegression().fit(logits.reshape(-1, 1).numpy(), answers)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
-    return Calibration(slope=slope, intercept=intercept, tracks=len(targets)) if slope > 0 else None
+    return HeadCalibration(slope=slope, intercept=intercept, tracks=len(targets)) if slope > 0 else None
