@@ -7,7 +7,7 @@ from soundkin.errors import ArtefactError, OtherModelError, UsageError
 from soundkin.pipelines.options import WORKERS, Option, argument
 
 if TYPE_CHECKING:
-    from soundkin.embedding.export import EmbedResult
+    from soundkin.embedding.embed_tracks import EmbedResult
 
 
 def embed_catalog(
@@ -43,11 +43,11 @@ def embed_catalog(
     if workers > 1:
         from soundkin.parallel import prepare_workers
 
-        prepare_workers("soundkin.embedding.export")
+        prepare_workers("soundkin.embedding.embed_tracks")
     from soundkin.catalog.table import read_catalog
     from soundkin.embedding import default_model
+    from soundkin.embedding.embed_tracks import embed_tracks
     from soundkin.embedding.embedder import load
-    from soundkin.embedding.export import embed_tracks
 
     model = default_model.model_folder(model_folder)
     catalog_path, output_folder = Path(catalog_path), Path(output_folder)
