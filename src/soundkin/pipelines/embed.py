@@ -55,11 +55,12 @@ def embed_catalog(
     front_end = embedder.bundle.front_end
     front_end.warn_of_another_table()
     if not replace:
-        _keep_vectors_of_another_model(output_folder, embedder.hash)
+        keep_vectors_of_another_model(output_folder, embedder.hash)
     return embed_tracks(embedder, catalog, output_folder, model, catalog_path, workers, patches)
 
 
-def _keep_vectors_of_another_model(folder: Path, model_hash: str) -> None:
+def keep_vectors_of_another_model(folder: Path, model_hash: str) -> None:
+    """Raise OtherModelError if embeddings in `folder` are of another model."""
     from soundkin.embedding.store import read_manifest
 
     if not (folder / "manifest.json").exists():
