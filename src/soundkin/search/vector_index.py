@@ -5,11 +5,15 @@
     vN/tracks.arrow    the catalog's columns but for lyrics, and keys of the artists (catalog/artists.py)
     vN/manifest.json   what it is, and the SHA-256 of the others
 
-Rows are in order of track_id, so the same embeddings give the same index in whatever order they come. The
-similarity of two tracks is the cosine of their vectors. Opening checks every checksum (0.4 s for a million
-tracks); FAISS itself would search a corrupt file and say nothing. Open once to ask often.
+and, where it was edited, what is new and which rows are removed (search/segments.py). A new index has its
+rows in order of track_id, so the same embeddings give the same index in whatever order they come; rows of an
+edited one are those kept and then the new ones. The similarity of two tracks is the cosine of their vectors.
+Opening checks every checksum (0.4 s for a million tracks); FAISS itself would search a corrupt file and say
+nothing. Open once to ask often.
 """
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,11 +24,13 @@ import pyarrow.compute as pc
 
 from soundkin.config import Config, nearest, validate
 from soundkin.embedding.default_model import found_model, stored_model
+from soundkin.embedding.library import index_in
 from soundkin.errors import ArtefactError, CatalogError, ConfigError, OutputError, UsageError
 from soundkin.files import path_from, read_versioned_json, write_json
-from soundkin.search.kinds import KINDS, Exact, array_of, build_kind
-from soundkin.search.tracks import Tracks, write_tracks
-from soundkin.search.versions import MANIFEST, check_files, checksums, current_version, new_version
+from soundkin.search.joined_tracks import JoinedTracks
+from soundkin.search.kinds import KINDS, Rows, Scores, build_kind
+from soundkin.search.segments import EDITED_FILES, Segment, read_segments, write_base
+from soundkin.search.versions import MANIFEST, check_files, checksums, new_version, read_current
 from soundkin.shapes import Bool, Float32, Int, typechecked
 from soundkin.statistics.scaling import unit_length
 
@@ -32,10 +38,8 @@ if TYPE_CHECKING:  # a query does without the Parquet reader
     from soundkin.embedding.store import Embeddings
 
 FORMAT = "soundkin index"
-FORMAT_VERSION = 1
+FORMAT_VERSION, OLDEST_READ = 2, 1  # 1 knows no edits, and is what an index without any is written as
 
-VECTORS = "vectors.faiss"
-TRACKS = "tracks.arrow"
 ROWS_AT_ONCE = 65_536
 
 
@@ -54,27 +58,30 @@ class IndexManifest(Config):
     faiss_version: str
     files: dict[str, str]
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether tracks came or went since it was built or compacted."""
+        return not self.files.keys().isdisjoint(EDITED_FILES)
+
 
 class Index:
     """An opened index; use `open_index`. Rows are positions in order of track_id."""
 
-    def __init__(
-        self, folder: Path, manifest: IndexManifest, vectors: faiss.IndexFlatIP, kind: Exact, tracks: Tracks
-    ) -> None:
+    def __init__(self, folder: Path, version: str, manifest: IndexManifest, segments: list[Segment]) -> None:
         self.folder = folder
+        self.version = version  # such as v7
         self.manifest = manifest
-        self.tracks = tracks
-        self.kind = kind
+        self.segments = segments
+        self.tracks = JoinedTracks(segments) if manifest.is_edited else segments[0].tracks
+        self.kind = segments[0].kind
         self.model_path = found_model(manifest.model_path, folder)  # where the bundle was when embedding
         self.audio_folder = (
             folder / manifest.audio_folder
         ).resolve()  # what the tracks' paths are relative to
         self._audio_prefix = f"{self.audio_folder}/"
-        self._vectors = vectors  # keeps the memory of `_array`
-        self._array = array_of(vectors)
 
     def __len__(self) -> int:
-        return self.manifest.count
+        return len(self.tracks)
 
     def audio_path(self, path: str) -> str:
         """The absolute path at which the audio of a track with this `path` should be."""
@@ -93,14 +100,28 @@ class Index:
         row = self.tracks.row(track_id)
         if row is None:
             similar = " or ".join(self.tracks.similar_ids(track_id))
-            looks = f"Ids look like {self.tracks.label(0).track_id}."
+            looks = f"Ids look like {self.tracks.label(0).track_id}." if len(self) else "It is empty."
             hint = f"Did you mean {similar}?" if similar else looks
             raise UsageError(f"{track_id} is neither a file nor a track_id in index {self.folder}. {hint}")
         return row
 
     def vector(self, row: int) -> Float32[np.ndarray, " embedding"]:
         """The unit vector of the track in `row`."""
-        return np.array(self._array[row])
+        for segment in self.segments:
+            if row < len(segment):
+                return np.array(segment.array[segment.position(row)])
+            row -= len(segment)
+        raise IndexError(row)
+
+    def vectors(self, rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows embedding"]:
+        """The unit vectors of several tracks."""
+        found = np.empty((len(rows), self.manifest.embedding_size), np.float32)
+        start = 0
+        for segment in self.segments:
+            here = (start <= rows) & (rows < start + len(segment))
+            found[here] = segment.array[segment.positions(rows[here] - start)]
+            start += len(segment)
+        return found
 
     @typechecked
     def search(
@@ -116,11 +137,14 @@ class Index:
                 f"has {queries.shape[1]}: they come from different models. Use that of the index: "
                 f"{self.model_path}"
             )
-        selector = None
-        if allowed is not None:
-            bits = np.packbits(allowed, bitorder="little")
-            selector = faiss.IDSelectorBitmap(bits)
-        return self.kind.search(unit_length(queries), min(k, len(self)), selector)
+        queries, start, found = unit_length(queries), 0, []
+        for segment in filter(len, self.segments):
+            end = start + len(segment)
+            admitted = None if allowed is None else allowed[start:end]
+            scores, rows = segment.search(queries, min(k, len(segment)), admitted)
+            found.append((scores, np.where(rows < 0, -1, rows + start) if start else rows))
+            start = end
+        return found[0] if len(found) == 1 else _best(found, min(k, len(self)), len(queries))
 
 
 def build_index(
@@ -135,58 +159,99 @@ def build_index(
     order = _order(embeddings)
     sorted_tracks = _aligned(tracks, pa.array(embeddings.track_ids, pa.large_string()).take(order))
     vectors = _unit_vectors(embeddings, order.to_numpy())
-    built, reason = build_kind(kind, vectors)
     folder = Path(folder)
     with new_version(folder) as version:
-        try:
-            faiss.write_index(vectors, str(version / VECTORS))
-            built.write(version)
-            write_tracks(sorted_tracks, version / TRACKS)
-        except RuntimeError as error:  # as FAISS calls a full disk
-            raise OutputError(f"cannot write {version}: {error}. Is the disk full?") from error
-        manifest = IndexManifest(
+        return write_version(
+            version,
+            vectors,
+            sorted_tracks,
+            kind,
             model_hash=embeddings.model_hash,
             model_path=stored_model(embeddings.model_path, folder),
             audio_folder=path_from(folder, audio_folder),
-            count=vectors.ntotal,
-            embedding_size=vectors.d,
-            kind=built.name,
-            reason=reason,
-            settings=built.settings,
-            faiss_version=faiss.__version__,
-            files=checksums(version, [VECTORS, TRACKS, *built.files]),
         )
-        described = {"format": FORMAT, "format_version": FORMAT_VERSION, **manifest.model_dump(mode="json")}
-        write_json(version / MANIFEST, described)
+
+
+def write_version(
+    version: Path, vectors: faiss.IndexFlatIP, tracks: pa.Table, kind: str, **provenance: str
+) -> IndexManifest:
+    """Write all of a version that holds no edits; `provenance` are further fields of its manifest."""
+    built, reason = build_kind(kind, vectors)
+    with explaining_faiss(version):
+        names = write_base(version, built, tracks)
+    manifest = IndexManifest(
+        **provenance,
+        count=vectors.ntotal,
+        embedding_size=vectors.d,
+        kind=built.name,
+        reason=reason,
+        settings=built.settings,
+        faiss_version=faiss.__version__,
+        files=checksums(version, names),
+    )
+    write_manifest(version, manifest)
     return manifest
 
 
+def write_manifest(version: Path, manifest: IndexManifest) -> None:
+    """The last file of a version. Without edits it is as it was before there were any, for old readers."""
+    number = FORMAT_VERSION if manifest.is_edited else OLDEST_READ
+    described = {"format": FORMAT, "format_version": number}
+    write_json(version / MANIFEST, described | manifest.model_dump(mode="json"))
+
+
+@contextmanager
+def explaining_faiss(version: Path) -> Iterator[None]:
+    """Turn what FAISS raises where it cannot write into an `OutputError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OutputError(f"cannot write {version}: {error}. Is the disk full?") from error
+
+
 def open_index(folder: Path) -> Index:
-    """Open the current version and check all of it.
+    """Open the current version of an index, or of a library's index, and check all of it.
 
     Raises:
         UsageError: there is no index in `folder`.
         ArtefactError: a file is missing, corrupt, or of another version.
     """
-    folder = Path(folder)
-    version = current_version(folder)
-    path = version / MANIFEST
-    values = read_versioned_json(path, FORMAT, FORMAT_VERSION)
-    del values["format"], values["format_version"]
+    folder = index_in(folder)
+    return read_current(folder, lambda version: read_version(folder, version))
+
+
+def read_version(folder: Path, version: Path, unchecked: Collection[str] = ()) -> Index:
+    """Open one version of the index in `folder`; the files `unchecked` are believed to be as written."""
+    manifest = read_manifest(version)
+    check_files(version, {name: sha for name, sha in manifest.files.items() if name not in unchecked})
     try:
-        manifest = validate(IndexManifest, values)
-    except ConfigError as error:
-        raise ArtefactError(f"{path} is corrupt: {error} Build the index again.") from error
-    check_files(version, manifest.files)
-    try:
-        vectors = faiss.read_index(str(version / VECTORS), faiss.IO_FLAG_MMAP_IFC)
-        kind = KINDS[manifest.kind].read(version, vectors, manifest.settings)
+        segments = read_segments(version, manifest.kind, manifest.settings, manifest.files)
     except (RuntimeError, KeyError) as error:
         raise ArtefactError(
             f"{version} was written with FAISS {manifest.faiss_version} and cannot be read with "
             f"{faiss.__version__} ({error}). Build the index again."
         ) from error
-    return Index(folder, manifest, vectors, kind, Tracks(version / TRACKS))
+    return Index(folder, version.name, manifest, segments)
+
+
+def read_manifest(version: Path) -> IndexManifest:
+    """What a version of an index is; its other files are not looked at."""
+    path = version / MANIFEST
+    values = read_versioned_json(path, FORMAT, FORMAT_VERSION, OLDEST_READ)
+    del values["format"], values["format_version"]
+    try:
+        return validate(IndexManifest, values)
+    except ConfigError as error:
+        raise ArtefactError(f"{path} is corrupt: {error} Build the index again.") from error
+
+
+def _best(found: list[tuple[Scores, Rows]], k: int, queries: int) -> tuple[Scores, Rows]:
+    """The best `k` of what each segment found."""
+    if not found:
+        return np.empty((queries, 0), np.float32), np.empty((queries, 0), np.int64)
+    scores, rows = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+    best = np.argsort(np.where(rows < 0, np.inf, -scores), axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
 
 
 def _order(embeddings: "Embeddings") -> pa.Array:
@@ -217,11 +282,17 @@ def _aligned(tracks: pa.Table, track_ids: pa.Array) -> pa.Table:
 def _unit_vectors(embeddings: "Embeddings", order: Int[np.ndarray, " tracks"]) -> faiss.IndexFlatIP:
     vectors = faiss.IndexFlatIP(embeddings.vectors.shape[1])
     for start in range(0, len(order), ROWS_AT_ONCE):
-        rows = order[start : start + ROWS_AT_ONCE]
-        block = embeddings.vectors[rows]
-        odd = np.flatnonzero(~np.isfinite(block).all(axis=1))
-        if len(odd):
-            track_id = embeddings.track_ids[rows[odd[0]]]
-            raise ArtefactError(f"the vector of track {track_id} is not finite. Run soundkin embed again.")
-        vectors.add(unit_length(block))
+        vectors.add(unit_vectors(embeddings, order[start : start + ROWS_AT_ONCE]))
     return vectors
+
+
+def unit_vectors(
+    embeddings: "Embeddings", rows: Int[np.ndarray, " rows"]
+) -> Float32[np.ndarray, "rows embedding"]:
+    """Some rows of the embeddings at length one; raises ArtefactError where one is not finite."""
+    block = embeddings.vectors[rows]
+    odd = np.flatnonzero(~np.isfinite(block).all(axis=1))
+    if len(odd):
+        track_id = embeddings.track_ids[rows[odd[0]]]
+        raise ArtefactError(f"the vector of track {track_id} is not finite. Run soundkin embed again.")
+    return unit_length(block)

@@ -13,13 +13,16 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from soundkin.errors import ArtefactError, OutputError, UsageError
 from soundkin.files import explaining_output, locked, replacing, replacing_folder, sha256_of
+
+Result = TypeVar("Result")
 
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
@@ -70,6 +73,18 @@ def current_version(folder: Path) -> Path:
             raise UsageError(f"{folder} is not an index. Make one: {make}") from error
         raise _corrupt(path, f"cannot be read ({error})") from error
     return path.parent
+
+
+def read_current(folder: Path, read: Callable[[Path], Result]) -> Result:
+    """`read(version)` of the current version; of the next one where it was replaced and removed meanwhile."""
+    pointer = Path(folder) / CURRENT
+    while True:
+        before = pointer.read_bytes() if pointer.exists() else None
+        try:
+            return read(current_version(folder))
+        except ArtefactError:
+            if not pointer.exists() or pointer.read_bytes() == before:
+                raise
 
 
 def checksums(version: Path, names: Iterable[str]) -> dict[str, str]:
