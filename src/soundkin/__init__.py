@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
+    from soundkin.pipelines.sync import sync as sync
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
     from soundkin.search.vector_index import open_index as open_index
@@ -42,6 +43,7 @@ __all__ = [
     "query",
     "recommend",
     "scan",
+    "sync",
     "train",
     "transfer",
 ]
@@ -58,6 +60,7 @@ _HOMES = {
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "scan": "pipelines.scan.scan",
+    "sync": "pipelines.sync.sync",
     "train": "pipelines.train.train",
     "transfer": "experiments.transfer.transfer",
 }

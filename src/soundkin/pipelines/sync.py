@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from dataclasses import replace as _replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,7 @@ class SyncResult:
 
     `untouched` counts files that are as they were; `embedded` the tracks that were given a vector, `reused`
     those that had one. `skipped` cannot be read or embedded, `passed_over` is hidden or linked twice.
+    `needs_yes`: so many tracks are gone that it is done with `yes` only.
     """
 
     library: Path
@@ -37,6 +39,7 @@ class SyncResult:
     passed_over: list[Skipped]
     seconds: float
     dry_run: bool
+    needs_yes: bool
 
 
 def sync(
@@ -74,20 +77,37 @@ def sync(
     home = Library(Path(library)) if library else default_library(folder)
     with nullcontext() if dry_run else _writing(home):
         found = find_out(Path(folder), home.catalog, workers or 2, follow_links)
-        changes = found.changes()
-        listed = [kind for name, kind in vars(changes).items() if name != "gone"]
-        untouched = len(found.files) - sum(map(len, listed))
-        skipped, embedded, reused = found.listing.skipped, 0, 0
+        result = _foreseen(home, found, dry_run)
+        if result.needs_yes and not (yes or dry_run):
+            gone = result.changes.gone
+            raise TracksGoneError(
+                f"{len(gone)} of {found.before} tracks are gone from {folder}, the first {gone[0]}. Is a "
+                "drive not mounted? Nothing was changed. If they are deleted: --yes"
+            )
         if not dry_run:
-            _refuse_to_lose_tracks(found, changes, yes)
             catalog = write_catalog(found, keep_gone=not forget).catalog
             vectors = _embed(home, catalog, found.files, model, workers or 1, forget, replace, check)
-            embedded, reused, skipped = vectors.embedded, vectors.reused, [*skipped, *vectors.skipped]
             _index(home, catalog)
-    seconds = time.monotonic() - began
-    passed = found.listing.passed_over
+            skipped = [*result.skipped, *vectors.skipped]
+            result = _replace(result, embedded=vectors.embedded, reused=vectors.reused, skipped=skipped)
+    return _replace(result, seconds=time.monotonic() - began)
+
+
+def _foreseen(library: Library, found: Findings, dry_run: bool) -> SyncResult:
+    """The result, but for what is yet to be done."""
+    changes = found.changes()
+    listed = sum(len(paths) for kind, paths in vars(changes).items() if kind != "gone")
     return SyncResult(
-        home.folder, changes, untouched, embedded, reused, skipped, passed, seconds, dry_run
+        library=library.folder,
+        changes=changes,
+        untouched=len(found.files) - listed,
+        embedded=0,
+        reused=0,
+        skipped=found.listing.skipped,
+        passed_over=found.listing.passed_over,
+        seconds=0.0,
+        dry_run=dry_run,
+        needs_yes=len(changes.gone) > max(1, MOST_GONE * found.before),
     )
 
 
@@ -101,15 +121,6 @@ def _writing(library: Library) -> Iterator[None]:
         yield
 
 
-def _refuse_to_lose_tracks(found: Findings, changes: Changes, yes: bool) -> None:
-    gone, before = len(changes.gone), sum(not row.gone for row in found.earlier)
-    if gone > 1 and gone > MOST_GONE * before and not yes:
-        raise TracksGoneError(
-            f"{gone} of {before} tracks are gone from {found.folder}, the first {changes.gone[0]}. Is a "
-            "drive not mounted? Nothing was changed. If they are deleted: --yes"
-        )
-
-
 def _embed(
     library: Library,
     catalog: "Catalog",
@@ -120,7 +131,7 @@ def _embed(
     replace: bool,
     check: bool,
 ) -> "EmbedResult":
-    """Give every track of `catalog`, whose `files` these are, a vector; unless `forget`, those gone keep theirs."""
+    """Give every track of `catalog`, which lists `files`, a vector; tracks that are gone keep theirs."""
     from soundkin.catalog.scanned_files import signature
     from soundkin.embedding import default_model
     from soundkin.embedding.embed_tracks import embed_tracks
@@ -168,22 +179,24 @@ def _model_of(library: Library) -> Path:
 
 def _index(library: Library, catalog: "Catalog") -> None:
     """Bring the index in line with catalog and embeddings."""
-    import numpy as np
     import pyarrow as pa
 
     from soundkin.embedding.store import read_embeddings
+    from soundkin.search.edits import edit_tracks
     from soundkin.search.index_difference import index_difference
     from soundkin.search.vector_index import build_index, open_index
 
     embeddings = read_embeddings(library.embeddings)
-    rows = {track_id: row for row, track_id in enumerate(embeddings.track_ids)}
-    present = [track_id for track_id in catalog.track_ids if track_id in rows]
-    frame = catalog.select(present).frame.drop(columns="lyrics", errors="ignore")
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    vectors = embeddings.vectors[[rows[track_id] for track_id in present]]
+    frame = catalog.frame.drop(columns="lyrics", errors="ignore")
+    frame = frame[frame["track_id"].isin(embeddings.track_ids)]
+    tracks = pa.Table.from_pandas(frame, preserve_index=False)
     try:
-        difference = index_difference(open_index(library.index), table, vectors)
+        difference = index_difference(open_index(library.index), embeddings, tracks, catalog.folder)
     except (UsageError, ArtefactError):  # there is none yet, or none that can be read
         difference = None
-    if difference is None or difference:
-        build_index(embeddings, table, catalog.folder, library.index)
+    if difference is None:
+        build_index(embeddings.select(frame["track_id"]), tracks, catalog.folder, library.index)
+    elif difference:
+        put = frame["track_id"].isin([*difference.added, *difference.updated]).to_numpy(bool)
+        tracks = tracks.filter(pa.array(put))
+        edit_tracks(library.index, embeddings, tracks, catalog.folder, difference.removed)

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 from functools import reduce
+from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from soundkin.embedding.store import Embeddings
 from soundkin.search.tracks import shown_columns
 from soundkin.search.vector_index import Index
-from soundkin.shapes import Float32
 from soundkin.statistics.scaling import unit_length
 
 SAME = 1e-6  # how far numbers of equal unit vectors may be apart, having been computed in other batches
@@ -28,14 +28,18 @@ class IndexDifference:
 
 
 def index_difference(
-    index: Index, tracks: pa.Table, vectors: Float32[np.ndarray, "tracks embedding"]
+    index: Index, embeddings: Embeddings, tracks: pa.Table, audio_folder: Path
 ) -> IndexDifference | None:
-    """What is to be done about `index`; None where it has other columns than `tracks`.
+    """What is to be done about `index`; None where it is of another model, folder or columns.
 
-    `vectors` are those of `tracks`, row by row.
+    `tracks` has a row for each track that the index is to hold; all of them are embedded.
     """
     before = index.tracks.batch
-    if set(shown_columns(before)) != set(tracks.column_names):
+    if (
+        index.manifest.model_hash != embeddings.model_hash
+        or index.audio_folder != audio_folder.resolve()
+        or set(shown_columns(before)) != set(tracks.column_names)
+    ):
         return None
     ids = tracks["track_id"].cast(pa.large_string()).combine_chunks()
     ids_before = before.column("track_id").cast(pa.large_string())
@@ -48,10 +52,10 @@ def index_difference(
         pc.not_equal(_text(tracks[name].combine_chunks().take(rows)), _text(before.column(name).take(places)))
         for name in tracks.column_names
     ]
-    unit = unit_length(vectors[rows.to_numpy(zero_copy_only=False)])
-    stored = (index.vector(place) for place in places.to_pylist())
-    moved = [abs(one - other).max() > SAME for one, other in zip(unit, stored, strict=True)]
-    updated = ids.take(rows).filter(reduce(pc.or_, differ, pa.array(moved, pa.bool_())))
+    embedded = pc.index_in(ids.take(rows), value_set=pa.array(embeddings.track_ids, pa.large_string()))
+    vectors = unit_length(embeddings.vectors[embedded.to_numpy(zero_copy_only=False)])
+    moved = abs(index.vectors(places.to_numpy(zero_copy_only=False)) - vectors).max(axis=1, initial=0) > SAME
+    updated = ids.take(rows).filter(reduce(pc.or_, differ, pa.array(moved)))
     return IndexDifference(added.to_pylist(), removed.to_pylist(), updated.to_pylist())
 
 
