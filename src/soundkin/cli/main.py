@@ -19,6 +19,7 @@ COMMANDS = (
     "index",
     "query",
     "why",
+    "path",
     "recommend",
     "evaluate",
     "audit",
