@@ -22,7 +22,6 @@ from edited_index import (
 )
 from soundkin.errors import ArtefactError, CatalogError, OutputError, UsageError
 from soundkin.files import locked
-from soundkin.search import edits
 from soundkin.search.edits import (
     Edited,
     add_tracks,
@@ -31,7 +30,6 @@ from soundkin.search.edits import (
     remove_tracks,
     rollback,
     snapshot,
-    status,
     update_tracks,
 )
 from soundkin.search.kinds import KINDS
@@ -275,20 +273,3 @@ def test_the_newest_version_shares_what_did_not_change(small):
     shutil.rmtree(small)
     build(small, range(5))
     assert len(index.newest()) == 5
-
-
-def test_when_compaction_is_due(small, monkeypatch):
-    remove_tracks(small, ids_of(range(4)))
-    add(small, [30, 31])
-    state = status(small)
-    assert (state.count, state.new, state.removed, state.due) == (18, 2, 4, "")
-    assert state.version == "v3" and state.kind == "exact"
-    sizes = {file.stat().st_ino: file.stat().st_size for file in small.rglob("*") if file.is_file()}
-    assert state.bytes == sum(sizes.values()) < sum(f.stat().st_size for f in small.rglob("*") if f.is_file())
-    remove_tracks(small, ids_of([5]))
-    assert status(small).due == "5 of the 20 tracks of the base are removed or replaced"
-    monkeypatch.setattr(edits, "NEW_NUMBERS", SIZE)
-    assert status(small).due == "every query is compared with each of 2 new tracks"
-    compact(small)
-    state = status(small)
-    assert (state.count, state.new, state.removed, state.due) == (17, 0, 0, "")
