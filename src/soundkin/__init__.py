@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from soundkin.pipelines.index_edits import rollback_index as rollback_index
     from soundkin.pipelines.index_edits import snapshot_index as snapshot_index
     from soundkin.pipelines.index_edits import update_index as update_index
+    from soundkin.pipelines.path import path as path
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
+    from soundkin.pipelines.sync import sync as sync
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
     from soundkin.pipelines.why import why as why
@@ -50,12 +52,14 @@ __all__ = [
     "index_status",
     "load",
     "open_index",
+    "path",
     "query",
     "recommend",
     "remove_from_index",
     "rollback_index",
     "scan",
     "snapshot_index",
+    "sync",
     "train",
     "transfer",
     "update_index",
@@ -74,12 +78,14 @@ _HOMES = {
     "index_status": "pipelines.index_edits.index_status",
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
+    "path": "pipelines.path.path",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "remove_from_index": "pipelines.index_edits.remove_from_index",
     "rollback_index": "pipelines.index_edits.rollback_index",
     "scan": "pipelines.scan.scan",
     "snapshot_index": "pipelines.index_edits.snapshot_index",
+    "sync": "pipelines.sync.sync",
     "train": "pipelines.train.train",
     "transfer": "experiments.transfer.transfer",
     "update_index": "pipelines.index_edits.update_index",
