@@ -19,6 +19,7 @@ COMMANDS = (
     "embed",
     "index",
     "query",
+    "why",
     "recommend",
     "evaluate",
     "audit",

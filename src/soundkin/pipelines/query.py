@@ -1,18 +1,15 @@
 """Query: which tracks sound like these? By track this imports no torch; by file it loads the model."""
 
-import os
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from soundkin.errors import ArtefactError, UsageError
+from soundkin.errors import UsageError
 from soundkin.pipelines.options import ARTIST_CAP, WHERE, Option, argument
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from soundkin.embedding.embedder import Embedder
     from soundkin.pipelines.answers import Answer
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Float, Float32
@@ -58,6 +55,7 @@ def query(
     import numpy as np
 
     from soundkin.pipelines.answers import Query
+    from soundkin.pipelines.seeds import resolve_seeds
     from soundkin.search.neighbours import find_neighbours
     from soundkin.search.vector_index import Index, open_index
 
@@ -66,9 +64,9 @@ def query(
         raise UsageError("nothing to be like: give a track_id or an audio file, --like TRACK_ID_OR_FILE.")
     opened = index if isinstance(index, Index) else open_index(Path(index))
     question = Query(opened, k, where, artist_cap, columns)
-    seeds = [_seed(opened, name, model) for name in names]
-    rows = {row for row, _ in seeds if row is not None}
-    vectors = [seed for _, seed in seeds]
+    seeds = resolve_seeds(opened, names, model)
+    rows = {row for seed in seeds for row in seed.rows}
+    vectors = [seed.vector for seed in seeds]
     if vector is not None:
         vectors += _given(vector, opened.manifest.embedding_size)
     ranking = find_neighbours(opened, np.array(vectors), k, question.allowed, rows, artist_cap)
@@ -87,38 +85,3 @@ def _given(vector: "Vectors", size: int) -> "list[Vector]":
     if not np.isfinite(vectors).all():
         raise UsageError("vector holds numbers that are not finite. Give others.")
     return list(vectors.astype(np.float32))
-
-
-def _seed(index: "Index", name: str, model: Path | str | None) -> "tuple[int | None, Vector]":
-    """What the answers should sound like: its row in the index, if it is there, and its vector."""
-    from soundkin.embedding.default_model import is_default, model_folder
-    from soundkin.pipelines.answers import as_text
-
-    if not os.path.isfile(name):  # noqa: PTH113 - Path(name).is_file() takes a thirtieth of the whole query
-        row = index.row(as_text(name))
-        return row, index.vector(row)
-    folder = model_folder(model or index.model_path)
-    if not folder.exists() and not is_default(folder):
-        raise UsageError(f"{name}: there is no model at {folder}. Say where it is: --model MODEL")
-    embedder = _load_embedder(folder.resolve(), index.manifest.model_hash, index.folder)
-    lyrics = ""
-    if embedder.reads_lyrics:
-        from soundkin.catalog.file_tags import read_tags
-
-        lyrics = read_tags(Path(name)).lyrics
-    return index.row_of_file(Path(name)), embedder.embed(name, lyrics)
-
-
-@lru_cache(maxsize=2)
-def _load_embedder(folder: Path, model_hash: str, index: Path) -> "Embedder":
-    """Load the model with `model_hash`, once a process."""
-    from soundkin.embedding.default_model import not_the_model
-    from soundkin.embedding.embedder import load  # imports torch, which takes longer than a query by track
-
-    embedder = load(folder)
-    if not embedder.bundle.compares_with(model_hash):
-        problem = not_the_model(f"index {index}", model_hash, folder, embedder.hash)
-        raise ArtefactError(
-            f"{problem}. Give the index's model with --model, or embed and index again with this one."
-        )
-    return embedder

@@ -198,7 +198,7 @@ def _index(library: Library, catalog: "Catalog") -> None:
     import pyarrow as pa
 
     from soundkin.embedding.store import read_embeddings
-    from soundkin.search.edits import edit_tracks
+    from soundkin.search.edits import compact, edit_tracks
     from soundkin.search.index_difference import index_difference
     from soundkin.search.vector_index import build_index, open_index
 
@@ -215,4 +215,6 @@ def _index(library: Library, catalog: "Catalog") -> None:
     elif difference:
         put = frame["track_id"].isin([*difference.added, *difference.updated]).to_numpy(bool)
         tracks = tracks.filter(pa.array(put)) if put.any() else None
-        edit_tracks(library.index, embeddings, tracks, catalog.folder, difference.removed)
+        edited = edit_tracks(library.index, embeddings, tracks, catalog.folder, difference.removed)
+        if edited.due:
+            compact(library.index)

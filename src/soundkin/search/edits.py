@@ -7,7 +7,6 @@ what they opened. It takes as long as what is new since the last compaction is l
 """
 
 import os
-import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -23,22 +22,22 @@ import pyarrow.compute as pc
 from soundkin.embedding.default_model import not_the_model
 from soundkin.embedding.library import index_in
 from soundkin.errors import ArtefactError, CatalogError, UsageError
-from soundkin.search.joined_tracks import stacked
+from soundkin.search.index_manifest import VECTORS, IndexManifest, read_manifest
+from soundkin.search.index_status import compaction_due
 from soundkin.search.kinds import ASKED, IVF_TRACKS
-from soundkin.search.segments import EDITED_FILES, VECTORS, Segment, write_edits
-from soundkin.search.vector_index import (
-    ROWS_AT_ONCE,
-    Index,
-    IndexManifest,
-    explaining_faiss,
-    read_manifest,
-    read_version,
-    unit_vectors,
-    write_manifest,
-    write_version,
+from soundkin.search.segments import read_segments
+from soundkin.search.vector_index import ROWS_AT_ONCE, Index, read_version, unit_vectors
+from soundkin.search.version_files import write_edited, write_version
+from soundkin.search.versions import (
+    check_files,
+    current_version,
+    make_snapshot,
+    new_version,
+    read_current,
+    remove_snapshot,
+    roll_back,
 )
-from soundkin.search.versions import check_files, checksums, current_version, new_version, read_current
-from soundkin.shapes import Float32, Int
+from soundkin.shapes import Float32
 
 if TYPE_CHECKING:
     from soundkin.embedding.store import Embeddings
@@ -49,12 +48,13 @@ NO_TRACKS = pa.table({"track_id": pa.array([], pa.large_string())})
 
 @dataclass(frozen=True)
 class Edited:
-    """What an edit did, in tracks; `count` are now in the index."""
+    """What an edit did, in tracks; `count` are now in the index. `due`: why a compaction is, if it is."""
 
     added: int
     updated: int
     removed: int
     count: int
+    due: str = ""
 
 
 def add_tracks(index: Path, embeddings: "Embeddings", tracks: pa.Table, audio_folder: Path) -> Edited:
@@ -116,10 +116,13 @@ def edit_tracks(
             raise UsageError(f"track {track_id} is to be removed and updated at once. Ask for one of them.")
         vectors = _vectors_of(earlier, embeddings, ids, rows)
         if audio_folder is not None:
-            put = _with_paths_from(earlier, Path(audio_folder), put)
+            put = with_paths_of(earlier, Path(audio_folder), put)
         gone = np.array(sorted(removed | replaced), dtype=np.int64)
-        count = _write_edited(earlier, version, gone, vectors, put)
-    return Edited(len(ids) - len(replaced), len(replaced), len(removed), count)
+        before = folder / earlier.version
+        new = write_edited(version, before, earlier.manifest, earlier.segments, gone, vectors, put)
+    count, stored = len(earlier) - len(gone) + len(ids), len(earlier.segments[0].tracks)
+    due = compaction_due(earlier.manifest.embedding_size, stored, new, stored + new - count)
+    return Edited(len(ids) - len(replaced), len(replaced), len(removed), count, due)
 
 
 @contextmanager
@@ -132,7 +135,10 @@ def editing(folder: Path) -> Iterator[tuple[Index, Path]]:
     current_version(folder)  # there has to be one: no edit begins an index
     with new_version(folder) as version:
         earlier = current_version(folder)
-        yield read_version(folder, earlier, unchecked=(VECTORS,)), version
+        manifest = read_manifest(earlier)
+        check_files(earlier, manifest.edited_files)
+        as_exact = manifest.model_copy(update={"kind": "exact"})  # so that no lists are read
+        yield Index(folder, earlier.name, manifest, read_segments(earlier, as_exact)), version
 
 
 def compact(index: Path) -> IndexManifest | None:
@@ -141,7 +147,7 @@ def compact(index: Path) -> IndexManifest | None:
     The kind is chosen anew, unless somebody chose it. Raises ArtefactError where the index is corrupt.
     """
     folder = index_in(index)
-    if not read_current(folder, read_manifest).is_edited:
+    if not read_current(folder, read_manifest).edited_files:
         return None
     with new_version(folder) as version:
         earlier = read_version(folder, current_version(folder))
@@ -156,52 +162,32 @@ def compact(index: Path) -> IndexManifest | None:
         return write_version(version, vectors, table, _kind_to_build(manifest, len(order)), **provenance)
 
 
+def snapshot(index: Path, name: str) -> str:
+    """Keep the index as it is now, by a name; returns its version, such as `v7`.
+
+    It shares unchanged files with later versions. Raises UsageError for a name that is taken or is none.
+    """
+    return make_snapshot(index_in(index), name).name
+
+
+def forget_snapshot(index: Path, name: str) -> str:
+    """Let go of a snapshot; returns its version. Raises UsageError where there is none such."""
+    return remove_snapshot(index_in(index), name).name
+
+
+def rollback(index: Path, name: str | None = None) -> Index:
+    """Make a snapshot the current version again; without a name, the version before the last edit.
+
+    Raises UsageError where there is none such, ArtefactError where it is corrupt; then all stays.
+    """
+    folder = index_in(index)
+    return read_version(folder, roll_back(folder, name, lambda version: read_version(folder, version)))
+
+
 def _kind_to_build(manifest: IndexManifest, count: int) -> str:
     """The kind that somebody chose, if it can hold `count` tracks."""
     chosen = manifest.reason.startswith(ASKED) and (manifest.kind != "ivf" or count >= IVF_TRACKS)
     return manifest.kind if chosen else "auto"
-
-
-def _write_edited(
-    earlier: Index,
-    version: Path,
-    gone: Int[np.ndarray, " gone"],
-    vectors: Float32[np.ndarray, "put embedding"],
-    put: pa.Table,
-) -> int:
-    """Fill the next version: without the rows `gone`, and with the tracks `put`. Returns its count."""
-    base, *new = earlier.segments
-    removed = base.positions(gone[gone < len(base)])
-    if base.kept is not None:
-        removed = np.concatenate([removed, np.flatnonzero(~base.kept.mask)])
-    if new:
-        stays = np.ones(len(new[0]), dtype=bool)
-        stays[gone[gone >= len(base)] - len(base)] = False
-        vectors = np.concatenate([new[0].array[stays], vectors])
-        put = stacked([new[0].tracks.batch.filter(pa.array(stays)), put])
-    order = pc.sort_indices(put["track_id"]).to_numpy()
-    with explaining_faiss(version):
-        names = write_edits(version, np.sort(removed), vectors[order], put.take(order), _artists_in(base))
-    shared = {name: sha for name, sha in earlier.manifest.files.items() if name not in EDITED_FILES}
-    for name in shared:
-        _share(earlier.folder / earlier.version / name, version / name)
-    count = len(base.tracks) - len(removed) + len(put)
-    files = shared | checksums(version, names)
-    write_manifest(version, earlier.manifest.model_copy(update={"count": count, "files": files}))
-    return count
-
-
-def _share(file: Path, link: Path) -> None:
-    """The same file under another name; a copy where the file system knows no links."""
-    try:
-        os.link(file, link)
-    except OSError:
-        shutil.copyfile(file, link)
-
-
-def _artists_in(segment: Segment) -> set[str]:
-    keys = segment.tracks.artist_keys.unique().to_pylist()
-    return {key for cell in keys for key in cell.split(";") if key}
 
 
 def _checked_ids(
@@ -229,10 +215,7 @@ def _vectors_of(
     vectors = np.empty((len(ids), index.manifest.embedding_size), np.float32)
     embedded: dict[str, int] = {}
     if embeddings is not None:
-        if embeddings.model_hash != index.manifest.model_hash:
-            made, wanted = f"index {index.folder}", index.manifest.model_hash
-            problem = not_the_model(made, wanted, embeddings.model_path, embeddings.model_hash)
-            raise ArtefactError(f"{problem}. Embed with the index's model, or build the index again.")
+        check_model(index, embeddings)
         embedded = {track_id: row for row, track_id in enumerate(embeddings.track_ids)}
     new = np.array([track_id in embedded for track_id in ids], dtype=bool)
     missing = [
@@ -250,7 +233,15 @@ def _vectors_of(
     return vectors
 
 
-def _with_paths_from(index: Index, audio_folder: Path, tracks: pa.Table) -> pa.Table:
+def check_model(index: Index, embeddings: "Embeddings") -> None:
+    """Raise ArtefactError unless the embeddings are of the model that the index's vectors are of."""
+    if embeddings.model_hash != index.manifest.model_hash:
+        made, wanted = f"index {index.folder}", index.manifest.model_hash
+        problem = not_the_model(made, wanted, embeddings.model_path, embeddings.model_hash)
+        raise ArtefactError(f"{problem}. Embed with the index's model, or build the index again.")
+
+
+def with_paths_of(index: Index, audio_folder: Path, tracks: pa.Table) -> pa.Table:
     """The tracks with their paths as the index has them: from its own audio folder, absolute outside it."""
     folder, prefix = audio_folder.resolve(), f"{index.audio_folder}/"
     if folder == index.audio_folder:
