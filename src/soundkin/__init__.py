@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.index_edits import rollback_index as rollback_index
     from soundkin.pipelines.index_edits import snapshot_index as snapshot_index
     from soundkin.pipelines.index_edits import update_index as update_index
+    from soundkin.pipelines.path import path as path
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
@@ -51,6 +52,7 @@ __all__ = [
     "index_status",
     "load",
     "open_index",
+    "path",
     "query",
     "recommend",
     "remove_from_index",
@@ -76,6 +78,7 @@ _HOMES = {
     "index_status": "pipelines.index_edits.index_status",
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
+    "path": "pipelines.path.path",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "remove_from_index": "pipelines.index_edits.remove_from_index",
