@@ -23,8 +23,8 @@ import pyarrow as pa
 
 from soundkin.embedding.store import Embeddings
 from soundkin.pipelines.query import query
-from soundkin.search.segments import VECTORS
-from soundkin.search.vector_index import Index, IndexManifest, build_index, open_index
+from soundkin.search.index_manifest import VECTORS, IndexManifest
+from soundkin.search.vector_index import Index, build_index, open_index
 from soundkin.statistics.scaling import unit_length
 
 EMBEDDING_SIZE = 128

@@ -1,87 +1,45 @@
 """Edits against a plain dict: ids, vectors, cells and neighbours on every kind, after any sequence."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from soundkin.embedding.store import Embeddings
+from edited_index import (
+    ARTISTS,
+    SIZE,
+    TRACKS,
+    add,
+    build,
+    contents,
+    embeddings_of,
+    ids_of,
+    sounds_of,
+    table_of,
+    update,
+)
 from soundkin.errors import ArtefactError, CatalogError, OutputError, UsageError
 from soundkin.files import locked
-from soundkin.search.conditions import mask_where, parse_condition
-from soundkin.search.edits import Edited, add_tracks, compact, edit_tracks, remove_tracks, update_tracks
+from soundkin.search import edits
+from soundkin.search.edits import (
+    Edited,
+    add_tracks,
+    compact,
+    edit_tracks,
+    remove_tracks,
+    rollback,
+    snapshot,
+    status,
+    update_tracks,
+)
 from soundkin.search.kinds import KINDS
 from soundkin.search.neighbours import find_neighbours
-from soundkin.search.vector_index import build_index, open_index
+from soundkin.search.vector_index import open_index
 from soundkin.statistics.scaling import unit_length
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
-TRACKS, SIZE, ARTISTS = 1100, 16, 40
-GENRES = ("Rock", "pop; rock", "Jazz", "ambient", None)
-
-
-def sounds_of(numbers, seed=0):
-    """A vector a track: those of one artist are alike."""
-    artists = np.random.default_rng(0).standard_normal((ARTISTS, SIZE))
-    own = [np.random.default_rng([seed, number]).standard_normal(SIZE) for number in numbers]
-    return (artists[np.array(numbers, dtype=int) % ARTISTS] + 0.4 * np.array(own).reshape(-1, SIZE)).astype(
-        np.float32
-    )
-
-
-def embeddings_of(ids, vectors, model="model-1"):
-    count = len(ids)
-    return Embeddings(
-        ids, vectors, [30.0] * count, ["0"] * count, model, Path("/models/one"), Path("/catalog.csv")
-    )
-
-
-def ids_of(numbers):
-    return [f"track-{number:05}" for number in numbers]
-
-
-def table_of(numbers, title="Title"):
-    return pa.table(
-        {
-            "track_id": pa.array(ids_of(numbers), pa.string()),
-            "path": pa.array([f"{number}.ogg" for number in numbers], pa.string()),
-            "title": pa.array([f"{title} {number}" for number in numbers], pa.string()),
-            "artist": pa.array([f"Artist {number % ARTISTS}" for number in numbers], pa.string()),
-            "genre": pa.array([GENRES[number % 5] for number in numbers], pa.string()),
-            "year": pa.array([1950 + number % 70 if number % 11 else None for number in numbers], pa.int64()),
-        }
-    )
-
-
-def build(folder, numbers, kind="exact", vectors=None):
-    vectors = sounds_of(numbers) if vectors is None else vectors
-    build_index(embeddings_of(ids_of(numbers), vectors), table_of(numbers), folder, folder, kind)
-
-
-def add(folder, numbers, seed=0):
-    return add_tracks(
-        folder, embeddings_of(ids_of(numbers), sounds_of(numbers, seed)), table_of(numbers), folder
-    )
-
-
-def update(folder, numbers, seed=1, title="Anew"):
-    vectors = sounds_of(numbers, seed)
-    return update_tracks(folder, embeddings_of(ids_of(numbers), vectors), table_of(numbers, title), folder)
-
-
-def contents(index):
-    """Title and vector of each track, asked for in every way there is."""
-    rows = range(len(index))
-    ids = [index.tracks.label(row).track_id for row in rows]
-    assert index.tracks.batch.column("track_id").to_pylist() == ids
-    assert [index.tracks.row(track_id) for track_id in ids] == list(rows)
-    assert index.tracks.batch.column("title").to_pylist() == [index.tracks.label(row).title for row in rows]
-    np.testing.assert_array_equal(index.vectors(np.arange(len(index))), [index.vector(row) for row in rows])
-    return {track_id: (index.tracks.label(row).title, index.vector(row)) for row, track_id in enumerate(ids)}
 
 
 def check(index, expected, removed):
@@ -118,26 +76,65 @@ def check_answers(index, expected, seed=0):
             np.testing.assert_allclose(scores[:, :wanted], cosines, atol=1e-5)
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """An index of each kind; copy it."""
-    folder = tmp_path_factory.mktemp("built")
-    for kind in KINDS:
-        build(folder / kind, range(TRACKS), kind)
-    return folder
-
-
-numbers = st.integers(0, TRACKS + 400)
+tracks = st.lists(st.integers(0, TRACKS + 400), max_size=30, unique=True)
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("add"), st.lists(numbers, max_size=30)),
-        st.tuples(st.just("update"), st.lists(numbers, max_size=30)),
-        st.tuples(st.just("remove"), st.lists(numbers, max_size=30)),
+        st.tuples(st.sampled_from(["add", "update", "remove"]), tracks),
         st.tuples(st.just("remove artists"), st.lists(st.integers(0, ARTISTS - 1), max_size=15)),
+        st.tuples(st.sampled_from(["snapshot", "rollback"]), st.sampled_from(["one", "two", None])),
         st.tuples(st.just("compact"), st.none()),
     ),
-    max_size=8,
+    max_size=10,
 )
+
+
+class Model:
+    """An index as a dict: title and unit vector by track number; and what its versions held."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.tracks = self.put(range(TRACKS), "Title", 0)
+        self.ever = set(self.tracks)
+        self.versions = {"v1": self.tracks}
+        self.snapshots = {}
+
+    def put(self, numbers, title, seed):
+        vectors = unit_length(sounds_of(numbers, seed))
+        return {n: (f"{title} {n}", vector) for n, vector in zip(numbers, vectors, strict=True)}
+
+    def apply(self, step, chosen, seed):
+        """Do one step to the index and to the dict."""
+        folder, known = self.folder, self.tracks.keys()
+        if step == "add":
+            new = sorted(set(chosen) - known)
+            add(folder, new, seed)
+            self.tracks = self.tracks | self.put(new, "Title", seed)
+        elif step == "update":
+            there = sorted(set(chosen) & known)
+            update(folder, there, seed, f"Title {seed}")
+            self.tracks = self.tracks | self.put(there, f"Title {seed}", seed)
+        elif step.startswith("remove"):
+            gone = {n for n in known if (n % ARTISTS if step == "remove artists" else n) in chosen}
+            remove_tracks(folder, ids_of(gone))
+            self.tracks = {n: entry for n, entry in self.tracks.items() if n not in gone}
+        elif step == "compact":
+            compact(folder)
+        elif step == "snapshot" and chosen and chosen not in self.snapshots:
+            self.snapshots[chosen] = snapshot(folder, chosen)
+        elif step == "rollback" and (chosen in self.snapshots or chosen is None):
+            self.roll_back(chosen)
+        self.ever |= set(self.tracks)
+        self.versions[open_index(folder).version] = self.tracks
+
+    def roll_back(self, name):
+        before = open_index(self.folder).version
+        try:
+            version = rollback(self.folder, name).version
+        except UsageError as error:  # gone back to the first one already
+            assert name is None and "no version before" in str(error)
+            return
+        assert version == self.snapshots[name] if name else int(version[1:]) < int(before[1:])
+        self.tracks = self.versions[version]
 
 
 @EVERY_KIND
@@ -146,64 +143,13 @@ steps = st.lists(
 def test_any_sequence_of_edits_is_what_it_does_to_a_dict(built, tmp_path_factory, kind, steps):
     folder = tmp_path_factory.mktemp("edited") / "index"
     shutil.copytree(built / kind, folder)
-    unit = unit_length(sounds_of(range(TRACKS)))
-    expected = {f"track-{n:05}": (f"Title {n}", unit[n]) for n in range(TRACKS)}
-    removed = set()
+    model = Model(folder)
     for number, (step, chosen) in enumerate(steps, start=3):
-        known = [n for n in range(TRACKS + 401) if f"track-{n:05}" in expected]
-        if step == "add":
-            chosen = sorted(set(chosen) - set(known))
-            add(folder, chosen, seed=number)
-            expected |= dict(zip(ids_of(chosen), entries(chosen, "Title", number), strict=True))
-        if step == "update":
-            chosen = sorted(set(chosen) & set(known))
-            update(folder, chosen, seed=number, title=f"Title {number}")
-            expected |= dict(zip(ids_of(chosen), entries(chosen, f"Title {number}", number), strict=True))
-        if step.startswith("remove"):
-            by_artist = [n for n in known if n % ARTISTS in chosen]
-            chosen = by_artist if step == "remove artists" else sorted(set(chosen) & set(known))
-            remove_tracks(folder, ids_of(chosen))
-            removed |= set(ids_of(chosen))
-            for track_id in ids_of(chosen):
-                del expected[track_id]
-        if step == "compact":
-            compact(folder)
+        model.apply(step, chosen, number)
     index = open_index(folder)
-    check(index, expected, removed - expected.keys())
+    expected = dict(zip(ids_of(model.tracks), model.tracks.values(), strict=True))
+    check(index, expected, ids_of(model.ever - model.tracks.keys()))
     check_answers(index, expected)
-
-
-def entries(chosen, title, seed):
-    return [
-        (f"{title} {n}", vector)
-        for n, vector in zip(chosen, unit_length(sounds_of(chosen, seed)), strict=True)
-    ]
-
-
-def base_files(folder):
-    [version] = [folder / open_index(folder).version]
-    return {path.name: path.read_bytes() for path in version.iterdir()}
-
-
-@EVERY_KIND
-def test_compaction_gives_what_a_build_of_the_same_tracks_gives(built, tmp_path, kind):
-    """Byte for byte, whatever came before: that is why recall is that of a fresh build."""
-    folder = tmp_path / "index"
-    shutil.copytree(built / kind, folder)
-    remove_tracks(folder, ids_of(range(0, 90)))
-    add(folder, range(TRACKS, TRACKS + 50))
-    update(folder, [*range(100, 120), TRACKS + 3], title="Title", seed=0)
-    assert compact(folder).count == TRACKS - 40
-    build(tmp_path / "fresh", range(90, TRACKS + 50), kind)
-    # The reason says of a kind that was asked for before that it still is.
-    assert base_files(folder) == base_files(tmp_path / "fresh")
-    assert compact(folder) is None
-
-
-@pytest.fixture
-def small(tmp_path):
-    build(tmp_path / "index", range(20))
-    return tmp_path / "index"
 
 
 def test_what_an_edit_says_it_did(small):
@@ -229,22 +175,6 @@ def test_new_tracks_are_found_at_once_and_an_opened_index_stays_as_it_was(small)
     assert contents(before).keys() == set(ids_of(range(20)))
 
 
-def test_an_edit_writes_little(small):
-    """The base is the same file, not a copy."""
-    before = (small / "v1/vectors.faiss").stat().st_ino
-    add(small, [30])
-    assert (small / "v2/vectors.faiss").stat().st_ino == before
-
-
-def test_without_hard_links_an_edit_copies(small, monkeypatch):
-    def refuse(*_):
-        raise OSError(1, "Operation not permitted")
-
-    monkeypatch.setattr("os.link", refuse)
-    add(small, [30])
-    assert len(open_index(small)) == 21
-
-
 def test_cells_alone_keep_the_vector(small):
     before = open_index(small).vector(3)
     update_tracks(small, None, table_of([3], "Retagged"), small)
@@ -259,57 +189,6 @@ def test_a_vector_of_a_corrupt_base_is_not_copied(small):
     vectors.write_bytes(vectors.read_bytes()[:-1] + b"?")
     with pytest.raises(ArtefactError, match=r"vectors\.faiss does not have the checksum"):
         update_tracks(small, None, table_of([3], "Retagged"), small)
-
-
-def test_columns_of_all_are_there_and_filters_see_them(small):
-    table = table_of([30]).append_column("mood", pa.array(["calm"])).drop_columns("genre")
-    table = table.set_column(table.column_names.index("year"), "year", pa.array(["unknown"]))
-    add_tracks(small, embeddings_of(ids_of([30]), sounds_of([30])), table, small)
-    remove_tracks(small, ids_of([1]))
-    for index in (open_index(small), compact(small) and open_index(small)):
-        assert index.tracks.columns == ["track_id", "path", "title", "artist", "genre", "year", "mood"]
-
-        def matching(condition, index=index):
-            rows = np.flatnonzero(mask_where(index.tracks.batch, [parse_condition(condition)]))
-            return [index.tracks.label(row).track_id for row in rows]
-
-        assert matching("mood=calm") == ids_of([30])
-        assert matching("genre=") == ids_of([4, 9, 14, 19, 30])
-        assert matching("genre=pop") == ids_of([6, 11, 16])
-        assert matching("year=1952") == ids_of([2])
-        assert matching("year=unknown") == ids_of([30])
-
-
-def test_values_that_only_removed_tracks_had_are_gone(small):
-    add(small, [30])
-    remove_tracks(small, ids_of([0, 5, 10, 15, 30]))
-    genres = open_index(small).tracks.batch.column("genre")
-    assert set(genres.unique().to_pylist()) == {"pop; rock", "Jazz", "ambient", ""}
-    assert "Rock" not in genres.dictionary.to_pylist()
-
-
-def test_the_cap_counts_artists_of_old_and_new_tracks_together(small):
-    """Tracks n and n + ARTISTS are by one artist; the credit of a new one names two who are known already."""
-    table = table_of([ARTISTS + 1, ARTISTS + 2])
-    credits = pa.array(["ARTIST 1", "Artist 1, Artist 2"])
-    table = table.set_column(table.column_names.index("artist"), "artist", credits)
-    add_tracks(small, embeddings_of(table["track_id"].to_pylist(), sounds_of([1, 2])), table, small)
-    index = open_index(small)
-    assert index.tracks.artists(index.row(f"track-{ARTISTS + 2:05}")) == ("artist 1", "artist 2")
-    answers = find_neighbours(index, index.vector(1)[None], 22, artist_cap=1)
-    artists = [artist for row, _ in answers for artist in index.tracks.artists(row)]
-    assert len(artists) == len(set(artists)) == 20
-
-
-def test_paths_from_another_audio_folder(small, tmp_path):
-    for audio_folder, number in ((small / "more", 30), (tmp_path / "other", 31)):
-        add_tracks(
-            small, embeddings_of(ids_of([number]), sounds_of([number])), table_of([number]), audio_folder
-        )
-        index = open_index(small)
-        assert index.row_of_file(audio_folder / f"{number}.ogg") == index.row(f"track-{number:05}")
-    path = index.tracks.label(index.row("track-00031")).path
-    assert index.audio_path(path) == str(tmp_path / "other/31.ogg")
 
 
 @pytest.mark.parametrize("left", [0, 1, 2])
@@ -364,3 +243,52 @@ def test_bad_input(small):
     assert {path.name for path in small.iterdir()} == here
     assert not (small / "absent").exists()
     assert contents(open_index(small)).keys() == set(ids_of(range(20)))
+
+
+def test_rolling_back_the_last_edit(small):
+    remove_tracks(small, ids_of([3]))
+    assert len(rollback(small)) == 20
+    with pytest.raises(UsageError, match=r"no version before .*v1 is kept\. Name a snapshot"):
+        rollback(small)
+
+
+def test_no_corrupt_snapshot_comes_back(small):
+    snapshot(small, "before")
+    add(small, [30])
+    (small / "v1/vectors.faiss").write_bytes(b"?")  # this file is shared
+    with pytest.raises(ArtefactError, match="checksum"):
+        rollback(small, "before")
+    assert (small / "CURRENT").read_text().startswith("v2 ")
+
+
+def test_the_newest_version_shares_what_did_not_change(small):
+    index = open_index(small)
+    assert index.newest() is index
+    add(small, [30])
+    remove_tracks(small, ids_of([3]))
+    newer = index.newest()
+    assert newer.segments[0].kind is index.segments[0].kind
+    assert len(index) == len(newer) == 20
+    assert newer.tracks.row("track-00030") is not None and newer.tracks.row("track-00003") is None
+    compact(small)
+    assert newer.newest().segments[0].kind is not index.segments[0].kind
+    shutil.rmtree(small)
+    build(small, range(5))
+    assert len(index.newest()) == 5
+
+
+def test_when_compaction_is_due(small, monkeypatch):
+    remove_tracks(small, ids_of(range(4)))
+    add(small, [30, 31])
+    state = status(small)
+    assert (state.count, state.new, state.removed, state.due) == (18, 2, 4, "")
+    assert state.version == "v3" and state.kind == "exact"
+    sizes = {file.stat().st_ino: file.stat().st_size for file in small.rglob("*") if file.is_file()}
+    assert state.bytes == sum(sizes.values()) < sum(f.stat().st_size for f in small.rglob("*") if f.is_file())
+    remove_tracks(small, ids_of([5]))
+    assert status(small).due == "5 of the 20 tracks of the base are removed or replaced"
+    monkeypatch.setattr(edits, "NEW_NUMBERS", SIZE)
+    assert status(small).due == "every query is compared with each of 2 new tracks"
+    compact(small)
+    state = status(small)
+    assert (state.count, state.new, state.removed, state.due) == (17, 0, 0, "")

@@ -7,10 +7,9 @@ what they opened. It takes as long as what is new since the last compaction is l
 """
 
 import os
-import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,26 +22,29 @@ import pyarrow.compute as pc
 from soundkin.embedding.default_model import not_the_model
 from soundkin.embedding.library import index_in
 from soundkin.errors import ArtefactError, CatalogError, UsageError
-from soundkin.search.joined_tracks import stacked
-from soundkin.search.kinds import ASKED, IVF_TRACKS
-from soundkin.search.segments import EDITED_FILES, VECTORS, Segment, write_edits
-from soundkin.search.vector_index import (
-    ROWS_AT_ONCE,
-    Index,
-    IndexManifest,
-    explaining_faiss,
-    read_manifest,
-    read_version,
-    unit_vectors,
-    write_manifest,
-    write_version,
+from soundkin.search.index_manifest import VECTORS, IndexManifest, read_manifest
+from soundkin.search.kinds import ASKED, EXACT_NUMBERS, IVF_TRACKS
+from soundkin.search.segments import read_segments
+from soundkin.search.vector_index import ROWS_AT_ONCE, Index, open_index, read_version, unit_vectors
+from soundkin.search.version_files import write_edited, write_version
+from soundkin.search.versions import (
+    check_files,
+    current_version,
+    make_snapshot,
+    new_version,
+    read_current,
+    roll_back,
+    snapshots,
 )
-from soundkin.search.versions import check_files, checksums, current_version, new_version, read_current
-from soundkin.shapes import Float32, Int
+from soundkin.shapes import Float32
 
 if TYPE_CHECKING:
     from soundkin.embedding.store import Embeddings
 
+
+# A compaction is due when queries take noticeably longer (benchmarks/index_edits.py).
+NEW_NUMBERS = EXACT_NUMBERS // 4  # in new tracks: half a millisecond a query on one core
+REMOVED_SHARE = 0.2
 
 NO_TRACKS = pa.table({"track_id": pa.array([], pa.large_string())})
 
@@ -118,7 +120,8 @@ def edit_tracks(
         if audio_folder is not None:
             put = _with_paths_from(earlier, Path(audio_folder), put)
         gone = np.array(sorted(removed | replaced), dtype=np.int64)
-        count = _write_edited(earlier, version, gone, vectors, put)
+        before = folder / earlier.version
+        count = write_edited(version, before, earlier.manifest, earlier.segments, gone, vectors, put)
     return Edited(len(ids) - len(replaced), len(replaced), len(removed), count)
 
 
@@ -132,7 +135,10 @@ def editing(folder: Path) -> Iterator[tuple[Index, Path]]:
     current_version(folder)  # there has to be one: no edit begins an index
     with new_version(folder) as version:
         earlier = current_version(folder)
-        yield read_version(folder, earlier, unchecked=(VECTORS,)), version
+        manifest = read_manifest(earlier)
+        check_files(earlier, manifest.edited_files)
+        as_exact = manifest.model_copy(update={"kind": "exact"})  # so that no lists are read
+        yield Index(folder, earlier.name, manifest, read_segments(earlier, as_exact)), version
 
 
 def compact(index: Path) -> IndexManifest | None:
@@ -141,7 +147,7 @@ def compact(index: Path) -> IndexManifest | None:
     The kind is chosen anew, unless somebody chose it. Raises ArtefactError where the index is corrupt.
     """
     folder = index_in(index)
-    if not read_current(folder, read_manifest).is_edited:
+    if not read_current(folder, read_manifest).edited_files:
         return None
     with new_version(folder) as version:
         earlier = read_version(folder, current_version(folder))
@@ -156,52 +162,84 @@ def compact(index: Path) -> IndexManifest | None:
         return write_version(version, vectors, table, _kind_to_build(manifest, len(order)), **provenance)
 
 
+def snapshot(index: Path, name: str) -> str:
+    """Keep the index as it is now, by a name; returns its version, such as `v7`.
+
+    It shares unchanged files with later versions. Raises UsageError for a name that is taken or is none.
+    """
+    return make_snapshot(index_in(index), name).name
+
+
+def rollback(index: Path, name: str | None = None) -> Index:
+    """Make a snapshot the current version again; without a name, the version before the last edit.
+
+    Raises UsageError where there is none such, ArtefactError where it is corrupt; then all stays.
+    """
+    folder = index_in(index)
+    return read_version(folder, roll_back(folder, name, lambda version: read_version(folder, version)))
+
+
+@dataclass(frozen=True)
+class IndexStatus:
+    """How an index stands. `new` and `removed` are tracks since its base was built, `bytes` those on disk.
+
+    `due`: why a compaction is, empty where it is not. `snapshots`: their versions by name.
+    """
+
+    folder: Path
+    version: str
+    count: int
+    kind: str
+    reason: str
+    new: int
+    removed: int
+    due: str
+    snapshots: dict[str, str]
+    bytes: int
+
+
+def status(index: Path) -> IndexStatus:
+    """How an index, or a library's index, stands. Raises as `open_index` does."""
+    opened = open_index(index)
+    base, *more = opened.segments
+    new, removed = sum(map(len, more)), len(base.tracks) - len(base)
+    return IndexStatus(
+        folder=opened.folder,
+        version=opened.version,
+        count=len(opened),
+        kind=opened.manifest.kind,
+        reason=opened.manifest.reason,
+        new=new,
+        removed=removed,
+        due=compaction_due(opened.manifest.embedding_size, len(base.tracks), new, removed),
+        snapshots=snapshots(opened.folder),
+        bytes=_bytes_in(opened.folder),
+    )
+
+
+def _bytes_in(folder: Path) -> int:
+    """How much a folder takes, files of several names once."""
+    sizes = {}
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # another run may edit the index
+            stat = file.stat()
+            sizes[stat.st_ino] = stat.st_size if file.is_file() else 0
+    return sum(sizes.values())
+
+
+def compaction_due(embedding_size: int, base: int, new: int, removed: int) -> str:
+    """Why a compaction is due, or nothing: `new` tracks beside a base of which some are `removed`."""
+    if new * embedding_size > NEW_NUMBERS:
+        return f"every query is compared with each of {new:,} new tracks"
+    if removed > REMOVED_SHARE * base:
+        return f"{removed:,} of the {base:,} tracks of the base are removed or replaced"
+    return ""
+
+
 def _kind_to_build(manifest: IndexManifest, count: int) -> str:
     """The kind that somebody chose, if it can hold `count` tracks."""
     chosen = manifest.reason.startswith(ASKED) and (manifest.kind != "ivf" or count >= IVF_TRACKS)
     return manifest.kind if chosen else "auto"
-
-
-def _write_edited(
-    earlier: Index,
-    version: Path,
-    gone: Int[np.ndarray, " gone"],
-    vectors: Float32[np.ndarray, "put embedding"],
-    put: pa.Table,
-) -> int:
-    """Fill the next version: without the rows `gone`, and with the tracks `put`. Returns its count."""
-    base, *new = earlier.segments
-    removed = base.positions(gone[gone < len(base)])
-    if base.kept is not None:
-        removed = np.concatenate([removed, np.flatnonzero(~base.kept.mask)])
-    if new:
-        stays = np.ones(len(new[0]), dtype=bool)
-        stays[gone[gone >= len(base)] - len(base)] = False
-        vectors = np.concatenate([new[0].array[stays], vectors])
-        put = stacked([new[0].tracks.batch.filter(pa.array(stays)), put])
-    order = pc.sort_indices(put["track_id"]).to_numpy()
-    with explaining_faiss(version):
-        names = write_edits(version, np.sort(removed), vectors[order], put.take(order), _artists_in(base))
-    shared = {name: sha for name, sha in earlier.manifest.files.items() if name not in EDITED_FILES}
-    for name in shared:
-        _share(earlier.folder / earlier.version / name, version / name)
-    count = len(base.tracks) - len(removed) + len(put)
-    files = shared | checksums(version, names)
-    write_manifest(version, earlier.manifest.model_copy(update={"count": count, "files": files}))
-    return count
-
-
-def _share(file: Path, link: Path) -> None:
-    """The same file under another name; a copy where the file system knows no links."""
-    try:
-        os.link(file, link)
-    except OSError:
-        shutil.copyfile(file, link)
-
-
-def _artists_in(segment: Segment) -> set[str]:
-    keys = segment.tracks.artist_keys.unique().to_pylist()
-    return {key for cell in keys for key in cell.split(";") if key}
 
 
 def _checked_ids(

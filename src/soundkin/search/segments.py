@@ -1,31 +1,21 @@
 """Segments of an index: vectors that are never changed once written, searched by one kind.
 
-    vectors.faiss           the base: all tracks when it was built or compacted
-    lists.faiss             with kind=ivf
-    tracks.arrow
-    removed.npy             positions in the base that are no more: removed, or replaced below; in order
-    new-vectors.faiss       the new tracks: added or replaced since, searched exactly
-    new-tracks.arrow
-
-The last three are there only where the index was edited. An edit writes these anew and links to the base, so
-that it takes as long as what is new is large.
+The base holds what was there when the index was built or compacted, in order of track_id; a second one, small
+and searched exactly, what is new. Rows of the base that were removed or replaced are skipped by all searches.
 """
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
 import pyarrow as pa
 
+from soundkin.errors import ArtefactError
+from soundkin.search.index_manifest import NEW_TRACKS, NEW_VECTORS, REMOVED, TRACKS, VECTORS, IndexManifest
 from soundkin.search.kinds import KINDS, MEASURED_NEIGHBOURS, Exact, Mask, Rows, Scores, Vectors, array_of
 from soundkin.search.tracks import Tracks, write_tracks
 from soundkin.shapes import Int
-
-VECTORS, TRACKS = "vectors.faiss", "tracks.arrow"
-NEW_VECTORS, NEW_TRACKS, REMOVED = "new-vectors.faiss", "new-tracks.arrow", "removed.npy"
-EDITED_FILES = (REMOVED, NEW_VECTORS, NEW_TRACKS)
 
 
 class Kept:
@@ -123,19 +113,27 @@ def write_edits(
     return names
 
 
-def read_segments(
-    version: Path, kind: str, settings: dict[str, Any], files: Collection[str]
-) -> list[Segment]:
+def read_segments(version: Path, manifest: IndexManifest, base: Segment | None = None) -> list[Segment]:
     """The base, and what is new, if anything is. Vectors are mapped into memory: nothing may be added.
 
-    Raises RuntimeError, as FAISS does, or KeyError where this FAISS or soundkin cannot read them.
+    `base` is one that was read already, of the same files.
     """
-    removed = np.load(version / REMOVED, allow_pickle=False) if REMOVED in files else None
-    base = KINDS[kind].read(version, _mapped(version / VECTORS), settings)
-    segments = [Segment(base, Tracks(version / TRACKS), removed)]
-    if NEW_VECTORS in files:
-        segments.append(Segment(Exact(_mapped(version / NEW_VECTORS)), Tracks(version / NEW_TRACKS)))
-    return segments
+    new = []
+    try:
+        if base is None:
+            vectors = _mapped(version / VECTORS)
+            base = Segment(
+                KINDS[manifest.kind].read(version, vectors, manifest.settings), Tracks(version / TRACKS)
+            )
+        if NEW_VECTORS in manifest.files:
+            new = [Segment(Exact(_mapped(version / NEW_VECTORS)), Tracks(version / NEW_TRACKS))]
+    except (RuntimeError, KeyError) as error:
+        raise ArtefactError(
+            f"{version} was written with FAISS {manifest.faiss_version} and cannot be read with "
+            f"{faiss.__version__} ({error}). Build the index again."
+        ) from error
+    removed = np.load(version / REMOVED, allow_pickle=False) if REMOVED in manifest.files else None
+    return [Segment(base.kind, base.tracks, removed), *new]
 
 
 def _mapped(path: Path) -> faiss.IndexFlatIP:

@@ -1,78 +1,48 @@
-"""The index: unit vectors, a kind of search over them, and the catalog's columns, in a versioned folder.
+"""The index: unit vectors, a kind of search over them, and the catalog's columns, in a folder of versions.
 
-    vN/vectors.faiss   unit vectors [tracks, embedding], mapped into memory
-    vN/lists.faiss     with kind=ivf
-    vN/tracks.arrow    the catalog's columns but for lyrics, and keys of the artists (catalog/artists.py)
-    vN/manifest.json   what it is, and the SHA-256 of the others
-
-and, where it was edited, what is new and which rows are removed (search/segments.py). A new index has its
-rows in order of track_id, so the same embeddings give the same index in whatever order they come; rows of an
-edited one are those kept and then the new ones. The similarity of two tracks is the cosine of their vectors.
-Opening checks every checksum (0.4 s for a million tracks); FAISS itself would search a corrupt file and say
-nothing. Open once to ask often.
+A new index has its rows in order of track_id, so the same embeddings give the same index in whatever order
+they come; an edited one (`edits`) has the rows that were kept, and then the new ones. The similarity of two
+tracks is the cosine of their vectors. Opening checks every checksum (0.4 s for a million tracks); FAISS
+itself would search a corrupt file and say nothing. Open once to ask often.
 """
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from soundkin.config import Config, nearest, validate
+from soundkin.config import nearest
 from soundkin.embedding.default_model import found_model, stored_model
 from soundkin.embedding.library import index_in
-from soundkin.errors import ArtefactError, CatalogError, ConfigError, OutputError, UsageError
-from soundkin.files import path_from, read_versioned_json, write_json
+from soundkin.errors import ArtefactError, CatalogError, UsageError
+from soundkin.files import path_from
+from soundkin.search.index_manifest import IndexManifest, read_manifest
 from soundkin.search.joined_tracks import JoinedTracks
-from soundkin.search.kinds import KINDS, Rows, Scores, build_kind
-from soundkin.search.segments import EDITED_FILES, Segment, read_segments, write_base
-from soundkin.search.versions import MANIFEST, check_files, checksums, new_version, read_current
+from soundkin.search.kinds import KINDS, Rows, Scores
+from soundkin.search.segments import Segment, read_segments
+from soundkin.search.version_files import write_version
+from soundkin.search.versions import check_files, new_version, read_current
 from soundkin.shapes import Bool, Float32, Int, typechecked
 from soundkin.statistics.scaling import unit_length
 
 if TYPE_CHECKING:  # a query does without the Parquet reader
     from soundkin.embedding.store import Embeddings
 
-FORMAT = "soundkin index"
-FORMAT_VERSION, OLDEST_READ = 2, 1  # 1 knows no edits, and is what an index without any is written as
-
 ROWS_AT_ONCE = 65_536
 
 
-class IndexManifest(Config):
-    """What the index is. Paths are relative to the index folder where they can be."""
-
-    model_hash: str
-    model_path: str
-    audio_folder: str
-    count: int
-    embedding_size: int
-    metric: Literal["cosine"] = "cosine"
-    kind: str
-    reason: str
-    settings: dict[str, Any]
-    faiss_version: str
-    files: dict[str, str]
-
-    @property
-    def is_edited(self) -> bool:
-        """Whether tracks came or went since it was built or compacted."""
-        return not self.files.keys().isdisjoint(EDITED_FILES)
-
-
 class Index:
-    """An opened index; use `open_index`. Rows are positions in order of track_id."""
+    """An opened index; use `open_index`. Rows are positions from 0; of removed tracks there are none."""
 
     def __init__(self, folder: Path, version: str, manifest: IndexManifest, segments: list[Segment]) -> None:
         self.folder = folder
         self.version = version  # such as v7
         self.manifest = manifest
         self.segments = segments
-        self.tracks = JoinedTracks(segments) if manifest.is_edited else segments[0].tracks
+        self.tracks = JoinedTracks(segments) if manifest.edited_files else segments[0].tracks
         self.kind = segments[0].kind
         self.model_path = found_model(manifest.model_path, folder)  # where the bundle was when embedding
         self.audio_folder = (
@@ -82,6 +52,13 @@ class Index:
 
     def __len__(self) -> int:
         return len(self.tracks)
+
+    def newest(self) -> "Index":
+        """The current version, which may be this one; what they share is not read again.
+
+        Raises as `open_index` does.
+        """
+        return read_current(self.folder, lambda version: read_version(self.folder, version, self))
 
     def audio_path(self, path: str) -> str:
         """The absolute path at which the audio of a track with this `path` should be."""
@@ -122,6 +99,10 @@ class Index:
             found[here] = segment.array[segment.positions(rows[here] - start)]
             start += len(segment)
         return found
+
+    def vectors(self, rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows embedding"]:
+        """The unit vectors of several tracks."""
+        return np.asarray(self._array[rows])
 
     @typechecked
     def search(
@@ -172,43 +153,6 @@ def build_index(
         )
 
 
-def write_version(
-    version: Path, vectors: faiss.IndexFlatIP, tracks: pa.Table, kind: str, **provenance: str
-) -> IndexManifest:
-    """Write all of a version that holds no edits; `provenance` are further fields of its manifest."""
-    built, reason = build_kind(kind, vectors)
-    with explaining_faiss(version):
-        names = write_base(version, built, tracks)
-    manifest = IndexManifest(
-        **provenance,
-        count=vectors.ntotal,
-        embedding_size=vectors.d,
-        kind=built.name,
-        reason=reason,
-        settings=built.settings,
-        faiss_version=faiss.__version__,
-        files=checksums(version, names),
-    )
-    write_manifest(version, manifest)
-    return manifest
-
-
-def write_manifest(version: Path, manifest: IndexManifest) -> None:
-    """The last file of a version. Without edits it is as it was before there were any, for old readers."""
-    number = FORMAT_VERSION if manifest.is_edited else OLDEST_READ
-    described = {"format": FORMAT, "format_version": number}
-    write_json(version / MANIFEST, described | manifest.model_dump(mode="json"))
-
-
-@contextmanager
-def explaining_faiss(version: Path) -> Iterator[None]:
-    """Turn what FAISS raises where it cannot write into an `OutputError`."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise OutputError(f"cannot write {version}: {error}. Is the disk full?") from error
-
-
 def open_index(folder: Path) -> Index:
     """Open the current version of an index, or of a library's index, and check all of it.
 
@@ -220,29 +164,16 @@ def open_index(folder: Path) -> Index:
     return read_current(folder, lambda version: read_version(folder, version))
 
 
-def read_version(folder: Path, version: Path, unchecked: Collection[str] = ()) -> Index:
-    """Open one version of the index in `folder`; the files `unchecked` are believed to be as written."""
+def read_version(folder: Path, version: Path, known: Index | None = None) -> Index:
+    """Open one version of the index in `folder`; files that the index `known` has read are not read again."""
     manifest = read_manifest(version)
-    check_files(version, {name: sha for name, sha in manifest.files.items() if name not in unchecked})
-    try:
-        segments = read_segments(version, manifest.kind, manifest.settings, manifest.files)
-    except (RuntimeError, KeyError) as error:
-        raise ArtefactError(
-            f"{version} was written with FAISS {manifest.faiss_version} and cannot be read with "
-            f"{faiss.__version__} ({error}). Build the index again."
-        ) from error
-    return Index(folder, version.name, manifest, segments)
-
-
-def read_manifest(version: Path) -> IndexManifest:
-    """What a version of an index is; its other files are not looked at."""
-    path = version / MANIFEST
-    values = read_versioned_json(path, FORMAT, FORMAT_VERSION, OLDEST_READ)
-    del values["format"], values["format_version"]
-    try:
-        return validate(IndexManifest, values)
-    except ConfigError as error:
-        raise ArtefactError(f"{path} is corrupt: {error} Build the index again.") from error
+    if known is not None and (known.version, known.manifest) == (version.name, manifest):
+        return known
+    base = None
+    if known is not None and known.manifest.base_files == manifest.base_files:
+        base = known.segments[0]
+    check_files(version, manifest.files if base is None else manifest.edited_files)
+    return Index(folder, version.name, manifest, read_segments(version, manifest, base))
 
 
 def _best(found: list[tuple[Scores, Rows]], k: int, queries: int) -> tuple[Scores, Rows]:
