@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from soundkin.config import nearest
 from soundkin.errors import UsageError
 from soundkin.search.conditions import Condition, mask_where, parse_condition
-from soundkin.search.neighbours import Ranked
+from soundkin.search.artist_cap import Ranked
 from soundkin.search.tracks import is_numeric
 from soundkin.search.vector_index import Index
 

@@ -26,6 +26,12 @@ REPULSION = 1.0  # for each unit of cosine beyond what is usual
 LEAST = 1e-6  # of 1 + cosine, which rounding may take below 0
 
 
+def blend_of(likes: Float32[np.ndarray, "likes embedding"]) -> "Blend":
+    """Unit vectors that are liked as much as each other, and nothing that is not."""
+    nothing = np.empty((0, likes.shape[1]), np.float32)
+    return Blend(likes, np.ones(len(likes)), nothing, np.empty(0))
+
+
 @dataclass(frozen=True, eq=False)
 class Blend:
     """Unit vectors of what is liked and unliked, with weights."""

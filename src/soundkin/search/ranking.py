@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from soundkin.search.artist_cap import CAP_LOOKAHEAD, ArtistCap
 from soundkin.search.blend import Blend
 from soundkin.search.conditions import mask_any
 from soundkin.search.library_sample import sample_of
-from soundkin.search.neighbours import ArtistCap
 from soundkin.search.same_track import identities, same_track
 from soundkin.search.vector_index import Index
 from soundkin.shapes import Bool, Float32, Int, typechecked
 
 # Tracks fetched in the first go, for each one wanted: an index of lists finds 20 faster than more.
 LOOKAHEAD, MIXED_LOOKAHEAD = 2, 20
-NEXT_LOOKAHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def rank(
         allowed[found] = False
         if admission.cap and admission.cap.full:
             allowed &= ~mask_any(index.tracks.artist_keys, admission.cap.full)
-        at_once = NEXT_LOOKAHEAD * order.k
+        at_once = CAP_LOOKAHEAD * order.k
 
 
 def _candidates(index: Index, blend: Blend, order: Order, rows: Int[np.ndarray, " rows"]) -> list[Candidate]:
