@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from soundkin.config import nearest
 from soundkin.errors import UsageError
-from soundkin.search.conditions import Condition, mask_where, parse_condition
 from soundkin.search.artist_cap import Ranked
+from soundkin.search.conditions import Condition, mask_where, parse_condition
 from soundkin.search.tracks import is_numeric
 from soundkin.search.vector_index import Index
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.blend import Blend
     from soundkin.search.query_description import QueryDescription
-    from soundkin.search.ranking import Candidate, Order
+    from soundkin.search.ranking import Order, RankedTrack
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float, Float32
 
@@ -152,7 +152,7 @@ def _rank(
     allowed: "Bool[np.ndarray, ' tracks'] | None",
     seeds: set[int],
     soft: bool,
-) -> "list[Candidate]":
+) -> "list[RankedTrack]":
     """The ranking; where a `soft` artist cap leaves too few, more by the same artists are among it."""
     from soundkin.search.ranking import rank
 

@@ -34,7 +34,7 @@ class Order:
 
 
 @dataclass(eq=False)
-class Candidate:
+class RankedTrack:
     """A track: its likeness to the seeds, and the `order` value that ranks it, on the scale of cosines."""
 
     row: int
@@ -51,7 +51,7 @@ def rank(
     order: Order,
     allowed: Bool[np.ndarray, " tracks"] | None = None,
     seeds: Collection[int] = (),
-) -> list[Candidate]:
+) -> list[RankedTrack]:
     """The `order.k` best of the `allowed` tracks but for the rows `seeds`, and, if asked, their versions.
 
     Returns fewer only if fewer tracks match.
@@ -77,7 +77,9 @@ def rank(
         at_once = CAP_LOOKAHEAD * order.k
 
 
-def _candidates(index: Index, blend: Blend, order: Order, rows: Int[np.ndarray, " rows"]) -> list[Candidate]:
+def _candidates(
+    index: Index, blend: Blend, order: Order, rows: Int[np.ndarray, " rows"]
+) -> list[RankedTrack]:
     """Tracks with their likeness, best first."""
     vectors = index.vectors(rows)
     similarity = blend.similarity(vectors)
@@ -87,25 +89,25 @@ def _candidates(index: Index, blend: Blend, order: Order, rows: Int[np.ndarray, 
     if order.hub_correction:
         value = sample_of(index).without_hubs(value, vectors, blend.direction)
     made = zip(rows.tolist(), similarity.tolist(), value.tolist(), vectors, strict=True)
-    return sorted((Candidate(*each) for each in made), key=lambda candidate: -candidate.order)
+    return sorted((RankedTrack(*each) for each in made), key=lambda candidate: -candidate.order)
 
 
 class Admission:
     """Which candidates become answers, one after the other."""
 
     def __init__(self, index: Index, order: Order, seeds: Collection[int]) -> None:
-        self.kept: list[Candidate] = []
+        self.kept: list[RankedTrack] = []
         self.cap = ArtistCap(order.artist_cap, index.tracks.artists) if order.artist_cap else None
         self._order = order
         self._identity = identities(index.tracks)
         self._lead = lambda row: next(iter(index.tracks.artists(row)), "")
-        self._by_lead: dict[str, list[Candidate]] = defaultdict(
+        self._by_lead: dict[str, list[RankedTrack]] = defaultdict(
             list
         )  # seeds and answers: the same are by one
         for row in seeds if order.fold_versions else ():
-            self._by_lead[self._lead(row)].append(Candidate(row, 1.0, 1.0, index.vector(row)))
+            self._by_lead[self._lead(row)].append(RankedTrack(row, 1.0, 1.0, index.vector(row)))
 
-    def take(self, candidates: Iterable[Candidate]) -> None:
+    def take(self, candidates: Iterable[RankedTrack]) -> None:
         """Keep those that may come in, until there are enough."""
         rest = list(candidates)
         while rest and len(self.kept) < self._order.k:
@@ -117,7 +119,7 @@ class Admission:
                 if self._order.fold_versions:
                     self._by_lead[self._lead(candidate.row)].append(candidate)
 
-    def _next(self, rest: list[Candidate]) -> int:
+    def _next(self, rest: list[RankedTrack]) -> int:
         """The best; with diversity, by maximal marginal relevance (J. Carbonell and J. Goldstein, 1998)."""
         share = self._order.diversity
         if not share or not self.kept:
@@ -127,7 +129,7 @@ class Admission:
         nearest = (vectors @ np.array([kept.vector for kept in self.kept]).T).max(axis=1)
         return int(np.argmax((1 - share) * values - share * nearest))
 
-    def _version_of(self, candidate: Candidate) -> Candidate | None:
+    def _version_of(self, candidate: RankedTrack) -> RankedTrack | None:
         """The seed or answer that is the same track."""
         for known in self._by_lead.get(self._lead(candidate.row), ()):
             cosine = float(known.vector @ candidate.vector)
