@@ -62,7 +62,8 @@ def rank(
     while True:
         _, rows = index.search(blend.direction[None], at_once, allowed)
         found = rows[0][rows[0] >= 0]
-        candidates = _candidates(index, blend, order, found[~np.isin(found, list(seeds))])
+        others = np.array([row for row in found.tolist() if row not in seeds], np.int64)
+        candidates = _candidates(index, blend, order, others)
         admission.take(candidates)
         if len(admission.kept) >= order.k or len(found) < at_once:
             return (
@@ -112,12 +113,12 @@ class Admission:
         rest = list(candidates)
         while rest and len(self.kept) < self._order.k:
             candidate = rest.pop(self._next(rest))
-            if known := self._version_of(candidate):
+            alike = self._by_lead[self._lead(candidate.row)] if self._order.fold_versions else []
+            if known := self._version_among(alike, candidate):
                 known.folded.append(candidate.row)
             elif self.cap is None or self.cap.admits(candidate.row):
                 self.kept.append(candidate)
-                if self._order.fold_versions:
-                    self._by_lead[self._lead(candidate.row)].append(candidate)
+                alike.append(candidate)
 
     def _next(self, rest: list[RankedTrack]) -> int:
         """The best; with diversity, by maximal marginal relevance (J. Carbonell and J. Goldstein, 1998)."""
@@ -129,9 +130,9 @@ class Admission:
         nearest = (vectors @ np.array([kept.vector for kept in self.kept]).T).max(axis=1)
         return int(np.argmax((1 - share) * values - share * nearest))
 
-    def _version_of(self, candidate: RankedTrack) -> RankedTrack | None:
-        """The seed or answer that is the same track."""
-        for known in self._by_lead.get(self._lead(candidate.row), ()):
+    def _version_among(self, alike: list[RankedTrack], candidate: RankedTrack) -> RankedTrack | None:
+        """The one that is the same track."""
+        for known in alike:
             cosine = float(known.vector @ candidate.vector)
             if same_track(self._identity(known.row), self._identity(candidate.row), cosine):
                 return known
