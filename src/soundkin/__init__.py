@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.embed import embed_catalog as embed
     from soundkin.pipelines.evaluate import evaluate as evaluate
     from soundkin.pipelines.index import index_embeddings as build_index
+    from soundkin.pipelines.make_playlist import playlist as playlist
     from soundkin.pipelines.path import path as path
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
@@ -42,6 +43,7 @@ __all__ = [
     "load",
     "open_index",
     "path",
+    "playlist",
     "query",
     "recommend",
     "scan",
@@ -60,6 +62,7 @@ _HOMES = {
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
     "path": "pipelines.path.path",
+    "playlist": "pipelines.make_playlist.playlist",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "scan": "pipelines.scan.scan",

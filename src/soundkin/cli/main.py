@@ -20,6 +20,7 @@ COMMANDS = (
     "query",
     "why",
     "path",
+    "playlist",
     "recommend",
     "evaluate",
     "audit",
