@@ -48,12 +48,18 @@ def _table(path: Path) -> list[Listen]:
     frame = frame.rename(columns={old: new for old, new in NAMES.items() if new not in frame})
     if "track_id" not in frame and not {"artist", "title"} <= set(frame.columns):
         raise CatalogError(f"{source}: it needs a column track_id, or artist and title. Name them so.")
-    names = frame.reindex(columns=["track_id", "artist", "title"]).astype(object).fillna("")
+    names = frame.reindex(columns=["track_id", "artist", "title"]).fillna("")
     known = [name for name in TIMES if name in frame]
     times = frame[known[0]].tolist() if known else [float("nan")] * len(frame)
     return [
-        Listen(f"{path}, row {row}", *(str(cell).strip() for cell in cells), None if time != time else time)
-        for (row, *cells), time in zip(names.itertuples(), times, strict=True)
+        Listen(
+            f"{path}, row {row}",
+            track_id.strip(),
+            artist.strip(),
+            title.strip(),
+            None if time != time else time,
+        )
+        for (row, track_id, artist, title), time in zip(names.itertuples(), times, strict=True)
     ]
 
 

@@ -80,7 +80,7 @@ class Why:
 
 
 def why(
-    index: Annotated["Index | Path | str", argument()],
+    index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
     track: Annotated[str | Path, argument()],
     other: Annotated[str | Path, argument()],
     embeddings: Annotated[
@@ -109,10 +109,9 @@ def why(
         ArtefactError: index, embeddings or model are corrupt or do not belong together.
         AudioError: a file that is no track of the index cannot be decoded.
     """
-    from soundkin.embedding.library import index_in
     from soundkin.search.vector_index import Index, open_index
 
-    opened = index if isinstance(index, Index) else open_index(index_in(Path(index)))
+    opened = index if isinstance(index, Index) else open_index(Path(index))
     explainer = Explainer(opened, embeddings, model)
     here, there = (explainer.track(str(name)) for name in (track, other))
     found = explainer.explain(here, there)
