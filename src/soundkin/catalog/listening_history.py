@@ -48,7 +48,7 @@ def _table(path: Path) -> list[Listen]:
     frame = frame.rename(columns={old: new for old, new in NAMES.items() if new not in frame})
     if "track_id" not in frame and not {"artist", "title"} <= set(frame.columns):
         raise CatalogError(f"{source}: it needs a column track_id, or artist and title. Name them so.")
-    names = frame.reindex(columns=["track_id", "artist", "title"]).fillna("")
+    names = frame.reindex(columns=["track_id", "artist", "title"]).astype(object).fillna("")
     known = [name for name in TIMES if name in frame]
     times = frame[known[0]].tolist() if known else [float("nan")] * len(frame)
     return [

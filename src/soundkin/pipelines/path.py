@@ -38,8 +38,9 @@ def path(
 
     The path begins with FROM and ends with TO: track ids, or words that fit one track. Its largest step is as
     small as the library allows, no track and no other version of one comes twice, and two tracks in a row
-    are by different artists. `--where` narrows what lies between; both ends are always there. Where the two lie on islands, far from
-    each other with nothing between, the path crosses at the narrowest place and the log says where.
+    are by different artists. `--where` narrows what lies between; both ends are always there. Where the two
+    lie on islands, far from each other with nothing between, the path crosses at the narrowest place and the
+    log says where.
 
     Examples:
       soundkin path library 17_night-train 21_blue-rain -n 12
