@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +39,9 @@ def playlist(
     history: Annotated[
         Path | None, Option("What was listened to, the latest counting most.", metavar="FILE")
     ] = None,
+    half_life: Annotated[
+        float, Option("A play of the history counts half as much as one so many days later.", metavar="DAYS")
+    ] = 30.0,
     continued: Annotated[
         Path | None, Option("A playlist to go on from; its tracks come first.", ("--continue",))
     ] = None,
@@ -58,7 +60,6 @@ def playlist(
     output: Annotated[Path | None, PLAYLIST_FILE] = None,
     model: Annotated[Path | str | None, Option("Model bundle for files; default: that of embed.")] = None,
     columns: Sequence[str] | None = (),
-    now: datetime | None = None,
 ) -> "list[ListedTrack]":
     """A playlist near seeds, an anchor, or what was listened to lately.
 
@@ -77,9 +78,8 @@ def playlist(
     give --variety and the date as --random-seed. Paths in it are relative to it. The score of a track is its
     cosine with what was asked for in its place.
 
-    A history is a table of `track_id`, or of `artist` and `title`, with the time in `listened_at` if there is
-    one; what was listened to a month ago counts half. From Python, `now` is when ages are counted from, and
-    `columns` are those whose cells the tracks hold (None: all).
+    A history is what `soundkin recommend` takes: an export of ListenBrainz or Last.fm, or a table. From
+    Python, `columns` are those whose cells the tracks hold (None: all).
 
     Raises:
         UsageError: nothing is asked for, an option is off, or a seed or an anchor is unknown.
@@ -87,7 +87,7 @@ def playlist(
     """
     from soundkin.catalog.playlist_files import check_playlist_name
     from soundkin.pipelines.anchors import anchor_seeds, keep_anchor
-    from soundkin.pipelines.heard import heard_tracks
+    from soundkin.pipelines.heard import rows_heard
     from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
     from soundkin.pipelines.query import refuse_contradictions, seed_texts
     from soundkin.pipelines.seeds import resolve_seeds
@@ -104,6 +104,8 @@ def playlist(
         raise UsageError(f"minutes={minutes}: give a number above 0.")
     if new is not None and history is None:
         raise UsageError("new is the share of tracks that are not in a history: give one, --history FILE.")
+    if not 0 < half_life < float("inf"):
+        raise UsageError(f"half_life={half_life}: give days above 0.")
     if output is not None:
         check_playlist_name(output)
     opened = index if isinstance(index, Index) else open_index(Path(index))
@@ -115,7 +117,10 @@ def playlist(
             raise UsageError("there are no seeds to save: give some, --like SEED.")
         keep_anchor(opened, save_anchor, seeds)
     before = _rows_to_continue(opened, continued, output) if continued else []
-    heard = heard_tracks(opened, history, now) if history else {}
+    heard = {}
+    if history is not None:
+        rows, weights = rows_heard(opened, history, half_life)
+        heard = dict(zip(rows.tolist(), weights.tolist(), strict=True))
     targets = _targets(opened, seeds, unliked, heard, before, random_seed)
     seed_rows = {row for seed in (*seeds, *unliked) for row in seed.rows}
     masks = _masks(opened, where, minutes, seed_rows, heard, new)

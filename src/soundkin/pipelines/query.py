@@ -130,19 +130,9 @@ def ask(
     order = Order(asked.k, cap or None, asked.fold_versions, asked.hub_correction, asked.diversity)
     soft = asked.artist_cap is None
     ranking = _rank(opened, blend_of_seeds(likes, unlikes, given), order, allowed, seeds, soft)
-    likenesses = [(candidate.row, candidate.similarity) for candidate in ranking]
-    answers = question.answers(
-        likenesses, left_out, reason, sum(len(candidate.folded) for candidate in ranking)
-    )
-    sample, ids = sample_of(opened), opened.tracks
-    return [
-        replace(
-            answer,
-            closer_than=sample.share_less_alike(answer.score),
-            folded=tuple(ids.label(row).track_id for row in candidate.folded),
-        )
-        for answer, candidate in zip(answers, ranking, strict=True)
-    ]
+    shares = sample_of(opened).shares_less_alike([track.similarity for track in ranking])
+    ranked = [(track.row, track.similarity) for track in ranking]
+    return question.answers(ranked, left_out, reason, shares, [track.folded for track in ranking])
 
 
 def _rank(

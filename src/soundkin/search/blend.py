@@ -10,6 +10,7 @@ neighbourhood of the liked even where nothing unliked is near.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +42,7 @@ class Blend:
     unlikes: Float32[np.ndarray, "unlikes embedding"]
     unlike_weights: Float[np.ndarray, " unlikes"]
 
-    @property
+    @cached_property
     def direction(self) -> Float32[np.ndarray, " embedding"]:
         """The unit vector near to which all that is alike is; UsageError where there is none."""
         mean = self.weights @ self.likes / self.weights.sum()

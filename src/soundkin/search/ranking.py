@@ -16,7 +16,7 @@ from soundkin.search.conditions import mask_any
 from soundkin.search.library_sample import sample_of
 from soundkin.search.same_track import identities, same_track
 from soundkin.search.vector_index import Index
-from soundkin.shapes import Bool, Float32, Int, typechecked
+from soundkin.shapes import Bool, Float, Float32, Int, typechecked
 
 # Tracks fetched in the first go, for each one wanted: an index of lists finds 20 faster than more.
 LOOKAHEAD, MIXED_LOOKAHEAD = 2, 20
@@ -62,7 +62,8 @@ def rank(
     while True:
         _, rows = index.search(blend.direction[None], at_once, allowed)
         found = rows[0][rows[0] >= 0]
-        candidates = _candidates(index, blend, order, found[~np.isin(found, list(seeds))])
+        others = np.array([row for row in found.tolist() if row not in seeds], np.int64)
+        candidates = _candidates(index, blend, order, others)
         admission.take(candidates)
         if len(admission.kept) >= order.k or len(found) < at_once:
             return (
@@ -75,6 +76,27 @@ def rank(
         if admission.cap and admission.cap.full:
             allowed &= ~mask_any(index.tracks.artist_keys, admission.cap.full)
         at_once = CAP_LOOKAHEAD * order.k
+
+
+@typechecked
+def select(
+    index: Index, values: Float[np.ndarray, " tracks"], order: Order, without: Collection[int] = ()
+) -> list[RankedTrack]:
+    """The `order.k` tracks of the largest values, but for the rows `without` and where minus infinity.
+
+    Capped and folded as `order` says; its other settings do not matter here.
+    """
+    admission = Admission(index, order, without)
+    left = np.where(np.isin(np.arange(len(values)), list(without)), -np.inf, values)
+    rows = np.argsort(-left, kind="stable")[: int((left > -np.inf).sum())]
+    for some in np.split(rows, range(CAP_LOOKAHEAD * order.k, len(rows), CAP_LOOKAHEAD * order.k)):
+        ranked = zip(
+            some.tolist(), values[some].tolist(), values[some].tolist(), index.vectors(some), strict=True
+        )
+        admission.take(RankedTrack(*each) for each in ranked)
+        if len(admission.kept) == order.k:
+            break
+    return admission.kept
 
 
 def _candidates(
@@ -112,12 +134,12 @@ class Admission:
         rest = list(candidates)
         while rest and len(self.kept) < self._order.k:
             candidate = rest.pop(self._next(rest))
-            if known := self._version_of(candidate):
+            alike = self._by_lead[self._lead(candidate.row)] if self._order.fold_versions else []
+            if known := self._version_among(alike, candidate):
                 known.folded.append(candidate.row)
             elif self.cap is None or self.cap.admits(candidate.row):
                 self.kept.append(candidate)
-                if self._order.fold_versions:
-                    self._by_lead[self._lead(candidate.row)].append(candidate)
+                alike.append(candidate)
 
     def _next(self, rest: list[RankedTrack]) -> int:
         """The best; with diversity, by maximal marginal relevance (J. Carbonell and J. Goldstein, 1998)."""
@@ -129,9 +151,9 @@ class Admission:
         nearest = (vectors @ np.array([kept.vector for kept in self.kept]).T).max(axis=1)
         return int(np.argmax((1 - share) * values - share * nearest))
 
-    def _version_of(self, candidate: RankedTrack) -> RankedTrack | None:
-        """The seed or answer that is the same track."""
-        for known in self._by_lead.get(self._lead(candidate.row), ()):
+    def _version_among(self, alike: list[RankedTrack], candidate: RankedTrack) -> RankedTrack | None:
+        """The one that is the same track."""
+        for known in alike:
             cosine = float(known.vector @ candidate.vector)
             if same_track(self._identity(known.row), self._identity(candidate.row), cosine):
                 return known
