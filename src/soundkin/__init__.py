@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.index_edits import rollback_index as rollback_index
     from soundkin.pipelines.index_edits import snapshot_index as snapshot_index
     from soundkin.pipelines.index_edits import update_index as update_index
+    from soundkin.pipelines.make_playlist import playlist as playlist
     from soundkin.pipelines.path import path as path
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
@@ -53,6 +54,7 @@ __all__ = [
     "load",
     "open_index",
     "path",
+    "playlist",
     "query",
     "recommend",
     "remove_from_index",
@@ -79,6 +81,7 @@ _HOMES = {
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
     "path": "pipelines.path.path",
+    "playlist": "pipelines.make_playlist.playlist",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "remove_from_index": "pipelines.index_edits.remove_from_index",

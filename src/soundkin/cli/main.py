@@ -21,6 +21,7 @@ COMMANDS = (
     "query",
     "why",
     "path",
+    "playlist",
     "recommend",
     "evaluate",
     "audit",
