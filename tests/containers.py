@@ -8,9 +8,11 @@ import numpy as np
 RATE_HZ = 48_000
 
 
-def encode(path: Path, codec: str, container: str | None = None, seed: int = 0, **tags: str) -> Path:
-    """Write a second of noise, another for each `seed`; the suffix names the container."""
-    noise = 0.1 * np.random.default_rng(seed).normal(size=(1, RATE_HZ)).astype(np.float32)
+def encode(
+    path: Path, codec: str, container: str | None = None, seed: int = 0, seconds: int = 1, **tags: str
+) -> Path:
+    """Write a second of noise, or more, another for each `seed`; the suffix names the container."""
+    noise = 0.1 * np.random.default_rng(seed).normal(size=(1, seconds * RATE_HZ)).astype(np.float32)
     frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
     frame.sample_rate = RATE_HZ
     path.parent.mkdir(parents=True, exist_ok=True)

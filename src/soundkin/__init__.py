@@ -20,46 +20,85 @@ if TYPE_CHECKING:
     from soundkin.pipelines.embed import embed_catalog as embed
     from soundkin.pipelines.evaluate import evaluate as evaluate
     from soundkin.pipelines.index import index_embeddings as build_index
+    from soundkin.pipelines.index_edits import add_to_index as add_to_index
+    from soundkin.pipelines.index_edits import compact_index as compact_index
+    from soundkin.pipelines.index_edits import index_status as index_status
+    from soundkin.pipelines.index_edits import remove_from_index as remove_from_index
+    from soundkin.pipelines.index_edits import rollback_index as rollback_index
+    from soundkin.pipelines.index_edits import snapshot_index as snapshot_index
+    from soundkin.pipelines.index_edits import update_index as update_index
+    from soundkin.pipelines.make_playlist import playlist as playlist
+    from soundkin.pipelines.path import path as path
+    from soundkin.pipelines.precompute import precompute_neighbours as precompute_neighbours
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
+    from soundkin.pipelines.sync import sync as sync
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
+    from soundkin.pipelines.why import why as why
+    from soundkin.search.neighbour_store import NeighbourStore as NeighbourStore
     from soundkin.search.vector_index import open_index as open_index
 
     __version__: str
 
 __all__ = [
+    "NeighbourStore",
     "SoundkinError",
     "__version__",
+    "add_to_index",
     "audit_catalog",
     "build_index",
+    "compact_index",
     "compose",
     "embed",
     "evaluate",
+    "index_status",
     "load",
     "open_index",
+    "path",
+    "playlist",
+    "precompute_neighbours",
     "query",
     "recommend",
+    "remove_from_index",
+    "rollback_index",
     "scan",
+    "snapshot_index",
+    "sync",
     "train",
     "transfer",
+    "update_index",
+    "why",
 ]
 
 _HOMES = {
+    "NeighbourStore": "search.neighbour_store.NeighbourStore",
     "SoundkinError": "errors.SoundkinError",
+    "add_to_index": "pipelines.index_edits.add_to_index",
     "audit_catalog": "pipelines.audit.audit",
     "build_index": "pipelines.index.index_embeddings",
+    "compact_index": "pipelines.index_edits.compact_index",
     "compose": "pipelines.train.compose",
     "embed": "pipelines.embed.embed_catalog",
     "evaluate": "pipelines.evaluate.evaluate",
+    "index_status": "pipelines.index_edits.index_status",
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
+    "path": "pipelines.path.path",
+    "playlist": "pipelines.make_playlist.playlist",
+    "precompute_neighbours": "pipelines.precompute.precompute_neighbours",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
+    "remove_from_index": "pipelines.index_edits.remove_from_index",
+    "rollback_index": "pipelines.index_edits.rollback_index",
     "scan": "pipelines.scan.scan",
+    "snapshot_index": "pipelines.index_edits.snapshot_index",
+    "sync": "pipelines.sync.sync",
     "train": "pipelines.train.train",
     "transfer": "experiments.transfer.transfer",
+    "update_index": "pipelines.index_edits.update_index",
+    "why": "pipelines.why.why",
 }
 
 

@@ -34,6 +34,10 @@ class OutputError(SoundkinError):
     """A result cannot be written: no permission, no space, a file where a folder is needed."""
 
 
+class StoreError(SoundkinError):
+    """A store of neighbours cannot be reached, or refuses us."""
+
+
 class ArtefactError(SoundkinError):
     """A model bundle, embeddings or index is corrupt, of another version, or of another model."""
 
@@ -42,6 +46,10 @@ class ArtefactError(SoundkinError):
 
 class OtherModelError(UsageError):
     """Vectors of one model are about to take the place of another's, and nobody said that they may."""
+
+
+class TracksGoneError(UsageError):
+    """So many tracks are gone that a drive may not be mounted, and nobody said that they are deleted."""
 
 
 class MissingExtraError(SoundkinError):

@@ -82,9 +82,28 @@ def test_links_to_what_is_listed_anyway_are_counted_and_those_out_are_named(tmp_
     assert found.audio == ["x/a.mp3"] and found.others == 1
     named = reasons(found.skipped, music)
     assert set(named) == {"far", "far.mp3", "broken.mp3", "turning.mp3", "unmounted"}
-    assert "a link that leads out of" in named["far"] and "scan where it leads to" in named["far.mp3"]
+    assert "a link that leads out of" in named["far"] and "--follow-links" in named["far.mp3"]
     assert "broken link" in named["broken.mp3"] and "broken link" in named["unmounted"]
     assert set(reasons(found.passed_over, music)) == {"loop", "x/again.mp3"}
+
+
+def test_links_out_of_the_folder_are_followed_on_request(tmp_path: Path) -> None:
+    music, outside = tmp_path / "music", tmp_path / "outside"
+    touch(music, "x/a.mp3")
+    touch(outside, "b.mp3", "deep/c.mp3")
+    (music / "far").symlink_to(outside)
+    (music / "far again").symlink_to(outside / "deep")
+    (music / "far.mp3").symlink_to(outside / "b.mp3")
+    (music / "up").symlink_to(tmp_path)
+    (outside / "back").symlink_to(music)
+    (outside / "deep/round").symlink_to(outside)
+    (outside / "deep/higher").symlink_to(tmp_path)
+    found = find_audio(music, follow_links=True)
+    assert found.audio == ["far/b.mp3", "far/deep/c.mp3", "x/a.mp3"]
+    named = reasons(found.skipped, music)
+    assert set(named) == {"up", "far/deep/higher", "far/deep/round"}
+    assert named["up"] == f"a link to {tmp_path}, which holds it: a loop"
+    assert set(reasons(found.passed_over, music)) == {"far/back", "far again", "far.mp3"}
 
 
 def test_links_into_a_hidden_store_are_listed(tmp_path: Path) -> None:

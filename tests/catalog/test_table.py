@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from soundkin.catalog.paths import allow_folders, list_of_folders
 from soundkin.catalog.table import Catalog, read_catalog, write_catalog
 from soundkin.errors import CatalogError
 
@@ -208,6 +209,50 @@ def test_audio_folder_elsewhere(tmp_path: Path) -> None:
     message = complaint(tmp_path, "track_id,path,audio_folder\na,a.mp3,m\nb,b.mp3,n\n")
     assert "row 3: audio_folder=n differs from row 2" in message
     assert "row 2: audio_folder is empty" in complaint(tmp_path, "track_id,path,audio_folder\na,a.mp3,\n")
+
+
+def test_folders_that_the_user_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    music, disk, secret = tmp_path / "music", tmp_path / "disk", tmp_path / "disk not"
+    for folder in (music, disk, secret):
+        (folder / "deep").mkdir(parents=True)
+        for name in ("a.mp3", "deep/a.mp3"):
+            (folder / name).touch()
+    (music / "far").symlink_to(disk)
+    (music / "far.mp3").symlink_to(disk / "a.mp3")
+    (disk / "out").symlink_to(secret)
+    (disk / "out.mp3").symlink_to(secret / "a.mp3")
+    rows = {
+        "absolute": f"a,{disk}/deep/a.mp3,",
+        "linked folder": "a,far/deep/a.mp3,",
+        "linked file": "a,far.mp3,",
+        "second folder": "a,deep/a.mp3,../disk",
+    }
+    tables = {
+        kind: f"track_id,path,audio_folder\nx,a.mp3,{music}\n{row if row[-1] != ',' else row + str(music)}\n"
+        for kind, row in rows.items()
+    }
+    for table in tables.values():
+        message = complaint(music, table)
+        assert f"{disk}" in message and f"on a line of {list_of_folders()}." in message
+    allow_folders([str(disk), str(disk / "deep")])
+    assert list_of_folders().read_text() == f"{disk}\n", "what is inside it is allowed with it"
+    for table in tables.values():
+        tracks = catalog(music, table)
+        assert tracks.audio_path("x") == music / "a.mp3"
+        assert tracks.audio_path("a").resolve().is_relative_to(disk) and tracks.audio_path("a").is_file()
+    for path in (
+        f"{secret}/a.mp3",
+        f"{disk}/out/a.mp3",
+        f"{disk}/out.mp3",
+        f"{disk}/../x.mp3",
+        "far/out/a.mp3",
+    ):
+        assert "row 2: path=" in complaint(music, f"track_id,path\na,{path}\n"), path
+    list_of_folders().unlink()
+    assert complaint(music, tables["absolute"])
+    monkeypatch.setenv("SOUNDKIN_AUDIO_FOLDERS", f"/nowhere:{disk}:")
+    assert all(catalog(music, table) for table in tables.values())
 
 
 @pytest.mark.parametrize("name", ["again.csv", "again.parquet"])

@@ -13,8 +13,8 @@ import torch
 
 from command_line import soundkin_command
 from soundkin.embedding.bundle import Bundle, save_bundle
+from soundkin.embedding.embed_tracks import EmbedResult
 from soundkin.embedding.embedder import Embedder, load
-from soundkin.embedding.export import EmbedResult
 from soundkin.embedding.store import read_embeddings, read_patches
 from soundkin.errors import AudioError, CatalogError, OtherModelError, OutputError, SoundkinError, UsageError
 from soundkin.features.frontends.log_mel import LogMelFrontEnd

@@ -622,3 +622,27 @@ def test_names_that_the_locale_cannot_spell(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=legacy, check=True)
     assert read_catalog(tmp_path / "c.csv").frame["path"].tolist() == ["lib/Größe/東京.m4a", "lib/música.mp3"]
     assert scan(tmp_path / "lib", tmp_path / "c.csv").changes == Changes()
+
+
+def test_other_sound_in_the_same_place_is_a_change(library: Path) -> None:
+    output = library.parent / "c.csv"
+    ids = scan(library, output).catalog.track_ids
+    tagged(library / "x/a.flac", 9, title="T0", artist="Ann", genre="Rock")
+    result = scan(library, output)
+    assert result.changes == Changes(changed=["x/a.flac"]) and result.catalog.track_ids == ids
+
+
+def test_links_out_of_the_folder_are_followed_on_request(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    tagged(tmp_path / "disk/d.flac", 3)
+    tagged(tmp_path / "other/e.flac", 4)
+    (library / "disk").symlink_to(tmp_path / "disk")
+    (library / "e.flac").symlink_to(tmp_path / "other/e.flac")
+    output = tmp_path / "c.csv"
+    first = scan(library, output)
+    assert len(first.catalog) == 3 and len(first.skipped) == 2 and "--follow-links" in first.skipped[0].reason
+    result = scan(library, output, follow_links=True)
+    assert result.skipped == [] and result.changes == Changes(new=["disk/d.flac", "e.flac"])
+    assert all(path.is_file() for path in read_catalog(output).audio_paths())

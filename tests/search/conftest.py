@@ -7,7 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import edited_index
 from soundkin.embedding.store import Embeddings
+from soundkin.search.kinds import KINDS
 from soundkin.search.vector_index import Index, build_index, open_index
 
 TRACKS, SIZE, ARTISTS = 1200, 16, 60
@@ -76,3 +78,19 @@ def shared_index(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], In
         return opened[kind]
 
     return find
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of each kind, to be copied and edited."""
+    folder = tmp_path_factory.mktemp("built")
+    for kind in KINDS:
+        edited_index.build(folder / kind, range(edited_index.TRACKS), kind)
+    return folder
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """An index of 20 tracks to be edited."""
+    edited_index.build(tmp_path / "index", range(20))
+    return tmp_path / "index"

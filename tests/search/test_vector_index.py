@@ -137,7 +137,7 @@ def rewrite_manifest(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 2}, "format version 2; this soundkin reads version 1. Update soundkin"),
+        ({"format_version": 3}, "format version 3; this soundkin reads version 2. Update soundkin"),
         ({"format": "soundkin embeddings"}, "does not describe soundkin index"),
         ({"count": "many"}, "is corrupt: config count='many'"),
         ({"kind": "hnsw"}, "Build the index again"),

@@ -2,7 +2,17 @@ import pytest
 
 from soundkin.errors import ArtefactError, OutputError, UsageError
 from soundkin.files import locked
-from soundkin.search.versions import check_files, checksums, current_version, new_version
+from soundkin.search.versions import (
+    check_files,
+    checksums,
+    current_version,
+    make_snapshot,
+    new_version,
+    read_current,
+    remove_snapshot,
+    roll_back,
+    snapshots,
+)
 
 
 def add_version(folder, content="one"):
@@ -97,3 +107,89 @@ def test_files_against_their_checksums(tmp_path):
     (version / "data").unlink()
     with pytest.raises(ArtefactError, match="data is missing"):
         check_files(version, expected)
+
+
+def whole(version):
+    (version / "data").read_text()
+
+
+def test_a_snapshot_stays_and_comes_back(tmp_path):
+    add_version(tmp_path)
+    assert make_snapshot(tmp_path, "autumn").name == "v1"
+    for content in ("two", "three", "four"):
+        add_version(tmp_path, content)
+    assert names(tmp_path) == ["CURRENT", "snapshots", "v1", "v3", "v4"]
+    assert snapshots(tmp_path) == {"autumn": "v1"}
+    assert roll_back(tmp_path, "autumn", whole).name == "v1"
+    assert (current_version(tmp_path) / "data").read_text() == "one"
+    add_version(tmp_path, "five")
+    assert names(tmp_path) == ["CURRENT", "snapshots", "v1", "v5"]  # no number stands for two versions
+    remove_snapshot(tmp_path, "autumn")
+    add_version(tmp_path, "six")
+    assert names(tmp_path) == ["CURRENT", "snapshots", "v5", "v6"]
+
+
+def test_without_a_name_the_version_before_comes_back(tmp_path):
+    for content in ("one", "two"):
+        add_version(tmp_path, content)
+    assert roll_back(tmp_path, None, whole).name == "v1"
+    with pytest.raises(UsageError, match=r"no version before .*v1 is kept\. Name a snapshot"):
+        roll_back(tmp_path, None, whole)
+
+
+def test_what_is_not_whole_does_not_come_back(tmp_path):
+    for content in ("one", "two"):
+        add_version(tmp_path, content)
+    (tmp_path / "v1/data").unlink()
+    with pytest.raises(FileNotFoundError):
+        roll_back(tmp_path, None, whole)
+    assert current_version(tmp_path).name == "v2"
+
+
+@pytest.mark.parametrize("name", ["", "v3", "a/b", "../x", ".hidden", "two words"])
+def test_names_that_are_none(tmp_path, name):
+    add_version(tmp_path)
+    with pytest.raises(UsageError, match="for a name, and none such as v7"):
+        make_snapshot(tmp_path, name)
+
+
+def test_snapshots_are_told_apart_by_name(tmp_path):
+    with pytest.raises(UsageError, match="is not an index"):
+        make_snapshot(tmp_path / "absent", "autumn")
+    add_version(tmp_path)
+    make_snapshot(tmp_path, "autumn")
+    with pytest.raises(UsageError, match="there is a snapshot autumn already"):
+        make_snapshot(tmp_path, "autumn")
+    for change in (
+        lambda name: roll_back(tmp_path, name, whole),
+        lambda name: remove_snapshot(tmp_path, name),
+    ):
+        with pytest.raises(UsageError, match=r"there is no snapshot autum\. Did you mean autumn\?"):
+            change("autum")
+    remove_snapshot(tmp_path, "autumn")
+    with pytest.raises(UsageError, match=r"there is no snapshot autumn\. Make one: soundkin index snapshot"):
+        roll_back(tmp_path, "autumn", whole)
+    make_snapshot(tmp_path, "autumn")
+    (tmp_path / "v1/manifest.json").write_text("{ }")
+    with pytest.raises(ArtefactError):
+        roll_back(tmp_path, "autumn", whole)
+
+
+def test_a_reader_who_comes_too_late_reads_the_next_version(tmp_path):
+    """The version that it has just looked up is replaced twice, and removed, before it is read."""
+    add_version(tmp_path)
+
+    def read(version):
+        if version.name == "v1":
+            add_version(tmp_path, "two")
+            add_version(tmp_path, "three")
+        check_files(version, checksums(version, ["data"]) if version.exists() else {"data": ""})
+        return (version / "data").read_text()
+
+    assert read_current(tmp_path, read) == "three"
+
+
+def test_a_reader_of_a_corrupt_version_is_told(tmp_path):
+    add_version(tmp_path)
+    with pytest.raises(ArtefactError, match="data is missing"):
+        read_current(tmp_path, lambda version: check_files(version, {"other data": ""}))

@@ -133,12 +133,17 @@ class Artists:
     names: Mapping[str, str]
 
     @classmethod
-    def from_credits(cls, credits: Iterable[str | None], no_artist: Sequence[str] = ()) -> "Artists":
-        """Read the credits of all tracks. `no_artist`: further names that are no artist's."""
+    def from_credits(
+        cls, credits: Iterable[str | None], no_artist: Sequence[str] = (), elsewhere: Collection[str] = ()
+    ) -> "Artists":
+        """Read the credits of all tracks. `no_artist`: further names that are no artist's.
+
+        `elsewhere`: keys of artists of further tracks of the same catalog.
+        """
         cells = [credit or "" for credit in credits]
         counts = Counter(cells)
         nobody = no_artist_keys(tuple(no_artist))
-        known: set[str] = set()  # keys of artists who are named by themselves
+        known = set(elsewhere)  # keys of artists who are named by themselves
         for cell in counts:
             alone = split_credit(cell)
             if "," not in cell or len(alone) == 1:

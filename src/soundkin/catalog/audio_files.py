@@ -48,24 +48,26 @@ class FolderFiles:
     """The files of a folder: `audio` as paths relative to it, sorted, and what is not listed there.
 
     `skipped` should have been: it cannot be read, or a link leads out of the folder. `passed_over` is hidden,
-    or a second name of a listed file. `others` counts files that are no audio.
+    or a second name of a listed file. `others` counts files that are no audio. `linked_folders` are real
+    paths outside the folder that links led to.
     """
 
     audio: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     passed_over: list[Skipped] = field(default_factory=list)
     others: int = 0
+    linked_folders: set[str] = field(default_factory=set)
 
 
-def find_audio(folder: Path, reachable: Path | None = None) -> FolderFiles:
+def find_audio(folder: Path, reachable: Path | None = None, follow_links: bool = False) -> FolderFiles:
     """Look for audio in `folder` and below: by suffix, and where that says nothing by how a file begins.
 
     Links are followed where they lead to something inside `folder` that is not listed anyway, such as a
-    hidden store; loops end. Links that lead out of it are named, as is audio that is hidden. Only into a
-    hidden store may links to files lead further, if it lies in `reachable`: that of git-annex is next to the
-    music.
+    hidden store; loops end. Links that lead out of it are named, unless `follow_links`, as is audio that is
+    hidden. Only into a hidden store may links to files lead further, if it lies in `reachable`: that of
+    git-annex is next to the music.
     """
-    search = _Search(folder, reachable or folder)
+    search = _Search(folder, reachable or folder, follow_links)
     search.walk("")
     search.follow_links()
     search.count_hidden()
@@ -82,8 +84,9 @@ def find_audio(folder: Path, reachable: Path | None = None) -> FolderFiles:
 
 
 class _Search:
-    def __init__(self, folder: Path, reachable: Path) -> None:
+    def __init__(self, folder: Path, reachable: Path, out_of_folder: bool) -> None:
         self.folder = folder
+        self.out_of_folder = out_of_folder  # whether links may lead there
         self.reachable = os.path.realpath(reachable)
         self.files = FolderFiles()
         self.walked: set[str] = set()  # real paths of folders
@@ -185,16 +188,21 @@ class _Search:
         in_store = (
             not is_folder and real.startswith(f"{self.reachable}/") and "/." in real[len(self.reachable) :]
         )
+        leads_out = not in_store and not is_inside(self.folder, self.folder / path)
         if entry.name.lower().endswith(NO_AUDIO_SUFFIXES) or (is_file and not _may_be_audio(entry)):
             self.files.others += 1
         elif not (is_folder or is_file):
             self.skip(path, "a broken link")
-        elif not is_inside(self.folder, self.folder / path) and not in_store:
-            self.skip(path, f"a link that leads out of {self.folder}; scan where it leads to")
+        elif leads_out and not self.out_of_folder:
+            self.skip(path, f"a link that leads out of {self.folder}; --follow-links reads what it leads to")
+        elif leads_out and is_folder and is_inside(Path(real), (self.folder / path).parent):
+            self.skip(path, f"a link to {printable(real)}, which holds it: a loop")
         elif not _is_utf8(entry.name):
             self.skip(path, BAD_NAME)
         else:
             (self.folder_links if is_folder else self.file_links).append((path, real))
+            if leads_out:
+                self.files.linked_folders.add(real if is_folder else str(Path(real).parent))
 
 
 def _is_utf8(name: str) -> bool:

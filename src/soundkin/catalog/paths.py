@@ -1,17 +1,67 @@
 """Audio paths stay inside their folder, so that a catalog from elsewhere cannot make us read other files.
 
+A person may name further folders that catalogs are free to lead into: in SOUNDKIN_AUDIO_FOLDERS, separated by
+`:` as in PATH, or a line each in `soundkin/audio-folders.txt` of the user's config folder.
+
 A catalog's paths are UTF-8 text. The operating system knows them by the same bytes, which Python spells
 otherwise where the locale is not UTF-8: `on_disk` and `from_disk` go from one spelling to the other.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from soundkin.files import replacing
 from soundkin.shapes import Bool
+
+
+def list_of_folders() -> Path:
+    """The file in which the user names the folders that catalogs may lead into."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", "soundkin/audio-folders.txt")
+
+
+def allowed_folders() -> list[str]:
+    """Real paths of the folders that catalogs may lead into, beside their own."""
+    listed = [line.strip() for line in _lines(list_of_folders()) if not line.startswith("#")]
+    named = [*os.environ.get("SOUNDKIN_AUDIO_FOLDERS", "").split(os.pathsep), *listed]
+    return [os.path.realpath(folder) for folder in named if folder.startswith("/")]
+
+
+def is_allowed(folder: Path) -> bool:
+    """Whether catalogs may lead into `folder`, wherever they are."""
+    return _is_in_one_of(allowed_folders(), os.path.realpath(folder))
+
+
+def allow_folders(folders: Iterable[str]) -> None:
+    """Name further folders that catalogs may lead into, for good."""
+    known = allowed_folders()
+    new: list[str] = []
+    for folder in sorted(folders):  # a folder comes before those in it
+        if not _is_in_one_of([*known, *new], folder):
+            new.append(folder)
+    if new:
+        with replacing(list_of_folders(), "w") as file:
+            file.write("\n".join([*_lines(list_of_folders()), *new]) + "\n")
+
+
+def how_to_allow(folder: object) -> str:
+    """What to do about a catalog of one's own that leads into `folder`."""
+    return f"If the catalog is yours: put {folder} on a line of {list_of_folders()}."
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []
+
+
+def _is_in_one_of(folders: list[str], real: str) -> bool:
+    return any(f"{real}/".startswith(f"{folder.rstrip('/')}/") for folder in folders)
 
 
 def on_disk(path: str) -> str:
@@ -41,9 +91,16 @@ def climbing(paths: pd.Series) -> Bool[np.ndarray, " tracks"]:
 
 
 def absolute_elsewhere(folder: Path, paths: pd.Series) -> Bool[np.ndarray, " tracks"]:
-    """Which paths are absolute (on Unix or Windows) and do not begin with `folder`."""
+    """Which paths are absolute (on Unix or Windows) and lead neither into `folder` nor where allowed."""
     absolute = paths.str.match(r"/|\\\\|[A-Za-z]:[/\\]")
-    return (absolute & ~paths.str.startswith(f"{folder}/")).to_numpy(bool)
+    elsewhere = (absolute & ~paths.str.startswith(f"{folder}/")).to_numpy(bool, copy=True)
+    if elsewhere.any() and (allowed := allowed_folders()):
+        real_folder = cache(os.path.realpath)
+        for row in np.flatnonzero(elsewhere):
+            path = Path(on_disk(paths.iloc[row]))
+            real = os.path.realpath(path) if path.is_symlink() else real_folder(path.parent)
+            elsewhere[row] = not (path.is_absolute() and _is_in_one_of(allowed, real))
+    return elsewhere
 
 
 def with_slashes(folder: Path, paths: pd.Series) -> pd.Series:
@@ -57,14 +114,16 @@ def with_slashes(folder: Path, paths: pd.Series) -> pd.Series:
 
 
 def linked_elsewhere(folder: Path, paths: pd.Series) -> Bool[np.ndarray, " tracks"]:
-    """Which paths reach out of `folder` over a symbolic link, theirs or a parent folder's.
+    """Which paths reach out of `folder`, and not where it is allowed, over a link, theirs or a folder's.
 
     Every folder is listed once, and a listing tells links from files without a stat of each: a million tracks
     in 80,000 folders take about as long to check as to read.
     """
     parents = paths.str.replace(r"/?[^/]*$", "", regex=True)
     folders = _with_ancestors(parents.unique().tolist())
-    leaving = {link for link in _links(folder, folders) if not is_inside(folder, folder / on_disk(link))}
+    inside = [os.path.realpath(folder), *allowed_folders()]
+    real_paths = {link: os.path.realpath(folder / on_disk(link)) for link in _links(folder, folders)}
+    leaving = {link for link, real in real_paths.items() if not _is_in_one_of(inside, real)}
     if not leaving:
         return np.zeros(len(paths), dtype=bool)
     beyond = [parent for parent in folders if any(part in leaving for part in _with_ancestors([parent]))]

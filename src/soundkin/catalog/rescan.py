@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 GUESSED = "guessed"
 OURS = ("track_id", "path", "audio_folder", GUESSED, *FIELDS)
+MARKS = ("signature", "content", "sound")  # of a `ScannedFile`
 NUMBERS = ("year", "duration")
 SAME_SECONDS = 0.1  # what tags at the end of a file can change of its claimed length
 
@@ -74,8 +75,8 @@ def read_earlier(catalog: Path) -> list[EarlierRow]:
             place, read = str(Path(from_disk(folder), cells["path"])), scanned.get(track, {})
             guessed = read.get(GUESSED, "").split(";")
             tags = {name: "" if name in guessed else read.get(name, "") for name in FIELDS} if read else {}
-            content = read.get("content", "")
-            file = ScannedFile(place, cells["path"], track, tags, read.get("signature", ""), content)
+            marks = (read.get(name, "") for name in MARKS)
+            file = ScannedFile(place, cells["path"], track, tags, *marks)
             rows.setdefault(track, EarlierRow(track, cells, gone, read, file))
     if not all(row.scanned for row in rows.values()):
         message = (
@@ -197,8 +198,16 @@ def merge_cells(file: ScannedFile, row: EarlierRow | None, guess: bool) -> tuple
         elif row and name in before and not _same_cell(name, before[name], row.scanned.get(name, "")):
             cells[name] = before[name]
     cells[GUESSED] = ";".join(sorted(name for name in guesses if cells[name] == guesses[name]))
-    marks = {"signature": file.signature, "content": file.content, GUESSED: ";".join(sorted(guesses))}
+    marks = {**{name: getattr(file, name) for name in MARKS}, GUESSED: ";".join(sorted(guesses))}
     return cells, {**written, **marks}
+
+
+def is_changed(file: ScannedFile, row: EarlierRow) -> bool:
+    """Whether the sound is another than at the last scan."""
+    before = row.file
+    if file.sound and before.sound:
+        return file.sound != before.sound
+    return not _may_be_same(file, before)
 
 
 def is_retagged(file: ScannedFile, row: EarlierRow) -> bool:
@@ -267,7 +276,7 @@ def _catalog_frame(rows: list[Cells], earlier: list[EarlierRow], folder: Path, o
 def write_scanned(catalog: Path, scanned: Mapping[str, Mapping[str, str]]) -> None:
     """Keep, by track id, what a scan read and wrote, for the next one."""
     rows = [{**cells, "track_id": track} for track, cells in scanned.items()]
-    frame = pd.DataFrame(rows, columns=["track_id", "signature", "content", GUESSED, *FIELDS])
+    frame = pd.DataFrame(rows, columns=["track_id", *MARKS, GUESSED, *FIELDS])
     write_rows(frame.replace("", pd.NA), _scanned_table(catalog))
 
 

@@ -3,9 +3,11 @@
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -16,13 +18,16 @@ from soundkin.errors import AudioError, Skipped
 from soundkin.progress import progress
 
 FIELDS = tuple(field.name for field in fields(Tags))
-READER = "1"  # goes up when tags are read another way, so that every file is read again
+READER = "2"  # goes up when tags are read another way, so that every file is read again
 PAYLOAD_BYTES = 131_072  # 3 to 10 seconds of a compressed file
+# Stretches of the rest: one each half minute, and at most eight, since each may cost a disk a seek.
+STRETCH_BYTES, STRETCH_SECONDS, STRETCHES = 4096, 30, 8
+UNREADABLE = (av.FFmpegError, OSError, ValueError, IndexError)
 
 
 @dataclass(frozen=True)
 class ScannedFile:
-    """A file as a scan read it: its tags as cells, by `FIELDS`, its `signature` and `content_hash`."""
+    """A file as a scan read it: its tags as cells, by `FIELDS`, its `signature` and `sound_hashes`."""
 
     place: str  # absolute path
     path: str  # relative to the scanned folder
@@ -30,6 +35,7 @@ class ScannedFile:
     tags: Mapping[str, str]
     signature: str
     content: str
+    sound: str = ""  # not known of files that an earlier version read
 
 
 def read_files(
@@ -49,7 +55,7 @@ def read_files(
                 return replace(known[place], path=path, default_id=track_id(path))
             values = asdict(read_tags(file))
             tags = {name: "" if value is None else str(value) for name, value in values.items()}
-            return ScannedFile(place, path, track_id(path), tags, state, content_hash(file))
+            return ScannedFile(place, path, track_id(path), tags, state, *sound_hashes(file))
         except AudioError as error:
             return error
         except OSError as error:
@@ -89,16 +95,32 @@ def _state(path: Path) -> str:
     return f"{state.st_size}.{state.st_mtime_ns}.{state.st_ctime_ns}.{state.st_ino}"
 
 
-def content_hash(path: Path) -> str:
-    """Hash of the first encoded sound in a file, whatever its tags and pictures; `` if there is none."""
-    digest, read = hashlib.sha256(), 0
-    try:
-        with open_container(path, {"probesize": "4096", "analyzeduration": "1"}) as container:
-            for packet in container.demux(container.streams.audio[0]):
-                digest.update(packet)
-                read += packet.size
-                if read >= PAYLOAD_BYTES:
-                    break
-    except (av.FFmpegError, OSError, ValueError, IndexError):
-        pass  # of a damaged file, what could be read
-    return digest.hexdigest()[:16] if read else ""
+def sound_hashes(path: Path) -> tuple[str, str]:
+    """Hash of the first encoded sound in a file, and of that and stretches of all the rest.
+
+    Neither depends on tags and pictures. Both are `` if there is no sound. The first tells recordings apart;
+    the second also notices a file that was changed further on, or has only half arrived.
+    """
+    digest, read, first = hashlib.sha256(), 0, ""
+    settings = {"probesize": "4096", "analyzeduration": "1"}
+    with suppress(*UNREADABLE), open_container(path, settings) as container:
+        read = _add_packets(digest, container, PAYLOAD_BYTES)
+        first = digest.hexdigest()[:16]
+        seconds = (container.duration or 0) // av.time_base if read >= PAYLOAD_BYTES else 0
+        step = max(STRETCH_SECONDS, seconds // STRETCHES)
+        for second in range(step, seconds, step):
+            container.seek(second * av.time_base)
+            _add_packets(digest, container, STRETCH_BYTES)
+    return (first, digest.hexdigest()[:32]) if read else ("", "")
+
+
+def _add_packets(digest: "hashlib._Hash", container: Any, size: int) -> int:
+    """Take `size` bytes of sound or a little more from here on; how many there were."""
+    read = 0
+    with suppress(*UNREADABLE):  # of a damaged file, what can be read
+        for packet in container.demux(container.streams.audio[0]):
+            digest.update(packet)
+            read += packet.size
+            if read >= size:
+                break
+    return read

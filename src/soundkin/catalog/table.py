@@ -3,8 +3,8 @@
 `track_id` and `path` are required. `title, artist, album, genre, year, lyrics, licence, duration` (seconds),
 `split` and any further column are optional. An empty cell is an unknown label. Cells with several values
 separate them by `;`. `path` is relative to `audio_folder` if that column is there, else to the catalog's own
-folder, and stays inside it. Whether the audio exists is not checked here: missing files are recorded when
-they are read.
+folder, and stays inside it, or leads where the user allows it (`paths`). Whether the audio exists is not
+checked here: missing files are recorded when they are read.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,16 @@ import pandas as pd
 
 from soundkin.catalog.artists import Artists
 from soundkin.catalog.columns import Column, id_columns, read_table
-from soundkin.catalog.paths import absolute_elsewhere, climbing, linked_elsewhere, on_disk, with_slashes
+from soundkin.catalog.paths import (
+    absolute_elsewhere,
+    climbing,
+    from_disk,
+    how_to_allow,
+    is_allowed,
+    linked_elsewhere,
+    on_disk,
+    with_slashes,
+)
 from soundkin.catalog.table_io import number_of, reject_empty, reject_repeats, reject_rows, write_rows
 from soundkin.errors import CatalogError
 from soundkin.shapes import Bool
@@ -143,14 +152,28 @@ def write_catalog(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _audio_folder(frame: pd.DataFrame, source: str, own_folder: Path) -> Path:
+    """The folder of the first row's audio; paths in others, where these are allowed, become absolute."""
     if "audio_folder" not in frame:
         return own_folder
     column = frame["audio_folder"]
     reject_empty(frame, source, "audio_folder")
-    hint = "Write the same folder into every row, or delete the column to mean the catalog's own folder."
+    first, *others = column.unique()
+    folders = {
+        name: own_folder / on_disk(str(with_slashes(own_folder, column[column == name][:1]).iloc[0]))
+        for name in (first, *others)
+    }
+    forbidden = [name for name in others if not is_allowed(folders[name])]
+    elsewhere = folders[forbidden[0]].resolve() if forbidden else ""
+    hint = (
+        "Write the same folder into every row, or delete the column to mean the catalog's own folder. "
+        f"{how_to_allow(elsewhere)}"
+    )
     differs = f"differs from row {frame.index[0]}"
-    reject_rows(frame, source, "audio_folder", column != column.iloc[0], differs, hint)
-    return own_folder / on_disk(str(with_slashes(own_folder, column[:1]).iloc[0]))
+    reject_rows(frame, source, "audio_folder", column.isin(forbidden), differs, hint)
+    for name in others:
+        relative = (column == name) & ~frame["path"].str.startswith("/")
+        frame.loc[relative, "path"] = f"{from_disk(folders[name].resolve())}/" + frame["path"][relative]
+    return folders[first]
 
 
 def _checked_paths(frame: pd.DataFrame, source: str, folder: Path) -> "pd.Series[str]":
@@ -158,11 +181,19 @@ def _checked_paths(frame: pd.DataFrame, source: str, folder: Path) -> "pd.Series
     paths = frame["path"]
     turned = with_slashes(folder, paths)
     outside = absolute_elsewhere(folder, paths) | absolute_elsewhere(folder, turned)
-    hint = f"Write it relative to {folder}, or put that folder into a column audio_folder."
+    first = Path(on_disk(str(paths[outside].iloc[0]))).parent if outside.any() else ""
+    hint = (
+        f"Write it relative to {folder}, or put that folder into a column audio_folder. {how_to_allow(first)}"
+    )
     reject_rows(frame, source, "path", outside, f"lies outside {folder}", hint)
     above = "holds `..`, which may leave the folder of the audio"
+    hint = f"Write it relative to {folder}, or put that folder into a column audio_folder."
     reject_rows(frame, source, "path", climbing(paths), above, hint)
     linked = linked_elsewhere(folder, turned.str.removeprefix(f"{folder}/"))
-    hint = "Copy the audio there, or name the folder that the link leads to in a column audio_folder."
+    beyond = (folder / on_disk(str(turned[linked].iloc[0]))).resolve().parent if linked.any() else ""
+    hint = (
+        "Copy the audio there, or name the folder that the link leads to in a column audio_folder. "
+        f"{how_to_allow(beyond)}"
+    )
     reject_rows(frame, source, "path", linked, f"is a link that leads out of {folder}", hint)
     return turned

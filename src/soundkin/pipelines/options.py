@@ -31,5 +31,7 @@ def argument(metavar: str | None = None) -> Option:
 
 
 WORKERS = Option("Processes.", minimum=1)
+FOLLOW_LINKS = Option("Also follow links that lead out of FOLDER, and let catalogs lead there.")
 WHERE = Option("genre=rock, genre!=rock, 'year>=1990'; all must hold.", metavar="FILTER")
 ARTIST_CAP = Option("At most this many answers of one artist.", minimum=1)
+PLAYLIST_FILE = Option("A playlist to write: .m3u8, .m3u or .jspf, or .txt for track ids.", ("-o",))

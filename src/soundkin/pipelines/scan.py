@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import Skipped, UsageError
-from soundkin.pipelines.options import Option, argument
+from soundkin.pipelines.options import FOLLOW_LINKS, Option, argument
 
 if TYPE_CHECKING:
     from soundkin.catalog.audio_files import FolderFiles
@@ -24,6 +24,7 @@ class Changes:
     moved: list[str] = field(default_factory=list)
     retagged: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)  # other sound in the same place
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,54 @@ class ScanResult:
     gone_table: Path
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What a scan finds out before it writes anything: files, and the earlier row of each by its place."""
+
+    folder: Path
+    output: Path
+    listing: "FolderFiles"
+    files: "list[ScannedFile]"
+    earlier: "list[EarlierRow]"
+    matched: "Mapping[str, EarlierRow]"
+
+    @property
+    def gone(self) -> "list[EarlierRow]":
+        """Rows that no file has any more."""
+        found = {row.track_id for row in self.matched.values()}
+        return [row for row in self.earlier if row.track_id not in found]
+
+    @property
+    def before(self) -> int:
+        """How many tracks the catalog had."""
+        return sum(not row.gone for row in self.earlier)
+
+    def changes(self) -> Changes:
+        """What is different from the earlier catalog."""
+        from soundkin.catalog.rescan import is_changed, is_retagged
+
+        changes = Changes(gone=[row.cells["path"] for row in self.gone if not row.gone])
+        for file in self.files:
+            row = self.matched.get(file.place)
+            if row is None:
+                changes.new.append(file.path)
+            elif row.gone:
+                changes.returned.append(file.path)
+            elif row.file.place != file.place:
+                changes.moved.append(file.path)
+            elif is_changed(file, row):
+                changes.changed.append(file.path)
+            elif is_retagged(file, row):
+                changes.retagged.append(file.path)
+        return changes
+
+
 def scan(
     folder: Annotated[Path, argument()],
     output: Annotated[Path, Option("Catalog to write: .csv or .parquet.", ("-o", "--output"))],
     workers: Annotated[int, Option("Files read at the same time.", minimum=1)] = 2,
     guess: Annotated[bool, Option("Titles, artists, albums from paths where tags are silent.")] = True,
+    follow_links: Annotated[bool, FOLLOW_LINKS] = False,
 ) -> ScanResult:
     """Read the tags of every audio file under FOLDER into a catalog.
 
@@ -67,17 +111,21 @@ def scan(
         CatalogError: `output` is no name for a catalog, or holds a broken one.
         OutputError: `output` cannot be written.
     """
+    return write_catalog(find_out(Path(folder), Path(output), workers, follow_links), guess)
+
+
+def find_out(folder: Path, output: Path, workers: int, follow_links: bool = False) -> Findings:
+    """Read the files in `folder` that the catalog `output` does not know as they are; raises as `scan`."""
     from soundkin.catalog import rescan
-    from soundkin.catalog.audio_files import find_audio, new_ids
+    from soundkin.catalog.audio_files import find_audio
     from soundkin.catalog.scanned_files import read_files
     from soundkin.catalog.table_io import check_suffix
 
-    folder, output = Path(folder), Path(output)
     check_suffix(output, f"catalog {output}")
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder. Name the folder that holds the music.")
     earlier = rescan.read_earlier(output)
-    listing = find_audio(folder, rescan.base_folder(folder, output))
+    listing = find_audio(folder, rescan.base_folder(folder, output), follow_links)
     if not listing.audio:
         stays = f" {output} stays as it is." if earlier else ""
         raise UsageError(_no_audio(folder, listing) + stays)
@@ -88,23 +136,33 @@ def scan(
         raise UsageError(
             f"none of the {len(listing.audio)} audio files in {folder} can be opened. First: {reason}."
         )
-    matched = rescan.match_rows(files, earlier)
-    new = (file.path for file in files if file.place not in matched)
+    return Findings(folder, output, listing, files, earlier, rescan.match_rows(files, earlier))
+
+
+def write_catalog(found: Findings, guess: bool = True, keep_gone: bool = True) -> ScanResult:
+    """Write the catalog of what was found, and beside it the rows of what is gone; raises as `scan`."""
+    from soundkin.catalog import rescan
+    from soundkin.catalog.audio_files import new_ids
+    from soundkin.catalog.paths import allow_folders
+
+    output, earlier, listing = found.output, found.earlier, found.listing
+    new = (file.path for file in found.files if file.place not in found.matched)
     ids = new_ids(new, {row.track_id for row in earlier})
     rows: list[rescan.Cells] = []
     scanned: dict[str, Mapping[str, str]] = {}
-    for file in files:
-        row = matched.get(file.place)
+    for file in found.files:
+        row = found.matched.get(file.place)
         track = row.track_id if row else ids[file.path]
         cells, scanned[track] = rescan.merge_cells(file, row, guess)
         rows.append({"track_id": track, "path": file.path, **cells})
-    gone = [row for row in earlier if row.track_id not in scanned]
+    gone = found.gone if keep_gone else []
+    allow_folders(listing.linked_folders)  # or no command would read this catalog
     # In this order a scan that is killed loses nothing, and the next one puts right what it left.
     rescan.write_gone(output, [row for row in earlier if row.gone or row.track_id not in scanned])
-    catalog = rescan.replace_catalog(rows, earlier, folder, output)
+    catalog = rescan.replace_catalog(rows, earlier, found.folder, output)
     rescan.write_scanned(output, {row.track_id: row.scanned for row in gone if row.scanned} | scanned)
     rescan.write_gone(output, gone)
-    changes = _changes(files, matched, gone) if earlier else None
+    changes = found.changes() if earlier else None
     aside = rescan.gone_table(output)
     return ScanResult(
         catalog, listing.skipped, listing.passed_over, listing.others, changes, len(gone), aside
@@ -118,22 +176,3 @@ def _no_audio(folder: Path, listing: "FolderFiles") -> str:
     passed = [*listing.skipped, *listing.passed_over]
     first = f" Passed over: {len(passed)}, the first {passed[0].path}: {passed[0].reason}." if passed else ""
     return f"{folder} holds no audio ({kinds}).{first} Name the folder that holds the music."
-
-
-def _changes(
-    files: "list[ScannedFile]", matched: "Mapping[str, EarlierRow]", gone: "list[EarlierRow]"
-) -> Changes:
-    from soundkin.catalog.rescan import is_retagged
-
-    changes = Changes(gone=[row.cells["path"] for row in gone if not row.gone])
-    for file in files:
-        row = matched.get(file.place)
-        if row is None:
-            changes.new.append(file.path)
-        elif row.gone:
-            changes.returned.append(file.path)
-        elif row.file.place != file.place:
-            changes.moved.append(file.path)
-        elif is_retagged(file, row):
-            changes.retagged.append(file.path)
-    return changes

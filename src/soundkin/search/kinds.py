@@ -21,7 +21,7 @@ import faiss
 import numpy as np
 
 from soundkin.errors import UsageError
-from soundkin.shapes import Float32, Int
+from soundkin.shapes import Bool, Float32, Int
 
 EXACT_NUMBERS = 100_000 * 128  # One core compares this many in 2 ms; from there on, lists pay.
 IVF_TRACKS = 1_000  # Fewer are too few to learn lists and codes from.
@@ -29,12 +29,17 @@ IVF_TRACKS = 1_000  # Fewer are too few to learn lists and codes from.
 RECALL = 0.9995  # High: a seed that is not in the index finds a little less than the tracks we measure with.
 ENOUGH_RECALL = 0.98  # Vectors where lists do worse are searched exactly, as slow as that may be.
 RECALL_NEIGHBOURS = 10
+MEASURED_NEIGHBOURS = 20  # Further down than these, the lists that were measured may not hold the nearest.
 RECALL_QUERIES = 300
 TRAINING_TRACKS = 100_000
+EXACT_SHARE = 0.03  # Where fewer tracks are allowed, comparing these takes less time than scanning all lists.
+
+ASKED = "asked for"  # how the reason for a kind begins that somebody chose
 
 Scores = Float32[np.ndarray, "queries neighbours"]
 Rows = Int[np.ndarray, "queries neighbours"]
 Vectors = Float32[np.ndarray, "tracks embedding"]
+Mask = Bool[np.ndarray, " tracks"]
 
 
 class Exact:
@@ -44,6 +49,7 @@ class Exact:
     files: ClassVar[tuple[str, ...]] = ()  # what `write` writes
 
     def __init__(self, vectors: faiss.IndexFlatIP) -> None:
+        self.vectors = vectors
         self.faiss_index: faiss.Index = vectors  # what searches where no rows are left out
         self.settings: dict[str, Any] = {}  # what to keep in the manifest, as plain JSON
 
@@ -64,9 +70,11 @@ class Exact:
         """How it searches and how good that is, for people."""
         return "every query is compared with all tracks, so no answer is approximate"
 
-    def search(self, queries: Vectors, k: int, rows: faiss.IDSelector | None = None) -> tuple[Scores, Rows]:
-        """The nearest `k` among `rows`, best first; row -1 where there are fewer."""
-        return _search(self.faiss_index, queries, k, faiss.SearchParameters(sel=rows) if rows else None)
+    def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> tuple[Scores, Rows]:
+        """The nearest `k` that are allowed, best first; row -1 where there are fewer."""
+        if allowed is None:
+            return _search(self.faiss_index, queries, k)
+        return _search(self.vectors, queries, k, faiss.SearchParameters(sel=_selector(allowed)))
 
 
 class Ivf(Exact):
@@ -78,6 +86,7 @@ class Ivf(Exact):
     def __init__(
         self, lists: faiss.Index, vectors: faiss.IndexFlatIP, probes: int, candidates: int, recall: float
     ) -> None:
+        super().__init__(vectors)
         self._lists = lists
         self._lists.nprobe = probes
         self.faiss_index = faiss.IndexRefine(lists, vectors)
@@ -126,18 +135,22 @@ class Ivf(Exact):
             f"{RECALL_QUERIES} of the tracks"
         )
 
-    def search(self, queries: Vectors, k: int, rows: faiss.IDSelector | None = None) -> tuple[Scores, Rows]:
-        """The nearest `k` among `rows`, best first.
+    def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> tuple[Scores, Rows]:
+        """The nearest `k` that are allowed, best first.
 
         All lists are scanned for neighbours further down than those that `probes` was measured for, and where
-        `rows` are left out, since the nearest of the rest may be in any list.
+        some tracks are not allowed, since the nearest of the rest may be in any list. Where few are, these
+        are compared exactly, which is sooner done.
         """
+        if allowed is not None and np.count_nonzero(allowed) < EXACT_SHARE * len(allowed):
+            return super().search(queries, k, allowed)
         wanted = max(k, RECALL_NEIGHBOURS)  # candidates go with it, so the nearest is found as surely as ten
-        few = rows is None and k <= 2 * RECALL_NEIGHBOURS
+        few = allowed is None and k <= MEASURED_NEIGHBOURS
         if few:
             scores, nearest = _search(self.faiss_index, queries, wanted)
         if not few or nearest.min() < 0:
-            scan = faiss.IVFSearchParameters(nprobe=self._lists.nlist, sel=rows)
+            selector = None if allowed is None else _selector(allowed)
+            scan = faiss.IVFSearchParameters(nprobe=self._lists.nlist, sel=selector)
             factor = self.faiss_index.k_factor
             thorough = faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=scan)
             scores, nearest = _search(self.faiss_index, queries, wanted, thorough)
@@ -152,7 +165,7 @@ def build_kind(name: str, vectors: faiss.IndexFlatIP) -> tuple[Exact, str]:
     size = f"{vectors.ntotal:,} tracks of {vectors.d} numbers"
     if name != "auto":
         kind = KINDS[name].build(vectors)
-        return kind, f"asked for; {kind.explain()}"
+        return kind, f"{ASKED}; {kind.explain()}"
     exact, limit = Exact(vectors), max(EXACT_NUMBERS // vectors.d, IVF_TRACKS)
     chosen = f"chosen for {size}; {exact.explain()}"
     if vectors.ntotal < limit:
@@ -182,6 +195,8 @@ def _learn_lists(vectors: faiss.IndexFlatIP) -> faiss.IndexIVFPQFastScan:
 
 def array_of(vectors: faiss.IndexFlatIP) -> Vectors:
     """The vectors without copying them; gone when `vectors` is."""
+    if vectors.ntotal == 0:
+        return np.empty((0, vectors.d), np.float32)
     flat: np.ndarray = faiss.rev_swig_ptr(vectors.get_xb(), vectors.ntotal * vectors.d)
     return flat.reshape(vectors.ntotal, vectors.d)
 
@@ -193,6 +208,11 @@ def _growing(most: int) -> Iterator[int]:
         yield number
         number = math.ceil(1.5 * number)
     yield most
+
+
+def _selector(allowed: Mask) -> faiss.IDSelector:
+    """Made anew for each search: FAISS writes into the parameters that hold it."""
+    return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
 def _search(

@@ -9,6 +9,7 @@ empty.
 
 import bisect
 import re
+from collections.abc import Collection
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import NamedTuple
@@ -55,20 +56,25 @@ class Texts:
 
 
 class Tracks:
-    """The tracks of an index, by row. `batch` holds the catalog's columns, and ARTIST_KEYS."""
+    """The tracks that one file holds, by row."""
 
     def __init__(self, path: Path) -> None:
         try:
             stored = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
         except (OSError, pa.ArrowInvalid) as error:
             raise ArtefactError(f"{path} cannot be read ({error}). Build the index again.") from error
-        self.batch = pa.RecordBatch.from_arrays(stored.columns[1:], names=stored.schema.names[1:])
+        self._stored = pa.RecordBatch.from_arrays(stored.columns[1:], names=stored.schema.names[1:])
         self._labels = Texts(stored.column(0))
-        self._ids = Texts(self.batch.column("track_id"))
+        self._ids = Texts(self._stored.column("track_id"))
         self._signposts = [self._ids[row] for row in range(0, len(self), ROWS_BETWEEN_SIGNPOSTS)]
 
     def __len__(self) -> int:
-        return len(self.batch)
+        return len(self._stored)
+
+    @cached_property
+    def batch(self) -> pa.RecordBatch:
+        """A column for each of the catalog's, and ARTIST_KEYS."""
+        return self._stored
 
     @property
     def columns(self) -> list[str]:
@@ -147,19 +153,22 @@ def artist_keys(tracks: pa.RecordBatch) -> pa.Array:
     return _keys_of(tracks.column("artist"))
 
 
-def _keys_of(credits: pa.Array) -> pa.Array:
-    artists = Artists.from_credits(credits.to_pylist())
+def _keys_of(credits: pa.Array, elsewhere: Collection[str] = ()) -> pa.Array:
+    artists = Artists.from_credits(credits.to_pylist(), elsewhere=elsewhere)
     return pa.array([";".join(keys) for keys in artists.keys], pa.large_string())
 
 
-def write_tracks(table: pa.Table, path: Path) -> None:
-    """Write `table`, already in order of track_id, for `Tracks` to read."""
-    unknown = pa.chunked_array([pa.repeat("", len(table))])
+def write_tracks(table: pa.Table, path: Path, artists_elsewhere: Collection[str] = ()) -> None:
+    """Write `table`, already in order of track_id, for `Tracks` to read.
+
+    `artists_elsewhere`: keys of artists of other tracks of the same index.
+    """
+    unknown = pa.chunked_array([pa.repeat(pa.scalar("", pa.large_string()), len(table))])
     shown = [_text(table[name] if name in table.column_names else unknown) for name in Label._fields]
     parts = [pc.replace_substring(part, SEPARATOR, " ") for part in shown]
     label = pc.binary_join_element_wise(*parts, pa.scalar(SEPARATOR, pa.large_string()))
     columns = [_stored(name, table[name]) for name in table.column_names]
-    keys = _encoded(_keys_of(shown[Label._fields.index("artist")]))
+    keys = _encoded(_keys_of(shown[Label._fields.index("artist")], artists_elsewhere))
     names = [LABEL, *table.column_names, ARTIST_KEYS]
     batch = pa.RecordBatch.from_arrays([label, *columns, keys], names=names)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
@@ -179,4 +188,5 @@ def _encoded(text: pa.Array) -> pa.Array:
 
 
 def _text(column: pa.ChunkedArray) -> pa.Array:
-    return pc.fill_null(column.cast(pa.large_string()), "").combine_chunks()
+    text = pc.fill_null(column.cast(pa.large_string()), "").combine_chunks()
+    return text if isinstance(text, pa.Array) else pa.concat_arrays(text.chunks)

@@ -1,80 +1,64 @@
-"""The index: unit vectors, a kind of search over them, and the catalog's columns, in a versioned folder.
+"""The index: unit vectors, a kind of search over them, and the catalog's columns, in a folder of versions.
 
-    vN/vectors.faiss   unit vectors [tracks, embedding], mapped into memory
-    vN/lists.faiss     with kind=ivf
-    vN/tracks.arrow    the catalog's columns but for lyrics, and keys of the artists (catalog/artists.py)
-    vN/manifest.json   what it is, and the SHA-256 of the others
-
-Rows are in order of track_id, so the same embeddings give the same index in whatever order they come. The
-similarity of two tracks is the cosine of their vectors. Opening checks every checksum (0.4 s for a million
-tracks); FAISS itself would search a corrupt file and say nothing. Open once to ask often.
+A new index has its rows in order of track_id, so the same embeddings give the same index in whatever order
+they come; an edited one (`edits`) has the rows that were kept, and then the new ones. The similarity of two
+tracks is the cosine of their vectors. Opening checks every checksum (0.4 s for a million tracks); FAISS
+itself would search a corrupt file and say nothing. Open once to ask often.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from soundkin.config import Config, nearest, validate
+from soundkin.config import nearest
 from soundkin.embedding.default_model import found_model, stored_model
-from soundkin.errors import ArtefactError, CatalogError, ConfigError, OutputError, UsageError
-from soundkin.files import path_from, read_versioned_json, write_json
-from soundkin.search.kinds import KINDS, Exact, array_of, build_kind
-from soundkin.search.tracks import Tracks, write_tracks
-from soundkin.search.versions import MANIFEST, check_files, checksums, current_version, new_version
+from soundkin.embedding.library import index_in
+from soundkin.errors import ArtefactError, CatalogError, UsageError
+from soundkin.files import path_from
+from soundkin.search.index_manifest import IndexManifest, read_manifest
+from soundkin.search.joined_tracks import JoinedTracks
+from soundkin.search.kinds import KINDS, Rows, Scores
+from soundkin.search.segments import Segment, read_segments, reordered
+from soundkin.search.version_files import write_version
+from soundkin.search.versions import check_files, new_version, read_current
 from soundkin.shapes import Bool, Float32, Int, typechecked
 from soundkin.statistics.scaling import unit_length
 
 if TYPE_CHECKING:  # a query does without the Parquet reader
     from soundkin.embedding.store import Embeddings
 
-FORMAT = "soundkin index"
-FORMAT_VERSION = 1
-
-VECTORS = "vectors.faiss"
-TRACKS = "tracks.arrow"
 ROWS_AT_ONCE = 65_536
 
 
-class IndexManifest(Config):
-    """What the index is. Paths are relative to the index folder where they can be."""
-
-    model_hash: str
-    model_path: str
-    audio_folder: str
-    count: int
-    embedding_size: int
-    metric: Literal["cosine"] = "cosine"
-    kind: str
-    reason: str
-    settings: dict[str, Any]
-    faiss_version: str
-    files: dict[str, str]
-
-
 class Index:
-    """An opened index; use `open_index`. Rows are positions in order of track_id."""
+    """An opened index; use `open_index`. Rows are positions from 0; of removed tracks there are none."""
 
-    def __init__(
-        self, folder: Path, manifest: IndexManifest, vectors: faiss.IndexFlatIP, kind: Exact, tracks: Tracks
-    ) -> None:
+    def __init__(self, folder: Path, version: str, manifest: IndexManifest, segments: list[Segment]) -> None:
         self.folder = folder
+        self.version = version  # such as v7
         self.manifest = manifest
-        self.tracks = tracks
-        self.kind = kind
+        self.segments = segments
+        self.tracks = JoinedTracks(segments) if manifest.edited_files else segments[0].tracks
+        self.kind = segments[0].kind
         self.model_path = found_model(manifest.model_path, folder)  # where the bundle was when embedding
         self.audio_folder = (
             folder / manifest.audio_folder
         ).resolve()  # what the tracks' paths are relative to
         self._audio_prefix = f"{self.audio_folder}/"
-        self._vectors = vectors  # keeps the memory of `_array`
-        self._array = array_of(vectors)
 
     def __len__(self) -> int:
-        return self.manifest.count
+        return len(self.tracks)
+
+    def newest(self) -> "Index":
+        """The current version, which may be this one; what they share is not read again.
+
+        Raises as `open_index` does.
+        """
+        return read_current(self.folder, lambda version: read_version(self.folder, version, self))
 
     def audio_path(self, path: str) -> str:
         """The absolute path at which the audio of a track with this `path` should be."""
@@ -93,14 +77,28 @@ class Index:
         row = self.tracks.row(track_id)
         if row is None:
             similar = " or ".join(self.tracks.similar_ids(track_id))
-            looks = f"Ids look like {self.tracks.label(0).track_id}."
+            looks = f"Ids look like {self.tracks.label(0).track_id}." if len(self) else "It is empty."
             hint = f"Did you mean {similar}?" if similar else looks
             raise UsageError(f"{track_id} is neither a file nor a track_id in index {self.folder}. {hint}")
         return row
 
     def vector(self, row: int) -> Float32[np.ndarray, " embedding"]:
         """The unit vector of the track in `row`."""
-        return np.array(self._array[row])
+        for segment in self.segments:
+            if row < len(segment):
+                return np.array(segment.array[segment.position(row)])
+            row -= len(segment)
+        raise IndexError(row)
+
+    def vectors(self, rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows embedding"]:
+        """The unit vectors of several tracks."""
+        found = np.empty((len(rows), self.manifest.embedding_size), np.float32)
+        start = 0
+        for segment in self.segments:
+            here = (start <= rows) & (rows < start + len(segment))
+            found[here] = segment.array[segment.positions(rows[here] - start)]
+            start += len(segment)
+        return found
 
     @typechecked
     def search(
@@ -116,11 +114,14 @@ class Index:
                 f"has {queries.shape[1]}: they come from different models. Use that of the index: "
                 f"{self.model_path}"
             )
-        selector = None
-        if allowed is not None:
-            bits = np.packbits(allowed, bitorder="little")
-            selector = faiss.IDSelectorBitmap(bits)
-        return self.kind.search(unit_length(queries), min(k, len(self)), selector)
+        queries, start, found = unit_length(queries), 0, []
+        for segment in filter(len, self.segments):
+            end = start + len(segment)
+            admitted = None if allowed is None else allowed[start:end]
+            scores, rows = segment.search(queries, min(k, len(segment)), admitted)
+            found.append((scores, np.where(rows < 0, -1, rows + start) if start else rows))
+            start = end
+        return found[0] if len(found) == 1 else _best(found, min(k, len(self)), len(queries))
 
 
 def build_index(
@@ -135,58 +136,49 @@ def build_index(
     order = _order(embeddings)
     sorted_tracks = _aligned(tracks, pa.array(embeddings.track_ids, pa.large_string()).take(order))
     vectors = _unit_vectors(embeddings, order.to_numpy())
-    built, reason = build_kind(kind, vectors)
     folder = Path(folder)
     with new_version(folder) as version:
-        try:
-            faiss.write_index(vectors, str(version / VECTORS))
-            built.write(version)
-            write_tracks(sorted_tracks, version / TRACKS)
-        except RuntimeError as error:  # as FAISS calls a full disk
-            raise OutputError(f"cannot write {version}: {error}. Is the disk full?") from error
-        manifest = IndexManifest(
+        return write_version(
+            version,
+            vectors,
+            sorted_tracks,
+            kind,
             model_hash=embeddings.model_hash,
             model_path=stored_model(embeddings.model_path, folder),
             audio_folder=path_from(folder, audio_folder),
-            count=vectors.ntotal,
-            embedding_size=vectors.d,
-            kind=built.name,
-            reason=reason,
-            settings=built.settings,
-            faiss_version=faiss.__version__,
-            files=checksums(version, [VECTORS, TRACKS, *built.files]),
         )
-        described = {"format": FORMAT, "format_version": FORMAT_VERSION, **manifest.model_dump(mode="json")}
-        write_json(version / MANIFEST, described)
-    return manifest
 
 
 def open_index(folder: Path) -> Index:
-    """Open the current version and check all of it.
+    """Open the current version of an index, or of a library's index, and check all of it.
 
     Raises:
         UsageError: there is no index in `folder`.
         ArtefactError: a file is missing, corrupt, or of another version.
     """
-    folder = Path(folder)
-    version = current_version(folder)
-    path = version / MANIFEST
-    values = read_versioned_json(path, FORMAT, FORMAT_VERSION)
-    del values["format"], values["format_version"]
-    try:
-        manifest = validate(IndexManifest, values)
-    except ConfigError as error:
-        raise ArtefactError(f"{path} is corrupt: {error} Build the index again.") from error
-    check_files(version, manifest.files)
-    try:
-        vectors = faiss.read_index(str(version / VECTORS), faiss.IO_FLAG_MMAP_IFC)
-        kind = KINDS[manifest.kind].read(version, vectors, manifest.settings)
-    except (RuntimeError, KeyError) as error:
-        raise ArtefactError(
-            f"{version} was written with FAISS {manifest.faiss_version} and cannot be read with "
-            f"{faiss.__version__} ({error}). Build the index again."
-        ) from error
-    return Index(folder, manifest, vectors, kind, Tracks(version / TRACKS))
+    folder = index_in(folder)
+    return read_current(folder, lambda version: read_version(folder, version))
+
+
+def read_version(folder: Path, version: Path, known: Index | None = None) -> Index:
+    """Open one version of the index in `folder`; files that the index `known` has read are not read again."""
+    manifest = read_manifest(version)
+    if known is not None and (known.version, known.manifest) == (version.name, manifest):
+        return known
+    base = None
+    if known is not None and known.manifest.base_files == manifest.base_files:
+        base = known.segments[0]
+    check_files(version, manifest.files if base is None else manifest.edited_files)
+    return Index(folder, version.name, manifest, read_segments(version, manifest, base))
+
+
+def _best(found: list[tuple[Scores, Rows]], k: int, queries: int) -> tuple[Scores, Rows]:
+    """The best `k` of what each segment found."""
+    if not found:
+        return np.empty((queries, 0), np.float32), np.empty((queries, 0), np.int64)
+    scores, rows = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+    # What FAISS gives as the score of row -1 is below all cosines.
+    return reordered(scores, rows, np.argsort(-scores, axis=1, kind="stable")[:, :k])
 
 
 def _order(embeddings: "Embeddings") -> pa.Array:
@@ -217,11 +209,17 @@ def _aligned(tracks: pa.Table, track_ids: pa.Array) -> pa.Table:
 def _unit_vectors(embeddings: "Embeddings", order: Int[np.ndarray, " tracks"]) -> faiss.IndexFlatIP:
     vectors = faiss.IndexFlatIP(embeddings.vectors.shape[1])
     for start in range(0, len(order), ROWS_AT_ONCE):
-        rows = order[start : start + ROWS_AT_ONCE]
-        block = embeddings.vectors[rows]
-        odd = np.flatnonzero(~np.isfinite(block).all(axis=1))
-        if len(odd):
-            track_id = embeddings.track_ids[rows[odd[0]]]
-            raise ArtefactError(f"the vector of track {track_id} is not finite. Run soundkin embed again.")
-        vectors.add(unit_length(block))
+        vectors.add(unit_vectors(embeddings, order[start : start + ROWS_AT_ONCE]))
     return vectors
+
+
+def unit_vectors(
+    embeddings: "Embeddings", rows: Int[np.ndarray, " rows"]
+) -> Float32[np.ndarray, "rows embedding"]:
+    """Some rows of the embeddings at length one; raises ArtefactError where one is not finite."""
+    block = embeddings.vectors[rows]
+    odd = np.flatnonzero(~np.isfinite(block).all(axis=1))
+    if len(odd):
+        track_id = embeddings.track_ids[rows[odd[0]]]
+        raise ArtefactError(f"the vector of track {track_id} is not finite. Run soundkin embed again.")
+    return unit_length(block)

@@ -1,28 +1,36 @@
 """A folder of versions, of which the file `CURRENT` names one.
 
     CURRENT         one line: `v7`, a blank, and the SHA-256 of v7/manifest.json
+    snapshots/NAME  the same, of a version that is to stay
     v6/  v7/        each complete and never changed; manifest.json holds the SHA-256 of every other file
 
 A version is filled in a temporary folder, renamed into place, and only then named by `CURRENT`, itself
 swapped by a rename: a reader finds the old version or the new one, whole. The version before the current one
-is kept for readers that have just looked; older ones and what killed runs left behind are removed by the next
-run.
+is kept for readers that have just looked, and snapshots are; others and what killed runs left behind are
+removed by the next run. Versions may share files by hard links.
 """
 
 import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
+from soundkin.config import nearest
 from soundkin.errors import ArtefactError, OutputError, UsageError
 from soundkin.files import explaining_output, locked, replacing, replacing_folder, sha256_of
 
+Result = TypeVar("Result")
+
 CURRENT = "CURRENT"
+SNAPSHOTS = "snapshots"
 MANIFEST = "manifest.json"
+
+SNAPSHOT_NAME = re.compile(r"(?!v\d+$)\w[\w.-]*")
 
 
 @contextmanager
@@ -31,45 +39,140 @@ def new_version(folder: Path) -> Iterator[Path]:
     folder = Path(folder)
     with explaining_output(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with _writing(folder):
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
         versions = {name for name in names if re.fullmatch(r"v\d+", name)}
         if names - versions and CURRENT not in names:
             odd = min(names - versions)
             raise OutputError(f"{folder} holds other files, such as {odd}. Choose a new or empty folder.")
-        for leftover in [*folder.glob(".v*.tmp"), *folder.glob(".v*.old")]:
-            shutil.rmtree(leftover, ignore_errors=True)
         version = folder / f"v{max((int(name[1:]) for name in versions), default=0) + 1}"
         with replacing_folder(version) as unfinished:
             yield unfinished
             for path in unfinished.iterdir():  # have every file on disk before anything points to it
                 with path.open("rb") as file:
-                    os.fsync(file.fileno())
+                    if os.fstat(file.fileno()).st_nlink == 1:  # what is shared is there already
+                        os.fsync(file.fileno())
         pointer = folder / CURRENT
-        before = pointer.read_bytes().split(b" ")[0] if pointer.exists() else b""  # it may be corrupt
-        with replacing(pointer, "w") as file:
-            file.write(f"{version.name} {sha256_of(version / MANIFEST)}\n")
-        for name in versions:
-            if name.encode() != before:
-                shutil.rmtree(folder / name, ignore_errors=True)
+        before = pointer.read_bytes().split(b" ")[0].decode("ascii", "replace") if pointer.exists() else ""
+        _point(pointer, version)
+        for name in versions - {before, *snapshots(folder).values()}:
+            shutil.rmtree(folder / name, ignore_errors=True)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Keep other writers out, and clear what killed ones left."""
+    with locked(folder):
+        for leftover in [*folder.glob(".v*.tmp"), *folder.glob(".v*.old")]:
+            shutil.rmtree(leftover, ignore_errors=True)
+        for leftover in [*folder.glob(f".{CURRENT}.*.tmp"), *folder.glob(f"{SNAPSHOTS}/.*.tmp")]:
+            leftover.unlink(missing_ok=True)
+        yield
 
 
 def current_version(folder: Path) -> Path:
     """The current version of `folder`, its manifest checked."""
-    path = Path(folder) / CURRENT
+    return _pointed_at(Path(folder) / CURRENT, Path(folder))
+
+
+def snapshots(folder: Path) -> dict[str, str]:
+    """The version, such as `v7`, that each snapshot names."""
+    pointers = sorted((folder / SNAPSHOTS).glob("[!.]*"))
+    return {pointer.name: pointer.read_text(errors="replace").split(" ")[0] for pointer in pointers}
+
+
+def make_snapshot(folder: Path, name: str) -> Path:
+    """Keep the current version by a name. Raises UsageError for a name that is taken, or is none."""
+    if not SNAPSHOT_NAME.fullmatch(name):
+        raise UsageError(f"snapshot {name!r}: take letters, digits, . _ - for a name, and none such as v7.")
+    current_version(folder)
+    with _writing(folder):
+        if name in snapshots(folder):
+            raise UsageError(f"there is a snapshot {name} already. Choose another name, or remove that one.")
+        version = current_version(folder)
+        _point(folder / SNAPSHOTS / name, version)
+    return version
+
+
+def remove_snapshot(folder: Path, name: str) -> Path:
+    """Forget a snapshot; the next edit removes its version. Raises UsageError where there is none."""
+    current_version(folder)
+    with _writing(folder), explaining_output(folder):
+        version = folder / snapshots(folder).get(name, "")
+        _known_snapshot(folder, name).unlink()
+    return version
+
+
+def roll_back(folder: Path, name: str | None, check: Callable[[Path], object]) -> Path:
+    """Make a snapshot's version current again; without a name, the one before the current.
+
+    `check(version)` raises where it is not whole; then all stays. Raises UsageError where there is none such.
+    """
+    current_version(folder)
+    with _writing(folder):
+        if name is None:
+            version = _before_current(folder)
+        else:
+            version = _pointed_at(_known_snapshot(folder, name), folder)
+        check(version)
+        _point(folder / CURRENT, version)
+    return version
+
+
+def _known_snapshot(folder: Path, name: str) -> Path:
+    known = snapshots(folder)
+    if name not in known:
+        hint = nearest(name, known) if known else f" Make one: soundkin index snapshot {folder} NAME"
+        raise UsageError(f"there is no snapshot {name}.{hint}")
+    return folder / SNAPSHOTS / name
+
+
+def _before_current(folder: Path) -> Path:
+    current = int(current_version(folder).name[1:])
+    earlier = [number for number in map(_number, folder.iterdir()) if 0 < number < current]
+    if not earlier:
+        raise UsageError(f"no version before {current_version(folder)} is kept. Name a snapshot.")
+    return folder / f"v{max(earlier)}"
+
+
+def _number(version: Path) -> int:
+    """7 of `v7`, 0 of any other file."""
+    return int(version.name[1:]) if re.fullmatch(r"v\d+", version.name) else 0
+
+
+def _point(pointer: Path, version: Path) -> None:
+    with replacing(pointer, "w") as file:
+        file.write(f"{version.name} {sha256_of(version / MANIFEST)}\n")
+
+
+def _pointed_at(pointer: Path, folder: Path) -> Path:
+    """The version of `folder` that a file points at, its manifest checked."""
+    path = pointer
     try:
-        pointer = re.fullmatch(rb"(v\d+) ([0-9a-f]{64})\n", path.read_bytes())
-        if pointer is None:
+        named = re.fullmatch(rb"(v\d+) ([0-9a-f]{64})\n", path.read_bytes())
+        if named is None:
             raise _corrupt(path, "does not name a version and its checksum")
-        path = path.with_name(pointer[1].decode()) / MANIFEST
-        if hashlib.sha256(path.read_bytes()).hexdigest().encode() != pointer[2]:
-            raise _corrupt(path, "does not have the checksum that CURRENT states")
+        path = folder / named[1].decode() / MANIFEST
+        if hashlib.sha256(path.read_bytes()).hexdigest().encode() != named[2]:
+            raise _corrupt(path, f"does not have the checksum that {pointer.name} states")
     except OSError as error:
         if path.name == CURRENT and isinstance(error, FileNotFoundError | NotADirectoryError):
             make = f"soundkin index EMBEDDINGS -o {folder}"
             raise UsageError(f"{folder} is not an index. Make one: {make}") from error
         raise _corrupt(path, f"cannot be read ({error})") from error
     return path.parent
+
+
+def read_current(folder: Path, read: Callable[[Path], Result]) -> Result:
+    """`read(version)` of the current version; of the next one where it was replaced and removed meanwhile."""
+    pointer = Path(folder) / CURRENT
+    while True:
+        before = pointer.read_bytes() if pointer.exists() else None
+        try:
+            return read(current_version(folder))
+        except ArtefactError:
+            if not pointer.exists() or pointer.read_bytes() == before:
+                raise
 
 
 def checksums(version: Path, names: Iterable[str]) -> dict[str, str]:

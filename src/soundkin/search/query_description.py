@@ -1,0 +1,72 @@
+"""One description of a query for the command line, Python and JSON: `QueryDescription.model_validate(...)`.
+
+{"like": ["nina simone sinnerman", {"name": "Pastel Blues", "kind": "album", "weight": 2}],
+ "unlike": ["track:17_night-train"], "k": 20, "where": ["year>=1990"]}
+"""
+
+import re
+from typing import Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from soundkin.config import Config, validate
+
+ARTIST_CAP = 2  # unless a query says otherwise
+
+Kind = Literal["any", "track", "file", "playlist", "album", "artist", "words"]
+
+PREFIXED = re.compile(r"(track|file|playlist|album|artist|words):\s*(.+)", re.DOTALL)
+WEIGHTED = re.compile(r"(.*\S)\s*\^\s*(\d+(?:\.\d+)?|\.\d+)", re.DOTALL)
+
+
+class Seed(Config):
+    """What answers should, or should not, sound like, and how much that counts beside other seeds.
+
+    `any` is what a person types: an audio file or playlist by that name, a track_id, `KIND:NAME`, or words
+    of title, artist and album; `^2` behind it doubles its weight.
+    """
+
+    name: str = Field(min_length=1)
+    kind: Kind = "any"
+    weight: PositiveFloat = Field(1.0, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    def spelled_out(self) -> "Seed":
+        """`artist:nina simone^2` as a seed of that kind and weight; words where no kind is named."""
+        if self.kind != "any":
+            return self
+        weighted = WEIGHTED.fullmatch(self.name)
+        name, weight = (weighted[1], float(weighted[2])) if weighted else (self.name, 1.0)
+        prefixed = PREFIXED.fullmatch(name)
+        kind, name = prefixed.groups() if prefixed else ("words", name)
+        return validate(Seed, {"name": name, "kind": kind, "weight": self.weight * weight}, where=self.name)
+
+
+def as_seed(seed: Seed | str) -> Seed:
+    """A seed as a person types it."""
+    return seed if isinstance(seed, Seed) else validate(Seed, {"name": str(seed)}, where="seed")
+
+
+class QueryDescription(Config):
+    """All that a query asks, but for the library it is asked of.
+
+    `where` are conditions that must all hold (`search/conditions.py`). Of any one artist there are at most
+    `artist_cap` answers; None: ARTIST_CAP, unless there would be too few then; 0: any number. Without
+    `own_artist` the artists of what is liked are left out. `fold_versions` gives one answer for copies and
+    versions of a track; `hub_correction` puts tracks that are near to everything further down. `diversity`,
+    from 0 to 1, is how much an answer should differ from those before it, against how alike it is.
+    """
+
+    like: tuple[Seed, ...] = ()
+    unlike: tuple[Seed, ...] = ()
+    k: PositiveInt = 10
+    where: tuple[str, ...] = ()
+    artist_cap: NonNegativeInt | None = None
+    own_artist: bool = True
+    fold_versions: bool = True
+    hub_correction: bool = True
+    diversity: float = Field(0.0, ge=0, le=1)

@@ -1,0 +1,145 @@
+"""Segments of an index: vectors that are never changed once written, searched by one kind.
+
+The base holds what was there when the index was built or compacted, in order of track_id; a second one, small
+and searched exactly, what is new. Rows of the base that were removed or replaced are skipped by all searches.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pyarrow as pa
+
+from soundkin.errors import ArtefactError
+from soundkin.search.index_manifest import NEW_TRACKS, NEW_VECTORS, REMOVED, TRACKS, VECTORS, IndexManifest
+from soundkin.search.kinds import KINDS, MEASURED_NEIGHBOURS, Exact, Mask, Rows, Scores, Vectors, array_of
+from soundkin.search.tracks import Tracks, write_tracks
+from soundkin.shapes import Int
+
+
+class Kept:
+    """Which positions of a segment are rows of the index: those that are not removed, in their order."""
+
+    def __init__(self, count: int, removed: Int[np.ndarray, " removed"]) -> None:
+        self.mask = np.ones(count, dtype=bool)
+        self.mask[removed] = False
+        self.positions = np.flatnonzero(self.mask)
+        self.rows = np.full(count + 1, -1)  # of the position -1 too, which is none
+        self.rows[self.positions] = np.arange(len(self.positions))
+
+
+class Segment:
+    """Vectors, a kind of search over them, and their tracks. Rows are those of the tracks that are `kept`."""
+
+    def __init__(self, kind: Exact, tracks: Tracks, removed: Int[np.ndarray, " removed"] | None = None):
+        self.kind = kind
+        self.tracks = tracks
+        self.kept = None if removed is None else Kept(len(tracks), removed)
+        self.array = array_of(kind.vectors)  # [stored, embedding]
+
+    def __len__(self) -> int:
+        return len(self.tracks) if self.kept is None else len(self.kept.positions)
+
+    def position(self, row: int) -> int:
+        """Where in the files a row is."""
+        return row if self.kept is None else int(self.kept.positions[row])
+
+    def positions(self, rows: Int[np.ndarray, " rows"]) -> Int[np.ndarray, " rows"]:
+        """Where in the files rows are."""
+        return rows if self.kept is None else self.kept.positions[rows]
+
+    def row(self, track_id: str) -> int | None:
+        """The row of a track, or None if it is not here."""
+        position = self.tracks.row(track_id)
+        row = position if position is None or self.kept is None else int(self.kept.rows[position])
+        return None if row == -1 else row
+
+    def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> tuple[Scores, Rows]:
+        """The nearest `k` of the allowed rows, best first; row -1 where there are fewer."""
+        if self.kept is None:
+            return self.kind.search(queries, k, allowed)
+        if allowed is None and k < MEASURED_NEIGHBOURS:
+            return self._search_past_removed(queries, k)
+        mask = self.kept.mask
+        if allowed is not None:
+            mask = mask.copy()
+            mask[self.kept.positions] = allowed
+        scores, positions = self.kind.search(queries, k, mask)
+        return scores, self.kept.rows[positions]
+
+    def _search_past_removed(self, queries: Vectors, k: int) -> tuple[Scores, Rows]:
+        """Look at more than `k` and leave the removed ones out; only where too few are left, search among
+        those kept, which takes an approximate kind much longer.
+        """
+        assert self.kept is not None
+        scores, positions = self.kind.search(queries, MEASURED_NEIGHBOURS)
+        rows = self.kept.rows[positions]
+        scores, rows = reordered(scores, rows, np.argsort(rows < 0, axis=1, kind="stable")[:, :k])
+        short = rows[:, -1] < 0
+        if short.any():
+            scores[short], found = self.kind.search(queries[short], k, self.kept.mask)
+            rows[short] = self.kept.rows[found]
+        return scores, rows
+
+
+def reordered(scores: Scores, rows: Rows, order: Int[np.ndarray, "queries kept"]) -> tuple[Scores, Rows]:
+    """Neighbours of each query in another order; a third of the time of np.take_along_axis."""
+    query = np.arange(len(order))[:, None]
+    return scores[query, order], rows[query, order]
+
+
+def write_base(version: Path, kind: Exact, tracks: pa.Table) -> list[str]:
+    """Write a base segment; `tracks` in the order of the vectors. Returns the names of its files."""
+    faiss.write_index(kind.vectors, str(version / VECTORS))
+    kind.write(version)
+    write_tracks(tracks, version / TRACKS)
+    return [VECTORS, TRACKS, *kind.files]
+
+
+def write_edits(
+    version: Path,
+    removed: Int[np.ndarray, " removed"],
+    vectors: Vectors,
+    tracks: pa.Table,
+    artists_elsewhere: Collection[str],
+) -> list[str]:
+    """Write what differs from the base: unit `vectors` and `tracks` in one order. Returns names of files."""
+    names = []
+    if len(removed):
+        np.save(version / REMOVED, removed)
+        names += [REMOVED]
+    if len(tracks):
+        new = faiss.IndexFlatIP(vectors.shape[1])
+        new.add(vectors)
+        faiss.write_index(new, str(version / NEW_VECTORS))
+        write_tracks(tracks, version / NEW_TRACKS, artists_elsewhere)
+        names += [NEW_VECTORS, NEW_TRACKS]
+    return names
+
+
+def read_segments(version: Path, manifest: IndexManifest, base: Segment | None = None) -> list[Segment]:
+    """The base, and what is new, if anything is. Vectors are mapped into memory: nothing may be added.
+
+    `base` is one that was read already, of the same files.
+    """
+    new = []
+    try:
+        if base is None:
+            vectors = _mapped(version / VECTORS)
+            base = Segment(
+                KINDS[manifest.kind].read(version, vectors, manifest.settings), Tracks(version / TRACKS)
+            )
+        if NEW_VECTORS in manifest.files:
+            new = [Segment(Exact(_mapped(version / NEW_VECTORS)), Tracks(version / NEW_TRACKS))]
+    except (RuntimeError, KeyError) as error:
+        raise ArtefactError(
+            f"{version} was written with FAISS {manifest.faiss_version} and cannot be read with "
+            f"{faiss.__version__} ({error}). Build the index again."
+        ) from error
+    removed = np.load(version / REMOVED, allow_pickle=False) if REMOVED in manifest.files else None
+    return [Segment(base.kind, base.tracks, removed), *new]
+
+
+def _mapped(path: Path) -> faiss.IndexFlatIP:
+    return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)

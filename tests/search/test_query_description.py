@@ -1,0 +1,40 @@
+import pytest
+
+from soundkin.errors import ConfigError
+from soundkin.search.query_description import Seed, as_seed
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "name", "weight"),
+    [
+        ("nina simone sinnerman", "words", "nina simone sinnerman", 1),
+        ("artist: Nina Simone", "artist", "Nina Simone", 1),
+        ("album:Pastel Blues^2", "album", "Pastel Blues", 2),
+        ("sinnerman ^ .5", "words", "sinnerman", 0.5),
+        ("2^10^3", "words", "2^10", 3),
+        ("mood:blue", "words", "mood:blue", 1),
+        ("track:artist:x", "track", "artist:x", 1),
+        ("^2", "words", "^2", 1),
+    ],
+)
+def test_as_typed(typed: str, kind: str, name: str, weight: float) -> None:
+    assert as_seed(typed).spelled_out() == Seed(name=name, kind=kind, weight=weight)
+
+
+def test_what_is_spelled_out_stays() -> None:
+    seed = Seed(name="album:x^2", kind="track", weight=3)
+    assert seed.spelled_out() == seed
+    assert Seed(name="x^2", weight=3).spelled_out().weight == 6
+
+
+@pytest.mark.parametrize("weight", [0, -1, float("inf"), float("nan")])
+def test_weights_that_make_no_sense(weight: float) -> None:
+    with pytest.raises(ValueError, match="weight"):
+        Seed(name="x", weight=weight)
+
+
+def test_nothing_is_no_seed() -> None:
+    with pytest.raises(ConfigError, match=r"seed\.name"):
+        as_seed("")
+    with pytest.raises(ConfigError, match="greater than 0"):
+        as_seed("x^0").spelled_out()
