@@ -23,9 +23,11 @@ from soundkin.errors import OtherModelError, OutputError, TracksGoneError, Usage
 from soundkin.features import decode
 from soundkin.features.file_hashes import file_hash
 from soundkin.files import locked
+from soundkin.pipelines.precompute import precompute_neighbours
 from soundkin.pipelines.query import query
 from soundkin.pipelines.scan import Changes
 from soundkin.pipelines.sync import SyncResult, sync
+from soundkin.search.neighbour_store import NeighbourStore
 from soundkin.search.vector_index import open_index
 
 
@@ -145,6 +147,23 @@ def test_all_kinds_of_change_at_once(music: Path, tmp_path: Path, sounds: Path, 
     assert sorted(mood for [mood] in filter(None, moods)) == [f"mood {row}" for row in range(1, 8)]
     sync(music, tmp_path / "fresh", model)
     assert content(tmp_path / "fresh") == after
+
+
+def test_neighbours_that_were_computed_ahead_follow(
+    music: Path, tmp_path: Path, sounds: Path, model: str
+) -> None:
+    library = tmp_path / "library"
+    sync(music, library, model)
+    precompute_neighbours(library, k=3)
+    put(sound(sounds, 8), music / "new/8.flac")
+    (music / "a/0.flac").unlink()
+    sync(music, library, model)
+    index = open_index(library)
+    with NeighbourStore.open(Library(library).neighbours, index) as store:
+        for row in range(len(index)):
+            track_id = index.tracks.label(row).track_id
+            answers = [answer.track_id for answer in query(library, [track_id], 3)]
+            assert [name for name, _ in store.neighbours(track_id)] == answers
 
 
 def test_a_file_that_returns_brings_its_vector_until_it_is_forgotten(

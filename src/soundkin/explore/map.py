@@ -4,6 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from soundkin.extras import require
+
+require("pictures", "a map")
+require("evaluate", "a map")
+
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE

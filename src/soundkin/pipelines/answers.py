@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from soundkin.config import nearest
 from soundkin.errors import UsageError
+from soundkin.search.artist_cap import Ranked
 from soundkin.search.conditions import Condition, mask_where, parse_condition
-from soundkin.search.neighbours import Ranked
 from soundkin.search.tracks import is_numeric
 from soundkin.search.vector_index import Index
 
@@ -26,9 +26,11 @@ Cell = str | int | float | None
 class Answer:
     """One track. An unknown title or artist is empty; `path` is absolute.
 
-    `score` is the cosine with the seeds' mean direction or, in a recommendation, the product of the user's
-    vector with the track's, which orders tracks and says no more. `catalog` holds cells of the catalog as
-    they are in it, `path` too, for the columns asked for.
+    `score` is the cosine with the seed, of several a mean that asks for all of them (`search/blend.py`), or,
+    in a recommendation, the product of the user's vector with the track's, which orders tracks and says no
+    more. `closer_than` is the share, from 0 to 1, of random pairs of the library that are less alike.
+    `catalog` holds cells of the catalog as they are in it, `path` too, for the columns asked for. `folded`
+    are the ids of copies and versions that this answer stands for.
     """
 
     rank: int
@@ -38,6 +40,8 @@ class Answer:
     score: float
     path: str
     catalog: Mapping[str, Cell] = field(default_factory=dict)
+    closer_than: float | None = None
+    folded: tuple[str, ...] = ()
 
 
 class Query:
@@ -66,20 +70,37 @@ class Query:
         self._conditions = [parse_condition(as_text(text)) for text in where]
         self.allowed = mask_where(index.tracks.batch, self._conditions) if self._conditions else None
 
-    def answers(self, ranking: Sequence[Ranked], left_out: Collection[int], reason: str) -> list[Answer]:
-        """The ranked tracks; logs why they are fewer than `k`: the rows `left_out` are because `reason`."""
-        if len(ranking) < self._k:
-            self._explain_fewer(len(ranking), left_out, reason)
-        return [self._answer(rank, *ranked) for rank, ranked in enumerate(ranking, start=1)]
+    def answers(
+        self,
+        ranking: Sequence[Ranked],
+        left_out: Collection[int],
+        reason: str,
+        closer_than: Sequence[float | None] | None = None,
+        folded: Sequence[Sequence[int]] | None = None,
+    ) -> list[Answer]:
+        """The ranked tracks; logs why they are fewer than `k`: the rows `left_out` are because `reason`.
 
-    def _answer(self, rank: int, row: int, score: float) -> Answer:
+        `folded` are the rows of versions that each stands for.
+        """
+        shares, versions = closer_than or [None] * len(ranking), folded or [()] * len(ranking)
+        if len(ranking) < self._k:
+            self._explain_fewer(len(ranking), left_out, reason, sum(map(len, versions)))
+        ranks = range(1, len(ranking) + 1)
+        return [self._answer(*each) for each in zip(ranks, ranking, shares, versions, strict=True)]
+
+    def _answer(self, rank: int, ranked: Ranked, closer_than: float | None, folded: Sequence[int]) -> Answer:
+        row, score = ranked
         tracks = self._index.tracks
         track_id, title, artist, path = tracks.label(row)
         cells = {name: tracks.batch.column(name)[row].as_py() for name in self._columns}
         known = {name: cell if cell == cell else None for name, cell in cells.items()}  # None for NaN
-        return Answer(rank, track_id, title, artist, score, self._index.audio_path(path), known)
+        audio_path, versions = (
+            self._index.audio_path(path),
+            tuple(tracks.label(each).track_id for each in folded),
+        )
+        return Answer(rank, track_id, title, artist, score, audio_path, known, closer_than, versions)
 
-    def _explain_fewer(self, answers: int, left_out: Collection[int], reason: str) -> None:
+    def _explain_fewer(self, answers: int, left_out: Collection[int], reason: str, folded: int) -> None:
         tracks = matching = len(self._index)
         why = f"the index holds {tracks} tracks"
         if self.allowed is not None:
@@ -88,7 +109,8 @@ class Query:
             why = f"{matching or 'none'} of {tracks} tracks {'match' if matching != 1 else 'matches'} {asked}"
         lost = sum(self.allowed is None or bool(self.allowed[row]) for row in left_out)
         why += f", {lost} of them left out because {reason}" if lost else ""
-        if self._artist_cap is not None and answers < matching - lost:
+        why += f", {folded} are versions of others" if folded else ""
+        if self._artist_cap is not None and answers < matching - lost - folded:
             why += f", and artist_cap={self._artist_cap} admits no more of their artists"
         count = f"{answers} of {self._k} answers" if answers else "no answer"
         log.warning("%s: %s.%s", count, why, "" if matching else self._hints())

@@ -12,6 +12,7 @@ from soundkin.embedding.library import Library, default_library
 from soundkin.errors import ArtefactError, Skipped, TracksGoneError, UsageError
 from soundkin.pipelines.library_map import draw_library_map
 from soundkin.pipelines.options import FOLLOW_LINKS, Option, argument
+from soundkin.pipelines.precompute import refresh_neighbours
 from soundkin.pipelines.scan import Changes, Findings, find_out, write_catalog
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def sync(
                 home, catalog, found.files, model, workers or 1, forget, replace, check
             )
             _index(home, catalog)
+            refresh_neighbours(home.index, workers or 1)
             skipped = [*result.skipped, *skipped]
             result = _replace(result, embedded=embedded, reused=reused, skipped=skipped)
     return _replace(result, seconds=time.monotonic() - began)
