@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.index_edits import snapshot_index as snapshot_index
     from soundkin.pipelines.index_edits import update_index as update_index
     from soundkin.pipelines.path import path as path
+    from soundkin.pipelines.query import ask as ask
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
@@ -35,14 +36,17 @@ if TYPE_CHECKING:
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
     from soundkin.pipelines.why import why as why
+    from soundkin.search.query_description import QueryDescription as QueryDescription
     from soundkin.search.vector_index import open_index as open_index
 
     __version__: str
 
 __all__ = [
+    "QueryDescription",
     "SoundkinError",
     "__version__",
     "add_to_index",
+    "ask",
     "audit_catalog",
     "build_index",
     "compact_index",
@@ -67,6 +71,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "QueryDescription": "search.query_description.QueryDescription",
+    "ask": "pipelines.query.ask",
     "SoundkinError": "errors.SoundkinError",
     "add_to_index": "pipelines.index_edits.add_to_index",
     "audit_catalog": "pipelines.audit.audit",

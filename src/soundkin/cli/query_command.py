@@ -16,4 +16,5 @@ def command(
 ) -> None:
     answers = query(**options, columns=cells_to_read(columns, as_json))
     unlike = f", unlike {', '.join(options['unlike'])}" if options["unlike"] else ""
-    print_answers(f"sounds like {', '.join(options['like'])}{unlike}", answers, columns, as_json)
+    seeds = ", ".join(options["like"]) or f"what {options['description']} asks for"
+    print_answers(f"sounds like {seeds}{unlike}", answers, columns, as_json)

@@ -52,6 +52,9 @@ def query(
     ] = 0.0,
     fold_versions: Annotated[bool, Option("One answer for copies and versions of a track.")] = True,
     hub_correction: Annotated[bool, Option("Put tracks that are near to everything further down.")] = True,
+    description: Annotated[
+        Path | None, Option("Take all of the above from this JSON file (docs/queries.md).", metavar="FILE")
+    ] = None,
     model: Annotated[
         Path | str | None, Option("Model bundle for files; default: that of embed.", metavar="MODEL")
     ] = None,
@@ -81,8 +84,12 @@ def query(
         AudioError: a file cannot be decoded.
     """
     from soundkin.config import validate
-    from soundkin.search.query_description import QueryDescription
+    from soundkin.search.query_description import QueryDescription, read_description
 
+    if description is not None:
+        if like or unlike:
+            raise UsageError(f"{description} says what to be like: give either seeds or --description.")
+        return ask(index, read_description(Path(description)), model, vector, columns)
     asked = {
         "like": _texts(like),
         "unlike": _texts(unlike),
