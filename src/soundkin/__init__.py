@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from soundkin.pipelines.index_edits import rollback_index as rollback_index
     from soundkin.pipelines.index_edits import snapshot_index as snapshot_index
     from soundkin.pipelines.index_edits import update_index as update_index
+    from soundkin.pipelines.make_playlist import playlist as playlist
     from soundkin.pipelines.path import path as path
+    from soundkin.pipelines.precompute import precompute_neighbours as precompute_neighbours
     from soundkin.pipelines.query import ask as ask
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
@@ -36,12 +38,14 @@ if TYPE_CHECKING:
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
     from soundkin.pipelines.why import why as why
+    from soundkin.search.neighbour_store import NeighbourStore as NeighbourStore
     from soundkin.search.query_description import QueryDescription as QueryDescription
     from soundkin.search.vector_index import open_index as open_index
 
     __version__: str
 
 __all__ = [
+    "NeighbourStore",
     "QueryDescription",
     "SoundkinError",
     "__version__",
@@ -57,6 +61,8 @@ __all__ = [
     "load",
     "open_index",
     "path",
+    "playlist",
+    "precompute_neighbours",
     "query",
     "recommend",
     "remove_from_index",
@@ -73,6 +79,7 @@ __all__ = [
 _HOMES = {
     "QueryDescription": "search.query_description.QueryDescription",
     "ask": "pipelines.query.ask",
+    "NeighbourStore": "search.neighbour_store.NeighbourStore",
     "SoundkinError": "errors.SoundkinError",
     "add_to_index": "pipelines.index_edits.add_to_index",
     "audit_catalog": "pipelines.audit.audit",
@@ -85,6 +92,8 @@ _HOMES = {
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
     "path": "pipelines.path.path",
+    "playlist": "pipelines.make_playlist.playlist",
+    "precompute_neighbours": "pipelines.precompute.precompute_neighbours",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "remove_from_index": "pipelines.index_edits.remove_from_index",

@@ -5,16 +5,26 @@ from typing import Annotated, Any
 
 from soundkin.cli.answer_table import AS_JSON, COLUMNS, cells_to_read, print_answers
 from soundkin.cli.verbs import command_of
-from soundkin.pipelines.query import query
+from soundkin.pipelines.options import Option
+from soundkin.pipelines.query import query, seeds_in
+
+WHY = Option("Say of each answer why: where it sounds most like a seed (here), and what they share.")
 
 
 @command_of(query)
 def command(
     columns: Annotated[Sequence[str] | None, COLUMNS] = None,
     as_json: Annotated[bool, AS_JSON] = False,
+    why: Annotated[bool, WHY] = False,
     **options: Any,
 ) -> None:
     answers = query(**options, columns=cells_to_read(columns, as_json))
+    reasons = []
+    if why and answers:
+        from soundkin.pipelines.why import why_answers
+
+        like = options["like"] or seeds_in(options["description"])
+        reasons = why_answers(options["index"], like, answers, options["model"])
     unlike = f", unlike {', '.join(options['unlike'])}" if options["unlike"] else ""
     seeds = ", ".join(options["like"]) or f"what {options['description']} asks for"
-    print_answers(f"sounds like {seeds}{unlike}", answers, columns, as_json)
+    print_answers(f"sounds like {seeds}{unlike}", answers, columns, as_json, reasons)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.answers import Answer
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.blend import Blend
-    from soundkin.search.query_description import QueryDescription
+    from soundkin.search.query_description import QueryDescription, Seed
     from soundkin.search.ranking import Order, RankedTrack
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float, Float32
@@ -91,8 +91,8 @@ def query(
             raise UsageError(f"{description} says what to be like: give either seeds or --description.")
         return ask(index, read_description(Path(description)), model, vector, columns)
     asked = {
-        "like": _texts(like),
-        "unlike": _texts(unlike),
+        "like": seed_texts(like),
+        "unlike": seed_texts(unlike),
         "k": k,
         "where": where,
         "artist_cap": artist_cap,
@@ -125,7 +125,7 @@ def ask(
     question = Query(opened, asked.k, asked.where, asked.artist_cap or None, columns)
     likes = resolve_seeds(opened, asked.like, model)
     unlikes = resolve_seeds(opened, asked.unlike, model)
-    _refuse_contradictions(likes, unlikes)
+    refuse_contradictions(likes, unlikes)
     given = [] if vector is None else _given(vector, opened.manifest.embedding_size)
     seeds = {row for seed in (*likes, *unlikes) for row in seed.rows}
     left_out, reason, allowed = seeds, "they are asked about", question.allowed
@@ -136,10 +136,17 @@ def ask(
     cap = ARTIST_CAP if asked.artist_cap is None and "artist" in opened.tracks.columns else asked.artist_cap
     order = Order(asked.k, cap or None, asked.fold_versions, asked.hub_correction, asked.diversity)
     soft = asked.artist_cap is None
-    ranking = _rank(opened, _blend(likes, unlikes, given), order, allowed, seeds, soft)
+    ranking = _rank(opened, blend_of_seeds(likes, unlikes, given), order, allowed, seeds, soft)
     shares = sample_of(opened).shares_less_alike([track.similarity for track in ranking])
     ranked = [(track.row, track.similarity) for track in ranking]
     return question.answers(ranked, left_out, reason, shares, [track.folded for track in ranking])
+
+
+def seeds_in(description: Path) -> "tuple[Seed, ...]":
+    """What the query in a JSON file asks to be like."""
+    from soundkin.search.query_description import read_description
+
+    return read_description(Path(description)).like
 
 
 def _rank(
@@ -165,7 +172,10 @@ def _rank(
     return sorted([*ranking, *more[: order.k - len(ranking)]], key=lambda candidate: -candidate.order)
 
 
-def _blend(likes: "list[ResolvedSeed]", unlikes: "list[ResolvedSeed]", given: "list[Vector]") -> "Blend":
+def blend_of_seeds(
+    likes: "Sequence[ResolvedSeed]", unlikes: "Sequence[ResolvedSeed]" = (), given: "Sequence[Vector]" = ()
+) -> "Blend":
+    """Seeds as `search.blend` takes them."""
     import numpy as np
 
     from soundkin.search.blend import Blend
@@ -190,14 +200,16 @@ def _by_artists_of(index: "Index", rows: list[int]) -> "Bool[np.ndarray, ' track
     return mask_any(index.tracks.artist_keys, keys) if keys else np.zeros(len(index), dtype=bool)
 
 
-def _refuse_contradictions(likes: "list[ResolvedSeed]", unlikes: "list[ResolvedSeed]") -> None:
+def refuse_contradictions(likes: "list[ResolvedSeed]", unlikes: "list[ResolvedSeed]") -> None:
+    """Raise UsageError where something is liked and unliked."""
     unliked = {seed.rows or (seed.name,): seed for seed in unlikes}
     for seed in likes:
         if (seed.rows or (seed.name,)) in unliked:
             raise UsageError(f"{seed.name} is both liked and unliked. Take one of the two out.")
 
 
-def _texts(names: Names) -> list[str]:
+def seed_texts(names: Names) -> list[str]:
+    """One seed or several, as text."""
     return [str(name) for name in ([names] if isinstance(names, str | Path) else names)]
 
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from soundkin.embedding.embedder import Embedder
     from soundkin.embedding.label_heads import Belief
     from soundkin.embedding.store import PatchEmbeddings
+    from soundkin.pipelines.answers import Answer
+    from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.moments import Moment
+    from soundkin.search.query_description import Seed
     from soundkin.search.shared_facts import SharedFact
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Float32
@@ -38,6 +41,11 @@ class ExplainedTrack:
     vector: "Vector"
     row: int | None = None
     track_id: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How it is called in a sentence."""
+        return f"{self.name} by {self.artist}" if self.artist else self.name
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Why:
 
 
 def why(
-    index: Annotated["Index | Path | str", argument()],
+    index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
     track: Annotated[str | Path, argument()],
     other: Annotated[str | Path, argument()],
     embeddings: Annotated[
@@ -104,10 +112,9 @@ def why(
         ArtefactError: index, embeddings or model are corrupt or do not belong together.
         AudioError: a file that is no track of the index cannot be decoded.
     """
-    from soundkin.embedding.library import index_in
     from soundkin.search.vector_index import Index, open_index
 
-    opened = index if isinstance(index, Index) else open_index(index_in(Path(index)))
+    opened = index if isinstance(index, Index) else open_index(Path(index))
     explainer = Explainer(opened, embeddings, model)
     here, there = (explainer.track(str(name)) for name in (track, other))
     found = explainer.explain(here, there)
@@ -116,6 +123,35 @@ def why(
 
         write_why_page(found, here, there, opened, output)
     return found
+
+
+def why_answers(
+    index: "Index | Path | str",
+    like: "Sequence[Seed | str]",
+    answers: "Sequence[Answer]",
+    model: Path | str | None = None,
+) -> list[Why]:
+    """Why each answer of a query is one: beside the seed that it is most like, from stored patches first."""
+    import numpy as np
+
+    from soundkin.pipelines.seeds import resolve_seeds
+    from soundkin.search.vector_index import Index, open_index
+
+    opened = index if isinstance(index, Index) else open_index(Path(index))
+    explainer = Explainer(opened, None, model)
+    seeds = []
+    for seed in resolve_seeds(opened, like, model):
+        seeds += [explainer.indexed(row) for row in seed.rows] or [_of_file(seed)]
+    vectors, reasons = np.array([seed.vector for seed in seeds]), []
+    for answer in answers:
+        there = explainer.indexed(opened.row(answer.track_id))
+        here = seeds[int((vectors @ there.vector).argmax())]
+        reasons.append(explainer.explain(here, there, fine=False))
+    return reasons
+
+
+def _of_file(seed: "ResolvedSeed") -> ExplainedTrack:
+    return ExplainedTrack(Path(seed.name).name, "", Path(seed.name), seed.vector)
 
 
 class Explainer:
@@ -143,7 +179,7 @@ class Explainer:
             raise UsageError(f"{name} is {len(seed.rows)} tracks, and one is explained at a time. Name one.")
         if seed.rows:
             return self.indexed(seed.rows[0])
-        return ExplainedTrack(Path(name).name, "", Path(name), seed.vector)
+        return _of_file(seed)
 
     def indexed(self, row: int) -> ExplainedTrack:
         """The track in a row of the index."""
@@ -173,8 +209,7 @@ class Explainer:
             log.warning("no moment is told: %s", error)
         else:
             moment, carried = self._moment(*patches)
-        names = (track.name + (f" by {track.artist}" if track.artist else "") for track in (here, there))
-        return Why(*names, score, moment, carried, facts, beliefs)
+        return Why(here.label, there.label, score, moment, carried, facts, beliefs)
 
     def _moment(self, here: "PatchEmbeddings", there: "PatchEmbeddings") -> "tuple[Moment, float | None]":
         """Where two tracks are most alike, and how much less alike they are without that, in cosine."""
