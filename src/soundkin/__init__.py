@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.index_edits import update_index as update_index
     from soundkin.pipelines.make_playlist import playlist as playlist
     from soundkin.pipelines.path import path as path
+    from soundkin.pipelines.precompute import precompute_neighbours as precompute_neighbours
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
     from soundkin.pipelines.why import why as why
+    from soundkin.search.neighbour_store import NeighbourStore as NeighbourStore
     from soundkin.search.vector_index import open_index as open_index
 
     __version__: str
 
 __all__ = [
+    "NeighbourStore",
     "SoundkinError",
     "__version__",
     "add_to_index",
@@ -55,6 +58,7 @@ __all__ = [
     "open_index",
     "path",
     "playlist",
+    "precompute_neighbours",
     "query",
     "recommend",
     "remove_from_index",
@@ -69,6 +73,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "NeighbourStore": "search.neighbour_store.NeighbourStore",
     "SoundkinError": "errors.SoundkinError",
     "add_to_index": "pipelines.index_edits.add_to_index",
     "audit_catalog": "pipelines.audit.audit",
@@ -82,6 +87,7 @@ _HOMES = {
     "open_index": "search.vector_index.open_index",
     "path": "pipelines.path.path",
     "playlist": "pipelines.make_playlist.playlist",
+    "precompute_neighbours": "pipelines.precompute.precompute_neighbours",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "remove_from_index": "pipelines.index_edits.remove_from_index",

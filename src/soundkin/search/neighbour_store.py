@@ -86,7 +86,7 @@ class Draft(Protocol):
         """Let it take the current version's place."""
 
 
-class Place(Protocol):
+class StorePlace(Protocol):
     """Where a store is."""
 
     def current(self) -> Values | None:
@@ -96,23 +96,27 @@ class Place(Protocol):
         """The next version. Raises OutputError where another run is writing it."""
 
 
-def place_at(location: str | Path) -> Place:
+def place_at(location: str | Path) -> StorePlace:
     """A Redis for redis://, rediss:// and unix://, else a file of LMDB."""
     require("serve", "a store of neighbours")
-    text = str(location)
-    if text.startswith(("redis://", "rediss://", "unix://")):
+    if is_address(location):
         from soundkin.search.redis_hashes import RedisHashes
 
-        return RedisHashes(text)
+        return RedisHashes(str(location))
     from soundkin.search.lmdb_files import LmdbFile
 
     return LmdbFile(Path(location))
 
 
+def is_address(location: str | Path) -> bool:
+    """Whether a store is in a Redis."""
+    return str(location).startswith(("redis://", "rediss://", "unix://"))
+
+
 class NeighbourStore:
     """The lists of one version of an index, whatever takes their place meanwhile; use `open`."""
 
-    def __init__(self, place: Place, values: Values) -> None:
+    def __init__(self, place: StorePlace, values: Values) -> None:
         self.place, self.values = place, values
         self.about = _read_about(place, values)
 
@@ -211,12 +215,13 @@ def version_of(index: "Index") -> str:
     return sha256_of_text(index.manifest.model_dump_json())
 
 
-def corrupt(place: Place) -> ArtefactError:
-    """A store whose content is not as it was written."""
-    return ArtefactError(f"{place} is corrupt. Make it again: soundkin neighbours INDEX -o {place} --replace")
+def corrupt(place: StorePlace | Path, problem: object = "it is not as it was written") -> ArtefactError:
+    """What to say of a store that cannot be trusted."""
+    make = f"soundkin neighbours INDEX -o {place} --replace"
+    return ArtefactError(f"{place} is corrupt: {problem}. Make it again: {make}")
 
 
-def _read_about(place: Place, values: Values) -> StoreManifest:
+def _read_about(place: StorePlace, values: Values) -> StoreManifest:
     try:
         described = json.loads(values.get(ABOUT) or b"")
         written_as = described.pop("format"), described.pop("format_version")
