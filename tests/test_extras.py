@@ -58,6 +58,11 @@ NEEDED = {  # by a verb that the base install lacks: its extra, and words that g
     ),
     "demo": ("train", ["--run-dir", "run"]),
 }
+ANSWERS = {  # by the base too, once there is an index
+    "why": ["index", "music/0.wav", "music/1.wav", "-o", "why.html"],
+    "path": ["index", "music/0.wav", "music/1.wav", "-n", "2", "-o", "way.jspf"],
+    "playlist": ["index", "--like", "music/0.wav", "-n", "1", "-o", "list.m3u8"],
+}
 IN_THE_BASE = ("scan", "embed", "index", "query", "recommend", "correct")
 
 
@@ -81,6 +86,16 @@ def chain(bare: Path) -> list[subprocess.CompletedProcess[str]]:
         ["query", "index", "--like", "music/0.wav", "--json"],
     )
     return [run_bare(bare, *SOUNDKIN, *step) for step in steps]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ANSWERS)
+def test_an_index_answers_without_extras(
+    bare: Path, chain: list[subprocess.CompletedProcess[str]], verb: str
+) -> None:
+    done = run_bare(bare, *SOUNDKIN, verb, *ANSWERS[verb])
+    assert done.returncode == 0 and done.stdout, done.stderr
+    assert (bare / ANSWERS[verb][-1]).exists()
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
@@ -155,7 +170,7 @@ def imported_by(statement: ast.stmt) -> set[str]:
 
 
 def test_each_verb_is_in_the_base_or_has_an_extra() -> None:
-    assert {*NEEDED, *IN_THE_BASE} == set(COMMANDS)
+    assert {*NEEDED, *IN_THE_BASE, *ANSWERS} == set(COMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from soundkin.extras import require
 
@@ -112,7 +113,13 @@ def _draw_way(axes: Axes, points: Float[np.ndarray, "tracks 2"], theme: Theme) -
         points[:, 0], points[:, 1], s=190, c=theme.ink, edgecolors=theme.paper, linewidths=1.5, zorder=4
     )
     for number, (x, y) in enumerate(points.tolist(), start=1):
-        style = {"ha": "center", "va": "center_baseline", "fontsize": 8, "fontweight": "bold", "zorder": 5}
+        style: Any = {
+            "ha": "center",
+            "va": "center_baseline",
+            "fontsize": 8,
+            "fontweight": "bold",
+            "zorder": 5,
+        }
         axes.text(x, y, str(number), color=theme.paper, **style)
 
 
