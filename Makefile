@@ -6,6 +6,9 @@ MUSIC ?=
 RUN ?= runs/$(if $(MUSIC),own,demo)
 RECIPE_INSTALLED := .venv/.recipe-installed
 
+# Else each test process compiles all tests anew, for 7 s.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo model test check lint format bench wheel lock clean
 

@@ -58,7 +58,7 @@ NEEDED = {  # by a verb that the base install lacks: its extra, and words that g
     ),
     "demo": ("train", ["--run-dir", "run"]),
 }
-IN_THE_BASE = ("scan", "embed", "index", "query", "recommend", "correct")
+IN_THE_BASE = ("sync", "scan", "embed", "index", "query", "why", "path", "playlist", "recommend", "correct")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,13 @@ def chain(bare: Path) -> list[subprocess.CompletedProcess[str]]:
         ["query", "index", "--like", "music/0.wav", "--json"],
     )
     return [run_bare(bare, *SOUNDKIN, *step) for step in steps]
+
+
+def test_a_library_is_kept_without_a_map(bare: Path) -> None:
+    done = run_bare(bare, *SOUNDKIN, "sync", "music", "-o", "library", "--model", "model", "--workers", "1")
+    assert done.returncode == 0 and done.stdout.startswith("library: 2 new, 0 untouched; "), done.stderr
+    assert "map.html is not drawn: pip install 'soundkin[pictures,evaluate]'" in done.stderr
+    assert run_bare(bare, *SOUNDKIN, "query", "library", "--like", "music/0.wav").returncode == 0
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
