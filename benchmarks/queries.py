@@ -83,7 +83,8 @@ def main() -> None:
         diversity(corpus, asked)
         history(corpus, given.corpus / "ratings.csv")
         if given.music:
-            music = opened("music", *given.music, Path(folder) / "music")
+            catalog, vectors = given.music
+            music = opened("music", catalog, vectors, Path(folder) / "music")
             hubs(music)
             diversity(music, asked)
             folding(music)
