@@ -107,7 +107,10 @@ def test_a_first_sync_makes_a_library_and_the_next_one_leaves_it(
 ) -> None:
     result = sync(music, tmp_path / "lib", model)
     assert len(result.changes.new) == 8 and counts(result) == (8, 0, 0) and result.skipped == []
-    assert [answer.path for answer in query(tmp_path / "lib", like=[str(music / "a/0.flac")], k=3)]
+    assert [
+        answer.path
+        for answer in query(tmp_path / "lib", like=[str(music / "a/0.flac")], k=3, fold_versions=False)
+    ]
     library = Library(tmp_path / "lib")
     before = {path: path.stat().st_mtime_ns for path in library.folder.rglob("*.parquet")}
     version = (library.index / "CURRENT").read_text()
@@ -162,7 +165,8 @@ def test_neighbours_that_were_computed_ahead_follow(
     with NeighbourStore.open(Library(library).neighbours, index) as store:
         for row in range(len(index)):
             track_id = index.tracks.label(row).track_id
-            answers = [answer.track_id for answer in query(library, [track_id], 3)]
+            asked = query(library, [track_id], 3, artist_cap=2, fold_versions=False, hub_correction=False)
+            answers = [answer.track_id for answer in asked]
             assert [name for name, _ in store.neighbours(track_id)] == answers
 
 
@@ -222,11 +226,30 @@ def test_small_libraries(music: Path, tmp_path: Path, sounds: Path, model: str, 
     for number in range(count):
         put(sound(sounds, number), music / sound(sounds, number).name)
     assert counts(sync(music, tmp_path / "lib", model)) == (count, 0, 0)
-    assert len(query(tmp_path / "lib", like=[str(music / "0.flac")])) == count - 1
+    assert len(query(tmp_path / "lib", like=[str(music / "0.flac")], fold_versions=False)) == count - 1
     (music / "0.flac").unlink()
     put(sound(sounds, 5), music / "5.mp3")
     sync(music, tmp_path / "lib")
     assert sorted(ids(tmp_path / "lib")) == sorted(path.name for path in music.iterdir())
+
+
+def test_a_library_of_which_nothing_can_be_embedded(
+    music: Path, tmp_path: Path, sounds: Path, model: str
+) -> None:
+    shutil.rmtree(music)
+    music.mkdir()
+    soundfile.write(music / "short.wav", np.zeros(1), 22_050)
+    result = sync(music, tmp_path / "lib", model)
+    assert counts(result)[0] == 0 and [item.path for item in result.skipped] == ["short.wav"]
+    put(sound(sounds, 0), music / "0.flac")
+    sync(music, tmp_path / "lib")
+    assert len(open_index(tmp_path / "lib")) == 1
+    (music / "0.flac").unlink()
+    sync(music, tmp_path / "lib")
+    assert len(open_index(tmp_path / "lib")) == 0
+    put(sound(sounds, 1), music / "1.mp3")
+    sync(music, tmp_path / "lib")
+    assert len(open_index(tmp_path / "lib")) == 1
 
 
 def test_files_that_cannot_be_used_are_tried_again_when_they_change(
@@ -312,8 +335,22 @@ def test_the_library_of_a_folder_is_found_by_that_folder(
         and result.library.parent == tmp_path / "data/soundkin"
     )
     assert result.library.name.startswith("music-")
-    assert len(query(music, like=[str(music / "a/0.flac")])) == 7
+    assert len(query(music, like=[str(music / "a/0.flac")], fold_versions=False)) == 7
     assert sorted(path.name for path in music.iterdir()) == ["a", "b"], "nothing is written into the music"
+
+
+def test_links_out_of_the_folder(
+    music: Path, tmp_path: Path, sounds: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    put(sound(sounds, 9), tmp_path / "disk/9.mp3")
+    (music / "disk").symlink_to(tmp_path / "disk")
+    assert len(sync(music, tmp_path / "lib", model).skipped) == 1
+    result = sync(music, tmp_path / "lib", follow_links=True)
+    assert result.changes == Changes(new=["disk/9.mp3"]) and result.skipped == []
+    answers = query(tmp_path / "lib", like=[str(music / "disk/9.mp3")], k=20, fold_versions=False)
+    assert len(answers) == 8, "it is known as a track of the library, and is not its own answer"
+    assert sync(music, tmp_path / "lib", follow_links=True).changes == Changes()
 
 
 def test_the_map_keeps_its_tracks_in_place(music: Path, tmp_path: Path, sounds: Path, model: str) -> None:
