@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import UsageError
+from soundkin.extras import require
 from soundkin.pipelines.options import ARTIST_CAP, PLAYLIST_FILE, WHERE, Option, argument
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def path(
     variety: Annotated[float, Option("Steps that may look larger by chance, as 0.3.")] = 0.0,
     random_seed: Annotated[int, Option("Another one goes another way, with --variety.")] = 0,
     output: Annotated[Path | None, PLAYLIST_FILE] = None,
+    picture: Annotated[
+        Path | None, Option("A PNG: the map of the library with the path through it.", metavar="FILE")
+    ] = None,
     columns: Sequence[str] | None = (),
 ) -> "list[ListedTrack]":
     """From one track to another, each step as small as can be.
@@ -65,6 +69,9 @@ def path(
         raise UsageError(f"length={length}: a path has at least 2 tracks, its ends.")
     if output is not None:
         check_playlist_name(output)
+    if picture is not None:
+        require("pictures", "a picture of the path")
+        require("evaluate", "a picture of the path")
     opened = index if isinstance(index, Index) else open_index(Path(index))
     first, last = (end_of_path(opened, name) for name in (start, end))
     if first == last:
@@ -78,6 +85,10 @@ def path(
     if output is not None:
         ends = (listed[0].title or listed[0].track_id, listed[-1].title or listed[-1].track_id)
         write_tracks_as_playlist(listed, output, " to ".join(ends))
+    if picture is not None:
+        from soundkin.pipelines.path_picture import draw_path
+
+        draw_path(opened, rows, picture)
     return listed
 
 
