@@ -32,15 +32,15 @@ atexit.register(shutil.rmtree, os.environ["SOUNDKIN_CACHE"], ignore_errors=True)
 # A shell makes what it starts in the background deaf to Ctrl-C, children included; tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("fast", max_examples=20)  # every test has the usual hundred
+settings.register_profile("patient", deadline=None)  # how long an example takes is the machine's affair
+settings.register_profile("fast", deadline=None, max_examples=20)  # every test has the usual hundred
 
 MUSIC = Path(__file__).resolve().parents[2] / "shared" / "music"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Where slow tests are left out, hypothesis draws fewer examples."""
-    if config.option.markexpr == "not slow":
-        settings.load_profile("fast")
+    settings.load_profile("fast" if config.option.markexpr == "not slow" else "patient")
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,5 @@
 """Alpha against Krippendorff's published examples and the `krippendorff` package; the section."""
 
-import time
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -226,15 +225,6 @@ def test_words_for_alpha() -> None:
     ]
     assert [word[:12] for word in words] == ["single value"] * 3 + ["no more than"]
     assert len(set(words)) == 4
-
-
-def test_a_hundred_thousand_values_take_a_moment() -> None:
-    rng = np.random.default_rng(0)
-    start = time.perf_counter()
-    krippendorff_alpha(
-        np.tile(np.arange(5), 20_000), np.repeat(np.arange(20_000), 5), rng.integers(5, size=100_000)
-    )
-    assert time.perf_counter() - start < 2.0
 
 
 def test_the_section_tells_agreement_in_words_people_use() -> None:

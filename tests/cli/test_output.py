@@ -177,7 +177,11 @@ class TestTerminalsThatAreNotUtf8:
     def test_a_table_shows_what_it_can(self, index: Path, environment: dict[str, str]) -> None:
         said = soundkin(*ask(index), environment=environment)
         assert said.code == 0 and not said.err
-        assert r"\u266b" in said.out and "rank  score  artist" in said.out and "----  -----" in said.out
+        assert (
+            r"\u266b" in said.out
+            and "rank  score  closer_than  artist" in said.out
+            and "----  -----" in said.out
+        )
         assert all(len(line) <= 80 for line in said.out.splitlines())
 
     @pytest.mark.parametrize("environment", LEGACY, ids=str)
@@ -205,9 +209,9 @@ class TestWidth:
         wide = soundkin(*ask(index), environment={"COLUMNS": "300"}).out
         assert ODD["surrogate"][0].strip() in wide and "L" * 100 in wide
 
-    def test_four_columns_and_every_answer_on_a_line(self, index: Path) -> None:
+    def test_five_columns_and_every_answer_on_a_line(self, index: Path) -> None:
         lines = soundkin(*ask(index, "-k", 3)).out.splitlines()
-        assert lines[1].split() == ["rank", "score", "artist", "title"] and len(lines) == 6
+        assert lines[1].split() == ["rank", "score", "closer_than", "artist", "title"] and len(lines) == 6
 
     @pytest.mark.slow
     def test_columns_are_chosen(self, index: Path) -> None:
