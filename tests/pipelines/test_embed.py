@@ -12,6 +12,7 @@ import soundfile
 import torch
 
 from command_line import soundkin_command
+from soundkin.embedding import embed_tracks
 from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.embed_tracks import EmbedResult
 from soundkin.embedding.embedder import Embedder, load
@@ -232,7 +233,10 @@ def wait_for_tracks(process: "subprocess.Popen[str]", output: Path, count: int) 
 
 
 @pytest.mark.slow
-def test_two_workers_give_the_same_bytes(model: Path, catalog: Path, tmp_path: Path) -> None:
+def test_two_workers_give_the_same_bytes(
+    model: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed_tracks, "TRACKS_A_WORKER", 1)
     single = embed_catalog(model, catalog, tmp_path / "one", workers=1, patches=True)
     two = embed_catalog(model, catalog, tmp_path / "two", workers=2, patches=True)
     assert counts(single) == counts(two) == (4, 0, 1)
@@ -240,7 +244,10 @@ def test_two_workers_give_the_same_bytes(model: Path, catalog: Path, tmp_path: P
 
 
 @pytest.mark.slow
-def test_real_music_embeds_alike_with_one_worker_and_two(music: Path, tmp_path: Path) -> None:
+def test_real_music_embeds_alike_with_one_worker_and_two(
+    music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embed_tracks, "TRACKS_A_WORKER", 1)
     torch.manual_seed(0)
     front_end, network_config = LogMelFrontEnd(), NetworkConfig()
     network = build_network(network_config, front_end.mel_bands)

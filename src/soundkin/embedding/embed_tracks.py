@@ -17,6 +17,7 @@ from soundkin.features.frontends.interface import TrackInput
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 
+TRACKS_A_WORKER = 20  # with fewer, its start takes longer than it saves (benchmarks/embedding.py)
 WARNINGS_LOGGED = 20
 TRACKS_PER_LASTING_PART = 250  # fewer than otherwise: a change anywhere in a part writes all of it
 
@@ -79,7 +80,8 @@ def embed_tracks(
                 new.append(row)
         warned = embedded = 0
         embed = partial(_embed_if_new, embedder, earlier)
-        with closing(in_processes(embed, [tracks[row] for row in new], min(workers, len(new)))) as outcomes:
+        worthwhile = min(workers, len(new) // TRACKS_A_WORKER)
+        with closing(in_processes(embed, [tracks[row] for row in new], worthwhile)) as outcomes:
             for number, outcome in progress(outcomes, "embed", total=len(new)):
                 export.record(export.row(catalog.track_ids[new[number]]), outcome)
                 embedded += isinstance(outcome, TrackEmbedding)
