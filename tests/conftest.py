@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from redis_server import RedisServer
+
 os.environ["SOUNDKIN_CACHE"] = tempfile.mkdtemp(
     prefix="soundkin-tests-"
 )  # not the user's own; gone with the tests
@@ -66,13 +68,25 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+NEEDS_REDIS = "needs redis-server: apt-get install redis-server, or put one on the PATH"
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of our own; tests that need one skip where it is absent."""
+    if shutil.which("redis-server") is None:
+        pytest.skip(NEEDS_REDIS)
+    with RedisServer() as server:
+        yield server
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say last how many tests were skipped, for want of what, and how to get it."""
     reports = terminalreporter.stats.get("skipped", [])
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
     for reason, count in reasons.most_common():
         terminalreporter.write_line(f"{count} test{'s' * (count > 1)} skipped: {reason}", yellow=True)
-        if reason == NEEDS_CHROMIUM:
+        if reason in (NEEDS_CHROMIUM, NEEDS_REDIS):
             files = sorted(
                 {report.nodeid.partition("::")[0] for report in reports if reason in report.longrepr[2]}
             )

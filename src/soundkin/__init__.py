@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.scan import scan as scan
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
+    from soundkin.pipelines.why import why as why
     from soundkin.search.vector_index import open_index as open_index
 
     __version__: str
@@ -44,6 +45,7 @@ __all__ = [
     "scan",
     "train",
     "transfer",
+    "why",
 ]
 
 _HOMES = {
@@ -60,6 +62,7 @@ _HOMES = {
     "scan": "pipelines.scan.scan",
     "train": "pipelines.train.train",
     "transfer": "experiments.transfer.transfer",
+    "why": "pipelines.why.why",
 }
 
 

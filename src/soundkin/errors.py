@@ -34,6 +34,10 @@ class OutputError(SoundkinError):
     """A result cannot be written: no permission, no space, a file where a folder is needed."""
 
 
+class StoreError(SoundkinError):
+    """A store of neighbours cannot be reached, or refuses us."""
+
+
 class ArtefactError(SoundkinError):
     """A model bundle, embeddings or index is corrupt, of another version, or of another model."""
 

@@ -5,8 +5,7 @@ import pandas as pd
 import soundfile
 
 from soundkin.catalog.table import Catalog
-from soundkin.embedding.store import PatchEmbeddings
-from soundkin.pipelines.track_cards import TrackCards, most_alike
+from soundkin.pipelines.track_cards import TrackCards
 
 
 def cards(folder: Path) -> TrackCards:
@@ -41,14 +40,3 @@ def test_a_track_that_is_shown_again_is_not_read_again(tmp_path):
     first = shown.card(0)
     (tmp_path / "a.wav").unlink()
     assert shown.card(0).audio == first.audio
-
-
-def test_the_most_alike_patches_are_named_by_their_times():
-    patches = {
-        "query": PatchEmbeddings("query", [0.0, 17.3], np.array([[1, 0], [0, 2]], np.float32)),
-        "near": PatchEmbeddings(
-            "near", [0.0, 62.9, 130.0], np.array([[1, 1], [0.1, 1], [-1, 0]], np.float32)
-        ),
-    }
-    assert most_alike(patches, "query", "near") == "its 1:02 is most like the query's 0:17"
-    assert most_alike(patches, "query", "unknown") == "" == most_alike({}, "query", "near")

@@ -18,6 +18,7 @@ COMMANDS = (
     "embed",
     "index",
     "query",
+    "why",
     "recommend",
     "evaluate",
     "audit",

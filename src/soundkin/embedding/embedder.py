@@ -19,7 +19,7 @@ from soundkin.embedding.waveforms import stream_array
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.features.frontends.interface import FrameStream, TrackInput
 from soundkin.features.lyric_tokens import pad
-from soundkin.features.patches import stream_batches
+from soundkin.features.patches import PatchConfig, stream_batches
 from soundkin.files import sha256_of_text
 from soundkin.models import LyricTokens
 from soundkin.models.fused import fused
@@ -121,13 +121,28 @@ class Embedder:
             numbered = dict(progress(outcomes, "embed", total=len(jobs)) if show_progress else outcomes)
         return [numbered[number] for number in range(len(jobs))]
 
-    def embed_patches(self, audio: Path | str | Waveform) -> TimedVectors:
-        """Patch vectors in order of time, and the second at which each patch starts."""
+    @property
+    def patch_seconds(self) -> float | None:
+        """How much of a track a patch covers; None where its frames come at no fixed rate."""
+        rate = self.bundle.front_end.frames_per_second
+        return None if rate is None else self.bundle.patch.frames / rate
+
+    def embed_patches(self, audio: Path | str | Waveform, hop_seconds: float | None = None) -> TimedVectors:
+        """Patch vectors in order of time, and the second at which each patch starts.
+
+        One starts every `hop_seconds`, or as the model was trained, also where frames come at no fixed rate.
+        """
         if isinstance(audio, (str, Path)):
-            return self._embed_stream(self.bundle.front_end.stream(Path(audio)))
-        samples, sample_rate_hz = audio
-        stream = stream_array(np.asarray(samples), sample_rate_hz)
-        return self._embed_stream(self.bundle.front_end.stream_audio(stream))
+            stream = self.bundle.front_end.stream(Path(audio))
+        else:
+            samples, sample_rate_hz = audio
+            waveform = stream_array(np.asarray(samples), sample_rate_hz)
+            stream = self.bundle.front_end.stream_audio(waveform)
+        rate = self.bundle.front_end.frames_per_second
+        if hop_seconds is None or rate is None:
+            return self._embed_stream(stream)
+        hop_frames = max(1, round(hop_seconds * rate))
+        return self._embed_stream(stream, self.bundle.patch.model_copy(update={"hop_frames": hop_frames}))
 
     def embed_file(self, path: TrackInput, audio_hash: str | None = None, lyrics: str = "") -> TrackEmbedding:
         """Embed a file, or a track of a table of vectors, in bounded memory; `audio_hash` where known."""
@@ -144,11 +159,11 @@ class Embedder:
         )
 
     @torch.inference_mode()
-    def _embed_stream(self, stream: FrameStream) -> TimedVectors:
+    def _embed_stream(self, stream: FrameStream, patch: PatchConfig | None = None) -> TimedVectors:
         batches: list[torch.Tensor] = []
         start_seconds: list[float] = []
         with one_torch_thread():
-            for starts, frames in stream_batches(stream, self.bundle.patch):
+            for starts, frames in stream_batches(stream, patch or self.bundle.patch):
                 batches.append(self.network.patches(frames))
                 start_seconds += map(stream.start_seconds, starts)
         vectors = torch.cat(batches).numpy()
@@ -163,7 +178,7 @@ class Embedder:
     ) -> Float32[np.ndarray, " embedding"]:
         """Patch vectors in order of time, and the words where there are any, to the track vector."""
         with one_torch_thread():
-            patches = torch.from_numpy(patch_vectors)[None]
+            patches = torch.from_numpy(np.require(patch_vectors, requirements="W"))[None]
             mask = torch.ones(patches.shape[:2], dtype=torch.bool)
             vector: np.ndarray = self.network.tracks(patches, mask, self._tokens(lyrics))[0].numpy()
         return vector

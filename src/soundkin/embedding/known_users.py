@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from soundkin.config import nearest
 from soundkin.embedding.bundle import Bundle
+from soundkin.embedding.trained_tasks import trained_task
 from soundkin.errors import ArtefactError, UsageError
 from soundkin.parallel import one_torch_thread
 from soundkin.shapes import Float32, typechecked
@@ -59,21 +61,8 @@ def known_users(bundle: Bundle, folder: Path, task: str | None = None) -> KnownU
     if task is not None and task not in kinds:
         raise UsageError(f"model {folder} was not trained on task {task}.{nearest(task, kinds)}")
     name = task or next(iter(kinds))
-    built, prefix = (
-        kinds[name].from_json(bundle.tasks[name], bundle.network_config.embedding_size),
-        f"tasks.{name}.",
-    )
-    state = {
-        key.removeprefix(prefix): part for key, part in bundle.task_state.items() if key.startswith(prefix)
-    }
-    try:
-        built.load_state_dict(state)
-    except RuntimeError as error:  # torch lists on many lines which tensors do not fit
-        raise ArtefactError(
-            f"model {folder} is of another soundkin: its tensors do not fit the {name} task. Use the one "
-            "that it was trained with, or train it again."
-        ) from error
-    vectors = built.eval().requires_grad_(False).user_vectors().numpy()
+    built: Any = trained_task(bundle, folder, name)
+    vectors = built.user_vectors().numpy()
     ids = bundle.users.get(name, [])
     if ids and len(ids) != len(vectors):
         raise ArtefactError(

@@ -1,4 +1,4 @@
-"""Ten seconds from the middle of a track's first minute, small enough to stand inside a page."""
+"""Ten seconds from the middle of a track's first minute, or a passage of it, small enough for a page."""
 
 import base64
 import io
@@ -22,11 +22,17 @@ def middle(samples: Float32[np.ndarray, " samples"], sample_rate_hz: int) -> Flo
     """The middle ten seconds, faded in and out so that no player clicks; all of it if there is less."""
     wanted = min(len(samples), seconds_to_samples(SNIPPET_SECONDS, sample_rate_hz))
     start = (len(samples) - wanted) // 2
-    cut = samples[start : start + wanted].copy()
-    fade = min(seconds_to_samples(FADE_SECONDS, sample_rate_hz), wanted // 2)
+    return faded(samples[start : start + wanted], sample_rate_hz)
+
+
+@typechecked
+def faded(samples: Float32[np.ndarray, " samples"], sample_rate_hz: int) -> Float32[np.ndarray, " samples"]:
+    """A copy that fades in and out, so that no player clicks."""
+    cut = samples.copy()
+    fade = min(seconds_to_samples(FADE_SECONDS, sample_rate_hz), len(cut) // 2)
     ramp = np.linspace(0.0, 1.0, fade, dtype=np.float32)
     cut[:fade] *= ramp
-    cut[wanted - fade :] *= ramp[::-1]
+    cut[len(cut) - fade :] *= ramp[::-1]
     return cut
 
 

@@ -14,8 +14,9 @@ from soundkin.explore.verdict_page import Candidate, JudgedQuery, JudgePage, Opi
 from soundkin.files import replacing, sha256_of_text
 from soundkin.pipelines.evaluation_sections import JUDGED_NEIGHBOURS, Evidence
 from soundkin.pipelines.report import Shown, listen, map_picture, query_rows, write_page
-from soundkin.pipelines.track_cards import TrackCards, most_alike
+from soundkin.pipelines.track_cards import TrackCards
 from soundkin.progress import progress
+from soundkin.search.moments import moment_of
 from soundkin.statistics.scaling import unit_length
 
 REPORT, JUDGE, MAP = "report.html", "judge.html", "map.png"
@@ -95,7 +96,7 @@ def _judged_queries(
                         system=name,
                         rank=ranks[place][row].get(name),
                         similarity=float(of_all[place][row]),
-                        moment=most_alike(patches.get(name, {}), track_ids[query], track_ids[row]),
+                        moment=moment_of(patches.get(name, {}), track_ids[query], track_ids[row]),
                     )
                     for name, of_all in cosines.items()
                 ],

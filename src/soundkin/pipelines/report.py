@@ -22,8 +22,9 @@ from soundkin.explore.page_template import PageSection, Step, TrackCard, render_
 from soundkin.explore.snippets import data_uri
 from soundkin.extras import is_installed
 from soundkin.files import replacing
-from soundkin.pipelines.track_cards import TrackCards, most_alike
+from soundkin.pipelines.track_cards import TrackCards
 from soundkin.progress import progress
+from soundkin.search.moments import moment_of
 from soundkin.shapes import Bool, Float, typechecked
 from soundkin.statistics.scaling import unit_length
 
@@ -209,7 +210,7 @@ def listen(shown: Shown, cards: TrackCards, queries: Sequence[str], random_seed:
     for query, nearest in progress(neighbours.items(), "report", total=len(neighbours), unit="query"):
         answers = []
         for row, similarity in nearest:
-            moment = most_alike(patches, track_ids[query], track_ids[row])
+            moment = moment_of(patches, track_ids[query], track_ids[row])
             answers.append(cards.card(row, query, similarity, moment))
         listened.append((cards.card(query), answers))
     return listened

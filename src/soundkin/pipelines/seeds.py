@@ -219,18 +219,23 @@ def _shown(index: "Index", row: int) -> str:
 
 def _embed(index: "Index", file: str, model: Path | str | None) -> Float32[np.ndarray, " embedding"]:
     """The unit vector of an audio file, by the model that the index was made with."""
-    from soundkin.embedding.default_model import is_default, model_folder
-
-    folder = model_folder(model or index.model_path)
-    if not folder.exists() and not is_default(folder):
-        raise UsageError(f"{file}: there is no model at {folder}. Say where it is: --model MODEL")
-    embedder = _load_embedder(folder.resolve(), index.manifest.model_hash, index.folder)
+    embedder = embedder_of(index, model, file)
     lyrics = ""
     if embedder.reads_lyrics:
         from soundkin.catalog.file_tags import read_tags
 
         lyrics = read_tags(Path(file)).lyrics
     return np.asarray(unit_length(embedder.embed(file, lyrics)))
+
+
+def embedder_of(index: "Index", model: Path | str | None, wanted_for: str) -> "Embedder":
+    """The model that the index was made with, from `model` or from where it was then."""
+    from soundkin.embedding.default_model import is_default, model_folder
+
+    folder = model_folder(model or index.model_path)
+    if not folder.exists() and not is_default(folder):
+        raise UsageError(f"{wanted_for}: there is no model at {folder}. Say where it is: --model MODEL")
+    return _load_embedder(folder.resolve(), index.manifest.model_hash, index.folder)
 
 
 @lru_cache(maxsize=2)

@@ -1,18 +1,16 @@
-"""Tracks as pages show them, with ten seconds of audio each, and what two of them have in common."""
+"""Tracks as pages show them, with ten seconds of audio each, and the labels that two of them share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from soundkin.catalog.corrections import cell_text
 from soundkin.catalog.table import Catalog
-from soundkin.embedding.store import PatchEmbeddings
 from soundkin.errors import AudioError
 from soundkin.evaluation.label_questions import DEFAULT_LABELS, Values, column_values
 from soundkin.explore.page_template import TrackCard
 from soundkin.explore.snippets import SNIPPET_RATE_HZ, SOURCE_SECONDS, data_uri, encode_mp3, middle
 from soundkin.features.decode import read_waveform
-from soundkin.statistics.scaling import unit_length
 
 
 @dataclass(eq=False)
@@ -68,19 +66,3 @@ def snippet(path: Path) -> tuple[str | None, str]:
         return None, f"no sound: {error}"
     excerpt = middle(waveform.samples, SNIPPET_RATE_HZ)
     return data_uri(encode_mp3(excerpt, SNIPPET_RATE_HZ), "audio/mpeg"), ""
-
-
-def most_alike(patches: Mapping[str, PatchEmbeddings], query: str, neighbour: str) -> str:
-    """Where two tracks sound most alike, by their patch vectors; nothing where these were not kept."""
-    if query not in patches or neighbour not in patches:
-        return ""
-    ours, theirs = patches[query], patches[neighbour]
-    cosines = unit_length(theirs.vectors) @ unit_length(ours.vectors).T
-    there, here = divmod(int(cosines.argmax()), cosines.shape[1])
-    where, query_where = _clock(theirs.start_seconds[there]), _clock(ours.start_seconds[here])
-    return f"its {where} is most like the query's {query_where}"
-
-
-def _clock(seconds: float) -> str:
-    """`1:02`."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

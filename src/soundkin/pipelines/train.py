@@ -15,11 +15,13 @@ import pandas as pd
 
 from soundkin.catalog.table import read_catalog
 from soundkin.embedding.bundle import Bundle, save_bundle
+from soundkin.embedding.label_heads import CALIBRATION
 from soundkin.embedding.model_card import training_data
 from soundkin.errors import ConfigError, Skipped, SoundkinError
 from soundkin.files import replacing
 from soundkin.tasks.collaborative import CollaborativeTask
 from soundkin.training.anchor import anchor
+from soundkin.training.calibration import calibrations
 from soundkin.training.compose import SweptRun, compose, compose_sweep
 from soundkin.training.data import PreparedData, prepare
 from soundkin.training.fit import fit
@@ -100,13 +102,14 @@ def _bundle(
     elif epochs_run:
         held_out = module.held_out.conclusion(config.trainer.selection_score, had_initial, initial_kept)
     tasks = module.proxy_tasks
+    calibrated = {name: {CALIBRATION: fitted} for name, fitted in calibrations(config, data, module).items()}
     return Bundle(
         front_end=config.features,
         patch=config.patch,
         network_config=config.model,
         network=module.network,
         tokenizer=module.lyrics.tokenizer if module.lyrics else None,
-        tasks={name: task.to_json() for name, task in tasks.items()},
+        tasks={name: task.to_json() | calibrated.get(name, {}) for name, task in tasks.items()},
         task_state={f"tasks.{name}": tensor for name, tensor in module.tasks.state_dict().items()},
         metrics=metrics,
         users={name: task.users for name, task in tasks.items() if isinstance(task, CollaborativeTask)},

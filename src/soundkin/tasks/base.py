@@ -122,7 +122,8 @@ class ProxyTask(nn.Module, ABC):
     def from_json(cls, saved: Mapping[str, Any], embedding_size: int) -> Self:
         """The task that `to_json` described, with fresh weights."""
         config = validate(cls.config_kind, saved["config"], f"task.{cls.name}")
-        further = {key: value for key, value in saved.items() if key not in ("config", "columns")}
+        known = ("config", "columns", "calibration")  # the last is of its probabilities, once trained
+        further = {key: value for key, value in saved.items() if key not in known}
         return cls(config=config, embedding_size=embedding_size, **further)
 
 

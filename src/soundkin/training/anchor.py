@@ -9,7 +9,6 @@ folded into the network's last linear layers and the heads' first ones, so nothi
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -36,10 +35,12 @@ def anchor(config: TrainConfig, data: PreparedData, module: TrainingModule) -> d
     judged = data.valid if data.valid.keys else data.train
     if not _is_same(module.network, bundle.network):  # turned by rounding errors, it would be another model
         trained, begun = (
-            _vectors(network, config, data, data.train) for network in (module.network, bundle.network)
+            sample_vectors(network, config, data, data.train)[1]
+            for network in (module.network, bundle.network)
         )
         turn_vectors(module.network, list(module.proxy_tasks.values()), best_rotation(trained, begun))
-    trained, begun = (_vectors(network, config, data, judged) for network in (module.network, bundle.network))
+    trained = sample_vectors(module.network, config, data, judged)[1]
+    begun = sample_vectors(bundle.network, config, data, judged)[1]
     return {
         "mean_cosine": float((trained * begun).sum(dim=1).mean()),
         "tracks": len(trained),
@@ -75,9 +76,15 @@ def _is_same(network: TrackNetwork, start: TrackNetwork) -> bool:
 
 
 @torch.no_grad()
-def _vectors(network: TrackNetwork, config: TrainConfig, data: PreparedData, tracks: SplitTracks) -> Tensor:
-    """Track vectors at unit length [tracks, embedding], from as many patches as validation takes."""
+def sample_vectors(
+    network: TrackNetwork, config: TrainConfig, data: PreparedData, tracks: SplitTracks
+) -> tuple[Tensor, Tensor]:
+    """Rows of a split, spread evenly over it, and their vectors at unit length [tracks, embedding], from as
+    many patches as validation takes.
+    """
+    rows = torch.linspace(0, len(tracks.keys) - 1, MOST_TRACKS, dtype=torch.float64).round().long().unique()
+    if data.vectors:
+        return rows, normalize(data.vectors.of(tracks.catalog)[rows])
     patches = EvenPatches(data.cache, tracks.keys, config.patch, config.data.validation_patches)
-    rows = np.unique(np.linspace(0, len(tracks.keys) - 1, MOST_TRACKS).round().astype(int))
     batches = (patches[row] for row in rows.tolist())
-    return normalize(torch.cat([network(batch["log_mel"], batch["lengths"]) for batch in batches]))
+    return rows, normalize(torch.cat([network(batch["log_mel"], batch["lengths"]) for batch in batches]))

@@ -76,6 +76,11 @@ class FrontEnd(Config, ABC):
         """Numbers in a frame: mel bands, then chroma."""
         return self.mel_bands + self.chroma_bands
 
+    @property
+    def frames_per_second(self) -> float | None:
+        """How many frames a second of sound has; None where they come at no fixed rate."""
+        return None
+
     def settings(self) -> dict[str, Any]:
         """All that frames depend on, as plain JSON."""
         return self.model_dump(mode="json")
