@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
+    from soundkin.pipelines.sync import sync as sync
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
     from soundkin.pipelines.why import why as why
@@ -43,6 +44,7 @@ __all__ = [
     "query",
     "recommend",
     "scan",
+    "sync",
     "train",
     "transfer",
     "why",
@@ -60,6 +62,7 @@ _HOMES = {
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "scan": "pipelines.scan.scan",
+    "sync": "pipelines.sync.sync",
     "train": "pipelines.train.train",
     "transfer": "experiments.transfer.transfer",
     "why": "pipelines.why.why",

@@ -48,6 +48,10 @@ class OtherModelError(UsageError):
     """Vectors of one model are about to take the place of another's, and nobody said that they may."""
 
 
+class TracksGoneError(UsageError):
+    """So many tracks are gone that a drive may not be mounted, and nobody said that they are deleted."""
+
+
 class MissingExtraError(SoundkinError):
     """Packages are missing that an extra of ours brings; says which, and how to install it."""
 

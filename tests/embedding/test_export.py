@@ -15,7 +15,7 @@ from soundkin.embedding.embedder import TrackEmbedding
 from soundkin.embedding.export import Content, Export, Outcome, Unusable
 from soundkin.embedding.part_files import content_name
 from soundkin.embedding.store import read_embeddings, read_patches
-from soundkin.errors import OutputError, Skipped
+from soundkin.errors import ArtefactError, OutputError, Skipped
 from soundkin.files import read_json, sha256_of, write_json
 
 SIZE = 4
@@ -105,6 +105,68 @@ def test_a_catalog_that_changed_ends_as_if_new_and_computes_only_what_is_new(
     assert run(here / "grown", after) == len(set(after) - set(before) - {None})
     run(here / "new", after)
     assert content(here / "grown") == content(here / "new")
+
+
+def run_in_place(folder: Path, audio: dict[str, int], others: bool = True, **more) -> set[str]:
+    """Embed tracks by id where the folder has them; which files of the folder were written."""
+    before = {path: path.stat().st_ino for path in folder.rglob("*.parquet")}
+    settings = {"model_hash": "m", "embedding_size": SIZE, "patches": True, "tracks_per_part": 3, **more}
+    with Export(folder, list(audio), **settings) as export:
+        export.keep_places(others)
+        for track_id, number in audio.items():
+            export.record(export.row(track_id), outcome_of(number, export.known))
+        export.finish(folder.parent / "model", folder.parent / "catalog.csv")
+    after = {path: path.stat().st_ino for path in folder.rglob("*.parquet")}
+    return {path.parent.name + path.name[:5] for path in after if before.get(path) != after[path]}
+
+
+audio_by_track = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 8), min_size=1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(runs=st.lists(audio_by_track, min_size=1, max_size=5), others=st.booleans(), trusting=st.booleans())
+def test_tracks_that_keep_their_places_have_the_vectors_of_their_audio(
+    tmp_path_factory, runs, others, trusting
+) -> None:
+    folder = tmp_path_factory.mktemp("export") / "out"
+    wanted: dict[str, int] = {}
+    for audio in runs:
+        run_in_place(folder, audio, others, trusting=trusting)
+        wanted = wanted | audio if others else audio
+        assert run_in_place(folder, audio, others, trusting=trusting) == set()
+        stored = read_embeddings(folder)
+        assert dict(zip(stored.track_ids, stored.audio_hashes, strict=True)) == {
+            track_id: track(number).audio_hash for track_id, number in wanted.items()
+        }
+        for one in read_patches(folder):
+            np.testing.assert_array_equal(one.vectors, track(wanted[one.track_id]).patch_vectors)
+
+
+def test_only_parts_in_which_something_changes_are_written(tmp_path: Path) -> None:
+    audio = {f"track-{number}": number for number in range(8)}
+    run_in_place(tmp_path / "out", audio)
+    assert run_in_place(tmp_path / "out", dict(reversed(audio.items()))) == set()
+    added = {"a-new-one": 20} | audio
+    assert run_in_place(tmp_path / "out", added) == {"tracks00002", "patches00002"}
+    assert run_in_place(tmp_path / "out", added | {"track-4": 30}) == {"tracks00001", "patches00001"}
+    assert run_in_place(tmp_path / "out", {"track-4": 30, "track-0": 0}) == set(), "others stay"
+    kept = {"track-4": 30, "track-0": 0}
+    assert run_in_place(tmp_path / "out", kept, others=False) == {
+        f"{kind}0000{number}" for kind in ("tracks", "patches") for number in (0, 1)
+    }
+    assert sorted(read_embeddings(tmp_path / "out").track_ids) == ["track-0", "track-4"]
+
+
+def test_damaged_patches_that_were_trusted_are_not_copied(tmp_path: Path) -> None:
+    audio = {"a": 0, "b": 1}
+    run_in_place(tmp_path / "out", audio)
+    [path] = (tmp_path / "out/patches").iterdir()
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert run_in_place(tmp_path / "out", audio, trusting=True) == set()
+    with pytest.raises(ArtefactError, match="is damaged"):
+        run_in_place(tmp_path / "out", audio | {"c": 2}, trusting=True)
+    run_in_place(tmp_path / "out", audio | {"c": 2})
+    assert len(list(read_patches(tmp_path / "out"))) == 3
 
 
 def test_nothing_is_computed_twice_after_a_stop(tmp_path: Path) -> None:

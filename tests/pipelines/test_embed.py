@@ -12,8 +12,8 @@ import soundfile
 import torch
 
 from soundkin.embedding.bundle import Bundle, save_bundle
+from soundkin.embedding.embed_tracks import EmbedResult
 from soundkin.embedding.embedder import Embedder, load
-from soundkin.embedding.export import EmbedResult
 from soundkin.embedding.store import read_embeddings, read_patches
 from soundkin.errors import AudioError, CatalogError, OtherModelError, OutputError, SoundkinError, UsageError
 from soundkin.features.frontends.log_mel import LogMelFrontEnd

@@ -13,6 +13,7 @@ from soundkin.cli.output import SOME_SKIPPED, discard_stdout, flush_stdout, log
 from soundkin.errors import SoundkinError
 
 COMMANDS = (
+    "sync",
     "scan",
     "train",
     "embed",
@@ -72,7 +73,12 @@ def cli() -> None:
     """Train networks that hear music, and ask: what sounds like this?
 
     \b
-    From a folder of music to neighbours:
+    A library of your music, kept current by the same command:
+      soundkin sync ~/music
+      soundkin query ~/music --like song.mp3 -k 10
+
+    \b
+    With a model of your own, from a folder of music to neighbours:
       soundkin scan ~/music -o catalog.csv
       soundkin train catalog=catalog.csv run_dir=runs/first
       soundkin embed runs/first/model catalog.csv -o runs/first/embeddings

@@ -10,44 +10,29 @@ import logging
 import shutil
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import pyarrow.parquet as pq
 
-from soundkin.catalog.lyric_texts import lyrics_of
-from soundkin.catalog.table import Catalog
 from soundkin.embedding.default_model import stored_model
-from soundkin.embedding.embedder import Embedder, TrackEmbedding, hash_of_lyrics
-from soundkin.embedding.part_files import Rows, content_name, rows_of, with_ids, write_part
+from soundkin.embedding.embedder import TrackEmbedding
+from soundkin.embedding.part_files import Rows, rows_of, with_ids, write_part
 from soundkin.embedding.store import EmbeddingsManifest, Part, part_path, read_tracks, write_manifest
-from soundkin.errors import AudioError, OutputError, Skipped
-from soundkin.features.frontends.interface import TrackInput
-from soundkin.files import explaining_output, locked, path_from, replacing, sha256_of
-from soundkin.parallel import in_processes
-from soundkin.progress import progress
+from soundkin.embedding.stored_vectors import OURS, Content, Place, StoredVectors, known_unusable
+from soundkin.errors import OutputError, Skipped
+from soundkin.files import explaining_output, locked, path_from, replacing
 
 TRACKS_PER_PART = 1000
 # What was computed waits so long in memory, and no more of it: a file a track took a twentieth of all time.
 SECONDS_WAITING, TRACKS_WAITING = 1.0, 1000
-WARNINGS_LOGGED = 20
-OURS = version("soundkin")
 SKIPPED_COLUMNS = ("track_id", "path", "reason", "audio_hash", "soundkin")
 
 log = logging.getLogger(__name__)
-
-
-class Content(NamedTuple):
-    """What a vector is made of: audio, and lyrics where the model reads them."""
-
-    audio_hash: str
-    lyrics_hash: str = ""
 
 
 class Unusable(NamedTuple):
@@ -61,79 +46,6 @@ class Unusable(NamedTuple):
 Outcome = TrackEmbedding | Content | Unusable
 
 
-@dataclass(frozen=True)
-class EmbedResult:
-    """How many tracks were embedded now, how many by earlier runs, and which were left out."""
-
-    output: Path
-    embedded: int
-    reused: int
-    skipped: list[Skipped]
-
-
-def embed_tracks(
-    embedder: Embedder,
-    catalog: Catalog,
-    folder: Path,
-    model_path: Path,
-    catalog_path: Path,
-    workers: int = 1,
-    patches: bool = False,
-    keep_others: bool = False,
-) -> EmbedResult:
-    """Embed all tracks of `catalog` into `folder`, but for the content that it has vectors of by this model.
-
-    Its manifest names `model_path` and `catalog_path`; `read_embeddings(folder)` gives the vectors: with
-    `keep_others`, after those of `catalog`, of tracks that only earlier runs were about.
-    """
-    lyrics = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
-    inputs = embedder.bundle.front_end.track_inputs(catalog.audio_paths(), catalog.track_ids)
-    tracks = list(zip(catalog.frame["path"], inputs, lyrics, strict=True))
-    counts: Counter[type[Outcome]] = Counter()
-    warned = 0
-    with Export(Path(folder), catalog.track_ids, embedder.hash, embedder.embedding_size, patches) as export:
-        if keep_others:
-            export.keep_others()
-        embed = partial(_embed_if_new, embedder, export.known, export.known_unusable())
-        with closing(in_processes(embed, tracks, workers)) as outcomes:
-            for row, outcome in progress(outcomes, "embed", total=len(catalog)):
-                export.record(row, outcome)
-                counts[type(outcome)] += 1
-                if isinstance(outcome, TrackEmbedding) and outcome.warnings:
-                    warned += 1
-                    if warned <= WARNINGS_LOGGED:
-                        log.warning("%s: %s", inputs[row], "; ".join(outcome.warnings))
-        if warned > WARNINGS_LOGGED:
-            more = warned - WARNINGS_LOGGED
-            log.warning("and %d more files with warnings: see the column warnings of %s", more, folder)
-        export.finish(model_path, catalog_path)
-    return EmbedResult(Path(folder), counts[TrackEmbedding], counts[Content], export.skipped)
-
-
-def _embed_if_new(
-    embedder: Embedder, known: Set[Content], unusable: Mapping[str, str], track: tuple[str, TrackInput, str]
-) -> Outcome:
-    """Embed a track (path in the catalog, input, lyrics) unless an earlier run did, or could not."""
-    path, source, lyrics = track
-    audio_hash = ""
-    try:
-        audio_hash = embedder.bundle.front_end.input_hash(source)
-        if audio_hash in unusable:
-            return Unusable(Skipped(path, unusable[audio_hash]), audio_hash)
-        content = Content(audio_hash, hash_of_lyrics(lyrics))
-        return content if content in known else embedder.embed_file(source, audio_hash, lyrics)
-    except AudioError as error:
-        return Unusable(Skipped.because(source, error, path), audio_hash)
-
-
-class _Place(NamedTuple):
-    """Where a track's vectors lie: in row `row` of a part."""
-
-    folder: Path
-    part: str
-    row: int
-
-
 @dataclass
 class Export:
     """One run of embedding the tracks `track_ids` into `folder`; use it in a `with` statement."""
@@ -144,13 +56,14 @@ class Export:
     embedding_size: int
     patches: bool
     tracks_per_part: int = TRACKS_PER_PART
+    trusting: bool = False  # as of `StoredVectors`
 
     def __post_init__(self) -> None:
-        self._unfinished = self.folder / "unfinished"
+        self._number(self.track_ids, {})
         self._outcomes: dict[int, dict[int, Content | Unusable]] = defaultdict(dict)
         self._parts: dict[int, Part] = {}
         self._unusable: dict[int, Unusable] = {}
-        self._earlier: dict[str, Content] = {}  # by track id
+        self._audio_hashes: dict[str, str] = {}
         self._waiting: dict[Content, TrackEmbedding] = {}
         self._written_at = time.monotonic()
         self._lock = ExitStack()
@@ -164,10 +77,11 @@ class Export:
             raise OutputError(f"{self.folder} holds other files, such as {odd}. Choose an empty folder.")
         self._lock.enter_context(locked(self.folder))
         with explaining_output(self.folder):
-            for folder in (self._unfinished, self.folder):
+            for folder in (self.folder / "unfinished", self.folder):
                 for kind in ("tracks", "patches"):
                     (folder / kind).mkdir(parents=True, exist_ok=True)
-        self._places = dict(self._find_known())
+        self._stored = StoredVectors(self.folder, self.model_hash, self.patches, self.trusting)
+        self._places, self._unfinished = self._stored.places, self._stored.unfinished
         in_unfinished = (place.part for place in self._places.values() if place.folder == self._unfinished)
         self._unfinished_tracks = Counter(in_unfinished)  # by part
         return self
@@ -183,21 +97,56 @@ class Export:
 
     def known_unusable(self) -> dict[str, str]:
         """By audio hash, why this version of soundkin could not use a file in an earlier run."""
-        try:
-            with (self.folder / "skipped.csv").open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
-        except (OSError, ValueError):
-            return {}
-        ours = (row for row in rows if row.get("audio_hash") and row.get("soundkin") == OURS)
-        return {row["audio_hash"]: row["reason"] for row in ours}
+        return known_unusable(self.folder)
 
     def keep_others(self) -> None:
         """Carry over the tracks of earlier runs that this one is not about; before anything is recorded."""
-        own, first = set(self.track_ids), len(self.track_ids)
-        others = {track_id: content for track_id, content in self._earlier.items() if track_id not in own}
-        self.track_ids = [*self.track_ids, *others]
-        for row, content in enumerate(others.values(), first):
-            self.record(row, content)
+        own = set(self.track_ids)
+        others = [track_id for track_id in self._stored.of_tracks if track_id not in own]
+        self._number([*self.track_ids, *others], {})
+        self._record_stored(others)
+
+    def keep_places(self, others: bool) -> None:
+        """Leave tracks in the parts where earlier runs put them, and append new ones; `others` as above.
+
+        So only parts in which something changes are written. Before anything is recorded.
+        """
+        own = set(self.track_ids)
+        places = {
+            track_id: number
+            for number, kept in sorted(self._stored.kept.items())
+            for track_id, _ in kept.rows
+            if others or track_id in own
+        }
+        new = [track_id for track_id in self.track_ids if track_id not in places]
+        self._number([*places, *new], places)
+        self._record_stored([track_id for track_id in places if track_id not in own])
+
+    def row(self, track_id: str) -> int:
+        """The number that a track has."""
+        return self._rows[track_id]
+
+    def _number(self, track_ids: Sequence[str], places: Mapping[str, int]) -> None:
+        """Number the tracks, and give each that has no part in `places` one behind those."""
+        self.track_ids = track_ids
+        self._rows = {track_id: row for row, track_id in enumerate(track_ids)}
+        self._sizes = Counter(places.values())  # by part
+        self._part_of = []  # by row
+        last = max(places.values(), default=0)
+        for track_id in track_ids:
+            if track_id not in places:
+                last += self._sizes[last] >= self.tracks_per_part
+                self._sizes[last] += 1
+            self._part_of.append(places.get(track_id, last))
+
+    def _record_stored(self, track_ids: Iterable[str]) -> None:
+        for track_id in track_ids:
+            self.record(self.row(track_id), self._stored.of_tracks[track_id])
+
+    @property
+    def audio_hashes(self) -> dict[str, str]:
+        """By track id, what audio each track is known by, if it could be read."""
+        return {track_id: hash_ for track_id, hash_ in self._audio_hashes.items() if hash_}
 
     @property
     def skipped(self) -> list[Skipped]:
@@ -214,10 +163,11 @@ class Export:
             waited = time.monotonic() - self._written_at
             if waited >= SECONDS_WAITING or len(self._waiting) >= TRACKS_WAITING:
                 self._write_waiting()
-        number = row // self.tracks_per_part
+        self._audio_hashes[self.track_ids[row]] = outcome.audio_hash
+        number = self._part_of[row]
         outcomes = self._outcomes[number]
         outcomes[row] = outcome
-        if len(outcomes) == min(self.tracks_per_part, len(self.track_ids) - number * self.tracks_per_part):
+        if len(outcomes) == self._sizes[number]:
             self._complete(number, self._outcomes.pop(number))
 
     def finish(self, model_path: Path, catalog_path: Path) -> None:
@@ -240,28 +190,6 @@ class Export:
         write_manifest(self.folder, manifest)
         self._clear({part.name for part in parts})
 
-    def _find_known(self) -> Iterator[tuple[Content, _Place]]:
-        for folder in (self._unfinished, self.folder):
-            for path in sorted((folder / "tracks").glob("[!.]*.parquet")):
-                for row, content in enumerate(self._contents_of(folder, path.stem)):
-                    yield content, _Place(folder, path.stem, row)
-
-    def _contents_of(self, folder: Path, name: str) -> list[Content]:
-        """What a part's rows are made of; none where it is damaged, of another model, or lacks patches."""
-        tracks, patches = part_path(folder, "tracks", name), part_path(folder, "patches", name)
-        patches_sha256 = sha256_of(patches) if patches.exists() else None
-        number = name.split("-")[0]
-        if not number.isdecimal() or name != content_name(int(number), sha256_of(tracks), patches_sha256):
-            log.warning("%s is damaged; its tracks are embedded again", tracks)
-            return []
-        table = read_tracks(folder, name, ["track_id", "model_hash", "audio_hash", "lyrics_hash"])
-        if set(table["model_hash"].to_pylist()) != {self.model_hash} or (self.patches and not patches_sha256):
-            return []
-        contents = list(map(Content, table["audio_hash"].to_pylist(), table["lyrics_hash"].to_pylist()))
-        if folder == self.folder:
-            self._earlier |= zip(table["track_id"].to_pylist(), contents, strict=True)
-        return contents
-
     def _write_waiting(self) -> None:
         """Put on disk what waits for it."""
         waiting, self._waiting = self._waiting, {}
@@ -269,23 +197,27 @@ class Export:
             rows = rows_of(list(waiting.values()), self.model_hash, self.patches)
             part = self._write_part(self._unfinished, len(self._places), [rows], sync=False)
             self._places |= {
-                content: _Place(self._unfinished, part.name, place) for place, content in enumerate(waiting)
+                content: Place(self._unfinished, part.name, place) for place, content in enumerate(waiting)
             }
             self._unfinished_tracks[part.name] = len(waiting)
         self._written_at = time.monotonic()
 
     def _complete(self, number: int, outcomes: dict[int, Content | Unusable]) -> None:
-        """Write part `number`, now that all its tracks have an outcome."""
+        """Write part `number`, now that all its tracks have an outcome, unless it is there already."""
         self._unusable |= {row: outcome for row, outcome in outcomes.items() if isinstance(outcome, Unusable)}
         known = [(row, outcome) for row, outcome in sorted(outcomes.items()) if isinstance(outcome, Content)]
         if not known:
+            return
+        kept = self._stored.kept.get(number)
+        if kept and kept.rows == [(self.track_ids[row], content) for row, content in known]:
+            self._parts[number] = kept.part
             return
         self._write_waiting()
         part = self._write_part(self.folder, number, self._read_known(known), sync=True)
         self._parts[number] = part
         for place, (_, content) in enumerate(known):
             before = self._places[content]
-            self._places[content] = _Place(self.folder, part.name, place)
+            self._places[content] = Place(self.folder, part.name, place)
             if before.folder == self._unfinished:
                 self._unfinished_tracks[before.part] -= 1
                 if not self._unfinished_tracks[before.part]:
@@ -298,6 +230,7 @@ class Export:
         for (folder, name), run in groupby(tracks, key=lambda track: track[1][:2]):
             track_ids, places = zip(*run, strict=True)
             rows = [place.row for place in places]
+            self._stored.check_patches(name)
             table = with_ids(read_tracks(folder, name).take(rows), track_ids)
             if not self.patches:
                 yield table, ()

@@ -10,8 +10,8 @@ replaces the old one, the folder holds the old embeddings whole. Reading needs n
 `export` writes.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,18 @@ class Embeddings:
     model_hash: str
     model_path: Path
     catalog_path: Path
+
+    def select(self, track_ids: Iterable[str]) -> "Embeddings":
+        """Those of some tracks, in the order of all."""
+        wanted = set(track_ids)
+        rows = [row for row, track_id in enumerate(self.track_ids) if track_id in wanted]
+        return replace(
+            self,
+            track_ids=[self.track_ids[row] for row in rows],
+            vectors=self.vectors[rows],
+            duration_seconds=[self.duration_seconds[row] for row in rows],
+            audio_hashes=[self.audio_hashes[row] for row in rows],
+        )
 
 
 @dataclass(frozen=True)

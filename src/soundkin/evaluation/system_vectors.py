@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from soundkin.catalog.table import Catalog
-from soundkin.embedding.export import embed_tracks
+from soundkin.embedding.embed_tracks import embed_tracks
 from soundkin.embedding.store import read_embeddings
 from soundkin.errors import Skipped, UsageError
 from soundkin.evaluation.baselines import BASELINES, TrackEmbedder, default_bundle

@@ -7,7 +7,7 @@ from soundkin.errors import ArtefactError, OtherModelError, UsageError
 from soundkin.pipelines.options import WORKERS, Option, argument
 
 if TYPE_CHECKING:
-    from soundkin.embedding.export import EmbedResult
+    from soundkin.embedding.embed_tracks import EmbedResult
 
 
 def embed_catalog(
@@ -43,11 +43,11 @@ def embed_catalog(
     if workers > 1:
         from soundkin.parallel import prepare_workers
 
-        prepare_workers("soundkin.embedding.export")
+        prepare_workers("soundkin.embedding.embed_tracks")
     from soundkin.catalog.table import read_catalog
     from soundkin.embedding import default_model
+    from soundkin.embedding.embed_tracks import embed_tracks
     from soundkin.embedding.embedder import load
-    from soundkin.embedding.export import embed_tracks
 
     model = default_model.model_folder(model_folder)
     catalog_path, output_folder = Path(catalog_path), Path(output_folder)
@@ -55,11 +55,12 @@ def embed_catalog(
     front_end = embedder.bundle.front_end
     front_end.warn_of_another_table()
     if not replace:
-        _keep_vectors_of_another_model(output_folder, embedder.hash)
+        keep_vectors_of_another_model(output_folder, embedder.hash)
     return embed_tracks(embedder, catalog, output_folder, model, catalog_path, workers, patches)
 
 
-def _keep_vectors_of_another_model(folder: Path, model_hash: str) -> None:
+def keep_vectors_of_another_model(folder: Path, model_hash: str) -> None:
+    """Raise OtherModelError if embeddings in `folder` are of another model."""
     from soundkin.embedding.store import read_manifest
 
     if not (folder / "manifest.json").exists():

@@ -62,6 +62,11 @@ class Findings:
         found = {row.track_id for row in self.matched.values()}
         return [row for row in self.earlier if row.track_id not in found]
 
+    @property
+    def before(self) -> int:
+        """How many tracks the catalog had."""
+        return sum(not row.gone for row in self.earlier)
+
     def changes(self) -> Changes:
         """What is different from the earlier catalog."""
         from soundkin.catalog.rescan import is_changed, is_retagged

@@ -15,8 +15,8 @@ from torch import Tensor
 from soundkin.catalog.table import Catalog
 from soundkin.embedding.bundle import Bundle
 from soundkin.embedding.default_model import model_folder, not_the_model
+from soundkin.embedding.embed_tracks import embed_tracks
 from soundkin.embedding.embedder import Embedder
-from soundkin.embedding.export import embed_tracks
 from soundkin.embedding.store import read_embeddings, read_manifest
 from soundkin.errors import ConfigError, Skipped
 from soundkin.shapes import Float32

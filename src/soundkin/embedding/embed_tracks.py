@@ -1,0 +1,120 @@
+"""Embeds the tracks of a catalog into an embeddings folder: what is new alone, in several processes."""
+
+import logging
+from collections.abc import Mapping, Set
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from soundkin.catalog.lyric_texts import lyrics_of
+from soundkin.catalog.table import Catalog
+from soundkin.embedding.embedder import Embedder, TrackEmbedding, hash_of_lyrics
+from soundkin.embedding.export import Export, Outcome, Unusable
+from soundkin.embedding.stored_vectors import Content
+from soundkin.errors import AudioError, Skipped
+from soundkin.features.frontends.interface import TrackInput
+from soundkin.parallel import in_processes
+from soundkin.progress import progress
+
+WARNINGS_LOGGED = 20
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EmbedResult:
+    """How many tracks were embedded now, how many by earlier runs, and which were left out.
+
+    `audio_hashes` are those of all tracks whose audio could be read, by track id.
+    """
+
+    output: Path
+    embedded: int
+    reused: int
+    skipped: list[Skipped]
+    audio_hashes: Mapping[str, str] = field(default_factory=dict)
+
+
+def embed_tracks(
+    embedder: Embedder,
+    catalog: Catalog,
+    folder: Path,
+    model_path: Path,
+    catalog_path: Path,
+    workers: int = 1,
+    patches: bool = False,
+    keep_others: bool = False,
+    audio_hashes: Mapping[str, str] | None = None,
+    check: bool = True,
+) -> EmbedResult:
+    """Embed all tracks of `catalog` into `folder`, but for the content that it has vectors of by this model.
+
+    Its manifest names `model_path` and `catalog_path`; `read_embeddings(folder)` gives the vectors: with
+    `keep_others`, after those of `catalog`, of tracks that only earlier runs were about.
+
+    With `audio_hashes`, which are those of tracks whose audio needs no look, tracks stay where the folder has
+    them and new ones follow: it costs what is new. Unless `check`, stored patches are taken to be whole.
+    """
+    lyrics = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
+    inputs = embedder.bundle.front_end.track_inputs(catalog.audio_paths(), catalog.track_ids)
+    tracks = list(zip(catalog.frame["path"], inputs, lyrics, strict=True))
+    settings = (Path(folder), catalog.track_ids, embedder.hash, embedder.embedding_size, patches)
+    with Export(*settings, trusting=not check) as export:
+        if audio_hashes is not None:
+            export.keep_places(keep_others)
+        elif keep_others:
+            export.keep_others()
+        earlier = _Earlier(export.known, export.known_unusable())
+        reused, new = 0, []
+        for row, (path, _, words) in enumerate(tracks):
+            audio_hash = (audio_hashes or {}).get(catalog.track_ids[row])
+            outcome = earlier.outcome(path, audio_hash, words) if audio_hash else None
+            if outcome:
+                export.record(export.row(catalog.track_ids[row]), outcome)
+                reused += isinstance(outcome, Content)
+            else:
+                new.append(row)
+        warned = embedded = 0
+        embed = partial(_embed_if_new, embedder, earlier)
+        with closing(in_processes(embed, [tracks[row] for row in new], min(workers, len(new)))) as outcomes:
+            for number, outcome in progress(outcomes, "embed", total=len(new)):
+                export.record(export.row(catalog.track_ids[new[number]]), outcome)
+                embedded += isinstance(outcome, TrackEmbedding)
+                reused += isinstance(outcome, Content)
+                if isinstance(outcome, TrackEmbedding) and outcome.warnings:
+                    warned += 1
+                    if warned <= WARNINGS_LOGGED:
+                        log.warning("%s: %s", inputs[new[number]], "; ".join(outcome.warnings))
+        if warned > WARNINGS_LOGGED:
+            more = warned - WARNINGS_LOGGED
+            log.warning("and %d more files with warnings: see the column warnings of %s", more, folder)
+        export.finish(model_path, catalog_path)
+    return EmbedResult(Path(folder), embedded, reused, export.skipped, export.audio_hashes)
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What earlier runs embedded, and why they could not embed files of these hashes."""
+
+    known: Set[Content]
+    unusable: Mapping[str, str]
+
+    def outcome(self, path: str, audio_hash: str, lyrics: str) -> Content | Unusable | None:
+        """What they made of a track; None if nothing yet."""
+        if audio_hash in self.unusable:
+            return Unusable(Skipped(path, self.unusable[audio_hash]), audio_hash)
+        content = Content(audio_hash, hash_of_lyrics(lyrics))
+        return content if content in self.known else None
+
+
+def _embed_if_new(embedder: Embedder, earlier: _Earlier, track: tuple[str, TrackInput, str]) -> Outcome:
+    """Embed a track (path in the catalog, input, lyrics) unless an earlier run did, or could not."""
+    path, source, lyrics = track
+    audio_hash = ""
+    try:
+        audio_hash = embedder.bundle.front_end.input_hash(source)
+        outcome = earlier.outcome(path, audio_hash, lyrics)
+        return outcome or embedder.embed_file(source, audio_hash, lyrics)
+    except AudioError as error:
+        return Unusable(Skipped.because(source, error, path), audio_hash)

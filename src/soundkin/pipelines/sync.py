@@ -1,0 +1,202 @@
+"""Sync: one command that makes a library of a folder of music, and keeps it current."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from dataclasses import replace as _replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from soundkin.embedding.library import Library, default_library
+from soundkin.errors import ArtefactError, Skipped, TracksGoneError, UsageError
+from soundkin.pipelines.options import FOLLOW_LINKS, Option, argument
+from soundkin.pipelines.scan import Changes, Findings, find_out, write_catalog
+
+if TYPE_CHECKING:
+    from soundkin.catalog.scanned_files import ScannedFile
+    from soundkin.catalog.table import Catalog
+    from soundkin.embedding.embed_tracks import EmbedResult
+
+MOST_GONE = 0.25  # A larger share of the tracks that is gone at once looks like a drive that is not mounted.
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What has changed in the folder, or would, and what became of it.
+
+    `untouched` counts files that are as they were; `embedded` the tracks that were given a vector, `reused`
+    those that had one. `skipped` cannot be read or embedded, `passed_over` is hidden or linked twice.
+    `needs_yes`: so many tracks are gone that it is done with `yes` only.
+    """
+
+    library: Path
+    changes: Changes
+    untouched: int
+    embedded: int
+    reused: int
+    skipped: list[Skipped]
+    passed_over: list[Skipped]
+    seconds: float
+    dry_run: bool
+    needs_yes: bool
+
+
+def sync(
+    folder: Annotated[Path, argument()],
+    library: Annotated[Path | None, Option("Library to keep.", ("-o", "--output"))] = None,
+    model: Annotated[str | None, Option("Model bundle; the library's own, or `default`.")] = None,
+    workers: Annotated[int | None, Option("Processes; by default 1 from Python.", minimum=1)] = None,
+    dry_run: Annotated[bool, Option("Say what would be done, and do nothing.")] = False,
+    yes: Annotated[bool, Option("Go on though more than a quarter of the tracks are gone.")] = False,
+    forget: Annotated[bool, Option("Forget the tracks whose files are gone, vectors and all.")] = False,
+    follow_links: Annotated[bool, FOLLOW_LINKS] = False,
+    replace: Annotated[bool, Option("Replace vectors of another model without asking.")] = False,
+    check: Annotated[bool, Option("Read all that is stored, and make anew what is damaged.")] = False,
+) -> SyncResult:
+    """Make a library of the music in FOLDER, or bring it up to date: catalog, embeddings, index and map.
+
+    Run it again whenever the music has changed. It embeds what is new or changed; moved and retagged files
+    keep vector, id and history; files that are gone leave the answers, and come back with their vectors. A
+    run that was killed is made good by the next one.
+
+    The library of ~/music is in ~/.local/share/soundkin/music-*, unless -o says where. Every command that
+    takes an INDEX takes the library, or FOLDER itself.
+
+    Examples:
+      soundkin sync ~/music
+      soundkin query ~/music --like ~/music/song.mp3
+
+    Raises:
+        UsageError: `folder` is no folder, or holds no audio.
+        TracksGoneError: more than a quarter of the tracks are gone, and `yes` is false.
+        OtherModelError: the library is of another model, and `replace` is false.
+        OutputError: the library cannot be written, or another run is writing it.
+    """
+    began = time.monotonic()
+    home = Library(Path(library)) if library else default_library(folder)
+    with nullcontext() if dry_run else _writing(home):
+        found = find_out(Path(folder), home.catalog, workers or 2, follow_links)
+        result = _foreseen(home, found, dry_run)
+        if result.needs_yes and not (yes or dry_run):
+            gone = result.changes.gone
+            raise TracksGoneError(
+                f"{len(gone)} of {found.before} tracks are gone from {folder}, the first {gone[0]}. Is a "
+                "drive not mounted? Nothing was changed. If they are deleted: --yes"
+            )
+        if not dry_run:
+            catalog = write_catalog(found, keep_gone=not forget).catalog
+            vectors = _embed(home, catalog, found.files, model, workers or 1, forget, replace, check)
+            _index(home, catalog)
+            skipped = [*result.skipped, *vectors.skipped]
+            result = _replace(result, embedded=vectors.embedded, reused=vectors.reused, skipped=skipped)
+    return _replace(result, seconds=time.monotonic() - began)
+
+
+def _foreseen(library: Library, found: Findings, dry_run: bool) -> SyncResult:
+    """The result, but for what is yet to be done."""
+    changes = found.changes()
+    listed = sum(len(paths) for kind, paths in vars(changes).items() if kind != "gone")
+    return SyncResult(
+        library=library.folder,
+        changes=changes,
+        untouched=len(found.files) - listed,
+        embedded=0,
+        reused=0,
+        skipped=found.listing.skipped,
+        passed_over=found.listing.passed_over,
+        seconds=0.0,
+        dry_run=dry_run,
+        needs_yes=len(changes.gone) > max(1, MOST_GONE * found.before),
+    )
+
+
+@contextmanager
+def _writing(library: Library) -> Iterator[None]:
+    from soundkin.files import explaining_output, locked
+
+    with explaining_output(library.folder):
+        library.folder.mkdir(parents=True, exist_ok=True)
+    with locked(library.folder):
+        yield
+
+
+def _embed(
+    library: Library,
+    catalog: "Catalog",
+    files: "list[ScannedFile]",
+    model: str | None,
+    workers: int,
+    forget: bool,
+    replace: bool,
+    check: bool,
+) -> "EmbedResult":
+    """Give every track of `catalog`, which lists `files`, a vector; tracks that are gone keep theirs."""
+    from soundkin.catalog.scanned_files import signature
+    from soundkin.embedding import default_model
+    from soundkin.embedding.embed_tracks import embed_tracks
+    from soundkin.embedding.embedder import load
+    from soundkin.embedding.known_sounds import read_known_sounds, write_known_sounds
+    from soundkin.pipelines.embed import keep_vectors_of_another_model
+
+    bundle = default_model.model_folder(model) if model else _model_of(library)
+    embedder = load(bundle)
+    if not replace:
+        keep_vectors_of_another_model(library.embeddings, embedder.hash)
+    sounds = read_known_sounds(library.sounds)
+    of_tracks = dict(zip(catalog.track_ids, files, strict=True))
+    known = {track: sounds[file.sound] for track, file in of_tracks.items() if file.sound in sounds}
+    result = embed_tracks(
+        *(embedder, catalog, library.embeddings, bundle, library.catalog, workers),
+        patches=True,
+        keep_others=not forget,
+        audio_hashes=known,
+        check=check,
+    )
+    for track, path in zip(catalog.track_ids, catalog.audio_paths(), strict=True):
+        file = of_tracks[track]
+        if file.sound and file.sound not in sounds and track in result.audio_hashes:
+            try:
+                unchanged = signature(path) == file.signature
+            except OSError:
+                unchanged = False
+            if unchanged:  # so it was this sound that was embedded
+                sounds[file.sound] = result.audio_hashes[track]
+    write_known_sounds(library.sounds, sounds, result.audio_hashes.values())
+    return result
+
+
+def _model_of(library: Library) -> Path:
+    """The model that made the library's vectors; the default one for a new library."""
+    from soundkin.embedding import default_model
+    from soundkin.embedding.store import read_manifest
+
+    try:
+        return default_model.found_model(read_manifest(library.embeddings).model_path, library.embeddings)
+    except (UsageError, ArtefactError):
+        return default_model.FOLDER
+
+
+def _index(library: Library, catalog: "Catalog") -> None:
+    """Bring the index in line with catalog and embeddings."""
+    import pyarrow as pa
+
+    from soundkin.embedding.store import read_embeddings
+    from soundkin.search.edits import edit_tracks
+    from soundkin.search.index_difference import index_difference
+    from soundkin.search.vector_index import build_index, open_index
+
+    embeddings = read_embeddings(library.embeddings)
+    frame = catalog.frame.drop(columns="lyrics", errors="ignore")
+    frame = frame[frame["track_id"].isin(embeddings.track_ids)]
+    tracks = pa.Table.from_pandas(frame, preserve_index=False)
+    try:
+        difference = index_difference(open_index(library.index), embeddings, tracks, catalog.folder)
+    except (UsageError, ArtefactError):  # there is none yet, or none that can be read
+        difference = None
+    if difference is None:
+        build_index(embeddings.select(frame["track_id"]), tracks, catalog.folder, library.index)
+    elif difference:
+        put = frame["track_id"].isin([*difference.added, *difference.updated]).to_numpy(bool)
+        tracks = tracks.filter(pa.array(put))
+        edit_tracks(library.index, embeddings, tracks, catalog.folder, difference.removed)
