@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundkin.audit.leaks import LeakGroup, Leaks, find_leaks, warn_of_leaks
-from soundkin.audit.similar_names import base_title, same_names
+from soundkin.audit.similar_names import same_names
 from soundkin.catalog.artists import artist_key, fold_name, split_credit
 from soundkin.catalog.splits import SplitConfig, make_split_rule
 from soundkin.catalog.table import Catalog
@@ -63,29 +63,6 @@ def test_accents_and_signs_do_not_tell_artists_apart(one: str, other: str) -> No
 def test_artists_who_stay_apart(one: str, other: str) -> None:
     assert artist_key(one) != artist_key(other)
     assert artist_key(one) and artist_key(other)
-
-
-@pytest.mark.parametrize(
-    "title",
-    [
-        "Yesterday (Remastered 2009)",
-        "Yesterday - Remastered 2009",
-        "Yesterday [Live at Home]",
-        "Yesterday (feat. Nobody)",
-        "Yesterday feat. Nobody",
-        "YESTERDAY (Mono Mix) (2011 Remaster)",
-        "Yesterday \u2013 Acoustic Version",
-    ],
-)
-def test_versions_share_a_base_title(title: str) -> None:
-    assert base_title(title) == "yesterday"
-
-
-@pytest.mark.parametrize(
-    "title", ["Live and Let Die", "(Sittin' On) The Dock of the Bay", "Remix", "Alive - Part Two"]
-)
-def test_titles_that_only_look_like_versions(title: str) -> None:
-    assert base_title(title) == fold_name(title)
 
 
 @given(st.text(max_size=30))

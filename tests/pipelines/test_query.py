@@ -83,7 +83,7 @@ def by_cosine(library: Path, *seeds: str) -> list[tuple[str, float]]:
 
 
 def test_by_track(library):
-    answers = query(library / "index", ["song-5"], k=4)
+    answers = query(library / "index", ["song-5"], k=4, artist_cap=0)
     expected = by_cosine(library, "song-5")[:4]
     assert ids(answers) == [track_id for track_id, _ in expected]
     assert [answer.score for answer in answers] == pytest.approx([score for _, score in expected], abs=1e-5)
@@ -212,8 +212,11 @@ def test_a_file_that_is_no_audio(library, tmp_path):
         ({"like": []}, "nothing to be like"),
         ({"like": ["song-55"]}, r"song-55 is neither a file nor a track_id .* Did you mean song-5"),
         ({"like": ["no/such.mp3"]}, "neither a file nor a track_id"),
-        ({"k": 0}, "k=0: ask for at least 1"),
-        ({"artist_cap": 0}, "artist_cap=0: allow"),
+        ({"k": 0}, "k=0: Input should be greater than 0"),
+        ({"artist_cap": -1}, "artist_cap=-1: Input should be"),
+        ({"diversity": 1.5}, "diversity=1.5: Input should be"),
+        ({"unlike": ["song-5"]}, "song-5 is both liked and unliked"),
+        ({"unlike": ["song-77"]}, "song-77 is neither a file"),
         ({"where": ["genres=rock"]}, r"no column genres. Did you mean genre\?"),
         ({"where": ["rock"]}, "'rock' is not a condition"),
     ],
@@ -236,7 +239,9 @@ def test_no_artists_to_cap(tmp_path):
     )
     with pytest.raises(UsageError, match="have no artist column"):
         query(tmp_path / "index", ["a"], artist_cap=1)
-    assert query(tmp_path / "index", ["a"]) == [Answer(1, "b", "", "", 0.0, str(tmp_path / "b"))]
+    assert query(tmp_path / "index", ["a"]) == [
+        Answer(1, "b", "", "", 0.0, str(tmp_path / "b"), closer_than=0.0)
+    ]
 
 
 def test_index_of_another_catalog(library, tmp_path):

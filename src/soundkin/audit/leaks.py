@@ -13,9 +13,10 @@ from typing import NamedTuple, TypeVar
 from pydantic import BaseModel
 from scipy.cluster.hierarchy import DisjointSet
 
-from soundkin.audit.similar_names import base_title, same_names
+from soundkin.audit.similar_names import same_names
 from soundkin.catalog.artists import fold_name
 from soundkin.catalog.table import Catalog
+from soundkin.catalog.titles import base_title
 from soundkin.evaluation.label_questions import column_values
 from soundkin.features.file_hashes import file_hash
 from soundkin.progress import progress

@@ -1,4 +1,4 @@
-"""Titles without what tells versions apart (`(Remastered)`), and names that are probably one misspelt."""
+"""Names that are probably one misspelt."""
 
 import re
 from collections import defaultdict
@@ -7,31 +7,8 @@ from itertools import combinations
 
 from rapidfuzz import fuzz
 
-from soundkin.catalog.artists import fold_name
-
 CLOSE = 90.0  # rapidfuzz's ratio [0, 100] from which two spellings count as one name
 SHORTEST_CLOSE = 6  # letters; shorter names that differ by one are different names
-
-FEATURING = re.compile(r"\s*[(\[]?\b(?:feat|ft|featuring)\b\.?\s.*$", re.IGNORECASE)
-VERSION_WORDS = (
-    r"remaster(?:ed)?|live|acoustic|unplugged|demo|instrumental|karaoke|mono|stereo|remix(?:ed)?|mix|edit|version|"
-    r"session|bonus|reprise|rehearsal|radio|extended|alternate|alternative|deluxe|anniversary|re-?recorded|rerecording|"
-    r"feat|ft|featuring|explicit"
-)
-BRACKETED = re.compile(rf"\s*[(\[][^()\[\]]*\b(?:{VERSION_WORDS})\b[^()\[\]]*[)\]]", re.IGNORECASE)
-DASHES = "-\u2013\u2014"
-AFTER_DASH = re.compile(rf"\s+[{DASHES}]\s+[^{DASHES}]*\b(?:{VERSION_WORDS})\b[^{DASHES}]*$", re.IGNORECASE)
-
-
-def base_title(title: str) -> str:
-    """A title without what tells versions of it apart.
-
-    >>> base_title("Yesterday (Remastered 2009)") == base_title("Yesterday - Live at Home") == "yesterday"
-    True
-
-    """
-    bare = AFTER_DASH.sub("", BRACKETED.sub("", FEATURING.sub("", title)))
-    return fold_name(bare.strip() or title)
 
 
 def same_names(keys: Iterable[str]) -> set[tuple[str, str]]:

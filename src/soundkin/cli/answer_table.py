@@ -1,5 +1,6 @@
 """How answers of a query or a recommendation look: which columns, as a table or as JSON."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +12,17 @@ from soundkin.pipelines.options import Option
 if TYPE_CHECKING:
     from soundkin.pipelines.answers import Answer
 
-DEFAULT = ("rank", "score", "artist", "title")
-OWN = ("rank", "score", "track_id", "title", "artist", "path")  # of an answer, whatever the catalog holds
+DEFAULT = ("rank", "score", "closer_than", "artist", "title")
+OWN = (
+    "rank",
+    "score",
+    "closer_than",
+    "track_id",
+    "title",
+    "artist",
+    "path",
+    "folded",
+)  # of an answer, whatever the catalog holds
 
 COLUMNS = Option(
     f"Columns to show: {', '.join(OWN)}, and all that the catalog has. Default: {','.join(DEFAULT)}.",
@@ -34,7 +44,8 @@ def print_answers(
     if as_json:
         print_json([asdict(answer) for answer in answers])
     elif answers:
-        names = columns or DEFAULT
+        ranked_by_likeness = any(answer.closer_than is not None for answer in answers)
+        names = columns or [name for name in DEFAULT if name != "closer_than" or ranked_by_likeness]
         rows = [[_cell(answer, name, titled=not columns) for name in names] for answer in answers]
         print_table(title, names, rows, shorten=not columns)
 
@@ -45,4 +56,8 @@ def _cell(answer: "Answer", name: str, titled: bool) -> str:
     if name == "title" and titled:
         return answer.title or Path(answer.path).name
     value = getattr(answer, name) if name in OWN else answer.catalog[name]
+    if name == "closer_than" and value is not None:
+        return f"{math.floor(1000 * value) / 10:.1f}%"  # never 100% of what is less alike
+    if name == "folded":
+        return ";".join(value)
     return "" if value is None else str(value)

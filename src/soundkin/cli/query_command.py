@@ -15,4 +15,5 @@ def command(
     **options: Any,
 ) -> None:
     answers = query(**options, columns=cells_to_read(columns, as_json))
-    print_answers(f"sounds like {', '.join(options['like'])}", answers, columns, as_json)
+    unlike = f", unlike {', '.join(options['unlike'])}" if options["unlike"] else ""
+    print_answers(f"sounds like {', '.join(options['like'])}{unlike}", answers, columns, as_json)

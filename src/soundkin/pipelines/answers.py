@@ -26,9 +26,11 @@ Cell = str | int | float | None
 class Answer:
     """One track. An unknown title or artist is empty; `path` is absolute.
 
-    `score` is the cosine with the seeds' mean direction or, in a recommendation, the product of the user's
-    vector with the track's, which orders tracks and says no more. `catalog` holds cells of the catalog as
-    they are in it, `path` too, for the columns asked for.
+    `score` is the cosine with the seed, of several a mean that asks for all of them (`search/blend.py`), or,
+    in a recommendation, the product of the user's vector with the track's, which orders tracks and says no
+    more. `closer_than` is the share, from 0 to 1, of random pairs of the library that are less alike.
+    `catalog` holds cells of the catalog as they are in it, `path` too, for the columns asked for. `folded`
+    are the ids of copies and versions that this answer stands for.
     """
 
     rank: int
@@ -38,6 +40,8 @@ class Answer:
     score: float
     path: str
     catalog: Mapping[str, Cell] = field(default_factory=dict)
+    closer_than: float | None = None
+    folded: tuple[str, ...] = ()
 
 
 class Query:
@@ -66,10 +70,15 @@ class Query:
         self._conditions = [parse_condition(as_text(text)) for text in where]
         self.allowed = mask_where(index.tracks.batch, self._conditions) if self._conditions else None
 
-    def answers(self, ranking: Sequence[Ranked], left_out: Collection[int], reason: str) -> list[Answer]:
-        """The ranked tracks; logs why they are fewer than `k`: the rows `left_out` are because `reason`."""
+    def answers(
+        self, ranking: Sequence[Ranked], left_out: Collection[int], reason: str, folded: int = 0
+    ) -> list[Answer]:
+        """The ranked tracks; logs why they are fewer than `k`: the rows `left_out` are because `reason`.
+
+        `folded` tracks are versions of others.
+        """
         if len(ranking) < self._k:
-            self._explain_fewer(len(ranking), left_out, reason)
+            self._explain_fewer(len(ranking), left_out, reason, folded)
         return [self._answer(rank, *ranked) for rank, ranked in enumerate(ranking, start=1)]
 
     def _answer(self, rank: int, row: int, score: float) -> Answer:
@@ -79,7 +88,7 @@ class Query:
         known = {name: cell if cell == cell else None for name, cell in cells.items()}  # None for NaN
         return Answer(rank, track_id, title, artist, score, self._index.audio_path(path), known)
 
-    def _explain_fewer(self, answers: int, left_out: Collection[int], reason: str) -> None:
+    def _explain_fewer(self, answers: int, left_out: Collection[int], reason: str, folded: int) -> None:
         tracks = matching = len(self._index)
         why = f"the index holds {tracks} tracks"
         if self.allowed is not None:
@@ -88,7 +97,8 @@ class Query:
             why = f"{matching or 'none'} of {tracks} tracks {'match' if matching != 1 else 'matches'} {asked}"
         lost = sum(self.allowed is None or bool(self.allowed[row]) for row in left_out)
         why += f", {lost} of them left out because {reason}" if lost else ""
-        if self._artist_cap is not None and answers < matching - lost:
+        why += f", {folded} are versions of others" if folded else ""
+        if self._artist_cap is not None and answers < matching - lost - folded:
             why += f", and artist_cap={self._artist_cap} admits no more of their artists"
         count = f"{answers} of {self._k} answers" if answers else "no answer"
         log.warning("%s: %s.%s", count, why, "" if matching else self._hints())

@@ -1,82 +1,214 @@
 """Query: which tracks sound like these? By track this imports no torch; by file it loads the model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import UsageError
-from soundkin.pipelines.options import ARTIST_CAP, WHERE, Option, argument
+from soundkin.pipelines.options import WHERE, Option, argument
 
 if TYPE_CHECKING:
     import numpy as np
 
     from soundkin.pipelines.answers import Answer
+    from soundkin.pipelines.seeds import ResolvedSeed
+    from soundkin.search.blend import Blend
+    from soundkin.search.query_description import QueryDescription
+    from soundkin.search.ranking import Candidate, Order
     from soundkin.search.vector_index import Index
-    from soundkin.shapes import Float, Float32
+    from soundkin.shapes import Bool, Float, Float32
 
     Vectors = Float[np.ndarray, "*seeds embedding"]
     Vector = Float32[np.ndarray, " embedding"]
 
+Names = Sequence[str | Path] | str | Path
+
 
 def query(
-    index: Annotated["Index | Path | str", argument()],
+    index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
     like: Annotated[
-        Sequence[str | Path] | str | Path,
-        Option("A seed; give several to mix.", metavar="TRACK_ID_OR_FILE", required=True),
+        Names,
+        Option(
+            "A seed: a track_id, an audio or playlist file, album:NAME, artist:NAME, or words of title, "
+            "artist and album; ^2 behind it doubles its weight. Give several to ask for what is near all.",
+            metavar="SEED",
+        ),
     ] = (),
     k: Annotated[int, Option("How many answers.", ("-k",), minimum=1)] = 10,
     where: Annotated[Sequence[str], WHERE] = (),
-    artist_cap: Annotated[int | None, ARTIST_CAP] = None,
+    artist_cap: Annotated[
+        int | None,
+        Option(
+            "At most this many answers of one artist; 0: any number. Default: 2 if there are enough.",
+            minimum=0,
+        ),
+    ] = None,
+    *,
+    unlike: Annotated[Names, Option("A seed that answers should not be near.", metavar="SEED")] = (),
+    own_artist: Annotated[bool, Option("Let artists of the seeds be among the answers.")] = True,
+    diversity: Annotated[
+        float, Option("From 0 to 1: how much each answer should differ from those before.", metavar="SHARE")
+    ] = 0.0,
+    fold_versions: Annotated[bool, Option("One answer for copies and versions of a track.")] = True,
+    hub_correction: Annotated[bool, Option("Put tracks that are near to everything further down.")] = True,
     model: Annotated[
         Path | str | None, Option("Model bundle for files; default: that of embed.", metavar="MODEL")
     ] = None,
     vector: "Vectors | None" = None,
     columns: Sequence[str] | None = (),
 ) -> "list[Answer]":
-    """What sounds like this? Ask by a track's id, by an audio file, or by several at once.
+    """What sounds like this? Ask by track, file, words, album, artist, playlist, or by several at once.
 
-    A seed is an audio file if there is one of that name, else a track_id; no seed is among the answers. Best
-    first; a note is logged if they are fewer than asked for.
+    A seed is a file if there is one of that name, else a track_id, else what it spells out; where words fit
+    several tracks, these are listed to choose from. No seed is among the answers, nor another version of one.
+    Best first; a note is logged if they are fewer than asked for.
 
     Examples:
-      soundkin query index --like 17_night-train -k 10
-      soundkin query index --like new-song.mp3 --artist-cap 2
-      soundkin query index --like a.mp3 --like b.mp3 --where genre=rock --where 'year>=1990' --json
+      soundkin query ~/library --like "nina simone sinnerman" -k 10
+      soundkin query index --like new-song.mp3 --artist-cap 1 --no-own-artist
+      soundkin query index --like artist:bjork --like "album:pastel blues^2" --unlike 17_night-train
+      soundkin query index --like mix.m3u8 --where genre=rock --where 'duration<300' --json
 
     From Python, `vector` is a further seed or several, by the index's model; `columns` are those whose cells
     the answers hold (None: all); and to ask often, `index` is one that `open_index` opened: it reads nothing
-    again, and the model of the first file is kept for the next.
+    again, and the model of the first file is kept for the next. `ask` takes all this as one description.
 
     Raises:
         UsageError: an option is off, or a track, file or column is unknown; names the nearest.
+        CatalogError: a playlist cannot be read.
         ArtefactError: the index is corrupt, or `model` is not the one it was made with.
         AudioError: a file cannot be decoded.
     """
-    import numpy as np
+    from soundkin.config import validate
+    from soundkin.search.query_description import QueryDescription
 
+    asked = {
+        "like": _texts(like),
+        "unlike": _texts(unlike),
+        "k": k,
+        "where": where,
+        "artist_cap": artist_cap,
+        "own_artist": own_artist,
+        "diversity": diversity,
+        "fold_versions": fold_versions,
+        "hub_correction": hub_correction,
+    }
+    return ask(index, validate(QueryDescription, asked, "query"), model, vector, columns)
+
+
+def ask(
+    index: "Index | Path | str",
+    asked: "QueryDescription",
+    model: Path | str | None = None,
+    vector: "Vectors | None" = None,
+    columns: Sequence[str] | None = (),
+) -> "list[Answer]":
+    """The answers to a query that is described as a whole; see `query`."""
     from soundkin.pipelines.answers import Query
     from soundkin.pipelines.seeds import resolve_seeds
-    from soundkin.search.neighbours import find_neighbours
+    from soundkin.search.library_sample import sample_of
+    from soundkin.search.query_description import ARTIST_CAP
+    from soundkin.search.ranking import Order
     from soundkin.search.vector_index import Index, open_index
 
-    names = [str(name) for name in ([like] if isinstance(like, str | Path) else like)]
-    if not names and vector is None:
-        raise UsageError("nothing to be like: give a track_id or an audio file, --like TRACK_ID_OR_FILE.")
+    if not asked.like and vector is None:
+        raise UsageError("nothing to be like: give a track_id, an audio file or words, --like SEED.")
     opened = index if isinstance(index, Index) else open_index(Path(index))
-    question = Query(opened, k, where, artist_cap, columns)
-    seeds = resolve_seeds(opened, names, model)
-    rows = {row for seed in seeds for row in seed.rows}
-    vectors = [seed.vector for seed in seeds]
-    if vector is not None:
-        vectors += _given(vector, opened.manifest.embedding_size)
-    ranking = find_neighbours(opened, np.array(vectors), k, question.allowed, rows, artist_cap)
-    cosines = [(row, max(-1.0, min(1.0, score))) for row, score in ranking]  # rounding may leave 1 + 1e-7
-    return question.answers(cosines, rows, "they are asked about")
+    question = Query(opened, asked.k, asked.where, asked.artist_cap or None, columns)
+    likes = resolve_seeds(opened, asked.like, model)
+    unlikes = resolve_seeds(opened, asked.unlike, model)
+    _refuse_contradictions(likes, unlikes)
+    given = [] if vector is None else _given(vector, opened.manifest.embedding_size)
+    seeds = {row for seed in (*likes, *unlikes) for row in seed.rows}
+    left_out, reason, allowed = seeds, "they are asked about", question.allowed
+    if not asked.own_artist:
+        own = _by_artists_of(opened, [row for seed in likes for row in seed.rows])
+        left_out, reason = seeds | set(own.nonzero()[0].tolist()), f"{reason} or by an artist who is"
+        allowed = ~own if allowed is None else allowed & ~own
+    cap = ARTIST_CAP if asked.artist_cap is None and "artist" in opened.tracks.columns else asked.artist_cap
+    order = Order(asked.k, cap or None, asked.fold_versions, asked.hub_correction, asked.diversity)
+    soft = asked.artist_cap is None
+    ranking = _rank(opened, _blend(likes, unlikes, given), order, allowed, seeds, soft)
+    likenesses = [(candidate.row, candidate.similarity) for candidate in ranking]
+    answers = question.answers(
+        likenesses, left_out, reason, sum(len(candidate.folded) for candidate in ranking)
+    )
+    sample, ids = sample_of(opened), opened.tracks
+    return [
+        replace(
+            answer,
+            closer_than=sample.share_less_alike(answer.score),
+            folded=tuple(ids.label(row).track_id for row in candidate.folded),
+        )
+        for answer, candidate in zip(answers, ranking, strict=True)
+    ]
+
+
+def _rank(
+    index: "Index",
+    blend: "Blend",
+    order: "Order",
+    allowed: "Bool[np.ndarray, ' tracks'] | None",
+    seeds: set[int],
+    soft: bool,
+) -> "list[Candidate]":
+    """The ranking; where a `soft` artist cap leaves too few, more by the same artists are among it."""
+    from soundkin.search.ranking import rank
+
+    ranking = rank(index, blend, order, allowed, seeds)
+    if not soft or len(ranking) == order.k:
+        return ranking
+    rows = {candidate.row for candidate in ranking}
+    more = [
+        each
+        for each in rank(index, blend, replace(order, artist_cap=None), allowed, seeds)
+        if each.row not in rows
+    ]
+    return sorted([*ranking, *more[: order.k - len(ranking)]], key=lambda candidate: -candidate.order)
+
+
+def _blend(likes: "list[ResolvedSeed]", unlikes: "list[ResolvedSeed]", given: "list[Vector]") -> "Blend":
+    import numpy as np
+
+    from soundkin.search.blend import Blend
+
+    liked = [*(seed.vector for seed in likes), *given]
+    size = len(liked[0])
+    return Blend(
+        np.array(liked),
+        np.array([*(seed.weight for seed in likes), *[1.0] * len(given)]),
+        np.array([seed.vector for seed in unlikes], np.float32).reshape(-1, size),
+        np.array([seed.weight for seed in unlikes], float),
+    )
+
+
+def _by_artists_of(index: "Index", rows: list[int]) -> "Bool[np.ndarray, ' tracks']":
+    """The tracks that an artist of one of `rows` has a part in."""
+    import numpy as np
+
+    from soundkin.search.conditions import mask_any
+
+    keys = {key for row in rows for key in index.tracks.artists(row)}
+    return mask_any(index.tracks.artist_keys, keys) if keys else np.zeros(len(index), dtype=bool)
+
+
+def _refuse_contradictions(likes: "list[ResolvedSeed]", unlikes: "list[ResolvedSeed]") -> None:
+    unliked = {seed.rows or (seed.name,): seed for seed in unlikes}
+    for seed in likes:
+        if (seed.rows or (seed.name,)) in unliked:
+            raise UsageError(f"{seed.name} is both liked and unliked. Take one of the two out.")
+
+
+def _texts(names: Names) -> list[str]:
+    return [str(name) for name in ([names] if isinstance(names, str | Path) else names)]
 
 
 def _given(vector: "Vectors", size: int) -> "list[Vector]":
-    """The vectors that were given, one a seed."""
+    """The vectors that were given, one a seed, at unit length."""
     import numpy as np
+
+    from soundkin.statistics.scaling import unit_length
 
     vectors = np.atleast_2d(np.asarray(vector))
     if vectors.ndim != 2 or vectors.shape[1] != size or vectors.dtype.kind not in "fiu":
@@ -84,4 +216,4 @@ def _given(vector: "Vectors", size: int) -> "list[Vector]":
         raise UsageError(f"vector of shape {shape}: the index holds vectors of {size} numbers. Give such.")
     if not np.isfinite(vectors).all():
         raise UsageError("vector holds numbers that are not finite. Give others.")
-    return list(vectors.astype(np.float32))
+    return list(unit_length(vectors.astype(np.float32)))

@@ -1,4 +1,4 @@
-"""From seeds or a user to tracks: the nearest ones, or those of the largest products, no artist too often."""
+"""From a user to tracks: those of the largest products, no artist too often."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -7,56 +7,9 @@ from itertools import islice
 import numpy as np
 
 from soundkin.errors import UsageError
-from soundkin.search.conditions import mask_any
-from soundkin.search.vector_index import Index
-from soundkin.shapes import Bool, Float, Float32, typechecked
-from soundkin.statistics.scaling import unit_length
+from soundkin.shapes import Bool, Float, typechecked
 
-Ranked = tuple[int, float]  # a track's row, and its cosine with the seeds or its product with the user
-
-# Answers that an artist cap may turn down, looked at in the first go: for each one wanted.
-CAP_LOOKAHEAD = 8
-
-
-@typechecked
-def find_neighbours(
-    index: Index,
-    seeds: Float32[np.ndarray, "seeds embedding"],
-    k: int,
-    allowed: Bool[np.ndarray, " tracks"] | None = None,
-    without: Collection[int] = (),
-    artist_cap: int | None = None,
-) -> list[Ranked]:
-    """The `k` tracks nearest to all seeds together, best first: rows and cosines with the seeds' mean.
-
-    They are among `allowed`, not among the rows `without`, and at most `artist_cap` are by any one artist,
-    lead or guest; a track without a known artist counts for none. Returns fewer than `k` only if fewer tracks
-    match. Raises UsageError where the seeds cancel each other out, or the only one is a vector of zeros.
-    """
-    query = seeds if len(seeds) == 1 else unit_length(seeds).mean(axis=0, keepdims=True)
-    if np.abs(query).max() < 1e-6:
-        problem = "the seeds cancel each other out" if len(seeds) > 1 else "the seed's vector is all zeros"
-        raise UsageError(f"{problem}, so nothing is near. Ask with other seeds.")
-    if artist_cap is None:
-        ranking = _search(index, query, k + len(without), allowed)
-        return [ranked for ranked in ranking if ranked[0] not in without][:k]
-    # Look at more tracks until `k` fit, each time without those seen and those of artists at the cap.
-    cap, kept = ArtistCap(artist_cap, index.tracks.artists), list[Ranked]()
-    at_once = CAP_LOOKAHEAD * k + len(without)
-    while True:
-        ranking = _search(index, query, at_once, allowed)
-        kept += cap.select((ranked for ranked in ranking if ranked[0] not in without), k - len(kept))
-        if len(kept) >= k or len(ranking) < at_once:
-            return sorted(kept, key=lambda ranked: -ranked[1])
-        allowed = np.ones(len(index), dtype=bool) if allowed is None else allowed.copy()
-        allowed[[row for row, _ in ranking]] = False
-        if cap.full:
-            allowed &= ~mask_any(index.tracks.artist_keys, cap.full)
-
-
-def _search(index: Index, query: np.ndarray, k: int, allowed: np.ndarray | None) -> list[Ranked]:
-    scores, rows = index.search(query, k, allowed)
-    return [(row, score) for row, score in zip(rows[0].tolist(), scores[0].tolist(), strict=True) if row >= 0]
+Ranked = tuple[int, float]  # a track's row, and how alike it is to the seeds or its product with the user
 
 
 @typechecked
@@ -104,11 +57,11 @@ class ArtistCap:
 
     def select(self, ranking: Iterable[Ranked], k: int) -> list[Ranked]:
         """The first `k` of `ranking` that leave no artist with too many."""
-        return list(islice(filter(self._admits, ranking), k))
+        return list(islice((ranked for ranked in ranking if self.admits(ranked[0])), k))
 
-    def _admits(self, ranked: Ranked) -> bool:
+    def admits(self, row: int) -> bool:
         """Whether one more track of its artists may come in; counts it if so."""
-        artists = set(self._artists_of(ranked[0]))
+        artists = set(self._artists_of(row))
         admitted = all(self._counts[artist] < self._most for artist in artists)
         if admitted:
             self._counts.update(artists)

@@ -7,9 +7,11 @@
 import re
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from soundkin.config import Config, validate
+
+ARTIST_CAP = 2  # unless a query says otherwise
 
 Kind = Literal["any", "track", "file", "playlist", "album", "artist", "words"]
 
@@ -47,3 +49,24 @@ class Seed(Config):
 def as_seed(seed: Seed | str) -> Seed:
     """A seed as a person types it."""
     return seed if isinstance(seed, Seed) else validate(Seed, {"name": str(seed)}, where="seed")
+
+
+class QueryDescription(Config):
+    """All that a query asks, but for the library it is asked of.
+
+    `where` are conditions that must all hold (`search/conditions.py`). Of any one artist there are at most
+    `artist_cap` answers; None: ARTIST_CAP, unless there would be too few then; 0: any number. Without
+    `own_artist` the artists of what is liked are left out. `fold_versions` gives one answer for copies and
+    versions of a track; `hub_correction` puts tracks that are near to everything further down. `diversity`,
+    from 0 to 1, is how much an answer should differ from those before it, against how alike it is.
+    """
+
+    like: tuple[Seed, ...] = ()
+    unlike: tuple[Seed, ...] = ()
+    k: PositiveInt = 10
+    where: tuple[str, ...] = ()
+    artist_cap: NonNegativeInt | None = None
+    own_artist: bool = True
+    fold_versions: bool = True
+    hub_correction: bool = True
+    diversity: float = Field(0.0, ge=0, le=1)

@@ -1,0 +1,76 @@
+"""What is usual in a library, from some of its tracks: how alike two of them are, and how near to all one is.
+
+A hub, a track that is among the nearest of far too many others, stands near to everything. *Mutual proximity*
+(D. Schnitzer, A. Flexer, M. Schedl and G. Widmer, "Local and global scaling reduce hubs in space", 2012) asks
+how unusual a cosine is among those of the query and among those of the candidate; ours adds up the two
+standard scores. `benchmarks/queries.py` compares it with others.
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from soundkin.shapes import Float, Float32, typechecked
+
+if TYPE_CHECKING:
+    from soundkin.search.vector_index import Index
+
+TRACKS = 512  # taken evenly over the rows
+ENOUGH_TRACKS = 100  # fewer say too little of what is usual
+PAIRED = 256  # of these, each with each
+NO_SPREAD = 1e-6
+
+
+class LibrarySample:
+    """Some unit vectors of a library."""
+
+    def __init__(self, vectors: Float32[np.ndarray, "sample embedding"]) -> None:
+        self.vectors = vectors
+
+    @cached_property
+    def _pairs(self) -> Float[np.ndarray, " pairs"]:
+        """Cosines of pairs of tracks, in order."""
+        some = self.vectors[:: max(1, len(self.vectors) // PAIRED)]
+        return np.sort((some @ some.T)[np.triu_indices(len(some), 1)])
+
+    def share_less_alike(self, cosine: float) -> float | None:
+        """The share of random pairs of the library with a lower cosine; None without any pair."""
+        return float(np.searchsorted(self._pairs, cosine)) / len(self._pairs) if len(self._pairs) else None
+
+    @typechecked
+    def usual(
+        self, vectors: Float[np.ndarray, "tracks embedding"]
+    ) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
+        """Mean and standard deviation of each track's cosines with the library."""
+        cosines = vectors @ self.vectors.T
+        return cosines.mean(axis=1), np.maximum(cosines.std(axis=1), NO_SPREAD)
+
+    @typechecked
+    def without_hubs(
+        self,
+        similarity: Float[np.ndarray, " tracks"],
+        tracks: Float[np.ndarray, "tracks embedding"],
+        query: Float[np.ndarray, " embedding"],
+    ) -> Float[np.ndarray, " tracks"]:
+        """Similarities to a query, lower for tracks that are near to everything, on the scale of cosines.
+
+        As they are where there are fewer than `ENOUGH_TRACKS`.
+        """
+        if len(self.vectors) < ENOUGH_TRACKS:
+            return similarity
+        mean, spread = self.usual(tracks)
+        (usual_mean,), (usual_spread,) = self.usual(query[None])
+        return (similarity + usual_mean + usual_spread * (similarity - mean) / spread) / 2
+
+
+_samples: "WeakKeyDictionary[Index, LibrarySample]" = WeakKeyDictionary()
+
+
+def sample_of(index: "Index") -> LibrarySample:
+    """The sample of an opened index, taken once; the same for the same tracks."""
+    if index not in _samples:
+        rows = np.unique(np.linspace(0, len(index) - 1, min(len(index), TRACKS)).round().astype(int))
+        _samples[index] = LibrarySample(index.vectors(rows))
+    return _samples[index]

@@ -1,0 +1,66 @@
+"""Whether two tracks of an index are one recording or versions of one piece, so that one answer is enough.
+
+When in doubt they are two: vectors of different pieces for one instrument come as near as those of copies, so
+names have to agree as well, and titles that many pieces have (`Prelude`) do not count. Audio is not looked
+at; `soundkin audit` compares it. `benchmarks/queries.py` counts wrong merges among all pairs.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+from soundkin.catalog.artists import fold_name
+from soundkin.catalog.titles import base_title, is_generic
+from soundkin.search.tracks import Tracks
+
+COPY_COSINE, COPY_SECONDS = 0.998, 1.0  # the same sound, encoded anew
+REISSUE_COSINE, REISSUE_SECONDS = 0.9, 2.0  # the same recording on another album
+VERSION_COSINE = 0.7  # live, remixed, acoustic
+
+
+class Identity(NamedTuple):
+    """What tells a track from others; empty, or 0 seconds, where it is not known."""
+
+    title: str  # folded
+    base: str  # without what tells versions apart
+    artist: str  # key of the lead
+    album: str  # folded
+    seconds: float
+
+
+def identities(tracks: Tracks) -> Callable[[int], Identity]:
+    """What gives the identity of a row."""
+    columns = {name: tracks.batch.column(name) for name in ("album", "duration") if name in tracks.columns}
+
+    @cache
+    def identity(row: int) -> Identity:
+        title = tracks.label(row).title
+        cells = {name: column[row].as_py() for name, column in columns.items()}
+        lead = next(iter(tracks.artists(row)), "")
+        album = fold_name(str(cells.get("album") or ""))
+        return Identity(fold_name(title), base_title(title), lead, album, _seconds(cells.get("duration")))
+
+    return identity
+
+
+def same_track(one: Identity, other: Identity, cosine: float) -> bool:
+    """Whether two tracks with this cosine are copies, reissues or versions of one piece."""
+    if cosine < VERSION_COSINE or one.base != other.base or one.artist != other.artist:
+        return False
+    apart = abs(one.seconds - other.seconds) if one.seconds and other.seconds else float("inf")
+    if cosine >= COPY_COSINE and apart <= COPY_SECONDS:
+        return True
+    if not (one.base and one.artist) or is_generic(one.base):
+        return False
+    if one.title != other.title:
+        return True
+    reissued = bool(one.album and other.album) and one.album != other.album
+    return reissued and cosine >= REISSUE_COSINE and apart <= REISSUE_SECONDS
+
+
+def _seconds(cell: object) -> float:
+    try:
+        seconds = float(str(cell))
+    except ValueError:
+        return 0.0
+    return seconds if 0 < seconds < float("inf") else 0.0
