@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.embed import embed_catalog as embed
     from soundkin.pipelines.evaluate import evaluate as evaluate
     from soundkin.pipelines.index import index_embeddings as build_index
+    from soundkin.pipelines.path import path as path
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "load",
     "open_index",
+    "path",
     "query",
     "recommend",
     "scan",
@@ -59,6 +61,7 @@ _HOMES = {
     "evaluate": "pipelines.evaluate.evaluate",
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
+    "path": "pipelines.path.path",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "scan": "pipelines.scan.scan",

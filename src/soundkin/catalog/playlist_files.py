@@ -1,4 +1,4 @@
-"""Playlists of players, M3U and JSPF: what each entry names, and by which paths a catalog may know it.
+"""Playlists of players, M3U and JSPF: what each entry names, by which paths a catalog may know it, writing.
 
 Nothing here imports pandas: a query by playlist has to start quickly.
 """
@@ -7,16 +7,18 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from soundkin.errors import CatalogError
+from soundkin.errors import CatalogError, UsageError
+from soundkin.files import replacing
 
 M3U = (".m3u", ".m3u8")
 PLAYLIST_FILES = (*M3U, ".jspf")
+IDS = ".txt"  # track ids, one a line
 EXTINF = re.compile(r"#EXTINF:[^,]*,(.*)")
 
 
@@ -107,3 +109,65 @@ def _path_of_url(entry: str) -> str:
         return entry
     path = unquote(urlsplit(entry.replace("#", "%23").replace("?", "%3F")).path)
     return path[1:] if re.match(r"/[A-Za-z]:", path) else path
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A track to be written into a playlist; `path` is absolute, `seconds` below 0 where not known."""
+
+    track_id: str
+    path: str
+    title: str
+    artist: str
+    seconds: float = -1.0
+
+
+def check_playlist_name(file: Path) -> None:
+    """Raise UsageError unless `write_playlist` can write a file of this name."""
+    if file.suffix.lower() not in (*PLAYLIST_FILES, IDS):
+        wanted = ".m3u8, .m3u or .jspf, or .txt for plain track ids"
+        raise UsageError(f"{file}: no playlist ends so. Name it {wanted}.")
+
+
+def write_playlist(tracks: Sequence[ListedFile], file: Path, title: str) -> None:
+    """Write M3U, JSPF or plain track ids, by the suffix, in place of a file that is there.
+
+    Paths are relative to the playlist, so that both can move together.
+    """
+    check_playlist_name(file)
+    if file.suffix.lower() == IDS:
+        text = "".join(f"{track.track_id}\n" for track in tracks)
+    else:
+        folder = file.parent.resolve()
+        text = (_as_jspf if file.suffix.lower() == ".jspf" else _as_m3u)(tracks, folder, title)
+    with replacing(file, "w") as stream:
+        stream.write(text)
+
+
+def _as_m3u(tracks: Sequence[ListedFile], folder: Path, title: str) -> str:
+    lines = ["#EXTM3U", f"#PLAYLIST:{_one_line(title)}"]
+    for track in tracks:
+        name = " - ".join(filter(None, map(_one_line, (track.artist, track.title))))
+        seconds = round(track.seconds) if track.seconds > 0 else -1
+        path = os.path.relpath(track.path, folder)
+        if _one_line(path) != path:  # a line break, or blanks at an end
+            path = Path(track.path).as_uri()
+        lines += [f"#EXTINF:{seconds},{name}", f"./{path}" if path.startswith("#") else path]
+    return "\n".join(lines) + "\n"
+
+
+def _as_jspf(tracks: Sequence[ListedFile], folder: Path, title: str) -> str:
+    described = [
+        {
+            "location": [quote(os.path.relpath(track.path, folder))],
+            "title": track.title,
+            "creator": track.artist,
+            **({"duration": round(1000 * track.seconds)} if track.seconds > 0 else {}),
+        }
+        for track in tracks
+    ]
+    return json.dumps({"playlist": {"title": title, "track": described}}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split("\n")).replace("\r", " ").strip()

@@ -20,6 +20,7 @@ COMMANDS = (
     "index",
     "query",
     "why",
+    "path",
     "recommend",
     "evaluate",
     "audit",

@@ -1,0 +1,147 @@
+"""Paths through an index: ends, filters, caps, islands, and what is said when they are not as asked for."""
+
+from itertools import pairwise
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import soundkin
+from soundkin.cli.main import main
+from soundkin.embedding.store import Embeddings
+from soundkin.errors import UsageError
+from soundkin.pipelines import path as path_module
+from soundkin.pipelines.path import path
+from soundkin.search.vector_index import Index, build_index, open_index
+
+
+def make_index(folder: Path, vectors: np.ndarray, artists: list[str]) -> Index:
+    """An index of tracks 00, 01, ... of 100 s, 110 s, ..."""
+    ids = [f"{n:02}" for n in range(len(vectors))]
+    table = pa.table({
+        "track_id": ids,
+        "path": [f"music/{n}.ogg" for n in ids],
+        "title": [f"Title {n}" for n in ids],
+        "artist": artists,
+        "genre": ["rock" if n % 2 else "jazz" for n in range(len(ids))],
+        "duration": [100.0 + 10 * n for n in range(len(ids))],
+    })  # fmt: skip
+    model = folder / "model"
+    stored = Embeddings(
+        ids, vectors.astype(np.float32), [1.0] * len(ids), ["0"] * len(ids), "m", model, model
+    )
+    build_index(stored, table, folder, folder / "index", "exact")
+    return open_index(folder / "index")
+
+
+def arc(tracks: int) -> np.ndarray:
+    """Tracks in order on a quarter of a circle."""
+    angles = np.linspace(0, np.pi / 2, tracks)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def artists(tracks: int, of: int = 7) -> list[str]:
+    return [f"Artist {n % of}" for n in range(tracks)]
+
+
+def ids(tracks: list) -> list[str]:
+    return [track.track_id for track in tracks]
+
+
+def test_a_path_along_an_arc_goes_in_even_steps(tmp_path: Path) -> None:
+    index = make_index(tmp_path, arc(21), artists(21))
+    tracks = path(index, "00", "20", length=5)
+    assert ids(tracks) == ["00", "05", "10", "15", "20"]
+    assert tracks[0].score == 1.0
+    assert tracks[1].score == pytest.approx(np.cos(np.pi / 8), abs=1e-6)
+    assert [(t.rank, t.title, t.seconds) for t in tracks][1] == (2, "Title 05", 150.0)
+    assert ids(path(tmp_path / "index", "20", "00", length=5)) == ["20", "15", "10", "05", "00"]
+    assert soundkin.path is path
+
+
+def test_two_tracks_are_a_path(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    index = make_index(tmp_path, arc(2), ["Ann", "Bob"])
+    assert ids(path(index, "00", "01", length=2)) == ["00", "01"] and not caplog.records
+    assert ids(path(index, "00", "01")) == ["00", "01"]
+    assert "2 of 10 tracks: no more may lie on the way" in caplog.text
+
+
+def test_filters_narrow_what_lies_between(tmp_path: Path) -> None:
+    index = make_index(tmp_path, arc(21), artists(21))
+    tracks = path(index, "00", "20", length=5, where=["genre=rock"], columns=["genre"])
+    assert [track.catalog["genre"] for track in tracks] == ["jazz", "rock", "rock", "rock", "jazz"]
+
+
+def test_artists_are_not_in_a_row_unless_there_is_no_other_way(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = make_index(tmp_path / "some", arc(21), (["Ann"] * 3 + ["Bob"] * 2) * 4 + ["Bob"])
+    names = [track.artist for track in path(index, "00", "20", length=4)]
+    assert all(a != b for a, b in pairwise(names)) and not caplog.records
+    alone = make_index(tmp_path / "alone", arc(9), ["Ann"] * 9)
+    assert ids(path(alone, "00", "08", length=3)) == ["00", "04", "08"]
+    assert "artists come twice in a row: there are too few others on the way" in caplog.text
+
+
+def test_no_artist_has_more_tracks_than_the_cap(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    index = make_index(tmp_path, arc(21), artists(21, of=3))
+    names = [track.artist for track in path(index, "00", "20", length=6, artist_cap=2)]
+    assert all(names.count(name) <= 2 for name in names) and not caplog.records
+    assert len(path(index, "00", "20", length=6, artist_cap=1)) == 6
+    assert "artist_cap=1 does not hold" in caplog.text
+
+
+def test_islands_are_bridged_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.05, (40, 6))
+    index = make_index(tmp_path, np.repeat(np.eye(2, 6), 20, axis=0) + noise, artists(40))
+    tracks = path(index, "00", "39", length=6)
+    assert len(tracks) == 6
+    assert "20 tracks are reached, and not the other 20" in caplog.text and "crosses from" in caplog.text
+
+
+def test_of_a_large_library_the_tracks_near_the_line_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = make_index(tmp_path, arc(90), artists(90))
+    monkeypatch.setattr(path_module, "MOST_TRACKS", 45)
+    monkeypatch.setattr(Index, "search", noted := mock.Mock(side_effect=index.search))
+    scores = [track.score for track in path(index, "00", "89", length=6)]
+    assert len(scores) == 6 and min(scores) > 0.9 and noted.called
+
+
+@pytest.mark.parametrize(
+    ("ends", "options", "problem"),
+    [
+        (("00", "00"), {}, "are the same track"),
+        (("00", "nothing like it"), {}, "neither a file nor a track_id"),
+        (("artist:Artist 1", "00"), {}, "is 3 tracks, and a path has one at each end"),
+        (("00", "01"), {"length": 1}, "at least 2 tracks"),
+        (("00", "01"), {"variety": -1.0}, "variety=-1.0"),
+        (("00", "01"), {"output": Path("x.pdf")}, "no playlist ends so"),
+        (("00", "01"), {"columns": ["gnre"]}, "there is no column gnre"),
+        (("00", "01"), {"where": ["mood=calm"]}, "there is no column mood"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(tmp_path: Path, ends: tuple, options: dict, problem: str) -> None:
+    index = make_index(tmp_path, arc(21), artists(21))
+    with pytest.raises(UsageError, match=problem):
+        path(index, *ends, **options)
+
+
+def test_the_command_prints_a_table_and_writes_a_playlist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_index(tmp_path, arc(21), artists(21))
+    for words, code in ((["-n", "3", "-o", str(tmp_path / "way.m3u8")], 0), (["-n", "1"], 2)):
+        with pytest.raises(SystemExit) as ended:
+            main(["path", str(tmp_path / "index"), "00", "Title 20", *words])
+        assert ended.value.code == code
+    assert "Title 10" in capsys.readouterr().out
+    assert (tmp_path / "way.m3u8").read_text().splitlines() == [
+        "#EXTM3U", "#PLAYLIST:Title 00 to Title 20",
+        "#EXTINF:100,Artist 0 - Title 00", "music/00.ogg",
+        "#EXTINF:200,Artist 3 - Title 10", "music/10.ogg",
+        "#EXTINF:300,Artist 6 - Title 20", "music/20.ogg",
+    ]  # fmt: skip
