@@ -22,6 +22,7 @@ COMMANDS = (
     "why",
     "path",
     "recommend",
+    "serve",
     "evaluate",
     "audit",
     "correct",

@@ -100,10 +100,6 @@ class Index:
             start += len(segment)
         return found
 
-    def vectors(self, rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows embedding"]:
-        """The unit vectors of several tracks."""
-        return np.asarray(self._array[rows])
-
     @typechecked
     def search(
         self,

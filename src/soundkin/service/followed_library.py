@@ -1,0 +1,104 @@
+"""A library that is followed: new versions are opened beside the old one, and then take its place.
+
+Each request takes `current` once and asks nothing else, so that it ends on the version it began with. What no
+request uses any more is closed by Python.
+"""
+
+import logging
+from functools import cached_property
+from pathlib import Path
+
+from starlette.requests import Request
+
+from soundkin.embedding.library import Library, index_in
+from soundkin.errors import SoundkinError
+from soundkin.search.neighbour_store import NeighbourStore
+from soundkin.search.typed_words import TypedWords
+from soundkin.search.vector_index import Index, open_index
+from soundkin.search.versions import CURRENT
+from soundkin.service.problems import NoSuchTrackError
+
+log = logging.getLogger(__name__)
+
+
+class ServedLibrary:
+    """One version of a library, opened; `store` is None where no neighbours of this version are stored."""
+
+    def __init__(self, index: Index, store: NeighbourStore | None = None) -> None:
+        self.index, self.store = index, store
+        self.version = index.version
+
+    def row(self, track_id: str) -> int:
+        """Where a track is. Raises NoSuchTrackError."""
+        row = self.index.tracks.row(track_id)
+        if row is None:
+            raise NoSuchTrackError(f"there is no track {track_id[:200]!r}. Search for it: GET /tracks?q=WORDS")
+        return row
+
+    @cached_property
+    def words(self) -> TypedWords:
+        """By which tracks are searched for."""
+        return TypedWords(self.index.tracks)
+
+
+class FollowedLibrary:
+    """A library, or an index alone, whose `current` version is the newest that could be opened.
+
+    `problem` says why a newer one could not; then the one before stays. Raises as `open_index` does where
+    there is none to begin with.
+    """
+
+    def __init__(self, folder: Path, neighbours: str | None = None) -> None:
+        self.index_folder = index_in(folder)
+        self.neighbours = neighbours or str(Library(self.index_folder.parent).neighbours)
+        self.problem = ""
+        self.swaps = 0
+        self._pointer = self._read_pointer()
+        self.current = self._with_store(open_index(self.index_folder))
+
+    def look(self) -> None:
+        """Go on to the newest version if there is one, of the index or of its neighbours."""
+        pointer = self._read_pointer()
+        try:
+            if pointer != self._pointer:
+                self.current = self._with_store(self.current.index.newest())
+                self._pointer, self.swaps = pointer, self.swaps + 1
+                log.info("serving %s of %s", self.current.version, self.index_folder)
+            elif self.current.store is None or not self.current.store.is_current():
+                self.current = self._with_store(self.current.index, self.current)
+            self.problem = ""
+        except (SoundkinError, OSError) as error:
+            if str(error) != self.problem:
+                log.warning("still serving %s: %s", self.current.version, error)
+            self.problem = str(error)
+
+    def _with_store(self, index: Index, before: ServedLibrary | None = None) -> ServedLibrary:
+        """The index with its stored neighbours; `before` where they are as they were."""
+        store = self._open_store(index)
+        if store is None and before is not None and before.store is None:
+            return before
+        return ServedLibrary(index, store)
+
+    def _open_store(self, index: Index) -> NeighbourStore | None:
+        """The neighbours of this version; None where there are none, or none yet."""
+        if "://" not in self.neighbours and not Path(self.neighbours).exists():
+            return None
+        try:
+            store = NeighbourStore.open(self.neighbours, index)
+        except SoundkinError as error:
+            log.debug("answering from the index: %s", error)
+            return None
+        _ = store.ids  # read now rather than in the first request
+        return store
+
+    def _read_pointer(self) -> bytes:
+        try:
+            return (self.index_folder / CURRENT).read_bytes()
+        except OSError:
+            return b""
+
+
+async def current_library(request: Request) -> ServedLibrary:
+    """The version that a request is answered from."""
+    current: ServedLibrary = request.app.state.library.current
+    return current

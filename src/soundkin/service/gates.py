@@ -1,0 +1,125 @@
+"""What every request passes, whatever answers it: safe headers, a token, and limits on what is sent.
+
+All are plain ASGI: they cost microseconds, and let answers stream.
+"""
+
+import asyncio
+import base64
+import binascii
+import hmac
+from collections.abc import Collection, MutableMapping
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from soundkin.service.problems import problem
+
+SAFE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "media-src 'self' blob:; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+LONGEST_URL = 8_192  # bytes of path and query, percent signs and all
+BODY_SECONDS = 60.0  # in which all of a body has to come
+
+
+class SafeHeaders:
+    """Gives each response the headers that it does not have."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SAFE_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+class RequireToken:
+    """Answers 401 to requests without the token, as Bearer or as the password of Basic, which browsers ask
+    for; but for the paths `public`, and those that begin with one of `own_login` and are guarded there.
+    """
+
+    def __init__(
+        self, app: ASGIApp, token: str, public: Collection[str] = (), own_login: Collection[str] = ()
+    ) -> None:
+        self.app, self.public, self.own_login = app, frozenset(public), tuple(own_login)
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or path in self.public or path.startswith(self.own_login):
+            return await self.app(scope, receive, send)
+        given = _given_token(Headers(scope=scope).get("authorization", ""))
+        if hmac.compare_digest(given, self._token):
+            return await self.app(scope, receive, send)
+        detail = "Send the server's token, as the header Authorization: Bearer TOKEN or as a Basic password."
+        challenge = {"WWW-Authenticate": 'Basic realm="soundkin", charset="UTF-8"'}
+        await problem(401, detail, challenge)(scope, receive, send)
+
+
+class Limits:
+    """Refuses URLs that are too long and forms of pages from elsewhere; ends bodies that trickle in.
+
+    How long a body may be is FastAPI's `max_body_size`.
+    """
+
+    def __init__(self, app: ASGIApp, body_seconds: float = BODY_SECONDS) -> None:
+        self.app, self.body_seconds = app, body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > LONGEST_URL:
+            detail = f"the URL is longer than {LONGEST_URL} bytes. Ask with fewer or shorter parameters."
+            return await problem(414, detail)(scope, receive, send)
+        if scope["method"] in ("GET", "HEAD"):
+            return await self.app(scope, receive, send)
+        if Headers(scope=scope).get("sec-fetch-site") in ("cross-site", "same-site"):
+            detail = "a page from elsewhere may not ask this. Ask from here."
+            return await problem(403, detail)(scope, receive, send)
+        await self.app(scope, self._in_time(receive), send)
+
+    def _in_time(self, receive: Receive) -> Receive:
+        """`receive` that raises once the body has taken too long."""
+        loop = asyncio.get_running_loop()
+        end, whole = loop.time() + self.body_seconds, False
+
+        async def receive_in_time() -> Message:
+            nonlocal whole
+            if whole:
+                return await receive()  # which waits for the client to go
+            try:
+                async with asyncio.timeout_at(end):
+                    message: MutableMapping[str, Any] = await receive()
+            except TimeoutError as error:
+                detail = f"the body took more than {self.body_seconds:g} s. Send it faster, or less of it."
+                raise HTTPException(408, detail, {"Connection": "close"}) from error
+            whole = not message.get("more_body", False)
+            return message
+
+        return receive_in_time
+
+
+def _given_token(header: str) -> bytes:
+    """What an Authorization header holds; empty where it holds none."""
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip().encode("latin-1")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+        except (binascii.Error, ValueError):
+            return b""
+    return b""
