@@ -44,15 +44,15 @@ def main() -> None:
             measure(name, draw(given.tracks + given.queries), given.queries, Path(folder) / "index")
 
 
-def clusters(count: int) -> np.ndarray:
-    """Vectors [count, 128] around artists around genres."""
+def clusters(count: int, size: int = EMBEDDING_SIZE) -> np.ndarray:
+    """Vectors [count, size] around artists around genres."""
     random = np.random.default_rng(0)
-    genres = random.standard_normal((40, EMBEDDING_SIZE), dtype=np.float32)
+    genres = random.standard_normal((40, size), dtype=np.float32)
     artists = genres[random.integers(0, 40, max(1, count // TRACKS_PER_ARTIST))]
     artists += random.standard_normal(artists.shape, dtype=np.float32)
     tracks = artists[random.integers(0, len(artists), count)]
     tracks += random.standard_normal(tracks.shape, dtype=np.float32)
-    return tracks * (np.arange(1, EMBEDDING_SIZE + 1) ** -0.5).astype(np.float32)
+    return tracks * (np.arange(1, size + 1) ** -0.5).astype(np.float32)
 
 
 def uniform(count: int) -> np.ndarray:

@@ -4,8 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from soundkin.embedding.store import Embeddings
+from soundkin.embedding.store import (
+    Embeddings,
+    EmbeddingsManifest,
+    Part,
+    part_path,
+    track_schema,
+    write_manifest,
+)
+from soundkin.files import sha256_of
 from soundkin.search.edits import add_tracks, update_tracks
 from soundkin.search.vector_index import build_index
 
@@ -71,3 +80,35 @@ def contents(index):
     assert index.tracks.batch.column("title").to_pylist() == [index.tracks.label(row).title for row in rows]
     np.testing.assert_array_equal(index.vectors(np.arange(len(index))), [index.vector(row) for row in rows])
     return {track_id: (index.tracks.label(row).title, index.vector(row)) for row, track_id in enumerate(ids)}
+
+
+def write_embeddings(folder, numbers, seed=0, model="model-1", title="Title"):
+    """Write what `soundkin embed` would: embeddings/, and the catalog.csv that they were made from."""
+    catalog = folder / "catalog.csv"
+    folder.mkdir(exist_ok=True)
+    table_of(numbers, title).to_pandas().to_csv(catalog, index=False)
+    count, schema = len(numbers), track_schema(SIZE)
+    columns = {
+        "track_id": ids_of(numbers),
+        "vector": sounds_of(numbers, seed).tolist(),
+        "duration_seconds": [30.0] * count,
+        "model_hash": [model] * count,
+        "audio_hash": [""] * count,
+        "lyrics_hash": [""] * count,
+        "warnings": [[]] * count,
+    }
+    path = part_path(folder / "embeddings", "tracks", "0-0123456789abcdef")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns, schema=schema), path)
+    part = Part(name="0-0123456789abcdef", count=count, tracks_sha256=sha256_of(path))
+    manifest = EmbeddingsManifest(
+        model_hash=model,
+        model_path="../model",
+        catalog_path="../catalog.csv",
+        embedding_size=SIZE,
+        count=count,
+        skipped=0,
+        parts=(part,),
+    )
+    write_manifest(folder / "embeddings", manifest)
+    return folder / "embeddings"

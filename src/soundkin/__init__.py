@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from soundkin.pipelines.embed import embed_catalog as embed
     from soundkin.pipelines.evaluate import evaluate as evaluate
     from soundkin.pipelines.index import index_embeddings as build_index
+    from soundkin.pipelines.index_edits import add_to_index as add_to_index
+    from soundkin.pipelines.index_edits import compact_index as compact_index
+    from soundkin.pipelines.index_edits import index_status as index_status
+    from soundkin.pipelines.index_edits import remove_from_index as remove_from_index
+    from soundkin.pipelines.index_edits import rollback_index as rollback_index
+    from soundkin.pipelines.index_edits import snapshot_index as snapshot_index
+    from soundkin.pipelines.index_edits import update_index as update_index
     from soundkin.pipelines.path import path as path
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
@@ -35,39 +42,53 @@ if TYPE_CHECKING:
 __all__ = [
     "SoundkinError",
     "__version__",
+    "add_to_index",
     "audit_catalog",
     "build_index",
+    "compact_index",
     "compose",
     "embed",
     "evaluate",
+    "index_status",
     "load",
     "open_index",
     "path",
     "query",
     "recommend",
+    "remove_from_index",
+    "rollback_index",
     "scan",
+    "snapshot_index",
     "sync",
     "train",
     "transfer",
+    "update_index",
     "why",
 ]
 
 _HOMES = {
     "SoundkinError": "errors.SoundkinError",
+    "add_to_index": "pipelines.index_edits.add_to_index",
     "audit_catalog": "pipelines.audit.audit",
     "build_index": "pipelines.index.index_embeddings",
+    "compact_index": "pipelines.index_edits.compact_index",
     "compose": "pipelines.train.compose",
     "embed": "pipelines.embed.embed_catalog",
     "evaluate": "pipelines.evaluate.evaluate",
+    "index_status": "pipelines.index_edits.index_status",
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
     "path": "pipelines.path.path",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
+    "remove_from_index": "pipelines.index_edits.remove_from_index",
+    "rollback_index": "pipelines.index_edits.rollback_index",
     "scan": "pipelines.scan.scan",
+    "snapshot_index": "pipelines.index_edits.snapshot_index",
     "sync": "pipelines.sync.sync",
     "train": "pipelines.train.train",
     "transfer": "experiments.transfer.transfer",
+    "update_index": "pipelines.index_edits.update_index",
     "why": "pipelines.why.why",
 }
 

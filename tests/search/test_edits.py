@@ -1,6 +1,9 @@
 """Edits against a plain dict: ids, vectors, cells and neighbours on every kind, after any sequence."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from threading import Event
 
 import numpy as np
 import pytest
@@ -22,7 +25,6 @@ from edited_index import (
 )
 from soundkin.errors import ArtefactError, CatalogError, OutputError, UsageError
 from soundkin.files import locked
-from soundkin.search import edits
 from soundkin.search.edits import (
     Edited,
     add_tracks,
@@ -31,7 +33,6 @@ from soundkin.search.edits import (
     remove_tracks,
     rollback,
     snapshot,
-    status,
     update_tracks,
 )
 from soundkin.search.kinds import KINDS
@@ -277,18 +278,40 @@ def test_the_newest_version_shares_what_did_not_change(small):
     assert len(index.newest()) == 5
 
 
-def test_when_compaction_is_due(small, monkeypatch):
-    remove_tracks(small, ids_of(range(4)))
-    add(small, [30, 31])
-    state = status(small)
-    assert (state.count, state.new, state.removed, state.due) == (18, 2, 4, "")
-    assert state.version == "v3" and state.kind == "exact"
-    sizes = {file.stat().st_ino: file.stat().st_size for file in small.rglob("*") if file.is_file()}
-    assert state.bytes == sum(sizes.values()) < sum(f.stat().st_size for f in small.rglob("*") if f.is_file())
-    remove_tracks(small, ids_of([5]))
-    assert status(small).due == "5 of the 20 tracks of the base are removed or replaced"
-    monkeypatch.setattr(edits, "NEW_NUMBERS", SIZE)
-    assert status(small).due == "every query is compared with each of 2 new tracks"
-    compact(small)
-    state = status(small)
-    assert (state.count, state.new, state.removed, state.due) == (17, 0, 0, "")
+@EVERY_KIND
+def test_readers_are_not_disturbed_by_a_writer(built, tmp_path, kind):
+    """Each edit exchanges one lot of tracks for another at once; no reader ever sees some of both."""
+    folder = tmp_path / "index"
+    shutil.copytree(built / kind, folder)
+    lots = [range(TRACKS + 50 * n, TRACKS + 50 * (n + 1)) for n in range(6)]
+    add(folder, lots[0])
+    query, done = sounds_of([lots[0][0]])[0], Event()
+
+    def read(seed):
+        random, index, seen = np.random.default_rng(seed), open_index(folder), 0
+        while not done.is_set() or seen < 3:
+            index = index.newest() if seed % 2 else open_index(folder)
+            ids = index.tracks.batch.column("track_id").to_pylist()
+            numbers = np.array([int(track_id[6:]) for track_id in ids])
+            allowed = random.random(len(index)) < random.choice([0.02, 0.5, 1])
+            for mask in (None, allowed, numbers >= TRACKS):
+                scores, rows = index.search(query[None], 60, mask)
+                rows = rows[rows >= 0]
+                assert mask is None or mask[rows].all()
+                found = index.vectors(rows) @ unit_length(query[None])[0]
+                np.testing.assert_allclose(scores[0, : len(rows)], found, atol=1e-5)
+            assert len(rows) == 50 and len({(number - TRACKS) // 50 for number in numbers[rows]}) == 1
+            seen += 1
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        readers = [pool.submit(read, seed) for seed in range(4)]
+        try:
+            for before, after in pairwise(lots):
+                vectors = embeddings_of(ids_of(after), sounds_of(after))
+                edit_tracks(folder, vectors, table_of(after), folder, remove=ids_of(before))
+                if before is lots[3]:
+                    compact(folder)
+        finally:
+            done.set()
+        assert all(reader.result() >= 3 for reader in readers)

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from soundkin.pipelines.options import Option, argument
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,17 @@ def index_embeddings(
 
     All columns of the catalog but lyrics go into the index, to be shown and filtered by; the catalog is
     looked for where the embeddings were made from it, if not given. Readers of an earlier index are not
-    disturbed.
+    disturbed. Once built, it is edited in place by the commands below.
 
-    Example:
+    Examples:
       soundkin index embeddings -o index
+      soundkin index add index embeddings               # what is new in embeddings
+      soundkin index update index embeddings            # what has changed there
+      soundkin index remove index 17_night-train --where genre=podcast
+      soundkin index snapshot index before-cleanup
+      soundkin index rollback index before-cleanup
+      soundkin index status index                       # says when to compact it
+      soundkin index compact index
 
     Raises:
         UsageError: an unknown kind, no such folder, or no embeddings in it.
@@ -38,15 +48,21 @@ def index_embeddings(
         ArtefactError: the embeddings are corrupt or of another version.
         OutputError: the output folder cannot be written or holds other files.
     """
-    import pyarrow as pa
-
-    from soundkin.catalog.table import read_catalog
     from soundkin.embedding.store import read_embeddings
     from soundkin.search.vector_index import build_index
 
     embeddings = read_embeddings(Path(embeddings_folder))
-    tracks = read_catalog(Path(catalog or embeddings.catalog_path))
-    frame = tracks.frame.drop(columns="lyrics", errors="ignore")
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    manifest = build_index(embeddings, table, tracks.folder, Path(output_folder), kind)
+    table, audio_folder = read_tracks_table(Path(catalog or embeddings.catalog_path))
+    manifest = build_index(embeddings, table, audio_folder, Path(output_folder), kind)
     return IndexResult(Path(output_folder), manifest.count, manifest.kind, manifest.reason)
+
+
+def read_tracks_table(catalog: Path) -> "tuple[pa.Table, Path]":
+    """What an index keeps of a catalog: all columns but the lyrics; and what its paths are relative to."""
+    import pyarrow as pa
+
+    from soundkin.catalog.table import read_catalog
+
+    tracks = read_catalog(catalog)
+    frame = tracks.frame.drop(columns="lyrics", errors="ignore")
+    return pa.Table.from_pandas(frame, preserve_index=False), tracks.folder

@@ -9,7 +9,7 @@ what they opened. It takes as long as what is new since the last compaction is l
 import os
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +23,10 @@ from soundkin.embedding.default_model import not_the_model
 from soundkin.embedding.library import index_in
 from soundkin.errors import ArtefactError, CatalogError, UsageError
 from soundkin.search.index_manifest import VECTORS, IndexManifest, read_manifest
-from soundkin.search.kinds import ASKED, EXACT_NUMBERS, IVF_TRACKS
+from soundkin.search.index_status import compaction_due
+from soundkin.search.kinds import ASKED, IVF_TRACKS
 from soundkin.search.segments import read_segments
-from soundkin.search.vector_index import ROWS_AT_ONCE, Index, open_index, read_version, unit_vectors
+from soundkin.search.vector_index import ROWS_AT_ONCE, Index, read_version, unit_vectors
 from soundkin.search.version_files import write_edited, write_version
 from soundkin.search.versions import (
     check_files,
@@ -33,8 +34,8 @@ from soundkin.search.versions import (
     make_snapshot,
     new_version,
     read_current,
+    remove_snapshot,
     roll_back,
-    snapshots,
 )
 from soundkin.shapes import Float32
 
@@ -42,21 +43,18 @@ if TYPE_CHECKING:
     from soundkin.embedding.store import Embeddings
 
 
-# A compaction is due when queries take noticeably longer (benchmarks/index_edits.py).
-NEW_NUMBERS = EXACT_NUMBERS // 4  # in new tracks: half a millisecond a query on one core
-REMOVED_SHARE = 0.2
-
 NO_TRACKS = pa.table({"track_id": pa.array([], pa.large_string())})
 
 
 @dataclass(frozen=True)
 class Edited:
-    """What an edit did, in tracks; `count` are now in the index."""
+    """What an edit did, in tracks; `count` are now in the index. `due`: why a compaction is, if it is."""
 
     added: int
     updated: int
     removed: int
     count: int
+    due: str = ""
 
 
 def add_tracks(index: Path, embeddings: "Embeddings", tracks: pa.Table, audio_folder: Path) -> Edited:
@@ -118,11 +116,13 @@ def edit_tracks(
             raise UsageError(f"track {track_id} is to be removed and updated at once. Ask for one of them.")
         vectors = _vectors_of(earlier, embeddings, ids, rows)
         if audio_folder is not None:
-            put = _with_paths_from(earlier, Path(audio_folder), put)
+            put = with_paths_of(earlier, Path(audio_folder), put)
         gone = np.array(sorted(removed | replaced), dtype=np.int64)
         before = folder / earlier.version
-        count = write_edited(version, before, earlier.manifest, earlier.segments, gone, vectors, put)
-    return Edited(len(ids) - len(replaced), len(replaced), len(removed), count)
+        new = write_edited(version, before, earlier.manifest, earlier.segments, gone, vectors, put)
+    count, stored = len(earlier) - len(gone) + len(ids), len(earlier.segments[0].tracks)
+    due = compaction_due(earlier.manifest.embedding_size, stored, new, stored + new - count)
+    return Edited(len(ids) - len(replaced), len(replaced), len(removed), count, due)
 
 
 @contextmanager
@@ -170,6 +170,11 @@ def snapshot(index: Path, name: str) -> str:
     return make_snapshot(index_in(index), name).name
 
 
+def forget_snapshot(index: Path, name: str) -> str:
+    """Let go of a snapshot; returns its version. Raises UsageError where there is none such."""
+    return remove_snapshot(index_in(index), name).name
+
+
 def rollback(index: Path, name: str | None = None) -> Index:
     """Make a snapshot the current version again; without a name, the version before the last edit.
 
@@ -177,63 +182,6 @@ def rollback(index: Path, name: str | None = None) -> Index:
     """
     folder = index_in(index)
     return read_version(folder, roll_back(folder, name, lambda version: read_version(folder, version)))
-
-
-@dataclass(frozen=True)
-class IndexStatus:
-    """How an index stands. `new` and `removed` are tracks since its base was built, `bytes` those on disk.
-
-    `due`: why a compaction is, empty where it is not. `snapshots`: their versions by name.
-    """
-
-    folder: Path
-    version: str
-    count: int
-    kind: str
-    reason: str
-    new: int
-    removed: int
-    due: str
-    snapshots: dict[str, str]
-    bytes: int
-
-
-def status(index: Path) -> IndexStatus:
-    """How an index, or a library's index, stands. Raises as `open_index` does."""
-    opened = open_index(index)
-    base, *more = opened.segments
-    new, removed = sum(map(len, more)), len(base.tracks) - len(base)
-    return IndexStatus(
-        folder=opened.folder,
-        version=opened.version,
-        count=len(opened),
-        kind=opened.manifest.kind,
-        reason=opened.manifest.reason,
-        new=new,
-        removed=removed,
-        due=compaction_due(opened.manifest.embedding_size, len(base.tracks), new, removed),
-        snapshots=snapshots(opened.folder),
-        bytes=_bytes_in(opened.folder),
-    )
-
-
-def _bytes_in(folder: Path) -> int:
-    """How much a folder takes, files of several names once."""
-    sizes = {}
-    for file in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # another run may edit the index
-            stat = file.stat()
-            sizes[stat.st_ino] = stat.st_size if file.is_file() else 0
-    return sum(sizes.values())
-
-
-def compaction_due(embedding_size: int, base: int, new: int, removed: int) -> str:
-    """Why a compaction is due, or nothing: `new` tracks beside a base of which some are `removed`."""
-    if new * embedding_size > NEW_NUMBERS:
-        return f"every query is compared with each of {new:,} new tracks"
-    if removed > REMOVED_SHARE * base:
-        return f"{removed:,} of the {base:,} tracks of the base are removed or replaced"
-    return ""
 
 
 def _kind_to_build(manifest: IndexManifest, count: int) -> str:
@@ -267,10 +215,7 @@ def _vectors_of(
     vectors = np.empty((len(ids), index.manifest.embedding_size), np.float32)
     embedded: dict[str, int] = {}
     if embeddings is not None:
-        if embeddings.model_hash != index.manifest.model_hash:
-            made, wanted = f"index {index.folder}", index.manifest.model_hash
-            problem = not_the_model(made, wanted, embeddings.model_path, embeddings.model_hash)
-            raise ArtefactError(f"{problem}. Embed with the index's model, or build the index again.")
+        check_model(index, embeddings)
         embedded = {track_id: row for row, track_id in enumerate(embeddings.track_ids)}
     new = np.array([track_id in embedded for track_id in ids], dtype=bool)
     missing = [
@@ -288,7 +233,15 @@ def _vectors_of(
     return vectors
 
 
-def _with_paths_from(index: Index, audio_folder: Path, tracks: pa.Table) -> pa.Table:
+def check_model(index: Index, embeddings: "Embeddings") -> None:
+    """Raise ArtefactError unless the embeddings are of the model that the index's vectors are of."""
+    if embeddings.model_hash != index.manifest.model_hash:
+        made, wanted = f"index {index.folder}", index.manifest.model_hash
+        problem = not_the_model(made, wanted, embeddings.model_path, embeddings.model_hash)
+        raise ArtefactError(f"{problem}. Embed with the index's model, or build the index again.")
+
+
+def with_paths_of(index: Index, audio_folder: Path, tracks: pa.Table) -> pa.Table:
     """The tracks with their paths as the index has them: from its own audio folder, absolute outside it."""
     folder, prefix = audio_folder.resolve(), f"{index.audio_folder}/"
     if folder == index.audio_folder:

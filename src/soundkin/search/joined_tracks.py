@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from soundkin.search.segments import Segment
 from soundkin.search.tracks import ARTIST_KEYS, Label, Tracks, is_numeric, shown_columns
-from soundkin.shapes import Int
+from soundkin.shapes import Bool, Int
 
 
 class JoinedTracks(Tracks):
@@ -84,6 +84,20 @@ def stacked(batches: Sequence[pa.RecordBatch | pa.Table]) -> pa.Table:
     """The rows of several tables of tracks one after the other, with the columns of all of them."""
     names = dict.fromkeys(name for batch in batches for name in shown_columns(batch))
     return pa.table({name: join([_whole(batch, name) for batch in batches]) for name in names})
+
+
+def same_cells(
+    one: pa.RecordBatch | pa.Table, other: pa.RecordBatch | pa.Table
+) -> Bool[np.ndarray, " tracks"]:
+    """Which rows hold the same in two tables of the same tracks; a column that one lacks is empty there."""
+    same = np.ones(len(one), dtype=bool)
+    for name in {*shown_columns(one), *shown_columns(other)}:
+        cells = join([_whole(one, name), _whole(other, name)])
+        cells = cells if is_numeric(cells.type) else cells.cast(pa.large_string())
+        left, right = cells[: len(one)], cells[len(one) :]
+        equal = pc.or_(pc.equal(left, right).fill_null(False), pc.and_(left.is_null(), right.is_null()))
+        same &= equal.to_numpy(zero_copy_only=False)
+    return same
 
 
 def join(parts: Sequence[pa.Array]) -> pa.Array:

@@ -59,7 +59,7 @@ def write_edited(
     vectors: Float32[np.ndarray, "put embedding"],
     put: pa.Table,
 ) -> int:
-    """Write `earlier` without its rows `gone` and with the tracks `put`. Returns how many there are now.
+    """Write `earlier` without its rows `gone` and with the tracks `put`. Returns the number new to the base.
 
     `manifest` and `segments` are those of the earlier one; `vectors` are unit vectors in the order of `put`.
     """
@@ -80,7 +80,7 @@ def write_edited(
     count = len(base.tracks) - len(removed) + len(put)
     files = manifest.base_files | checksums(version, names)
     write_manifest(version, manifest.model_copy(update={"count": count, "files": files}))
-    return count
+    return len(put)
 
 
 def _share(file: Path, link: Path) -> None:

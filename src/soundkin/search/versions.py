@@ -93,11 +93,13 @@ def make_snapshot(folder: Path, name: str) -> Path:
     return version
 
 
-def remove_snapshot(folder: Path, name: str) -> None:
+def remove_snapshot(folder: Path, name: str) -> Path:
     """Forget a snapshot; the next edit removes its version. Raises UsageError where there is none."""
     current_version(folder)
     with _writing(folder), explaining_output(folder):
+        version = folder / snapshots(folder).get(name, "")
         _known_snapshot(folder, name).unlink()
+    return version
 
 
 def roll_back(folder: Path, name: str | None, check: Callable[[Path], object]) -> Path:
