@@ -69,10 +69,10 @@ def embed_tracks(
         reused, new = 0, []
         for row, (path, _, words) in enumerate(tracks):
             audio_hash = (audio_hashes or {}).get(catalog.track_ids[row])
-            outcome = earlier.outcome(path, audio_hash, words) if audio_hash else None
-            if outcome:
-                export.record(export.row(catalog.track_ids[row]), outcome)
-                reused += isinstance(outcome, Content)
+            before = earlier.outcome(path, audio_hash, words) if audio_hash else None
+            if before:
+                export.record(export.row(catalog.track_ids[row]), before)
+                reused += isinstance(before, Content)
             else:
                 new.append(row)
         warned = embedded = 0

@@ -23,7 +23,8 @@ from soundkin.embedding.default_model import stored_model
 from soundkin.embedding.embedder import TrackEmbedding
 from soundkin.embedding.part_files import Rows, rows_of, with_ids, write_part
 from soundkin.embedding.store import EmbeddingsManifest, Part, part_path, read_tracks, write_manifest
-from soundkin.embedding.stored_vectors import OURS, Content, Place, StoredVectors, known_unusable
+from soundkin.embedding.stored_vectors import Content, Place, StoredVectors
+from soundkin.embedding.up_to_date import OURS, known_unusable
 from soundkin.errors import OutputError, Skipped
 from soundkin.files import explaining_output, locked, path_from, replacing
 

@@ -1,10 +1,8 @@
 """What earlier runs left in an embeddings folder: which vectors, of what, and where (`export` goes on)."""
 
-import csv
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +10,6 @@ from soundkin.embedding.part_files import content_name
 from soundkin.embedding.store import EMBED_AGAIN, Part, part_path, read_manifest, read_tracks
 from soundkin.errors import ArtefactError, SoundkinError
 from soundkin.files import sha256_of
-
-OURS = version("soundkin")
 
 log = logging.getLogger(__name__)
 
@@ -105,14 +101,3 @@ class StoredVectors:
                 if self.trusting and patches_sha256:
                     self._unread[name] = patches_sha256
         return contents
-
-
-def known_unusable(folder: Path) -> dict[str, str]:
-    """By audio hash, why this version of soundkin could not use a file in an earlier run."""
-    try:
-        with (folder / "skipped.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError):
-        return {}
-    ours = (row for row in rows if row.get("audio_hash") and row.get("soundkin") == OURS)
-    return {row["audio_hash"]: row["reason"] for row in ours}

@@ -16,7 +16,6 @@ from soundkin.pipelines.scan import Changes, Findings, find_out, write_catalog
 if TYPE_CHECKING:
     from soundkin.catalog.scanned_files import ScannedFile
     from soundkin.catalog.table import Catalog
-    from soundkin.embedding.embed_tracks import EmbedResult
 
 MOST_GONE = 0.25  # A larger share of the tracks that is gone at once looks like a drive that is not mounted.
 
@@ -86,10 +85,12 @@ def sync(
             )
         if not dry_run:
             catalog = write_catalog(found, keep_gone=not forget).catalog
-            vectors = _embed(home, catalog, found.files, model, workers or 1, forget, replace, check)
+            embedded, reused, skipped = _embed(
+                home, catalog, found.files, model, workers or 1, forget, replace, check
+            )
             _index(home, catalog)
-            skipped = [*result.skipped, *vectors.skipped]
-            result = _replace(result, embedded=vectors.embedded, reused=vectors.reused, skipped=skipped)
+            skipped = [*result.skipped, *skipped]
+            result = _replace(result, embedded=embedded, reused=reused, skipped=skipped)
     return _replace(result, seconds=time.monotonic() - began)
 
 
@@ -130,22 +131,32 @@ def _embed(
     forget: bool,
     replace: bool,
     check: bool,
-) -> "EmbedResult":
-    """Give every track of `catalog`, which lists `files`, a vector; tracks that are gone keep theirs."""
-    from soundkin.catalog.scanned_files import signature
+) -> tuple[int, int, list[Skipped]]:
+    """Give every track of `catalog`, which lists `files`, a vector; tracks that are gone keep theirs.
+
+    Returns how many were embedded, how many had been before, and what was left out.
+    """
     from soundkin.embedding import default_model
-    from soundkin.embedding.embed_tracks import embed_tracks
-    from soundkin.embedding.embedder import load
     from soundkin.embedding.known_sounds import read_known_sounds, write_known_sounds
-    from soundkin.pipelines.embed import keep_vectors_of_another_model
+    from soundkin.embedding.up_to_date import known_unusable, vectors_needed
 
     bundle = default_model.model_folder(model) if model else _model_of(library)
+    sounds = read_known_sounds(library.sounds)
+    of_tracks = zip(catalog.track_ids, files, strict=True)
+    known = {track_id: sounds[file.sound] for track_id, file in of_tracks if file.sound in sounds}
+    if not (check or forget or vectors_needed(library.embeddings, bundle, catalog.track_ids, known)):
+        unusable, paths = known_unusable(library.embeddings), catalog.frame["path"]
+        hashes = zip(paths, map(known.get, catalog.track_ids), strict=True)
+        skipped = [Skipped(path, unusable[hash_]) for path, hash_ in hashes if hash_ in unusable]
+        return 0, len(catalog) - len(skipped), skipped
+
+    from soundkin.embedding.embed_tracks import embed_tracks
+    from soundkin.embedding.embedder import load
+    from soundkin.pipelines.embed import keep_vectors_of_another_model
+
     embedder = load(bundle)
     if not replace:
         keep_vectors_of_another_model(library.embeddings, embedder.hash)
-    sounds = read_known_sounds(library.sounds)
-    of_tracks = dict(zip(catalog.track_ids, files, strict=True))
-    known = {track: sounds[file.sound] for track, file in of_tracks.items() if file.sound in sounds}
     result = embed_tracks(
         *(embedder, catalog, library.embeddings, bundle, library.catalog, workers),
         patches=True,
@@ -153,17 +164,22 @@ def _embed(
         audio_hashes=known,
         check=check,
     )
-    for track, path in zip(catalog.track_ids, catalog.audio_paths(), strict=True):
-        file = of_tracks[track]
-        if file.sound and file.sound not in sounds and track in result.audio_hashes:
-            try:
-                unchanged = signature(path) == file.signature
-            except OSError:
-                unchanged = False
-            if unchanged:  # so it was this sound that was embedded
-                sounds[file.sound] = result.audio_hashes[track]
+    for track_id, file in zip(catalog.track_ids, files, strict=True):
+        if track_id in result.audio_hashes and file.sound not in sounds and _is_as_scanned(file):
+            sounds[file.sound] = result.audio_hashes[track_id]
     write_known_sounds(library.sounds, sounds, result.audio_hashes.values())
-    return result
+    return result.embedded, result.reused, result.skipped
+
+
+def _is_as_scanned(file: "ScannedFile") -> bool:
+    """Whether a file still has the sound that the scan heard, so that this is what was embedded."""
+    from soundkin.catalog.paths import on_disk
+    from soundkin.catalog.scanned_files import signature
+
+    try:
+        return bool(file.sound) and signature(Path(on_disk(file.place))) == file.signature
+    except OSError:
+        return False
 
 
 def _model_of(library: Library) -> Path:
@@ -182,7 +198,7 @@ def _index(library: Library, catalog: "Catalog") -> None:
     import pyarrow as pa
 
     from soundkin.embedding.store import read_embeddings
-    from soundkin.search.edits import edit_tracks
+    from soundkin.search.edits import compact, edit_tracks
     from soundkin.search.index_difference import index_difference
     from soundkin.search.vector_index import build_index, open_index
 
@@ -198,5 +214,7 @@ def _index(library: Library, catalog: "Catalog") -> None:
         build_index(embeddings.select(frame["track_id"]), tracks, catalog.folder, library.index)
     elif difference:
         put = frame["track_id"].isin([*difference.added, *difference.updated]).to_numpy(bool)
-        tracks = tracks.filter(pa.array(put))
-        edit_tracks(library.index, embeddings, tracks, catalog.folder, difference.removed)
+        tracks = tracks.filter(pa.array(put)) if put.any() else None
+        edited = edit_tracks(library.index, embeddings, tracks, catalog.folder, difference.removed)
+        if edited.due:
+            compact(library.index)
