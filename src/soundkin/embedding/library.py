@@ -28,6 +28,16 @@ class Library:
         return self.folder / "index"
 
     @property
+    def neighbours(self) -> Path:
+        """The answers of every track, computed ahead."""
+        return self.folder / "neighbours.lmdb"
+
+    @property
+    def neighbours_elsewhere(self) -> Path:
+        """The addresses of stores of neighbours that are kept elsewhere, one a line."""
+        return self.folder / "neighbours.txt"
+
+    @property
     def sounds(self) -> Path:
         """Which sounds are embedded (`known_sounds`)."""
         return self.folder / "sounds.csv"

@@ -37,7 +37,7 @@ def serve_settings(
     neighbours: Annotated[
         str | None, Option("Store of neighbours; default: the library's.", metavar="STORE")
     ] = None,
-    decode_seconds: Annotated[float, Option("Time that an uploaded file may take.", metavar="SECONDS")] = 30.0,
+    decode_seconds: Annotated[float, Option("Time an uploaded file may take.", metavar="SECONDS")] = 30.0,
     access_log: Annotated[bool, Option("A line a request, without queries.")] = True,
 ) -> ServeSettings:
     """Answer over HTTP what sounds like what, from a library or an index; docs/serving.md says how to ask.

@@ -38,7 +38,8 @@ class TypedWords:
         columns = [self._tracks.batch.column(name) for name in NAMES if name in self._tracks.columns]
         columns = [*columns, self._tracks.artist_keys]
         texts = [pc.fill_null(column.cast(pa.large_string()), "") for column in columns]
-        spaced = pc.binary_join_element_wise(pa.scalar("", pa.large_string()), *texts, " ")
+        nothing, blank = (pa.scalar(text, pa.large_string()) for text in ("", " "))
+        spaced = pc.binary_join_element_wise(nothing, *texts, blank)
         return _folded(spaced)
 
 

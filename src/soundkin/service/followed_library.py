@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from soundkin.embedding.library import Library, index_in
 from soundkin.errors import SoundkinError
+from soundkin.search.lmdb_files import LmdbFile
 from soundkin.search.neighbour_store import NeighbourStore
 from soundkin.search.typed_words import TypedWords
 from soundkin.search.vector_index import Index, open_index
@@ -27,12 +28,17 @@ class ServedLibrary:
     def __init__(self, index: Index, store: NeighbourStore | None = None) -> None:
         self.index, self.store = index, store
         self.version = index.version
+        self.store_is_near = store is not None and isinstance(
+            store.place, LmdbFile
+        )  # it answers in microseconds
 
     def row(self, track_id: str) -> int:
         """Where a track is. Raises NoSuchTrackError."""
         row = self.index.tracks.row(track_id)
         if row is None:
-            raise NoSuchTrackError(f"there is no track {track_id[:200]!r}. Search for it: GET /tracks?q=WORDS")
+            raise NoSuchTrackError(
+                f"there is no track {track_id[:200]!r}. Search for it: GET /tracks?q=WORDS"
+            )
         return row
 
     @cached_property
@@ -50,7 +56,7 @@ class FollowedLibrary:
 
     def __init__(self, folder: Path, neighbours: str | None = None) -> None:
         self.index_folder = index_in(folder)
-        self.neighbours = neighbours or str(Library(self.index_folder.parent).neighbours)
+        self._named_store = neighbours
         self.problem = ""
         self.swaps = 0
         self._pointer = self._read_pointer()
@@ -81,15 +87,24 @@ class FollowedLibrary:
 
     def _open_store(self, index: Index) -> NeighbourStore | None:
         """The neighbours of this version; None where there are none, or none yet."""
-        if "://" not in self.neighbours and not Path(self.neighbours).exists():
-            return None
-        try:
-            store = NeighbourStore.open(self.neighbours, index)
-        except SoundkinError as error:
-            log.debug("answering from the index: %s", error)
-            return None
-        _ = store.ids  # read now rather than in the first request
-        return store
+        for location in self._stores():
+            try:
+                store = NeighbourStore.open(location, index)
+                _ = store.ids  # read now rather than in the first request
+            except SoundkinError as error:
+                log.debug("not answering from %s: %s", location, error)
+            else:
+                return store
+        return None
+
+    def _stores(self) -> list[str]:
+        """Where neighbours are stored: where we were told, or else by the library."""
+        if self._named_store is not None:
+            return [self._named_store]
+        library = Library(self.index_folder.parent)
+        own = [str(library.neighbours)] if library.neighbours.exists() else []
+        elsewhere = library.neighbours_elsewhere
+        return own + (elsewhere.read_text(encoding="utf-8").split() if elsewhere.exists() else [])
 
     def _read_pointer(self) -> bytes:
         try:

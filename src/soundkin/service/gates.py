@@ -36,6 +36,8 @@ class SafeHeaders:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and add headers to the answer."""
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -58,6 +60,7 @@ class RequireToken:
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what has the token."""
         path = scope.get("path", "")
         if scope["type"] != "http" or path in self.public or path.startswith(self.own_login):
             return await self.app(scope, receive, send)
@@ -79,6 +82,7 @@ class Limits:
         self.app, self.body_seconds = app, body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what keeps to the limits."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > LONGEST_URL:

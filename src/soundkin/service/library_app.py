@@ -1,8 +1,8 @@
 """A library over HTTP: the app that each server process runs.
 
-A further part of it is an `APIRouter` in a module of its own, and a line in ROUTERS. Its handlers take
-`library: Current` (`messages`), and do in `in_thread` (`workload`) what takes longer than a moment. Paths that
-have a login of their own stand in OWN_LOGIN.
+A further part of it is an `APIRouter` in a module of its own, and a name in ROUTERS. Its handlers take
+`library: Current` (`messages`), and do in `in_thread` (`workload`) what takes longer than a moment. Paths
+that have a login of their own stand in OWN_LOGIN.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 
 from soundkin import __version__
 from soundkin.pipelines.serve import ServeSettings
-from soundkin.service import health_routes, query_routes, track_routes
+from soundkin.service import health_routes, list_routes, query_routes, track_routes
 from soundkin.service.followed_library import FollowedLibrary
 from soundkin.service.gates import Limits, RequireToken, SafeHeaders
 from soundkin.service.hosts import RefuseForeignNames
@@ -25,7 +25,7 @@ from soundkin.service.request_metrics import RequestMetrics, Watched
 from soundkin.service.upload_embedding import UploadEmbedder
 from soundkin.service.workload import Workload
 
-ROUTERS = (track_routes.router, query_routes.router, health_routes.router)
+ROUTERS = (list_routes.router, track_routes.router, query_routes.router, health_routes.router)
 PUBLIC = ("/healthz", "/readyz")
 OWN_LOGIN: tuple[str, ...] = ()  # beginnings of paths
 

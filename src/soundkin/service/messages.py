@@ -71,10 +71,16 @@ class OneTrack(Track):
 
 
 class RankedTrack(Track):
-    """An answer, the best of rank 1; `score` is the cosine with what was asked."""
+    """An answer, the best of rank 1; `score` is the cosine with what was asked.
+
+    `closer_than` is the share, from 0 to 1, of random pairs of the library that are less alike; `folded` are
+    the ids of copies and versions that this answer stands for.
+    """
 
     rank: int
     score: float
+    closer_than: float | None = None
+    folded: tuple[str, ...] = ()
 
 
 class Answers(BaseModel):

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -90,7 +91,7 @@ def answer_our_error(request: Request, error: Exception) -> Response:
     return problem(status, detail)
 
 
-EXCEPTION_HANDLERS = {
+EXCEPTION_HANDLERS: dict[Any, Any] = {  # FastAPI's type for it wants coroutines
     HTTPException: answer_http_error,
     RequestValidationError: answer_invalid_request,
     SoundkinError: answer_our_error,

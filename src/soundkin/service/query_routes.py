@@ -60,8 +60,9 @@ class AskedQuery(QueryDescription):
     def described(self, index: Index) -> QueryDescription:
         """As it is asked of `index`, with seeds that cannot be files."""
         given = self.model_dump(exclude={"columns", "like", "unlike"})
-        seeds = {name: [named_seed(index, seed) for seed in getattr(self, name)] for name in ("like", "unlike")}
-        return QueryDescription.model_validate({**given, **seeds})
+        seeds = {"like": self.like, "unlike": self.unlike}
+        named = {side: [named_seed(index, seed) for seed in each] for side, each in seeds.items()}
+        return QueryDescription.model_validate({**given, **named})
 
 
 EXAMPLE = {
@@ -92,7 +93,8 @@ async def query(
 
     def find() -> Answers:
         check_columns(library.index, asked.columns)
-        return ranked(library.version, ask(library.index, asked.described(library.index), columns=asked.columns))
+        described = asked.described(library.index)
+        return ranked(library.version, ask(library.index, described, columns=asked.columns))
 
     return await in_thread(request, find)
 

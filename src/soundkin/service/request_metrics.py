@@ -7,7 +7,14 @@ import logging
 import os
 import time
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,9 +42,12 @@ class RequestMetrics:
             buckets=SECONDS,
             registry=self._registry,
         )
-        newest = {"registry": self._registry, "multiprocess_mode": "mostrecent"}
-        self._tracks = Gauge("soundkin_tracks", "Tracks of the version being served.", **newest)
-        self._swaps = Gauge("soundkin_version_swaps", "Newer versions gone on to.", **newest)
+        self._tracks = self._newest("soundkin_tracks", "Tracks of the version being served.")
+        self._swaps = self._newest("soundkin_version_swaps", "Newer versions gone on to.")
+
+    def _newest(self, name: str, what: str) -> Gauge:
+        """A gauge that shows what was set last, by whichever process."""
+        return Gauge(name, what, registry=self._registry, multiprocess_mode="mostrecent")
 
     def exposed(self, tracks: int, swaps: int) -> Response:
         """All counts, in the text format of Prometheus."""
@@ -46,17 +56,18 @@ class RequestMetrics:
         registry = self._registry
         if PROCESSES_FOLDER in os.environ:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class Watched:
-    """Counts, times and logs; answers 500 where something of ours breaks, and logs that with its traceback."""
+    """Counts, times and logs; answers 500 where something of ours breaks, and logs the traceback."""
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics, access_log: bool) -> None:
         self.app, self.metrics, self.access_log = app, metrics, access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and note what became of it."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         began, status = time.perf_counter(), 0
@@ -73,8 +84,8 @@ class Watched:
             log.exception("%s %s broke", scope["method"], _printable(scope))
             if status:  # half of an answer is out: let the server break off
                 raise
-            broken = problem(500, "something broke here, and is in the server's log. It is a bug of soundkin.")
-            await broken(scope, receive, send_and_see)
+            detail = "something broke here, and is in the server's log. It is a bug of soundkin."
+            await problem(500, detail)(scope, receive, send_and_see)
         finally:
             self._note(scope, status, time.perf_counter() - began)
 

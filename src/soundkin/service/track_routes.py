@@ -3,6 +3,8 @@
 import os
 import re
 import stat
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from soundkin.catalog.paths import is_allowed, is_inside, on_disk
+from soundkin.errors import ArtefactError, StoreError
 from soundkin.pipelines.query import ask
+from soundkin.search.neighbour_store import NeighbourStore
 from soundkin.search.query_description import QueryDescription, Seed
 from soundkin.service.followed_library import ServedLibrary
 from soundkin.service.messages import (
@@ -69,35 +73,34 @@ async def similar_tracks(
     artist_cap: Annotated[int | None, Query(ge=0, le=MOST_ANSWERS)] = None,
     columns: Columns = [],  # noqa: B006
 ) -> Answers:
-    """The tracks that sound most like this one: as stored, where nothing but `k` is asked for, or else live."""
-    row = library.row(track_id)
-    store = library.store
-    if store is not None and k <= store.about.settings.k and not where and artist_cap is None:
-        check_columns(library.index, columns)
-        return Answers(version=library.version, answers=_stored(library, track_id, k, columns))
+    """The tracks that sound most like this one: as stored where nothing but `k` is asked for, else live."""
+    library.row(track_id)
+    check_columns(library.index, columns)
+    stored = library.store if not where and artist_cap is None else None
+    stored = stored if stored is not None and k <= stored.about.settings.k else None
 
     def find() -> Answers:
-        check_columns(library.index, columns)
-        seed = Seed(name=library.index.tracks.label(row).track_id, kind="track")
+        if stored is not None:
+            with suppress(ArtefactError, StoreError):  # then the index answers
+                return _stored(library, stored, track_id, k, columns)
+        seed = Seed(name=track_id, kind="track")
         asked = QueryDescription(like=(seed,), k=k, where=tuple(where), artist_cap=artist_cap)
         return ranked(library.version, ask(library.index, asked, columns=columns))
 
-    return await in_thread(request, find)
+    return find() if stored is not None and library.store_is_near else await in_thread(request, find)
 
 
-def _stored(library: ServedLibrary, track_id: str, k: int, columns: list[str]) -> list[RankedTrack]:
-    assert library.store is not None
+def _stored(
+    library: ServedLibrary, store: NeighbourStore, track_id: str, k: int, columns: Sequence[str]
+) -> Answers:
     index, answers = library.index, []
-    for rank, (other, score) in enumerate(library.store.neighbours(track_id, k), start=1):
+    for rank, (other, score) in enumerate(store.neighbours(track_id, k), start=1):
         row = library.row(other)
         label = index.tracks.label(row)
-        cells = cells_of(index, row, columns) if columns else {}
-        answers.append(
-            RankedTrack.model_construct(
-                rank=rank, track_id=other, title=label.title, artist=label.artist, score=score, catalog=cells
-            )
-        )
-    return answers
+        cells = cells_of(index, row, columns)
+        answer = {"track_id": other, "title": label.title, "artist": label.artist, "catalog": cells}
+        answers.append(RankedTrack(rank=rank, score=score, **answer))
+    return Answers(version=library.version, answers=answers)
 
 
 @router.get(
@@ -130,10 +133,10 @@ def _file(request: Request, library: ServedLibrary, path: Path) -> Response:
 
 
 def _check_range(request: Request, size: int) -> None:
-    """Forget a Range that is not one range of bytes, as RFC 9110 lets us; raise where the file ends before."""
+    """Forget a Range that is not one range of bytes, as RFC 9110 has it; raise if the file ends before."""
     asked = ONE_RANGE.fullmatch(request.headers.get("range", ""))
     first, last = asked.groups() if asked else (None, None)
-    if first is None and last is None or first and last and int(last) < int(first):
+    if (first is None and last is None) or (first and last and int(last) < int(first)):
         request.scope["headers"] = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
     elif int(first) >= size if first else last and not int(last):
         detail = f"the file has {size} bytes. Ask for a range of these."

@@ -91,7 +91,7 @@ class UploadEmbedder:
 
 
 def _work(connection: Connection) -> None:
-    """Answer (index folder, model hash, file) with True once the model is loaded, and then with the vector."""
+    """Answer (index folder, model hash, file) with True once the model is loaded, then with the vector."""
     from soundkin.pipelines.seeds import embedder_of, resolve_seeds
     from soundkin.search.query_description import Seed
     from soundkin.search.vector_index import open_index
