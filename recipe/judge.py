@@ -11,7 +11,6 @@ a track is a neighbour). Beside the models: MFCC statistics, the untrained netwo
 """
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -25,7 +24,7 @@ from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.cli.tables import lay_out
 from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.embedding.embedder import Embedder, TrackEmbedding
-from soundkin.errors import SoundkinError, UsageError
+from soundkin.errors import UsageError
 from soundkin.evaluation.baselines import MFCC, TrackEmbedder
 from soundkin.evaluation.hubness import hubness
 from soundkin.evaluation.label_questions import column_values
@@ -38,10 +37,11 @@ from soundkin.progress import progress
 from soundkin.statistics.bootstrap import Interval, compare
 from soundkin.statistics.measure import CHANCE, Measure
 from soundkin.statistics.scaling import standardise
+from soundkin.terminal import run_script
 
 METRIC = "mAP@10"
 PARTS = ("recorded", "rendered")
-DISTORTED = ("noise_15_db", "noise_0_db", "rate_8_khz", "lead_in")
+DISTORTED = ("noise_15_db", "noise_0_db", "rate_16_khz", "mp3_32", "rate_8_khz", "lead_in")
 TOGETHER = "teachers together"
 RESAMPLES = 2000
 
@@ -200,7 +200,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--distorted", type=int, default=200, help="tracks to distort (default: 200)")
 
 
-def main() -> int:
+def main() -> None:
     """Read the command line and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -209,17 +209,12 @@ def main() -> int:
     add_data_arguments(parser)
     parser.add_argument("-o", "--output", type=Path, help="the figures as JSON")
     given = parser.parse_args()
-    try:
-        bundles = named_bundles(given.models)
-        figures = judge(bundles, given.music, given.teachers, given.workers, given.distorted)
-        if given.output:
-            write_json(given.output, as_json(figures))
-    except SoundkinError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    bundles = named_bundles(given.models)
+    figures = judge(bundles, given.music, given.teachers, given.workers, given.distorted)
+    if given.output:
+        write_json(given.output, as_json(figures))
     print(table(figures))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

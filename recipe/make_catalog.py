@@ -9,7 +9,6 @@ cent of the artists are split=valid, all else is split=train.
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,9 @@ import pandas as pd
 from held_out import collection_names, never_trains
 from soundkin.catalog.splits import SplitConfig, group_names
 from soundkin.catalog.table import Catalog, read_catalog, write_catalog
-from soundkin.errors import CatalogError, SoundkinError
+from soundkin.errors import CatalogError
 from soundkin.files import path_from
+from soundkin.terminal import run_script
 
 SHARES = SplitConfig(train=0.96, valid=0.04, test=0.0)  # of artists, by a hash of their names
 COLUMNS = (
@@ -66,7 +66,7 @@ def make_catalog(music: Path, songs: Path, output: Path) -> pd.DataFrame:
     return frame
 
 
-def main() -> int:
+def main() -> None:
     """Read the command line and write the catalog."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -75,14 +75,9 @@ def main() -> int:
     parser.add_argument("songs", type=Path, help="folder that make_songs.py filled")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the catalog, .csv or .parquet")
     given = parser.parse_args()
-    try:
-        frame = make_catalog(given.music, given.songs, given.output)
-    except SoundkinError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    frame = make_catalog(given.music, given.songs, given.output)
     print(f"{given.output}: {_summary(frame)}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

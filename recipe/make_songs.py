@@ -8,7 +8,6 @@ the seed and its number alone. Stop it when you like: the same command goes on w
 """
 
 import argparse
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from soundkin.errors import SoundkinError, UsageError
 from soundkin.files import read_json, replacing, write_json
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
+from soundkin.terminal import run_script
 
 QUIETEST_RMS = 1e-3
 TRIES = 10
@@ -103,7 +103,7 @@ def make_songs(
     return catalog
 
 
-def main() -> int:
+def main() -> None:
     """Read the command line and make songs."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -114,14 +114,9 @@ def main() -> int:
     parser.add_argument("--random-seed", type=int, default=0, help="another makes other songs (default: 0)")
     parser.add_argument("--only-style", metavar="NAME", help="all in one style, such as 'hip hop'")
     given = parser.parse_args()
-    try:
-        catalog = make_songs(given.out, given.songs, given.workers, given.random_seed, given.only_style)
-    except SoundkinError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    catalog = make_songs(given.out, given.songs, given.workers, given.random_seed, given.only_style)
     print(f"{catalog}: {given.songs} songs")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

@@ -11,7 +11,6 @@ ATTRIBUTION.md beside it.
 """
 
 import argparse
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -26,10 +25,11 @@ from judge import TOGETHER, Figures, add_data_arguments, as_json, judge, table
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.bundle import Bundle, load_bundle, save_bundle
 from soundkin.embedding.default_model import FOLDER, NAME
-from soundkin.errors import SoundkinError, UsageError
+from soundkin.errors import UsageError
 from soundkin.evaluation.baselines import MFCC
 from soundkin.features.teachers import OnnxTeacher
 from soundkin.files import replacing, write_json
+from soundkin.terminal import run_script
 
 NEW = "new"
 SCORED = ("same ", "overlap with ")  # how the names of the figures begin that a score is the mean of
@@ -175,7 +175,7 @@ def ship(
     return f"{model} is in the box now: it scores {score(figures, NEW):.4f}"
 
 
-def main() -> int:
+def main() -> None:
     """Read the command line, and ship or say why not."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -183,13 +183,8 @@ def main() -> int:
     parser.add_argument("model", type=Path, help="the `model` folder of a training run")
     add_data_arguments(parser)
     given = parser.parse_args()
-    try:
-        print(ship(given.model, given.music, given.teachers, given.workers, given.distorted))
-    except SoundkinError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    print(ship(given.model, given.music, given.teachers, given.workers, given.distorted))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

@@ -7,11 +7,10 @@ same command goes on where it stopped.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from soundkin.errors import SoundkinError
 from soundkin.pipelines.embed import embed_catalog
+from soundkin.terminal import run_script
 
 
 def main() -> int:
@@ -25,11 +24,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--patches", action="store_true", help="keep the vector of each patch too")
     given = parser.parse_args()
-    try:
-        result = embed_catalog(given.model, given.catalog, given.output, given.workers, given.patches)
-    except SoundkinError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    result = embed_catalog(given.model, given.catalog, given.output, given.workers, given.patches)
     print(
         f"{result.output}: {result.embedded} embedded, {result.reused} reused, {len(result.skipped)} skipped"
     )
@@ -37,4 +32,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

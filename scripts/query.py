@@ -7,15 +7,13 @@ Several seeds are asked for at once: the answers are near the mean of their vect
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from soundkin.errors import SoundkinError
 from soundkin.pipelines.query import query
-from soundkin.terminal import printable
+from soundkin.terminal import printable, run_script
 
 
-def main() -> int:
+def main() -> None:
     """Read the command line and print one line an answer."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -26,16 +24,11 @@ def main() -> int:
     parser.add_argument("--where", action="append", default=[], help="a condition that every answer meets")
     parser.add_argument("--artist-cap", type=int, help="at most this many answers by one artist")
     given = parser.parse_args()
-    try:
-        answers = query(given.index, given.like, given.k, given.where, given.artist_cap)
-    except SoundkinError as error:
-        print(printable(str(error), sys.stderr), file=sys.stderr)
-        return error.exit_code
+    answers = query(given.index, given.like, given.k, given.where, given.artist_cap)
     for answer in answers:
         text = f"{answer.rank:3}  {answer.score:.3f}  {answer.title} - {answer.artist}  {answer.path}"
         print(printable(text))  # names come from tags: nothing in them steers the terminal
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

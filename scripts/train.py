@@ -6,16 +6,18 @@ python scripts/train.py trainer.epochs=5 task=[artist] catalog=catalog.csv run_d
 
 import sys
 
-from soundkin.errors import SoundkinError
 from soundkin.pipelines.train import compose, train
+from soundkin.terminal import run_script
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Train as the command line says."""
     if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv):
         sys.exit(__doc__)
-    try:
-        result = train(compose(sys.argv[1:]))
-    except SoundkinError as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    result = train(compose(sys.argv[1:]))
     print(f"model: {result.model}")
     print(f"held-out retrieval (mAP@10): {result.metrics.get('valid/retrieval', float('nan')):.3f}")
+
+
+if __name__ == "__main__":
+    run_script(main)

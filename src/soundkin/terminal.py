@@ -8,10 +8,21 @@ import json
 import math
 import sys
 import unicodedata
-from collections.abc import Mapping
-from typing import Any, TextIO
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TextIO
+
+from soundkin.errors import SoundkinError
 
 JOINERS = ("\u200c", "\u200d")  # without width, but scripts and emoji are spelt with them
+
+
+def run_script(main: Callable[[], int | None]) -> NoReturn:
+    """Exit with the code that a script's `main` returns; a user's mistake ends without a traceback."""
+    try:
+        sys.exit(main())
+    except SoundkinError as error:
+        print(printable_lines(str(error), sys.stderr), file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 def printable(text: str, stream: TextIO | None = None) -> str:

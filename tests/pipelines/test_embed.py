@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import torch
 
+from command_line import soundkin_command
 from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.embed_tracks import EmbedResult
 from soundkin.embedding.embedder import Embedder, load
@@ -185,7 +186,7 @@ def test_the_command_asks_before_it_replaces_and_may_allow_skipped(
 
 
 def _exit_code(arguments: list[str]) -> int:
-    command = [sys.executable, "-m", "soundkin", *arguments]
+    command = soundkin_command(*arguments)
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode
 
 

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 import soundkin
+from command_line import soundkin_command
 from soundkin.catalog.table import read_catalog
 from soundkin.embedding.bundle import load_bundle
 from soundkin.embedding.users import read_users
@@ -89,7 +89,7 @@ def overridden(sources: Path, run_dir: Path, *overrides: str) -> list[str]:
 
 
 def command(sources: Path, run_dir: Path, *overrides: str) -> list[str]:
-    return [sys.executable, "-m", "soundkin", "train", *overridden(sources, run_dir, *overrides)]
+    return soundkin_command("train", *overridden(sources, run_dir, *overrides))
 
 
 def finished(arguments: list[str]) -> str:
@@ -194,7 +194,7 @@ def test_a_user_is_recommended_tracks(run_dir: Path, sources: Path, tmp_path: Pa
     found = {}
     for task in USER_TASKS:
         asked = [str(tmp_path / "embeddings"), "user-0003", "--task", task, "-k", "5", "--json"]
-        answers = json.loads(finished([sys.executable, "-m", "soundkin", "recommend", *asked]))
+        answers = json.loads(finished(soundkin_command("recommend", *asked)))
         found[task] = [answer["track_id"] for answer in answers]
         assert len(set(found[task])) == 5 and set(found[task]) <= set(
             read_catalog(sources / "catalog.csv").track_ids

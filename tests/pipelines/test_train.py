@@ -4,7 +4,6 @@ import csv
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import torch
 import yaml
 
 import soundkin
+from command_line import soundkin_command
 from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.embedding.bundle import load_bundle
 from soundkin.errors import CatalogError, ConfigError
@@ -38,10 +38,6 @@ SMALL = [
 
 def overrides(catalog: Path, run_dir: Path, *more: str) -> list[str]:
     return [f"catalog={catalog}", f"run_dir={run_dir}", *SMALL, *more]
-
-
-def soundkin_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "soundkin", *arguments]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Training on what teachers say: aligned in time where stored, resumable where asked in the loop."""
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from command_line import soundkin_command
 from onnx_teachers import onnx_teacher
 from smallest_run import SMALLEST
 from soundkin.embedding.bundle import load_bundle
@@ -76,7 +76,7 @@ def test_a_run_with_a_teacher_in_the_loop_resumes_to_the_same_weights(changing: 
     whole = train(compose([*words, f"run_dir={tmp_path / 'whole'}"]))
     assert whole.metrics["train/distill_agreement"] > 0 and "valid/distill_agreement" in whole.metrics
     run_dir = tmp_path / "killed"
-    command = [sys.executable, "-m", "soundkin", "train", *words, f"run_dir={run_dir}"]
+    command = soundkin_command("train", *words, f"run_dir={run_dir}")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 240
         while not (run_dir / "checkpoints" / "last.ckpt").exists():

@@ -4,7 +4,6 @@ import csv
 import json
 import signal
 import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 import soundfile
 from starlette.testclient import TestClient
 
+from command_line import soundkin_command
 from soundkin.assess.annotator_state import SessionConfig
 from soundkin.assess.assessment import Assessment
 from soundkin.errors import OutputError, UsageError
@@ -306,10 +306,7 @@ class Command:
     def __init__(self, catalog: Path, output: Path, host: str = "127.0.0.1") -> None:
         words = ["assess", catalog, "-o", output, "--port", "0", "--host", host]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "soundkin", *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            soundkin_command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
         said = self.process.stdout.readline()

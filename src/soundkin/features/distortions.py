@@ -249,6 +249,7 @@ DISTORTIONS: dict[str, Distortion] = {
     "quieter": Distortion("12 dB quieter", partial(louder, by_db=-12.0)),
     "clipping": Distortion("clipping of 5% of samples", partial(clipped, share=0.05)),
     "mp3": Distortion("mp3, 64 kbit/s", partial(through_mp3, kbit_per_second=64)),
+    "mp3_32": Distortion("mp3, 32 kbit/s", partial(through_mp3, kbit_per_second=32)),
     "ogg": Distortion("ogg Vorbis, quality 1 of 10", partial(through_vorbis, quality=1.0)),
     "rate_16_khz": Distortion("resampling to 16 kHz", partial(resampled, to_hz=16_000)),
     "rate_8_khz": Distortion("resampling to 8 kHz, as telephones", partial(resampled, to_hz=8_000)),

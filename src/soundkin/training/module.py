@@ -79,9 +79,8 @@ class TrainingModule(pl.LightningModule):
         tasks = [task for task in self.proxy_tasks.values() if isinstance(task, DistillTask)]
         if not tasks:
             return None
-        config = self.config
-        steps = config.trainer.steps_per_epoch or -(-len(self.data.train.keys) // config.data.batch_patches)
-        return example_sources(tasks[0], config, self.data, steps * config.data.batch_patches)
+        examples_per_epoch = self._steps_per_epoch(self._random_tracks()) * self.config.data.batch_patches
+        return example_sources(tasks[0], self.config, self.data, examples_per_epoch)
 
     def start_examples(self, epoch: int) -> None:
         """Have the examples of `epoch` at hand, and those of held-out tracks; the first time, standardise
@@ -103,11 +102,22 @@ class TrainingModule(pl.LightningModule):
         return self.current_epoch < self.frozen_epochs
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Random balanced batches; by default enough in an epoch to take each track once."""
+        """Random balanced batches."""
+        config, ranks = self.config, (self.global_rank, self.trainer.world_size)
+        tracks = self._random_tracks()
+        batches: Dataset[Batch] = tracks
+        if self.examples is not None:
+            count, seed = config.data.batch_patches, config.random_seed
+            some = tracks if self.track_tasks else None
+            batches = TracksAndExamples(some, self.examples, count, seed, *ranks)
+        steps = EpochSteps(self._steps_per_epoch(tracks, self.trainer.world_size))
+        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=config.data.loader_workers)
+
+    def _random_tracks(self) -> RandomPatches:
         config, tracks, tasks = self.config, self.data.train, self.track_tasks.values()
         vectors = self.data.vectors
         draw = partial(RandomVectors, vectors=vectors.of(tracks.catalog)) if vectors else RandomPatches
-        patches = draw(
+        return draw(
             self.data.cache,
             tracks.keys,
             tracks.catalog.artists.groups,
@@ -117,14 +127,11 @@ class TrainingModule(pl.LightningModule):
             views=max((task.views for task in tasks), default=1),
             groups=[task.co_batched_groups().numpy() for task in tasks],
         )
-        each_once = -(-len(tracks.keys) // (patches.tracks * self.trainer.world_size))
-        steps = EpochSteps(config.trainer.steps_per_epoch or each_once)
-        batches: Dataset[Batch] = patches
-        if self.examples is not None:
-            ranks = self.global_rank, self.trainer.world_size
-            count, seed = config.data.batch_patches, config.random_seed
-            batches = TracksAndExamples(patches if tasks else None, self.examples, count, seed, *ranks)
-        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=config.data.loader_workers)
+
+    def _steps_per_epoch(self, batches: RandomPatches, world_size: int = 1) -> int:
+        """By default enough to take each track once."""
+        each_once = -(-len(batches.keys) // (batches.tracks * world_size))
+        return self.config.trainer.steps_per_epoch or each_once
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
         """Held-out tracks, one at a time; no loader where there are none."""
