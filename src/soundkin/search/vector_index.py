@@ -22,7 +22,7 @@ from soundkin.files import path_from
 from soundkin.search.index_manifest import IndexManifest, read_manifest
 from soundkin.search.joined_tracks import JoinedTracks
 from soundkin.search.kinds import KINDS, Rows, Scores
-from soundkin.search.segments import Segment, read_segments
+from soundkin.search.segments import Segment, read_segments, reordered
 from soundkin.search.version_files import write_version
 from soundkin.search.versions import check_files, new_version, read_current
 from soundkin.shapes import Bool, Float32, Int, typechecked
@@ -177,8 +177,8 @@ def _best(found: list[tuple[Scores, Rows]], k: int, queries: int) -> tuple[Score
     if not found:
         return np.empty((queries, 0), np.float32), np.empty((queries, 0), np.int64)
     scores, rows = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
-    best = np.argsort(np.where(rows < 0, np.inf, -scores), axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+    # What FAISS gives as the score of row -1 is below all cosines.
+    return reordered(scores, rows, np.argsort(-scores, axis=1, kind="stable")[:, :k])
 
 
 def _order(embeddings: "Embeddings") -> pa.Array:

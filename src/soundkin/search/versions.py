@@ -50,7 +50,8 @@ def new_version(folder: Path) -> Iterator[Path]:
             yield unfinished
             for path in unfinished.iterdir():  # have every file on disk before anything points to it
                 with path.open("rb") as file:
-                    os.fsync(file.fileno())
+                    if os.fstat(file.fileno()).st_nlink == 1:  # what is shared is there already
+                        os.fsync(file.fileno())
         pointer = folder / CURRENT
         before = pointer.read_bytes().split(b" ")[0].decode("ascii", "replace") if pointer.exists() else ""
         _point(pointer, version)
