@@ -164,8 +164,10 @@ def addresses(folder: Path) -> Iterator[dict[str, str]]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         while not socket.exists():
             time.sleep(0.05)
-        yield {"unix socket": f"unix://{socket}", "loopback": f"redis://127.0.0.1:{port}"}
-        server.terminate()
+        try:
+            yield {"unix socket": f"unix://{socket}", "loopback": f"redis://127.0.0.1:{port}"}
+        finally:
+            server.terminate()
 
 
 def timed(job: Callable[[], object]) -> float:

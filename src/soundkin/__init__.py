@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.index_edits import snapshot_index as snapshot_index
     from soundkin.pipelines.index_edits import update_index as update_index
     from soundkin.pipelines.path import path as path
+    from soundkin.pipelines.precompute import precompute_neighbours as precompute_neighbours
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
     from soundkin.pipelines.train import compose as compose
     from soundkin.pipelines.train import train as train
     from soundkin.pipelines.why import why as why
+    from soundkin.search.neighbour_store import NeighbourStore as NeighbourStore
     from soundkin.search.vector_index import open_index as open_index
 
     __version__: str
 
 __all__ = [
     "SoundkinError",
+    "NeighbourStore",
     "__version__",
     "add_to_index",
     "audit_catalog",
@@ -53,6 +56,7 @@ __all__ = [
     "load",
     "open_index",
     "path",
+    "precompute_neighbours",
     "query",
     "recommend",
     "remove_from_index",
@@ -67,6 +71,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "NeighbourStore": "search.neighbour_store.NeighbourStore",
     "SoundkinError": "errors.SoundkinError",
     "add_to_index": "pipelines.index_edits.add_to_index",
     "audit_catalog": "pipelines.audit.audit",
@@ -79,6 +84,7 @@ _HOMES = {
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
     "path": "pipelines.path.path",
+    "precompute_neighbours": "pipelines.precompute.precompute_neighbours",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",
     "remove_from_index": "pipelines.index_edits.remove_from_index",

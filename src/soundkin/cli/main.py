@@ -18,6 +18,7 @@ COMMANDS = (
     "train",
     "embed",
     "index",
+    "neighbours",
     "query",
     "why",
     "path",

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from soundkin.errors import ArtefactError, OutputError, UsageError
 from soundkin.extras import require
 from soundkin.files import explaining_output, locked
+from soundkin.search.neighbour_store import corrupt
 
 require("serve", "a store of neighbours")
 
@@ -79,7 +80,7 @@ class LmdbValues:
             with self._environment.begin() as transaction:
                 return transaction.get(key)
         except lmdb.Error as error:
-            raise _corrupt(self._path, error) from error
+            raise corrupt(self._path, error) from error
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values under these keys."""
@@ -172,12 +173,8 @@ def _open(path: Path) -> lmdb.Environment:
         if pages * environment.stat()["psize"] > path.stat().st_size:
             raise lmdb.CorruptedError("its end is missing")
     except lmdb.Error as error:
-        raise _corrupt(path, error) from error
+        raise corrupt(path, error) from error
     return environment
-
-
-def _corrupt(path: Path, error: Exception) -> ArtefactError:
-    return ArtefactError(f"{path} is corrupt ({error}). Remove it, and make it again.")
 
 
 def _identity(path: Path) -> tuple[int, int]:

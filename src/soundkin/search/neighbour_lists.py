@@ -33,11 +33,12 @@ class Lists(NamedTuple):
 
 
 class DefaultQuery:
-    """Answers for tracks of an index, whose vectors it holds in memory."""
+    """Answers for tracks of an index; the vectors of an edited one are copied into memory."""
 
     def __init__(self, index: Index, settings: ListSettings) -> None:
         self.index, self.settings = index, settings
-        self.vectors = index.vectors(np.arange(len(index)))
+        is_edited, base = index.manifest.is_edited, index.segments[0]
+        self.vectors = index.vectors(np.arange(len(index))) if is_edited else base.array
         self.track_ids = [index.tracks.label(row).track_id for row in range(len(index))]
         self._place_by_id = np.empty(len(index), np.int64)
         self._place_by_id[sorted(range(len(index)), key=self.track_ids.__getitem__)] = np.arange(len(index))

@@ -99,14 +99,18 @@ class Place(Protocol):
 def place_at(location: str | Path) -> Place:
     """A Redis for redis://, rediss:// and unix://, else a file of LMDB."""
     require("serve", "a store of neighbours")
-    text = str(location)
-    if text.startswith(("redis://", "rediss://", "unix://")):
+    if is_address(location):
         from soundkin.search.redis_hashes import RedisHashes
 
-        return RedisHashes(text)
+        return RedisHashes(str(location))
     from soundkin.search.lmdb_files import LmdbFile
 
     return LmdbFile(Path(location))
+
+
+def is_address(location: str | Path) -> bool:
+    """Whether a store is in a Redis."""
+    return str(location).startswith(("redis://", "rediss://", "unix://"))
 
 
 class NeighbourStore:
@@ -211,9 +215,10 @@ def version_of(index: "Index") -> str:
     return sha256_of_text(index.manifest.model_dump_json())
 
 
-def corrupt(place: Place) -> ArtefactError:
-    """A store whose content is not as it was written."""
-    return ArtefactError(f"{place} is corrupt. Make it again: soundkin neighbours INDEX -o {place} --replace")
+def corrupt(place: Place | Path, problem: object = "it is not as it was written") -> ArtefactError:
+    """What to say of a store that cannot be trusted."""
+    make = f"soundkin neighbours INDEX -o {place} --replace"
+    return ArtefactError(f"{place} is corrupt: {problem}. Make it again: {make}")
 
 
 def _read_about(place: Place, values: Values) -> StoreManifest:

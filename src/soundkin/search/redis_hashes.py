@@ -39,7 +39,7 @@ class RedisHashes:
         address, _, asked = url.partition("?")
         query = dict(parse_qsl(asked))
         self.name = f"soundkin:{query.pop('name', 'neighbours')}"
-        self._shown = LOGIN.sub(r"://\1@", url)
+        self._shown = LOGIN.sub(r"://\1@", url).replace("://@", "://")
         given = urlsplit(address).password or PASSWORD not in os.environ
         password = {} if given else {"password": os.environ[PASSWORD]}
         try:

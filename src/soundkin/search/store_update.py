@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from soundkin.errors import OtherModelError
+from soundkin.errors import ArtefactError, OtherModelError
 from soundkin.parallel import in_processes
 from soundkin.progress import progress_bar
 from soundkin.search.neighbour_lists import DefaultQuery, Lists, lists_in_worker
@@ -26,6 +26,7 @@ from soundkin.search.neighbour_store import (
     Draft,
     ListSettings,
     NeighbourStore,
+    Place,
     StoreManifest,
     key_of,
     pack,
@@ -44,10 +45,11 @@ FEW_BATCHES = 4  # which workers would take longer to start than to compute
 
 @dataclass(frozen=True)
 class StoreUpdate:
-    """How many tracks are in the store, how many of these are new or changed, how many are gone, and how many
+    """How many tracks a store holds, how many of these are new or changed, how many are gone, and how many
     lists were computed.
     """
 
+    store: str
     tracks: int
     new: int
     gone: int
@@ -61,17 +63,13 @@ def update_store(
 
     Raises:
         OtherModelError: it holds the lists of another model or of other tracks, and `replace` is false.
+        ArtefactError: it is corrupt, and `replace` is false.
         OutputError: it cannot be written, or another run is writing it.
         StoreError: Redis cannot be reached, or refuses us.
-        ArtefactError: it is corrupt.
     """
     place = place_at(location)
     with place.drafting() as draft:
-        values = place.current()
-        before = None
-        if values is not None and not replace:
-            before = NeighbourStore(place, values)
-            _refuse_others(before, index)
+        before = _before(place, index, replace)
         about = StoreManifest(
             index_version=version_of(index),
             model_hash=index.manifest.model_hash,
@@ -79,7 +77,7 @@ def update_store(
             settings=settings,
         )
         if before is not None and before.about == about:
-            return StoreUpdate(len(index), 0, 0, 0)
+            return StoreUpdate(str(place), len(index), 0, 0, 0)
         if before is not None and before.about.settings != settings:
             before = None
         query = DefaultQuery(index, settings)
@@ -88,7 +86,23 @@ def update_store(
         ids = json.dumps(change.ids, ensure_ascii=False).encode("utf-8", "surrogatepass")
         draft.put({ABOUT: write_about(about), IDS: ids, FINGERPRINTS: change.fingerprints})
         draft.publish()
-    return StoreUpdate(len(index), int(change.is_new.sum()), len(change.gone), len(change.touched))
+    new, gone, computed = int(change.is_new.sum()), len(change.gone), len(change.touched)
+    return StoreUpdate(str(place), len(index), new, gone, computed)
+
+
+def _before(place: Place, index: Index, replace: bool) -> NeighbourStore | None:
+    """What the store holds now; None where it is to be made anew."""
+    try:
+        values = place.current()
+        if values is None:
+            return None
+        store = NeighbourStore(place, values)
+        _refuse_others(store, index)
+    except (ArtefactError, OtherModelError):
+        if not replace:
+            raise
+        return None
+    return store
 
 
 def _refuse_others(store: NeighbourStore, index: Index) -> None:
@@ -153,7 +167,11 @@ def _is_touched(
         least = np.full(len(rows), -2, np.float32)  # nearer than that is anything
         keys = [key_of(query.track_ids[row]) for row in rows.tolist()]
         for place, (key, value) in enumerate(zip(keys, store.values.get_many(keys), strict=True)):
-            numbers, scores = store.unpacked(key, value or b"")
+            try:
+                numbers, scores = store.unpacked(key, value or b"")
+            except ArtefactError:  # Redis evicts, disks forget: it is computed anew
+                is_touched[rows[place]] = True
+                continue
             is_touched[rows[place]] = not outdated.isdisjoint(numbers)
             if len(numbers) == store.about.settings.k:
                 least[place] = scores[-1]
