@@ -50,11 +50,13 @@ def test_a_small_library_is_left_as_it_is() -> None:
 def test_share_of_all_pairs_of_a_small_library(count: int, cosine: float) -> None:
     vectors = library_with_hubs(count)
     pairs = (vectors @ vectors.T)[np.triu_indices(count, 1)]
-    assert LibrarySample(vectors).share_less_alike(cosine) == np.mean(np.sort(pairs) < np.float32(cosine))
+    assert LibrarySample(vectors).shares_less_alike([cosine]) == [
+        np.mean(np.sort(pairs) < np.float32(cosine))
+    ]
 
 
 def test_one_track_makes_no_pair() -> None:
-    assert LibrarySample(library_with_hubs(1)).share_less_alike(0.5) is None
+    assert LibrarySample(library_with_hubs(1)).shares_less_alike([0.5]) == [None]
 
 
 def test_taken_once_and_spread_evenly(shared_index) -> None:

@@ -1,5 +1,7 @@
 """Recommendations against a plain sort."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings

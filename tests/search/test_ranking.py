@@ -12,7 +12,7 @@ from soundkin.embedding.store import Embeddings
 from soundkin.search.blend import Blend
 from soundkin.search.kinds import KINDS
 from soundkin.search.library_sample import sample_of
-from soundkin.search.ranking import Candidate, Order, rank
+from soundkin.search.ranking import Order, RankedTrack, rank
 from soundkin.search.vector_index import build_index, open_index
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
@@ -23,7 +23,7 @@ def blend(likes: np.ndarray, unlikes: np.ndarray | None = None) -> Blend:
     return Blend(likes, np.ones(len(likes)), unlikes, np.ones(len(unlikes)))
 
 
-def rows_of(ranking: list[Candidate]) -> list[int]:
+def rows_of(ranking: list[RankedTrack]) -> list[int]:
     return [candidate.row for candidate in ranking]
 
 
@@ -97,7 +97,7 @@ def test_the_unliked_repels(shared_index):
     plain = rank(index, blend(liked[None]), Order(10), seeds=[0, 60])
     repelled = rank(index, blend(liked[None], unliked[None]), Order(10), seeds=[0, 60])
 
-    def nearness(ranking: list[Candidate], seed: np.ndarray) -> float:
+    def nearness(ranking: list[RankedTrack], seed: np.ndarray) -> float:
         return float(np.mean([candidate.vector @ seed for candidate in ranking]))
 
     assert nearness(repelled, unliked) < nearness(plain, unliked) - 0.05

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from soundkin.config import nearest
 from soundkin.errors import UsageError
+from soundkin.search.artist_cap import Ranked
 from soundkin.search.conditions import Condition, mask_where, parse_condition
-from soundkin.search.neighbours import Ranked
 from soundkin.search.tracks import is_numeric
 from soundkin.search.vector_index import Index
 
@@ -71,22 +71,34 @@ class Query:
         self.allowed = mask_where(index.tracks.batch, self._conditions) if self._conditions else None
 
     def answers(
-        self, ranking: Sequence[Ranked], left_out: Collection[int], reason: str, folded: int = 0
+        self,
+        ranking: Sequence[Ranked],
+        left_out: Collection[int],
+        reason: str,
+        closer_than: Sequence[float | None] | None = None,
+        folded: Sequence[Sequence[int]] | None = None,
     ) -> list[Answer]:
         """The ranked tracks; logs why they are fewer than `k`: the rows `left_out` are because `reason`.
 
-        `folded` tracks are versions of others.
+        `folded` are the rows of versions that each stands for.
         """
+        shares, versions = closer_than or [None] * len(ranking), folded or [()] * len(ranking)
         if len(ranking) < self._k:
-            self._explain_fewer(len(ranking), left_out, reason, folded)
-        return [self._answer(rank, *ranked) for rank, ranked in enumerate(ranking, start=1)]
+            self._explain_fewer(len(ranking), left_out, reason, sum(map(len, versions)))
+        ranks = range(1, len(ranking) + 1)
+        return [self._answer(*each) for each in zip(ranks, ranking, shares, versions, strict=True)]
 
-    def _answer(self, rank: int, row: int, score: float) -> Answer:
+    def _answer(self, rank: int, ranked: Ranked, closer_than: float | None, folded: Sequence[int]) -> Answer:
+        row, score = ranked
         tracks = self._index.tracks
         track_id, title, artist, path = tracks.label(row)
         cells = {name: tracks.batch.column(name)[row].as_py() for name in self._columns}
         known = {name: cell if cell == cell else None for name, cell in cells.items()}  # None for NaN
-        return Answer(rank, track_id, title, artist, score, self._index.audio_path(path), known)
+        audio_path, versions = (
+            self._index.audio_path(path),
+            tuple(tracks.label(each).track_id for each in folded),
+        )
+        return Answer(rank, track_id, title, artist, score, audio_path, known, closer_than, versions)
 
     def _explain_fewer(self, answers: int, left_out: Collection[int], reason: str, folded: int) -> None:
         tracks = matching = len(self._index)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.blend import Blend
     from soundkin.search.query_description import QueryDescription
-    from soundkin.search.ranking import Candidate, Order
+    from soundkin.search.ranking import Order, RankedTrack
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float, Float32
 
@@ -130,19 +130,9 @@ def ask(
     order = Order(asked.k, cap or None, asked.fold_versions, asked.hub_correction, asked.diversity)
     soft = asked.artist_cap is None
     ranking = _rank(opened, _blend(likes, unlikes, given), order, allowed, seeds, soft)
-    likenesses = [(candidate.row, candidate.similarity) for candidate in ranking]
-    answers = question.answers(
-        likenesses, left_out, reason, sum(len(candidate.folded) for candidate in ranking)
-    )
-    sample, ids = sample_of(opened), opened.tracks
-    return [
-        replace(
-            answer,
-            closer_than=sample.share_less_alike(answer.score),
-            folded=tuple(ids.label(row).track_id for row in candidate.folded),
-        )
-        for answer, candidate in zip(answers, ranking, strict=True)
-    ]
+    shares = sample_of(opened).shares_less_alike([track.similarity for track in ranking])
+    ranked = [(track.row, track.similarity) for track in ranking]
+    return question.answers(ranked, left_out, reason, shares, [track.folded for track in ranking])
 
 
 def _rank(
@@ -152,7 +142,7 @@ def _rank(
     allowed: "Bool[np.ndarray, ' tracks'] | None",
     seeds: set[int],
     soft: bool,
-) -> "list[Candidate]":
+) -> "list[RankedTrack]":
     """The ranking; where a `soft` artist cap leaves too few, more by the same artists are among it."""
     from soundkin.search.ranking import rank
 

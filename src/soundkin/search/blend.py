@@ -10,6 +10,7 @@ neighbourhood of the liked even where nothing unliked is near.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,12 @@ REPULSION = 1.0  # for each unit of cosine beyond what is usual
 LEAST = 1e-6  # of 1 + cosine, which rounding may take below 0
 
 
+def blend_of(likes: Float32[np.ndarray, "likes embedding"]) -> "Blend":
+    """Unit vectors that are liked as much as each other, and nothing that is not."""
+    nothing = np.empty((0, likes.shape[1]), np.float32)
+    return Blend(likes, np.ones(len(likes)), nothing, np.empty(0))
+
+
 @dataclass(frozen=True, eq=False)
 class Blend:
     """Unit vectors of what is liked and unliked, with weights."""
@@ -35,7 +42,7 @@ class Blend:
     unlikes: Float32[np.ndarray, "unlikes embedding"]
     unlike_weights: Float[np.ndarray, " unlikes"]
 
-    @property
+    @cached_property
     def direction(self) -> Float32[np.ndarray, " embedding"]:
         """The unit vector near to which all that is alike is; UsageError where there is none."""
         mean = self.weights @ self.likes / self.weights.sum()

@@ -6,6 +6,7 @@ how unusual a cosine is among those of the query and among those of the candidat
 standard scores. `benchmarks/queries.py` compares it with others.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -35,17 +36,27 @@ class LibrarySample:
         some = self.vectors[:: max(1, len(self.vectors) // PAIRED)]
         return np.sort((some @ some.T)[np.triu_indices(len(some), 1)])
 
-    def share_less_alike(self, cosine: float) -> float | None:
-        """The share of random pairs of the library with a lower cosine; None without any pair."""
-        return float(np.searchsorted(self._pairs, cosine)) / len(self._pairs) if len(self._pairs) else None
+    def shares_less_alike(self, cosines: Sequence[float]) -> list[float | None]:
+        """The share of random pairs of the library with a lower cosine than each; None without any pair."""
+        pairs = self._pairs
+        if not len(pairs):
+            return [None] * len(cosines)
+        return list((np.searchsorted(pairs, np.array(cosines, pairs.dtype)) / len(pairs)).tolist())
+
+    @cached_property
+    def _moments(self) -> tuple[Float[np.ndarray, " embedding"], Float[np.ndarray, "embedding embedding"]]:
+        """Mean vector, and mean of the products of all numbers of a vector with each other."""
+        return self.vectors.mean(axis=0), self.vectors.T @ self.vectors / len(self.vectors)
 
     @typechecked
     def usual(
         self, vectors: Float[np.ndarray, "tracks embedding"]
     ) -> tuple[Float[np.ndarray, " tracks"], Float[np.ndarray, " tracks"]]:
         """Mean and standard deviation of each track's cosines with the library."""
-        cosines = vectors @ self.vectors.T
-        return cosines.mean(axis=1), np.maximum(cosines.std(axis=1), NO_SPREAD)
+        mean_vector, products = self._moments
+        mean = vectors @ mean_vector
+        variance = ((vectors @ products) * vectors).sum(axis=1) - mean**2
+        return mean, np.sqrt(np.maximum(variance, NO_SPREAD**2))
 
     @typechecked
     def without_hubs(
@@ -60,9 +71,9 @@ class LibrarySample:
         """
         if len(self.vectors) < ENOUGH_TRACKS:
             return similarity
-        mean, spread = self.usual(tracks)
-        (usual_mean,), (usual_spread,) = self.usual(query[None])
-        return (similarity + usual_mean + usual_spread * (similarity - mean) / spread) / 2
+        mean, spread = self.usual(np.vstack([tracks, query]))
+        as_unusual = mean[-1] + spread[-1] * (similarity - mean[:-1]) / spread[:-1]
+        return np.asarray((similarity + as_unusual) / 2)
 
 
 _samples: "WeakKeyDictionary[Index, LibrarySample]" = WeakKeyDictionary()

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from soundkin.errors import ArtefactError
+from soundkin.search.artist_cap import CAP_LOOKAHEAD, ArtistCap, Ranked
 from soundkin.search.neighbour_store import ListSettings, version_of
-from soundkin.search.neighbours import CAP_LOOKAHEAD, ArtistCap, Ranked, find_neighbours
+from soundkin.search.neighbours import find_neighbours
 from soundkin.search.vector_index import Index, open_index
 from soundkin.shapes import Bool, Float32, Int, typechecked
 from soundkin.statistics.nearest_neighbours import chunk_size, nearest

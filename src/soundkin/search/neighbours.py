@@ -1,15 +1,35 @@
-"""From a user to tracks: those of the largest products, no artist too often."""
+"""From a vector or a user to tracks: the nearest ones, or those of the largest products."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from itertools import islice
+from collections.abc import Callable, Collection
 
 import numpy as np
 
 from soundkin.errors import UsageError
-from soundkin.shapes import Bool, Float, typechecked
+from soundkin.search.artist_cap import ArtistCap, Ranked
+from soundkin.search.blend import blend_of
+from soundkin.search.ranking import Order, rank
+from soundkin.search.vector_index import Index
+from soundkin.shapes import Bool, Float, Float32, typechecked
+from soundkin.statistics.scaling import unit_length
 
-Ranked = tuple[int, float]  # a track's row, and how alike it is to the seeds or its product with the user
+
+@typechecked
+def find_neighbours(
+    index: Index,
+    seeds: Float32[np.ndarray, "seeds embedding"],
+    k: int,
+    allowed: Bool[np.ndarray, " tracks"] | None = None,
+    without: Collection[int] = (),
+    artist_cap: int | None = None,
+) -> list[Ranked]:
+    """The `k` tracks that `search.ranking` finds most alike to all seeds, by cosine alone: rows and cosines.
+
+    They are among `allowed`, not among the rows `without`, and at most `artist_cap` are by any one artist,
+    lead or guest; a track without a known artist counts for none. Returns fewer than `k` only if fewer tracks
+    match. Raises UsageError where the seeds cancel each other out, or the only one is a vector of zeros.
+    """
+    ranking = rank(index, blend_of(unit_length(seeds)), Order(k, artist_cap), allowed, without)
+    return [(candidate.row, candidate.similarity) for candidate in ranking]
 
 
 @typechecked
@@ -40,29 +60,3 @@ def rank_for_user(
     if artists_of is None or artist_cap is None:
         return ranking[:k]
     return ArtistCap(artist_cap, artists_of).select(ranking, k)
-
-
-class ArtistCap:
-    """Counts the admitted tracks of each artist. A track counts for its lead and for its guests."""
-
-    def __init__(self, most: int, artists_of: Callable[[int], Collection[str]]) -> None:
-        self._most = most
-        self._artists_of = artists_of
-        self._counts: Counter[str] = Counter()
-
-    @property
-    def full(self) -> set[str]:
-        """The artists of whom no further track is admitted."""
-        return {artist for artist, count in self._counts.items() if count >= self._most}
-
-    def select(self, ranking: Iterable[Ranked], k: int) -> list[Ranked]:
-        """The first `k` of `ranking` that leave no artist with too many."""
-        return list(islice((ranked for ranked in ranking if self.admits(ranked[0])), k))
-
-    def admits(self, row: int) -> bool:
-        """Whether one more track of its artists may come in; counts it if so."""
-        artists = set(self._artists_of(row))
-        admitted = all(self._counts[artist] < self._most for artist in artists)
-        if admitted:
-            self._counts.update(artists)
-        return admitted

@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from soundkin.search.artist_cap import CAP_LOOKAHEAD, ArtistCap
 from soundkin.search.blend import Blend
 from soundkin.search.conditions import mask_any
 from soundkin.search.library_sample import sample_of
-from soundkin.search.neighbours import ArtistCap
 from soundkin.search.same_track import identities, same_track
 from soundkin.search.vector_index import Index
 from soundkin.shapes import Bool, Float32, Int, typechecked
 
 # Tracks fetched in the first go, for each one wanted: an index of lists finds 20 faster than more.
 LOOKAHEAD, MIXED_LOOKAHEAD = 2, 20
-NEXT_LOOKAHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Order:
 
 
 @dataclass(eq=False)
-class Candidate:
+class RankedTrack:
     """A track: its likeness to the seeds, and the `order` value that ranks it, on the scale of cosines."""
 
     row: int
@@ -52,7 +51,7 @@ def rank(
     order: Order,
     allowed: Bool[np.ndarray, " tracks"] | None = None,
     seeds: Collection[int] = (),
-) -> list[Candidate]:
+) -> list[RankedTrack]:
     """The `order.k` best of the `allowed` tracks but for the rows `seeds`, and, if asked, their versions.
 
     Returns fewer only if fewer tracks match.
@@ -63,7 +62,8 @@ def rank(
     while True:
         _, rows = index.search(blend.direction[None], at_once, allowed)
         found = rows[0][rows[0] >= 0]
-        candidates = _candidates(index, blend, order, found[~np.isin(found, list(seeds))])
+        others = np.array([row for row in found.tolist() if row not in seeds], np.int64)
+        candidates = _candidates(index, blend, order, others)
         admission.take(candidates)
         if len(admission.kept) >= order.k or len(found) < at_once:
             return (
@@ -75,10 +75,12 @@ def rank(
         allowed[found] = False
         if admission.cap and admission.cap.full:
             allowed &= ~mask_any(index.tracks.artist_keys, admission.cap.full)
-        at_once = NEXT_LOOKAHEAD * order.k
+        at_once = CAP_LOOKAHEAD * order.k
 
 
-def _candidates(index: Index, blend: Blend, order: Order, rows: Int[np.ndarray, " rows"]) -> list[Candidate]:
+def _candidates(
+    index: Index, blend: Blend, order: Order, rows: Int[np.ndarray, " rows"]
+) -> list[RankedTrack]:
     """Tracks with their likeness, best first."""
     vectors = index.vectors(rows)
     similarity = blend.similarity(vectors)
@@ -88,37 +90,37 @@ def _candidates(index: Index, blend: Blend, order: Order, rows: Int[np.ndarray, 
     if order.hub_correction:
         value = sample_of(index).without_hubs(value, vectors, blend.direction)
     made = zip(rows.tolist(), similarity.tolist(), value.tolist(), vectors, strict=True)
-    return sorted((Candidate(*each) for each in made), key=lambda candidate: -candidate.order)
+    return sorted((RankedTrack(*each) for each in made), key=lambda candidate: -candidate.order)
 
 
 class Admission:
     """Which candidates become answers, one after the other."""
 
     def __init__(self, index: Index, order: Order, seeds: Collection[int]) -> None:
-        self.kept: list[Candidate] = []
+        self.kept: list[RankedTrack] = []
         self.cap = ArtistCap(order.artist_cap, index.tracks.artists) if order.artist_cap else None
         self._order = order
         self._identity = identities(index.tracks)
         self._lead = lambda row: next(iter(index.tracks.artists(row)), "")
-        self._by_lead: dict[str, list[Candidate]] = defaultdict(
+        self._by_lead: dict[str, list[RankedTrack]] = defaultdict(
             list
         )  # seeds and answers: the same are by one
         for row in seeds if order.fold_versions else ():
-            self._by_lead[self._lead(row)].append(Candidate(row, 1.0, 1.0, index.vector(row)))
+            self._by_lead[self._lead(row)].append(RankedTrack(row, 1.0, 1.0, index.vector(row)))
 
-    def take(self, candidates: Iterable[Candidate]) -> None:
+    def take(self, candidates: Iterable[RankedTrack]) -> None:
         """Keep those that may come in, until there are enough."""
         rest = list(candidates)
         while rest and len(self.kept) < self._order.k:
             candidate = rest.pop(self._next(rest))
-            if known := self._version_of(candidate):
+            alike = self._by_lead[self._lead(candidate.row)] if self._order.fold_versions else []
+            if known := self._version_among(alike, candidate):
                 known.folded.append(candidate.row)
             elif self.cap is None or self.cap.admits(candidate.row):
                 self.kept.append(candidate)
-                if self._order.fold_versions:
-                    self._by_lead[self._lead(candidate.row)].append(candidate)
+                alike.append(candidate)
 
-    def _next(self, rest: list[Candidate]) -> int:
+    def _next(self, rest: list[RankedTrack]) -> int:
         """The best; with diversity, by maximal marginal relevance (J. Carbonell and J. Goldstein, 1998)."""
         share = self._order.diversity
         if not share or not self.kept:
@@ -128,9 +130,9 @@ class Admission:
         nearest = (vectors @ np.array([kept.vector for kept in self.kept]).T).max(axis=1)
         return int(np.argmax((1 - share) * values - share * nearest))
 
-    def _version_of(self, candidate: Candidate) -> Candidate | None:
-        """The seed or answer that is the same track."""
-        for known in self._by_lead.get(self._lead(candidate.row), ()):
+    def _version_among(self, alike: list[RankedTrack], candidate: RankedTrack) -> RankedTrack | None:
+        """The one that is the same track."""
+        for known in alike:
             cosine = float(known.vector @ candidate.vector)
             if same_track(self._identity(known.row), self._identity(candidate.row), cosine):
                 return known

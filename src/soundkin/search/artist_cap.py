@@ -1,0 +1,36 @@
+"""At most so many tracks of any one artist."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
+
+Ranked = tuple[int, float]  # a track's row, and how alike it is to the seeds or its product with the user
+
+# Tracks that a cap may turn down, looked at in one go: for each one wanted.
+CAP_LOOKAHEAD = 8
+
+
+class ArtistCap:
+    """Counts the admitted tracks of each artist. A track counts for its lead and for its guests."""
+
+    def __init__(self, most: int, artists_of: Callable[[int], Collection[str]]) -> None:
+        self._most = most
+        self._artists_of = artists_of
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def full(self) -> set[str]:
+        """The artists of whom no further track is admitted."""
+        return {artist for artist, count in self._counts.items() if count >= self._most}
+
+    def select(self, ranking: Iterable[Ranked], k: int) -> list[Ranked]:
+        """The first `k` of `ranking` that leave no artist with too many."""
+        return list(islice((ranked for ranked in ranking if self.admits(ranked[0])), k))
+
+    def admits(self, row: int) -> bool:
+        """Whether one more track of its artists may come in; counts it if so."""
+        artists = set(self._artists_of(row))
+        admitted = all(self._counts[artist] < self._most for artist in artists)
+        if admitted:
+            self._counts.update(artists)
+        return admitted
