@@ -10,7 +10,7 @@ other, or the other way round; and, harder, on top of what is there.
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ def main() -> None:
     planted = pairs_with_a_passage(read_catalog(given.music), rng)
     for number in progress(range(pairs), "moments", total=pairs, unit="pair"):
         way = WAYS[number % len(WAYS)]
-        first, second, here, there, seconds = plant(*next(planted), *way, rng)
+        first, second, here, there, seconds = plant(next(planted), *way, rng)
         moment = best_moment(patches(embedder, first), patches(embedder, second), embedder.patch_seconds)
         rows[way].append(errors(moment, here, there, seconds))
     for way, found in rows.items():
@@ -75,17 +75,11 @@ def pairs_with_a_passage(catalog: Catalog, rng: np.random.Generator) -> Iterator
             yield tracks
 
 
-def plant(
-    first: np.ndarray,
-    second: np.ndarray,
-    third: np.ndarray,
-    way: str,
-    decibels: float,
-    rng: np.random.Generator,
-) -> Planted:
+def plant(tracks: Sequence[np.ndarray], way: str, decibels: float, rng: np.random.Generator) -> Planted:
     """The first two tracks with a passage of the third, louder than the first's level and softer than the
     second's.
     """
+    first, second, third = tracks
     samples = int(rng.choice(LENGTHS_SECONDS)) * RATE_HZ
     passage = np.zeros(0)
     for _ in range(100):  # one that is not next to silent
@@ -112,7 +106,7 @@ def with_passage(host: np.ndarray, passage: np.ndarray, place: int, way: str, de
     made = host.copy()
     under = made[place : place + len(passage)]
     made[place : place + len(passage)] = fade * passage * gain + under * (1 if way == "on top" else 1 - fade)
-    return np.clip(made, -1.0, 1.0)
+    return np.asarray(np.clip(made, -1.0, 1.0))
 
 
 def loudness(samples: np.ndarray) -> float:

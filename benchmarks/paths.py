@@ -46,7 +46,8 @@ def main() -> None:
                 largest, seconds = [], []
                 for pair in pairs:
                     began = time.perf_counter()
-                    tracks = path_module.path(index, *names(index, pair), length=length)
+                    start, end = (index.tracks.label(row).track_id for row in pair)
+                    tracks = path_module.path(index, start, end, length=length)
                     seconds.append(time.perf_counter() - began)
                     largest.append(max(1 - track.score for track in tracks))
                 smaller = np.mean(np.array(largest) < line + 1e-6)
@@ -67,11 +68,6 @@ def random_pairs(index: Index, count: int, random_seed: int) -> list[tuple[int, 
     return pairs
 
 
-def names(index: Index, pair: tuple[int, int]) -> list[str]:
-    """Track ids of two rows."""
-    return [index.tracks.label(row).track_id for row in pair]
-
-
 def straight_line(index: Index, first: int, last: int, length: int) -> list[float]:
     """Steps of the tracks nearest to points of the great circle between two tracks."""
     start, end = index.vector(first), index.vector(last)
@@ -89,7 +85,8 @@ def straight_line(index: Index, first: int, last: int, length: int) -> list[floa
             )
         )
     vectors = np.array([index.vector(row) for row in [*way, last]])
-    return (1 - np.sum(vectors[1:] * vectors[:-1], axis=1)).tolist()
+    steps: list[float] = (1 - np.sum(vectors[1:] * vectors[:-1], axis=1)).tolist()
+    return steps
 
 
 def described(steps: np.ndarray) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.index_edits import rollback_index as rollback_index
     from soundkin.pipelines.index_edits import snapshot_index as snapshot_index
     from soundkin.pipelines.index_edits import update_index as update_index
+    from soundkin.pipelines.make_playlist import playlist as playlist
     from soundkin.pipelines.path import path as path
     from soundkin.pipelines.precompute import precompute_neighbours as precompute_neighbours
     from soundkin.pipelines.query import query as query
@@ -56,6 +57,7 @@ __all__ = [
     "load",
     "open_index",
     "path",
+    "playlist",
     "precompute_neighbours",
     "query",
     "recommend",
@@ -84,6 +86,7 @@ _HOMES = {
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
     "path": "pipelines.path.path",
+    "playlist": "pipelines.make_playlist.playlist",
     "precompute_neighbours": "pipelines.precompute.precompute_neighbours",
     "query": "pipelines.query.query",
     "recommend": "pipelines.recommend.recommend",

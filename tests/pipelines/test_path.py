@@ -5,45 +5,15 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 import soundkin
+from arc_index import arc, artists, make_index
 from soundkin.cli.main import main
-from soundkin.embedding.store import Embeddings
 from soundkin.errors import UsageError
 from soundkin.pipelines import path as path_module
 from soundkin.pipelines.path import path
-from soundkin.search.vector_index import Index, build_index, open_index
-
-
-def make_index(folder: Path, vectors: np.ndarray, artists: list[str]) -> Index:
-    """An index of tracks 00, 01, ... of 100 s, 110 s, ..."""
-    ids = [f"{n:02}" for n in range(len(vectors))]
-    table = pa.table({
-        "track_id": ids,
-        "path": [f"music/{n}.ogg" for n in ids],
-        "title": [f"Title {n}" for n in ids],
-        "artist": artists,
-        "genre": ["rock" if n % 2 else "jazz" for n in range(len(ids))],
-        "duration": [100.0 + 10 * n for n in range(len(ids))],
-    })  # fmt: skip
-    model = folder / "model"
-    stored = Embeddings(
-        ids, vectors.astype(np.float32), [1.0] * len(ids), ["0"] * len(ids), "m", model, model
-    )
-    build_index(stored, table, folder, folder / "index", "exact")
-    return open_index(folder / "index")
-
-
-def arc(tracks: int) -> np.ndarray:
-    """Tracks in order on a quarter of a circle."""
-    angles = np.linspace(0, np.pi / 2, tracks)
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-
-def artists(tracks: int, of: int = 7) -> list[str]:
-    return [f"Artist {n % of}" for n in range(tracks)]
+from soundkin.search.vector_index import Index
 
 
 def ids(tracks: list) -> list[str]:

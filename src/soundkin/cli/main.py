@@ -22,6 +22,7 @@ COMMANDS = (
     "query",
     "why",
     "path",
+    "playlist",
     "recommend",
     "serve",
     "evaluate",

@@ -118,12 +118,14 @@ def _between(index: "Index", first: int, last: int, allowed: "np.ndarray") -> li
     allowed = allowed.copy()
     allowed[[first, last]] = False
     if allowed.sum() <= MOST_TRACKS:
-        return np.flatnonzero(allowed).tolist()
+        every: list[int] = np.flatnonzero(allowed).tolist()
+        return every
     shares = np.linspace(0, 1, WAYPOINTS, dtype=np.float32)[:, None]
     points = (1 - shares) * index.vector(first) + shares * index.vector(last)
     points[np.abs(points).max(axis=1) < 1e-6] = index.vector(first)  # the middle of two opposites
     _, rows = index.search(points, MOST_TRACKS // WAYPOINTS, allowed)
-    return np.unique(rows[rows >= 0]).tolist()
+    near: list[int] = np.unique(rows[rows >= 0]).tolist()
+    return near
 
 
 def _path(

@@ -39,6 +39,11 @@ class ExplainedTrack:
     row: int | None = None
     track_id: str | None = None
 
+    @property
+    def label(self) -> str:
+        """How it is called in a sentence."""
+        return f"{self.name} by {self.artist}" if self.artist else self.name
+
 
 @dataclass(frozen=True)
 class Why:
@@ -173,8 +178,7 @@ class Explainer:
             log.warning("no moment is told: %s", error)
         else:
             moment, carried = self._moment(*patches)
-        names = (track.name + (f" by {track.artist}" if track.artist else "") for track in (here, there))
-        return Why(*names, score, moment, carried, facts, beliefs)
+        return Why(here.label, there.label, score, moment, carried, facts, beliefs)
 
     def _moment(self, here: "PatchEmbeddings", there: "PatchEmbeddings") -> "tuple[Moment, float | None]":
         """Where two tracks are most alike, and how much less alike they are without that, in cosine."""

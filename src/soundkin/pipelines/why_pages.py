@@ -1,5 +1,6 @@
 """The page of `soundkin why`: both moments as audio, and what else two tracks share."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +32,9 @@ def write_why_page(
     why: Why, here: ExplainedTrack, there: ExplainedTrack, index: "Index", output: Path
 ) -> None:
     """Write the page; a track that cannot be played says why."""
-    places = [None, None]
-    if why.moment:
-        places = [why.moment.here_seconds, why.moment.there_seconds]
-    sides = [
-        _side(track, place, why.moment.seconds if why.moment else 0.0, index)
-        for track, place in zip((here, there), places, strict=True)
-    ]
+    starts = (why.moment.here_seconds, why.moment.there_seconds) if why.moment else (None, None)
+    seconds = why.moment.seconds if why.moment else 0.0
+    sides = [_side(track, start, seconds, index) for track, start in zip((here, there), starts, strict=True)]
     headline, *_ = [*why.reasons(), "They are alike throughout, or nothing can be told."]
     page = WhyPage(
         title=f"Why {why.here} and {why.there} are alike",
@@ -54,17 +51,17 @@ def _side(track: ExplainedTrack, start: float | None, seconds: float, index: "In
     genre = ""
     if track.row is not None and "genre" in index.tracks.columns:
         genre = index.tracks.batch.column("genre")[track.row].as_py() or ""
-    names = {"title": track.name, "artist": track.artist or "unknown artist", "genre": genre}
+    card = TrackCard(track.name, track.artist or "unknown artist", genre)
     if start is None:
-        return Side(TrackCard(**names))
+        return Side(card)
     at = f"{clock(start)} to {clock(start + seconds)}"
     try:
         waveform = read_waveform(track.path, SNIPPET_RATE_HZ)
     except AudioError as error:
-        return Side(TrackCard(**names, silence=f"no sound: {error}"), at)
+        return Side(replace(card, silence=f"no sound: {error}"), at)
     length = samples_to_seconds(len(waveform.samples), SNIPPET_RATE_HZ)
     played = min(max(seconds, SHORTEST_SECONDS), LONGEST_SECONDS)
     first = seconds_to_samples(start, SNIPPET_RATE_HZ)
     excerpt = waveform.samples[first : first + seconds_to_samples(played, SNIPPET_RATE_HZ)]
     audio = data_uri(encode_mp3(faded(excerpt, SNIPPET_RATE_HZ), SNIPPET_RATE_HZ), "audio/mpeg")
-    return Side(TrackCard(**names, audio=audio), at, 100 * start / length, 100 * seconds / length)
+    return Side(replace(card, audio=audio), at, 100 * start / length, 100 * seconds / length)

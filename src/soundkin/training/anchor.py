@@ -9,6 +9,7 @@ folded into the network's last linear layers and the heads' first ones, so nothi
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -82,7 +83,7 @@ def sample_vectors(
     """Rows of a split, spread evenly over it, and their vectors at unit length [tracks, embedding], from as
     many patches as validation takes.
     """
-    rows = torch.linspace(0, len(tracks.keys) - 1, MOST_TRACKS, dtype=torch.float64).round().long().unique()
+    rows = torch.from_numpy(np.unique(np.linspace(0, len(tracks.keys) - 1, MOST_TRACKS).round().astype(int)))
     if data.vectors:
         return rows, normalize(data.vectors.of(tracks.catalog)[rows])
     patches = EvenPatches(data.cache, tracks.keys, config.patch, config.data.validation_patches)

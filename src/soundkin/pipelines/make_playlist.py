@@ -1,0 +1,235 @@
+"""Playlist: track after track near seeds, an anchor or what was listened to, as long as wanted."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice, repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from soundkin.errors import UsageError
+from soundkin.pipelines.options import PLAYLIST_FILE, WHERE, Option, argument
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from soundkin.pipelines.listed_tracks import ListedTrack
+    from soundkin.pipelines.seeds import ResolvedSeed
+    from soundkin.search.vector_index import Index
+    from soundkin.shapes import Bool, Float32
+
+    Vector = Float32[np.ndarray, " embedding"]
+    Mask = Bool[np.ndarray, " tracks"]
+
+TRACKS, MOST_TRACKS = 25, 10_000
+GOES_ON_FROM = 5  # the last tracks of a playlist, where nothing else is asked for
+
+log = logging.getLogger(__name__)
+
+
+def playlist(
+    index: Annotated["Index | Path | str", argument()],
+    like: Annotated[
+        Sequence[str | Path] | str | Path, Option("A seed; several are mixed.", metavar="SEED")
+    ] = (),
+    anchor: Annotated[str | None, Option("Seeds saved under this name.", metavar="NAME")] = None,
+    history: Annotated[
+        Path | None, Option("What was listened to, the latest counting most.", metavar="FILE")
+    ] = None,
+    continued: Annotated[
+        Path | None, Option("A playlist to go on from; its tracks come first.", ("--continue",))
+    ] = None,
+    length: Annotated[int | None, Option("How many tracks; default 25.", ("-n",), minimum=1)] = None,
+    minutes: Annotated[float | None, Option("How long, instead of how many tracks.")] = None,
+    new: Annotated[
+        float | None, Option("Share of tracks that the history lacks, 0 to 1; default: any.")
+    ] = None,
+    width: Annotated[float, Option("0: the nearest; 1: as different as may be.")] = 0.2,
+    drift: Annotated[float, Option("0: stays with the seeds; 1: follows what came last.")] = 0.0,
+    where: Annotated[Sequence[str], WHERE] = (),
+    artist_cap: Annotated[int, Option("At most so many tracks of an artist.", minimum=1)] = 3,
+    variety: Annotated[float, Option("How much is left to chance, 0 to 1.")] = 0.0,
+    random_seed: Annotated[int, Option("Another one, another playlist, with --variety.")] = 0,
+    save_anchor: Annotated[str | None, Option("Keep these seeds under a name.", metavar="NAME")] = None,
+    output: Annotated[Path | None, PLAYLIST_FILE] = None,
+    model: Annotated[Path | str | None, Option("Model bundle for files; default: that of embed.")] = None,
+    columns: Sequence[str] | None = (),
+    now: datetime | None = None,
+) -> "list[ListedTrack]":
+    """A playlist near seeds, an anchor, or what was listened to lately.
+
+    Seeds are what `soundkin query` takes: track ids, audio files, words, album:NAME, artist:NAME and
+    playlists. They are not in the playlist themselves, unless it continues one. No track comes twice, and no
+    artist twice in a row as long as there are others.
+
+    Examples:
+      soundkin playlist library --like "nina simone sinnerman" -o tonight.m3u8
+      soundkin playlist library --like 17_night-train --like album:"Kind of Blue" --save-anchor late
+      soundkin playlist library --anchor late --minutes 90 --drift 0.5 -o late.m3u8
+      soundkin playlist library --history listens.csv --new 0.7 --random-seed 20260801 -o today.m3u8
+      soundkin playlist library --continue party.m3u8 -n 10 -o party-longer.m3u8
+
+    The file is replaced in one step, and the same call writes the same playlist: for another one each day,
+    give --variety and the date as --random-seed. Paths in it are relative to it. The score of a track is its
+    cosine with what was asked for in its place.
+
+    A history is a table of `track_id`, or of `artist` and `title`, with the time in `listened_at` if there is
+    one; what was listened to a month ago counts half. From Python, `now` is when ages are counted from, and
+    `columns` are those whose cells the tracks hold (None: all).
+
+    Raises:
+        UsageError: nothing is asked for, an option is off, or a seed or an anchor is unknown.
+        CatalogError: a playlist or the history cannot be read.
+    """
+    from soundkin.catalog.playlist_files import check_playlist_name
+    from soundkin.embedding.library import index_in
+    from soundkin.pipelines.anchors import anchor_seeds, keep_anchor
+    from soundkin.pipelines.heard import heard_tracks
+    from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
+    from soundkin.pipelines.seeds import resolve_seeds
+    from soundkin.search.track_walk import Taste, Walk
+    from soundkin.search.vector_index import Index, open_index
+
+    shares = {"width": width, "drift": drift, "variety": variety, **({} if new is None else {"new": new})}
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise UsageError(f"{name}={value}: give a number from 0 to 1.")
+    if length is not None and minutes is not None:
+        raise UsageError("length and minutes are given: a playlist has one or the other.")
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise UsageError(f"minutes={minutes}: give a number above 0.")
+    if new is not None and history is None:
+        raise UsageError("new is the share of tracks that are not in a history: give one, --history FILE.")
+    if output is not None:
+        check_playlist_name(output)
+    opened = index if isinstance(index, Index) else open_index(index_in(Path(index)))
+    names = [str(name) for name in ([like] if isinstance(like, str | Path) else like)]
+    seeds = resolve_seeds(opened, names, model)
+    seeds += anchor_seeds(opened, anchor) if anchor is not None else []
+    if save_anchor is not None:
+        if not seeds:
+            raise UsageError("there are no seeds to save: give some, --like SEED.")
+        keep_anchor(opened, save_anchor, seeds)
+    before = _rows_to_continue(opened, continued, output) if continued else []
+    heard = heard_tracks(opened, history, now) if history else {}
+    targets = _targets(opened, seeds, heard, before, random_seed)
+    seed_rows = {row for seed in seeds for row in seed.rows}
+    masks = _masks(opened, where, minutes, seed_rows, heard, new)
+    walk = Walk(opened, Taste(width, drift, variety, artist_cap, random_seed), before)
+    chosen = _as_long_as_wanted(opened, walk.tracks(targets, masks), length, minutes)
+    whole = [*((row, 1.0) for row in before), *chosen]
+    listed = listed_tracks(opened, [row for row, _ in whole], [score for _, score in whole], columns)
+    if output is not None and listed:
+        write_tracks_as_playlist(listed, output, output.stem)
+    return listed
+
+
+def _rows_to_continue(index: "Index", file: Path, output: Path | None) -> list[int]:
+    """The tracks of a playlist; refuses to write over it without entries that the index does not hold."""
+    from soundkin.catalog.playlist_files import read_entries
+    from soundkin.pipelines.seeds import resolve_seeds
+
+    entries = {entry.location or entry.place for entry in read_entries(file)}
+    if not entries:
+        return []
+    [seed] = resolve_seeds(index, [f"playlist:{file}"])
+    lost = len(entries) - len(seed.rows)
+    if lost > 0 and output is not None and output.resolve() == file.resolve():
+        raise UsageError(
+            f"{file}: {lost} of its {len(entries)} entries are not in the index, and would be lost. "
+            "Write the longer playlist to another file."
+        )
+    return list(seed.rows)
+
+
+def _targets(
+    index: "Index",
+    seeds: "Sequence[ResolvedSeed]",
+    heard: "dict[int, float]",
+    before: Sequence[int],
+    random_seed: int,
+) -> "Iterator[Vector]":
+    """What is asked for in each place: the seeds together, else a track of the history by chance, the later
+    ones more often, else where the playlist ended.
+    """
+    import numpy as np
+
+    from soundkin.pipelines.seeds import mean_direction
+    from soundkin.statistics.scaling import unit_length
+
+    if seeds:
+        weights = np.array([seed.weight for seed in seeds])
+        mixed = (weights[:, None] * [seed.vector for seed in seeds]).sum(axis=0) / weights.sum()
+        if np.abs(mixed).max() < 1e-6:
+            raise UsageError("the seeds cancel each other out, so nothing is near. Ask with other seeds.")
+        return repeat(unit_length(mixed.astype(np.float32)))
+    if heard:
+        rng, rows = np.random.default_rng(random_seed), sorted(heard)
+        shares = np.array([heard[row] for row in rows]) / sum(heard.values())
+        return (index.vector(int(rng.choice(rows, p=shares))) for _ in repeat(None))
+    if before:
+        return repeat(mean_direction(index, before[-GOES_ON_FROM:], "the playlist's end"))
+    raise UsageError(
+        "nothing to be like: give --like SEED, --anchor NAME, --history FILE or --continue FILE."
+    )
+
+
+def _masks(
+    index: "Index",
+    where: Sequence[str],
+    minutes: float | None,
+    seeds: set[int],
+    heard: "dict[int, float]",
+    new: float | None,
+) -> "Iterator[tuple[Mask, ...]]":
+    """Which tracks may come in each place, those that should first; so that a share of `new` is not in the
+    history.
+    """
+    import numpy as np
+
+    from soundkin.pipelines.answers import as_text
+    from soundkin.pipelines.listed_tracks import seconds_of
+    from soundkin.search.conditions import mask_where, parse_condition
+
+    allowed = np.ones(len(index), dtype=bool)
+    if where:
+        allowed = mask_where(index.tracks.batch, [parse_condition(as_text(text)) for text in where])
+    allowed[sorted(seeds)] = False
+    if minutes is not None:
+        allowed &= [seconds_of(index, row) > 0 for row in range(len(index))]
+        if not allowed.any():
+            raise UsageError(
+                "no track has a length: minutes needs the column duration. Give -n TRACKS instead."
+            )
+    if new is None:
+        return repeat((allowed,))
+    known = np.zeros(len(index), dtype=bool)
+    known[sorted(heard)] = True
+    kinds = (allowed & known, allowed & ~known)
+    turns = (int((place + 1) * new + 1e-9) - int(place * new + 1e-9) for place in range(MOST_TRACKS))
+    return ((kinds[turn], allowed) for turn in turns)
+
+
+def _as_long_as_wanted(
+    index: "Index", tracks: "Iterator[tuple[int, float]]", length: int | None, minutes: float | None
+) -> list[tuple[int, float]]:
+    """The first tracks, so many or as near to so many minutes as can be; the log says where they ran out."""
+    from soundkin.pipelines.listed_tracks import seconds_of
+
+    if minutes is None:
+        wanted = length or TRACKS
+        chosen = list(islice(tracks, wanted))
+        if len(chosen) < wanted:
+            log.warning("%d of %d tracks: no more fit what was asked for", len(chosen), wanted)
+        return chosen
+    left, chosen = 60 * minutes, []
+    for row, likeness in islice(tracks, MOST_TRACKS):
+        seconds = seconds_of(index, row)
+        if seconds > 2 * left:  # without it the end is nearer
+            return chosen
+        chosen.append((row, likeness))
+        left -= seconds
+        if left <= 0:
+            return chosen
+    log.warning("%.0f of %.0f minutes: no more tracks fit what was asked for", minutes - left / 60, minutes)
+    return chosen
