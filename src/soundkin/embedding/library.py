@@ -1,6 +1,8 @@
 """A library: the folder that `soundkin sync` keeps, with all that it takes to answer."""
 
+import os
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 
@@ -36,15 +38,33 @@ class Library:
         return self.folder / "neighbours.txt"
 
     @property
+    def sounds(self) -> Path:
+        """Which sounds are embedded (`known_sounds`)."""
+        return self.folder / "sounds.csv"
+
+    @property
     def map(self) -> Path:
         """The page that shows all tracks at once."""
         return self.folder / "map.html"
 
 
+def default_library(music: Path) -> Library:
+    """Where the library of a folder of music is, unless its owner says otherwise.
+
+    Not in the music: that may be read-only, shared or synchronised, and is the owner's.
+    """
+    real = os.path.realpath(music)
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+    name = f"{Path(real).name or 'music'}-{sha256(os.fsencode(real)).hexdigest()[:6]}"
+    return Library(data / "soundkin" / name)
+
+
 def index_in(folder: Path) -> Path:
-    """The index of the library `folder`, or `folder` itself, which is an index then."""
-    index = Library(Path(folder)).index
-    return index if (index / "CURRENT").exists() else Path(folder)
+    """The index of the library `folder`, or of the music `folder`, or `folder` itself, which is one then."""
+    for library in (Library(Path(folder)), default_library(Path(folder))):
+        if (library.index / "CURRENT").exists():
+            return library.index
+    return Path(folder)
 
 
 def embeddings_beside(index: Path) -> Path | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from soundkin.pipelines.listed_tracks import ListedTrack
     from soundkin.pipelines.seeds import ResolvedSeed
+    from soundkin.search.query_description import Seed
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float32
 
@@ -55,6 +56,7 @@ def playlist(
     model: Annotated[Path | str | None, Option("Model bundle for files; default: that of embed.")] = None,
     columns: Sequence[str] | None = (),
     now: datetime | None = None,
+    further: "Sequence[Seed]" = (),
 ) -> "list[ListedTrack]":
     """A playlist near seeds, an anchor, or what was listened to lately.
 
@@ -74,8 +76,9 @@ def playlist(
     cosine with what was asked for in its place.
 
     A history is a table of `track_id`, or of `artist` and `title`, with the time in `listened_at` if there is
-    one; what was listened to a month ago counts half. From Python, `now` is when ages are counted from, and
-    `columns` are those whose cells the tracks hold (None: all).
+    one; what was listened to a month ago counts half. From Python, `now` is when ages are counted from,
+    `further` are seeds that say what kind they are, and `columns` are those whose cells the tracks hold
+    (None: all).
 
     Raises:
         UsageError: nothing is asked for, an option is off, or a seed or an anchor is unknown.
@@ -104,7 +107,7 @@ def playlist(
         check_playlist_name(output)
     opened = index if isinstance(index, Index) else open_index(index_in(Path(index)))
     names = [str(name) for name in ([like] if isinstance(like, str | Path) else like)]
-    seeds = resolve_seeds(opened, names, model)
+    seeds = resolve_seeds(opened, [*names, *further], model)
     seeds += anchor_seeds(opened, anchor) if anchor is not None else []
     if save_anchor is not None:
         if not seeds:

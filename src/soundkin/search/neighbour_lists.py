@@ -38,8 +38,8 @@ class DefaultQuery:
 
     def __init__(self, index: Index, settings: ListSettings) -> None:
         self.index, self.settings = index, settings
-        is_edited, base = index.manifest.is_edited, index.segments[0]
-        self.vectors = index.vectors(np.arange(len(index))) if is_edited else base.array
+        is_edited = bool(index.manifest.edited_files)
+        self.vectors = index.vectors(np.arange(len(index))) if is_edited else index.segments[0].array
         self.track_ids = [index.tracks.label(row).track_id for row in range(len(index))]
         self._place_by_id = np.empty(len(index), np.int64)
         self._place_by_id[sorted(range(len(index)), key=self.track_ids.__getitem__)] = np.arange(len(index))

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from starlette.requests import Request
 
-from soundkin.embedding.library import Library, index_in
+from soundkin.embedding.library import index_in
 from soundkin.errors import SoundkinError
+from soundkin.pipelines.precompute import library_of, stores_of
 from soundkin.search.lmdb_files import LmdbFile
 from soundkin.search.neighbour_store import NeighbourStore
 from soundkin.search.typed_words import TypedWords
@@ -101,10 +102,8 @@ class FollowedLibrary:
         """Where neighbours are stored: where we were told, or else by the library."""
         if self._named_store is not None:
             return [self._named_store]
-        library = Library(self.index_folder.parent)
-        own = [str(library.neighbours)] if library.neighbours.exists() else []
-        elsewhere = library.neighbours_elsewhere
-        return own + (elsewhere.read_text(encoding="utf-8").split() if elsewhere.exists() else [])
+        library = library_of(self.index_folder)
+        return stores_of(library) if library is not None else []
 
     def _read_pointer(self) -> bytes:
         try:

@@ -1,24 +1,32 @@
 """Lists and reasons: why two tracks are alike, the way from one to another, what a user would like."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Body, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from soundkin.config import Config
 from soundkin.errors import NoSuchUserError
+from soundkin.pipelines.listed_tracks import ListedTrack
+from soundkin.pipelines.make_playlist import playlist
 from soundkin.pipelines.path import path_between
 from soundkin.pipelines.recommend import recommend
 from soundkin.pipelines.why import Explainer
+from soundkin.service.asked_seeds import Seeds, named_seeds
 from soundkin.service.messages import (
     LONGEST_TEXT,
     MOST_ANSWERS,
+    MOST_COLUMNS,
+    MOST_CONDITIONS,
     Answers,
     Columns,
     Conditions,
     Current,
     K,
     RankedTrack,
+    Text,
     TrackId,
     check_columns,
     ranked,
@@ -76,11 +84,34 @@ class Reasons(BaseModel):
     lines: list[str]
 
 
-class PathAnswer(BaseModel):
-    """A path; the score of a track is its cosine with the one before, 1 for the first."""
+class ListedTracks(BaseModel):
+    """Tracks in their order. A score is the cosine with what was asked for in that place; in a path, with the
+    track before.
+    """
 
     version: str
     tracks: list[RankedTrack]
+
+
+class AskedPlaylist(Config):
+    """What `soundkin playlist` takes; see its help."""
+
+    like: Seeds = ()
+    anchor: Text | None = None
+    length: int = Field(25, ge=1, le=MOST_ANSWERS)
+    minutes: float | None = Field(None, gt=0, le=10_000, allow_inf_nan=False)
+    width: float = Field(0.2, ge=0, le=1)
+    drift: float = Field(0.0, ge=0, le=1)
+    where: Annotated[tuple[Text, ...], Field(max_length=MOST_CONDITIONS)] = ()
+    artist_cap: int = Field(3, ge=1, le=MOST_ANSWERS)
+    variety: float = Field(0.0, ge=0, le=1)
+    random_seed: int = Field(0, ge=0, lt=2**32)
+    columns: Annotated[tuple[Text, ...], Field(max_length=MOST_COLUMNS)] = ()
+
+
+def listed(version: str, tracks: Sequence[ListedTrack]) -> ListedTracks:
+    """Tracks as they are sent."""
+    return ListedTracks(version=version, tracks=[RankedTrack.model_validate(track) for track in tracks])
 
 
 @router.get("/tracks/{track_id:path}/why/{other_id:path}", tags=["tracks"])
@@ -122,19 +153,37 @@ async def path(
     variety: Annotated[float, Query(ge=0, le=10, allow_inf_nan=False)] = 0.0,
     random_seed: Annotated[int, Query(ge=0, lt=2**32)] = 0,
     columns: Columns = [],  # noqa: B006
-) -> PathAnswer:
+) -> ListedTracks:
     """From one track to another, each step as small as can be."""
     first, last = library.row(start), library.row(end)
 
-    def find() -> PathAnswer:
+    def find() -> ListedTracks:
         check_columns(library.index, columns)
         tracks = path_between(
             library.index, first, last, length, where, artist_cap, variety, random_seed, columns
         )
-        listed = [RankedTrack.model_validate(track) for track in tracks]
-        return PathAnswer(version=library.version, tracks=listed)
+        return listed(library.version, tracks)
 
     return await in_thread(request, find)
+
+
+@router.post("/playlists", tags=["lists"])
+async def make_playlist(
+    request: Request,
+    library: Current,
+    asked: Annotated[AskedPlaylist, Body(examples=[{"like": ["artist:nina simone"], "minutes": 60}])],
+) -> ListedTracks:
+    """A playlist near seeds or an anchor, of so many tracks or of so many minutes."""
+
+    def make() -> ListedTracks:
+        check_columns(library.index, asked.columns)
+        how = asked.model_dump(exclude={"like", "length"})
+        length = asked.length if asked.minutes is None else None
+        seeds = named_seeds(library.index, asked.like)
+        tracks = playlist(library.index, length=length, further=seeds, **how)
+        return listed(library.version, tracks)
+
+    return await in_thread(request, make)
 
 
 @router.get("/users/{user_id:path}/recommendations", tags=["lists"])

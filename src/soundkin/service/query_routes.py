@@ -2,18 +2,17 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
-from soundkin.errors import UsageError
 from soundkin.pipelines.query import ask
-from soundkin.search.query_description import QueryDescription, Seed
+from soundkin.search.query_description import QueryDescription
 from soundkin.search.vector_index import Index
+from soundkin.service.asked_seeds import MOST_SEEDS, SeedOrText, Seeds, named_seeds
 from soundkin.service.messages import (
-    LONGEST_TEXT,
     MOST_ANSWERS,
     MOST_COLUMNS,
     MOST_CONDITIONS,
@@ -29,22 +28,10 @@ from soundkin.service.messages import (
 from soundkin.service.upload_embedding import UploadEmbedder
 from soundkin.service.workload import in_thread
 
-MOST_SEEDS = 50
 LONGEST_UPLOAD = 100 << 20  # bytes
 UPLOADED = ("audio/", "video/", "application/ogg", "application/octet-stream")
 
 router = APIRouter(tags=["queries"])
-
-
-class AskedSeed(Seed):
-    """A seed that names tracks of the library: files and playlists of the server are none of a client's."""
-
-    name: str = Field(min_length=1, max_length=LONGEST_TEXT)
-    kind: Literal["any", "track", "album", "artist", "words"] = "any"
-
-
-SeedOrText = Annotated[Text, Field(min_length=1)] | AskedSeed
-Seeds = Annotated[tuple[SeedOrText, ...], Field(max_length=MOST_SEEDS)]
 
 
 class AskedQuery(QueryDescription):
@@ -60,9 +47,8 @@ class AskedQuery(QueryDescription):
     def described(self, index: Index) -> QueryDescription:
         """As it is asked of `index`, with seeds that cannot be files."""
         given = self.model_dump(exclude={"columns", "like", "unlike"})
-        seeds = {"like": self.like, "unlike": self.unlike}
-        named = {side: [named_seed(index, seed) for seed in each] for side, each in seeds.items()}
-        return QueryDescription.model_validate({**given, **named})
+        like, unlike = named_seeds(index, self.like), named_seeds(index, self.unlike)
+        return QueryDescription(like=like, unlike=unlike, **given)
 
 
 EXAMPLE = {
@@ -71,18 +57,6 @@ EXAMPLE = {
     "k": 20,
     "where": ["year>=1990"],
 }
-
-
-def named_seed(index: Index, seed: AskedSeed | str) -> Seed:
-    """The seed that a client names: a track by its id, or else what is spelled out, but for files."""
-    seed = AskedSeed(name=seed) if isinstance(seed, str) else seed
-    if seed.kind == "any":
-        known = index.tracks.row(seed.name) is not None
-        spelled = Seed(name=seed.name, kind="track", weight=seed.weight) if known else Seed.spelled_out(seed)
-        if spelled.kind in ("file", "playlist"):
-            raise UsageError(f"{spelled.kind}: the server reads no files for you. Send it: POST /query/audio")
-        return spelled
-    return Seed(name=seed.name, kind=seed.kind, weight=seed.weight)
 
 
 @router.post("/query")
