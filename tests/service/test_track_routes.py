@@ -40,7 +40,7 @@ def test_all_tracks_are_paged_through(asked, index):
 def test_a_track_tells_all_but_where_its_file_is(asked, index, some_id):
     track = asked.get("tracks", some_id).json()
     assert track["track_id"] == some_id and track["title"] == index.tracks.label(5).title
-    assert set(track["catalog"]) == set(index.tracks.columns) - {"path", "lyrics"}
+    assert set(track["catalog"]) == set(index.tracks.columns) - {"path", "audio_folder", "lyrics"}
     assert index.tracks.label(5).path not in asked.get("tracks", some_id).content.decode()
 
 

@@ -7,8 +7,7 @@ import asyncio
 import base64
 import binascii
 import hmac
-from collections.abc import Collection, MutableMapping
-from typing import Any
+from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -26,7 +25,10 @@ SAFE_HEADERS = {
     "Cache-Control": "no-store",
 }
 LONGEST_URL = 8_192  # bytes of path and query, percent signs and all
+LONGEST_BODY = 65_536  # bytes
 BODY_SECONDS = 60.0  # in which all of a body has to come
+FROM_ELSEWHERE = ("cross-site", "same-site")  # as browsers say
+CLOSE = {"Connection": "close"}  # rather than wait for the rest
 
 
 class SafeHeaders:
@@ -73,13 +75,15 @@ class RequireToken:
 
 
 class Limits:
-    """Refuses URLs that are too long and forms of pages from elsewhere; ends bodies that trickle in.
+    """Refuses long URLs, long bodies and forms of pages from elsewhere; ends bodies that trickle in.
 
-    How long a body may be is FastAPI's `max_body_size`.
+    `uploads` are the paths that take more than LONGEST_BODY, and how many bytes they take.
     """
 
-    def __init__(self, app: ASGIApp, body_seconds: float = BODY_SECONDS) -> None:
-        self.app, self.body_seconds = app, body_seconds
+    def __init__(
+        self, app: ASGIApp, uploads: Mapping[str, int] | None = None, body_seconds: float = BODY_SECONDS
+    ) -> None:
+        self.app, self.uploads, self.body_seconds = app, uploads or {}, body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what keeps to the limits."""
@@ -88,32 +92,42 @@ class Limits:
         if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > LONGEST_URL:
             detail = f"the URL is longer than {LONGEST_URL} bytes. Ask with fewer or shorter parameters."
             return await problem(414, detail)(scope, receive, send)
-        if scope["method"] in ("GET", "HEAD"):
-            return await self.app(scope, receive, send)
-        if Headers(scope=scope).get("sec-fetch-site") in ("cross-site", "same-site"):
+        headers = Headers(scope=scope)
+        if scope["method"] not in ("GET", "HEAD") and headers.get("sec-fetch-site") in FROM_ELSEWHERE:
             detail = "a page from elsewhere may not ask this. Ask from here."
             return await problem(403, detail)(scope, receive, send)
-        await self.app(scope, self._in_time(receive), send)
+        most = self.uploads.get(scope["path"], LONGEST_BODY)
+        if int(headers.get("content-length", 0)) > most:  # servers pass on no other than digits
+            refusal = _too_long(most)
+            return await problem(413, refusal.detail, refusal.headers)(scope, receive, send)
+        await self.app(scope, self._limited(receive, most), send)
 
-    def _in_time(self, receive: Receive) -> Receive:
-        """`receive` that raises once the body has taken too long."""
+    def _limited(self, receive: Receive, most: int) -> Receive:
+        """`receive` that raises once the body has taken too long or is longer than `most` bytes."""
         loop = asyncio.get_running_loop()
-        end, whole = loop.time() + self.body_seconds, False
+        end, left, whole = loop.time() + self.body_seconds, most, False
 
-        async def receive_in_time() -> Message:
-            nonlocal whole
+        async def receive_within_limits() -> Message:
+            nonlocal whole, left
             if whole:
                 return await receive()  # which waits for the client to go
             try:
                 async with asyncio.timeout_at(end):
-                    message: MutableMapping[str, Any] = await receive()
+                    message = await receive()
             except TimeoutError as error:
                 detail = f"the body took more than {self.body_seconds:g} s. Send it faster, or less of it."
-                raise HTTPException(408, detail, {"Connection": "close"}) from error
+                raise HTTPException(408, detail, CLOSE) from error
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise _too_long(most)
             whole = not message.get("more_body", False)
             return message
 
-        return receive_in_time
+        return receive_within_limits
+
+
+def _too_long(most: int) -> HTTPException:
+    return HTTPException(413, f"more than {most} bytes were sent. Send less.", CLOSE)
 
 
 def _given_token(header: str) -> bytes:

@@ -28,8 +28,8 @@ from soundkin.service.workload import Workload
 ROUTERS = (list_routes.router, track_routes.router, query_routes.router, health_routes.router)
 PUBLIC = ("/healthz", "/readyz")
 OWN_LOGIN: tuple[str, ...] = ()  # beginnings of paths
+UPLOADS = {"/query/audio": query_routes.LONGEST_UPLOAD}
 
-LONGEST_BODY = 65_536  # bytes, where a route says nothing else
 LOOK_SECONDS = 0.5  # from one look for a new version to the next
 ERRORS = {status: "what was sent is off" for status in (400, 413, 422)} | {
     401: "the token is missing or wrong",
@@ -51,7 +51,6 @@ def make_library_app(settings: ServeSettings) -> FastAPI:
         lifespan=partial(_running, library=library),
         middleware=_middleware(settings, metrics),
         exception_handlers=EXCEPTION_HANDLERS,
-        max_body_size=LONGEST_BODY,
         telemetry={"tracing": False},
         responses={
             status: {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": what}
@@ -80,7 +79,7 @@ def _middleware(settings: ServeSettings, metrics: RequestMetrics) -> list[Middle
         gates.append(Middleware(RefuseForeignNames, host=settings.loopback_name))
     if settings.token is not None:
         gates.append(Middleware(RequireToken, token=settings.token, public=PUBLIC, own_login=OWN_LOGIN))
-    return [*gates, Middleware(Limits)]
+    return [*gates, Middleware(Limits, uploads=UPLOADS)]
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from soundkin.service.followed_library import ServedLibrary, current_library
 MOST_ANSWERS = 1_000
 MOST_CONDITIONS = MOST_COLUMNS = 20
 LONGEST_TEXT = 500
-HIDDEN_COLUMNS = {"path", "lyrics"}
+HIDDEN_COLUMNS = {"path", "audio_folder", "lyrics"}
 EXAMPLE_ID = "17_night-train"
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]

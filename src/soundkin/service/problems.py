@@ -64,7 +64,6 @@ def answer_http_error(request: Request, error: Exception) -> Response:
 ADVICE = {
     404: "there is nothing here. What there is: GET /openapi.json",
     405: "this is not done here. What is: GET /openapi.json",
-    413: "more was sent than is taken. Send less.",
 }
 
 

@@ -75,7 +75,6 @@ async def query(
 
 @router.post(
     "/query/audio",
-    max_body_size=LONGEST_UPLOAD,
     openapi_extra={
         "requestBody": {
             "required": True,
