@@ -78,12 +78,16 @@ def measure_speed(folder: Path, tracks: int, seconds: int, processes: int) -> No
         }
         for name, (k, more) in asked.items():
             for connections in (1, 16, 64):
-                told = wrk(folder, port, tracks, k, more, connections, seconds)
+                before = cpu_seconds(server)
+                told, answered = wrk(folder, port, tracks, k, more, connections, seconds)
+                told += f", {(cpu_seconds(server) - before) / answered * 1e6:.0f} us of a core each"
                 print(f"/similar {name}, {connections:2} connections: {told}; server {memory(server):.0f} MB")
 
 
-def wrk(folder: Path, port: int, tracks: int, k: int, more: str, connections: int, seconds: int) -> str:
-    """What wrk says: requests a second, median and 99th percentile, errors."""
+def wrk(
+    folder: Path, port: int, tracks: int, k: int, more: str, connections: int, seconds: int
+) -> tuple[str, int]:
+    """What wrk says: requests a second, median and 99th percentile, errors; and how many were answered."""
     script = folder / "ask.lua"
     script.write_text(WRK_SCRIPT.format(tracks=tracks, k=k, more=more))
     told = subprocess.run(
@@ -93,8 +97,10 @@ def wrk(folder: Path, port: int, tracks: int, k: int, more: str, connections: in
     rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
     shares = {share: time for share, time in re.findall(r"(50|99)%\s+(\S+)", told)}
     errors = re.findall(r"(?:Non-2xx.*|Socket errors.*)", told)
-    assert rate is not None, told
-    return f"{float(rate[1]):,.0f}/s, p50 {shares['50']}, p99 {shares['99']} {' '.join(errors)}"
+    count = re.search(r"(\d+) requests in", told)
+    assert rate is not None and count is not None, told
+    said = f"{float(rate[1]):,.0f}/s, p50 {shares['50']}, p99 {shares['99']} {' '.join(errors)}"
+    return said, int(count[1])
 
 
 def measure_swaps(folder: Path, clients: int, requests: int, swaps: int, processes: int) -> None:
@@ -222,6 +228,12 @@ def is_up(port: int) -> bool:
             return connection.getresponse().status == 200
     except OSError:
         return False
+
+
+def cpu_seconds(server: psutil.Process) -> float:
+    """What the server's processes have computed so far."""
+    times = [process.cpu_times() for process in (server, *server.children(recursive=True))]
+    return sum(time.user + time.system for time in times)
 
 
 def memory(server: psutil.Process) -> float:

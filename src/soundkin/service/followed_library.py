@@ -8,13 +8,15 @@ import logging
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from starlette.requests import Request
 
 from soundkin.embedding.library import index_in
 from soundkin.errors import SoundkinError
 from soundkin.pipelines.precompute import library_of, stores_of
 from soundkin.search.lmdb_files import LmdbFile
-from soundkin.search.neighbour_store import NeighbourStore
+from soundkin.search.neighbour_store import NeighbourStore, key_of
 from soundkin.search.typed_words import TypedWords
 from soundkin.search.vector_index import Index, open_index
 from soundkin.search.versions import CURRENT
@@ -23,15 +25,35 @@ from soundkin.service.problems import NoSuchTrackError
 log = logging.getLogger(__name__)
 
 
-class ServedLibrary:
-    """One version of a library, opened; `store` is None where no neighbours of this version are stored."""
+class StoredNeighbours:
+    """The stored neighbours of a version of an index, as its rows."""
 
-    def __init__(self, index: Index, store: NeighbourStore | None = None) -> None:
-        self.index, self.store = index, store
+    def __init__(self, store: NeighbourStore, index: Index) -> None:
+        self._store = store
+        self._rows = pc.index_in(
+            pa.array(store.ids, pa.large_string()),
+            value_set=index.tracks.batch.column("track_id").cast(pa.large_string()),
+        ).to_numpy(zero_copy_only=False)
+        self.most = store.about.settings.k
+        self.is_near = isinstance(store.place, LmdbFile)  # read in microseconds
+
+    def is_current(self) -> bool:
+        """Whether no newer ones have taken their place."""
+        return self._store.is_current()
+
+    def neighbours(self, track_id: str) -> list[tuple[int, float]]:
+        """Rows and cosines, best first. Raises ArtefactError or StoreError where they cannot be read."""
+        key = key_of(track_id)
+        numbers, scores = self._store.unpacked(key, self._store.values.get(key) or b"")
+        return list(zip(self._rows[list(numbers)].astype(int).tolist(), scores, strict=True))
+
+
+class ServedLibrary:
+    """One version of a library, opened; `stored` is None where no neighbours of this version are stored."""
+
+    def __init__(self, index: Index, stored: StoredNeighbours | None = None) -> None:
+        self.index, self.stored = index, stored
         self.version = index.version
-        self.store_is_near = store is not None and isinstance(
-            store.place, LmdbFile
-        )  # it answers in microseconds
 
     def row(self, track_id: str) -> int:
         """Where a track is. Raises NoSuchTrackError."""
@@ -71,7 +93,7 @@ class FollowedLibrary:
                 self.current = self._with_store(self.current.index.newest())
                 self._pointer, self.swaps = pointer, self.swaps + 1
                 log.info("serving %s of %s", self.current.version, self.index_folder)
-            elif self.current.store is None or not self.current.store.is_current():
+            elif self.current.stored is None or not self.current.stored.is_current():
                 self.current = self._with_store(self.current.index, self.current)
             self.problem = ""
         except (SoundkinError, OSError) as error:
@@ -80,22 +102,19 @@ class FollowedLibrary:
             self.problem = str(error)
 
     def _with_store(self, index: Index, before: ServedLibrary | None = None) -> ServedLibrary:
-        """The index with its stored neighbours; `before` where they are as they were."""
-        store = self._open_store(index)
-        if store is None and before is not None and before.store is None:
+        """The index with its stored neighbours; `before` where there still are none."""
+        stored = self._open_store(index)
+        if stored is None and before is not None and before.stored is None:
             return before
-        return ServedLibrary(index, store)
+        return ServedLibrary(index, stored)
 
-    def _open_store(self, index: Index) -> NeighbourStore | None:
+    def _open_store(self, index: Index) -> StoredNeighbours | None:
         """The neighbours of this version; None where there are none, or none yet."""
         for location in self._stores():
             try:
-                store = NeighbourStore.open(location, index)
-                _ = store.ids  # read now rather than in the first request
+                return StoredNeighbours(NeighbourStore.open(location, index), index)
             except SoundkinError as error:
                 log.debug("not answering from %s: %s", location, error)
-            else:
-                return store
         return None
 
     def _stores(self) -> list[str]:

@@ -41,7 +41,7 @@ async def readyz(request: Request, library: Current) -> Readiness:
     return Readiness(
         version=library.version,
         tracks=len(library.index),
-        neighbours_stored=library.store is not None,
+        neighbours_stored=library.stored is not None,
         behind=bool(followed.problem),
     )
 

@@ -59,7 +59,10 @@ def listen(host: str, port: int) -> socket.socket:
         first = min(addresses, key=lambda entry: entry[0] != socket.AF_INET)  # IPv4 where a name has both
         family, address = first[0], first[4]
         both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # :: takes IPv4 callers too
-        return socket.create_server(address, family=family, dualstack_ipv6=both)
+        listening = socket.create_server(address, family=family, dualstack_ipv6=both)
+        # asyncio does so for sockets of protocol 6 alone, and this one's is 0: answers would wait for 40 ms
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
     except (OSError, UnicodeError, OverflowError) as error:  # too high a port overflows
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(

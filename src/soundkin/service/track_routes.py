@@ -3,7 +3,6 @@
 import os
 import re
 import stat
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,6 @@ from starlette.responses import FileResponse, Response
 from soundkin.catalog.paths import is_allowed, is_inside, on_disk
 from soundkin.errors import ArtefactError, StoreError
 from soundkin.pipelines.query import ask
-from soundkin.search.neighbour_store import NeighbourStore
 from soundkin.search.query_description import QueryDescription, Seed
 from soundkin.service.followed_library import ServedLibrary
 from soundkin.service.messages import (
@@ -27,13 +25,12 @@ from soundkin.service.messages import (
     FoundTracks,
     K,
     OneTrack,
-    RankedTrack,
     Text,
     TrackId,
-    cells_of,
     check_columns,
     ranked,
     shown_columns_of,
+    stored_answers,
     track_at,
 )
 from soundkin.service.workload import in_thread
@@ -63,7 +60,7 @@ async def find_tracks(
     return await in_thread(request, find)
 
 
-@router.get("/tracks/{track_id:path}/similar")
+@router.get("/tracks/{track_id:path}/similar", response_model=Answers)
 async def similar_tracks(
     request: Request,
     library: Current,
@@ -72,35 +69,23 @@ async def similar_tracks(
     where: Conditions = [],  # noqa: B006
     artist_cap: Annotated[int | None, Query(ge=0, le=MOST_ANSWERS)] = None,
     columns: Columns = [],  # noqa: B006
-) -> Answers:
+) -> Response | Answers:
     """The tracks that sound most like this one: as stored where nothing but `k` is asked for, else live."""
     library.row(track_id)
     check_columns(library.index, columns)
-    stored = library.store if not where and artist_cap is None else None
-    stored = stored if stored is not None and k <= stored.about.settings.k else None
+    plain = not where and artist_cap is None
+    stored = library.stored if plain and library.stored and k <= library.stored.most else None
 
-    def find() -> Answers:
+    def find() -> Response | Answers:
         if stored is not None:
             with suppress(ArtefactError, StoreError):  # then the index answers
-                return _stored(library, stored, track_id, k, columns)
+                neighbours = stored.neighbours(track_id)[:k]
+                return stored_answers(library.version, library.index, neighbours, columns)
         seed = Seed(name=track_id, kind="track")
         asked = QueryDescription(like=(seed,), k=k, where=tuple(where), artist_cap=artist_cap)
         return ranked(library.version, ask(library.index, asked, columns=columns))
 
-    return find() if stored is not None and library.store_is_near else await in_thread(request, find)
-
-
-def _stored(
-    library: ServedLibrary, store: NeighbourStore, track_id: str, k: int, columns: Sequence[str]
-) -> Answers:
-    index, answers = library.index, []
-    for rank, (other, score) in enumerate(store.neighbours(track_id, k), start=1):
-        row = library.row(other)
-        label = index.tracks.label(row)
-        cells = cells_of(index, row, columns)
-        answer = {"track_id": other, "title": label.title, "artist": label.artist, "catalog": cells}
-        answers.append(RankedTrack(rank=rank, score=score, **answer))
-    return Answers(version=library.version, answers=answers)
+    return find() if stored is not None and stored.is_near else await in_thread(request, find)
 
 
 @router.get(

@@ -29,10 +29,10 @@ Vector = Float32[np.ndarray, " embedding"]
 
 
 class UploadEmbedder:
-    """Embeds one upload after another, none for longer than `seconds`."""
+    """Embeds one upload after another, none for longer than `seconds` or with more than `most_bytes`."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: float, most_bytes: int = MOST_BYTES) -> None:
+        self.seconds, self.most_bytes = seconds, most_bytes
         self._one_at_a_time = threading.Lock()
         self._places = threading.BoundedSemaphore(MOST_WAITING)
         self._process: BaseProcess | None = None
@@ -84,19 +84,19 @@ class UploadEmbedder:
             self.close()
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
-            self._process = context.Process(target=_work, args=(theirs,), daemon=True)
+            self._process = context.Process(target=_work, args=(theirs, self.most_bytes), daemon=True)
             self._process.start()
             theirs.close()
         return self._connection
 
 
-def _work(connection: Connection) -> None:
+def _work(connection: Connection, most_bytes: int) -> None:
     """Answer (index folder, model hash, file) with True once the model is loaded, then with the vector."""
     from soundkin.pipelines.seeds import embedder_of, resolve_seeds
     from soundkin.search.query_description import Seed
     from soundkin.search.vector_index import open_index
 
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     index = None
     while True:

@@ -20,14 +20,18 @@ class Workload:
     """The threads that requests of one server process are worked on in."""
 
     def __init__(self, threads: int = THREADS, most_waiting: int = MOST_WAITING) -> None:
-        self.most_waiting = most_waiting
+        self._most, self._taken = threads + most_waiting, 0
         self._limiter = anyio.CapacityLimiter(threads)
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """`work()` in a thread. Raises BusyError where too many wait for one."""
-        if self._limiter.statistics().tasks_waiting >= self.most_waiting:
+        if self._taken >= self._most:
             raise BusyError("too many requests wait for an answer. Ask again in a moment.")
-        return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        self._taken += 1
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        finally:
+            self._taken -= 1
 
 
 async def in_thread(request: Request, work: Callable[[], Result]) -> Result:
