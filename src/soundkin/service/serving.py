@@ -19,6 +19,9 @@ from soundkin.service.library_app import make_library_app
 from soundkin.service.request_metrics import PROCESSES_FOLDER
 
 
+START_SECONDS = 120  # in which a process has to be up; a shorter one kills and restarts them for ever
+
+
 def serve_library(settings: ServeSettings, announce: Callable[[str], None]) -> None:
     """Serve until interrupted; `announce` gets the address once it is taken.
 
@@ -69,7 +72,8 @@ def _serve_by_several(make: Callable[[], ASGIApp], processes: int, listening: so
     with tempfile.TemporaryDirectory(prefix="soundkin-metrics-") as folder:
         os.environ[PROCESSES_FOLDER] = folder
         try:
-            config = config_of(make, factory=True, workers=processes)  # type: ignore[arg-type]
+            slow_start = {"timeout_worker_healthcheck": START_SECONDS}
+            config = config_of(make, factory=True, workers=processes, **slow_start)  # type: ignore[arg-type]
             Multiprocess(config, [listening]).run()
         finally:
             del os.environ[PROCESSES_FOLDER]
