@@ -233,13 +233,13 @@ def is_up(port: int) -> bool:
 def cpu_seconds(server: psutil.Process) -> float:
     """What the server's processes have computed so far."""
     times = [process.cpu_times() for process in (server, *server.children(recursive=True))]
-    return sum(time.user + time.system for time in times)
+    return float(sum(time.user + time.system for time in times))
 
 
 def memory(server: psutil.Process) -> float:
     """MB that the server's processes hold and share with nobody."""
     processes = [server, *server.children(recursive=True)]
-    return sum(process.memory_full_info().uss for process in processes) / 1e6
+    return float(sum(process.memory_full_info().uss for process in processes) / 1e6)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from soundkin.service.hosts import is_loopback, listen, url_of
 from soundkin.service.library_app import make_library_app
 from soundkin.service.request_metrics import PROCESSES_FOLDER
 
-
 START_SECONDS = 120  # in which a process has to be up; a shorter one kills and restarts them for ever
 
 
