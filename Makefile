@@ -7,6 +7,9 @@ CASES ?= 10000
 RUN ?= runs/$(if $(MUSIC),own,demo)
 RECIPE_INSTALLED := .venv/.recipe-installed
 
+# Else each test process compiles all tests anew, for 7 s.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo model test fuzz check lint format bench wheel lock clean
 

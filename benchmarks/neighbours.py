@@ -74,10 +74,12 @@ def measure(folder: Path, count: int, settings: ListSettings, workers: int, urls
         before += edits  # so many tracks leave at the front and others come at the end
         index = indexed(vectors[before : count + before], before, folder)
         for name, place in writable.items():
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.process_time()
             done = update_store(place, index, settings, workers)
-            seconds = time.perf_counter() - started
-            row(f"{name}: {edits:,} gone, {edits:,} new: {done.computed:,} lists (s)", seconds)
+            seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
+            label = f"{name}: {edits:,} gone, {edits:,} new: {done.computed:,} lists"
+            row(f"{label} (s)", seconds)
+            row(f"{label}, but for workers (CPU s)", cpu_seconds)
 
 
 def compare_ways(index: Index, settings: ListSettings) -> None:
@@ -118,7 +120,7 @@ def clusters(count: int) -> np.ndarray:
     artists += random.standard_normal(artists.shape, dtype=np.float32)
     tracks = artists[artists_of(count, len(artists))]
     tracks += random.standard_normal(tracks.shape, dtype=np.float32)
-    return tracks * (np.arange(1, EMBEDDING_SIZE + 1) ** -0.5).astype(np.float32)
+    return np.asarray(tracks * (np.arange(1, EMBEDDING_SIZE + 1) ** -0.5), np.float32)
 
 
 def artists_of(count: int, artists: int) -> np.ndarray:

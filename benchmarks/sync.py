@@ -15,6 +15,7 @@ import io
 import os
 import struct
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ import soundfile
 from soundkin.pipelines import sync as pipeline
 
 RATE_HZ, SECONDS, ALBUM = 22_050, 3, 10
-STAGES = ("find_out", "write_catalog", "_embed", "_index")
+STAGES = ("find_out", "write_catalog", "_embed", "_index", "draw_library_map")  # the last within _index
 IN_OPEN, IN_CLOSE_NOWRITE, IN_ISDIR = 0x20, 0x10, 0x40000000
 
 
@@ -138,15 +139,26 @@ def counting_opens(folder: Path) -> Iterator[Callable[[], int]]:
         if libc.inotify_add_watch(descriptor, os.fsencode(parent), IN_OPEN | IN_CLOSE_NOWRITE) < 0:
             raise OSError(ctypes.get_errno(), "inotify")
     opens: list[int] = []  # without events of closing, the kernel merges openings that follow each other
-    yield lambda: sum(opens)
-    with contextlib.suppress(BlockingIOError):
-        while events := os.read(descriptor, 1 << 20):
-            place = 0
-            while place < len(events):
-                _, mask, _, length = struct.unpack_from("iIII", events, place)
-                place += 16 + length
-                opens.append(bool(mask & IN_OPEN) and not mask & IN_ISDIR)
-    os.close(descriptor)
+    done = threading.Event()
+
+    def listen() -> None:
+        while not done.wait(0.02):  # the kernel keeps 16,384 events
+            with contextlib.suppress(BlockingIOError):
+                events, place = os.read(descriptor, 1 << 20), 0
+                while place < len(events):
+                    _, mask, _, length = struct.unpack_from("iIII", events, place)
+                    place += 16 + length
+                    opens.append(bool(mask & IN_OPEN) and not mask & IN_ISDIR)
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    try:
+        yield lambda: sum(opens)
+    finally:
+        time.sleep(0.1)
+        done.set()
+        listener.join()
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

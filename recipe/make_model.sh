@@ -21,7 +21,7 @@ if [ "${START:-default}" = default ] && [ $begun = no ] && [ -e "$box/config.jso
     cp -r "$box" "$run/start.tmp"
     mv "$run/start.tmp" "$run/start"
 fi
-set -- "$teachers"/*.onnx
+set -- "$teachers"/*.onnx "$teachers"/*.parquet  # asked, and what they said of the music
 taught=$(IFS=,; echo "$*")
 set -- experiment=distilled "catalog=$run/catalog.csv" "run_dir=$run/training" "teacher=[$taught]"
 set -- "$@" trainer.threads=1 data.examples.evenly=collection

@@ -9,13 +9,15 @@ from soundkin.embedding.store import Embeddings
 from soundkin.search.vector_index import Index, build_index, open_index
 
 
-def make_index(folder: Path, vectors: np.ndarray, artists: list[str]) -> Index:
-    """An index of tracks 00, 01, ... of 100 s, 110 s, ..."""
+def make_index(folder: Path, vectors: np.ndarray, artists: list[str], same_titles: bool = False) -> Index:
+    """An index of tracks 00, 01, ... of 100 s, 110 s, ...; with `same_titles` every second one is a live
+    version of the one before.
+    """
     ids = [f"{n:02}" for n in range(len(vectors))]
     table = pa.table({
         "track_id": ids,
         "path": [f"music/{n}.ogg" for n in ids],
-        "title": [f"Title {n}" for n in ids],
+        "title": [_live(n) if same_titles else f"Title {n:02}" for n in range(len(ids))],
         "artist": artists,
         "genre": ["rock" if n % 2 else "jazz" for n in range(len(ids))],
         "duration": [100.0 + 10 * n for n in range(len(ids))],
@@ -26,6 +28,10 @@ def make_index(folder: Path, vectors: np.ndarray, artists: list[str]) -> Index:
     )
     build_index(stored, table, folder, folder / "index", "exact")
     return open_index(folder / "index")
+
+
+def _live(number: int) -> str:
+    return f"Evening Number {number // 2}" + (" (Live)" if number % 2 else "")
 
 
 def arc(tracks: int) -> np.ndarray:

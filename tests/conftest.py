@@ -8,6 +8,7 @@ os.environ["SOUNDKIN_TYPECHECK"] = "1"  # before soundkin is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is: several test processes share few cores
 
 import atexit
+import gc
 import shutil
 import signal
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from redis_server import RedisServer
 
@@ -30,7 +32,21 @@ atexit.register(shutil.rmtree, os.environ["SOUNDKIN_CACHE"], ignore_errors=True)
 # A shell makes what it starts in the background deaf to Ctrl-C, children included; tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+settings.register_profile("fast", max_examples=20)  # every test has the usual hundred
+
 MUSIC = Path(__file__).resolve().parents[2] / "shared" / "music"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where slow tests are left out, hypothesis draws fewer examples."""
+    if config.option.markexpr == "not slow":
+        settings.load_profile("fast")
+
+
+def pytest_collection_finish() -> None:
+    """All that was imported stays: the garbage collector need not go through it in each test again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

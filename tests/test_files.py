@@ -106,6 +106,7 @@ def test_a_folder_is_old_or_new_wherever_its_replacement_stops(tmp_path: Path, h
     assert int(done.stdout) > 10
 
 
+@pytest.mark.slow
 def test_a_reader_finds_a_folder_at_every_moment(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     code = (

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -22,6 +23,7 @@ from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.evaluation_pages import VERDICT_COLUMNS
 from soundkin.pipelines.index import index_embeddings
+from soundkin.pipelines.precompute import precompute_neighbours
 from soundkin.pipelines.train import train
 from soundkin.search.tracks import ARTIST_KEYS
 from soundkin.training.compose import compose
@@ -103,6 +105,11 @@ def test_files_are_as_documented(small_catalog: Path, tmp_path: Path) -> None:
     assert columns == ["label", *catalog.frame.columns.drop("lyrics"), ARTIST_KEYS]
     check("index/v1/tracks.arrow", columns)
     check_json("index/v1/manifest.json", tmp_path / "index/v1/manifest.json")
+
+    precompute_neighbours(tmp_path / "index", tmp_path / "neighbours.lmdb", k=5)
+    file = lmdb.open(str(tmp_path / "neighbours.lmdb"), subdir=False, readonly=True, lock=False)
+    with file, file.begin() as values:
+        check("neighbours.lmdb", [key.decode() for key, _ in values.cursor()])
 
     evaluate(embeddings, small_catalog, output=tmp_path / "evaluation.json", split="all")
     check_json("evaluation.json", tmp_path / "evaluation.json")

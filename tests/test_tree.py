@@ -7,7 +7,6 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parent.parent / "src" / "soundkin"
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if not path.name.startswith("__"))
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
 
 
 def twice(names: list[str]) -> list[str]:
@@ -21,7 +20,7 @@ def test_module_names_stand_once() -> None:
 def test_public_class_names_stand_once() -> None:
     classes = [
         node.name
-        for tree in TREES.values()
+        for tree in (ast.parse(path.read_text(encoding="utf-8")) for path in MODULES)
         for node in tree.body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     ]

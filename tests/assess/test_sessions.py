@@ -256,6 +256,7 @@ def test_a_clip_that_cannot_be_heard_is_asked_no_more() -> None:
         state.asked("ben", 0.0)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(

@@ -69,6 +69,7 @@ def tables(draw: st.DrawFn) -> Table:
     return [*table, ("x", 0, 0.0), ("y", 0, 1.0)]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(table=tables(), binary=st.booleans())
 def test_alpha_is_that_of_the_package(table: Table, binary: bool) -> None:
@@ -85,6 +86,7 @@ def test_alpha_is_that_of_the_package(table: Table, binary: bool) -> None:
         assert found.alpha.mean == pytest.approx(theirs, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(table=tables(), data=st.data())
 @settings(max_examples=50)
 def test_neither_the_order_of_rows_nor_who_is_who_changes_anything(table: Table, data: st.DataObject) -> None:
@@ -106,6 +108,7 @@ def test_perfect_agreement_is_one(truth: list[int]) -> None:
     assert (found.alpha.mean, found.alpha.low, found.alpha.high) == pytest.approx((1.0, 1.0, 1.0), abs=1e-12)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(table=tables(), scale=st.floats(0.1, 50), shift=st.floats(-1e4, 1e4))
 def test_interval_alpha_knows_no_unit_and_no_zero(table: Table, scale: float, shift: float) -> None:
@@ -187,6 +190,7 @@ def coins(rng: np.random.Generator, units: int, reliability: float) -> RaterAgre
     )
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Raters who are right with probability p agree with probability p^2 + (1-p)^2, and alpha is twice that
     less 1.

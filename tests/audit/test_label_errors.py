@@ -85,6 +85,7 @@ def test_five_percent_of_swapped_genres_are_found(seed: int) -> None:
     assert np.mean([one.suggested == truth[one.track_id] for one in offered]) >= 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart", [2.5, 3.0, 6.0])
 def test_what_it_says_of_itself_holds_where_the_truth_is_known(apart: float) -> None:
     """Precision and recall on planted errors, as printed, against other errors in the same share: over five

@@ -35,6 +35,7 @@ def judged(
 PEOPLE = {f"{chance}-{number}": [chance] for chance in (0.95, 0.85, 0.7, 0.5, 0.2) for number in range(3)}
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     held = [
         one.reliability.low <= PEOPLE[one.annotator_id][0] <= one.reliability.high
@@ -94,6 +95,7 @@ ROWS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows=ROWS)
 @settings(max_examples=50, deadline=None)
 def test_the_estimate_is_within_its_interval(rows: list[tuple[str, str]]) -> None:

@@ -346,6 +346,7 @@ def test_a_review_that_a_spreadsheet_saved(tmp_path: Path) -> None:
         apply_corrections(read_catalog(source), [Correction("7", "genre", "jazz", "soul")])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.lists(st.text("ab,;\"' \t\r\n", max_size=6), min_size=3, max_size=3), min_size=1, max_size=5),

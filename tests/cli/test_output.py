@@ -106,6 +106,7 @@ class TestNamesAsTheyAre:
             title, artist = ODD[name]
             assert title in said.out and artist in said.out
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("columns", ["200", "80", "20"])
     def test_nothing_in_a_name_moves_the_cursor(self, index: Path, columns: str) -> None:
         shown = in_terminal(*ask(index), environment={"COLUMNS": columns})
@@ -132,6 +133,7 @@ class TestNamesAsTheyAre:
             "b": "NaN",
         }
 
+    @pytest.mark.slow
     def test_a_heading_and_an_error_show_what_was_given(self, index: Path) -> None:
         assert "sounds like seed" in soundkin(*ask(index)).out
         said = soundkin("query", index, "--like", "rips [/flac] \x1b[31m.mp3")
@@ -155,16 +157,22 @@ class TestNamesAsTheyAre:
         assert printable("lone \ud800") == r"lone \ud800"
 
 
-LEGACY = [
+STRICT = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii:strict"}
+OTHERS = [
     {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
-    {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii:strict"},
     {"PYTHONUTF8": "0", "PYTHONIOENCODING": "latin-1"},
     {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252:strict"},
     {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
 ]
+LEGACY = [STRICT, *(pytest.param(other, marks=pytest.mark.slow) for other in OTHERS)]
 
 
 class TestTerminalsThatAreNotUtf8:
+    @pytest.fixture(scope="class")
+    def elsewhere(self, index: Path) -> str:
+        """The JSON that a terminal of UTF-8 gets."""
+        return soundkin(*ask(index, "--json")).out
+
     @pytest.mark.parametrize("environment", LEGACY, ids=str)
     def test_a_table_shows_what_it_can(self, index: Path, environment: dict[str, str]) -> None:
         said = soundkin(*ask(index), environment=environment)
@@ -173,10 +181,12 @@ class TestTerminalsThatAreNotUtf8:
         assert all(len(line) <= 80 for line in said.out.splitlines())
 
     @pytest.mark.parametrize("environment", LEGACY, ids=str)
-    def test_json_is_what_it_is_elsewhere(self, index: Path, environment: dict[str, str]) -> None:
+    def test_json_is_what_it_is_elsewhere(
+        self, index: Path, elsewhere: str, environment: dict[str, str]
+    ) -> None:
         said = soundkin(*ask(index, "--json"), environment=environment)
         assert said.code == 0 and said.out.isascii()
-        assert json.loads(said.out) == json.loads(soundkin(*ask(index, "--json")).out)
+        assert json.loads(said.out) == json.loads(elsewhere)
 
     @pytest.mark.parametrize("environment", LEGACY, ids=str)
     def test_an_error_ends_in_one_line(self, index: Path, environment: dict[str, str]) -> None:
@@ -189,6 +199,7 @@ class TestTerminalsThatAreNotUtf8:
 
 
 class TestWidth:
+    @pytest.mark.slow
     def test_a_pipe_gets_80_columns_unless_told_otherwise(self, index: Path) -> None:
         assert max(map(len, soundkin(*ask(index)).out.splitlines())) <= 80
         wide = soundkin(*ask(index), environment={"COLUMNS": "300"}).out
@@ -198,6 +209,7 @@ class TestWidth:
         lines = soundkin(*ask(index, "-k", 3)).out.splitlines()
         assert lines[1].split() == ["rank", "score", "artist", "title"] and len(lines) == 6
 
+    @pytest.mark.slow
     def test_columns_are_chosen(self, index: Path) -> None:
         said = soundkin(
             *ask(index, "-k", 1, "--columns", "track_id,year, path"), environment={"COLUMNS": "400"}
@@ -208,6 +220,7 @@ class TestWidth:
         wrong = soundkin(*ask(index, "--columns", "yaer"))
         assert wrong.code == 2 and "Did you mean year?" in wrong.err and not wrong.out
 
+    @pytest.mark.slow
     def test_paths_in_json_are_the_same_wherever_one_stands(self, index: Path) -> None:
         here = soundkin(*ask(index, "--json"), cwd=index.parent).out
         there = soundkin(*ask(os.path.relpath(index, "/"), "--json"), cwd="/").out
@@ -218,12 +231,14 @@ class TestWidth:
 
 
 class TestFewerAnswers:
+    @pytest.mark.slow
     def test_a_filter_that_matches_nothing_says_so_and_names_the_nearest(self, index: Path) -> None:
         said = soundkin(*ask(index, "--where", "genre=rok"))
         assert said.code == 0 and not said.out
         assert "none of 10 tracks match genre=rok" in said.err and "The nearest genre is rock." in said.err
         assert json.loads(soundkin(*ask(index, "--where", "genre=rok", "--json")).out) == []
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("words", "why"),
         [
@@ -250,6 +265,7 @@ class TestFewerAnswers:
 
 
 class TestLogs:
+    @pytest.mark.slow
     @pytest.mark.parametrize("place", ["before", "after"])
     def test_quiet_leaves_errors_only(self, index: Path, place: str) -> None:
         def quietly(*words: object) -> Said:
@@ -258,6 +274,7 @@ class TestLogs:
         assert quietly(*ask(index, "--where", "genre=rok")) == Said(0, "", "")
         assert quietly("query", index, "--like", "nobody").err.startswith("soundkin: nobody is neither")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("words", [["--log-format", "json"], ["--log-format=json"]])
     def test_json_is_one_object_a_line(self, index: Path, words: list[str]) -> None:
         for said in (
@@ -302,12 +319,14 @@ class TestStdoutThatTakesNothing:
         os.close(writer)
         assert said == Said(0, "", "")
 
+    @pytest.mark.slow
     def test_a_full_disk_is_told(self, index: Path) -> None:
         for words in (ask(index), ask(index, "--json"), ["--help"], ["query", "--help"]):
             with Path("/dev/full").open("w") as full:
                 said = soundkin(*words, stdout=full)
             assert said.code == 1 and "No space left on device" in said.err and said.err.count("\n") == 1
 
+    @pytest.mark.slow
     def test_closed_streams(self, index: Path) -> None:
         code = "from soundkin.cli.main import main; main()"
         words = [sys.executable, "-c", code, *map(str, ask(index))]

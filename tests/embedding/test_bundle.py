@@ -98,6 +98,7 @@ def test_a_missing_setting_is_named(saved: Path, key: str) -> None:
     assert f"{key} is missing" in refusal(saved)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_any_flipped_bit_of_the_weights_is_noticed(tmp_path_factory, make, position: float, bit: int) -> None:
@@ -109,6 +110,7 @@ def test_any_flipped_bit_of_the_weights_is_noticed(tmp_path_factory, make, posit
     assert "corrupt" in refusal(folder)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(position=st.floats(0, 1, exclude_max=True), byte=st.sampled_from(b'x0"{[,}: '))
 def test_a_damaged_config_is_refused_or_harmless(tmp_path_factory, make, position: float, byte: int) -> None:

@@ -261,6 +261,7 @@ def test_a_vector_does_not_depend_on_how_many_patches_are_heard_at_once(
         np.testing.assert_allclose(vector, vectors[0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_using_a_model_needs_neither_lightning_nor_hydra(bundle: Bundle, song: Path, tmp_path: Path) -> None:
     save_bundle(bundle, tmp_path / "model")
     code = (

@@ -36,6 +36,7 @@ def log_mel():
     return np.random.default_rng(0).normal(size=(200, 96)).astype(np.float32).cumsum(axis=0)
 
 
+@pytest.mark.slow
 def test_mfccs_agree_with_librosa(log_mel):
     expected = librosa.feature.mfcc(S=log_mel.T, n_mfcc=COEFFICIENTS, norm="ortho").T
     assert mfccs(log_mel) == pytest.approx(expected, rel=1e-4, abs=1e-3)

@@ -54,6 +54,7 @@ def row_of(evaluation, **wanted):
     )
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_the_genre_is_said_to_have_learnt_it(learnt):
     assert learnt.systems == ("model", "MFCC", "chance")
     assert learnt.verdict.startswith("what was learnt: genre mAP@10 0.")
@@ -66,6 +67,7 @@ def test_a_model_that_knows_nothing_is_not(ignorant):
     assert "chance: genre mAP@10" in ignorant.verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("artists", "unit"), [(6, "artists"), (7, "artists"), (None, "tracks")])
 def test_of_few_artists_there_is_no_verdict_and_no_interval(artists, unit):
     tracks = catalog(artists or 1, 4 if artists else 6)
@@ -88,6 +90,7 @@ def test_every_row_of_the_table_says_of_how_many_it_is(learnt):
     assert all("tracks (artists)" not in row and row["tracks"] == "60" for row in rows)
 
 
+@pytest.mark.slow
 def test_of_very_many_tracks_some_ask_and_the_notes_say_so(learnt, monkeypatch):
     monkeypatch.setattr("soundkin.evaluation.retrieval.MAX_QUERIES", 40)
     monkeypatch.setattr("soundkin.evaluation.evaluation_report.MAX_QUERIES", 40)
@@ -146,6 +149,7 @@ def test_the_table_has_a_cell_for_every_system_and_hubs_in_its_last_row(learnt):
     assert len(learnt.table(every_metric=True)) > len(rows) + 1
 
 
+@pytest.mark.slow
 def test_the_random_seed_decides_everything():
     tracks = catalog(artists=6, tracks=2)
     first, second = (
@@ -229,6 +233,7 @@ def test_folds_may_be_mixed_in_the_catalog_and_have_vectors_of_other_lengths():
     assert mixed.rows == evaluate_folds(of_folds, tracks, folds, ["artist"], resamples=50).rows
 
 
+@pytest.mark.slow
 def test_means_over_folds_are_those_of_the_folds_weighted_by_their_queries():
     tracks = catalog(artists=18, tracks=4)
     ours = systems(tracks, 1.0)
@@ -252,6 +257,7 @@ def test_means_over_folds_are_those_of_the_folds_weighted_by_their_queries():
     assert together.hubness[0].skewness == pytest.approx((first + second) / 2)
 
 
+@pytest.mark.slow
 def test_the_filter_is_the_same_in_all_folds():
     tracks = catalog(artists=6, tracks=4)
     frame = tracks.frame.assign(album=[f"album {row % 4 // 2}" if row < 12 else None for row in range(24)])

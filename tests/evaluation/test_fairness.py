@@ -75,6 +75,7 @@ def test_the_interval_agrees_with_drawing_by_hand():
     )
 
 
+@pytest.mark.slow
 def test_equal_groups_have_intervals_over_zero_about_as_often_as_they_say():
     language = dealt("de", "en")
     outside = named = 0

@@ -183,6 +183,7 @@ def test_both_reduce_planted_hubs(vectors):
         assert found[name].largest_hub < found[COSINE].largest_hub
 
 
+@pytest.mark.slow
 def test_where_cosines_are_normal_mutual_proximity_does_what_the_empirical_version_does():
     vectors = hubby()
     similarity = cosines(vectors)

@@ -61,6 +61,7 @@ def test_what_was_left_out_is_said():
     assert "No probe was asked for genre" in notes and "trained on genre" in notes
 
 
+@pytest.mark.slow
 def test_what_a_system_was_trained_on_may_be_unknown():
     tracks = catalog()
     found = ask({0: systems(tracks)}, tracks, FOLDS, ["genre"])

@@ -180,6 +180,7 @@ def planted(pool_of):
     return neighbour_verdicts(systems, ids, frame)
 
 
+@pytest.mark.slow
 def test_one_systems_lists_flatter_an_equal_that_errs_elsewhere_so_the_two_are_not_compared():
     found = planted(["maker"])
     maker, peer = found.offered
@@ -192,6 +193,7 @@ def test_one_systems_lists_flatter_an_equal_that_errs_elsewhere_so_the_two_are_n
     assert "beat peer" not in found.verdict
 
 
+@pytest.mark.slow
 def test_where_the_lists_of_both_were_judged_equals_are_equal():
     found = planted(["maker", "peer"])
     assert found.comparable == ("peer", CHANCE)

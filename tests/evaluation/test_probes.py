@@ -46,6 +46,7 @@ def test_a_class_of_one_artist_cannot_be_taught_and_tested():
     assert kept.toarray().tolist() == [[False], [False], [True], [True]]
 
 
+@pytest.mark.slow
 def test_a_label_of_very_many_values_is_no_dense_table():
     """20,000 tracks of 10,000 artists, each with two albums: 191 MiB where each cell is a byte."""
     names = np.arange(20_000) // 2
@@ -142,6 +143,7 @@ def test_two_artists_a_class_are_enough():
     assert found["kNN probe", "accuracy", "chance"] == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", list(PROBES))
 def test_nothing_of_a_fold_helps_to_classify_it(protocol):
     """Neither what is fitted nor the setting that is chosen may look at the labels of the tracks that are

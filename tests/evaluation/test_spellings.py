@@ -39,6 +39,7 @@ def score(found: Evaluation, filtered_by: str | None) -> float:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spell",
     [

@@ -218,6 +218,7 @@ def test_few_annotators_are_not_drawn_and_the_notes_say_so():
 TRIPLE = st.sampled_from(list(permutations("abcde", 3)))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(TRIPLE, st.sampled_from(["ann", "ben", "eve"])), min_size=1, max_size=25))
 def test_no_system_passes_the_best_fixed_answer_and_order_does_not_matter(rows):

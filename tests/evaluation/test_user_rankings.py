@@ -72,6 +72,7 @@ def test_average_precision_is_cut_off_at_500_and_divided_by_what_could_stand_the
     assert asked(np.arange(1200, 0, -1.0), plays, PRECISION)[0] == pytest.approx(100 / 500)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_every_user_agrees_with_scikit_learn(random_seed):

@@ -129,6 +129,7 @@ def test_a_line_is_learnt_by_both(name):
     assert explained(regression, constructed(50, line, random_seed=2)) > 0.97
 
 
+@pytest.mark.slow
 def test_a_bend_is_learnt_by_the_perceptron_alone():
     examples = constructed(400, bend), constructed(100, bend, random_seed=1)
     unseen = constructed(100, bend, random_seed=2)
@@ -179,6 +180,7 @@ def test_one_factor_is_a_column_like_any_other(name):
     assert predicted.dtype == np.float32
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_perceptron():
     examples = constructed(60, line, noise=0.1), constructed(30, line, random_seed=1)
     one, same, other = (

@@ -149,6 +149,7 @@ def test_the_command_prints_a_table_and_a_verdict(result: Reproduction, asked, c
     assert "metric learning to rank" in said.err
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_is_said_before_anything_is(asked, tmp_path: Path) -> None:
     asked = asked | {"run_dir": tmp_path / "run"}
     with pytest.raises(UsageError, match=r"vandenord2013 is not among .* Did you mean vandenoord2013\?"):

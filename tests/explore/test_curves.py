@@ -72,6 +72,7 @@ def marks(metrics_csv, tmp_path, monkeypatch, **settings):
     return [[(text.get_text(), text.xy[0]) for text in axes.texts] for axes in drawn[0].axes]
 
 
+@pytest.mark.slow
 def test_the_epoch_that_was_kept_and_an_early_stop_are_marked_in_every_panel(
     metrics_csv, tmp_path, monkeypatch
 ):

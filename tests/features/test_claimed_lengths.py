@@ -167,7 +167,7 @@ def ogg(
         [{"rate_hz": 24_000}],
         [{"channels": 1}],
         [{"rate_hz": 24_000, "channels": 1}, {}],
-        [{}] * 5,
+        pytest.param([{}] * 5, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("first", ["VORBIS", "OPUS"])

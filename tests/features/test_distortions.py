@@ -313,6 +313,7 @@ def test_stretching_there_and_back_leaves_the_music():
     assert np.corrcoef(spectra[0].ravel(), spectra[1].ravel())[0, 1] > 0.97
 
 
+@pytest.mark.slow
 def test_channels_are_stretched_together():
     left = burst(440.0, 1.0) + white(3.0)
     alone = stretched(left, RATE_HZ, 1.1)

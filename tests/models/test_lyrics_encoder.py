@@ -181,6 +181,7 @@ def labelled_tracks() -> tuple[Tensor, LyricTokens, Tensor]:
     return torch.randn(64, EMBEDDING), LyricTokens(tokens, torch.tensor([12, 12, 0, 0] * 16)), labels
 
 
+@pytest.mark.slow
 def test_lyrics_help_where_they_carry_the_label_and_cost_nothing_where_they_lack() -> None:
     torch.manual_seed(0)
     config = CONFIG.model_copy(update={"token_size": 16, "state_size": 16})

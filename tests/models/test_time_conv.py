@@ -125,6 +125,7 @@ def chroma_network(multi_level: bool = True) -> TimeConvNetwork:
     return TimeConvNetwork(config, mel_bands=4, chroma_bands=24)
 
 
+@pytest.mark.slow
 def test_harmony_learns_a_mode_in_keys_outside_the_training_set() -> None:
     """Trained on scales on six tonics, tested on the other six."""
     torch.manual_seed(0)

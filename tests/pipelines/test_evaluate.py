@@ -61,6 +61,7 @@ def some_tracks(catalog: Path, folder: Path, **changes) -> Path:
     return folder / "catalog.csv"
 
 
+@pytest.mark.slow
 def test_only_tracks_of_the_split_that_training_left_out_are_judged(run, model, small_catalog):
     evaluation = read_evaluation(run / "metrics.json")
     rule = SplitRule(**evaluation.provenance["split_rule"])
@@ -328,6 +329,7 @@ def lose(model: Path, how: str) -> None:
         save_bundle(small_bundle(SplitRule(), 7), model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["missing", "corrupt", "older", "another"])
 def test_embeddings_whose_model_is_lost_are_judged_on_all_tracks_only_where_somebody_says_so(
     how, model, planted, tmp_path
@@ -351,6 +353,7 @@ def test_embeddings_whose_model_is_lost_are_judged_on_all_tracks_only_where_some
         assert any("the model that made them cannot be read" in note for note in evaluation.notes)
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_say_what_was_held_out_is_no_judge_of_it(planted, tmp_path):
     bundle = small_bundle(SplitRule())
     bundle.provenance = {}
@@ -362,6 +365,7 @@ def test_a_model_that_does_not_say_what_was_held_out_is_no_judge_of_it(planted, 
     )
 
 
+@pytest.mark.slow
 def test_a_split_of_vectors_from_elsewhere_is_not_called_held_out(oracle, planted):
     evaluation = evaluate(oracle, planted, split="train", labels=["genre"])
     assert evaluation.verdict.endswith("nobody knows whether these tracks were trained on")
@@ -528,6 +532,7 @@ def test_a_query_that_was_not_judged_is_named(run, planted, tmp_path):
         evaluate(run / "embeddings", planted, output=tmp_path / "out", queries=["nowhere"])
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_run_and_plays_its_music(run):
     page = write_report(run)  # a bundle of random weights: what is shown matters here, not how good it is
     text = page.read_text(encoding="utf-8")

@@ -152,6 +152,7 @@ def test_a_vector_that_makes_no_sense(library, vector):
         query(library / "index", vector=vector)
 
 
+@pytest.mark.slow
 def test_an_open_index_reads_nothing_again(library):
     """By a file too: the model is loaded once. Python says of each file that it opens."""
     code = """
@@ -257,6 +258,7 @@ def test_index_says_what_it_made(library, tmp_path):
     assert result.reason.startswith("asked for; every query is compared with all tracks")
 
 
+@pytest.mark.slow
 def test_by_track_imports_nothing_slow(library):
     program = (
         "import sys, soundkin; soundkin.query(sys.argv[1], 'song-5', artist_cap=1, where=['genre=pop']); "

@@ -197,3 +197,22 @@ def test_names_and_vectors_that_do_not_match_are_refused(library: Path, tmp_path
         ArtefactError, match=r"names \d+ users of the ratings task, and the model has vectors of \d+"
     ):
         recommend(library / "index", "user-0003", model=tmp_path / "model")
+
+
+def test_a_model_anchored_to_the_indexs_knows_its_users_there(library: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(library / "model")
+    its_hash = bundle.hash
+    bundle.hash = "another"
+    save_bundle(bundle, tmp_path / "other")
+    with pytest.raises(ArtefactError, match="cannot be compared"):
+        recommend(library / "index", "user-0003", model=tmp_path / "other")
+    bundle.provenance = {"start": {"hash": its_hash, "anchored": {"mean_cosine": 1.0}}}
+    save_bundle(bundle, tmp_path / "anchored")
+    anchored = recommend(library / "index", "user-0003", model=tmp_path / "anchored")
+    assert ids(anchored) == ids(recommend(library / "index", "user-0003"))
+
+
+@pytest.mark.parametrize("asked", [{}, {"user": "user-0003", "history": Path("h.csv")}])
+def test_either_a_user_or_a_history(library: Path, asked: dict) -> None:
+    with pytest.raises(UsageError, match="Give either a USER whom the model knows, or --history FILE"):
+        recommend(library / "index", **asked)

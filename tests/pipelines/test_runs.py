@@ -134,6 +134,7 @@ def test_a_start_that_fails_is_told_at_once_and_leaves_no_folder(
     assert not (tables.folder / "run").exists() and not (tables.folder / "cache").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_is_held_from_its_first_checkpoint_on(tables: Tables) -> None:
     audio = [word for word in tables.words() if not word.startswith(("features", "patch"))]
     with pytest.raises(SoundkinError, match=r"no training track can be read: none of the \d+ files is there"):
@@ -156,6 +157,7 @@ def test_a_file_that_no_task_reads_is_named_with_the_tasks_that_would(tables: Ta
 # Inputs are kept with the run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_grown_catalog_is_refused_with_what_changed(tables: Tables, finished: bool, capsys) -> None:
     tables.train()
@@ -167,6 +169,7 @@ def test_a_grown_catalog_is_refused_with_what_changed(tables: Tables, finished: 
     assert code == 2 and "has 100 tracks instead of 80 (20 new)" in said and "--again" in said
 
 
+@pytest.mark.slow
 def test_a_run_by_a_soundkin_that_kept_no_inputs(tables: Tables) -> None:
     tables.train()
     for name in ("inputs.json", "split.json", "finished.json"):
@@ -177,6 +180,7 @@ def test_a_run_by_a_soundkin_that_kept_no_inputs(tables: Tables) -> None:
         tables.train()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, answer",
     [
@@ -201,6 +205,7 @@ def test_a_catalog_saved_otherwise_is_the_same(tables: Tables) -> None:
     assert tables.train().trained_before
 
 
+@pytest.mark.slow
 def test_other_files_are_inputs_too_where_a_task_reads_them(tables: Tables) -> None:
     named = [f"playlists={tables.folder / 'playlists.csv'}", f"ratings={tables.folder / 'ratings.csv'}"]
     tables.train("task=[playlist]", *named)
@@ -257,6 +262,7 @@ def test_a_start_that_came_to_nothing_leaves_its_split_rule(tables: Tables, monk
     assert len(pd.read_csv(tables.folder / "run/tracks.csv")) == 100
 
 
+@pytest.mark.slow
 def test_again_keeps_the_old_model_until_the_new_one_is_there(tables: Tables, monkeypatch) -> None:
     tables.train()
     model = tables.folder / "run/model/config.json"
@@ -277,6 +283,7 @@ def test_another_config_is_refused_in_plain_words(tables: Tables) -> None:
     assert "another config (random_seed: 0 -> 3; trainer.steps_per_epoch: 2 -> not set)" in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_model_that_was_removed_is_made_again(tables: Tables) -> None:
     tables.train()
     shutil.rmtree(tables.folder / "run/model")
@@ -293,6 +300,7 @@ def test_two_runs_in_one_folder_do_not_meet(tables: Tables) -> None:
 # Skipped files
 
 
+@pytest.mark.slow
 def test_a_finished_run_still_says_which_files_were_skipped(tables: Tables, capsys) -> None:
     with np.load(tables.folder / "vectors.npz") as arrays:
         ids, vectors = arrays["track_id"][1:], arrays["vectors"][1:]
@@ -308,6 +316,7 @@ def test_a_finished_run_still_says_which_files_were_skipped(tables: Tables, caps
 # No epochs, early stop, steps that are skipped
 
 
+@pytest.mark.slow
 def test_no_epochs_keep_the_start_as_a_model(tables: Tables) -> None:
     result = tables.train("trainer.epochs=0")
     assert 0 < result.metrics["valid/genre_map"] <= 1
@@ -352,6 +361,7 @@ def test_a_run_to_the_end_does_not_say_that_it_stopped(tables: Tables, caplog, c
     )
 
 
+@pytest.mark.slow
 def test_a_finished_run_announces_no_work(tables: Tables, capsys) -> None:
     soundkin_says(capsys, "train", *tables.words())
     code, out, said = soundkin_says(capsys, "train", *tables.words())
@@ -374,6 +384,7 @@ def test_show_needs_no_files(capsys) -> None:
 # Sweeps
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_in_a_table_sorted_by_the_score_that_selects(tables: Tables, capsys) -> None:
     words = tables.words("sweep", "trainer.learning_rate=1e-3,3e-2", "trainer.watched=retrieval,nonsense")
     code, out, said = soundkin_says(capsys, "train", "-m", *words)
@@ -387,6 +398,7 @@ def test_a_sweep_ends_in_a_table_sorted_by_the_score_that_selects(tables: Tables
     assert {"genre_map", "retrieval"} <= set(table.columns)
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_where_it_stopped_and_may_grow(tables: Tables, monkeypatch) -> None:
     first = sweep(tables.words("sweep", "trainer.learning_rate=1e-3,3e-3"))
     assert not first.failures and len(first.table()) == 2

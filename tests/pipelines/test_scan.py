@@ -169,6 +169,7 @@ def test_a_folder_that_is_not_mounted_leaves_the_catalog(folder: Path) -> None:
     assert output.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_real_music(music: Path, tmp_path: Path) -> None:
     result = scan(music, tmp_path / "catalog.csv", workers=2)
     stated = read_catalog(music / "tracks.csv")
@@ -467,6 +468,7 @@ def test_equal_copies_keep_their_own_rows(library: Path) -> None:
     assert "happy" in (library / "c.gone.csv").read_text(), "either may be meant, so that neither is taken"
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8))
 def test_ids_and_labels_follow_the_sound_whatever_is_renamed(
@@ -562,6 +564,7 @@ FORMATS = {
 CONTAINERS = {"m4b": "mp4", "m4r": "mp4", "aifc": "aiff", "weba": "webm"}
 
 
+@pytest.mark.slow
 def test_whatever_the_decoders_open_is_listed_and_decodes(tmp_path: Path) -> None:
     for suffix, codec in FORMATS.items():
         encode(tmp_path / f"x.{suffix}", codec, CONTAINERS.get(suffix))

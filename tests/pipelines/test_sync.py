@@ -1,12 +1,14 @@
 """`sync` on real files: whatever happens to the music, the library is as a first sync would make it."""
 
 import os
+import resource
 import shutil
 from pathlib import Path
 from unittest.mock import patch
 
 import mutagen
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
@@ -21,9 +23,11 @@ from soundkin.errors import OtherModelError, OutputError, TracksGoneError, Usage
 from soundkin.features import decode
 from soundkin.features.file_hashes import file_hash
 from soundkin.files import locked
+from soundkin.pipelines.precompute import precompute_neighbours
 from soundkin.pipelines.query import query
 from soundkin.pipelines.scan import Changes
 from soundkin.pipelines.sync import SyncResult, sync
+from soundkin.search.neighbour_store import NeighbourStore
 from soundkin.search.vector_index import open_index
 
 
@@ -143,6 +147,23 @@ def test_all_kinds_of_change_at_once(music: Path, tmp_path: Path, sounds: Path, 
     assert sorted(mood for [mood] in filter(None, moods)) == [f"mood {row}" for row in range(1, 8)]
     sync(music, tmp_path / "fresh", model)
     assert content(tmp_path / "fresh") == after
+
+
+def test_neighbours_that_were_computed_ahead_follow(
+    music: Path, tmp_path: Path, sounds: Path, model: str
+) -> None:
+    library = tmp_path / "library"
+    sync(music, library, model)
+    precompute_neighbours(library, k=3)
+    put(sound(sounds, 8), music / "new/8.flac")
+    (music / "a/0.flac").unlink()
+    sync(music, library, model)
+    index = open_index(library)
+    with NeighbourStore.open(Library(library).neighbours, index) as store:
+        for row in range(len(index)):
+            track_id = index.tracks.label(row).track_id
+            answers = [answer.track_id for answer in query(library, [track_id], 3)]
+            assert [name for name, _ in store.neighbours(track_id)] == answers
 
 
 def test_a_file_that_returns_brings_its_vector_until_it_is_forgotten(
@@ -293,6 +314,96 @@ def test_the_library_of_a_folder_is_found_by_that_folder(
     assert result.library.name.startswith("music-")
     assert len(query(music, like=[str(music / "a/0.flac")])) == 7
     assert sorted(path.name for path in music.iterdir()) == ["a", "b"], "nothing is written into the music"
+
+
+def test_the_map_keeps_its_tracks_in_place(music: Path, tmp_path: Path, sounds: Path, model: str) -> None:
+    library = Library(tmp_path / "lib")
+    sync(music, library.folder, model)
+    before = pd.read_csv(library.map_places, index_col="track_id")
+    assert len(before) == 8 and "8 tracks" in library.map.read_text()
+    (music / "a/0.flac").rename(tmp_path / "aside.flac")
+    put(sound(sounds, 9), music / "a/9.mp3")
+    sync(music, library.folder)
+    after = pd.read_csv(library.map_places, index_col="track_id")
+    assert len(after) == 9, "and one that is gone has its place kept"
+    pd.testing.assert_frame_equal(after.loc[before.index], before)
+    library.map.unlink()
+    sync(music, library.folder)
+    assert library.map.exists()
+
+
+@pytest.mark.slow
+def test_killed_anywhere_and_run_again_it_ends_as_if_undisturbed(
+    music: Path, tmp_path: Path, sounds: Path, model: str
+) -> None:
+    """Killed for real, right before and right after each file that it puts in place."""
+    sync(music, tmp_path / "lib", model)
+    for name in ("a/0.flac", "a/1.mp3"):
+        (music / name).unlink()
+    (music / "a/2.flac").rename(music / "moved.flac")
+    retag(music / "a/3.mp3", "Other")
+    put(sound(sounds, 9), music / "b/5.mp3")
+    put(sound(sounds, 10), music / "b/new.flac")
+    shutil.copytree(tmp_path / "lib", tmp_path / "undisturbed")
+    sync(music, tmp_path / "undisturbed")
+    wanted, tracks = content(tmp_path / "undisturbed"), ids(tmp_path / "undisturbed")
+    kills = 0
+    for after in (False, True):
+        for number in range(1, 100):
+            copy = tmp_path / f"killed-{after}-{number}"
+            shutil.copytree(tmp_path / "lib", copy)
+            if not killed(music, copy, number, after):
+                break
+            kills += 1
+            sync(music, copy)
+            assert content(copy) == wanted and ids(copy) == tracks, (number, after)
+            shutil.rmtree(copy)
+    assert kills >= 20
+
+
+def killed(music: Path, library: Path, number: int, after: bool) -> bool:
+    """Sync in a process that dies at the renaming `number`; whether there were as many."""
+    child = os.fork()
+    if child == 0:
+        rename, count = os.replace, 0
+
+        def replace(path: Path, target: Path) -> Path:
+            nonlocal count
+            count += 1
+            if count == number and not after:
+                os._exit(9)
+            rename(path, target)
+            if count == number:
+                os._exit(9)
+            return Path(target)
+
+        try:
+            Path.replace = Path.rename = replace  # type: ignore[method-assign]
+            sync(music, library)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+def test_a_full_disk_loses_nothing(music: Path, tmp_path: Path, sounds: Path, model: str) -> None:
+    """A limit on the size of files stands in for a disk without space: writes fail half way alike."""
+    library = tmp_path / "lib"
+    sync(music, library, model)
+    before = content(library)
+    for number in (9, 10):
+        put(sound(sounds, number), music / f"c/{sound(sounds, number).name}")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for size in (1_000, 4_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        try:
+            with pytest.raises(OutputError, match=r"cannot write|Is the disk full"):
+                sync(music, library)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert len(open_index(library)) == len(before), "what there was can still be asked"
+    sync(music, library)
+    sync(music, tmp_path / "fresh", model)
+    assert content(library) == content(tmp_path / "fresh")
 
 
 operations = st.lists(

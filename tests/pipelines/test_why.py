@@ -14,7 +14,8 @@ from soundkin.embedding.library import Library
 from soundkin.errors import ArtefactError, UsageError
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.index import index_embeddings
-from soundkin.pipelines.why import Explainer, why
+from soundkin.pipelines.query import query
+from soundkin.pipelines.why import Explainer, why, why_answers
 from soundkin.search.vector_index import open_index
 
 RATE_HZ = 22_050
@@ -149,3 +150,19 @@ def test_the_command_prints_lines_and_json_and_writes_a_page(
 
 def test_it_is_part_of_the_package() -> None:
     assert soundkin.why is why
+
+
+def test_each_answer_of_a_query_has_its_reasons(library: Library, capsys: pytest.CaptureFixture[str]) -> None:
+    reasons = why_answers(library.folder, ["first"], query(library.folder, "first"))
+    assert [reason.here for reason in reasons] == ["First by Ann"] * 2
+    assert {reason.there for reason in reasons} == {"Second by Ann", "Third by Ann"}
+    several = why_answers(library.folder, ["first", "artist:ann"], query(library.folder, "third"))
+    assert [reason.here for reason in several] == [reason.there for reason in several], "the nearest seed"
+    file = str(library.folder / "third.wav")
+    assert why_answers(library.folder, [file], query(library.folder, "first", k=1))[0].moment is not None
+    for words in ([], ["--json"]):
+        with pytest.raises(SystemExit):
+            main(["query", str(library.folder), "--like", "first", "--why", *words])
+    table, _, told = capsys.readouterr().out.partition("[\n")
+    assert "\n1. 0:" in table and "\n2. 0:" in table
+    assert all("moment" in answer["why"] for answer in json.loads("[" + told))

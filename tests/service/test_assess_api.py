@@ -266,6 +266,7 @@ def test_two_servers_do_not_share_a_file(assessment: Assessment, music_catalog: 
         open_assessment(music_catalog, tmp_path / "triplets.csv")
 
 
+@pytest.mark.slow
 def test_a_track_that_cannot_be_played_is_left_out(music_catalog: Path, tmp_path: Path) -> None:
     folder = tmp_path / "music"
     folder.mkdir()

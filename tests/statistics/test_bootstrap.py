@@ -99,6 +99,7 @@ def test_a_difference_is_paired():
     assert alone.high - alone.low > 0.1
 
 
+@pytest.mark.slow
 def test_intervals_over_artists_hold_the_truth_as_often_as_they_say_and_those_over_tracks_do_not():
     rng = np.random.default_rng(0)
     artists, tracks, trials = 40, 8, 400

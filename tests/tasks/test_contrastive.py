@@ -72,6 +72,7 @@ def test_without_artist_a_track_has_itself_alone(tmp_path: Path) -> None:
     assert torch.equal(others, ~torch.eye(10, dtype=torch.bool))
 
 
+@pytest.mark.slow
 @given(order=st.permutations(range(10)))
 def test_the_order_of_a_batch_does_not_matter(order: list[int]) -> None:
     task = ContrastiveTask.from_sources(ContrastiveConfig(), Sources(CATALOG), 4)

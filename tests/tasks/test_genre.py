@@ -5,6 +5,7 @@ import tracemalloc
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import torch
 
 from soundkin.catalog.labels import Vocabulary
@@ -34,6 +35,7 @@ def test_accuracy_counts_any_of_a_tracks_genres() -> None:
     assert abs(task.metrics(vectors, targets)["accuracy"] - 2 / 3) < 1e-6
 
 
+@pytest.mark.slow
 def test_labels_stay_sparse_until_a_batch_asks_for_them() -> None:
     """50,000 tracks and 5,000 labels: 954 MiB as a table of all cells."""
     tracks = [str(row) for row in range(50_000)]

@@ -69,6 +69,7 @@ def test_loss_is_the_formula(tracks: str, discount: float) -> None:
     )
 
 
+@pytest.mark.slow
 @given(order=st.permutations(range(7)))
 def test_the_order_of_a_batch_does_not_matter(order: list[int]) -> None:
     torch.manual_seed(0)

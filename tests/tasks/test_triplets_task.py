@@ -69,6 +69,7 @@ def test_loss_is_the_formula(form: str, tracks: str, tmp_path: Path) -> None:
     torch.testing.assert_close(task.loss(vectors, targets), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @given(order=st.permutations(range(12)))
 def test_the_order_of_a_batch_does_not_matter(order: list[int]) -> None:
     torch.manual_seed(0)

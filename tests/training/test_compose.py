@@ -67,9 +67,13 @@ def test_the_keys_of_paths_are_found_from_their_types() -> None:
     assert set(path_keys()) == files | {"data.cache_folder", "data.examples.folder", "features.path"}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_path_is_taken_as_it_stands(name: str) -> None:
-    given = {key: f"{name}.npz" if key == "features.path" else name for key in path_keys()}
+@pytest.mark.parametrize(
+    "first", [pytest.param(it, marks=[pytest.mark.slow] if it % 9 else []) for it in range(len(NAMES))]
+)
+def test_a_path_is_taken_as_it_stands(first: int) -> None:
+    """Each key takes another name; three turns have every name, and all of them every name at every key."""
+    names = {key: NAMES[(first + place) % len(NAMES)] for place, key in enumerate(path_keys())}
+    given = {key: f"{name}.npz" if key == "features.path" else name for key, name in names.items()}
     words = ["features=external", *(f"{key}={path}" for key, path in given.items())]
     [swept] = compose_sweep([*words, "trainer.epochs=1,2"])[:1]
     for config in (compose(words), swept.config):
@@ -132,6 +136,7 @@ def test_a_mistake_is_answered_in_our_words(wrong: str, answer: str) -> None:
         assert not [word for word in PARSER if word in str(raised.value)]
 
 
+@pytest.mark.slow
 def test_a_sweep_names_its_runs_after_their_settings_and_keeps_those_that_are_right() -> None:
     runs = compose_sweep(["catalog=a,b.csv", "run_dir=r", "trainer.watched=x/y,z", "trainer.epochs=-1,3"])
     assert len({run.name for run in runs}) == 4 and runs[-1].name == "trainer.watched=z,trainer.epochs=3"

@@ -117,6 +117,7 @@ def test_a_track_without_a_vector_is_left_out(
     assert [skipped.reason for skipped in made.skipped] == [f"no vector in {embeddings}"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_heads_alone_is_said_in_one_line(
     start: Path, embeddings: Path, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ def test_uncertainty_is_the_formula() -> None:
     assert float(weighting({"a": torch.tensor(3.0)}).detach()) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_uncertainty_settles_where_its_derivative_is_zero() -> None:
     """d/ds (exp(-s) L + s / 2) = 0 at s = log 2 L: the factor of a loss becomes 1 / 2L."""
     weighting = TaskWeighting("uncertainty", {"easy": 1.0, "hard": 1.0})
@@ -35,6 +36,7 @@ def test_uncertainty_settles_where_its_derivative_is_zero() -> None:
     assert float(weighting.factor("hard").detach()) == pytest.approx(1 / 6, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_batch_without_labels_teaches_no_weight() -> None:
     weighting = TaskWeighting("uncertainty", {"seldom": 1.0})
     optimiser = torch.optim.Adam(weighting.parameters(), lr=0.05)

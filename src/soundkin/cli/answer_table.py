@@ -6,11 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from soundkin.cli.output import print_json, print_table
+from soundkin.cli.output import print_json, print_table, say
 from soundkin.pipelines.options import Option
 
 if TYPE_CHECKING:
     from soundkin.pipelines.answers import Answer
+    from soundkin.pipelines.why import Why
 
 DEFAULT = ("rank", "score", "closer_than", "artist", "title")
 OWN = (
@@ -38,16 +39,23 @@ def cells_to_read(columns: Sequence[str] | None, as_json: bool) -> list[str] | N
 
 
 def print_answers(
-    title: str, answers: Sequence["Answer"], columns: Sequence[str] | None = None, as_json: bool = False
+    title: str,
+    answers: Sequence["Answer"],
+    columns: Sequence[str] | None = None,
+    as_json: bool = False,
+    reasons: Sequence["Why"] = (),
 ) -> None:
-    """Print answers; by default each on one line, a track without a title by its file."""
+    """Print answers; by default each on one line, a track without a title by its file. `reasons` follow."""
     if as_json:
-        print_json([asdict(answer) for answer in answers])
+        whys = [{"why": asdict(reason)} for reason in reasons] or [{}] * len(answers)
+        print_json([asdict(answer) | why for answer, why in zip(answers, whys, strict=True)])
     elif answers:
         ranked_by_likeness = any(answer.closer_than is not None for answer in answers)
         names = columns or [name for name in DEFAULT if name != "closer_than" or ranked_by_likeness]
         rows = [[_cell(answer, name, titled=not columns) for name in names] for answer in answers]
         print_table(title, names, rows, shorten=not columns)
+    for answer, reason in () if as_json else zip(answers, reasons, strict=False):
+        say(f"{answer.rank}. {'; '.join(reason.reasons()) or 'nothing to name'}")
 
 
 def _cell(answer: "Answer", name: str, titled: bool) -> str:

@@ -5,15 +5,24 @@ from typing import Annotated, Any
 
 from soundkin.cli.answer_table import AS_JSON, COLUMNS, cells_to_read, print_answers
 from soundkin.cli.verbs import command_of
+from soundkin.pipelines.options import Option
 from soundkin.pipelines.query import query
+
+WHY = Option("Say of each answer why: where it sounds most like a seed (here), and what they share.")
 
 
 @command_of(query)
 def command(
     columns: Annotated[Sequence[str] | None, COLUMNS] = None,
     as_json: Annotated[bool, AS_JSON] = False,
+    why: Annotated[bool, WHY] = False,
     **options: Any,
 ) -> None:
     answers = query(**options, columns=cells_to_read(columns, as_json))
+    reasons = []
+    if why and answers:
+        from soundkin.pipelines.why import why_answers
+
+        reasons = why_answers(options["index"], options["like"], answers, options["model"])
     unlike = f", unlike {', '.join(options['unlike'])}" if options["unlike"] else ""
-    print_answers(f"sounds like {', '.join(options['like'])}{unlike}", answers, columns, as_json)
+    print_answers(f"sounds like {', '.join(options['like'])}{unlike}", answers, columns, as_json, reasons)

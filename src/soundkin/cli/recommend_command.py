@@ -15,4 +15,4 @@ def command(
     **options: Any,
 ) -> None:
     answers = recommend(**options, columns=cells_to_read(columns, as_json))
-    print_answers(f"for {options['user']}", answers, columns, as_json)
+    print_answers(f"for {options['user'] or options['history']}", answers, columns, as_json)

@@ -23,7 +23,7 @@ from soundkin.embedding.default_model import stored_model
 from soundkin.embedding.embedder import TrackEmbedding
 from soundkin.embedding.part_files import Rows, rows_of, with_ids, write_part
 from soundkin.embedding.store import EmbeddingsManifest, Part, part_path, read_tracks, write_manifest
-from soundkin.embedding.stored_vectors import Content, Place, StoredVectors
+from soundkin.embedding.stored_vectors import Content, StoredRow, StoredVectors
 from soundkin.embedding.up_to_date import OURS, known_unusable
 from soundkin.errors import OutputError, Skipped
 from soundkin.files import explaining_output, locked, path_from, replacing
@@ -198,7 +198,8 @@ class Export:
             rows = rows_of(list(waiting.values()), self.model_hash, self.patches)
             part = self._write_part(self._unfinished, len(self._places), [rows], sync=False)
             self._places |= {
-                content: Place(self._unfinished, part.name, place) for place, content in enumerate(waiting)
+                content: StoredRow(self._unfinished, part.name, place)
+                for place, content in enumerate(waiting)
             }
             self._unfinished_tracks[part.name] = len(waiting)
         self._written_at = time.monotonic()
@@ -218,7 +219,7 @@ class Export:
         self._parts[number] = part
         for place, (_, content) in enumerate(known):
             before = self._places[content]
-            self._places[content] = Place(self.folder, part.name, place)
+            self._places[content] = StoredRow(self.folder, part.name, place)
             if before.folder == self._unfinished:
                 self._unfinished_tracks[before.part] -= 1
                 if not self._unfinished_tracks[before.part]:

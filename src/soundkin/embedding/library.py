@@ -47,6 +47,11 @@ class Library:
         """The page that shows all tracks at once."""
         return self.folder / "map.html"
 
+    @property
+    def map_places(self) -> Path:
+        """Where on it they are, so that they stay there."""
+        return self.folder / "map.csv"
+
 
 def default_library(music: Path) -> Library:
     """Where the library of a folder of music is, unless its owner says otherwise.

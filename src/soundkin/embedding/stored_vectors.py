@@ -21,7 +21,7 @@ class Content(NamedTuple):
     lyrics_hash: str = ""
 
 
-class Place(NamedTuple):
+class StoredRow(NamedTuple):
     """Where a track's vectors lie: in row `row` of a part."""
 
     folder: Path
@@ -71,11 +71,11 @@ class StoredVectors:
         except SoundkinError:
             return {}
 
-    def _find_known(self) -> Iterator[tuple[Content, Place]]:
+    def _find_known(self) -> Iterator[tuple[Content, StoredRow]]:
         for folder in (self.unfinished, self.folder):
             for path in sorted((folder / "tracks").glob("[!.]*.parquet")):
                 for row, content in enumerate(self._contents_of(folder, path.stem)):
-                    yield content, Place(folder, path.stem, row)
+                    yield content, StoredRow(folder, path.stem, row)
 
     def _contents_of(self, folder: Path, name: str) -> list[Content]:
         """What a part's rows are made of; none where it is damaged, of another model, or lacks patches."""

@@ -17,6 +17,10 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+from soundkin.extras import require
+
+require("train", "a reproduction")
+
 import numpy as np
 import pandas as pd
 from scipy.signal import savgol_filter

@@ -8,6 +8,10 @@ import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from soundkin.extras import require
+
+require("pictures", "a picture of training")
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

@@ -4,6 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from soundkin.extras import require
+
+require("pictures", "a map")
+require("evaluate", "a map")
+
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
@@ -27,11 +32,14 @@ def sample_tracks(tracks: int, random_seed: int) -> Int[np.ndarray, " sampled"]:
 
 @typechecked
 def map_points(
-    vectors: Float[np.ndarray, "tracks embedding"], random_seed: int
+    vectors: Float[np.ndarray, "tracks embedding"],
+    random_seed: int,
+    start: Float[np.ndarray, "tracks 2"] | None = None,
 ) -> Float[np.ndarray, "tracks 2"]:
     """Two coordinates a track: t-SNE of cosine neighbourhoods (van der Maaten & Hinton 2008).
 
-    Fewer than ten tracks, and tracks that are all alike, get their two principal components.
+    Fewer than ten tracks, and tracks that are all alike, get their two principal components. A map that
+    begins at `start` resembles it.
     """
     if not len(vectors):
         return np.zeros((0, 2))
@@ -41,7 +49,11 @@ def map_points(
     components = np.pad(components, ((0, 0), (0, max(0, 2 - components.shape[1]))))
     if len(unit) < FEWEST_FOR_TSNE or np.ptp(components) < 1e-6:
         return components[:, :2]
-    tsne = TSNE(perplexity=min(30.0, (len(unit) - 1) / 3), init="pca", random_state=random_seed)
+    perplexity = min(30.0, (len(unit) - 1) / 3)
+    if start is None or not np.ptp(start):
+        tsne = TSNE(perplexity=perplexity, init="pca", random_state=random_seed)
+    else:  # without exaggeration, clusters do not change places
+        tsne = TSNE(perplexity=perplexity, init=start, early_exaggeration=1, random_state=random_seed)
     return np.asarray(tsne.fit_transform(components), dtype=float)
 
 

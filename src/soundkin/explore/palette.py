@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from soundkin.extras import require
+
+require("pictures", "a picture")
+
 import matplotlib as mpl
 from matplotlib.figure import Figure
 

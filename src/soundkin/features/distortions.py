@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 
+from soundkin.extras import require
+
+require("evaluate", "distorting sound")
+
 import numpy as np
 import scipy.fft
 import soundfile

@@ -8,6 +8,10 @@ recording were clean.
 from collections.abc import Sequence
 from typing import Literal
 
+from soundkin.extras import require
+
+require("evaluate", "mixing tracks")
+
 import numpy as np
 import scipy.signal
 from pydantic import Field, PositiveInt

@@ -1,68 +1,70 @@
-"""What was listened to, as tracks of an index, the latest counting most."""
+"""What somebody has heard, as tracks of an index with weights, and how alike the other tracks are to it."""
 
 import logging
-from collections import defaultdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from soundkin.catalog.artists import fold_name
-from soundkin.catalog.listening_history import Listen, read_history
-from soundkin.errors import UsageError
+import numpy as np
+import pandas as pd
 
-if TYPE_CHECKING:
-    from soundkin.search.vector_index import Index
-
-HALF_LIFE_SECONDS = 30 * 86_400.0  # of a listen whose time is known
-HALF_LIFE_LISTENS = 100  # of listens without times: so many later ones halve its weight
+from soundkin.catalog.listening_history import read_history
+from soundkin.errors import CatalogError
+from soundkin.search.library_sample import sample_of
+from soundkin.search.named_tracks import NameLookup
+from soundkin.search.vector_index import Index
+from soundkin.shapes import Float, Int
 
 log = logging.getLogger(__name__)
 
+SECONDS_A_DAY = 86_400
+LOST_NAMED = 3
 
-def heard_tracks(index: "Index", file: Path, now: datetime | None = None) -> dict[int, float]:
-    """Weights above 0 by row: each listen counts, half as much for each month that it lies back.
 
-    Listens are matched by track_id or path, else by artist and title, folded; the log says how many were not
-    found. Ages count from `now`, by default this moment. Raises UsageError where no track is known.
+def rows_heard(
+    index: Index, path: Path, half_life_days: float | None = None
+) -> tuple[Int[np.ndarray, " heard"], Float[np.ndarray, " heard"]]:
+    """The tracks of the index that a history names, and how much each counts; logs what is not found.
+
+    A track counts by the logarithm of its plays. With `half_life_days` a play counts half as much as one so
+    many days later; without a time, as the earliest.
     """
-    listens = read_history(file)
-    rows = _matched(index, listens)
-    lost = [listen.place for listen, row in zip(listens, rows, strict=True) if row is None]
-    if len(lost) == len(listens):
-        first = f" The first is {lost[0]}." if lost else ""
-        raise UsageError(
-            f"history {file}: none of its {len(listens)} listens is a track of the index.{first}"
-        )
-    if lost:
-        message = "history %s: %d of %d listens are no tracks of the index, the first in %s"
-        log.warning(message, file, len(lost), len(listens), lost[0])
-    moment = (now or datetime.now(UTC)).timestamp()
-    weights: dict[int, float] = defaultdict(float)
-    for later, (listen, row) in enumerate(reversed(list(zip(listens, rows, strict=True)))):
-        half_lives = later / HALF_LIFE_LISTENS
-        if listen.unix_seconds is not None:
-            half_lives = max(0.0, moment - listen.unix_seconds) / HALF_LIFE_SECONDS
-        if row is not None:
-            weights[row] += max(2.0**-half_lives, 1e-9)
-    return dict(weights)
-
-
-def _matched(index: "Index", listens: list[Listen]) -> list[int | None]:
-    rows = [_row_at(index, listen.location) if listen.location else None for listen in listens]
-    if all(row is not None or not listen.title for listen, row in zip(listens, rows, strict=True)):
-        return rows
-    by_name: dict[tuple[str, str], int] = {}
-    for row in range(len(index)):
-        label = index.tracks.label(row)
-        if label.title:
-            for artist in (fold_name(label.artist), *index.tracks.artists(row)):
-                by_name.setdefault((artist, fold_name(label.title)), row)
-    return [
-        by_name.get((fold_name(listen.artist), fold_name(listen.title))) if row is None else row
-        for listen, row in zip(listens, rows, strict=True)
+    plays = read_history(path)
+    lookup = NameLookup(index.tracks)
+    names = plays[["track_id", "artist", "title"]].drop_duplicates()
+    rows = {each: _row(index, lookup, *each) for each in names.itertuples(index=False, name=None)}
+    plays["row"] = [
+        rows[each] for each in plays[["track_id", "artist", "title"]].itertuples(index=False, name=None)
     ]
+    lost, known = plays[plays["row"].isna()], plays[plays["row"].notna()]
+    _report(lost, known, path, index)
+    ages = (plays["seconds"].max() - known["seconds"]) / SECONDS_A_DAY
+    ages = ages.fillna(ages.max()).fillna(0.0)
+    weights = 0.5 ** (ages / half_life_days) if half_life_days else ages * 0 + 1
+    counts = weights.groupby(known["row"].astype(int)).sum()
+    return counts.index.to_numpy(np.int64), np.log1p(counts.to_numpy(float))
 
 
-def _row_at(index: "Index", location: str) -> int | None:
-    row = index.tracks.row(location)
-    return index.tracks.row_of_path(location) if row is None else row
+def liking(
+    index: Index, rows: Int[np.ndarray, " heard"], weights: Float[np.ndarray, " heard"]
+) -> Float[np.ndarray, " tracks"]:
+    """How alike each track of the index is to what was heard, on the scale of cosines."""
+    vectors = index.vectors(np.arange(len(index)))
+    return sample_of(index).taste(vectors, vectors[rows], weights)
+
+
+def _row(index: Index, lookup: NameLookup, track_id: str, artist: str, title: str) -> int | None:
+    row = index.tracks.row(track_id) if track_id else None
+    return lookup.row(artist, title) if row is None and artist and title else row
+
+
+def _report(lost: pd.DataFrame, known: pd.DataFrame, path: Path, index: Index) -> None:
+    plays = len(lost) + len(known)
+    labels = lost["track_id"].where(lost["track_id"] != "", lost["artist"] + " - " + lost["title"])
+    most = ", ".join(f"{name} ({count})" for name, count in labels.value_counts()[:LOST_NAMED].items())
+    if known.empty:
+        raise CatalogError(
+            f"history {path}: none of its {plays} plays is of a track in index {index.folder}. Not found, by "
+            f"plays: {most}."
+        )
+    if len(lost):
+        message = "history %s: %d of %d plays are of tracks that index %s does not hold; of %d, by plays: %s"
+        log.warning(message, path, len(lost), plays, index.folder, labels.nunique(), most)

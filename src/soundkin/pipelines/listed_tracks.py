@@ -1,12 +1,13 @@
 """Tracks in an order of ours: what a path and a playlist give back, and how they are written to a file."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundkin.config import nearest
 from soundkin.errors import UsageError
+from soundkin.pipelines.answers import Answer
 
 if TYPE_CHECKING:
     from soundkin.search.vector_index import Index
@@ -15,21 +16,12 @@ NO_SECONDS = -1  # as `#EXTINF` has it where nobody knows how long a track is
 
 
 @dataclass(frozen=True)
-class ListedTrack:
-    """A track in its place. An unknown title or artist is empty; `path` is absolute.
-
-    `score` is the cosine with the track before, or in a playlist with what was asked for; `seconds` its
-    length, -1 where not known.
+class ListedTrack(Answer):
+    """An answer in its place. `score` is the cosine with the track before or, in a playlist, how alike it is
+    to what was asked for; `seconds` is its length, -1 where not known.
     """
 
-    rank: int
-    track_id: str
-    title: str
-    artist: str
-    score: float
-    path: str
     seconds: float = NO_SECONDS
-    catalog: Mapping[str, str | int | float | None] = field(default_factory=dict)
 
 
 def listed_tracks(
@@ -48,7 +40,9 @@ def listed_tracks(
         known_cells = {name: cell if cell == cell else None for name, cell in cells.items()}  # None for NaN
         seconds = seconds_of(index, row)
         listed.append(
-            ListedTrack(rank, track_id, title, artist, score, index.audio_path(path), seconds, known_cells)
+            ListedTrack(
+                rank, track_id, title, artist, score, index.audio_path(path), known_cells, seconds=seconds
+            )
         )
     return listed
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from soundkin.pipelines.listed_tracks import ListedTrack
     from soundkin.pipelines.seeds import ResolvedSeed
+    from soundkin.search.blend import Blend
     from soundkin.search.query_description import Seed
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float32
@@ -29,14 +29,20 @@ log = logging.getLogger(__name__)
 
 
 def playlist(
-    index: Annotated["Index | Path | str", argument()],
+    index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
     like: Annotated[
         Sequence[str | Path] | str | Path, Option("A seed; several are mixed.", metavar="SEED")
+    ] = (),
+    unlike: Annotated[
+        Sequence[str | Path] | str | Path, Option("A seed that tracks should not be near.", metavar="SEED")
     ] = (),
     anchor: Annotated[str | None, Option("Seeds saved under this name.", metavar="NAME")] = None,
     history: Annotated[
         Path | None, Option("What was listened to, the latest counting most.", metavar="FILE")
     ] = None,
+    half_life: Annotated[
+        float, Option("A play of the history counts half as much as one so many days later.", metavar="DAYS")
+    ] = 30.0,
     continued: Annotated[
         Path | None, Option("A playlist to go on from; its tracks come first.", ("--continue",))
     ] = None,
@@ -48,14 +54,13 @@ def playlist(
     width: Annotated[float, Option("0: the nearest; 1: as different as may be.")] = 0.2,
     drift: Annotated[float, Option("0: stays with the seeds; 1: follows what came last.")] = 0.0,
     where: Annotated[Sequence[str], WHERE] = (),
-    artist_cap: Annotated[int, Option("At most so many tracks of an artist.", minimum=1)] = 3,
+    artist_cap: Annotated[int, Option("At most so many tracks of an artist; 0: any.", minimum=0)] = 3,
     variety: Annotated[float, Option("How much is left to chance, 0 to 1.")] = 0.0,
     random_seed: Annotated[int, Option("Another one, another playlist, with --variety.")] = 0,
     save_anchor: Annotated[str | None, Option("Keep these seeds under a name.", metavar="NAME")] = None,
     output: Annotated[Path | None, PLAYLIST_FILE] = None,
     model: Annotated[Path | str | None, Option("Model bundle for files; default: that of embed.")] = None,
     columns: Sequence[str] | None = (),
-    now: datetime | None = None,
     further: "Sequence[Seed]" = (),
 ) -> "list[ListedTrack]":
     """A playlist near seeds, an anchor, or what was listened to lately.
@@ -75,20 +80,19 @@ def playlist(
     give --variety and the date as --random-seed. Paths in it are relative to it. The score of a track is its
     cosine with what was asked for in its place.
 
-    A history is a table of `track_id`, or of `artist` and `title`, with the time in `listened_at` if there is
-    one; what was listened to a month ago counts half. From Python, `now` is when ages are counted from,
-    `further` are seeds that say what kind they are, and `columns` are those whose cells the tracks hold
-    (None: all).
+    A history is what `soundkin recommend` takes: an export of ListenBrainz or Last.fm, or a table. From
+    Python, `further` are seeds that say what kind they are, and `columns` are those whose cells the tracks
+    hold (None: all).
 
     Raises:
         UsageError: nothing is asked for, an option is off, or a seed or an anchor is unknown.
         CatalogError: a playlist or the history cannot be read.
     """
     from soundkin.catalog.playlist_files import check_playlist_name
-    from soundkin.embedding.library import index_in
     from soundkin.pipelines.anchors import anchor_seeds, keep_anchor
-    from soundkin.pipelines.heard import heard_tracks
+    from soundkin.pipelines.heard import rows_heard
     from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
+    from soundkin.pipelines.query import refuse_contradictions, seed_texts
     from soundkin.pipelines.seeds import resolve_seeds
     from soundkin.search.track_walk import Taste, Walk
     from soundkin.search.vector_index import Index, open_index
@@ -103,22 +107,28 @@ def playlist(
         raise UsageError(f"minutes={minutes}: give a number above 0.")
     if new is not None and history is None:
         raise UsageError("new is the share of tracks that are not in a history: give one, --history FILE.")
+    if not 0 < half_life < float("inf"):
+        raise UsageError(f"half_life={half_life}: give days above 0.")
     if output is not None:
         check_playlist_name(output)
-    opened = index if isinstance(index, Index) else open_index(index_in(Path(index)))
-    names = [str(name) for name in ([like] if isinstance(like, str | Path) else like)]
-    seeds = resolve_seeds(opened, [*names, *further], model)
+    opened = index if isinstance(index, Index) else open_index(Path(index))
+    seeds, unliked = (resolve_seeds(opened, seed_texts(names), model) for names in (like, unlike))
+    seeds += resolve_seeds(opened, further, model)
     seeds += anchor_seeds(opened, anchor) if anchor is not None else []
+    refuse_contradictions(seeds, unliked)
     if save_anchor is not None:
         if not seeds:
             raise UsageError("there are no seeds to save: give some, --like SEED.")
         keep_anchor(opened, save_anchor, seeds)
     before = _rows_to_continue(opened, continued, output) if continued else []
-    heard = heard_tracks(opened, history, now) if history else {}
-    targets = _targets(opened, seeds, heard, before, random_seed)
-    seed_rows = {row for seed in seeds for row in seed.rows}
+    heard = {}
+    if history is not None:
+        rows, weights = rows_heard(opened, history, half_life)
+        heard = dict(zip(rows.tolist(), weights.tolist(), strict=True))
+    targets = _targets(opened, seeds, unliked, heard, before, random_seed)
+    seed_rows = {row for seed in (*seeds, *unliked) for row in seed.rows}
     masks = _masks(opened, where, minutes, seed_rows, heard, new)
-    walk = Walk(opened, Taste(width, drift, variety, artist_cap, random_seed), before)
+    walk = Walk(opened, Taste(width, drift, variety, artist_cap, random_seed), before, seed_rows)
     chosen = _as_long_as_wanted(opened, walk.tracks(targets, masks), length, minutes)
     whole = [*((row, 1.0) for row in before), *chosen]
     listed = listed_tracks(opened, [row for row, _ in whole], [score for _, score in whole], columns)
@@ -148,30 +158,30 @@ def _rows_to_continue(index: "Index", file: Path, output: Path | None) -> list[i
 def _targets(
     index: "Index",
     seeds: "Sequence[ResolvedSeed]",
+    unliked: "Sequence[ResolvedSeed]",
     heard: "dict[int, float]",
     before: Sequence[int],
     random_seed: int,
-) -> "Iterator[Vector]":
+) -> "Iterator[Blend]":
     """What is asked for in each place: the seeds together, else a track of the history by chance, the later
     ones more often, else where the playlist ended.
     """
     import numpy as np
 
+    from soundkin.pipelines.query import blend_of_seeds
     from soundkin.pipelines.seeds import mean_direction
-    from soundkin.statistics.scaling import unit_length
+
+    def near(vector: "Vector") -> "Blend":
+        return blend_of_seeds((), unliked, [vector])
 
     if seeds:
-        weights = np.array([seed.weight for seed in seeds])
-        mixed = (weights[:, None] * [seed.vector for seed in seeds]).sum(axis=0) / weights.sum()
-        if np.abs(mixed).max() < 1e-6:
-            raise UsageError("the seeds cancel each other out, so nothing is near. Ask with other seeds.")
-        return repeat(unit_length(mixed.astype(np.float32)))
+        return repeat(blend_of_seeds(seeds, unliked))
     if heard:
         rng, rows = np.random.default_rng(random_seed), sorted(heard)
         shares = np.array([heard[row] for row in rows]) / sum(heard.values())
-        return (index.vector(int(rng.choice(rows, p=shares))) for _ in repeat(None))
+        return (near(index.vector(int(rng.choice(rows, p=shares)))) for _ in repeat(None))
     if before:
-        return repeat(mean_direction(index, before[-GOES_ON_FROM:], "the playlist's end"))
+        return repeat(near(mean_direction(index, before[-GOES_ON_FROM:], "the playlist's end")))
     raise UsageError(
         "nothing to be like: give --like SEED, --anchor NAME, --history FILE or --continue FILE."
     )

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def path(
-    index: Annotated["Index | Path | str", argument()],
+    index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
     start: Annotated[str, argument("FROM")],
     end: Annotated[str, argument("TO")],
     length: Annotated[int, Option("How many tracks, both ends included.", ("-n",), minimum=2)] = 10,
@@ -37,9 +37,10 @@ def path(
     """From one track to another, each step as small as can be.
 
     The path begins with FROM and ends with TO: track ids, or words that fit one track. Its largest step is as
-    small as the library allows, no track comes twice, and two tracks in a row are by different artists.
-    `--where` narrows what lies between; both ends are always there. Where the two lie on islands, far from
-    each other with nothing between, the path crosses at the narrowest place and the log says where.
+    small as the library allows, no track and no other version of one comes twice, and two tracks in a row
+    are by different artists. `--where` narrows what lies between; both ends are always there. Where the two
+    lie on islands, far from each other with nothing between, the path crosses at the narrowest place and the
+    log says where.
 
     Examples:
       soundkin path library 17_night-train 21_blue-rain -n 12
@@ -52,13 +53,12 @@ def path(
         UsageError: an end is unknown or no track of the index, or an option is off.
     """
     from soundkin.catalog.playlist_files import check_playlist_name
-    from soundkin.embedding.library import index_in
     from soundkin.pipelines.listed_tracks import write_tracks_as_playlist
     from soundkin.search.vector_index import Index, open_index
 
     if output is not None:
         check_playlist_name(output)
-    opened = index if isinstance(index, Index) else open_index(index_in(Path(index)))
+    opened = index if isinstance(index, Index) else open_index(Path(index))
     first, last = (end_of_path(opened, name) for name in (start, end))
     listed = path_between(opened, first, last, length, where, artist_cap, variety, random_seed, columns)
     if output is not None:
@@ -140,19 +140,20 @@ def _path(
         log.warning("%d of %d tracks: no more may lie on the way", len(rows), length)
         length = len(rows)
     while True:
-        vectors = np.array([index.vector(row) for row in rows])
+        vectors = index.vectors(np.array(rows))
         artists = [index.tracks.artists(row) for row in rows]
         found = find_path(vectors, length, artists, variety, random_seed)
         if found is None:
             log.warning("artists come twice in a row: there are too few others on the way")
             found = find_path(vectors, length, (), variety, random_seed)
             assert found is not None, "without artists there is always one"
-        surplus = _surplus(found.places, artists, artist_cap)
+        surplus = _surplus(found.places, artists, artist_cap) | _versions(index, rows, vectors, found.places)
         if not surplus or len(rows) - len(surplus) < length:
             break
         rows = [row for place, row in enumerate(rows) if place not in surplus]
     if surplus:
-        log.warning("artist_cap=%d does not hold: there are too few other tracks on the way", artist_cap)
+        problem = "versions of one piece, or more tracks of an artist than the cap, are on the path"
+        log.warning("%s: there are too few others", problem)
     _tell_of_islands(index, vectors, rows, found)
     return [rows[place] for place in found.places], found
 
@@ -162,10 +163,25 @@ def _surplus(places: Sequence[int], artists: Sequence[Sequence[str]], cap: int |
     counts = Counter(artist for place in (places[0], places[-1]) for artist in artists[place])
     surplus = set()
     for place in places[1:-1]:
-        if cap is not None and any(counts[artist] >= cap for artist in artists[place]):
+        if cap and any(counts[artist] >= cap for artist in artists[place]):
             surplus.add(place)
         counts.update(artists[place])
     return surplus
+
+
+def _versions(index: "Index", rows: list[int], vectors: "np.ndarray", places: Sequence[int]) -> set[int]:
+    """Tracks on a path that are another version of one before them, or of the end."""
+    from soundkin.search.same_track import identities, same_track
+
+    identity = identities(index.tracks)
+    known, versions = [places[0], places[-1]], set()
+    for place in places[1:-1]:
+        cosines = (vectors[known] @ vectors[place]).tolist()
+        own = identity(rows[place])
+        if any(same_track(identity(rows[k]), own, cosine) for k, cosine in zip(known, cosines, strict=True)):
+            versions.add(place)
+        known.append(place)
+    return versions
 
 
 def _tell_of_islands(index: "Index", vectors: "np.ndarray", rows: list[int], found: "SmallSteps") -> None:

@@ -84,8 +84,8 @@ def query(
     from soundkin.search.query_description import QueryDescription
 
     asked = {
-        "like": _texts(like),
-        "unlike": _texts(unlike),
+        "like": seed_texts(like),
+        "unlike": seed_texts(unlike),
         "k": k,
         "where": where,
         "artist_cap": artist_cap,
@@ -118,7 +118,7 @@ def ask(
     question = Query(opened, asked.k, asked.where, asked.artist_cap or None, columns)
     likes = resolve_seeds(opened, asked.like, model)
     unlikes = resolve_seeds(opened, asked.unlike, model)
-    _refuse_contradictions(likes, unlikes)
+    refuse_contradictions(likes, unlikes)
     given = [] if vector is None else _given(vector, opened.manifest.embedding_size)
     seeds = {row for seed in (*likes, *unlikes) for row in seed.rows}
     left_out, reason, allowed = seeds, "they are asked about", question.allowed
@@ -129,7 +129,7 @@ def ask(
     cap = ARTIST_CAP if asked.artist_cap is None and "artist" in opened.tracks.columns else asked.artist_cap
     order = Order(asked.k, cap or None, asked.fold_versions, asked.hub_correction, asked.diversity)
     soft = asked.artist_cap is None
-    ranking = _rank(opened, _blend(likes, unlikes, given), order, allowed, seeds, soft)
+    ranking = _rank(opened, blend_of_seeds(likes, unlikes, given), order, allowed, seeds, soft)
     shares = sample_of(opened).shares_less_alike([track.similarity for track in ranking])
     ranked = [(track.row, track.similarity) for track in ranking]
     return question.answers(ranked, left_out, reason, shares, [track.folded for track in ranking])
@@ -158,7 +158,10 @@ def _rank(
     return sorted([*ranking, *more[: order.k - len(ranking)]], key=lambda candidate: -candidate.order)
 
 
-def _blend(likes: "list[ResolvedSeed]", unlikes: "list[ResolvedSeed]", given: "list[Vector]") -> "Blend":
+def blend_of_seeds(
+    likes: "Sequence[ResolvedSeed]", unlikes: "Sequence[ResolvedSeed]" = (), given: "Sequence[Vector]" = ()
+) -> "Blend":
+    """Seeds as `search.blend` takes them."""
     import numpy as np
 
     from soundkin.search.blend import Blend
@@ -183,14 +186,16 @@ def _by_artists_of(index: "Index", rows: list[int]) -> "Bool[np.ndarray, ' track
     return mask_any(index.tracks.artist_keys, keys) if keys else np.zeros(len(index), dtype=bool)
 
 
-def _refuse_contradictions(likes: "list[ResolvedSeed]", unlikes: "list[ResolvedSeed]") -> None:
+def refuse_contradictions(likes: "list[ResolvedSeed]", unlikes: "list[ResolvedSeed]") -> None:
+    """Raise UsageError where something is liked and unliked."""
     unliked = {seed.rows or (seed.name,): seed for seed in unlikes}
     for seed in likes:
         if (seed.rows or (seed.name,)) in unliked:
             raise UsageError(f"{seed.name} is both liked and unliked. Take one of the two out.")
 
 
-def _texts(names: Names) -> list[str]:
+def seed_texts(names: Names) -> list[str]:
+    """One seed or several, as text."""
     return [str(name) for name in ([names] if isinstance(names, str | Path) else names)]
 
 

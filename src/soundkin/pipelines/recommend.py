@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from soundkin.embedding.known_users import KnownUsers
-    from soundkin.pipelines.answers import Answer
+    from soundkin.pipelines.answers import Answer, Query
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Float32
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def recommend(
     tracks: Annotated["Index | Path | str", argument("INDEX_OR_EMBEDDINGS")],
-    user: Annotated[str, argument()],
+    user: Annotated[str | None, argument()] = None,
     k: Annotated[int, Option("How many tracks.", ("-k",), minimum=1)] = 20,
     where: Annotated[Sequence[str], WHERE] = (),
     artist_cap: Annotated[int | None, ARTIST_CAP] = None,
@@ -37,17 +37,30 @@ def recommend(
         str | None,
         Option("ratings or latent_factors; default: the first that the model has.", metavar="TASK"),
     ] = None,
+    history: Annotated[
+        Path | None,
+        Option("What was listened to: an export of ListenBrainz or Last.fm, or a table.", metavar="FILE"),
+    ] = None,
+    half_life: Annotated[
+        float | None,
+        Option("Plays of --history count half as much as those so many days later.", metavar="DAYS"),
+    ] = None,
     columns: Sequence[str] | None = (),
 ) -> "list[Answer]":
     """What would USER like to hear? Ranks all tracks of an index or embeddings folder, never played ones too.
 
-    The model has to be one that was trained on ratings. With --ratings, tracks that the user has rated, well
-    or badly, are left out; and a user whom the model does not know is placed by the tracks they like in
-    there: among the tracks' own vectors, as weighted matrix factorisation places users among factors.
+    With --history in place of USER any model will do: the answers sound like what is in there, and are not
+    in there themselves. Plays are matched by track_id, or by artist and title in whatever spelling.
+
+    For a USER the model has to be one that was trained on ratings, or anchored to the index's and trained on
+    ratings. With --ratings, tracks that the user has rated, well or badly, are left out; and a user whom the
+    model does not know is placed by the tracks they like in there: among the tracks' own vectors, as weighted
+    matrix factorisation places users among factors.
 
     Examples:
       soundkin recommend index user-0042 --ratings ratings.csv
       soundkin recommend index user-0042 -k 10 --where genre=rock --artist-cap 2 --json
+      soundkin recommend ~/library --history listens.jsonl --half-life 90
 
     From Python, `columns` are those whose cells the answers hold (None: all); and to ask often, the index is
     one that `open_index` opened: then the model is kept, too.
@@ -56,7 +69,7 @@ def recommend(
         NoSuchUserError: the user is unknown; names the nearest.
         UsageError: an option is off, or the model knows no users.
         CatalogError: the ratings cannot be used, or say nothing that the user likes and the model does not
-            know them.
+            know them; or the history cannot be read, or names no track of the index.
         ArtefactError: something is corrupt, or the vectors are of another model.
     """
     import numpy as np
@@ -66,9 +79,15 @@ def recommend(
     from soundkin.search.neighbours import rank_for_user
     from soundkin.search.vector_index import Index
 
-    user = as_text(user)
+    if (user is None) == (history is None):
+        raise UsageError("recommend for whom? Give either a USER whom the model knows, or --history FILE.")
+    if half_life is not None and not (history and half_life > 0):
+        raise UsageError(f"half_life={half_life}: give days above 0, and a history: --history FILE.")
     with _opened(tracks) as (index, model_path):
         question = Query(index, k, where, artist_cap, columns)
+        if history or user is None:
+            return _like_history(index, question, k, artist_cap, Path(history or ""), half_life)
+        user = as_text(user)
         place = index.folder if isinstance(tracks, Index) else Path(tracks)
         users = _users_of(model_folder(model or model_path), index, place, task)
         factors = users.track_vectors(index.vectors(np.arange(len(index))))
@@ -79,6 +98,29 @@ def recommend(
         artists_of = index.tracks.artists
         ranking = rank_for_user(vector, factors, k, left_out, question.allowed, artists_of, artist_cap)
         return question.answers(ranking, left_out, f"{user} has rated them")
+
+
+def _like_history(
+    index: "Index", question: "Query", k: int, artist_cap: int | None, history: Path, half_life: float | None
+) -> "list[Answer]":
+    """The tracks most like those of a history; of each artist 2 unless told, if there are enough."""
+    import numpy as np
+
+    from soundkin.pipelines.heard import liking, rows_heard
+    from soundkin.search.query_description import ARTIST_CAP
+    from soundkin.search.ranking import Order, select
+
+    rows, weights = rows_heard(index, history, half_life)
+    values = liking(index, rows, weights)
+    if question.allowed is not None:
+        values = np.where(question.allowed, values, -np.inf)
+    heard = rows.tolist()
+    ranking = select(index, values, Order(k, artist_cap or ARTIST_CAP, fold_versions=True), heard)
+    if artist_cap is None and len(ranking) < k:
+        ranking = select(index, values, Order(k, None, fold_versions=True), heard)
+    ranked = [(track.row, track.similarity) for track in ranking]
+    folded = [track.folded for track in ranking]
+    return question.answers(ranked, heard, "they are in the history", folded=folded)
 
 
 @contextmanager
@@ -118,7 +160,7 @@ def _load_users(model: Path, model_hash: str, tracks: Path, task: str | None) ->
     from soundkin.embedding.known_users import known_users
 
     bundle = load_bundle(model)
-    if bundle.hash != model_hash:
+    if not bundle.compares_with(model_hash):
         problem = not_the_model(str(tracks), model_hash, model, bundle.hash)
         hint = "Give the model that made them with --model, or embed again with this one."
         raise ArtefactError(f"{problem}. {hint}")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from soundkin.embedding.library import Library, default_library
 from soundkin.errors import ArtefactError, Skipped, TracksGoneError, UsageError
+from soundkin.pipelines.library_map import draw_library_map
 from soundkin.pipelines.options import FOLLOW_LINKS, Option, argument
+from soundkin.pipelines.precompute import refresh_neighbours
 from soundkin.pipelines.scan import Changes, Findings, find_out, write_catalog
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ def sync(
                 home, catalog, found.files, model, workers or 1, forget, replace, check
             )
             _index(home, catalog)
+            refresh_neighbours(home.index, workers or 1)
             skipped = [*result.skipped, *skipped]
             result = _replace(result, embedded=embedded, reused=reused, skipped=skipped)
     return _replace(result, seconds=time.monotonic() - began)
@@ -194,7 +197,7 @@ def _model_of(library: Library) -> Path:
 
 
 def _index(library: Library, catalog: "Catalog") -> None:
-    """Bring the index in line with catalog and embeddings."""
+    """Bring index and map in line with catalog and embeddings."""
     import pyarrow as pa
 
     from soundkin.embedding.store import read_embeddings
@@ -203,18 +206,18 @@ def _index(library: Library, catalog: "Catalog") -> None:
     from soundkin.search.vector_index import build_index, open_index
 
     embeddings = read_embeddings(library.embeddings)
-    frame = catalog.frame.drop(columns="lyrics", errors="ignore")
-    frame = frame[frame["track_id"].isin(embeddings.track_ids)]
-    tracks = pa.Table.from_pandas(frame, preserve_index=False)
+    catalog = catalog.select(catalog.frame["track_id"].isin(embeddings.track_ids).to_numpy(bool))
+    tracks = pa.Table.from_pandas(catalog.frame.drop(columns="lyrics", errors="ignore"), preserve_index=False)
     try:
         difference = index_difference(open_index(library.index), embeddings, tracks, catalog.folder)
     except (UsageError, ArtefactError):  # there is none yet, or none that can be read
         difference = None
+    if difference is None or difference or not (library.map.exists() and library.map_places.exists()):
+        draw_library_map(library, catalog, embeddings)  # first, so that after a kill it is drawn again
     if difference is None:
-        build_index(embeddings.select(frame["track_id"]), tracks, catalog.folder, library.index)
+        build_index(embeddings.select(catalog.track_ids), tracks, catalog.folder, library.index)
     elif difference:
-        put = frame["track_id"].isin([*difference.added, *difference.updated]).to_numpy(bool)
-        tracks = tracks.filter(pa.array(put)) if put.any() else None
-        edited = edit_tracks(library.index, embeddings, tracks, catalog.folder, difference.removed)
-        if edited.due:
+        put = catalog.frame["track_id"].isin([*difference.added, *difference.updated]).to_numpy(bool)
+        new = tracks.filter(pa.array(put)) if put.any() else None
+        if edit_tracks(library.index, embeddings, new, catalog.folder, difference.removed).due:
             compact(library.index)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from soundkin.embedding.embedder import Embedder
     from soundkin.embedding.label_heads import Belief
     from soundkin.embedding.store import PatchEmbeddings
+    from soundkin.pipelines.answers import Answer
+    from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.moments import Moment
     from soundkin.search.shared_facts import SharedFact
     from soundkin.search.vector_index import Index
@@ -80,7 +82,7 @@ class Why:
 
 
 def why(
-    index: Annotated["Index | Path | str", argument()],
+    index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
     track: Annotated[str | Path, argument()],
     other: Annotated[str | Path, argument()],
     embeddings: Annotated[
@@ -109,10 +111,9 @@ def why(
         ArtefactError: index, embeddings or model are corrupt or do not belong together.
         AudioError: a file that is no track of the index cannot be decoded.
     """
-    from soundkin.embedding.library import index_in
     from soundkin.search.vector_index import Index, open_index
 
-    opened = index if isinstance(index, Index) else open_index(index_in(Path(index)))
+    opened = index if isinstance(index, Index) else open_index(Path(index))
     explainer = Explainer(opened, embeddings, model)
     here, there = (explainer.track(str(name)) for name in (track, other))
     found = explainer.explain(here, there)
@@ -121,6 +122,35 @@ def why(
 
         write_why_page(found, here, there, opened, output)
     return found
+
+
+def why_answers(
+    index: "Index | Path | str",
+    like: Sequence[str],
+    answers: "Sequence[Answer]",
+    model: Path | str | None = None,
+) -> list[Why]:
+    """Why each answer of a query is one: beside the seed that it is most like, from stored patches first."""
+    import numpy as np
+
+    from soundkin.pipelines.seeds import resolve_seeds
+    from soundkin.search.vector_index import Index, open_index
+
+    opened = index if isinstance(index, Index) else open_index(Path(index))
+    explainer = Explainer(opened, None, model)
+    seeds = []
+    for seed in resolve_seeds(opened, like, model):
+        seeds += [explainer.indexed(row) for row in seed.rows] or [_of_file(seed)]
+    vectors, reasons = np.array([seed.vector for seed in seeds]), []
+    for answer in answers:
+        there = explainer.indexed(opened.row(answer.track_id))
+        here = seeds[int((vectors @ there.vector).argmax())]
+        reasons.append(explainer.explain(here, there, fine=False))
+    return reasons
+
+
+def _of_file(seed: "ResolvedSeed") -> ExplainedTrack:
+    return ExplainedTrack(Path(seed.name).name, "", Path(seed.name), seed.vector)
 
 
 class Explainer:
@@ -148,7 +178,7 @@ class Explainer:
             raise UsageError(f"{name} is {len(seed.rows)} tracks, and one is explained at a time. Name one.")
         if seed.rows:
             return self.indexed(seed.rows[0])
-        return ExplainedTrack(Path(name).name, "", Path(name), seed.vector)
+        return _of_file(seed)
 
     def indexed(self, row: int) -> ExplainedTrack:
         """The track in a row of the index."""

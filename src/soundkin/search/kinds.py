@@ -32,7 +32,7 @@ RECALL_NEIGHBOURS = 10
 MEASURED_NEIGHBOURS = 20  # Further down than these, the lists that were measured may not hold the nearest.
 RECALL_QUERIES = 300
 TRAINING_TRACKS = 100_000
-EXACT_SHARE = 0.1  # Where fewer tracks are allowed, comparing these takes less time than scanning all lists.
+EXACT_SHARE = 0.03  # Where fewer tracks are allowed, comparing these takes less time than scanning all lists.
 
 ASKED = "asked for"  # how the reason for a kind begins that somebody chose
 

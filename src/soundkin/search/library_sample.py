@@ -75,6 +75,22 @@ class LibrarySample:
         as_unusual = mean[-1] + spread[-1] * (similarity - mean[:-1]) / spread[:-1]
         return np.asarray((similarity + as_unusual) / 2)
 
+    @typechecked
+    def taste(
+        self,
+        tracks: Float[np.ndarray, "tracks embedding"],
+        heard: Float[np.ndarray, "heard embedding"],
+        weights: Float[np.ndarray, " heard"],
+    ) -> Float[np.ndarray, " tracks"]:
+        """How alike tracks are to what somebody has heard: the weighted mean of `without_hubs` over it."""
+        share = weights / weights.sum()
+        likeness = tracks @ (share @ heard)
+        if len(self.vectors) < ENOUGH_TRACKS:
+            return np.asarray(likeness)
+        (mean, spread), (usual, width) = self.usual(tracks), self.usual(heard)
+        as_unusual = share @ usual + (tracks @ ((share * width) @ heard) - mean * (share @ width)) / spread
+        return np.asarray((likeness + as_unusual) / 2)
+
 
 _samples: "WeakKeyDictionary[Index, LibrarySample]" = WeakKeyDictionary()
 

@@ -94,7 +94,8 @@ def _threshold(here: np.ndarray, there: np.ndarray) -> float:
     mean_square = float(np.sum((ours.T @ ours) * (theirs.T @ theirs))) / (len(here) * len(there))
     deviation = max(0.0, mean_square - mean**2) ** 0.5
     best = max(float((there @ vector).max()) for vector in here)
-    return min(mean + STANDARD_DEVIATIONS * deviation, mean + MOST_OF_THE_WAY * (best - mean)) - ROUNDING
+    threshold: float = min(mean + STANDARD_DEVIATIONS * deviation, mean + MOST_OF_THE_WAY * (best - mean))
+    return threshold - ROUNDING
 
 
 def _hop_seconds(starts: list[float]) -> float:

@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from soundkin.catalog.artists import DROPPED, artist_key, fold_name
+from soundkin.catalog.artists import DROPPED, artist_key, fold_name, split_credit
+from soundkin.catalog.titles import base_title
 from soundkin.search.conditions import mask_any
 from soundkin.search.tracks import Tracks
 from soundkin.shapes import Bool
@@ -83,6 +84,26 @@ def rows_of_paths(tracks: Tracks, audio_folder: Path, keys: Sequence[Iterable[st
     found = iter(pc.index_in(flat, value_set=column).to_pylist())
     rows = [[next(found) for _ in cells] for cells in asked]
     return [next((row for row in of_entry if row is not None), None) for of_entry in rows]
+
+
+class NameLookup:
+    """The tracks of an index by artist and title, in whatever spelling."""
+
+    def __init__(self, tracks: Tracks) -> None:
+        self._rows: dict[tuple[str, str], int] = {}
+        self._versions: dict[tuple[str, str], int] = {}
+        for row in range(len(tracks)):
+            title = tracks.label(row).title
+            for artist in tracks.artists(row) if title else ():
+                self._rows.setdefault((artist, fold_name(title)), row)
+                self._versions.setdefault((artist, base_title(title)), row)
+
+    def row(self, artist: str, title: str) -> int | None:
+        """The track, or else a version of it; None where there is none by any artist of the credit."""
+        keys = [artist_key(name) for name in (artist, *split_credit(artist))]
+        exact = (self._rows.get((key, fold_name(title))) for key in keys)
+        versions = (self._versions.get((key, base_title(title))) for key in keys)
+        return next((row for row in (*exact, *versions) if row is not None), None)
 
 
 def similar_titles(tracks: Tracks, text: str, limit: int = 3) -> list[int]:

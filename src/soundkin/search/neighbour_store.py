@@ -86,7 +86,7 @@ class Draft(Protocol):
         """Let it take the current version's place."""
 
 
-class Place(Protocol):
+class StorePlace(Protocol):
     """Where a store is."""
 
     def current(self) -> Values | None:
@@ -96,7 +96,7 @@ class Place(Protocol):
         """The next version. Raises OutputError where another run is writing it."""
 
 
-def place_at(location: str | Path) -> Place:
+def place_at(location: str | Path) -> StorePlace:
     """A Redis for redis://, rediss:// and unix://, else a file of LMDB."""
     require("serve", "a store of neighbours")
     if is_address(location):
@@ -116,7 +116,7 @@ def is_address(location: str | Path) -> bool:
 class NeighbourStore:
     """The lists of one version of an index, whatever takes their place meanwhile; use `open`."""
 
-    def __init__(self, place: Place, values: Values) -> None:
+    def __init__(self, place: StorePlace, values: Values) -> None:
         self.place, self.values = place, values
         self.about = _read_about(place, values)
 
@@ -215,13 +215,13 @@ def version_of(index: "Index") -> str:
     return sha256_of_text(index.manifest.model_dump_json())
 
 
-def corrupt(place: Place | Path, problem: object = "it is not as it was written") -> ArtefactError:
+def corrupt(place: StorePlace | Path, problem: object = "it is not as it was written") -> ArtefactError:
     """What to say of a store that cannot be trusted."""
     make = f"soundkin neighbours INDEX -o {place} --replace"
     return ArtefactError(f"{place} is corrupt: {problem}. Make it again: {make}")
 
 
-def _read_about(place: Place, values: Values) -> StoreManifest:
+def _read_about(place: StorePlace, values: Values) -> StoreManifest:
     try:
         described = json.loads(values.get(ABOUT) or b"")
         written_as = described.pop("format"), described.pop("format_version")

@@ -16,7 +16,7 @@ from soundkin.search.conditions import mask_any
 from soundkin.search.library_sample import sample_of
 from soundkin.search.same_track import identities, same_track
 from soundkin.search.vector_index import Index
-from soundkin.shapes import Bool, Float32, Int, typechecked
+from soundkin.shapes import Bool, Float, Float32, Int, typechecked
 
 # Tracks fetched in the first go, for each one wanted: an index of lists finds 20 faster than more.
 LOOKAHEAD, MIXED_LOOKAHEAD = 2, 20
@@ -76,6 +76,27 @@ def rank(
         if admission.cap and admission.cap.full:
             allowed &= ~mask_any(index.tracks.artist_keys, admission.cap.full)
         at_once = CAP_LOOKAHEAD * order.k
+
+
+@typechecked
+def select(
+    index: Index, values: Float[np.ndarray, " tracks"], order: Order, without: Collection[int] = ()
+) -> list[RankedTrack]:
+    """The `order.k` tracks of the largest values, but for the rows `without` and where minus infinity.
+
+    Capped and folded as `order` says; its other settings do not matter here.
+    """
+    admission = Admission(index, order, without)
+    left = np.where(np.isin(np.arange(len(values)), list(without)), -np.inf, values)
+    rows = np.argsort(-left, kind="stable")[: int((left > -np.inf).sum())]
+    for some in np.split(rows, range(CAP_LOOKAHEAD * order.k, len(rows), CAP_LOOKAHEAD * order.k)):
+        ranked = zip(
+            some.tolist(), values[some].tolist(), values[some].tolist(), index.vectors(some), strict=True
+        )
+        admission.take(RankedTrack(*each) for each in ranked)
+        if len(admission.kept) == order.k:
+            break
+    return admission.kept
 
 
 def _candidates(

@@ -26,8 +26,8 @@ from soundkin.search.neighbour_store import (
     Draft,
     ListSettings,
     NeighbourStore,
-    Place,
     StoreManifest,
+    StorePlace,
     key_of,
     pack,
     place_at,
@@ -90,7 +90,7 @@ def update_store(
     return StoreUpdate(str(place), len(index), new, gone, computed)
 
 
-def _before(place: Place, index: Index, replace: bool) -> NeighbourStore | None:
+def _before(place: StorePlace, index: Index, replace: bool) -> NeighbourStore | None:
     """What the store holds now; None where it is to be made anew."""
     try:
         values = place.current()
@@ -111,7 +111,7 @@ def _refuse_others(store: NeighbourStore, index: Index) -> None:
         what = f"model {store.about.model_hash}, and index {index.folder} is of {index.manifest.model_hash}"
     else:
         ids = [track_id for track_id in store.ids if track_id is not None]
-        shared = sum(index.tracks.row(track_id) is not None for track_id in ids)
+        shared = len({index.tracks.label(row).track_id for row in range(len(index))}.intersection(ids))
         if 2 * shared >= len(ids):
             return
         what = f"{len(ids)} tracks, of which index {index.folder} has {shared}"

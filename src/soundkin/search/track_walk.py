@@ -4,12 +4,15 @@ How much each of these counts, people choose. The next track is the best by maxi
 Carbonell and J. Goldstein, "The Use of MMR", 1998) among the nearest ones.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from soundkin.search.blend import Blend
+from soundkin.search.library_sample import sample_of
+from soundkin.search.same_track import identities, same_track
 from soundkin.search.vector_index import Index
 from soundkin.shapes import Bool, Float32
 from soundkin.statistics.scaling import unit_length
@@ -35,89 +38,113 @@ class Taste:
     random_seed: int = 0
 
 
-@dataclass(eq=False)
 class Walk:
     """Chooses one track after the other from an index.
 
-    `before` are rows that came before, which are not chosen again; no two tracks in a row share an artist, as
-    long as there are others.
+    The rows `before` came before and are not chosen again, nor are versions of them, of the rows `seeds` or
+    of what was chosen. No two tracks in a row share an artist, as long as there are others.
     """
 
-    index: Index
-    taste: Taste
-    before: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._chosen = list(self.before)
-        artists = (artist for row in self.before for artist in self._artists(row))
-        self._counts = Counter(artists)
-        self._noise = np.random.default_rng(self.taste.random_seed).random(len(self.index))
+    def __init__(
+        self, index: Index, taste: Taste, before: Sequence[int] = (), seeds: Collection[int] = ()
+    ) -> None:
+        self._index, self._taste = index, taste
+        self._artists = index.tracks.artists
+        self._identity = identities(index.tracks)
+        self._noise = np.random.default_rng(taste.random_seed).random(len(index))
+        self._chosen: list[int] = []
+        self._counts: Counter[str] = Counter()
+        self._by_lead: dict[str, list[int]] = defaultdict(list)
+        for row in seeds:
+            self._by_lead[self._identity(row).artist].append(row)
+        for row in before:
+            self._choose(row)
 
     def tracks(
-        self,
-        targets: Iterator[Float32[np.ndarray, " embedding"]],
-        masks: Iterator[Sequence[Bool[np.ndarray, " tracks"]]],
+        self, targets: Iterator[Blend], masks: Iterator[Sequence[Bool[np.ndarray, " tracks"]]]
     ) -> Iterator[tuple[int, float]]:
-        """Rows and their cosines with the target. For each place there is a unit vector, and which tracks
-        should come, or else may come; ends where none is left.
+        """Rows, and how alike they are to the target of their place.
+
+        For each place there is a target, and masks of the tracks that should come, or else may come; ends
+        where none is left.
         """
         for target, kinds in zip(targets, masks, strict=False):
             found = (self._next(target, allowed) for allowed in kinds)
-            chosen = next((one for one in found if one is not None), None)
-            if chosen is None:
+            row = next((row for row in found if row is not None), None)
+            if row is None:
                 return
-            row, likeness = chosen
-            self._chosen.append(row)
-            self._counts.update(self._artists(row))
-            yield row, likeness
+            self._choose(row)
+            yield row, float(target.similarity(self._vectors([row]))[0])
 
-    def _next(self, target: np.ndarray, allowed: np.ndarray) -> tuple[int, float] | None:
+    def _choose(self, row: int) -> None:
+        self._chosen.append(row)
+        self._counts.update(set(self._artists(row)))
+        self._by_lead[self._identity(row).artist].append(row)
+
+    def _next(self, target: Blend, allowed: np.ndarray) -> int | None:
         """The best track for the next place, artists in a row only where there is no other."""
         free = allowed.copy()
         free[self._chosen] = False
-        wanted = self._drifted(target)
+        recent = self._recent()
+        direction = self._mixed(target.direction, recent)
         for may_come in (self._admits_after_last, self._admits):
             left = free.copy()
             while True:
-                _, rows = self.index.search(wanted[None], LOOKED_AT, left)
+                _, rows = self._index.search(direction[None], LOOKED_AT, left)
                 found = rows[0][rows[0] >= 0]
-                fitting = np.array([row for row in found.tolist() if may_come(row)], dtype=int)
-                if len(fitting):
-                    row = self._best(wanted, fitting)
-                    return row, float(np.clip(self._vector(row) @ target, -1, 1))
+                fitting = [row for row in found.tolist() if may_come(row) and not self._is_known(row)]
+                if fitting:
+                    return self._best(target, recent, fitting)
                 if len(found) < LOOKED_AT:
                     break
                 left[found] = False
         return None
 
-    def _best(self, wanted: np.ndarray, rows: np.ndarray) -> int:
-        vectors = np.array([self._vector(row) for row in rows.tolist()])
-        value = vectors @ wanted + NOISE * self.taste.variety * self._noise[rows]
-        if self.taste.width and self._chosen:
-            before = np.array([self._vector(row) for row in self._chosen])
-            share = self.taste.width / 2  # at a half, nearness to what is asked for counts as much
-            value = (1 - share) * value - share * (vectors @ before.T).max(axis=1)
-        return int(rows[value.argmax()])
+    def _best(self, target: Blend, recent: np.ndarray | None, rows: list[int]) -> int:
+        vectors, taste = self._vectors(rows), self._taste
+        value = target.similarity(vectors)
+        if len(target.unlikes):
+            value = value - target.repulsion(vectors, sample_of(self._index))
+        if recent is not None:
+            value = (1 - taste.drift) * value + taste.drift * vectors @ recent
+        value = value + NOISE * taste.variety * self._noise[rows]
+        if taste.width and self._chosen:
+            share = taste.width / 2  # at a half, nearness to what is asked for counts as much
+            nearest = (vectors @ self._vectors(self._chosen).T).max(axis=1)
+            value = (1 - share) * value - share * nearest
+        return rows[int(value.argmax())]
 
-    def _drifted(self, target: np.ndarray) -> Float32[np.ndarray, " embedding"]:
-        """The target, and what came last in its stead."""
+    def _recent(self) -> Float32[np.ndarray, " embedding"] | None:
+        """The mean direction of what came last, where that is drifted to."""
         last = self._chosen[-REMEMBERED:]
-        if not last or not self.taste.drift:
-            return target
-        recent = unit_length(np.mean([self._vector(row) for row in last], axis=0))
-        mixed = (1 - self.taste.drift) * target + self.taste.drift * recent
-        return unit_length(mixed.astype(np.float32)) if np.abs(mixed).max() > 1e-6 else target
+        return unit_length(self._vectors(last).mean(axis=0)) if last and self._taste.drift else None
+
+    def _mixed(self, direction: np.ndarray, recent: np.ndarray | None) -> Float32[np.ndarray, " embedding"]:
+        """Where to look."""
+        if recent is None:
+            return direction
+        mixed = (1 - self._taste.drift) * direction + self._taste.drift * recent
+        return unit_length(mixed.astype(np.float32)) if np.abs(mixed).max() > 1e-6 else direction
 
     def _admits(self, row: int) -> bool:
-        cap = self.taste.artist_cap
-        return cap is None or all(self._counts[artist] < cap for artist in self._artists(row))
+        cap = self._taste.artist_cap
+        return not cap or all(self._counts[artist] < cap for artist in self._artists(row))
 
     def _admits_after_last(self, row: int) -> bool:
         last = set(self._artists(self._chosen[-1])) if self._chosen else set()
         return self._admits(row) and not last & set(self._artists(row))
 
-    def _artists(self, row: int) -> tuple[str, ...]:
-        return self.index.tracks.artists(row)
+    def _is_known(self, row: int) -> bool:
+        """Whether it is a version of a track that is there."""
+        own = self._identity(row)
+        others = self._by_lead.get(own.artist, [])
+        if not others:
+            return False
+        cosines = (self._vectors(others) @ self._index.vector(row)).tolist()
+        return any(
+            same_track(self._identity(other), own, cosine)
+            for other, cosine in zip(others, cosines, strict=True)
+        )
 
-    def _vector(self, row: int) -> Float32[np.ndarray, " embedding"]:
-        return self.index.vector(row)
+    def _vectors(self, rows: Sequence[int]) -> Float32[np.ndarray, "rows embedding"]:
+        return self._index.vectors(np.array(rows))

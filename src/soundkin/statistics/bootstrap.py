@@ -9,6 +9,10 @@ the percentiles would be far too narrow.
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from soundkin.extras import require
+
+require("evaluate", "a bootstrap")
+
 import numpy as np
 from pydantic import BaseModel
 from scipy.sparse import csr_matrix

@@ -1,5 +1,9 @@
 """P values of many comparisons, and which of them hold when all are counted."""
 
+from soundkin.extras import require
+
+require("evaluate", "false discovery rates")
+
 import numpy as np
 from scipy.stats import false_discovery_control, t
 

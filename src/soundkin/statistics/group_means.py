@@ -5,6 +5,10 @@ As in `bootstrap`, an artist is drawn with all their tracks, whatever groups the
 
 from typing import NamedTuple
 
+from soundkin.extras import require
+
+require("evaluate", "scores by group")
+
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 

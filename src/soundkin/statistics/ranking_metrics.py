@@ -9,6 +9,10 @@ how many ranks are looked at. All scores lie in [0, 1].
 from dataclasses import dataclass
 from itertools import pairwise
 
+from soundkin.extras import require
+
+require("evaluate", "ranking metrics")
+
 import numpy as np
 from scipy.sparse import csr_matrix
 
