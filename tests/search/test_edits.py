@@ -168,7 +168,9 @@ def test_what_an_edit_says_it_did(small):
         small, embeddings_of(ids_of([2, 40]), sounds_of([2, 40])), table_of([2, 40]), small, ids_of([3])
     )
     assert both == Edited(added=1, updated=1, removed=1, count=20)
+    before = open_index(small).version
     assert remove_tracks(small, []) == Edited(added=0, updated=0, removed=0, count=20)
+    assert open_index(small).version == before
 
 
 def test_new_tracks_are_found_at_once_and_an_opened_index_stays_as_it_was(small):

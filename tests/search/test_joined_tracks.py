@@ -1,9 +1,12 @@
 """Columns, filters, artists and paths of an edited index are those of the tracks that are there."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 
 from edited_index import ARTISTS, add, embeddings_of, ids_of, sounds_of, table_of
+from soundkin.files import sha256_of
 from soundkin.search.conditions import mask_where, parse_condition
 from soundkin.search.edits import add_tracks, compact, remove_tracks
 from soundkin.search.neighbours import find_neighbours
@@ -48,6 +51,25 @@ def test_the_cap_counts_artists_of_old_and_new_tracks_together(small):
     answers = find_neighbours(index, index.vector(1)[None], 22, artist_cap=1)
     artists = [artist for row, _ in answers for artist in index.tracks.artists(row)]
     assert len(artists) == len(set(artists)) == 20
+
+
+def test_an_index_from_before_there_were_keys_of_artists(small):
+    """It stored none, and is edited as others are."""
+    version = small / "v1"
+    with pa.ipc.open_file((version / "tracks.arrow").read_bytes()) as file:
+        batch = file.get_batch(0)
+    batch = batch.select(batch.schema.names[:-1])
+    with pa.OSFile(str(version / "tracks.arrow"), "wb") as out, pa.ipc.new_file(out, batch.schema) as writer:
+        writer.write_batch(batch)
+    manifest = json.loads((version / "manifest.json").read_text())
+    manifest["files"]["tracks.arrow"] = sha256_of(version / "tracks.arrow")
+    (version / "manifest.json").write_text(json.dumps(manifest))
+    (small / "CURRENT").write_text(f"v1 {sha256_of(version / 'manifest.json')}\n")
+    add(small, [ARTISTS + 1])
+    remove_tracks(small, ids_of([3]))
+    index = open_index(small)
+    assert index.tracks.artist_keys.to_pylist().count("artist 1") == 2
+    assert [index.tracks.artists(row) for row in (1, 19)] == [("artist 1",)] * 2
 
 
 def test_paths_from_another_audio_folder(small, tmp_path):

@@ -107,6 +107,8 @@ def edit_tracks(
     """
     folder = index_in(index)
     put = NO_TRACKS if tracks is None else tracks
+    if not len(put) and not remove:
+        return Edited(0, 0, 0, read_current(folder, read_manifest).count)
     with editing(folder) as (earlier, version):
         ids, rows = _checked_ids(earlier, put, may_add, may_replace)
         removed = {earlier.row(track_id) for track_id in remove}
