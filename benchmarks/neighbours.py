@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from soundkin.embedding.store import Embeddings
-from soundkin.search.neighbour_lists import DefaultQuery
+from soundkin.search.neighbour_lists import BatchQuery
 from soundkin.search.neighbour_store import ListSettings, NeighbourStore
 from soundkin.search.neighbours import find_neighbours
 from soundkin.search.store_update import update_store
@@ -84,7 +84,7 @@ def measure(folder: Path, count: int, settings: ListSettings, workers: int, urls
 
 def compare_ways(index: Index, settings: ListSettings) -> None:
     """One query at a time against many at once, on one core, a track."""
-    query = DefaultQuery(index, settings)
+    query = BatchQuery(index, settings)
     rows = np.random.default_rng(1).choice(len(index), 512, replace=False)
 
     def one_by_one() -> None:

@@ -59,10 +59,7 @@ NEEDED = {  # by a verb that the base install lacks: its extra, and words that g
     ),
     "demo": ("train", ["--run-dir", "run"]),
 }
-IN_THE_BASE = (
-    *("sync", "scan", "embed", "index", "neighbours", "query", "why", "path", "playlist"),
-    *("recommend", "correct"),
-)
+IN_THE_BASE = ("sync", "scan", "embed", "index", "query", "why", "path", "playlist", "recommend", "correct")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from soundkin.search.neighbour_lists import DefaultQuery
+from soundkin.search.neighbour_lists import BatchQuery
 from soundkin.search.neighbour_store import ListSettings
 from soundkin.search.vector_index import Index
 
@@ -15,7 +15,7 @@ def test_a_list_is_the_same_in_whatever_company(
     shared_index: Callable[[str], Index], settings: ListSettings
 ) -> None:
     """Bit for bit: what a matrix product gives for a track depends on how many others it has."""
-    query = DefaultQuery(shared_index("exact"), settings)
+    query = BatchQuery(shared_index("exact"), settings)
     together = query.lists(np.arange(0, 1200, 9))
     for place in range(0, len(together.rows), 20):
         alone = query.lists(together.rows[[place]])
@@ -28,7 +28,7 @@ def test_an_approximate_index_is_searched_exactly(
     shared_index: Callable[[str], Index], settings: ListSettings
 ) -> None:
     rows = np.arange(0, 1200, 31)
-    exact, ivf = (DefaultQuery(shared_index(kind), settings).lists(rows) for kind in ("exact", "ivf"))
+    exact, ivf = (BatchQuery(shared_index(kind), settings).lists(rows) for kind in ("exact", "ivf"))
     if settings.k < 60:  # else the search goes deeper, by the index
         np.testing.assert_array_equal(exact.found, ivf.found)
     np.testing.assert_allclose(exact.scores, ivf.scores, atol=1e-6)
@@ -38,7 +38,7 @@ def test_a_cap_that_empties_what_was_looked_at(make_index: Callable[..., Index])
     """1000 tracks by the nearest artist come before anybody else's."""
     vectors = np.random.default_rng(0).standard_normal((1200, 16)).astype(np.float32)
     vectors[np.arange(1200) % 60 != 3] += 100
-    query = DefaultQuery(make_index(vectors=vectors), ListSettings(k=60, artist_cap=1))
+    query = BatchQuery(make_index(vectors=vectors), ListSettings(k=60, artist_cap=1))
     lists = query.lists(np.array([0]))
     artists = [query.index.tracks.artists(row) for row in lists.found[0].tolist()]
     assert len(set(artists)) == 60
@@ -46,7 +46,7 @@ def test_a_cap_that_empties_what_was_looked_at(make_index: Callable[..., Index])
 
 
 def test_who_is_nearer(shared_index: Callable[[str], Index]) -> None:
-    query = DefaultQuery(shared_index("exact"), ListSettings())
+    query = BatchQuery(shared_index("exact"), ListSettings())
     others, rows = np.arange(100, 400), np.arange(50)
     best = (query.vectors[rows] @ query.vectors[others].T).max(axis=1)
     assert query.are_nearer(others, rows, best).all()
@@ -57,8 +57,8 @@ def test_who_is_nearer(shared_index: Callable[[str], Index]) -> None:
 
 def test_fingerprints_change_with_what_answers_depend_on(make_index: Callable[..., Index]) -> None:
     vectors = np.random.default_rng(0).standard_normal((20, 4)).astype(np.float32)
-    before = DefaultQuery(make_index(vectors=vectors), ListSettings()).fingerprints()
+    before = BatchQuery(make_index(vectors=vectors), ListSettings()).fingerprints()
     vectors[5] += 1
-    after = DefaultQuery(make_index(vectors=vectors), ListSettings()).fingerprints()
+    after = BatchQuery(make_index(vectors=vectors), ListSettings()).fingerprints()
     assert np.flatnonzero(before != after).tolist() == [5]
     assert len(set(after.tolist())) == 20

@@ -20,7 +20,7 @@ from soundkin.embedding.store import Embeddings
 from soundkin.errors import ArtefactError, OtherModelError, OutputError
 from soundkin.search import lmdb_files, store_update
 from soundkin.search.edits import edit_tracks
-from soundkin.search.neighbour_lists import DefaultQuery
+from soundkin.search.neighbour_lists import BatchQuery
 from soundkin.search.neighbour_store import ListSettings, NeighbourStore, key_of
 from soundkin.search.store_update import update_store
 from soundkin.search.vector_index import Index, build_index, open_index
@@ -167,15 +167,15 @@ def test_a_run_goes_on_where_a_failed_one_stopped(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(store_update, "TRACKS_AT_ONCE", 20)
     index, asked = index_of(tmp_path, random_tracks(100)), ListSettings(k=5)
     computed: list[int] = []
-    lists = DefaultQuery.lists
+    lists = BatchQuery.lists
 
-    def fail_late(self: DefaultQuery, rows: np.ndarray) -> object:
+    def fail_late(self: BatchQuery, rows: np.ndarray) -> object:
         if len(computed) == 3:
             raise KeyboardInterrupt
         computed.append(int(rows[0]))
         return lists(self, rows)
 
-    monkeypatch.setattr(DefaultQuery, "lists", fail_late)
+    monkeypatch.setattr(BatchQuery, "lists", fail_late)
     with pytest.raises(KeyboardInterrupt):
         update_store(tmp_path / "store.lmdb", index, asked)
     assert not (tmp_path / "store.lmdb").exists()

@@ -1,4 +1,4 @@
-"""The default query asked for many tracks at once, as lists that are kept.
+"""The neighbours of many tracks at once, as lists that are kept: a query by cosine, with an artist cap.
 
 Many queries are one matrix product, which beats asking track by track, and an index of lists too: that pays
 for single queries. Scores are computed once more pair by pair, so that a list does not depend on which others
@@ -33,7 +33,7 @@ class Lists(NamedTuple):
     scores: Float32[np.ndarray, "tracks neighbours"]
 
 
-class DefaultQuery:
+class BatchQuery:
     """Answers for tracks of an index; the vectors of an edited one are copied into memory."""
 
     def __init__(self, index: Index, settings: ListSettings) -> None:
@@ -128,8 +128,8 @@ def lists_in_worker(
 
 
 @lru_cache(maxsize=1)
-def _open(folder: Path, version: str, settings: ListSettings) -> DefaultQuery:
+def _open(folder: Path, version: str, settings: ListSettings) -> BatchQuery:
     index = open_index(folder)
     if version_of(index) != version:
         raise ArtefactError(f"index {folder} was changed meanwhile. Run the same command again to go on.")
-    return DefaultQuery(index, settings)
+    return BatchQuery(index, settings)

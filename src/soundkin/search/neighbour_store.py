@@ -39,7 +39,7 @@ IDS_TO_COMPARE = 10_000  # with one that is unknown
 
 
 class ListSettings(Config):
-    """Which answers a track's list holds: those that the default query has."""
+    """Which answers a track's list holds: the `k` nearest, at most `artist_cap` by one artist."""
 
     k: int = 50
     artist_cap: int | None = None

@@ -18,7 +18,7 @@ import numpy as np
 from soundkin.errors import ArtefactError, OtherModelError
 from soundkin.parallel import in_processes
 from soundkin.progress import progress_bar
-from soundkin.search.neighbour_lists import DefaultQuery, Lists, lists_in_worker
+from soundkin.search.neighbour_lists import BatchQuery, Lists, lists_in_worker
 from soundkin.search.neighbour_store import (
     ABOUT,
     FINGERPRINTS,
@@ -80,7 +80,7 @@ def update_store(
             return StoreUpdate(str(place), len(index), 0, 0, 0)
         if before is not None and before.about.settings != settings:
             before = None
-        query = DefaultQuery(index, settings)
+        query = BatchQuery(index, settings)
         change = _change(before, query)
         _compute(draft, change, before, about, query, workers)
         ids = json.dumps(change.ids, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -132,7 +132,7 @@ class _Change:
     touched: Int[np.ndarray, " touched"]  # rows
 
 
-def _change(before: NeighbourStore | None, query: DefaultQuery) -> _Change:
+def _change(before: NeighbourStore | None, query: BatchQuery) -> _Change:
     track_ids, prints = query.track_ids, query.fingerprints()
     old_ids = [] if before is None else before.ids
     old_prints = np.frombuffer(b"" if before is None else before.values.get(FINGERPRINTS) or b"", np.int64)
@@ -155,7 +155,7 @@ def _change(before: NeighbourStore | None, query: DefaultQuery) -> _Change:
 
 
 def _is_touched(
-    store: NeighbourStore, query: DefaultQuery, is_new: Bool[np.ndarray, " tracks"], outdated: set[int]
+    store: NeighbourStore, query: BatchQuery, is_new: Bool[np.ndarray, " tracks"], outdated: set[int]
 ) -> Bool[np.ndarray, " tracks"]:
     """Whose lists in the store may differ now: they hold an outdated number, or a new track may come in."""
     is_touched = np.zeros(len(is_new), dtype=bool)
@@ -184,7 +184,7 @@ def _compute(
     change: _Change,
     before: NeighbourStore | None,
     about: StoreManifest,
-    query: DefaultQuery,
+    query: BatchQuery,
     workers: int,
 ) -> None:
     """Write the lists that are touched, but for those that a killed run has written."""
@@ -207,7 +207,7 @@ def _compute(
 
 
 def _computed(
-    query: DefaultQuery, about: StoreManifest, jobs: list[Int[np.ndarray, " batch"]], workers: int
+    query: BatchQuery, about: StoreManifest, jobs: list[Int[np.ndarray, " batch"]], workers: int
 ) -> Generator[tuple[int, Lists], None, None]:
     """The lists of each batch, in the order in which they are ready."""
     if workers <= 1 or len(jobs) <= FEW_BATCHES:
