@@ -17,7 +17,7 @@ import struct
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def retag(path: Path, title: str) -> None:
 
 def measure(what: str, music: Path, library: Path) -> None:
     """Sync once and print a row."""
-    stages: Counter[str] = Counter()
+    stages: defaultdict[str, float] = defaultdict(float)
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         for name in STAGES:
@@ -112,7 +112,7 @@ def measure(what: str, music: Path, library: Path) -> None:
     print(f"{row}; {result.embedded} embedded", flush=True)
 
 
-def timed(function: Callable[..., Any], name: str, stages: Counter[str]) -> Callable[..., Any]:
+def timed(function: Callable[..., Any], name: str, stages: dict[str, float]) -> Callable[..., Any]:
     """The function, which adds its seconds of CPU to `stages`."""
 
     def run(*words: Any, **more: Any) -> Any:

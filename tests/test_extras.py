@@ -84,6 +84,13 @@ def chain(bare: Path) -> list[subprocess.CompletedProcess[str]]:
     return [run_bare(bare, *SOUNDKIN, *step) for step in steps]
 
 
+def test_a_library_is_kept_without_a_map(bare: Path) -> None:
+    done = run_bare(bare, *SOUNDKIN, "sync", "music", "-o", "library", "--model", "model", "--workers", "1")
+    assert done.returncode == 0 and done.stdout.startswith("library: 2 new, 0 untouched; "), done.stderr
+    assert "map.html is not drawn: pip install 'soundkin[pictures,evaluate]'" in done.stderr
+    assert run_bare(bare, *SOUNDKIN, "query", "library", "--like", "music/0.wav").returncode == 0
+
+
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_the_table_of_extras_is_pyprojects(extra: str) -> None:
     assert modules_of(asked_for(extra)) & set(EXTRAS[extra]), "none of its modules is what it is told by"

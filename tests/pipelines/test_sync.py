@@ -230,6 +230,25 @@ def test_small_libraries(music: Path, tmp_path: Path, sounds: Path, model: str, 
     assert sorted(ids(tmp_path / "lib")) == sorted(path.name for path in music.iterdir())
 
 
+def test_a_library_of_which_nothing_can_be_embedded(
+    music: Path, tmp_path: Path, sounds: Path, model: str
+) -> None:
+    shutil.rmtree(music)
+    music.mkdir()
+    soundfile.write(music / "short.wav", np.zeros(1), 22_050)
+    result = sync(music, tmp_path / "lib", model)
+    assert counts(result)[0] == 0 and [item.path for item in result.skipped] == ["short.wav"]
+    put(sound(sounds, 0), music / "0.flac")
+    sync(music, tmp_path / "lib")
+    assert len(open_index(tmp_path / "lib")) == 1
+    (music / "0.flac").unlink()
+    sync(music, tmp_path / "lib")
+    assert len(open_index(tmp_path / "lib")) == 0
+    put(sound(sounds, 1), music / "1.mp3")
+    sync(music, tmp_path / "lib")
+    assert len(open_index(tmp_path / "lib")) == 1
+
+
 def test_files_that_cannot_be_used_are_tried_again_when_they_change(
     music: Path, tmp_path: Path, sounds: Path, model: str
 ) -> None:
@@ -315,6 +334,20 @@ def test_the_library_of_a_folder_is_found_by_that_folder(
     assert result.library.name.startswith("music-")
     assert len(query(music, like=[str(music / "a/0.flac")])) == 7
     assert sorted(path.name for path in music.iterdir()) == ["a", "b"], "nothing is written into the music"
+
+
+def test_links_out_of_the_folder(
+    music: Path, tmp_path: Path, sounds: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    put(sound(sounds, 9), tmp_path / "disk/9.mp3")
+    (music / "disk").symlink_to(tmp_path / "disk")
+    assert len(sync(music, tmp_path / "lib", model).skipped) == 1
+    result = sync(music, tmp_path / "lib", follow_links=True)
+    assert result.changes == Changes(new=["disk/9.mp3"]) and result.skipped == []
+    answers = query(tmp_path / "lib", like=[str(music / "disk/9.mp3")], k=20)
+    assert len(answers) == 8, "it is known as a track of the library, and is not its own answer"
+    assert sync(music, tmp_path / "lib", follow_links=True).changes == Changes()
 
 
 def test_the_map_keeps_its_tracks_in_place(music: Path, tmp_path: Path, sounds: Path, model: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.table import Catalog
 from soundkin.embedding.embedder import Embedder, TrackEmbedding, hash_of_lyrics
-from soundkin.embedding.export import Export, Outcome, Unusable
+from soundkin.embedding.export import TRACKS_PER_PART, Export, Outcome, Unusable
 from soundkin.embedding.stored_vectors import Content
 from soundkin.errors import AudioError, Skipped
 from soundkin.features.frontends.interface import TrackInput
@@ -18,6 +18,7 @@ from soundkin.parallel import in_processes
 from soundkin.progress import progress
 
 WARNINGS_LOGGED = 20
+TRACKS_PER_LASTING_PART = 250  # fewer than otherwise: a change anywhere in a part writes all of it
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,9 @@ def embed_tracks(
     lyrics = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
     inputs = embedder.bundle.front_end.track_inputs(catalog.audio_paths(), catalog.track_ids)
     tracks = list(zip(catalog.frame["path"], inputs, lyrics, strict=True))
-    settings = (Path(folder), catalog.track_ids, embedder.hash, embedder.embedding_size, patches)
-    with Export(*settings, trusting=not check) as export:
+    size = TRACKS_PER_PART if audio_hashes is None else TRACKS_PER_LASTING_PART
+    settings = (catalog.track_ids, embedder.hash, embedder.embedding_size, patches, size)
+    with Export(Path(folder), *settings, trusting=not check) as export:
         if audio_hashes is not None:
             export.keep_places(keep_others)
         elif keep_others:

@@ -14,7 +14,9 @@ logger = logging.getLogger(__name__)
 
 
 def draw_library_map(library: Library, catalog: "Catalog", embeddings: "Embeddings") -> None:
-    """Draw all tracks of `catalog`, each where it was, if it was; without the extras, none is drawn."""
+    """Draw all tracks of `catalog`, each where it was, if it was; none without the extras, or any track."""
+    if not len(catalog):
+        return
     if not (is_installed("pictures") and is_installed("evaluate")):
         logger.info("%s is not drawn: pip install 'soundkin[pictures,evaluate]'", library.map)
         return

@@ -212,6 +212,8 @@ def _index(library: Library, catalog: "Catalog") -> None:
         difference = index_difference(open_index(library.index), embeddings, tracks, catalog.folder)
     except (UsageError, ArtefactError):  # there is none yet, or none that can be read
         difference = None
+    if difference is None and not len(catalog):
+        return  # nothing could be embedded, which is said of each file
     if difference is None or difference or not (library.map.exists() and library.map_places.exists()):
         draw_library_map(library, catalog, embeddings)  # first, so that after a kill it is drawn again
     if difference is None:

@@ -66,11 +66,10 @@ class Index:
 
     def row_of_file(self, path: Path) -> int | None:
         """The track whose audio is this file, or None."""
-        absolute = str(path.resolve())
-        row = None
-        if absolute.startswith(self._audio_prefix):
-            row = self.tracks.row_of_path(absolute.removeprefix(self._audio_prefix))
-        return self.tracks.row_of_path(absolute) if row is None else row
+        places = (str(path.resolve()), str(path.absolute()))  # the second where a link leads to it
+        names = [name for place in places for name in (place.removeprefix(self._audio_prefix), place)]
+        rows = map(self.tracks.row_of_path, dict.fromkeys(names))
+        return next((row for row in rows if row is not None), None)
 
     def row(self, track_id: str) -> int:
         """Where a track is; raises UsageError that names similar ones if there is none."""
