@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.make_playlist import playlist as playlist
     from soundkin.pipelines.path import path as path
     from soundkin.pipelines.precompute import precompute_neighbours as precompute_neighbours
+    from soundkin.pipelines.query import ask as ask
     from soundkin.pipelines.query import query as query
     from soundkin.pipelines.recommend import recommend as recommend
     from soundkin.pipelines.scan import scan as scan
@@ -38,15 +39,18 @@ if TYPE_CHECKING:
     from soundkin.pipelines.train import train as train
     from soundkin.pipelines.why import why as why
     from soundkin.search.neighbour_store import NeighbourStore as NeighbourStore
+    from soundkin.search.query_description import QueryDescription as QueryDescription
     from soundkin.search.vector_index import open_index as open_index
 
     __version__: str
 
 __all__ = [
-    "SoundkinError",
     "NeighbourStore",
+    "QueryDescription",
+    "SoundkinError",
     "__version__",
     "add_to_index",
+    "ask",
     "audit_catalog",
     "build_index",
     "compact_index",
@@ -74,8 +78,10 @@ __all__ = [
 
 _HOMES = {
     "NeighbourStore": "search.neighbour_store.NeighbourStore",
+    "QueryDescription": "search.query_description.QueryDescription",
     "SoundkinError": "errors.SoundkinError",
     "add_to_index": "pipelines.index_edits.add_to_index",
+    "ask": "pipelines.query.ask",
     "audit_catalog": "pipelines.audit.audit",
     "build_index": "pipelines.index.index_embeddings",
     "compact_index": "pipelines.index_edits.compact_index",

@@ -1,5 +1,6 @@
 """From audio to answers: embed, index, query, with a small untrained network over made-up songs."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,9 @@ from soundkin.models import ConvConfig, NetworkConfig, build_network
 from soundkin.pipelines.answers import Answer
 from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.index import index_embeddings
-from soundkin.pipelines.query import query
+from soundkin.pipelines.query import ask, query
+from soundkin.search.edits import remove_tracks
+from soundkin.search.query_description import QueryDescription
 from soundkin.search.vector_index import build_index, open_index
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "query.py"
@@ -301,3 +304,58 @@ def test_an_index_of_the_default_model_finds_it_by_its_name_on_any_machine(libra
     monkeypatch.setattr(default_model, "FOLDER", tmp_path / "nothing")
     with pytest.raises(ArtefactError, match=r"the default model cannot be used: .*Install soundkin again"):
         query(tmp_path / "index", [song])
+
+
+def small_index(folder: Path, artists: list[str], removed: int = 0) -> Path:
+    """Tracks a, b, ... ever farther from the first; the last ones removed again."""
+    ids = [chr(ord("a") + row) for row in range(len(artists))]
+    angles = np.arange(len(ids)) * 0.1
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    embeddings = Embeddings(ids, vectors, [1.0] * len(ids), [""] * len(ids), "m", folder / "m", folder / "c")
+    table = pa.table(
+        {"track_id": ids, "path": ids, "title": [f"Title {name}" for name in ids], "artist": artists}
+    )
+    build_index(embeddings, table, folder, folder / "index")
+    if removed:
+        remove_tracks(folder / "index", ids[-removed:])
+    return folder / "index"
+
+
+def test_libraries_of_hardly_any_tracks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    index = small_index(tmp_path, ["Ann", "Bob"])
+    assert [(answer.track_id, answer.closer_than) for answer in query(index, "a")] == [("b", 0.0)]
+    remove_tracks(index, ["b"])
+    assert query(index, "title a") == []
+    assert (
+        "no answer: the index holds 1 tracks, 1 of them left out because they are asked about" in caplog.text
+    )
+    remove_tracks(index, ["a"])
+    with pytest.raises(UsageError, match=r"holds no track\. Add some"):
+        query(index, "a")
+
+
+def test_the_cap_gives_way_only_by_default(tmp_path: Path) -> None:
+    index = small_index(tmp_path, ["Ann"] * 6 + ["Bob"] * 2)
+    assert ids(query(index, "a", k=4)) == ["b", "c", "g", "h"]
+    assert ids(query(index, "a", k=6)) == ["b", "c", "d", "e", "g", "h"]
+    assert ids(query(index, "a", k=6, artist_cap=2)) == ["b", "c", "g", "h"]
+    assert ids(query(index, "a", k=4, artist_cap=0)) == ["b", "c", "d", "e"]
+    assert ids(query(index, "a", own_artist=False)) == ["g", "h"]
+    assert ids(query(index, "artist:ann")) == ["g", "h"]
+
+
+def test_own_artists_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert query(small_index(tmp_path, ["Ann"] * 3), "a", own_artist=False) == []
+    assert "3 of them left out because they are asked about or by an artist who is" in caplog.text
+
+
+def test_the_unliked_is_no_answer_and_a_description_says_the_same(tmp_path: Path) -> None:
+    index = small_index(tmp_path, list("ABCDEFGH"))
+    answers = query(index, ["a", "title c^2"], unlike="d", k=9, diversity=0.1)
+    assert set(ids(answers)) == set("befgh")
+    asked = {"like": ["a", "title c^2"], "unlike": ["d"], "k": 9, "diversity": 0.1}
+    (tmp_path / "query.json").write_text(json.dumps(asked))
+    assert query(index, description=tmp_path / "query.json") == answers
+    assert ask(index, QueryDescription.model_validate(asked)) == answers
+    with pytest.raises(UsageError, match="give either seeds or --description"):
+        query(index, "a", description=tmp_path / "query.json")

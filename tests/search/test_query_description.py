@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from soundkin.errors import ConfigError
-from soundkin.search.query_description import Seed, as_seed
+from soundkin.errors import ConfigError, UsageError
+from soundkin.search.query_description import QueryDescription, Seed, as_seed, read_description
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,33 @@ def test_nothing_is_no_seed() -> None:
         as_seed("")
     with pytest.raises(ConfigError, match="greater than 0"):
         as_seed("x^0").spelled_out()
+
+
+def test_json_in_and_out(tmp_path: Path) -> None:
+    asked = QueryDescription(
+        like=("a^2", Seed(name="Days", kind="album")),
+        unlike=("b",),
+        where=("year>=1990",),
+        artist_cap=0,
+        diversity=0.2,
+    )
+    (tmp_path / "query.json").write_text(asked.model_dump_json())
+    assert read_description(tmp_path / "query.json") == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "is no JSON object"),
+        ('{"likes": []}', r"query\.likes is unknown\. Did you mean like\?"),
+        ('{"like": [{"name": "a", "kind": "song"}]}', r"query\.like\.0\.kind='song'"),
+        ('{"k": 0}', r"query\.k=0"),
+    ],
+)
+def test_descriptions_that_make_no_sense(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "query.json").write_text(text)
+    with pytest.raises(UsageError, match=problem):
+        read_description(tmp_path / "query.json")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_description(tmp_path / "nowhere.json")

@@ -14,16 +14,8 @@ if TYPE_CHECKING:
     from soundkin.pipelines.why import Why
 
 DEFAULT = ("rank", "score", "closer_than", "artist", "title")
-OWN = (
-    "rank",
-    "score",
-    "closer_than",
-    "track_id",
-    "title",
-    "artist",
-    "path",
-    "folded",
-)  # of an answer, whatever the catalog holds
+# Of an answer, whatever the catalog holds.
+OWN = ("rank", "score", "closer_than", "track_id", "title", "artist", "path", "folded")
 
 COLUMNS = Option(
     f"Columns to show: {', '.join(OWN)}, and all that the catalog has. Default: {','.join(DEFAULT)}.",
@@ -50,7 +42,7 @@ def print_answers(
         whys = [{"why": asdict(reason)} for reason in reasons] or [{}] * len(answers)
         print_json([asdict(answer) | why for answer, why in zip(answers, whys, strict=True)])
     elif answers:
-        ranked_by_likeness = any(answer.closer_than is not None for answer in answers)
+        ranked_by_likeness = any(getattr(answer, "closer_than", None) is not None for answer in answers)
         names = columns or [name for name in DEFAULT if name != "closer_than" or ranked_by_likeness]
         rows = [[_cell(answer, name, titled=not columns) for name in names] for answer in answers]
         print_table(title, names, rows, shorten=not columns)
@@ -63,9 +55,10 @@ def _cell(answer: "Answer", name: str, titled: bool) -> str:
         return f"{answer.score:.3f}"
     if name == "title" and titled:
         return answer.title or Path(answer.path).name
-    value = getattr(answer, name) if name in OWN else answer.catalog[name]
-    if name == "closer_than" and value is not None:
-        return f"{math.floor(1000 * value) / 10:.1f}%"  # never 100% of what is less alike
+    if name == "closer_than":
+        share = getattr(answer, "closer_than", None)
+        return "" if share is None else f"{math.floor(1000 * share) / 10:.1f}%"  # 99.96% is not all
     if name == "folded":
-        return ";".join(value)
+        return ";".join(getattr(answer, "folded", ()))
+    value = getattr(answer, name) if name in OWN else answer.catalog[name]
     return "" if value is None else str(value)

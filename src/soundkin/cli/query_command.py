@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from soundkin.cli.answer_table import AS_JSON, COLUMNS, cells_to_read, print_answers
 from soundkin.cli.verbs import command_of
 from soundkin.pipelines.options import Option
-from soundkin.pipelines.query import query
+from soundkin.pipelines.query import query, seeds_in
 
 WHY = Option("Say of each answer why: where it sounds most like a seed (here), and what they share.")
 
@@ -23,6 +23,8 @@ def command(
     if why and answers:
         from soundkin.pipelines.why import why_answers
 
-        reasons = why_answers(options["index"], options["like"], answers, options["model"])
+        like = options["like"] or seeds_in(options["description"])
+        reasons = why_answers(options["index"], like, answers, options["model"])
     unlike = f", unlike {', '.join(options['unlike'])}" if options["unlike"] else ""
-    print_answers(f"sounds like {', '.join(options['like'])}{unlike}", answers, columns, as_json, reasons)
+    seeds = ", ".join(options["like"]) or f"what {options['description']} asks for"
+    print_answers(f"sounds like {seeds}{unlike}", answers, columns, as_json, reasons)

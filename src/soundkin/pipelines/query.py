@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.answers import Answer
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.blend import Blend
-    from soundkin.search.query_description import QueryDescription
+    from soundkin.search.query_description import QueryDescription, Seed
     from soundkin.search.ranking import Order, RankedTrack
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float, Float32
@@ -52,6 +52,9 @@ def query(
     ] = 0.0,
     fold_versions: Annotated[bool, Option("One answer for copies and versions of a track.")] = True,
     hub_correction: Annotated[bool, Option("Put tracks that are near to everything further down.")] = True,
+    description: Annotated[
+        Path | None, Option("Take all of the above from this JSON file (docs/queries.md).", metavar="FILE")
+    ] = None,
     model: Annotated[
         Path | str | None, Option("Model bundle for files; default: that of embed.", metavar="MODEL")
     ] = None,
@@ -81,8 +84,12 @@ def query(
         AudioError: a file cannot be decoded.
     """
     from soundkin.config import validate
-    from soundkin.search.query_description import QueryDescription
+    from soundkin.search.query_description import QueryDescription, read_description
 
+    if description is not None:
+        if like or unlike:
+            raise UsageError(f"{description} says what to be like: give either seeds or --description.")
+        return ask(index, read_description(Path(description)), model, vector, columns)
     asked = {
         "like": seed_texts(like),
         "unlike": seed_texts(unlike),
@@ -133,6 +140,13 @@ def ask(
     shares = sample_of(opened).shares_less_alike([track.similarity for track in ranking])
     ranked = [(track.row, track.similarity) for track in ranking]
     return question.answers(ranked, left_out, reason, shares, [track.folded for track in ranking])
+
+
+def seeds_in(description: Path) -> "tuple[Seed, ...]":
+    """What the query in a JSON file asks to be like."""
+    from soundkin.search.query_description import read_description
+
+    return read_description(Path(description)).like
 
 
 def _rank(

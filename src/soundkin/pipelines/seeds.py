@@ -57,11 +57,16 @@ def resolve_seeds(
     are left out, and counted in the log.
 
     Raises:
-        UsageError: nothing of that name, or several tracks or albums: names the nearest, or lists them.
+        UsageError: the index is empty, or there is nothing of that name, or several tracks or albums: names
+            the nearest, or lists them.
         CatalogError: a playlist cannot be read.
         ArtefactError: `model` is not the one that the index was made with.
         AudioError: a file cannot be decoded.
     """
+    if not len(index):
+        raise UsageError(
+            f"index {index.folder} holds no track. Add some: soundkin sync, or soundkin index add."
+        )
     return [_resolve(index, as_seed(seed), model) for seed in seeds]
 
 

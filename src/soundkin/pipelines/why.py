@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.answers import Answer
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.moments import Moment
+    from soundkin.search.query_description import Seed
     from soundkin.search.shared_facts import SharedFact
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Float32
@@ -126,7 +127,7 @@ def why(
 
 def why_answers(
     index: "Index | Path | str",
-    like: Sequence[str],
+    like: "Sequence[Seed | str]",
     answers: "Sequence[Answer]",
     model: Path | str | None = None,
 ) -> list[Why]:

@@ -57,9 +57,9 @@ class Blend:
         """How alike each track is to all that is liked, on the scale of cosines; the cosine for one seed."""
         cosines = np.clip(tracks @ self.likes.T, -1, 1)  # rounding may leave 1 + 1e-7
         if len(self.likes) == 1:
-            return cosines[:, 0]
+            return np.asarray(cosines[:, 0])
         powers = np.maximum(1 + cosines, LEAST) ** EXPONENT
-        return (powers @ (self.weights / self.weights.sum())) ** (1 / EXPONENT) - 1
+        return np.asarray((powers @ (self.weights / self.weights.sum())) ** (1 / EXPONENT) - 1)
 
     @typechecked
     def repulsion(
@@ -71,4 +71,4 @@ class Blend:
         """
         mean, spread = sample.usual(self.unlikes)
         too_near = np.maximum(tracks @ self.unlikes.T - mean - spread, 0)
-        return REPULSION * too_near @ self.unlike_weights
+        return np.asarray(REPULSION * too_near @ self.unlike_weights)

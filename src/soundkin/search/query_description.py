@@ -4,12 +4,15 @@
  "unlike": ["track:17_night-train"], "k": 20, "where": ["year>=1990"]}
 """
 
+import json
 import re
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from soundkin.config import Config, validate
+from soundkin.errors import UsageError
 
 ARTIST_CAP = 2  # unless a query says otherwise
 
@@ -49,6 +52,17 @@ class Seed(Config):
 def as_seed(seed: Seed | str) -> Seed:
     """A seed as a person types it."""
     return seed if isinstance(seed, Seed) else validate(Seed, {"name": str(seed)}, where="seed")
+
+
+def read_description(path: Path) -> "QueryDescription":
+    """The query in a JSON file; raises UsageError where it makes no sense."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"query {path} cannot be read as JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise UsageError(f'query {path} is no JSON object. Write one such as {{"like": ["TRACK_ID"]}}.')
+    return validate(QueryDescription, values, where="query")
 
 
 class QueryDescription(Config):

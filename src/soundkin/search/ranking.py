@@ -122,10 +122,9 @@ class Admission:
         self.cap = ArtistCap(order.artist_cap, index.tracks.artists) if order.artist_cap else None
         self._order = order
         self._identity = identities(index.tracks)
-        self._lead = lambda row: next(iter(index.tracks.artists(row)), "")
-        self._by_lead: dict[str, list[RankedTrack]] = defaultdict(
-            list
-        )  # seeds and answers: the same are by one
+        self._artists_of = index.tracks.artists
+        # Seeds and answers: only tracks by one artist may be the same.
+        self._by_lead: dict[str, list[RankedTrack]] = defaultdict(list)
         for row in seeds if order.fold_versions else ():
             self._by_lead[self._lead(row)].append(RankedTrack(row, 1.0, 1.0, index.vector(row)))
 
@@ -140,6 +139,9 @@ class Admission:
             elif self.cap is None or self.cap.admits(candidate.row):
                 self.kept.append(candidate)
                 alike.append(candidate)
+
+    def _lead(self, row: int) -> str:
+        return next(iter(self._artists_of(row)), "")
 
     def _next(self, rest: list[RankedTrack]) -> int:
         """The best; with diversity, by maximal marginal relevance (J. Carbonell and J. Goldstein, 1998)."""
