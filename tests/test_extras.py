@@ -60,6 +60,11 @@ NEEDED = {  # by a verb that the base install lacks: its extra, and words that g
     "demo": ("train", ["--run-dir", "run"]),
 }
 IN_THE_BASE = ("sync", "scan", "embed", "index", "query", "why", "path", "playlist", "recommend", "correct")
+ANSWERS = {  # of verbs in the base, once there is an index
+    "why": ["index", "music/0.wav", "music/1.wav", "-o", "why.html"],
+    "path": ["index", "music/0.wav", "music/1.wav", "-n", "2", "-o", "way.jspf"],
+    "playlist": ["index", "--like", "music/0.wav", "-n", "1", "-o", "list.m3u8"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +94,16 @@ def test_a_library_is_kept_without_a_map(bare: Path) -> None:
     assert done.returncode == 0 and done.stdout.startswith("library: 2 new, 0 untouched; "), done.stderr
     assert "map.html is not drawn: pip install 'soundkin[pictures,evaluate]'" in done.stderr
     assert run_bare(bare, *SOUNDKIN, "query", "library", "--like", "music/0.wav").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ANSWERS)
+def test_an_index_answers_without_extras(
+    bare: Path, chain: list[subprocess.CompletedProcess[str]], verb: str
+) -> None:
+    done = run_bare(bare, *SOUNDKIN, verb, *ANSWERS[verb])
+    assert done.returncode == 0, done.stderr
+    assert (bare / ANSWERS[verb][-1]).exists() or verb == "playlist"  # the two songs pass for copies
 
 
 @pytest.mark.parametrize("extra", EXTRAS)

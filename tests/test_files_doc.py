@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from arc_index import arc, make_index
 from smallest_run import SMALLEST
 from soundkin.assess.answer_files import AnswerFiles
 from soundkin.catalog.table import read_catalog
@@ -23,6 +24,7 @@ from soundkin.pipelines.embed import embed_catalog
 from soundkin.pipelines.evaluate import evaluate
 from soundkin.pipelines.evaluation_pages import VERDICT_COLUMNS
 from soundkin.pipelines.index import index_embeddings
+from soundkin.pipelines.make_playlist import playlist
 from soundkin.pipelines.precompute import precompute_neighbours
 from soundkin.pipelines.train import train
 from soundkin.search.tracks import ARTIST_KEYS
@@ -146,3 +148,10 @@ def test_a_difference_is_noticed() -> None:
         check("triplets.csv", [*documented("triplets.csv"), "mood"])
     with pytest.raises(AssertionError, match="says that"):
         check("triplets.csv", ["anchor_id"])
+
+
+def test_anchors(tmp_path: Path) -> None:
+    index = make_index(tmp_path, arc(3), ["Ann", "Bob", "Cy"])
+    playlist(index, ["00", "01"], length=1, save_anchor="mood")
+    [track, _] = json.loads((tmp_path / "anchors.json").read_text())["mood"]
+    assert track.keys() == documented("anchors.json").keys()

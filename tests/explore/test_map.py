@@ -114,3 +114,16 @@ def test_names_are_drawn_as_they_are(tmp_path, monkeypatch):
     assert not any(text.get_parse_math() for text in [*legend, axes.title])
     save_png(light, tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 1000
+
+
+def test_a_way_leads_through_its_tracks_in_their_order(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("soundkin.explore.palette.save_png", lambda figure, output: drawn.append(figure))
+    points = np.random.default_rng(0).normal(size=(12, 2))
+    draw_map(points, ["a"] * 12, "a way", "genre", tmp_path / "map.png", way=[7, 2, 5])
+    for figure in drawn:
+        [axes] = figure.axes
+        for line in axes.lines:
+            assert np.allclose(line.get_xydata(), points[[7, 2, 5]])
+        assert [text.get_text() for text in axes.texts] == ["1", "2", "3"]
+        assert np.allclose([text.get_position() for text in axes.texts], points[[7, 2, 5]])

@@ -6,6 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import soundkin
 from arc_index import arc, artists, make_index
@@ -122,3 +123,10 @@ def test_the_command_prints_a_table_and_writes_a_playlist(
         "#EXTINF:200,Artist 3 - Title 10", "music/10.ogg",
         "#EXTINF:300,Artist 6 - Title 20", "music/20.ogg",
     ]  # fmt: skip
+
+
+def test_a_picture_shows_the_path_on_the_map(tmp_path: Path) -> None:
+    index = make_index(tmp_path, arc(21), artists(21))
+    path(index, "00", "20", length=4, picture=tmp_path / "way.png")
+    with Image.open(tmp_path / "way.png") as picture, Image.open(tmp_path / "way-dark.png") as dark:
+        assert picture.size == dark.size and min(picture.size) > 600

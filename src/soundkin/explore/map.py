@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from soundkin.extras import require
 
@@ -10,6 +11,7 @@ require("pictures", "a map")
 require("evaluate", "a map")
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
@@ -58,11 +60,16 @@ def map_points(
 
 
 def draw_map(
-    points: Float[np.ndarray, "tracks 2"], names: Sequence[str | None], title: str, what: str, output: Path
+    points: Float[np.ndarray, "tracks 2"],
+    names: Sequence[str | None],
+    title: str,
+    what: str,
+    output: Path,
+    way: Sequence[int] = (),
 ) -> None:
     """Write a PNG of `points`, coloured and shaped by `names` (None: not known), and its dark twin.
 
-    `what` is what the names are, for the legend: "genre".
+    `what` is what the names are, for the legend: "genre"; `way` are rows that a line leads through, numbered.
     """
 
     def draw(theme: Theme) -> Figure:
@@ -83,6 +90,7 @@ def draw_map(
                 linewidths=0.6,
                 zorder=1 if faint else 2,
             )
+        _draw_way(axes, points[list(way)], theme)
         axes.set(xticks=[], yticks=[], title=title)
         note = "near means alike to the model; the axes mean nothing, nor do wide gaps"
         axes.set_xlabel(note, color=theme.quiet)
@@ -93,6 +101,26 @@ def draw_map(
         return figure
 
     draw_twins(draw, output)
+
+
+def _draw_way(axes: Axes, points: Float[np.ndarray, "tracks 2"], theme: Theme) -> None:
+    """A line from track to track, each with its number; a halo keeps it apart from what lies below."""
+    if not len(points):
+        return
+    axes.plot(points[:, 0], points[:, 1], color=theme.paper, linewidth=4.5, zorder=3)
+    axes.plot(points[:, 0], points[:, 1], color=theme.ink, linewidth=1.6, zorder=3)
+    axes.scatter(
+        points[:, 0], points[:, 1], s=190, c=theme.ink, edgecolors=theme.paper, linewidths=1.5, zorder=4
+    )
+    for number, (x, y) in enumerate(points.tolist(), start=1):
+        style: Any = {
+            "ha": "center",
+            "va": "center_baseline",
+            "fontsize": 8,
+            "fontweight": "bold",
+            "zorder": 5,
+        }
+        axes.text(x, y, str(number), color=theme.paper, **style)
 
 
 def legend_rows(names: Sequence[str | None]) -> dict[str, list[int]]:

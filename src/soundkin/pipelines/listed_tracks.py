@@ -51,9 +51,20 @@ def seconds_of(index: "Index", row: int) -> float:
     """How long a track is by the catalog's column `duration`; -1 where it does not say."""
     if "duration" not in index.tracks.columns:
         return NO_SECONDS
+    return _seconds(index.tracks.batch.column("duration")[row].as_py())
+
+
+def all_seconds(index: "Index") -> list[float]:
+    """`seconds_of` every row."""
+    if "duration" not in index.tracks.columns:
+        return [NO_SECONDS] * len(index)
+    return [_seconds(cell) for cell in index.tracks.batch.column("duration").to_pylist()]
+
+
+def _seconds(cell: object) -> float:
     try:
-        seconds = float(index.tracks.batch.column("duration")[row].as_py())
-    except (TypeError, ValueError):
+        seconds = float(str(cell))
+    except ValueError:
         return NO_SECONDS
     return seconds if 0 < seconds < float("inf") else NO_SECONDS
 

@@ -201,7 +201,7 @@ def _masks(
     import numpy as np
 
     from soundkin.pipelines.answers import as_text
-    from soundkin.pipelines.listed_tracks import seconds_of
+    from soundkin.pipelines.listed_tracks import all_seconds
     from soundkin.search.conditions import mask_where, parse_condition
 
     allowed = np.ones(len(index), dtype=bool)
@@ -209,7 +209,7 @@ def _masks(
         allowed = mask_where(index.tracks.batch, [parse_condition(as_text(text)) for text in where])
     allowed[sorted(seeds)] = False
     if minutes is not None:
-        allowed &= [seconds_of(index, row) > 0 for row in range(len(index))]
+        allowed &= np.array(all_seconds(index)) > 0
         if not allowed.any():
             raise UsageError(
                 "no track has a length: minutes needs the column duration. Give -n TRACKS instead."

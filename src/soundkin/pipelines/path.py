@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import UsageError
+from soundkin.extras import require
 from soundkin.pipelines.options import ARTIST_CAP, PLAYLIST_FILE, WHERE, Option, argument
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def path(
     variety: Annotated[float, Option("Steps that may look larger by chance, as 0.3.")] = 0.0,
     random_seed: Annotated[int, Option("Another one goes another way, with --variety.")] = 0,
     output: Annotated[Path | None, PLAYLIST_FILE] = None,
+    picture: Annotated[
+        Path | None, Option("A PNG: the map of the library with the path through it.", metavar="FILE")
+    ] = None,
     columns: Sequence[str] | None = (),
 ) -> "list[ListedTrack]":
     """From one track to another, each step as small as can be.
@@ -53,17 +57,25 @@ def path(
         UsageError: an end is unknown or no track of the index, or an option is off.
     """
     from soundkin.catalog.playlist_files import check_playlist_name
-    from soundkin.pipelines.listed_tracks import write_tracks_as_playlist
+    from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
     from soundkin.search.vector_index import Index, open_index
 
     if output is not None:
         check_playlist_name(output)
+    if picture is not None:
+        require("pictures", "a picture of the path")
+        require("evaluate", "a picture of the path")
     opened = index if isinstance(index, Index) else open_index(Path(index))
     first, last = (end_of_path(opened, name) for name in (start, end))
-    listed = path_between(opened, first, last, length, where, artist_cap, variety, random_seed, columns)
+    rows, scores = path_between(opened, first, last, length, where, artist_cap, variety, random_seed)
+    listed = listed_tracks(opened, rows, scores, columns)
     if output is not None:
         ends = (listed[0].title or listed[0].track_id, listed[-1].title or listed[-1].track_id)
         write_tracks_as_playlist(listed, output, " to ".join(ends))
+    if picture is not None:
+        from soundkin.pipelines.path_picture import draw_path
+
+        draw_path(opened, rows, picture)
     return listed
 
 
@@ -76,12 +88,12 @@ def path_between(
     artist_cap: int | None = None,
     variety: float = 0.0,
     random_seed: int = 0,
-    columns: Sequence[str] | None = (),
-) -> "list[ListedTrack]":
-    """`path` between the tracks in two rows of an opened index."""
+) -> tuple[list[int], list[float]]:
+    """`path` between the tracks in two rows: the rows of its tracks, and the cosine of each with the one
+    before, 1 for the first.
+    """
     import numpy as np
 
-    from soundkin.pipelines.listed_tracks import listed_tracks
     from soundkin.search.conditions import mask_where, parse_condition
 
     if not 0 <= variety <= 10:
@@ -95,7 +107,7 @@ def path_between(
         allowed = mask_where(index.tracks.batch, [parse_condition(text) for text in where])
     between = _between(index, first, last, allowed)
     rows, found = _path(index, [first, *between, last], length, artist_cap, variety, random_seed)
-    return listed_tracks(index, rows, [1.0, *(1.0 - step for step in found.steps)], columns)
+    return rows, [1.0, *(1.0 - step for step in found.steps)]
 
 
 def end_of_path(index: "Index", name: str) -> int:

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from soundkin.config import Config
 from soundkin.errors import NoSuchUserError
-from soundkin.pipelines.listed_tracks import ListedTrack
+from soundkin.pipelines.listed_tracks import ListedTrack, listed_tracks
 from soundkin.pipelines.make_playlist import playlist
 from soundkin.pipelines.path import path_between
 from soundkin.pipelines.recommend import recommend
@@ -159,10 +159,10 @@ async def path(
 
     def find() -> ListedTracks:
         check_columns(library.index, columns)
-        tracks = path_between(
-            library.index, first, last, length, where, artist_cap, variety, random_seed, columns
+        rows, scores = path_between(
+            library.index, first, last, length, where, artist_cap, variety, random_seed
         )
-        return listed(library.version, tracks)
+        return listed(library.version, listed_tracks(library.index, rows, scores, columns))
 
     return await in_thread(request, find)
 
