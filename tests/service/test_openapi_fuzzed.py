@@ -43,6 +43,7 @@ def with_known_ids(case, known, turn):
                 del case.body[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", schemathesis.GenerationMode)
 def test_no_request_breaks_the_server_or_reads_what_is_none_of_the_clients(openapi, asked, known, mode):
     operations = [result.ok() for result in openapi.get_all_operations()]

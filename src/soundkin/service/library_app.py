@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 
 from soundkin import __version__
 from soundkin.pipelines.serve import ServeSettings
-from soundkin.service import health_routes, list_routes, query_routes, track_routes
+from soundkin.service import health_routes, list_routes, map_routes, query_routes, track_routes
 from soundkin.service.followed_library import FollowedLibrary
 from soundkin.service.gates import Limits, RequireToken, SafeHeaders
 from soundkin.service.hosts import RefuseForeignNames
@@ -25,7 +25,9 @@ from soundkin.service.request_metrics import RequestMetrics, Watched
 from soundkin.service.upload_embedding import UploadEmbedder
 from soundkin.service.workload import Workload
 
-ROUTERS = (list_routes.router, track_routes.router, query_routes.router, health_routes.router)
+ROUTERS = tuple(
+    module.router for module in (list_routes, track_routes, query_routes, map_routes, health_routes)
+)
 PUBLIC = ("/healthz", "/readyz")
 OWN_LOGIN: tuple[str, ...] = ()  # beginnings of paths
 UPLOADS = {"/query/audio": query_routes.LONGEST_UPLOAD}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Literal
 
+import pyarrow as pa
 from fastapi import Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -119,6 +120,16 @@ def stored_answers(
         )
     content = json.dumps({"version": version, "answers": answers}, ensure_ascii=False)
     return Response(content, media_type="application/json")
+
+
+def as_json(message: BaseModel) -> Response:
+    """A response that FastAPI passes on as it is, without checking it again."""
+    return Response(message.model_dump_json(), media_type="application/json")
+
+
+def column_of(index: Index, name: str, rows: pa.Array) -> list[Cell]:
+    """What the catalog holds of the tracks in `rows`; None where it holds nothing."""
+    return [cell if cell == cell else None for cell in index.tracks.batch.column(name).take(rows).to_pylist()]
 
 
 def cells_of(index: Index, row: int, columns: Collection[str]) -> dict[str, Cell]:
