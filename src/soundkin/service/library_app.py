@@ -35,7 +35,10 @@ UPLOADS = {"/query/audio": query_routes.LONGEST_UPLOAD}
 LOOK_SECONDS = 0.5  # from one look for a new version to the next
 ERRORS = {status: "what was sent is off" for status in (400, 413, 422)} | {
     401: "the token is missing or wrong",
+    403: "a page from elsewhere asked",
     404: "there is no such track",
+    408: "the body took too long",
+    414: "the URL is too long",
     503: "too busy, or the library cannot be read: ask again after Retry-After",
 }
 

@@ -81,7 +81,7 @@ async def query(
             "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
         }
     },
-    responses={408: {"description": "The upload took too long."}, 415: {"description": "This is no audio."}},
+    responses={415: {"description": "This is no audio."}},
 )
 async def query_by_audio(
     request: Request,

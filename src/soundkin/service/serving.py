@@ -61,6 +61,7 @@ def config_of(app: ASGIApp, **more: object) -> uvicorn.Config:
             "server_header": False,
             "proxy_headers": False,
             "ws": "none",
+            "http": "h11",  # httptools would take headers without end
             "timeout_graceful_shutdown": 3,
             **more,
         },
