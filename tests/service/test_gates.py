@@ -5,7 +5,7 @@ import base64
 import pytest
 
 import edited_index
-from soundkin.service.gates import Limits
+from soundkin.service.gates import RequestLimits
 
 TOKEN = "correct-horse-battery"
 
@@ -111,7 +111,7 @@ def test_an_upload_that_claims_ten_gigabytes_is_refused_before_it_is_sent(serve_
 
 
 def test_a_body_that_trickles_in_is_ended(serve_library, index_folder, monkeypatch):
-    monkeypatch.setattr(Limits.__init__, "__defaults__", (None, 0.5))
+    monkeypatch.setattr(RequestLimits.__init__, "__defaults__", (None, 0.5))
     served = serve_library(index_folder)
     for path, kind in (("/query", "application/json"), ("/query/audio", "audio/mpeg")):
         head = (

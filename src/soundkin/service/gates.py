@@ -74,7 +74,7 @@ class RequireToken:
         await problem(401, detail, challenge)(scope, receive, send)
 
 
-class Limits:
+class RequestLimits:
     """Refuses long URLs, long bodies and forms of pages from elsewhere; ends bodies that trickle in.
 
     `uploads` are the paths that take more than LONGEST_BODY, and how many bytes they take.

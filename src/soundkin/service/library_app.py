@@ -17,7 +17,7 @@ from soundkin import __version__
 from soundkin.pipelines.serve import ServeSettings
 from soundkin.service import health_routes, list_routes, map_routes, query_routes, track_routes
 from soundkin.service.followed_library import FollowedLibrary
-from soundkin.service.gates import Limits, RequireToken, SafeHeaders
+from soundkin.service.gates import RequestLimits, RequireToken, SafeHeaders
 from soundkin.service.hosts import RefuseForeignNames
 from soundkin.service.messages import Problem
 from soundkin.service.problems import EXCEPTION_HANDLERS, MEDIA_TYPE
@@ -84,7 +84,7 @@ def _middleware(settings: ServeSettings, metrics: RequestMetrics) -> list[Middle
         gates.append(Middleware(RefuseForeignNames, host=settings.loopback_name))
     if settings.token is not None:
         gates.append(Middleware(RequireToken, token=settings.token, public=PUBLIC, own_login=OWN_LOGIN))
-    return [*gates, Middleware(Limits, uploads=UPLOADS)]
+    return [*gates, Middleware(RequestLimits, uploads=UPLOADS)]
 
 
 @asynccontextmanager

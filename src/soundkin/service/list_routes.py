@@ -20,12 +20,12 @@ from soundkin.service.messages import (
     MOST_ANSWERS,
     MOST_COLUMNS,
     MOST_CONDITIONS,
+    AnsweredTrack,
     Answers,
     Columns,
     Conditions,
     Current,
     K,
-    RankedTrack,
     Text,
     TrackId,
     check_columns,
@@ -90,7 +90,7 @@ class ListedTracks(BaseModel):
     """
 
     version: str
-    tracks: list[RankedTrack]
+    tracks: list[AnsweredTrack]
 
 
 class AskedPlaylist(Config):
@@ -111,7 +111,7 @@ class AskedPlaylist(Config):
 
 def listed(version: str, tracks: Sequence[ListedTrack]) -> ListedTracks:
     """Tracks as they are sent."""
-    return ListedTracks(version=version, tracks=[RankedTrack.model_validate(track) for track in tracks])
+    return ListedTracks(version=version, tracks=[AnsweredTrack.model_validate(track) for track in tracks])
 
 
 @router.get("/tracks/{track_id:path}/why/{other_id:path}", tags=["tracks"])

@@ -73,7 +73,7 @@ class OneTrack(Track):
     version: str
 
 
-class RankedTrack(Track):
+class AnsweredTrack(Track):
     """An answer, the best of rank 1; `score` is the cosine with what was asked.
 
     `closer_than` is the share, from 0 to 1, of random pairs of the library that are less alike; `folded` are
@@ -90,7 +90,7 @@ class Answers(BaseModel):
     """The answers to a query, in this version of the library."""
 
     version: str
-    answers: list[RankedTrack]
+    answers: list[AnsweredTrack]
 
 
 def track_at(index: Index, row: int, columns: Collection[str] = ()) -> Track:
@@ -153,4 +153,4 @@ def check_columns(index: Index, names: Sequence[str]) -> None:
 
 def ranked(version: str, answers: Sequence[Answer]) -> Answers:
     """Answers as they are sent."""
-    return Answers(version=version, answers=[RankedTrack.model_validate(answer) for answer in answers])
+    return Answers(version=version, answers=[AnsweredTrack.model_validate(answer) for answer in answers])
