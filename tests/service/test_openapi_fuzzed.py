@@ -2,10 +2,12 @@
 
 import os
 from collections import Counter
+from contextlib import suppress
 
 import psutil
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies
+from hypothesis.errors import Unsatisfiable
 
 from soundkin.search.vector_index import open_index
 
@@ -66,7 +68,9 @@ def test_no_request_breaks_the_server_or_reads_what_is_none_of_the_clients(opena
             check(response, asked)
             case.validate_response(response, checks=PUBLISHED)
 
-        ask()
+        with suppress(Unsatisfiable):  # nothing is wrong to send where there is nothing to send
+            ask()
+    assert sum(asked_so_far.values()) > CASES / 4
     assert {label for label, status in asked_so_far if status == 200} >= {
         "GET /tracks",
         "GET /tracks/{track_id}/similar",
