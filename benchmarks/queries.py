@@ -83,7 +83,8 @@ def main() -> None:
         diversity(corpus, asked)
         history(corpus, given.corpus / "ratings.csv")
         if given.music:
-            music = opened("music", *given.music, Path(folder) / "music")
+            catalog, vectors = given.music
+            music = opened("music", catalog, vectors, Path(folder) / "music")
             hubs(music)
             diversity(music, asked)
             folding(music)
@@ -138,13 +139,13 @@ def meets(corpus: Collection, asked: int) -> None:
     heads = ("lower", "upper", "near one only", "least cosine")
     print(f"\nA meets B, {asked} pairs\n{'':<28}" + "{:>8}{:>8}{:>15}{:>14}".format(*heads))
     chosen = blending.EXPONENT
-    for exponent in (None, 1.0, -1.0, -3.0, -8.0, -100.0):
+    for exponent in (None, 1.0, -1.0, -3.0, -100.0):
         measured = []
         blending.EXPONENT = exponent or 1.0
         for a, b in pairs:
             seeds = corpus.vectors[[a] if exponent is None else [a, b]]
             allowed = corpus.others(a) & corpus.others(b)
-            found = answers(corpus, blend_of(seeds), allowed, Order(ANSWERS))
+            found = answers(corpus, blend_of(seeds), allowed, Order(ANSWERS, hub_correction=True))
             to_both = place[[a, b]][:, found]
             cosines = corpus.vectors[[a, b]] @ corpus.vectors[found].T
             low, high = to_both.min(axis=0), to_both.max(axis=0)

@@ -3,7 +3,7 @@
     python scripts/query.py runs/demo/index TRACK_ID_OR_FILE [ANOTHER ...] -k 5 --where genre=rock --where
     'year>=1990'
 
-Several seeds are asked for at once: the answers are near the mean of their vectors.
+Several seeds are asked for at once: the answers are near all of them.
 """
 
 import argparse
@@ -19,10 +19,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("index", type=Path, help="index folder")
-    parser.add_argument("like", nargs="+", help="track ids or audio files")
+    parser.add_argument("like", nargs="+", help="track ids, files, or words of titles")
     parser.add_argument("-k", type=int, default=10, help="how many answers (default: 10)")
     parser.add_argument("--where", action="append", default=[], help="a condition that every answer meets")
-    parser.add_argument("--artist-cap", type=int, help="at most this many answers by one artist")
+    parser.add_argument("--artist-cap", type=int, help="at most this many answers by one artist; 0: any")
     given = parser.parse_args()
     answers = query(given.index, given.like, given.k, given.where, given.artist_cap)
     for answer in answers:

@@ -59,12 +59,12 @@ NEEDED = {  # by a verb that the base install lacks: its extra, and words that g
     ),
     "demo": ("train", ["--run-dir", "run"]),
 }
-IN_THE_BASE = ("sync", "scan", "embed", "index", "query", "why", "path", "playlist", "recommend", "correct")
 ANSWERS = {  # of verbs in the base, once there is an index
     "why": ["index", "music/0.wav", "music/1.wav", "-o", "why.html"],
     "path": ["index", "music/0.wav", "music/1.wav", "-n", "2", "-o", "way.jspf"],
     "playlist": ["index", "--like", "music/0.wav", "-n", "1", "-o", "list.m3u8"],
 }
+IN_THE_BASE = ("sync", "scan", "embed", "index", "query", "why", "path", "playlist", "recommend", "correct")
 
 
 @pytest.fixture(scope="module")

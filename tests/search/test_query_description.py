@@ -70,3 +70,7 @@ def test_descriptions_that_make_no_sense(tmp_path: Path, text: str, problem: str
         read_description(tmp_path / "query.json")
     with pytest.raises(UsageError, match="cannot be read"):
         read_description(tmp_path / "nowhere.json")
+
+
+def test_the_name_of_a_file_that_is_not_utf8_is_a_seed() -> None:
+    assert as_seed("m\udcff.mp3").name == "m\udcff.mp3"

@@ -2,7 +2,8 @@
 
 Computed vectors go to `unfinished/` every second, in any order, as parts of a few tracks; a part of the
 result is written once all its tracks have an outcome. Parts hold fixed runs of catalog rows, so their bytes
-depend on catalog, audio and model alone: not on workers, kills, or earlier runs.
+depend on catalog, audio and model alone: not on workers, kills, or earlier runs. Where tracks keep the places
+that earlier runs gave them (`Export.keep_places`), only parts in which something changes are written.
 """
 
 import csv

@@ -1,8 +1,8 @@
 """How alike a track is to several seeds at once, and how much too alike to what is unliked.
 
 *A meets B* asks for tracks near both. The mean of the cosines puts tracks near one of them first; the least
-of the cosines is as unsure as the less sure of two. Between them is a power mean of 1 + cosine, and
-`benchmarks/queries.py` chose its exponent.
+of the cosines is as unsure as the less sure of two. Between them is a power mean of 1 + cosine;
+`benchmarks/queries.py` compares exponents.
 
 What is unliked repels what is nearer to it than is usual in the library, and nothing else: a query vector
 turned away from it (J. Rocchio, "Relevance feedback in information retrieval", 1971) would leave the
@@ -22,7 +22,7 @@ from soundkin.statistics.scaling import unit_length
 if TYPE_CHECKING:
     from soundkin.search.library_sample import LibrarySample
 
-EXPONENT = -3.0  # 1: the mean, minus infinity: the least
+EXPONENT = -1.0  # the harmonic mean; 1: the mean, minus infinity: the least
 REPULSION = 1.0  # for each unit of cosine beyond what is usual
 LEAST = 1e-6  # of 1 + cosine, which rounding may take below 0
 

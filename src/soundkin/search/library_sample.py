@@ -98,6 +98,6 @@ _samples: "WeakKeyDictionary[Index, LibrarySample]" = WeakKeyDictionary()
 def sample_of(index: "Index") -> LibrarySample:
     """The sample of an opened index, taken once; the same for the same tracks."""
     if index not in _samples:
-        rows = np.unique(np.linspace(0, len(index) - 1, min(len(index), TRACKS)).round().astype(int))
+        rows = np.linspace(0, len(index) - 1, min(len(index), TRACKS)).round().astype(int)
         _samples[index] = LibrarySample(index.vectors(rows))
     return _samples[index]

@@ -7,9 +7,9 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PlainValidator, PositiveFloat, PositiveInt, model_validator
 
 from soundkin.config import Config, validate
 from soundkin.errors import UsageError
@@ -22,6 +22,13 @@ PREFIXED = re.compile(r"(track|file|playlist|album|artist|words):\s*(.+)", re.DO
 WEIGHTED = re.compile(r"(.*\S)\s*\^\s*(\d+(?:\.\d+)?|\.\d+)", re.DOTALL)
 
 
+def _text(value: Any) -> str:
+    """Text, also of the name of a file that is not UTF-8, which pydantic's own check refuses."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("a seed is named by a text that is not empty")
+    return value
+
+
 class Seed(Config):
     """What answers should, or should not, sound like, and how much that counts beside other seeds.
 
@@ -29,7 +36,7 @@ class Seed(Config):
     of title, artist and album; `^2` behind it doubles its weight.
     """
 
-    name: str = Field(min_length=1)
+    name: Annotated[str, PlainValidator(_text)]
     kind: Kind = "any"
     weight: PositiveFloat = Field(1.0, allow_inf_nan=False)
 
