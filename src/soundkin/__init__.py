@@ -77,11 +77,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "NeighbourStore": "search.neighbour_store.NeighbourStore",
     "QueryDescription": "search.query_description.QueryDescription",
+    "ask": "pipelines.query.ask",
+    "NeighbourStore": "search.neighbour_store.NeighbourStore",
     "SoundkinError": "errors.SoundkinError",
     "add_to_index": "pipelines.index_edits.add_to_index",
-    "ask": "pipelines.query.ask",
     "audit_catalog": "pipelines.audit.audit",
     "build_index": "pipelines.index.index_embeddings",
     "compact_index": "pipelines.index_edits.compact_index",
