@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 MUSIC ?=
-CASES ?= 10000
+CASES ?= 12000
 RUN ?= runs/$(if $(MUSIC),own,demo)
 RECIPE_INSTALLED := .venv/.recipe-installed
 
@@ -42,7 +42,7 @@ $(RECIPE_INSTALLED): recipe/requirements.txt $(INSTALLED)
 test: $(INSTALLED)  ## Every test
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-fuzz: $(INSTALLED)  ## Ask the server 10,000 requests that its OpenAPI allows, or does not; CASES= takes another number
+fuzz: $(INSTALLED)  ## Ask the server 10,000 times and more what its OpenAPI allows, and what it does not; CASES= takes another number
 	@SOUNDKIN_FUZZ_CASES='$(CASES)' $(BIN)/python -m pytest -s tests/service/test_openapi_fuzzed.py
 
 lint: $(INSTALLED)  ## Format, lint, types and import contracts
