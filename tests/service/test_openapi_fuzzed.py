@@ -1,4 +1,4 @@
-"""The server is asked all that its OpenAPI allows, and what it does not; `make fuzz` asks over 10,000 times."""
+"""The server is asked what its OpenAPI allows, and what it does not; `make fuzz` asks over 10,000 times."""
 
 import os
 from collections import Counter

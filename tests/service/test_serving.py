@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import closing, contextmanager
 
+import psutil
 import pytest
 
 import edited_index
@@ -78,8 +79,10 @@ def test_several_processes_share_a_port_and_their_counts(index_folder):
         for _ in range(40):
             assert ask(port, "/tracks/track-00001")[0] == 200
         counted = ask(port, "/metrics")[1]
-        server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=60)
+        processes = psutil.Process(server.pid).children(recursive=True)
+        server.kill()
+        _, left = psutil.wait_procs(processes, timeout=60)
+    assert left == [], "server processes end with the first"
     pattern = (
         r'soundkin_requests_total\{method="GET",route="/tracks/\{track_id:path\}",status="200"\} ([\d.]+)'
     )

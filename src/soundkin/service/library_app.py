@@ -6,6 +6,8 @@ that have a login of their own stand in OWN_LOGIN.
 """
 
 import asyncio
+import multiprocessing
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -100,6 +102,9 @@ async def _running(app: FastAPI, library: FollowedLibrary) -> AsyncIterator[None
 
 
 async def _follow(library: FollowedLibrary) -> None:
+    parent = multiprocessing.parent_process()  # of one among several server processes
     while True:
         await asyncio.sleep(LOOK_SECONDS)
+        if parent is not None and not parent.is_alive():  # killed: nobody else would end us
+            signal.raise_signal(signal.SIGTERM)
         await asyncio.to_thread(library.look)
