@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 MUSIC ?=
+CASES ?= 12000
 RUN ?= runs/$(if $(MUSIC),own,demo)
 RECIPE_INSTALLED := .venv/.recipe-installed
 
@@ -10,7 +11,7 @@ RECIPE_INSTALLED := .venv/.recipe-installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo model test check lint format bench wheel lock clean
+.PHONY: help install demo model test fuzz check lint format bench wheel lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +41,9 @@ $(RECIPE_INSTALLED): recipe/requirements.txt $(INSTALLED)
 
 test: $(INSTALLED)  ## Every test
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+fuzz: $(INSTALLED)  ## Ask the server 10,000 times and more what its OpenAPI allows, and what it does not; CASES= takes another number
+	@SOUNDKIN_FUZZ_CASES='$(CASES)' $(BIN)/python -m pytest -s tests/service/test_openapi_fuzzed.py
 
 lint: $(INSTALLED)  ## Format, lint, types and import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache

@@ -22,6 +22,10 @@ class ConfigError(UsageError):
     """A config key is unknown, or its value has the wrong type or range."""
 
 
+class NoSuchUserError(UsageError):
+    """Nothing is known of a user's taste."""
+
+
 class CatalogError(UsageError):
     """A table that people bring is off; names file, row, column, value and what to do."""
 

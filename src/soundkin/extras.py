@@ -11,7 +11,7 @@ from soundkin.errors import MissingExtraError
 EXTRAS = {
     "train": ("hydra", "omegaconf", "pytorch_lightning", "tensorboard", "yaml"),
     "evaluate": ("implicit", "scipy", "sklearn", "threadpoolctl"),
-    "serve": ("lmdb", "redis", "starlette", "uvicorn"),
+    "serve": ("fastapi", "lmdb", "prometheus_client", "redis", "starlette", "uvicorn"),
     "lyrics": ("tokenizers",),
     "onnx": ("onnxruntime",),
     "pictures": ("matplotlib",),

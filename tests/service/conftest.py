@@ -12,9 +12,11 @@ import pytest
 import soundfile
 import uvicorn
 
+from served_library import ServedApp
 from soundkin.assess.annotator_state import SessionConfig
 from soundkin.assess.assessment import Assessment
 from soundkin.pipelines.assess import open_assessment
+from soundkin.pipelines.sync import sync
 from soundkin.service.assess_page import make_app
 
 RATE_HZ, SECONDS = 22_050, 5
@@ -95,6 +97,36 @@ def serve() -> Iterator[Callable[..., Served]]:
 
     def start(assessment: Assessment, port: int = 0) -> Served:
         running.append(Served(assessment, port))
+        return running[-1]
+
+    yield start
+    for served in running:
+        served.stop()
+
+
+@pytest.fixture(scope="session")
+def library(small_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of 32 synthesised tracks by the default model; do not change it."""
+    folder = tmp_path_factory.mktemp("libraries") / "library"
+    sync(small_catalog.parent / "music", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def asked(library: Path) -> Iterator[ServedApp]:
+    """The library, served to this machine without a token."""
+    served = ServedApp(library)
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def serve_library() -> Iterator[Callable[..., ServedApp]]:
+    """Serves libraries until the test ends."""
+    running: list[ServedApp] = []
+
+    def start(folder: Path, **settings: Any) -> ServedApp:
+        running.append(ServedApp(folder, **settings))
         return running[-1]
 
     yield start

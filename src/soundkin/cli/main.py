@@ -24,6 +24,7 @@ COMMANDS = (
     "path",
     "playlist",
     "recommend",
+    "serve",
     "evaluate",
     "audit",
     "correct",

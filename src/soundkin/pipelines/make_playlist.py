@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.listed_tracks import ListedTrack
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.blend import Blend
+    from soundkin.search.query_description import Seed
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float32
 
@@ -60,6 +61,7 @@ def playlist(
     output: Annotated[Path | None, PLAYLIST_FILE] = None,
     model: Annotated[Path | str | None, Option("Model bundle for files; default: that of embed.")] = None,
     columns: Sequence[str] | None = (),
+    further: "Sequence[Seed]" = (),
 ) -> "list[ListedTrack]":
     """A playlist near seeds, an anchor, or what was listened to lately.
 
@@ -79,7 +81,8 @@ def playlist(
     cosine with what was asked for in its place.
 
     A history is what `soundkin recommend` takes: an export of ListenBrainz or Last.fm, or a table. From
-    Python, `columns` are those whose cells the tracks hold (None: all).
+    Python, `further` are seeds that say what kind they are, and `columns` are those whose cells the tracks
+    hold (None: all).
 
     Raises:
         UsageError: nothing is asked for, an option is off, or a seed or an anchor is unknown.
@@ -110,6 +113,7 @@ def playlist(
         check_playlist_name(output)
     opened = index if isinstance(index, Index) else open_index(Path(index))
     seeds, unliked = (resolve_seeds(opened, seed_texts(names), model) for names in (like, unlike))
+    seeds += resolve_seeds(opened, further, model)
     seeds += anchor_seeds(opened, anchor) if anchor is not None else []
     refuse_contradictions(seeds, unliked)
     if save_anchor is not None:

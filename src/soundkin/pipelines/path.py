@@ -56,17 +56,10 @@ def path(
     Raises:
         UsageError: an end is unknown or no track of the index, or an option is off.
     """
-    import numpy as np
-
     from soundkin.catalog.playlist_files import check_playlist_name
     from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
-    from soundkin.search.conditions import mask_where, parse_condition
     from soundkin.search.vector_index import Index, open_index
 
-    if not 0 <= variety <= 10:
-        raise UsageError(f"variety={variety}: give a number from 0 to 10, such as 0.3.")
-    if length < 2:
-        raise UsageError(f"length={length}: a path has at least 2 tracks, its ends.")
     if output is not None:
         check_playlist_name(output)
     if picture is not None:
@@ -74,14 +67,8 @@ def path(
         require("evaluate", "a picture of the path")
     opened = index if isinstance(index, Index) else open_index(Path(index))
     first, last = (end_of_path(opened, name) for name in (start, end))
-    if first == last:
-        raise UsageError(f"{start} and {end} are the same track. Name two.")
-    allowed = np.ones(len(opened), dtype=bool)
-    if where:
-        allowed = mask_where(opened.tracks.batch, [parse_condition(text) for text in where])
-    between = _between(opened, first, last, allowed)
-    rows, found = _path(opened, [first, *between, last], length, artist_cap, variety, random_seed)
-    listed = listed_tracks(opened, rows, [1.0, *(1.0 - step for step in found.steps)], columns)
+    rows, scores = path_between(opened, first, last, length, where, artist_cap, variety, random_seed)
+    listed = listed_tracks(opened, rows, scores, columns)
     if output is not None:
         ends = (listed[0].title or listed[0].track_id, listed[-1].title or listed[-1].track_id)
         write_tracks_as_playlist(listed, output, " to ".join(ends))
@@ -90,6 +77,37 @@ def path(
 
         draw_path(opened, rows, picture)
     return listed
+
+
+def path_between(
+    index: "Index",
+    first: int,
+    last: int,
+    length: int = 10,
+    where: Sequence[str] = (),
+    artist_cap: int | None = None,
+    variety: float = 0.0,
+    random_seed: int = 0,
+) -> tuple[list[int], list[float]]:
+    """`path` between the tracks in two rows: the rows of its tracks, and the cosine of each with the one
+    before, 1 for the first.
+    """
+    import numpy as np
+
+    from soundkin.search.conditions import mask_where, parse_condition
+
+    if not 0 <= variety <= 10:
+        raise UsageError(f"variety={variety}: give a number from 0 to 10, such as 0.3.")
+    if length < 2:
+        raise UsageError(f"length={length}: a path has at least 2 tracks, its ends.")
+    if first == last:
+        raise UsageError(f"both ends are the same track, {index.tracks.label(first).track_id}. Name two.")
+    allowed = np.ones(len(index), dtype=bool)
+    if where:
+        allowed = mask_where(index.tracks.batch, [parse_condition(text) for text in where])
+    between = _between(index, first, last, allowed)
+    rows, found = _path(index, [first, *between, last], length, artist_cap, variety, random_seed)
+    return rows, [1.0, *(1.0 - step for step in found.steps)]
 
 
 def end_of_path(index: "Index", name: str) -> int:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
-from soundkin.errors import ArtefactError, CatalogError, UsageError
+from soundkin.errors import ArtefactError, CatalogError, NoSuchUserError, UsageError
 from soundkin.pipelines.options import ARTIST_CAP, WHERE, Option, argument
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def recommend(
-    tracks: Annotated[Path, argument("INDEX_OR_EMBEDDINGS")],
+    tracks: Annotated["Index | Path | str", argument("INDEX_OR_EMBEDDINGS")],
     user: Annotated[str | None, argument()] = None,
     k: Annotated[int, Option("How many tracks.", ("-k",), minimum=1)] = 20,
     where: Annotated[Sequence[str], WHERE] = (),
@@ -61,10 +62,12 @@ def recommend(
       soundkin recommend index user-0042 -k 10 --where genre=rock --artist-cap 2 --json
       soundkin recommend ~/library --history listens.jsonl --half-life 90
 
-    From Python, `columns` are those whose cells the answers hold (None: all).
+    From Python, `columns` are those whose cells the answers hold (None: all); and to ask often, the index is
+    one that `open_index` opened: then the model is kept, too.
 
     Raises:
-        UsageError: an option is off, the user is unknown (names the nearest), or the model knows no users.
+        NoSuchUserError: the user is unknown; names the nearest.
+        UsageError: an option is off, or the model knows no users.
         CatalogError: the ratings cannot be used, or say nothing that the user likes and the model does not
             know them; or the history cannot be read, or names no track of the index.
         ArtefactError: something is corrupt, or the vectors are of another model.
@@ -74,19 +77,21 @@ def recommend(
     from soundkin.embedding.default_model import model_folder
     from soundkin.pipelines.answers import Query, as_text
     from soundkin.search.neighbours import rank_for_user
+    from soundkin.search.vector_index import Index
 
     if (user is None) == (history is None):
         raise UsageError("recommend for whom? Give either a USER whom the model knows, or --history FILE.")
     if half_life is not None and not (history and half_life > 0):
         raise UsageError(f"half_life={half_life}: give days above 0, and a history: --history FILE.")
-    with _opened(Path(tracks)) as (index, model_path):
+    with _opened(tracks) as (index, model_path):
         question = Query(index, k, where, artist_cap, columns)
         if history or user is None:
             return _like_history(index, question, k, artist_cap, Path(history or ""), half_life)
         user = as_text(user)
-        users = _users_of(model_folder(model or model_path), index, Path(tracks), task)
-        factors = users.track_vectors(np.array([index.vector(row) for row in range(len(index))]))
-        rated = _read_ratings(ratings, index, Path(tracks)) if ratings else None
+        place = index.folder if isinstance(tracks, Index) else Path(tracks)
+        users = _users_of(model_folder(model or model_path), index, place, task)
+        factors = users.track_vectors(index.vectors(np.arange(len(index))))
+        rated = _read_ratings(ratings, index, place) if ratings else None
         vector = _user_vector(users, user, factors, rated, f"ratings {ratings}", index)
         own = [] if rated is None else rated["track_id"][rated["user_id"] == user].unique().tolist()
         left_out = [index.row(track_id) for track_id in own]
@@ -119,13 +124,17 @@ def _like_history(
 
 
 @contextmanager
-def _opened(folder: Path) -> "Iterator[tuple[Index, Path]]":
-    """The index in `folder`, or a temporary one of the embeddings there; and the path of their model."""
+def _opened(tracks: "Index | Path | str") -> "Iterator[tuple[Index, Path]]":
+    """The index given or in a folder, or a temporary one of the embeddings there; and their model's path."""
     from soundkin.embedding.default_model import found_model
     from soundkin.embedding.store import read_manifest
     from soundkin.pipelines.index import index_embeddings
-    from soundkin.search.vector_index import open_index
+    from soundkin.search.vector_index import Index, open_index
 
+    if isinstance(tracks, Index):
+        yield tracks, tracks.model_path
+        return
+    folder = Path(tracks)
     if (folder / "manifest.json").exists() and not (folder / "CURRENT").exists():
         with TemporaryDirectory() as place:
             index_embeddings(folder, Path(place) / "index", kind="exact")
@@ -136,15 +145,23 @@ def _opened(folder: Path) -> "Iterator[tuple[Index, Path]]":
 
 
 def _users_of(model: Path, index: "Index", tracks: Path, task: str | None) -> "KnownUsers":
-    from soundkin.embedding.bundle import load_bundle
-    from soundkin.embedding.default_model import is_default, not_the_model
-    from soundkin.embedding.known_users import known_users
+    from soundkin.embedding.default_model import is_default
 
     if not model.exists() and not is_default(model):
         raise UsageError(f"there is no model at {model}, for its users. Say where it is: --model MODEL")
+    return _load_users(model, index.manifest.model_hash, tracks, task)
+
+
+@lru_cache(maxsize=2)
+def _load_users(model: Path, model_hash: str, tracks: Path, task: str | None) -> "KnownUsers":
+    """The users of the model with `model_hash`, loaded once a process."""
+    from soundkin.embedding.bundle import load_bundle
+    from soundkin.embedding.default_model import not_the_model
+    from soundkin.embedding.known_users import known_users
+
     bundle = load_bundle(model)
-    if not bundle.compares_with(index.manifest.model_hash):
-        problem = not_the_model(str(tracks), index.manifest.model_hash, model, bundle.hash)
+    if not bundle.compares_with(model_hash):
+        problem = not_the_model(str(tracks), model_hash, model, bundle.hash)
         hint = "Give the model that made them with --model, or embed again with this one."
         raise ArtefactError(f"{problem}. {hint}")
     return known_users(bundle, model, task)
@@ -185,7 +202,7 @@ def _user_vector(
     closest = process.extractOne(user, users.ids, score_cutoff=50)
     similar = f"Did you mean {closest[0]}?" if closest else f"Ids look like {users.ids[0]}."
     advice = "To ask for somebody new, give ratings of theirs with --ratings."
-    raise UsageError(f"the model does not know user {user}. {similar} {advice}")
+    raise NoSuchUserError(f"the model does not know user {user}. {similar} {advice}")
 
 
 def _folded_in(

@@ -130,17 +130,17 @@ def _cell(tracks: Tracks, name: str, row: int) -> str:
 
 def _rows_holding(tracks: Tracks, words: Iterable[str], names: Sequence[str]) -> list[int]:
     """The tracks that hold each of `words`, or a longer one, somewhere in the columns `names`."""
-    columns = [_folded(tracks.batch.column(name)) for name in names if name in tracks.columns]
-    columns.append(_folded(tracks.artist_keys))
-    folded = _folded(pa.array(list(words), pa.large_string())).to_pylist()
+    columns = [folded_column(tracks.batch.column(name)) for name in names if name in tracks.columns]
+    columns.append(folded_column(tracks.artist_keys))
+    folded = folded_column(pa.array(list(words), pa.large_string())).to_pylist()
     masks = [reduce(np.logical_or, [_holds(column, word) for column in columns]) for word in folded]
     return np.flatnonzero(reduce(np.logical_and, masks)).tolist() if masks else []
 
 
-def _folded(column: pa.Array) -> pa.Array:
+def folded_column(column: pa.Array) -> pa.Array:
     """A text column nearly as `fold_name` has it, but for signs between words."""
     if pa.types.is_dictionary(column.type):
-        return pa.DictionaryArray.from_arrays(column.indices, _folded(column.dictionary))
+        return pa.DictionaryArray.from_arrays(column.indices, folded_column(column.dictionary))
     bare = pc.utf8_lower(pc.utf8_normalize(column.cast(pa.large_string()), "NFKD"))
     bare = pc.replace_substring_regex(bare, rf"\p{{Mn}}|{DROPPED.pattern}", "")
     for sign, letters in LETTERS.items():

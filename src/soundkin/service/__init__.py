@@ -2,4 +2,4 @@
 
 from soundkin.extras import require
 
-require("serve", "the page of soundkin assess")
+require("serve", "serving over HTTP")

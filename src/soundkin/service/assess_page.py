@@ -23,7 +23,6 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -31,6 +30,7 @@ from starlette.routing import Route
 from soundkin.assess.assessment import Assessment, UnknownSessionError
 from soundkin.assess.sessions import NotAskedError
 from soundkin.errors import OutputError, SoundkinError, UsageError
+from soundkin.service.gates import SafeHeaders
 from soundkin.service.hosts import RefuseForeignNames, is_loopback, listen, url_of
 
 PAGES = {
@@ -39,13 +39,6 @@ PAGES = {
     "/assess.js": ("assess.js", "text/javascript"),
 }
 LONGEST_BODY = 4096  # bytes
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "media-src blob:; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 STATUS = {UnknownSessionError: 404, NotAskedError: 409, UsageError: 400, OutputError: 507}
 
 
@@ -107,7 +100,7 @@ def make_app(assessment: Assessment, only_as: str | None = None) -> Starlette:
             Route("/api/sessions/{session_id}/answers", answer, methods=["POST"]),
             Route("/audio/{token}", audio),
         ],
-        middleware=[*foreign, Middleware(BaseHTTPMiddleware, dispatch=_with_headers)],
+        middleware=[*foreign, Middleware(SafeHeaders)],
         exception_handlers={HTTPException: _refuse, SoundkinError: _refuse},
     )
 
@@ -132,12 +125,6 @@ def serve(assessment: Assessment, host: str, port: int, announce: Callable[[str]
         pass  # uvicorn has shut down in order, and passes the signal on
     finally:
         listening.close()
-
-
-async def _with_headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    response = await call_next(request)
-    response.headers.update(HEADERS)
-    return response
 
 
 async def _page(name: str, media_type: str, request: Request) -> Response:

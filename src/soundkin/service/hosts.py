@@ -9,26 +9,24 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from soundkin.errors import UsageError
 
 
-class RefuseForeignNames(BaseHTTPMiddleware):
+class RefuseForeignNames:
     """Answers 400 to requests whose Host names neither this machine itself nor `host`."""
 
     def __init__(self, app: ASGIApp, host: str) -> None:
-        super().__init__(app)
-        self.host = host
+        self.app, self.host = app, host
 
-    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is meant for us."""
-        if names_us(request.headers.get("host", ""), self.host):
-            return await call_next(request)
-        return PlainTextResponse("Invalid host header", 400)
+        if scope["type"] != "http" or names_us(Headers(scope=scope).get("host", ""), self.host):
+            return await self.app(scope, receive, send)
+        await PlainTextResponse("Invalid host header", 400)(scope, receive, send)
 
 
 def names_us(header: str, host: str) -> bool:
@@ -61,7 +59,10 @@ def listen(host: str, port: int) -> socket.socket:
         first = min(addresses, key=lambda entry: entry[0] != socket.AF_INET)  # IPv4 where a name has both
         family, address = first[0], first[4]
         both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # :: takes IPv4 callers too
-        return socket.create_server(address, family=family, dualstack_ipv6=both)
+        listening = socket.create_server(address, family=family, dualstack_ipv6=both)
+        # asyncio does so for sockets of protocol 6 alone, and this one's is 0: answers would wait for 40 ms
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
     except (OSError, UnicodeError, OverflowError) as error:  # too high a port overflows
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(

@@ -1,0 +1,156 @@
+"""What is sent and answered, as OpenAPI describes it. Tracks are named by their ids and never by paths."""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Annotated, Literal
+
+import pyarrow as pa
+from fastapi import Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from soundkin.errors import UsageError
+from soundkin.pipelines.answers import Answer, Cell
+from soundkin.search.vector_index import Index
+from soundkin.service.followed_library import ServedLibrary, current_library
+
+MOST_ANSWERS = 1_000
+MOST_CONDITIONS = MOST_COLUMNS = 20
+LONGEST_TEXT = 500
+HIDDEN_COLUMNS = {"path", "audio_folder", "lyrics"}
+EXAMPLE_ID = "17_night-train"
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+TrackId = Annotated[str, Path(max_length=LONGEST_TEXT, examples=[EXAMPLE_ID])]
+K = Annotated[int, Query(ge=1, le=MOST_ANSWERS, description="How many answers.")]
+Conditions = Annotated[
+    list[Text],
+    Query(
+        max_length=MOST_CONDITIONS,
+        description="Conditions that must all hold, such as genre=rock or year>=1990.",
+        examples=[["genre=jazz", "year<1970"]],
+    ),
+]
+Columns = Annotated[
+    list[Text],
+    Query(max_length=MOST_COLUMNS, description="Columns of the catalog to answer with.", examples=[["year"]]),
+]
+Current = Annotated[ServedLibrary, Depends(current_library)]
+
+
+class Problem(BaseModel):
+    """What is wrong and what to do (RFC 9457)."""
+
+    type: Literal["about:blank"] = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] = []
+
+
+class Track(BaseModel):
+    """A track. An unknown title or artist is empty; `catalog` holds the columns that were asked for."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    track_id: str
+    title: str
+    artist: str
+    catalog: dict[str, Cell] = {}
+
+
+class FoundTracks(BaseModel):
+    """A page of the tracks that were searched for, of `total`, in this version of the library."""
+
+    version: str
+    total: int
+    tracks: list[Track]
+
+
+class OneTrack(Track):
+    """All that the catalog says of a track, but for where its file is."""
+
+    version: str
+
+
+class AnsweredTrack(Track):
+    """An answer, the best of rank 1; `score` is the cosine with what was asked.
+
+    `closer_than` is the share, from 0 to 1, of random pairs of the library that are less alike; `folded` are
+    the ids of copies and versions that this answer stands for.
+    """
+
+    rank: int
+    score: float
+    closer_than: float | None = None
+    folded: tuple[str, ...] = ()
+
+
+class Answers(BaseModel):
+    """The answers to a query, in this version of the library."""
+
+    version: str
+    answers: list[AnsweredTrack]
+
+
+def track_at(index: Index, row: int, columns: Collection[str] = ()) -> Track:
+    """The track in a row of the index, with cells of `columns`."""
+    track_id, title, artist, _ = index.tracks.label(row)
+    return Track(track_id=track_id, title=title, artist=artist, catalog=cells_of(index, row, columns))
+
+
+def stored_answers(
+    version: str, index: Index, neighbours: Iterable[tuple[int, float]], columns: Collection[str]
+) -> Response:
+    """`Answers` of rows and cosines, made without pydantic, which takes longer than to find them."""
+    answers = []
+    for rank, (row, score) in enumerate(neighbours, start=1):
+        track_id, title, artist, _ = index.tracks.label(row)
+        answers.append(
+            {
+                "track_id": track_id,
+                "title": title,
+                "artist": artist,
+                "catalog": cells_of(index, row, columns) if columns else {},
+                "rank": rank,
+                "score": score,
+                "closer_than": None,
+                "folded": (),
+            }
+        )
+    content = json.dumps({"version": version, "answers": answers}, ensure_ascii=False)
+    return Response(content, media_type="application/json")
+
+
+def as_json(message: BaseModel) -> Response:
+    """A response that FastAPI passes on as it is, without checking it again."""
+    return Response(message.model_dump_json(), media_type="application/json")
+
+
+def column_of(index: Index, name: str, rows: pa.Array) -> list[Cell]:
+    """What the catalog holds of the tracks in `rows`; None where it holds nothing."""
+    return [cell if cell == cell else None for cell in index.tracks.batch.column(name).take(rows).to_pylist()]
+
+
+def cells_of(index: Index, row: int, columns: Collection[str]) -> dict[str, Cell]:
+    """What the catalog holds of a track; None where it holds nothing."""
+    cells = {name: index.tracks.batch.column(name)[row].as_py() for name in columns}
+    return {name: cell if cell == cell else None for name, cell in cells.items()}  # NaN is not itself
+
+
+def shown_columns_of(index: Index) -> list[str]:
+    """The columns that may be answered with."""
+    return [name for name in index.tracks.columns if name not in HIDDEN_COLUMNS]
+
+
+def check_columns(index: Index, names: Sequence[str]) -> None:
+    """Raise UsageError for a column that there is not, or that is not shown."""
+    shown = shown_columns_of(index)
+    for name in names:
+        if name not in shown:
+            raise UsageError(f"there is no column {name[:100]!r}. There are: {', '.join(shown)}.")
+
+
+def ranked(version: str, answers: Sequence[Answer]) -> Answers:
+    """Answers as they are sent."""
+    return Answers(version=version, answers=[AnsweredTrack.model_validate(answer) for answer in answers])

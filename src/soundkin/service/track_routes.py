@@ -1,0 +1,136 @@
+"""Tracks: found by words, looked at, heard, and their neighbours."""
+
+import os
+import re
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+
+from soundkin.catalog.paths import is_allowed, is_inside, on_disk
+from soundkin.errors import ArtefactError, StoreError
+from soundkin.pipelines.query import ask
+from soundkin.search.query_description import QueryDescription, Seed
+from soundkin.service.followed_library import ServedLibrary
+from soundkin.service.messages import (
+    MOST_ANSWERS,
+    Answers,
+    Columns,
+    Conditions,
+    Current,
+    FoundTracks,
+    K,
+    OneTrack,
+    Text,
+    TrackId,
+    check_columns,
+    ranked,
+    shown_columns_of,
+    stored_answers,
+    track_at,
+)
+from soundkin.service.workload import in_thread
+
+ONE_RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
+
+router = APIRouter(tags=["tracks"])
+
+
+@router.get("/tracks")
+async def find_tracks(
+    request: Request,
+    library: Current,
+    q: Annotated[Text, Query(description="Words; each may be one begun.", examples=["night tra"])] = "",
+    limit: Annotated[int, Query(ge=1, le=MOST_ANSWERS)] = 20,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    columns: Columns = [],  # noqa: B006
+) -> FoundTracks:
+    """Search as you type: tracks whose title, artist and album hold all words; all tracks without any."""
+
+    def find() -> FoundTracks:
+        check_columns(library.index, columns)
+        rows, total = library.words.find(q, limit, offset)
+        tracks = [track_at(library.index, row, columns) for row in rows]
+        return FoundTracks(version=library.version, total=total, tracks=tracks)
+
+    return await in_thread(request, find)
+
+
+@router.get("/tracks/{track_id:path}/similar", response_model=Answers)
+async def similar_tracks(
+    request: Request,
+    library: Current,
+    track_id: TrackId,
+    k: K = 10,
+    where: Conditions = [],  # noqa: B006
+    artist_cap: Annotated[int | None, Query(ge=0, le=MOST_ANSWERS)] = None,
+    columns: Columns = [],  # noqa: B006
+) -> Response | Answers:
+    """The tracks that sound most like this one: as stored where nothing but `k` is asked for, else live."""
+    library.row(track_id)
+    check_columns(library.index, columns)
+    plain = not where and artist_cap is None
+    stored = library.stored if plain and library.stored and k <= library.stored.most else None
+
+    def find() -> Response | Answers:
+        if stored is not None:
+            with suppress(ArtefactError, StoreError):  # then the index answers
+                neighbours = stored.neighbours(track_id)[:k]
+                return stored_answers(library.version, library.index, neighbours, columns)
+        seed = Seed(name=track_id, kind="track")
+        asked = QueryDescription(like=(seed,), k=k, where=tuple(where), artist_cap=artist_cap)
+        return ranked(library.version, ask(library.index, asked, columns=columns))
+
+    return find() if stored is not None and stored.is_near else await in_thread(request, find)
+
+
+@router.get(
+    "/tracks/{track_id:path}/audio",
+    response_class=Response,
+    responses={
+        200: {"content": {"audio/*": {}}, "description": "All of the file."},
+        206: {"content": {"audio/*": {}}, "description": "The range of bytes that was asked for."},
+        416: {"description": "The file has no such range."},
+    },
+)
+async def audio(request: Request, library: Current, track_id: TrackId) -> Response:
+    """The track's audio file, or the range of bytes that a Range header asks for."""
+    path = Path(on_disk(library.index.audio_path(library.index.tracks.label(library.row(track_id)).path)))
+    return await in_thread(request, lambda: _file(request, library, path))
+
+
+def _file(request: Request, library: ServedLibrary, path: Path) -> Response:
+    gone = HTTPException(404, "the audio of this track is not there now. Bring the library up to date: sync.")
+    if not is_inside(library.index.audio_folder, path) and not is_allowed(path.parent):
+        raise gone
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError) as error:
+        raise gone from error
+    if not stat.S_ISREG(status.st_mode):
+        raise gone
+    _check_range(request, status.st_size)
+    return FileResponse(path, stat_result=status, headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _check_range(request: Request, size: int) -> None:
+    """Forget a Range that is not one range of bytes, as RFC 9110 has it; raise if the file ends before."""
+    asked = ONE_RANGE.fullmatch(request.headers.get("range", ""))
+    first, last = asked.groups() if asked else (None, None)
+    if (first is None and last is None) or (first and last and int(last) < int(first)):
+        request.scope["headers"] = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
+    elif int(first) >= size if first else last and not int(last):
+        detail = f"the file has {size} bytes. Ask for a range of these."
+        raise HTTPException(416, detail, {"Content-Range": f"bytes */{size}"})
+
+
+@router.get("/tracks/{track_id:path}")
+async def one_track(library: Current, track_id: TrackId) -> OneTrack:
+    """A track, and what the catalog says of it."""
+    index = library.index
+    track = track_at(index, library.row(track_id), shown_columns_of(index))
+    return OneTrack(version=library.version, **track.model_dump())
