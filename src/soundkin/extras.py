@@ -10,7 +10,7 @@ from soundkin.errors import MissingExtraError
 
 EXTRAS = {
     "train": ("hydra", "omegaconf", "pytorch_lightning", "tensorboard", "yaml"),
-    "evaluate": ("implicit", "scipy", "sklearn", "threadpoolctl"),
+    "evaluate": ("implicit", "scipy", "sklearn"),
     "serve": ("fastapi", "lmdb", "prometheus_client", "redis", "starlette", "uvicorn"),
     "lyrics": ("tokenizers",),
     "onnx": ("onnxruntime",),

@@ -17,6 +17,7 @@ from soundkin.search.library_sample import sample_of
 from soundkin.search.same_track import identities, same_track
 from soundkin.search.vector_index import Index
 from soundkin.shapes import Bool, Float, Float32, Int, typechecked
+from soundkin.statistics.blas_threads import one_blas_thread
 
 # Tracks fetched in the first go, for each one wanted: an index of lists finds 20 faster than more.
 LOOKAHEAD, MIXED_LOOKAHEAD = 2, 20
@@ -44,6 +45,7 @@ class RankedTrack:
     folded: list[int] = field(default_factory=list)  # rows of copies and versions that it stands for
 
 
+@one_blas_thread()
 @typechecked
 def rank(
     index: Index,
