@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundkin.errors import ArtefactError
-from soundkin.search.tracks import Label, Tracks, write_tracks
+from soundkin.search.tracks import Label, Tracks, seconds_in, write_tracks
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
@@ -76,3 +76,11 @@ def test_ids_among_many(tmp_path):
     assert tracks.row("track-") is None and tracks.row("track-003000") is None and tracks.row("z") is None
     assert tracks.similar_ids("trak-00017") == ["track-00017"]
     assert tracks.similar_ids("trakc-0_01")[0].startswith("track-0")
+
+
+@pytest.mark.parametrize(
+    ("cell", "seconds"),
+    [(12.5, 12.5), ("12.5", 12.5), (None, 0), ("long", 0), ("nan", 0), ("inf", 0), (-3, 0)],
+)
+def test_seconds_that_a_cell_tells(cell, seconds):
+    assert seconds_in(cell) == seconds

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from soundkin.config import nearest
 from soundkin.errors import UsageError
 from soundkin.pipelines.answers import Answer
+from soundkin.search.tracks import seconds_in
 
 if TYPE_CHECKING:
     from soundkin.search.vector_index import Index
@@ -51,22 +52,14 @@ def seconds_of(index: "Index", row: int) -> float:
     """How long a track is by the catalog's column `duration`; -1 where it does not say."""
     if "duration" not in index.tracks.columns:
         return NO_SECONDS
-    return _seconds(index.tracks.batch.column("duration")[row].as_py())
+    return seconds_in(index.tracks.batch.column("duration")[row].as_py()) or NO_SECONDS
 
 
 def all_seconds(index: "Index") -> list[float]:
     """`seconds_of` every row."""
     if "duration" not in index.tracks.columns:
         return [NO_SECONDS] * len(index)
-    return [_seconds(cell) for cell in index.tracks.batch.column("duration").to_pylist()]
-
-
-def _seconds(cell: object) -> float:
-    try:
-        seconds = float(str(cell))
-    except ValueError:
-        return NO_SECONDS
-    return seconds if 0 < seconds < float("inf") else NO_SECONDS
+    return [seconds_in(cell) or NO_SECONDS for cell in index.tracks.batch.column("duration").to_pylist()]
 
 
 def write_tracks_as_playlist(tracks: Sequence[ListedTrack], output: Path, title: str) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from soundkin.catalog.artists import fold_name
 from soundkin.catalog.titles import base_title, is_generic
-from soundkin.search.tracks import Tracks
+from soundkin.search.tracks import Tracks, seconds_in
 
 COPY_COSINE, COPY_SECONDS = 0.998, 1.0  # the same sound, encoded anew
 REISSUE_COSINE, REISSUE_SECONDS = 0.9, 2.0  # the same recording on another album
@@ -38,7 +38,7 @@ def identities(tracks: Tracks) -> Callable[[int], Identity]:
         cells = {name: column[row].as_py() for name, column in columns.items()}
         lead = next(iter(tracks.artists(row)), "")
         album = fold_name(str(cells.get("album") or ""))
-        return Identity(fold_name(title), base_title(title), lead, album, _seconds(cells.get("duration")))
+        return Identity(fold_name(title), base_title(title), lead, album, seconds_in(cells.get("duration")))
 
     return identity
 
@@ -56,11 +56,3 @@ def same_track(one: Identity, other: Identity, cosine: float) -> bool:
         return True
     reissued = bool(one.album and other.album) and one.album != other.album
     return reissued and cosine >= REISSUE_COSINE and apart <= REISSUE_SECONDS
-
-
-def _seconds(cell: object) -> float:
-    try:
-        seconds = float(str(cell))
-    except ValueError:
-        return 0.0
-    return seconds if 0 < seconds < float("inf") else 0.0

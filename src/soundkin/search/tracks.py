@@ -190,3 +190,12 @@ def _encoded(text: pa.Array) -> pa.Array:
 def _text(column: pa.ChunkedArray) -> pa.Array:
     text = pc.fill_null(column.cast(pa.large_string()), "").combine_chunks()
     return text if isinstance(text, pa.Array) else pa.concat_arrays(text.chunks)
+
+
+def seconds_in(cell: object) -> float:
+    """How long a cell of the column `duration` says that a track is; 0 where it does not say."""
+    try:
+        seconds = float(str(cell))
+    except ValueError:
+        return 0.0
+    return seconds if 0 < seconds < float("inf") else 0.0
