@@ -38,7 +38,7 @@ def test_the_same(other: Identity, cosine: float) -> None:
         (track(), track("Sinnerman (Live)"), 0.6),
         (track("Prelude"), track("Prelude", album="Two"), 0.95),
         (track("Sonata No. 1"), track("Sonata No. 1 (Live)"), 0.95),
-        (track("", ""), track("", "", seconds=0), 0.9999),
+        (track("", ""), track("", ""), 0.9999),  # sound alone does not tell: two drones, two noises
         (track(artist=""), track(artist="", album="Two"), 0.99),
     ],
 )

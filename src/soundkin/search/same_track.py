@@ -45,12 +45,12 @@ def identities(tracks: Tracks) -> Callable[[int], Identity]:
 
 def same_track(one: Identity, other: Identity, cosine: float) -> bool:
     """Whether two tracks with this cosine are copies, reissues or versions of one piece."""
-    if cosine < VERSION_COSINE or one.base != other.base or one.artist != other.artist:
+    if cosine < VERSION_COSINE or not one.base or one.base != other.base or one.artist != other.artist:
         return False
     apart = abs(one.seconds - other.seconds) if one.seconds and other.seconds else float("inf")
     if cosine >= COPY_COSINE and apart <= COPY_SECONDS:
         return True
-    if not (one.base and one.artist) or is_generic(one.base):
+    if not one.artist or is_generic(one.base):
         return False
     if one.title != other.title:
         return True
