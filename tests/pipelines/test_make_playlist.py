@@ -115,6 +115,13 @@ def test_as_long_as_so_many_minutes(index: Index) -> None:
     assert len(playlist(index, "00", minutes=1e5, artist_cap=99)) == 39
 
 
+def test_that_nothing_is_written_is_said(
+    index: Index, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert playlist(index, "00", minutes=0.1, output=tmp_path / "short.m3u8") == []
+    assert "the first track alone takes" in caplog.text and "short.m3u8 is not written" in caplog.text
+
+
 def test_a_filter_that_leaves_too_few_is_said(index: Index, caplog: pytest.LogCaptureFixture) -> None:
     tracks = playlist(index, "00", length=30, where=["genre=jazz"], artist_cap=99, columns=["genre"])
     assert {track.catalog["genre"] for track in tracks} == {"jazz"} and len(tracks) == 19

@@ -357,5 +357,8 @@ def test_the_unliked_is_no_answer_and_a_description_says_the_same(tmp_path: Path
     (tmp_path / "query.json").write_text(json.dumps(asked))
     assert query(index, description=tmp_path / "query.json") == answers
     assert ask(index, QueryDescription.model_validate(asked)) == answers
-    with pytest.raises(UsageError, match="give either seeds or --description"):
-        query(index, "a", description=tmp_path / "query.json")
+    for also in ({"like": "a"}, {"k": 3}, {"where": ["year>=1990"]}):
+        with pytest.raises(UsageError, match="says all of the query"):
+            query(index, description=tmp_path / "query.json", **also)
+    with pytest.raises(UsageError, match=r"cannot be read: No such file or directory\."):
+        query(index, description=tmp_path / "none.json")

@@ -34,7 +34,9 @@ def read_history(path: Path) -> pd.DataFrame:
     source = f"history {path}"
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise CatalogError(f"{source} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
         raise CatalogError(f"{source} cannot be read as UTF-8 text: {error}.") from error
     plays = list(_from_json(text, source) if text.lstrip()[:1] in ("{", "[") else _from_table(text))
     if not plays:

@@ -134,6 +134,8 @@ def playlist(
     listed = listed_tracks(opened, [row for row, _ in whole], [score for _, score in whole], columns)
     if output is not None and listed:
         write_tracks_as_playlist(listed, output, output.stem)
+    elif output is not None:
+        log.warning("%s is not written: there is no track to put into it", output)
     return listed
 
 
@@ -239,6 +241,10 @@ def _as_long_as_wanted(
     for row, likeness in islice(tracks, MOST_TRACKS):
         seconds = seconds_of(index, row)
         if seconds > 2 * left:  # without it the end is nearer
+            if not chosen:
+                log.warning(
+                    "no playlist: the first track alone takes %.1f of %g minutes", seconds / 60, minutes
+                )
             return chosen
         chosen.append((row, likeness))
         left -= seconds

@@ -86,10 +86,6 @@ def query(
     from soundkin.config import validate
     from soundkin.search.query_description import QueryDescription, read_description
 
-    if description is not None:
-        if like or unlike:
-            raise UsageError(f"{description} says what to be like: give either seeds or --description.")
-        return ask(index, read_description(Path(description)), model, vector, columns)
     asked = {
         "like": seed_texts(like),
         "unlike": seed_texts(unlike),
@@ -101,7 +97,12 @@ def query(
         "fold_versions": fold_versions,
         "hub_correction": hub_correction,
     }
-    return ask(index, validate(QueryDescription, asked, "query"), model, vector, columns)
+    wanted = validate(QueryDescription, asked, "query")
+    if description is not None:
+        if wanted != QueryDescription():
+            raise UsageError(f"{description} says all of the query: put what else is asked into it.")
+        wanted = read_description(Path(description))
+    return ask(index, wanted, model, vector, columns)
 
 
 def ask(

@@ -65,7 +65,9 @@ def read_description(path: Path) -> "QueryDescription":
     """The query in a JSON file; raises UsageError where it makes no sense."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UsageError(f"query {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
         raise UsageError(f"query {path} cannot be read as JSON: {error}.") from error
     if not isinstance(values, dict):
         raise UsageError(f'query {path} is no JSON object. Write one such as {{"like": ["TRACK_ID"]}}.')

@@ -157,8 +157,10 @@ def _pointed_at(pointer: Path, folder: Path) -> Path:
             raise _corrupt(path, f"does not have the checksum that {pointer.name} states")
     except OSError as error:
         if path.name == CURRENT and isinstance(error, FileNotFoundError | NotADirectoryError):
-            make = f"soundkin index EMBEDDINGS -o {folder}"
-            raise UsageError(f"{folder} is not an index. Make one: {make}") from error
+            raise UsageError(
+                f"{folder} is not an index. Make one: soundkin index EMBEDDINGS -o INDEX; for a folder of "
+                f"music: soundkin sync {folder}"
+            ) from error
         raise _corrupt(path, f"cannot be read ({error})") from error
     return path.parent
 
