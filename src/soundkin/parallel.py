@@ -27,6 +27,7 @@ from soundkin.errors import SoundkinError, UsageError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+TRACKS_A_WORKER = 20  # to embed; with fewer, its start takes longer than it saves (benchmarks/embedding.py)
 JOBS_AHEAD = 4  # given to each worker before its results are asked for, so that none waits
 
 

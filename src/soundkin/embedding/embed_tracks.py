@@ -14,10 +14,9 @@ from soundkin.embedding.export import TRACKS_PER_PART, Export, Outcome, Unusable
 from soundkin.embedding.stored_vectors import Content
 from soundkin.errors import AudioError, Skipped
 from soundkin.features.frontends.interface import TrackInput
-from soundkin.parallel import in_processes
+from soundkin.parallel import TRACKS_A_WORKER, in_processes
 from soundkin.progress import progress
 
-TRACKS_A_WORKER = 20  # with fewer, its start takes longer than it saves (benchmarks/embedding.py)
 WARNINGS_LOGGED = 20
 TRACKS_PER_LASTING_PART = 250  # fewer than otherwise: a change anywhere in a part writes all of it
 

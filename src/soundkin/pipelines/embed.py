@@ -40,18 +40,19 @@ def embed_catalog(
     """
     if workers < 1:
         raise UsageError(f"workers={workers}: give at least 1.")
-    if workers > 1:
-        from soundkin.parallel import prepare_workers
-
-        prepare_workers("soundkin.embedding.embed_tracks")
     from soundkin.catalog.table import read_catalog
+    from soundkin.parallel import TRACKS_A_WORKER, prepare_workers
+
+    catalog_path, output_folder = Path(catalog_path), Path(output_folder)
+    catalog = read_catalog(catalog_path)
+    if min(workers, len(catalog) // TRACKS_A_WORKER) > 1:
+        prepare_workers("soundkin.embedding.embed_tracks")  # they import while this process does
     from soundkin.embedding import default_model
     from soundkin.embedding.embed_tracks import embed_tracks
     from soundkin.embedding.embedder import load
 
     model = default_model.model_folder(model_folder)
-    catalog_path, output_folder = Path(catalog_path), Path(output_folder)
-    catalog, embedder = read_catalog(catalog_path), load(model, vectors)
+    embedder = load(model, vectors)
     front_end = embedder.bundle.front_end
     front_end.warn_of_another_table()
     if not replace:
