@@ -12,14 +12,12 @@ from soundkin.config import nearest
 from soundkin.errors import UsageError
 from soundkin.search.artist_cap import Ranked
 from soundkin.search.conditions import Condition, mask_where, parse_condition
-from soundkin.search.tracks import is_numeric
+from soundkin.search.tracks import Cell, cells_in, is_numeric
 from soundkin.search.vector_index import Index
 
 log = logging.getLogger(__name__)
 
 VALUES_TO_COMPARE = 20_000  # distinct cells of a column in which the nearest value is looked for
-
-Cell = str | int | float | None
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,8 @@ class Query:
             raise UsageError(f"artist_cap={artist_cap}: allow each artist at least 1 answer.")
         if artist_cap is not None and "artist" not in known:
             raise UsageError(f"artist_cap={artist_cap}: the tracks of {index.folder} have no artist column.")
-        for name in columns or ():
-            if name not in known:
-                raise UsageError(f"there is no column {name}.{nearest(name, known)}")
         self._index, self._k, self._artist_cap = index, k, artist_cap
-        self._columns = known if columns is None else columns
+        self._columns = columns_to_show(index, columns)
         self._conditions = [parse_condition(as_text(text)) for text in where]
         self.allowed = mask_where(index.tracks.batch, self._conditions) if self._conditions else None
 
@@ -92,8 +87,7 @@ class Query:
         row, score = ranked
         tracks = self._index.tracks
         track_id, title, artist, path = tracks.label(row)
-        cells = {name: tracks.batch.column(name)[row].as_py() for name in self._columns}
-        known = {name: cell if cell == cell else None for name, cell in cells.items()}  # None for NaN
+        known = cells_in(tracks.batch, row, self._columns)
         audio_path, versions = (
             self._index.audio_path(path),
             tuple(tracks.label(each).track_id for each in folded),
@@ -120,6 +114,15 @@ class Query:
         batch = self._index.tracks.batch
         empty = [condition for condition in self._conditions if not mask_where(batch, [condition]).any()]
         return "".join(f" {_hint(batch.column(condition.column), condition)}" for condition in empty)
+
+
+def columns_to_show(index: Index, columns: Sequence[str] | None) -> Sequence[str]:
+    """These columns, all for None; UsageError names the nearest of one that there is not."""
+    known = index.tracks.columns
+    for name in columns or ():
+        if name not in known:
+            raise UsageError(f"there is no column {name}.{nearest(name, known)}")
+    return known if columns is None else columns
 
 
 def _hint(column: pa.Array, condition: Condition) -> str:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from soundkin.config import nearest
-from soundkin.errors import UsageError
-from soundkin.pipelines.answers import Answer
-from soundkin.search.tracks import seconds_in
+from soundkin.pipelines.answers import Answer, columns_to_show
+from soundkin.search.tracks import cells_in, seconds_in
 
 if TYPE_CHECKING:
     from soundkin.search.vector_index import Index
@@ -29,21 +27,14 @@ def listed_tracks(
     index: "Index", rows: Sequence[int], scores: Iterable[float], columns: Sequence[str] | None = ()
 ) -> list[ListedTrack]:
     """The tracks in these rows, in their order, with the cells of `columns` (None: all)."""
-    known = index.tracks.columns
-    for name in columns or ():
-        if name not in known:
-            raise UsageError(f"there is no column {name}.{nearest(name, known)}")
+    wanted = columns_to_show(index, columns)
     listed = []
     for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1):
         track_id, title, artist, path = index.tracks.label(row)
-        wanted = known if columns is None else columns
-        cells = {name: index.tracks.batch.column(name)[row].as_py() for name in wanted}
-        known_cells = {name: cell if cell == cell else None for name, cell in cells.items()}  # None for NaN
+        cells = cells_in(index.tracks.batch, row, wanted)
         seconds = seconds_of(index, row)
         listed.append(
-            ListedTrack(
-                rank, track_id, title, artist, score, index.audio_path(path), known_cells, seconds=seconds
-            )
+            ListedTrack(rank, track_id, title, artist, score, index.audio_path(path), cells, seconds=seconds)
         )
     return listed
 

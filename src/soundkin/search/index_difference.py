@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from soundkin.embedding.store import Embeddings
-from soundkin.search.tracks import shown_columns
+from soundkin.search.tracks import filled_text, shown_columns
 from soundkin.search.vector_index import Index
 from soundkin.statistics.scaling import unit_length
 
@@ -49,7 +49,10 @@ def index_difference(
     rows = pc.indices_nonzero(pc.is_valid(places))
     places = places.take(rows)
     differ = [
-        pc.not_equal(_text(tracks[name].combine_chunks().take(rows)), _text(before.column(name).take(places)))
+        pc.not_equal(
+            filled_text(tracks[name].combine_chunks().take(rows)),
+            filled_text(before.column(name).take(places)),
+        )
         for name in tracks.column_names
     ]
     embedded = pc.index_in(ids.take(rows), value_set=pa.array(embeddings.track_ids, pa.large_string()))
@@ -57,7 +60,3 @@ def index_difference(
     moved = abs(index.vectors(places.to_numpy(zero_copy_only=False)) - vectors).max(axis=1, initial=0) > SAME
     updated = ids.take(rows).filter(reduce(pc.or_, differ, pa.array(moved)))
     return IndexDifference(added.to_pylist(), removed.to_pylist(), updated.to_pylist())
-
-
-def _text(column: pa.Array) -> pa.Array:
-    return pc.fill_null(column.cast(pa.large_string()), "")

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from soundkin.search.segments import Segment
-from soundkin.search.tracks import ARTIST_KEYS, Label, Tracks, is_numeric, shown_columns
+from soundkin.search.tracks import ARTIST_KEYS, Label, Tracks, filled_text, is_numeric, shown_columns
 from soundkin.shapes import Bool, Int
 
 
@@ -111,9 +111,9 @@ def join(parts: Sequence[pa.Array]) -> pa.Array:
         kind = kinds.pop() if len(kinds) == 1 else pa.float64()
         return pa.concat_arrays([part.cast(kind) for part in parts])
     if not known or not pa.types.is_dictionary(known[0].type):
-        return pa.concat_arrays([_text(part) for part in parts])
+        return pa.concat_arrays([filled_text(part) for part in parts])
     encoded = [
-        part if pa.types.is_dictionary(part.type) else _text(part).dictionary_encode() for part in parts
+        part if pa.types.is_dictionary(part.type) else filled_text(part).dictionary_encode() for part in parts
     ]
     joined = pa.chunked_array(encoded).unify_dictionaries().combine_chunks()
     return joined if isinstance(joined, pa.Array) else pa.concat_arrays(joined.chunks)
@@ -124,10 +124,6 @@ def _whole(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
         return pa.nulls(len(batch))
     column = batch.column(name)
     return column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
-
-
-def _text(column: pa.Array) -> pa.Array:
-    return pc.fill_null(column.cast(pa.large_string()), "")
 
 
 def _kept_cells(segment: Segment, name: str) -> pa.Array:

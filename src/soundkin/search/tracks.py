@@ -9,7 +9,7 @@ empty.
 
 import bisect
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,8 @@ ROWS_BETWEEN_SIGNPOSTS = 512
 
 LABEL = "label"  # the first column; the catalog may have another of that name
 ARTIST_KEYS = "\x1fartist keys"  # the last column, not shown: keys of the artists, separated by `;`
+Cell = str | int | float | None
+
 SEPARATOR = "\x1f"  # ASCII's own for units of text
 
 
@@ -187,9 +189,20 @@ def _encoded(text: pa.Array) -> pa.Array:
     return encoded if len(encoded.dictionary) * 2 <= len(encoded) else text
 
 
+def filled_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """A column as text, empty where it holds nothing."""
+    return pc.fill_null(column.cast(pa.large_string()), "")
+
+
 def _text(column: pa.ChunkedArray) -> pa.Array:
-    text = pc.fill_null(column.cast(pa.large_string()), "").combine_chunks()
+    text = filled_text(column).combine_chunks()
     return text if isinstance(text, pa.Array) else pa.concat_arrays(text.chunks)
+
+
+def cells_in(tracks: pa.RecordBatch, row: int, columns: Iterable[str]) -> dict[str, Cell]:
+    """What the catalog holds of the track in `row`; None where it holds nothing."""
+    cells = {name: tracks.column(name)[row].as_py() for name in columns}
+    return {name: cell if cell == cell else None for name, cell in cells.items()}  # NaN is not itself
 
 
 def seconds_in(cell: object) -> float:

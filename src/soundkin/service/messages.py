@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from soundkin.errors import UsageError
-from soundkin.pipelines.answers import Answer, Cell
+from soundkin.pipelines.answers import Answer
+from soundkin.search.tracks import Cell, cells_in
 from soundkin.search.vector_index import Index
 from soundkin.service.followed_library import ServedLibrary, current_library
 
@@ -96,7 +97,9 @@ class Answers(BaseModel):
 def track_at(index: Index, row: int, columns: Collection[str] = ()) -> Track:
     """The track in a row of the index, with cells of `columns`."""
     track_id, title, artist, _ = index.tracks.label(row)
-    return Track(track_id=track_id, title=title, artist=artist, catalog=cells_of(index, row, columns))
+    return Track(
+        track_id=track_id, title=title, artist=artist, catalog=cells_in(index.tracks.batch, row, columns)
+    )
 
 
 def stored_answers(
@@ -111,7 +114,7 @@ def stored_answers(
                 "track_id": track_id,
                 "title": title,
                 "artist": artist,
-                "catalog": cells_of(index, row, columns) if columns else {},
+                "catalog": cells_in(index.tracks.batch, row, columns) if columns else {},
                 "rank": rank,
                 "score": score,
                 "closer_than": None,
@@ -130,12 +133,6 @@ def as_json(message: BaseModel) -> Response:
 def column_of(index: Index, name: str, rows: pa.Array) -> list[Cell]:
     """What the catalog holds of the tracks in `rows`; None where it holds nothing."""
     return [cell if cell == cell else None for cell in index.tracks.batch.column(name).take(rows).to_pylist()]
-
-
-def cells_of(index: Index, row: int, columns: Collection[str]) -> dict[str, Cell]:
-    """What the catalog holds of a track; None where it holds nothing."""
-    cells = {name: index.tracks.batch.column(name)[row].as_py() for name in columns}
-    return {name: cell if cell == cell else None for name, cell in cells.items()}  # NaN is not itself
 
 
 def shown_columns_of(index: Index) -> list[str]:
