@@ -1,6 +1,6 @@
 """At most so many tracks of any one artist."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 
@@ -16,7 +16,7 @@ class ArtistCap:
     def __init__(self, most: int, artists_of: Callable[[int], Collection[str]]) -> None:
         self._most = most
         self._artists_of = artists_of
-        self._counts: Counter[str] = Counter()
+        self._counts: defaultdict[str, int] = defaultdict(int)
 
     @property
     def full(self) -> set[str]:
@@ -25,12 +25,13 @@ class ArtistCap:
 
     def select(self, ranking: Iterable[Ranked], k: int) -> list[Ranked]:
         """The first `k` of `ranking` that leave no artist with too many."""
-        return list(islice((ranked for ranked in ranking if self.admits(ranked[0])), k))
+        return list(islice((ranked for ranked in ranking if self.admits(self._artists_of(ranked[0]))), k))
 
-    def admits(self, row: int) -> bool:
-        """Whether one more track of its artists may come in; counts it if so."""
-        artists = set(self._artists_of(row))
-        admitted = all(self._counts[artist] < self._most for artist in artists)
-        if admitted:
-            self._counts.update(artists)
-        return admitted
+    def admits(self, artists: Collection[str]) -> bool:
+        """Whether one more track by these may come in; counts it if so."""
+        artists = set(artists)
+        if any(self._counts[artist] >= self._most for artist in artists):
+            return False
+        for artist in artists:
+            self._counts[artist] += 1
+        return True

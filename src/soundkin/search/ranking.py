@@ -5,8 +5,9 @@ of what is there, nor one too many of an artist.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from soundkin.search.artist_cap import CAP_LOOKAHEAD, ArtistCap
 from soundkin.search.blend import Blend
 from soundkin.search.conditions import mask_any
 from soundkin.search.library_sample import sample_of
-from soundkin.search.same_track import identities, same_track
+from soundkin.search.same_track import Identity, identities, same_track
 from soundkin.search.vector_index import Index
 from soundkin.shapes import Bool, Float, Float32, Int, typechecked
 from soundkin.statistics.blas_threads import one_blas_thread
@@ -34,7 +35,7 @@ class Order:
     diversity: float = 0.0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class RankedTrack:
     """A track: its likeness to the seeds, and the `order` value that ranks it, on the scale of cosines."""
 
@@ -103,7 +104,7 @@ def select(
 
 def _candidates(
     index: Index, blend: Blend, order: Order, rows: Int[np.ndarray, " rows"]
-) -> list[RankedTrack]:
+) -> Iterator[RankedTrack]:
     """Tracks with their likeness, best first."""
     vectors = index.vectors(rows)
     similarity = blend.similarity(vectors)
@@ -112,8 +113,9 @@ def _candidates(
         value = value - blend.repulsion(vectors, sample_of(index))
     if order.hub_correction:
         value = sample_of(index).without_hubs(value, vectors, blend.direction)
-    made = zip(rows.tolist(), similarity.tolist(), value.tolist(), vectors, strict=True)
-    return sorted((RankedTrack(*each) for each in made), key=lambda candidate: -candidate.order)
+    found, similarities, values = rows.tolist(), similarity.tolist(), value.tolist()
+    for best in np.argsort(-value, kind="stable").tolist():
+        yield RankedTrack(found[best], similarities[best], values[best], vectors[best])
 
 
 class Admission:
@@ -123,37 +125,44 @@ class Admission:
         self.kept: list[RankedTrack] = []
         self.cap = ArtistCap(order.artist_cap, index.tracks.artists) if order.artist_cap else None
         self._order = order
-        self._identity = identities(index.tracks)
-        self._artists_of = index.tracks.artists
+        self._tracks = index.tracks
         # Seeds and answers: only tracks by one artist may be the same.
         self._by_lead: dict[str, list[RankedTrack]] = defaultdict(list)
         for row in seeds if order.fold_versions else ():
-            self._by_lead[self._lead(row)].append(RankedTrack(row, 1.0, 1.0, index.vector(row)))
+            self._alike(index.tracks.artists(row)).append(RankedTrack(row, 1.0, 1.0, index.vector(row)))
 
     def take(self, candidates: Iterable[RankedTrack]) -> None:
-        """Keep those that may come in, until there are enough."""
-        rest = list(candidates)
-        while rest and len(self.kept) < self._order.k:
-            candidate = rest.pop(self._next(rest))
-            alike = self._by_lead[self._lead(candidate.row)] if self._order.fold_versions else []
-            if known := self._version_among(alike, candidate):
+        """Keep those that may come in, best first, until there are enough."""
+        for candidate in self._by_diversity(candidates) if self._order.diversity else candidates:
+            if len(self.kept) == self._order.k:
+                return
+            artists = self._tracks.artists(candidate.row)
+            alike = self._alike(artists) if self._order.fold_versions else []
+            if alike and (known := self._version_among(alike, candidate)):
                 known.folded.append(candidate.row)
-            elif self.cap is None or self.cap.admits(candidate.row):
+            elif self.cap is None or self.cap.admits(artists):
                 self.kept.append(candidate)
                 alike.append(candidate)
 
-    def _lead(self, row: int) -> str:
-        return next(iter(self._artists_of(row)), "")
+    @cached_property
+    def _identity(self) -> Callable[[int], Identity]:
+        return identities(self._tracks)
 
-    def _next(self, rest: list[RankedTrack]) -> int:
-        """The best; with diversity, by maximal marginal relevance (J. Carbonell and J. Goldstein, 1998)."""
-        share = self._order.diversity
-        if not share or not self.kept:
-            return 0
-        vectors = np.array([candidate.vector for candidate in rest])
-        values = np.array([candidate.order for candidate in rest])
-        nearest = (vectors @ np.array([kept.vector for kept in self.kept]).T).max(axis=1)
-        return int(np.argmax((1 - share) * values - share * nearest))
+    def _alike(self, artists: Sequence[str]) -> list[RankedTrack]:
+        """What is here with the same lead."""
+        return self._by_lead[artists[0] if artists else ""]
+
+    def _by_diversity(self, candidates: Iterable[RankedTrack]) -> Iterator[RankedTrack]:
+        """By maximal marginal relevance beside what is kept so far (J. Carbonell and J. Goldstein, 1998)."""
+        rest, share = list(candidates), self._order.diversity
+        while rest:
+            best = 0
+            if self.kept:
+                vectors = np.array([candidate.vector for candidate in rest])
+                values = np.array([candidate.order for candidate in rest])
+                nearest = (vectors @ np.array([kept.vector for kept in self.kept]).T).max(axis=1)
+                best = int(np.argmax((1 - share) * values - share * nearest))
+            yield rest.pop(best)
 
     def _version_among(self, alike: list[RankedTrack], candidate: RankedTrack) -> RankedTrack | None:
         """The one that is the same track."""

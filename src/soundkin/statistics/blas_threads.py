@@ -4,17 +4,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """One thread for numpy's products for a while, in the whole process; also as a decorator."""
-    with _libraries().limit(limits=1, user_api="blas"):
+    several = [(library, threads) for library in _libraries() if (threads := library.num_threads) > 1]
+    for library, _ in several:
+        library.set_num_threads(1)
+    try:
         yield
+    finally:
+        for library, threads in several:
+            library.set_num_threads(threads)
 
 
 @lru_cache
-def _libraries() -> ThreadpoolController:
-    """Those that are loaded: looking for them takes a hundred times as long as limiting them."""
-    return ThreadpoolController()
+def _libraries() -> list[LibController]:
+    """Those that are loaded: looking for them takes a thousand times as long as limiting them.
+
+    `ThreadpoolController.limit` describes each before it limits it: a twentieth of a query.
+    """
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
