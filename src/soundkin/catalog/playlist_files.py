@@ -68,7 +68,7 @@ def _jspf(file: Path, text: str) -> Iterator[Entry]:
         entries = [
             {name: _first(track.get(name)) for name in ("location", "creator", "title")} for track in tracks
         ]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise CatalogError(f"playlist {file} is no JSPF: it needs a list at playlist.track.") from error
     for number, entry in enumerate(entries, start=1):
         names = " - ".join(filter(None, (entry["creator"], entry["title"])))

@@ -97,7 +97,7 @@ def query(
         "fold_versions": fold_versions,
         "hub_correction": hub_correction,
     }
-    wanted = validate(QueryDescription, asked, "query")
+    wanted = validate(QueryDescription, asked, noun="query")
     if description is not None:
         if wanted != QueryDescription():
             raise UsageError(f"{description} says all of the query: put what else is asked into it.")
