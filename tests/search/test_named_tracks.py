@@ -30,6 +30,8 @@ ROWS = [  # artist, title, album, path
     ("Sigur Rós", "Straße ø", "Ágætis byrjun", "s/1.mp3"),
     ("がくせい", "Now", None, "j/1.mp3"),
     (None, "The The", "", "t/1.mp3"),
+    (None, None, None, "field.recordings/03_Rainy-Évening.v2.flac"),
+    ("Cat", "", None, "c/.hidden"),
 ]
 
 
@@ -59,6 +61,11 @@ def tracks(tmp_path_factory: pytest.TempPathFactory) -> Tracks:
         ("がくせい", [11]),
         ("sinner", [0, 1]),
         ("the the", [12]),
+        ("rainy evening", [13]),
+        ("evening rain", [13]),
+        ("flac", []),
+        ("field", []),
+        ("cat hidden", [14]),
         ("nina simone drive", []),
         ("", []),
     ],
