@@ -161,6 +161,7 @@ def test_a_playlist_without_entries(index: Index, tmp_path: Path, content: str, 
     [
         ("ann dawn", "a1 (Ann - Dawn, of Days)"),
         ("a1", "a1 (Ann - Dawn, of Days)"),
+        ("ann dawn " * 100, "a1 (Ann - Dawn, of Days)"),
         ("track:b1^3", "b1 (Bob - Dusk, of Nights)^3"),
         ("album:days", "album:days"),
         ("artist:ann^2", "artist:ann^2"),

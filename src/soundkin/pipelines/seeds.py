@@ -82,7 +82,7 @@ def shown_seeds(index: "Index", seeds: Iterable[Seed | str]) -> list[str]:
 def _shown_seed(index: "Index", seed: Seed) -> str:
     typed = as_text(seed.name)
     row = index.tracks.row(typed) if seed.kind in ("any", "track") else None
-    if seed.kind == "any" and Path(seed.name).is_file():
+    if seed.kind == "any" and os.path.isfile(seed.name):  # noqa: PTH113  (a Path of many words is an error)
         return typed
     spelled = seed if row is not None else seed.spelled_out()
     if spelled.kind in ("track", "words"):

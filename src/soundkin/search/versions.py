@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from soundkin.config import nearest
-from soundkin.errors import ArtefactError, OutputError, UsageError
+from soundkin.errors import ArtefactError, OutputPlaceError, UsageError
 from soundkin.files import explaining_output, locked, replacing, replacing_folder, sha256_of
 
 Result = TypeVar("Result")
@@ -44,7 +44,9 @@ def new_version(folder: Path) -> Iterator[Path]:
         versions = {name for name in names if re.fullmatch(r"v\d+", name)}
         if names - versions and CURRENT not in names:
             odd = min(names - versions)
-            raise OutputError(f"{folder} holds other files, such as {odd}. Choose a new or empty folder.")
+            raise OutputPlaceError(
+                f"{folder} holds other files, such as {odd}. Choose a new or empty folder."
+            )
         version = folder / f"v{max((int(name[1:]) for name in versions), default=0) + 1}"
         with replacing_folder(version) as unfinished:
             yield unfinished
