@@ -29,6 +29,7 @@ class Config(BaseModel):
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 LONGEST_VALUE = 80  # characters of a wrong value that are shown
+MOST_KNOWN = 40  # right ones that are listed
 
 # What people call the types that pydantic expects, by the type of its error.
 EXPECTED = {
@@ -66,7 +67,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """` Did you mean x?` when something known looks like `word`, else what there is to choose from."""
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f" Did you mean {close[0]}?" if close else f" Known: {', '.join(known)}."
+    shown = ", ".join(known[:MOST_KNOWN]) + (", ..." if len(known) > MOST_KNOWN else "")
+    return f" Did you mean {close[0]}?" if close else f" Known: {shown}."
 
 
 def _explain(

@@ -164,7 +164,7 @@ def test_artists_in_a_row_are_told_where_there_are_no_others(
 ) -> None:
     own = make_index(tmp_path, arc(6), ["Bob", "Ann", "Ann", "Ann", "Ann", "Ann"])
     assert len(playlist(own, "00", length=4, artist_cap=0)) == 4
-    assert "3 of the tracks are by the artist before them: there were no others left" in caplog.text
+    assert "3 times a track follows one by its artist: there were no others left" in caplog.text
 
 
 @pytest.mark.parametrize("wrong", [{"length": 0}, {"length": -3}, {"artist_cap": -1}])

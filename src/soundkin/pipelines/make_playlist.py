@@ -257,7 +257,7 @@ def _tell_what_was_not_met(
     """
     artists = [set(index.tracks.artists(row)) for row in listed]
     if in_a_row := sum(bool(one & other) for one, other in pairwise(artists)):
-        log.warning("%d of the tracks are by the artist before them: there were no others left", in_a_row)
+        log.warning("%d times a track follows one by its artist: there were no others left", in_a_row)
     unheard = sum(row not in heard for row in chosen)
     if new is not None and unheard != (wanted := _new_among(len(chosen), new)):
         log.warning(
