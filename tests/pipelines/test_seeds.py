@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from soundkin.embedding.store import Embeddings
-from soundkin.errors import ConfigError, UsageError
+from soundkin.errors import UsageError
 from soundkin.pipelines.seeds import resolve_seeds, shown_seeds
 from soundkin.search.query_description import Seed
 from soundkin.search.vector_index import Index, build_index, open_index
@@ -98,8 +98,9 @@ def test_unknown_names(index: Index, typed: str, said: str) -> None:
 
 
 def test_nothing_is_no_seed(index: Index) -> None:
-    with pytest.raises(ConfigError):
-        resolve_seeds(index, [""])
+    for blank in ("", " ", Seed(name=" ", kind="album"), Seed(name=" ", kind="artist")):
+        with pytest.raises(UsageError):
+            resolve_seeds(index, [blank])
 
 
 def test_playlists_keep_their_order_and_say_what_is_missing(

@@ -26,8 +26,8 @@ WEIGHTED = re.compile(
 
 def _text(value: Any) -> str:
     """Text, also of the name of a file that is not UTF-8, which pydantic's own check refuses."""
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("a seed is named by a text that is not blank")
+    if not isinstance(value, str) or not value:
+        raise ValueError("a seed is named by a text that is not empty")
     return value
 
 
@@ -65,8 +65,11 @@ class Seed(Config):
             )
         prefixed = PREFIXED.fullmatch(name)
         kind, name = prefixed.groups() if prefixed else ("words", name)
-        if not name:
-            raise UsageError(f"seed {self.name}: no name follows {kind}: Write {kind}:NAME")
+        if not name.strip():
+            problem = f"{self.name}: no name follows {kind}: Write {kind}:NAME"
+            raise UsageError(
+                f"seed {problem if prefixed else 'is blank. Name a track, an album or an artist.'}"
+            )
         return validate(
             Seed,
             {"name": name, "kind": kind.lower(), "weight": self.weight * weight},
