@@ -65,11 +65,10 @@ class Seed(Config):
             )
         prefixed = PREFIXED.fullmatch(name)
         kind, name = prefixed.groups() if prefixed else ("words", name)
+        if prefixed and not name.strip():
+            raise UsageError(f"seed {self.name}: no name follows {kind}: Write {kind}:NAME")
         if not name.strip():
-            problem = f"{self.name}: no name follows {kind}: Write {kind}:NAME"
-            raise UsageError(
-                f"seed {problem if prefixed else 'is blank. Name a track, an album or an artist.'}"
-            )
+            raise UsageError("a seed is blank. Name a track, an album or an artist.")
         return validate(
             Seed,
             {"name": name, "kind": kind.lower(), "weight": self.weight * weight},
