@@ -13,7 +13,7 @@ def make_index(folder: Path, vectors: np.ndarray, artists: list[str], same_title
     """An index of tracks 00, 01, ... of 100 s, 110 s, ...; with `same_titles` every second one is a live
     version of the one before.
     """
-    ids = [f"{n:02}" for n in range(len(vectors))]
+    ids = [f"{n:0{max(2, len(str(len(vectors))))}}" for n in range(len(vectors))]
     table = pa.table({
         "track_id": ids,
         "path": [f"music/{n}.ogg" for n in ids],

@@ -25,10 +25,14 @@ def test_an_unknown_key_names_the_nearest() -> None:
 
 
 def test_a_wrong_type_names_key_value_and_expectation() -> None:
-    with pytest.raises(ConfigError, match=r"epochs='ten'.*integer"):
+    with pytest.raises(ConfigError, match="config epochs='ten' should be a whole number"):
         validate(Outer, {"epochs": "ten"})
-    with pytest.raises(ConfigError, match=r"inner\.learning_rate=-1.*greater than 0"):
+    with pytest.raises(ConfigError, match=r"inner\.learning_rate=-1 should be greater than 0"):
         validate(Outer, {"inner": {"learning_rate": -1}})
+    with pytest.raises(ConfigError, match=r"^query inner=3 should be a mapping\.$"):
+        validate(Outer, {"inner": 3}, noun="query")
+    with pytest.raises(ConfigError, match=r"epochs='x{79} \.\.\. should be"):
+        validate(Outer, {"epochs": "x" * 10_000})
 
 
 def test_the_hash_follows_the_content() -> None:

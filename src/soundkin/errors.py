@@ -38,6 +38,12 @@ class OutputError(SoundkinError):
     """A result cannot be written: no permission, no space, a file where a folder is needed."""
 
 
+class OutputPlaceError(OutputError):
+    """Nothing can be written where a result was asked to go: something else is there, or leads there."""
+
+    exit_code = 2
+
+
 class StoreError(SoundkinError):
     """A store of neighbours cannot be reached, or refuses us."""
 

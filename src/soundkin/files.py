@@ -14,20 +14,26 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from soundkin.errors import ArtefactError, OutputError, SoundkinError
+from soundkin.errors import ArtefactError, OutputError, OutputPlaceError, SoundkinError
 
 Result = TypeVar("Result")
 
+# Of the numbers of an OSError: what is asked for cannot be a file (a folder) there.
+NO_PLACE = {errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR}
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux: linux/fcntl.h, linux/fs.h
 
 
 @contextmanager
 def explaining_output(path: Path) -> Iterator[None]:
-    """Turn an `OSError` about writing `path` into an `OutputError` that says what to do."""
+    """Turn an `OSError` about writing `path` into an `OutputError` that says what to do.
+
+    It is an `OutputPlaceError` where no run could write there.
+    """
     try:
         yield
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {_advice(error)}") from error
+        kind = OutputPlaceError if error.errno in NO_PLACE else OutputError
+        raise kind(f"cannot write {path}: {_advice(error)}") from error
 
 
 @contextmanager
@@ -251,5 +257,8 @@ def _advice(error: OSError) -> str:
         errno.ENOTDIR: "part of the path is a file, not a folder. Choose another path",
         errno.EEXIST: "a file is in the way. Move it, or choose another path",
         errno.EISDIR: "it is a folder. Choose another path",
+        errno.ELOOP: "links lead in a circle. Choose another path",
+        errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
+        errno.ENOENT: "no file or folder can be made there. Choose another path",
     }
     return advice.get(error.errno or 0, error.strerror or str(error)) + "."

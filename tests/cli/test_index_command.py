@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from edited_index import write_embeddings
 from soundkin.cli.main import cli
+from soundkin.errors import ArtefactError
 from soundkin.files import locked
 from soundkin.search import index_status
 from soundkin.search.vector_index import open_index
@@ -88,6 +89,32 @@ def test_mistakes_are_told(folder, words, message):
     ended = CliRunner().invoke(cli, ["index", *words])
     said = ended.output + str(ended.exception)
     assert ended.exit_code and message in said
+
+
+BASE, NEW = ("tracks.arrow", "vectors.faiss"), ("new-tracks.arrow", "new-vectors.faiss", "removed.npy")
+
+
+@pytest.mark.parametrize("file", [*BASE, *NEW, "manifest.json"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+def test_a_corrupt_file_is_told_and_nothing_is_lost(folder, file, damage):
+    index = folder / "index"
+    write_embeddings(folder, range(24))
+    run("add", index, folder / "embeddings")
+    run("remove", index, "track-00003")
+    path = index / "v3" / file
+    content = path.read_bytes()
+    path.unlink()  # the base's files are shared with other versions
+    if damage != "gone":
+        half = len(content) // 2
+        path.write_bytes(content[:half] + (b"" if damage == "cut" else b"?" * (len(content) - half)))
+    before = sorted(str(each) for each in index.rglob("*"))
+    for words in (["status", index], ["compact", index], ["update", index, folder / "embeddings"]):
+        ended = CliRunner().invoke(cli, ["index", *map(str, words)])
+        assert isinstance(ended.exception, ArtefactError) and str(path) in str(ended.exception)
+        assert "soundkin index rollback INDEX" in str(ended.exception)
+    assert sorted(str(each) for each in index.rglob("*")) == before
+    assert run("rollback", index) == f"{index}: back at v2, 24 tracks\n"
+    assert len(open_index(index)) == 24
 
 
 def test_an_index_that_is_being_written_is_left_alone(folder):

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import edited_index
 import soundkin
-from edited_index import contents, ids_of, sounds_of, write_embeddings
-from soundkin.errors import ArtefactError, UsageError
+from edited_index import contents, ids_of, sounds_of, table_of, write_embeddings
+from soundkin.errors import ArtefactError, CatalogError, UsageError
 from soundkin.pipelines.index import index_embeddings
 from soundkin.pipelines.index_edits import add_to_index, index_status, remove_from_index, update_index
 from soundkin.search.edits import Edited
@@ -84,6 +85,23 @@ def test_tracks_are_removed_by_name_and_by_filter(library):
         remove_from_index(library)
     with pytest.raises(UsageError, match="there is no column gnere"):
         remove_from_index(library, where=["gnere=Rock"])
+
+
+def test_tracks_that_the_catalog_lacks_are_told(library, tmp_path, caplog):
+    write_embeddings(library, range(22))
+    table_of(range(21)).to_pandas().to_csv(tmp_path / "catalog.csv", index=False)
+    with pytest.raises(CatalogError, match=r"track track-00021 is not in catalog .*Did you mean track-0002"):
+        add_to_index(library, library / "embeddings", tmp_path / "catalog.csv", ["track-00021"])
+    assert add_to_index(library, library / "embeddings", tmp_path / "catalog.csv") == Edited(1, 0, 0, 21)
+    assert "left out 1 embedded tracks that are not in catalog" in caplog.text
+
+
+def test_vectors_of_another_length(library, monkeypatch):
+    monkeypatch.setattr(edited_index, "SIZE", 8)
+    for edit in (add_to_index, update_index):
+        with pytest.raises(ArtefactError, match="holds vectors of 16 numbers and the embeddings of 8"):
+            edit(library, write_embeddings(library, range(25)))
+    assert len(open_index(library)) == 20
 
 
 def test_vectors_of_another_model(library):

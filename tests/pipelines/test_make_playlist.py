@@ -125,8 +125,52 @@ def test_that_nothing_is_written_is_said(
 def test_a_filter_that_leaves_too_few_is_said(index: Index, caplog: pytest.LogCaptureFixture) -> None:
     tracks = playlist(index, "00", length=30, where=["genre=jazz"], artist_cap=99, columns=["genre"])
     assert {track.catalog["genre"] for track in tracks} == {"jazz"} and len(tracks) == 19
-    assert "19 of 30 tracks: no more fit" in caplog.text
-    assert playlist(index, "00", where=["genre=polka"]) == [] and "0 of 25 tracks" in caplog.text
+    said = "19 of 30 tracks: 20 of 40 tracks match genre=jazz, 1 of them left out as seeds or for want of a"
+    assert said in caplog.text
+    for how in ({}, {"minutes": 9}):
+        caplog.clear()
+        assert playlist(index, "00", where=["genre=polka"], **how) == []
+        said = f"0 of {'9 minutes' if how else '25 tracks'}: none of 40 tracks match genre=polka."
+        assert f"{said} Values of genre are jazz, rock." in caplog.text
+
+
+def test_that_an_artist_cap_ends_a_playlist_is_said(index: Index, caplog: pytest.LogCaptureFixture) -> None:
+    assert len(playlist(index, "00", artist_cap=1)) == 7
+    said = (
+        "7 of 25 tracks: the index holds 40 tracks, 1 of them left out as seeds or for want of a length, and "
+    )
+    assert (
+        f"{said}the other 32 are versions of what is there or by artists who have 1 (artist_cap)."
+        in caplog.text
+    )
+
+
+@pytest.mark.parametrize(("new", "unheard", "wanted"), [(0.0, 8, 0), (1.0, 0, 0), (0.5, 8, 5)])
+def test_a_share_of_new_tracks_that_cannot_be_had_is_said(
+    index: Index, tmp_path: Path, caplog: pytest.LogCaptureFixture, new: float, unheard: int, wanted: int
+) -> None:
+    (tmp_path / "heard.txt").write_text("track_id\n00\n20\n")
+    tracks = playlist(index, history=tmp_path / "heard.txt", new=new, length=10)
+    assert len(tracks) == 10
+    if new == 1.0:
+        assert not caplog.records
+    else:
+        told = f"new={new:g}: {unheard} of 10 tracks are not in the history, and {wanted} should be"
+        assert told in caplog.text
+
+
+def test_artists_in_a_row_are_told_where_there_are_no_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = make_index(tmp_path, arc(6), ["Bob", "Ann", "Ann", "Ann", "Ann", "Ann"])
+    assert len(playlist(own, "00", length=4, artist_cap=0)) == 4
+    assert "3 times a track follows one by its artist: there were no others left" in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [{"length": 0}, {"length": -3}, {"artist_cap": -1}])
+def test_numbers_that_make_no_sense(index: Index, wrong: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="at least 1"):
+        playlist(index, "00", **wrong)
 
 
 def test_an_anchor_is_kept_beside_the_index_as_ids(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -200,10 +244,15 @@ def test_entries_that_the_index_lacks_are_not_lost(index: Index, tmp_path: Path)
     assert len(playlist(index, continued=file, length=2, output=tmp_path / "longer.m3u8")) == 5
 
 
-def test_an_empty_playlist_is_continued_by_seeds_alone(index: Index, tmp_path: Path) -> None:
+def test_an_empty_playlist_is_continued_by_seeds_alone(
+    index: Index, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "p.m3u8").write_text("#EXTM3U\n")
     assert len(playlist(index, "00", continued=tmp_path / "p.m3u8", length=2)) == 2
-    with pytest.raises(UsageError, match="nothing to be like"):
+    assert "p.m3u8 is empty, so there is nothing of it to go on from" in caplog.text
+    with pytest.raises(
+        CatalogError, match=r"has no entry: no line of it is a path or URL\. Put tracks into it"
+    ):
         playlist(index, continued=tmp_path / "p.m3u8", length=2)
 
 

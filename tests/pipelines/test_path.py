@@ -36,13 +36,37 @@ def test_two_tracks_are_a_path(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     index = make_index(tmp_path, arc(2), ["Ann", "Bob"])
     assert ids(path(index, "00", "01", length=2)) == ["00", "01"] and not caplog.records
     assert ids(path(index, "00", "01")) == ["00", "01"]
-    assert "2 of 10 tracks: no more may lie on the way" in caplog.text
+    assert "2 of 10 tracks: the index holds 2 tracks." in caplog.text
 
 
 def test_filters_narrow_what_lies_between(tmp_path: Path) -> None:
     index = make_index(tmp_path, arc(21), artists(21))
     tracks = path(index, "00", "20", length=5, where=["genre=rock"], columns=["genre"])
     assert [track.catalog["genre"] for track in tracks] == ["jazz", "rock", "rock", "rock", "jazz"]
+
+
+def test_a_filter_that_leaves_too_few_is_told_as_a_query_tells_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = make_index(tmp_path, arc(9), artists(9))
+    assert ids(path(index, "00", "08", where=["genre=polka"])) == ["00", "08"]
+    said = (
+        "2 of 10 tracks: none of 9 tracks match genre=polka, beside the ends. Values of genre are jazz, rock."
+    )
+    assert said in caplog.text
+    caplog.clear()
+    assert len(path(index, "00", "08", where=["genre=rock"])) == 6
+    assert "6 of 10 tracks: 4 of 9 tracks match genre=rock, beside the ends." in caplog.text
+
+
+def test_as_many_tracks_as_asked_for_however_large_the_library(tmp_path: Path) -> None:
+    index = make_index(tmp_path, arc(1600), artists(1600))
+    with mock.patch.object(path_module, "MOST_TRACKS", 300):
+        assert len(path(index, "0000", "1599", length=200)) == 200
+        with pytest.raises(
+            UsageError, match="length=301: a path has at least 2 tracks, its ends, and at most"
+        ):
+            path(index, "0000", "1599", length=301)
 
 
 def test_artists_are_not_in_a_row_unless_there_is_no_other_way(

@@ -216,9 +216,9 @@ def test_a_file_that_is_no_audio(library, tmp_path):
         ({"like": []}, "nothing to be like"),
         ({"like": ["song-55"]}, r"song-55 is neither a file nor a track_id .* Did you mean song-5"),
         ({"like": ["no/such.mp3"]}, "neither a file nor a track_id"),
-        ({"k": 0}, "k=0: Input should be greater than 0"),
-        ({"artist_cap": -1}, "artist_cap=-1: Input should be"),
-        ({"diversity": 1.5}, "diversity=1.5: Input should be"),
+        ({"k": 0}, "query k=0 should be greater than 0"),
+        ({"artist_cap": -1}, "artist_cap=-1 should be"),
+        ({"diversity": 1.5}, "diversity=1.5 should be"),
         ({"unlike": ["song-5"]}, "song-5 is both liked and unliked"),
         ({"unlike": ["song-77"]}, "song-77 is neither a file"),
         ({"where": ["genres=rock"]}, r"no column genres. Did you mean genre\?"),
@@ -326,9 +326,7 @@ def test_libraries_of_hardly_any_tracks(tmp_path: Path, caplog: pytest.LogCaptur
     assert [(answer.track_id, answer.closer_than) for answer in query(index, "a")] == [("b", 0.0)]
     remove_tracks(index, ["b"])
     assert query(index, "title a") == []
-    assert (
-        "no answer: the index holds 1 tracks, 1 of them left out because they are asked about" in caplog.text
-    )
+    assert "no answer: the index holds 1 track, 1 of them left out because they are asked" in caplog.text
     remove_tracks(index, ["a"])
     with pytest.raises(UsageError, match=r"holds no track\. Add some"):
         query(index, "a")
@@ -347,6 +345,27 @@ def test_the_cap_gives_way_only_by_default(tmp_path: Path) -> None:
 def test_own_artists_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert query(small_index(tmp_path, ["Ann"] * 3), "a", own_artist=False) == []
     assert "3 of them left out because they are asked about or by an artist who is" in caplog.text
+
+
+def test_own_artists_who_are_not_known_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert len(query(small_index(tmp_path, ["", "Ann", "Bob"]), "a", k=2, own_artist=False)) == 2
+    assert "own_artist: whose a is is not known, so no artist is left out for it" in caplog.text
+
+
+@pytest.mark.parametrize("sound", ["zeros", "constant", "nearly nothing", "music"])
+def test_a_seed_without_sound_is_told(
+    library: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, sound: str
+) -> None:
+    samples = {
+        "zeros": np.zeros(RATE_HZ * 3),
+        "constant": np.full(RATE_HZ * 3, 0.5),
+        "nearly nothing": np.random.default_rng(0).normal(0, 1e-6, RATE_HZ * 3),
+        "music": np.sin(np.arange(RATE_HZ * 3) / 20),
+    }[sound]
+    soundfile.write(tmp_path / "seed.wav", samples, RATE_HZ, "FLOAT")
+    assert query(library / "index", tmp_path / "seed.wav", k=2)
+    told = f"seed {tmp_path / 'seed.wav'}: silent from start to end. Answers may say little" in caplog.text
+    assert told == (sound != "music")
 
 
 def test_the_unliked_is_no_answer_and_a_description_says_the_same(tmp_path: Path) -> None:

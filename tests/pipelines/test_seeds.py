@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from soundkin.embedding.store import Embeddings
-from soundkin.errors import ConfigError, UsageError
-from soundkin.pipelines.seeds import resolve_seeds
+from soundkin.errors import UsageError
+from soundkin.pipelines.seeds import resolve_seeds, shown_seeds
 from soundkin.search.query_description import Seed
 from soundkin.search.vector_index import Index, build_index, open_index
 
@@ -98,8 +98,9 @@ def test_unknown_names(index: Index, typed: str, said: str) -> None:
 
 
 def test_nothing_is_no_seed(index: Index) -> None:
-    with pytest.raises(ConfigError):
-        resolve_seeds(index, [""])
+    for blank in ("", " ", Seed(name=" ", kind="album"), Seed(name=" ", kind="artist")):
+        with pytest.raises(UsageError):
+            resolve_seeds(index, [blank])
 
 
 def test_playlists_keep_their_order_and_say_what_is_missing(
@@ -131,6 +132,42 @@ def test_playlists_keep_their_order_and_say_what_is_missing(
 
 def test_a_playlist_of_strangers(index: Index, tmp_path: Path) -> None:
     (tmp_path / "p.m3u").write_text("x.mp3\ny.mp3\n")
-    assert "none of the 2 entries" in refusal(index, str(tmp_path / "p.m3u"))
-    (tmp_path / "p.m3u").write_text("")
-    assert "none of the 0 entries" in refusal(index, str(tmp_path / "p.m3u"))
+    said = refusal(index, str(tmp_path / "p.m3u"))
+    assert said.startswith(
+        f"none of the 2 entries of playlist {tmp_path / 'p.m3u'} is in index {index.folder}"
+    )
+    assert "Sync the folder that they are in, or give another playlist" in said
+    assert said.endswith("p.m3u, line 1: x.mp3") and "\n" not in said
+    (tmp_path / "p.m3u").write_text("x.mp3\n")
+    assert refusal(index, str(tmp_path / "p.m3u")).startswith("the only entry of playlist")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is an empty file"),
+        ("#EXTM3U\n#EXTINF:1,Ann - Dawn\n\n", "has no entry: no line of it is a path or URL"),
+        ('{"playlist": {"track": []}}', "has no entry"),
+    ],
+)
+def test_a_playlist_without_entries(index: Index, tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "p.m3u").write_text(content)
+    wanted = f"playlist {tmp_path / 'p.m3u'} {said}"
+    assert refusal(index, f"playlist:{tmp_path / 'p.m3u'}").startswith(wanted)
+    assert "Put tracks into it, or give another playlist." in refusal(index, str(tmp_path / "p.m3u"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("ann dawn", "a1 (Ann - Dawn, of Days)"),
+        ("a1", "a1 (Ann - Dawn, of Days)"),
+        ("ann dawn " * 100, "a1 (Ann - Dawn, of Days)"),
+        ("track:b1^3", "b1 (Bob - Dusk, of Nights)^3"),
+        ("album:days", "album:days"),
+        ("artist:ann^2", "artist:ann^2"),
+        ("c^2", "c^2 (Cat - Odd)"),
+    ],
+)
+def test_seeds_as_people_read_them(index: Index, typed: str, shown: str) -> None:
+    assert shown_seeds(index, [typed]) == [shown]

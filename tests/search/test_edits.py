@@ -245,6 +245,10 @@ def test_bad_input(small):
         add_tracks(
             small, embeddings_of(ids_of([30]), np.full((1, SIZE), np.nan, np.float32)), table_of([30]), small
         )
+    with pytest.raises(ArtefactError, match="holds vectors of 16 numbers and the embeddings of 8, though"):
+        add_tracks(small, embeddings_of(ids_of([30]), np.ones((1, 8), np.float32)), table_of([30]), small)
+    with pytest.raises(ArtefactError, match="the embeddings hold track track-00030 twice"):
+        add_tracks(small, embeddings_of(ids_of([30, 30]), sounds_of([30, 30])), table_of([30]), small)
     with pytest.raises(CatalogError, match=r"track-00031 has no vector \(1 such tracks\)"):
         add_tracks(small, embeddings_of(ids_of([30]), sounds_of([30])), table_of([30, 31]), small)
     with pytest.raises(CatalogError, match="track-00030 stands twice"):

@@ -1,4 +1,4 @@
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 import pytest
@@ -30,6 +30,8 @@ ROWS = [  # artist, title, album, path
     ("Sigur Rós", "Straße ø", "Ágætis byrjun", "s/1.mp3"),
     ("がくせい", "Now", None, "j/1.mp3"),
     (None, "The The", "", "t/1.mp3"),
+    (None, None, None, "field.recordings/03_Rainy-Évening.v2.flac"),
+    ("Cat", "", None, "c/.hidden"),
 ]
 
 
@@ -59,6 +61,11 @@ def tracks(tmp_path_factory: pytest.TempPathFactory) -> Tracks:
         ("がくせい", [11]),
         ("sinner", [0, 1]),
         ("the the", [12]),
+        ("rainy evening", [13]),
+        ("evening rain", [13]),
+        ("flac", []),
+        ("field", []),
+        ("cat hidden", [14]),
         ("nina simone drive", []),
         ("", []),
     ],
@@ -70,7 +77,8 @@ def test_words(tracks: Tracks, text: str, rows: list[int]) -> None:
 @given(row=st.sampled_from(range(len(ROWS))), order=st.randoms())
 @settings(deadline=None)
 def test_a_track_is_found_by_its_own_words(tracks: Tracks, row: int, order) -> None:
-    words = [word for cell in ROWS[row][:2] for word in (cell or "").split()]
+    artist, title, _, path = ROWS[row]
+    words = f"{artist or ''} {title or PurePath(path).stem}".split()
     order.shuffle(words)
     assert row in rows_with_words(tracks, " ".join(words))
 

@@ -14,6 +14,7 @@ ROWS = [
     ("Don't Stop", "AC/DC", "Half-Light"),
     ("Überjam", None, None),
     ("!!!", "R.E.M.", "Что"),
+    ("", "Ann", None),
 ]
 
 
@@ -21,7 +22,15 @@ ROWS = [
 def words(tmp_path):
     titles, artists, albums = zip(*ROWS, strict=True)
     ids = [f"track-{number}" for number in range(len(ROWS))]
-    table = pa.table({"track_id": ids, "path": ids, "title": titles, "artist": artists, "album": albums})
+    table = pa.table(
+        {
+            "track_id": ids,
+            "path": [f"folder/{name}.ogg" for name in ids],
+            "title": titles,
+            "artist": artists,
+            "album": albums,
+        }
+    )
     write_tracks(table, tmp_path / "tracks.arrow")
     return TypedWords(Tracks(tmp_path / "tracks.arrow"))
 
@@ -35,6 +44,9 @@ def words(tmp_path):
         ("TRAIN  night", [0, 1, 2]),
         ("oscar blu", [1]),
         ("bjork", [2, 3]),
+        ("ann trac", [7]),
+        ("track", [7]),
+        ("folder", []),
         ("BJÖRK ball", []),
         ("bjork & c", [2]),
         ("dont", [4]),
@@ -56,8 +68,8 @@ def test_words_begin_words_of_title_artist_and_album(words, typed, rows):
 
 @pytest.mark.parametrize("nothing", ["", "  ", "!?", "\x00"])
 def test_without_words_all_tracks_come_in_order(words, nothing):
-    assert words.find(nothing, 3) == ([0, 1, 2], 7)
-    assert words.find(nothing, 3, 5) == ([5, 6], 7)
+    assert words.find(nothing, 3) == ([0, 1, 2], 8)
+    assert words.find(nothing, 3, 5) == ([5, 6, 7], 8)
 
 
 def test_pages_follow_each_other(words):

@@ -146,6 +146,34 @@ def test_what_is_not_whole_does_not_come_back(tmp_path):
     assert current_version(tmp_path).name == "v2"
 
 
+@pytest.mark.parametrize("damage", [b"", b"[]"])
+def test_a_corrupt_version_is_left_for_the_one_before_or_a_snapshot(tmp_path, damage):
+    for content in ("one", "two", "three"):
+        add_version(tmp_path, content)
+        if content == "one":
+            make_snapshot(tmp_path, "first")
+    (tmp_path / "v3/manifest.json").write_bytes(damage)
+    with pytest.raises(ArtefactError, match="or go back to the version before: soundkin index rollback"):
+        current_version(tmp_path)
+    assert roll_back(tmp_path, None, whole).name == "v2"
+    (tmp_path / "CURRENT").write_bytes(damage)
+    with pytest.raises(ArtefactError, match="CURRENT does not name a version"):
+        roll_back(tmp_path, None, whole)
+    assert roll_back(tmp_path, "first", whole).name == current_version(tmp_path).name == "v1"
+
+
+def test_a_corrupt_snapshot_is_told_and_forgotten(tmp_path):
+    add_version(tmp_path)
+    make_snapshot(tmp_path, "autumn")
+    (tmp_path / "snapshots/autumn").write_text("rubbish")
+    (tmp_path / "snapshots/of somebody").mkdir()
+    with pytest.raises(ArtefactError, match=r"Let go of it: soundkin index snapshot .* autumn --remove$"):
+        roll_back(tmp_path, "autumn", whole)
+    assert list(snapshots(tmp_path)) == ["autumn"]
+    remove_snapshot(tmp_path, "autumn")
+    assert not snapshots(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["", "v3", "a/b", "../x", ".hidden", "two words"])
 def test_names_that_are_none(tmp_path, name):
     add_version(tmp_path)

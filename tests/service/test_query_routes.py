@@ -60,6 +60,11 @@ def test_what_is_off_is_a_problem_that_says_where(asked):
         ({"like": ["a"], "k": "ten"}, "body.k"),
         ({"like": ["a"], "likes": 1}, "body.likes"),
         ({"like": ["x" * 501]}, "body.like"),
+        ({"like": [" "]}, "blank"),
+        ({"like": [{"name": " "}]}, "blank"),
+        ({"like": [{"name": " ", "kind": "album"}]}, "album"),
+        ({"like": ["artist: "]}, "no name follows artist:"),
+        ({"like": ["a^-1"]}, "weight"),
         ({"like": ["a"], "columns": ["path"]}, "path"),
         ({"like": ["a"], "where": ["no condition"]}, "condition"),
     ):

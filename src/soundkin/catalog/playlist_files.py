@@ -43,12 +43,23 @@ def read_entries(file: Path) -> list[Entry]:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise CatalogError(f"playlists {file} cannot be read: {error.strerror or error}.") from error
+        raise CatalogError(f"playlist {file} cannot be read: {error.strerror or error}.") from error
     try:
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
     return list(_jspf(file, text) if text.lstrip().startswith("{") else _m3u(file, text))
+
+
+def read_tracks_of(file: Path) -> list[Entry]:
+    """`read_entries` of a playlist that is to have some; CatalogError where it has none."""
+    entries = read_entries(file)
+    if not entries:
+        held = (
+            "is an empty file" if not file.stat().st_size else "has no entry: no line of it is a path or URL"
+        )
+        raise CatalogError(f"playlist {file} {held}. Put tracks into it, or give another playlist.")
+    return entries
 
 
 def _m3u(file: Path, text: str) -> Iterator[Entry]:
@@ -68,7 +79,7 @@ def _jspf(file: Path, text: str) -> Iterator[Entry]:
         entries = [
             {name: _first(track.get(name)) for name in ("location", "creator", "title")} for track in tracks
         ]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise CatalogError(f"playlist {file} is no JSPF: it needs a list at playlist.track.") from error
     for number, entry in enumerate(entries, start=1):
         names = " - ".join(filter(None, (entry["creator"], entry["title"])))

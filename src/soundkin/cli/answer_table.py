@@ -1,10 +1,10 @@
 """How answers of a query or a recommendation look: which columns, as a table or as JSON."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from soundkin.cli.output import print_json, print_table, say
 from soundkin.pipelines.options import Option
@@ -28,6 +28,21 @@ AS_JSON = Option("JSON instead of a table, with all columns.", ("--json",))
 def cells_to_read(columns: Sequence[str] | None, as_json: bool) -> list[str] | None:
     """Which columns of the catalog are wanted: all of them in JSON."""
     return None if as_json else [name for name in columns or () if name not in OWN]
+
+
+def label(answer: "Answer") -> str:
+    """`17_night-train (Oscar Peterson - Night Train)`."""
+    names = " - ".join(filter(None, (answer.artist, answer.title)))
+    return f"{answer.track_id} ({names})" if names else answer.track_id
+
+
+def title_with_seeds(begin: str, options: Mapping[str, Any], otherwise: str) -> str:
+    """`sounds like SEED, SEED, unlike SEED`, of the options of a command whose `index` is open."""
+    from soundkin.pipelines.seeds import shown_seeds
+
+    likes, unlikes = (", ".join(shown_seeds(options["index"], options[side])) for side in ("like", "unlike"))
+    title = f"{begin} like {likes}" if likes else otherwise
+    return f"{title}, unlike {unlikes}" if unlikes else title
 
 
 def print_answers(

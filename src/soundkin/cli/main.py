@@ -10,7 +10,7 @@ import click
 
 from soundkin.cli.logs import OPTIONS, logs_json, options_among, prepare_streams, set_up_logging
 from soundkin.cli.output import SOME_SKIPPED, discard_stdout, flush_stdout, log
-from soundkin.errors import SoundkinError
+from soundkin.errors import SoundkinError, UsageError
 
 COMMANDS = (
     "sync",
@@ -117,6 +117,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "soundkin: cannot write: %s. Free some space, and run the same command again.", error.strerror
             )
             sys.exit(BUG)
+        if (
+            isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        ):  # no look at it was ours to guard
+            log.error("soundkin: %s: the name is too long. Choose a shorter one.", error.filename)
+            sys.exit(UsageError.exit_code)
         if not logs_json():
             raise
         log.critical("%s", error, exc_info=True)

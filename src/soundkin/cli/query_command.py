@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from soundkin.cli.answer_table import AS_JSON, COLUMNS, cells_to_read, print_answers
+from soundkin.cli.answer_table import AS_JSON, COLUMNS, cells_to_read, print_answers, title_with_seeds
 from soundkin.cli.verbs import command_of
 from soundkin.pipelines.options import Option
 from soundkin.pipelines.query import query, seeds_in
@@ -18,6 +18,9 @@ def command(
     why: Annotated[bool, WHY] = False,
     **options: Any,
 ) -> None:
+    from soundkin.pipelines.answers import opened_index
+
+    options["index"] = opened_index(options["index"])
     answers = query(**options, columns=cells_to_read(columns, as_json))
     reasons = []
     if why and answers:
@@ -25,6 +28,5 @@ def command(
 
         like = options["like"] or seeds_in(options["description"])
         reasons = why_answers(options["index"], like, answers, options["model"])
-    unlike = f", unlike {', '.join(options['unlike'])}" if options["unlike"] else ""
-    seeds = ", ".join(options["like"]) or f"what {options['description']} asks for"
-    print_answers(f"sounds like {seeds}{unlike}", answers, columns, as_json, reasons)
+    title = title_with_seeds("sounds", options, f"sounds like what {options['description']} asks for")
+    print_answers(title, answers, columns, as_json, reasons)

@@ -29,7 +29,7 @@ from soundkin.embedding.default_model import INSTALL_AGAIN, is_default, model_fo
 from soundkin.embedding.model_card import model_card
 from soundkin.embedding.reference_sound import embeds_alike, reference_vector
 from soundkin.embedding.users import read_users, write_users
-from soundkin.errors import ArtefactError, ConfigError, OutputError, SoundkinError, UsageError
+from soundkin.errors import ArtefactError, ConfigError, OutputPlaceError, SoundkinError, UsageError
 from soundkin.features.frontends import stored_front_end
 from soundkin.features.frontends.interface import FrontEnd
 from soundkin.features.frontends.vector_table import SUFFIXES
@@ -125,7 +125,9 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     """Write `bundle` as `folder`, in place of a bundle that is there."""
     folder = Path(folder)
     if folder.exists() and not (folder / "config.json").exists() and any(folder.iterdir()):
-        raise OutputError(f"{folder} holds other files. Choose a new or empty folder for the model bundle.")
+        raise OutputPlaceError(
+            f"{folder} holds other files. Choose a new or empty folder for the model bundle."
+        )
     weights = safetensors.torch.save({name: tensor.contiguous() for name, tensor in bundle.tensors().items()})
     config = _config(bundle, weights)
     parameters = sum(parameter.numel() for parameter in bundle.network.parameters())

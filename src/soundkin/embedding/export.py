@@ -26,7 +26,7 @@ from soundkin.embedding.part_files import Rows, rows_of, with_ids, write_part
 from soundkin.embedding.store import EmbeddingsManifest, Part, part_path, read_tracks, write_manifest
 from soundkin.embedding.stored_vectors import Content, StoredRow, StoredVectors
 from soundkin.embedding.up_to_date import OURS, known_unusable
-from soundkin.errors import OutputError, Skipped
+from soundkin.errors import OutputError, OutputPlaceError, Skipped
 from soundkin.files import explaining_output, locked, path_from, replacing
 
 TRACKS_PER_PART = 1000
@@ -76,7 +76,7 @@ class Export:
             names = {path.name for path in self.folder.iterdir()}
         if names and not names & {"manifest.json", "unfinished"}:
             odd = min(names)
-            raise OutputError(f"{self.folder} holds other files, such as {odd}. Choose an empty folder.")
+            raise OutputPlaceError(f"{self.folder} holds other files, such as {odd}. Choose an empty folder.")
         self._lock.enter_context(locked(self.folder))
         with explaining_output(self.folder):
             for folder in (self.folder / "unfinished", self.folder):

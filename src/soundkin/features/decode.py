@@ -4,7 +4,7 @@ Headers lie, files are cut short, and floats are not always numbers. What makes 
 `AudioError` that names it; what can be lived with is a warning that stays with the track:
 - samples that are not finite, or absurdly large, count as silence;
 - a file is decoded to the end of its data, whatever length its header claims; losses are reported;
-- silence is allowed, and so are whole files far beyond full scale.
+- silence is allowed, a constant is as silent as zeros, and so are whole files far beyond full scale.
 """
 
 import stat
@@ -114,7 +114,7 @@ class AudioStream:
             powers = segment_powers(block)
             self._bad_samples += int(bad.sum())
         self._energy += float(powers.mean()) * len(block)
-        self._silent = self._silent and powers.max() < SILENT_POWER
+        self._silent = self._silent and (powers.max() < SILENT_POWER or bool((block == block[:1]).all()))
         return block, powers
 
     def _warn(self) -> None:

@@ -1,10 +1,13 @@
-"""What a query or a recommendation gives back: answers, and a note on why they are fewer than asked for."""
+"""What a query or a recommendation gives back, and why there is less of it than was asked for."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from textwrap import shorten
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,7 +16,8 @@ from soundkin.errors import UsageError
 from soundkin.search.artist_cap import Ranked
 from soundkin.search.conditions import Condition, mask_where, parse_condition
 from soundkin.search.tracks import Cell, cells_in, is_numeric
-from soundkin.search.vector_index import Index
+from soundkin.search.vector_index import Index, open_index
+from soundkin.shapes import Bool
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +46,49 @@ class Answer:
     folded: tuple[str, ...] = ()
 
 
+def opened_index(index: Index | Path | str) -> Index:
+    """An index as people name it, opened."""
+    return index if isinstance(index, Index) else open_index(Path(index))
+
+
+class Filter:
+    """Conditions as people type them, the tracks of an index that meet all of them, and that in words."""
+
+    def __init__(self, index: Index, where: Sequence[str]) -> None:
+        self._index = index
+        self._conditions = [parse_condition(as_text(text)) for text in where]
+
+    @cached_property
+    def allowed(self) -> Bool[np.ndarray, " tracks"] | None:
+        """Which tracks match; None without conditions."""
+        return mask_where(self._index.tracks.batch, self._conditions) if self._conditions else None
+
+    @property
+    def matching(self) -> int:
+        """How many tracks match."""
+        return len(self._index) if self.allowed is None else int(self.allowed.sum())
+
+    def admits(self, row: int) -> bool:
+        """Whether a track matches."""
+        return self.allowed is None or bool(self.allowed[row])
+
+    def __str__(self) -> str:
+        """`6 of 12 tracks match genre=rock`."""
+        tracks = f"{len(self._index)} track{'s' * (len(self._index) != 1)}"
+        if self.allowed is None:
+            return f"the index holds {tracks}"
+        asked = " and ".join(map(str, self._conditions))
+        return f"{self.matching or 'none'} of {tracks} {'match' if self.matching != 1 else 'matches'} {asked}"
+
+    def hints(self) -> str:
+        """Where no track matches: what there is in the columns that were asked for; else nothing."""
+        if self.matching:
+            return ""
+        batch = self._index.tracks.batch
+        empty = [condition for condition in self._conditions if not mask_where(batch, [condition]).any()]
+        return "".join(f" {_hint(batch.column(condition.column), condition)}" for condition in empty)
+
+
 class Query:
     """What is asked of an index, whatever ranks its tracks: how many answers, which tracks, which cells."""
 
@@ -62,8 +109,8 @@ class Query:
             raise UsageError(f"artist_cap={artist_cap}: the tracks of {index.folder} have no artist column.")
         self._index, self._k, self._artist_cap = index, k, artist_cap
         self._columns = columns_to_show(index, columns)
-        self._conditions = [parse_condition(as_text(text)) for text in where]
-        self.allowed = mask_where(index.tracks.batch, self._conditions) if self._conditions else None
+        self._filter = Filter(index, where)
+        self.allowed = self._filter.allowed
 
     def answers(
         self,
@@ -95,25 +142,13 @@ class Query:
         return Answer(rank, track_id, title, artist, score, audio_path, known, closer_than, versions)
 
     def _explain_fewer(self, answers: int, left_out: Collection[int], reason: str, folded: int) -> None:
-        tracks = matching = len(self._index)
-        why = f"the index holds {tracks} tracks"
-        if self.allowed is not None:
-            matching = int(self.allowed.sum())
-            asked = " and ".join(map(str, self._conditions))
-            why = f"{matching or 'none'} of {tracks} tracks {'match' if matching != 1 else 'matches'} {asked}"
-        lost = sum(self.allowed is None or bool(self.allowed[row]) for row in left_out)
+        lost, why = sum(map(self._filter.admits, left_out)), str(self._filter)
         why += f", {lost} of them left out because {reason}" if lost else ""
         why += f", {folded} are versions of others" if folded else ""
-        if self._artist_cap is not None and answers < matching - lost - folded:
+        if self._artist_cap is not None and answers < self._filter.matching - lost - folded:
             why += f", and artist_cap={self._artist_cap} admits no more of their artists"
         count = f"{answers} of {self._k} answers" if answers else "no answer"
-        log.warning("%s: %s.%s", count, why, "" if matching else self._hints())
-
-    def _hints(self) -> str:
-        """What the columns hold that no track matches."""
-        batch = self._index.tracks.batch
-        empty = [condition for condition in self._conditions if not mask_where(batch, [condition]).any()]
-        return "".join(f" {_hint(batch.column(condition.column), condition)}" for condition in empty)
+        log.warning("%s: %s.%s", count, why, self._filter.hints())
 
 
 def columns_to_show(index: Index, columns: Sequence[str] | None) -> Sequence[str]:

@@ -1,10 +1,11 @@
 """Edits of an index: tracks are added, updated and removed without building it again; versions are kept."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from soundkin.errors import UsageError
+from soundkin.errors import CatalogError, UsageError
 from soundkin.pipelines.options import WHERE, Option, argument
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from soundkin.search.index_status import IndexStatus
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool
+
+log = logging.getLogger(__name__)
 
 CATALOG = Option("Take titles and other columns from this catalog; default: that of EMBEDDINGS.")
 ONLY = Option("Only this track of EMBEDDINGS; give several.", ("--track",), metavar="TRACK_ID")
@@ -204,18 +207,26 @@ def _read(
     from soundkin.embedding.store import read_embeddings
     from soundkin.pipelines.answers import as_text
     from soundkin.pipelines.index import read_tracks_table
-    from soundkin.search.edits import check_model, with_paths_of
+    from soundkin.search.edits import check_embeddings, with_paths_of
     from soundkin.search.vector_index import open_index
 
     opened = open_index(index)
     embeddings = read_embeddings(Path(embeddings_folder))
-    check_model(opened, embeddings)
-    table, audio_folder = read_tracks_table(Path(catalog or embeddings.catalog_path))
+    check_embeddings(opened, embeddings)
+    catalog_path = Path(catalog or embeddings.catalog_path)
+    table, audio_folder = read_tracks_table(catalog_path)
     wanted = [as_text(name) for name in track_ids] or embeddings.track_ids
     strangers = set(wanted) - set(embeddings.track_ids)
     if strangers:
         name = min(strangers)
         raise UsageError(f"track {name} is not in {embeddings_folder}.{nearest(name, embeddings.track_ids)}")
+    in_catalog = set(table["track_id"].to_pylist())
+    lost = [name for name in wanted if name not in in_catalog]
+    if lost and track_ids:
+        raise CatalogError(f"track {lost[0]} is not in catalog {catalog_path}.{nearest(lost[0], in_catalog)}")
+    if lost:
+        message = "left out %d embedded tracks that are not in catalog %s, such as %s"
+        log.warning(message, len(lost), catalog_path, lost[0])
     chosen = pc.is_in(table["track_id"].cast(pa.large_string()), pa.array(wanted, pa.large_string()))
     return opened, embeddings, with_paths_of(opened, audio_folder, table.filter(chosen))
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from itertools import islice, repeat
+from itertools import islice, pairwise, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ from soundkin.pipelines.options import PLAYLIST_FILE, WHERE, Option, argument
 if TYPE_CHECKING:
     import numpy as np
 
+    from soundkin.pipelines.answers import Filter
     from soundkin.pipelines.listed_tracks import ListedTrack
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.blend import Blend
@@ -90,17 +91,21 @@ def playlist(
     """
     from soundkin.catalog.playlist_files import check_playlist_name
     from soundkin.pipelines.anchors import anchor_seeds, keep_anchor
+    from soundkin.pipelines.answers import Filter, opened_index
     from soundkin.pipelines.heard import rows_heard
     from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
     from soundkin.pipelines.query import refuse_contradictions, seed_texts
     from soundkin.pipelines.seeds import resolve_seeds
     from soundkin.search.track_walk import Taste, Walk
-    from soundkin.search.vector_index import Index, open_index
 
     shares = {"width": width, "drift": drift, "variety": variety, **({} if new is None else {"new": new})}
     for name, value in shares.items():
         if not 0 <= value <= 1:
             raise UsageError(f"{name}={value}: give a number from 0 to 1.")
+    if length is not None and length < 1:
+        raise UsageError(f"length={length}: ask for at least 1 track.")
+    if artist_cap < 0:
+        raise UsageError(f"artist_cap={artist_cap}: allow each artist at least 1 track, or 0 for any number.")
     if length is not None and minutes is not None:
         raise UsageError("length and minutes are given: a playlist has one or the other.")
     if minutes is not None and not 0 < minutes < float("inf"):
@@ -111,7 +116,7 @@ def playlist(
         raise UsageError(f"half_life={half_life}: give days above 0.")
     if output is not None:
         check_playlist_name(output)
-    opened = index if isinstance(index, Index) else open_index(Path(index))
+    opened = opened_index(index)
     seeds, unliked = (resolve_seeds(opened, seed_texts(names), model) for names in (like, unlike))
     seeds += resolve_seeds(opened, further, model)
     seeds += anchor_seeds(opened, anchor) if anchor is not None else []
@@ -120,16 +125,23 @@ def playlist(
         if not seeds:
             raise UsageError("there are no seeds to save: give some, --like SEED.")
         keep_anchor(opened, save_anchor, seeds)
-    before = _rows_to_continue(opened, continued, output) if continued else []
+    may_be_empty = bool(seeds or history)
+    before = _rows_to_continue(opened, continued, output, may_be_empty) if continued else []
     heard = {}
     if history is not None:
-        rows, weights = rows_heard(opened, history, half_life)
-        heard = dict(zip(rows.tolist(), weights.tolist(), strict=True))
+        played, weights = rows_heard(opened, history, half_life)
+        heard = dict(zip(played.tolist(), weights.tolist(), strict=True))
     targets = _targets(opened, seeds, unliked, heard, before, random_seed)
     seed_rows = {row for seed in (*seeds, *unliked) for row in seed.rows}
-    masks = _masks(opened, where, minutes, seed_rows, heard, new)
+    fitting = Filter(opened, where)
+    candidates = _candidates(opened, fitting, seed_rows, minutes is not None)
     walk = Walk(opened, Taste(width, drift, variety, artist_cap, random_seed), before, seed_rows)
-    chosen = _as_long_as_wanted(opened, walk.tracks(targets, masks), length, minutes)
+    tracks = walk.tracks(targets, _turns(candidates, heard, new))
+    chosen, shortage = _as_long_as_wanted(opened, tracks, length, minutes)
+    rows = [row for row, _ in chosen]
+    if shortage:
+        log.warning("%s: %s", shortage, _why_no_more(fitting, candidates, [*before, *rows], artist_cap))
+    _tell_what_was_not_met(opened, [*before[-1:], *rows], rows, heard, new)
     whole = [*((row, 1.0) for row in before), *chosen]
     listed = listed_tracks(opened, [row for row, _ in whole], [score for _, score in whole], columns)
     if output is not None and listed:
@@ -139,13 +151,14 @@ def playlist(
     return listed
 
 
-def _rows_to_continue(index: "Index", file: Path, output: Path | None) -> list[int]:
+def _rows_to_continue(index: "Index", file: Path, output: Path | None, may_be_empty: bool) -> list[int]:
     """The tracks of a playlist; refuses to write over it without entries that the index does not hold."""
     from soundkin.catalog.playlist_files import read_entries
     from soundkin.pipelines.seeds import resolve_seeds
 
     entries = {entry.location or entry.place for entry in read_entries(file)}
-    if not entries:
+    if not entries and may_be_empty:
+        log.warning("playlist %s is empty, so there is nothing of it to go on from", file)
         return []
     [seed] = resolve_seeds(index, [f"playlist:{file}"])
     lost = len(entries) - len(seed.rows)
@@ -189,54 +202,82 @@ def _targets(
     )
 
 
-def _masks(
-    index: "Index",
-    where: Sequence[str],
-    minutes: float | None,
-    seeds: set[int],
-    heard: "dict[int, float]",
-    new: float | None,
-) -> "Iterator[tuple[Mask, ...]]":
+def _candidates(index: "Index", fitting: "Filter", seeds: set[int], timed: bool) -> "Mask":
+    """Which tracks may come: those that fit, but for seeds; with a known length, if they are `timed`."""
+    import numpy as np
+
+    from soundkin.pipelines.listed_tracks import all_seconds
+
+    candidates = np.ones(len(index), dtype=bool) if fitting.allowed is None else fitting.allowed.copy()
+    candidates[sorted(seeds)] = False
+    if timed:
+        known = np.array(all_seconds(index)) > 0
+        if not known.any():
+            raise UsageError(
+                "no track has a length: minutes needs the column duration. Give -n TRACKS instead."
+            )
+        candidates &= known
+    return candidates
+
+
+def _turns(candidates: "Mask", heard: "dict[int, float]", new: float | None) -> "Iterator[tuple[Mask, ...]]":
     """Which tracks may come in each place, those that should first; so that a share of `new` is not in the
     history.
     """
     import numpy as np
 
-    from soundkin.pipelines.answers import as_text
-    from soundkin.pipelines.listed_tracks import all_seconds
-    from soundkin.search.conditions import mask_where, parse_condition
-
-    allowed = np.ones(len(index), dtype=bool)
-    if where:
-        allowed = mask_where(index.tracks.batch, [parse_condition(as_text(text)) for text in where])
-    allowed[sorted(seeds)] = False
-    if minutes is not None:
-        allowed &= np.array(all_seconds(index)) > 0
-        if not allowed.any():
-            raise UsageError(
-                "no track has a length: minutes needs the column duration. Give -n TRACKS instead."
-            )
     if new is None:
-        return repeat((allowed,))
-    known = np.zeros(len(index), dtype=bool)
+        return repeat((candidates,))
+    known = np.zeros(len(candidates), dtype=bool)
     known[sorted(heard)] = True
-    kinds = (allowed & known, allowed & ~known)
-    turns = (int((place + 1) * new + 1e-9) - int(place * new + 1e-9) for place in range(MOST_TRACKS))
-    return ((kinds[turn], allowed) for turn in turns)
+    kinds = (candidates & known, candidates & ~known)
+    turns = (_new_among(place + 1, new) - _new_among(place, new) for place in range(MOST_TRACKS))
+    return ((kinds[turn], candidates) for turn in turns)
+
+
+def _new_among(tracks: int, new: float) -> int:
+    """How many of the first so many tracks are not to be in the history."""
+    return int(tracks * new + 1e-9)
+
+
+def _why_no_more(fitting: "Filter", candidates: "Mask", there: Sequence[int], artist_cap: int) -> str:
+    """Why no track can come beside those in the rows `there`."""
+    lost, left = fitting.matching - int(candidates.sum()), int(candidates.sum() - candidates[there].sum())
+    why = f"{fitting}, {lost} of them left out as seeds or for want of a length" if lost else str(fitting)
+    cap = f" or by artists who have {artist_cap} (artist_cap)" if artist_cap else ""
+    others = f", and the other {left} are versions of what is there{cap}" if left else ""
+    return f"{why}{others}.{fitting.hints()}"
+
+
+def _tell_what_was_not_met(
+    index: "Index", listed: Sequence[int], chosen: Sequence[int], heard: "dict[int, float]", new: float | None
+) -> None:
+    """Log that a share of new tracks, or other artists in a row, could not be had; `listed` may begin earlier
+    than what was `chosen`.
+    """
+    artists = [set(index.tracks.artists(row)) for row in listed]
+    if in_a_row := sum(bool(one & other) for one, other in pairwise(artists)):
+        log.warning("%d times a track follows one by its artist: there were no others left", in_a_row)
+    unheard = sum(row not in heard for row in chosen)
+    if new is not None and unheard != (wanted := _new_among(len(chosen), new)):
+        log.warning(
+            "new=%g: %d of %d tracks are not in the history, and %d should be: there are too few others",
+            new, unheard, len(chosen), wanted,
+        )  # fmt: skip
 
 
 def _as_long_as_wanted(
     index: "Index", tracks: "Iterator[tuple[int, float]]", length: int | None, minutes: float | None
-) -> list[tuple[int, float]]:
-    """The first tracks, so many or as near to so many minutes as can be; the log says where they ran out."""
+) -> tuple[list[tuple[int, float]], str]:
+    """The first tracks, so many or as near to so many minutes as can be; and of how much there are how few,
+    where they ran out.
+    """
     from soundkin.pipelines.listed_tracks import seconds_of
 
     if minutes is None:
         wanted = length or TRACKS
         chosen = list(islice(tracks, wanted))
-        if len(chosen) < wanted:
-            log.warning("%d of %d tracks: no more fit what was asked for", len(chosen), wanted)
-        return chosen
+        return chosen, "" if len(chosen) == wanted else f"{len(chosen)} of {wanted} tracks"
     left, chosen = 60 * minutes, []
     for row, likeness in islice(tracks, MOST_TRACKS):
         seconds = seconds_of(index, row)
@@ -245,10 +286,9 @@ def _as_long_as_wanted(
                 log.warning(
                     "no playlist: the first track alone takes %.1f of %g minutes", seconds / 60, minutes
                 )
-            return chosen
+            return chosen, ""
         chosen.append((row, likeness))
         left -= seconds
         if left <= 0:
-            return chosen
-    log.warning("%.0f of %.0f minutes: no more tracks fit what was asked for", minutes - left / 60, minutes)
-    return chosen
+            return chosen, ""
+    return chosen, f"{minutes - left / 60:.0f} of {minutes:.0f} minutes"

@@ -57,15 +57,15 @@ def path(
         UsageError: an end is unknown or no track of the index, or an option is off.
     """
     from soundkin.catalog.playlist_files import check_playlist_name
+    from soundkin.pipelines.answers import opened_index
     from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
-    from soundkin.search.vector_index import Index, open_index
 
     if output is not None:
         check_playlist_name(output)
     if picture is not None:
         require("pictures", "a picture of the path")
         require("evaluate", "a picture of the path")
-    opened = index if isinstance(index, Index) else open_index(Path(index))
+    opened = opened_index(index)
     first, last = (end_of_path(opened, name) for name in (start, end))
     rows, scores = path_between(opened, first, last, length, where, artist_cap, variety, random_seed)
     listed = listed_tracks(opened, rows, scores, columns)
@@ -92,20 +92,21 @@ def path_between(
     """`path` between the tracks in two rows: the rows of its tracks, and the cosine of each with the one
     before, 1 for the first.
     """
-    import numpy as np
-
-    from soundkin.search.conditions import mask_where, parse_condition
+    from soundkin.pipelines.answers import Filter
 
     if not 0 <= variety <= 10:
         raise UsageError(f"variety={variety}: give a number from 0 to 10, such as 0.3.")
-    if length < 2:
-        raise UsageError(f"length={length}: a path has at least 2 tracks, its ends.")
+    if not 2 <= length <= MOST_TRACKS:
+        raise UsageError(
+            f"length={length}: a path has at least 2 tracks, its ends, and at most {MOST_TRACKS}."
+        )
     if first == last:
         raise UsageError(f"both ends are the same track, {index.tracks.label(first).track_id}. Name two.")
-    allowed = np.ones(len(index), dtype=bool)
-    if where:
-        allowed = mask_where(index.tracks.batch, [parse_condition(text) for text in where])
-    between = _between(index, first, last, allowed)
+    fitting = Filter(index, where)
+    between = _between(index, first, last, length, fitting.allowed)
+    if len(between) + 2 < length:
+        ends = "" if fitting.allowed is None else ", beside the ends"
+        log.warning("%d of %d tracks: %s%s.%s", len(between) + 2, length, fitting, ends, fitting.hints())
     rows, found = _path(index, [first, *between, last], length, artist_cap, variety, random_seed)
     return rows, [1.0, *(1.0 - step for step in found.steps)]
 
@@ -123,11 +124,14 @@ def end_of_path(index: "Index", name: str) -> int:
     return seed.rows[0]
 
 
-def _between(index: "Index", first: int, last: int, allowed: "np.ndarray") -> list[int]:
-    """Tracks to go by: all that are allowed or, of too many, those nearest to points of the straight line."""
+def _between(index: "Index", first: int, last: int, length: int, allowed: "np.ndarray | None") -> list[int]:
+    """Tracks to go by: all that are allowed or, of too many, those nearest to points of the straight line.
+
+    There are at least `length` if so many are allowed.
+    """
     import numpy as np
 
-    allowed = allowed.copy()
+    allowed = np.ones(len(index), dtype=bool) if allowed is None else allowed.copy()
     allowed[[first, last]] = False
     if allowed.sum() <= MOST_TRACKS:
         every: list[int] = np.flatnonzero(allowed).tolist()
@@ -135,9 +139,9 @@ def _between(index: "Index", first: int, last: int, allowed: "np.ndarray") -> li
     shares = np.linspace(0, 1, WAYPOINTS, dtype=np.float32)[:, None]
     points = (1 - shares) * index.vector(first) + shares * index.vector(last)
     points[np.abs(points).max(axis=1) < 1e-6] = index.vector(first)  # the middle of two opposites
-    _, rows = index.search(points, MOST_TRACKS // WAYPOINTS, allowed)
-    near: list[int] = np.unique(rows[rows >= 0]).tolist()
-    return near
+    _, rows = index.search(points, max(MOST_TRACKS // WAYPOINTS, length), allowed)
+    nearest_first = dict.fromkeys(row for row in rows.T.ravel().tolist() if row >= 0)
+    return sorted(list(nearest_first)[:MOST_TRACKS])
 
 
 def _path(
@@ -148,9 +152,7 @@ def _path(
 
     from soundkin.search.small_steps import find_path
 
-    if len(rows) < length:
-        log.warning("%d of %d tracks: no more may lie on the way", len(rows), length)
-        length = len(rows)
+    length = min(length, len(rows))
     while True:
         vectors = index.vectors(np.array(rows))
         artists = [index.tracks.artists(row) for row in rows]

@@ -1,5 +1,6 @@
 """Query: which tracks sound like these? By track this imports no torch; by file it loads the model."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     Vector = Float32[np.ndarray, " embedding"]
 
 Names = Sequence[str | Path] | str | Path
+
+log = logging.getLogger(__name__)
 
 
 def query(
@@ -97,7 +100,7 @@ def query(
         "fold_versions": fold_versions,
         "hub_correction": hub_correction,
     }
-    wanted = validate(QueryDescription, asked, "query")
+    wanted = validate(QueryDescription, asked, noun="query")
     if description is not None:
         if wanted != QueryDescription():
             raise UsageError(f"{description} says all of the query: put what else is asked into it.")
@@ -113,16 +116,15 @@ def ask(
     columns: Sequence[str] | None = (),
 ) -> "list[Answer]":
     """The answers to a query that is described as a whole; see `query`."""
-    from soundkin.pipelines.answers import Query
+    from soundkin.pipelines.answers import Query, opened_index
     from soundkin.pipelines.seeds import resolve_seeds
     from soundkin.search.library_sample import sample_of
     from soundkin.search.query_description import ARTIST_CAP
     from soundkin.search.ranking import Order
-    from soundkin.search.vector_index import Index, open_index
 
     if not asked.like and vector is None:
         raise UsageError("nothing to be like: give a track_id, an audio file or words, --like SEED.")
-    opened = index if isinstance(index, Index) else open_index(Path(index))
+    opened = opened_index(index)
     question = Query(opened, asked.k, asked.where, asked.artist_cap or None, columns)
     likes = resolve_seeds(opened, asked.like, model)
     unlikes = resolve_seeds(opened, asked.unlike, model)
@@ -132,6 +134,11 @@ def ask(
     left_out, reason, allowed = seeds, "they are asked about", question.allowed
     if not asked.own_artist:
         own = _by_artists_of(opened, [row for seed in likes for row in seed.rows])
+        for seed in likes:
+            if not any(map(opened.tracks.artists, seed.rows)):
+                log.warning(
+                    "own_artist: whose %s is is not known, so no artist is left out for it", seed.name
+                )
         left_out, reason = seeds | set(own.nonzero()[0].tolist()), f"{reason} or by an artist who is"
         allowed = ~own if allowed is None else allowed & ~own
     cap = ARTIST_CAP if asked.artist_cap is None and "artist" in opened.tracks.columns else asked.artist_cap

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from soundkin.catalog.artists import fold_name
-from soundkin.catalog.playlist_files import PLAYLIST_FILES, Entry, path_keys, read_entries
+from soundkin.catalog.playlist_files import PLAYLIST_FILES, Entry, path_keys, read_tracks_of
 from soundkin.errors import ArtefactError, UsageError
 from soundkin.pipelines.answers import as_text
 from soundkin.search.named_tracks import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MATCHES_SHOWN = 10
+NOT_ASKED = "not asked for"  # in place of the hash of a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,26 @@ def resolve_seeds(
             f"index {index.folder} holds no track. Add some: soundkin sync, or soundkin index add."
         )
     return [_resolve(index, as_seed(seed), model) for seed in seeds]
+
+
+def shown_seeds(index: "Index", seeds: Iterable[Seed | str]) -> list[str]:
+    """The seeds as people may read them: of a track that is named by id or words, what it is; else as typed.
+
+    The seeds are such as `resolve_seeds` takes without an error.
+    """
+    return [_shown_seed(index, as_seed(seed)) for seed in seeds]
+
+
+def _shown_seed(index: "Index", seed: Seed) -> str:
+    typed = as_text(seed.name)
+    row = index.tracks.row(typed) if seed.kind in ("any", "track") else None
+    if seed.kind == "any" and os.path.isfile(seed.name):  # noqa: PTH113  (a Path of many words is an error)
+        return typed
+    spelled = seed if row is not None else seed.spelled_out()
+    if spelled.kind in ("track", "words"):
+        [row] = FINDERS[spelled.kind](index, as_text(spelled.name)) if row is None else [row]
+    weight = f"^{spelled.weight:g}" if spelled.weight != 1 else ""
+    return typed if row is None else _shown(index, row) + weight
 
 
 def _resolve(index: "Index", seed: Seed, model: Path | str | None) -> ResolvedSeed:
@@ -139,15 +160,18 @@ def _artist(index: "Index", name: str) -> list[int]:
 
 def _playlist(index: "Index", file: str) -> list[int]:
     path = Path(file)
-    entries = read_entries(path)
+    entries = read_tracks_of(path)
     keys = [list(path_keys(entry.location, path.parent, index.audio_folder)) for entry in entries]
     by_path = rows_of_paths(index.tracks, index.audio_folder, keys)
     rows = [_row_of_entry(index, *pair) for pair in zip(entries, by_path, strict=True)]
     known = list(dict.fromkeys(row for row in rows if row is not None))
     lost = [entry.place for entry, row in zip(entries, rows, strict=True) if row is None]
     if not known:
-        first = f" The first is {lost[0]}" if lost else ""
-        raise UsageError(f"none of the {len(entries)} entries of {file} is in index {index.folder}.{first}")
+        count = f"none of the {len(entries)} entries" if len(entries) > 1 else "the only entry"
+        raise UsageError(
+            f"{count} of playlist {file} is in index {index.folder}, by path, track_id, or artist and title. "
+            f"Sync the folder that they are in, or give another playlist. The first is {lost[0]}"
+        )
     if lost:
         message = "%s: left out %d of %d entries, which index %s does not hold, the first in %s"
         log.warning(message, file, len(lost), len(entries), index.folder, lost[0])
@@ -230,7 +254,10 @@ def _embed(index: "Index", file: str, model: Path | str | None) -> Float32[np.nd
         from soundkin.catalog.file_tags import read_tags
 
         lyrics = read_tags(Path(file)).lyrics
-    return np.asarray(unit_length(embedder.embed(file, lyrics)))
+    embedded = embedder.embed_file(Path(file), audio_hash=NOT_ASKED, lyrics=lyrics)
+    if embedded.warnings:
+        log.warning("seed %s: %s. Answers may say little", file, "; ".join(embedded.warnings))
+    return np.asarray(unit_length(embedded.vector))
 
 
 def embedder_of(index: "Index", model: Path | str | None, wanted_for: str) -> "Embedder":

@@ -112,9 +112,9 @@ def why(
         ArtefactError: index, embeddings or model are corrupt or do not belong together.
         AudioError: a file that is no track of the index cannot be decoded.
     """
-    from soundkin.search.vector_index import Index, open_index
+    from soundkin.pipelines.answers import opened_index
 
-    opened = index if isinstance(index, Index) else open_index(Path(index))
+    opened = opened_index(index)
     explainer = Explainer(opened, embeddings, model)
     here, there = (explainer.track(str(name)) for name in (track, other))
     found = explainer.explain(here, there)
@@ -134,10 +134,10 @@ def why_answers(
     """Why each answer of a query is one: beside the seed that it is most like, from stored patches first."""
     import numpy as np
 
+    from soundkin.pipelines.answers import opened_index
     from soundkin.pipelines.seeds import resolve_seeds
-    from soundkin.search.vector_index import Index, open_index
 
-    opened = index if isinstance(index, Index) else open_index(Path(index))
+    opened = opened_index(index)
     explainer = Explainer(opened, None, model)
     seeds = []
     for seed in resolve_seeds(opened, like, model):

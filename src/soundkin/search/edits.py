@@ -26,7 +26,7 @@ from soundkin.search.index_manifest import VECTORS, IndexManifest, read_manifest
 from soundkin.search.index_status import compaction_due
 from soundkin.search.kinds import ASKED, IVF_TRACKS
 from soundkin.search.segments import read_segments
-from soundkin.search.vector_index import ROWS_AT_ONCE, Index, read_version, unit_vectors
+from soundkin.search.vector_index import ROWS_AT_ONCE, Index, check_no_repeats, read_version, unit_vectors
 from soundkin.search.version_files import write_edited, write_version
 from soundkin.search.versions import (
     check_files,
@@ -217,7 +217,7 @@ def _vectors_of(
     vectors = np.empty((len(ids), index.manifest.embedding_size), np.float32)
     embedded: dict[str, int] = {}
     if embeddings is not None:
-        check_model(index, embeddings)
+        check_embeddings(index, embeddings)
         embedded = {track_id: row for row, track_id in enumerate(embeddings.track_ids)}
     new = np.array([track_id in embedded for track_id in ids], dtype=bool)
     missing = [
@@ -235,12 +235,19 @@ def _vectors_of(
     return vectors
 
 
-def check_model(index: Index, embeddings: "Embeddings") -> None:
-    """Raise ArtefactError unless the embeddings are of the model that the index's vectors are of."""
+def check_embeddings(index: Index, embeddings: "Embeddings") -> None:
+    """Raise ArtefactError unless the embeddings are of the index's model, with one vector a track."""
     if embeddings.model_hash != index.manifest.model_hash:
         made, wanted = f"index {index.folder}", index.manifest.model_hash
         problem = not_the_model(made, wanted, embeddings.model_path, embeddings.model_hash)
         raise ArtefactError(f"{problem}. Embed with the index's model, or build the index again.")
+    given, size = embeddings.vectors.shape[1], index.manifest.embedding_size
+    if given != size:
+        raise ArtefactError(
+            f"index {index.folder} holds vectors of {size} numbers and the embeddings of {given}, though "
+            "both name one model. Run soundkin embed again."
+        )
+    check_no_repeats(embeddings)
 
 
 def with_paths_of(index: Index, audio_folder: Path, tracks: pa.Table) -> pa.Table:

@@ -1,13 +1,14 @@
 """Tracks by what people call them: words of title, artist and album; an album; an artist; a path.
 
-Names are compared folded (`catalog.artists.fold_name`): without case, accents, punctuation. Arrow narrows a
-million tracks down to those that may fit; Python folds only these.
+A track without a title goes by its file's name. Names are compared folded (`catalog.artists.fold_name`):
+without case, accents, punctuation. Arrow narrows a million tracks down to those that may fit; Python folds
+only these.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pyarrow as pa
@@ -111,7 +112,7 @@ def similar_titles(tracks: Tracks, text: str, limit: int = 3) -> list[int]:
     from rapidfuzz import fuzz, process
 
     labels = (tracks.label(row) for row in range(len(tracks)))
-    names = [fold_name(f"{label.artist} {label.title}") for label in labels]
+    names = [fold_name(f"{label.artist} {label.title or PurePath(label.path).stem}") for label in labels]
     wanted = fold_name(text)
     matches = process.extract(wanted, names, scorer=fuzz.WRatio, limit=limit, score_cutoff=70)
     return [row for _, _, row in matches]
@@ -119,6 +120,7 @@ def similar_titles(tracks: Tracks, text: str, limit: int = 3) -> list[int]:
 
 def _words_by_column(tracks: Tracks, row: int) -> dict[str, set[str]]:
     cells = {name: _cell(tracks, name, row) for name in NAMES}
+    cells["title"] = cells["title"] or PurePath(tracks.label(row).path).stem
     words = {name: words_of(cell) for name, cell in cells.items()}
     words["artist"] |= set(" ".join(tracks.artists(row)).split())  # `rem` of R.E.M.
     return words
@@ -130,11 +132,33 @@ def _cell(tracks: Tracks, name: str, row: int) -> str:
 
 def _rows_holding(tracks: Tracks, words: Iterable[str], names: Sequence[str]) -> list[int]:
     """The tracks that hold each of `words`, or a longer one, somewhere in the columns `names`."""
-    columns = [folded_column(tracks.batch.column(name)) for name in names if name in tracks.columns]
+    columns = [folded_column(column) for column in searched_columns(tracks, names)]
     columns.append(folded_column(tracks.artist_keys))
     folded = folded_column(pa.array(list(words), pa.large_string())).to_pylist()
     masks = [reduce(np.logical_or, [_holds(column, word) for column in columns]) for word in folded]
     return np.flatnonzero(reduce(np.logical_and, masks)).tolist() if masks else []
+
+
+def searched_columns(tracks: Tracks, names: Sequence[str] = NAMES) -> list[pa.Array]:
+    """The columns in which words are looked for, so far as there are such; of `title`, with file names."""
+    columns = {name: tracks.batch.column(name) for name in names if name in tracks.columns}
+    if "title" in names:
+        columns = {**columns, "title": _titles(tracks)}
+    return [columns[name] for name in names if name in columns]
+
+
+def _titles(tracks: Tracks) -> pa.Array:
+    """What each track goes by: its title or, without one, the name of its file without ending."""
+    nothing = pa.array([""] * len(tracks), pa.large_string())
+    titles = tracks.batch.column("title") if "title" in tracks.columns else nothing
+    encoded = pa.types.is_dictionary(titles.type)
+    if not pc.any(pc.equal(titles.dictionary if encoded else titles, "")).as_py():
+        return titles
+    titles = titles.cast(pa.large_string())
+    untitled = pc.equal(titles, "")
+    paths = tracks.batch.column("path").cast(pa.large_string()).filter(untitled)
+    stems = pc.replace_substring_regex(paths, r"^.*/|(.)\.[^./]*$", r"\1")
+    return pc.replace_with_mask(titles, untitled, stems)
 
 
 def folded_column(column: pa.Array) -> pa.Array:

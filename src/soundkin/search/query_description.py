@@ -18,8 +18,10 @@ ARTIST_CAP = 2  # unless a query says otherwise
 
 Kind = Literal["any", "track", "file", "playlist", "album", "artist", "words"]
 
-PREFIXED = re.compile(r"(track|file|playlist|album|artist|words):\s*(.+)", re.DOTALL)
-WEIGHTED = re.compile(r"(.*\S)\s*\^\s*(\d+(?:\.\d+)?|\.\d+)", re.DOTALL)
+PREFIXED = re.compile(r"(track|file|playlist|album|artist|words):\s*(.*)", re.DOTALL | re.IGNORECASE)
+WEIGHTED = re.compile(
+    r"(.*\S)\s*\^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:inf|nan))", re.DOTALL | re.IGNORECASE
+)
 
 
 def _text(value: Any) -> str:
@@ -43,35 +45,53 @@ class Seed(Config):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
+        if not isinstance(value, str | dict | Seed):
+            raise ValueError('a seed is a text such as "artist:nina simone", or {"name": "...", "weight": 2}')
         return {"name": value} if isinstance(value, str) else value
 
     def spelled_out(self) -> "Seed":
-        """`artist:nina simone^2` as a seed of that kind and weight; words where no kind is named."""
+        """`artist:nina simone^2` as a seed of that kind and weight; words where no kind is named.
+
+        Raises UsageError for a weight that is none, or a kind without a name.
+        """
         if self.kind != "any":
             return self
         weighted = WEIGHTED.fullmatch(self.name)
         name, weight = (weighted[1], float(weighted[2])) if weighted else (self.name, 1.0)
+        if not 0 < weight < float("inf"):
+            raise UsageError(
+                f"seed {self.name}: a weight is a number above 0, as in {name}^2. To keep away from {name}, "
+                "make it a seed of what is unliked."
+            )
         prefixed = PREFIXED.fullmatch(name)
         kind, name = prefixed.groups() if prefixed else ("words", name)
-        return validate(Seed, {"name": name, "kind": kind, "weight": self.weight * weight}, where=self.name)
+        if prefixed and not name.strip():
+            raise UsageError(f"seed {self.name}: no name follows {kind}: Write {kind}:NAME")
+        if not name.strip():
+            raise UsageError("a seed is blank. Name a track, an album or an artist.")
+        return validate(
+            Seed,
+            {"name": name, "kind": kind.lower(), "weight": self.weight * weight},
+            noun=f"seed {self.name}:",
+        )
 
 
 def as_seed(seed: Seed | str) -> Seed:
     """A seed as a person types it."""
-    return seed if isinstance(seed, Seed) else validate(Seed, {"name": str(seed)}, where="seed")
+    return seed if isinstance(seed, Seed) else validate(Seed, {"name": str(seed)}, noun="seed")
 
 
 def read_description(path: Path) -> "QueryDescription":
     """The query in a JSON file; raises UsageError where it makes no sense."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"query {path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"query {path} cannot be read as JSON: {error}.") from error
     if not isinstance(values, dict):
         raise UsageError(f'query {path} is no JSON object. Write one such as {{"like": ["TRACK_ID"]}}.')
-    return validate(QueryDescription, values, where="query")
+    return validate(QueryDescription, values, noun=f"query {path}:")
 
 
 class QueryDescription(Config):

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from soundkin.search.named_tracks import NAMES, folded_column
+from soundkin.search.named_tracks import folded_column, searched_columns
 from soundkin.search.tracks import Tracks
 
 BETWEEN_WORDS = r"[^\pL\pN]+"
@@ -34,9 +34,8 @@ class TypedWords:
 
     @cached_property
     def _names(self) -> pa.Array:
-        """` night train oscar peterson trio night train` of each track: the title first."""
-        columns = [self._tracks.batch.column(name) for name in NAMES if name in self._tracks.columns]
-        columns = [*columns, self._tracks.artist_keys]
+        """` night train oscar peterson trio night train` of each track: title (or file name) first."""
+        columns = [*searched_columns(self._tracks), self._tracks.artist_keys]
         texts = [pc.fill_null(column.cast(pa.large_string()), "") for column in columns]
         nothing, blank = (pa.scalar(text, pa.large_string()) for text in ("", " "))
         spaced = pc.binary_join_element_wise(nothing, *texts, blank)

@@ -6,6 +6,7 @@ tracks is the cosine of their vectors. Opening checks every checksum (0.4 s for 
 itself would search a corrupt file and say nothing. Open once to ask often.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -184,13 +185,15 @@ def _order(embeddings: "Embeddings") -> pa.Array:
     """The rows of `embeddings` in order of track_id."""
     if not embeddings.track_ids:
         raise UsageError("the embeddings hold no track, so there is nothing to index. Embed a catalog first.")
-    ids = pa.array(embeddings.track_ids, pa.large_string())
-    order = pc.sort_indices(ids)
-    ordered = ids.take(order)
-    repeated = ordered[1:].filter(pc.equal(ordered[1:], ordered[:-1]))
-    if len(repeated):
-        raise ArtefactError(f"the embeddings hold track {repeated[0]} twice. Run soundkin embed again.")
-    return order
+    check_no_repeats(embeddings)
+    return pc.sort_indices(pa.array(embeddings.track_ids, pa.large_string()))
+
+
+def check_no_repeats(embeddings: "Embeddings") -> None:
+    """Raise ArtefactError where the embeddings hold a track twice."""
+    if len(set(embeddings.track_ids)) < len(embeddings.track_ids):
+        [(repeated, _)] = Counter(embeddings.track_ids).most_common(1)
+        raise ArtefactError(f"the embeddings hold track {repeated} twice. Run soundkin embed again.")
 
 
 def _aligned(tracks: pa.Table, track_ids: pa.Array) -> pa.Table:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from soundkin.config import nearest
-from soundkin.errors import ArtefactError, OutputError, UsageError
+from soundkin.errors import ArtefactError, OutputPlaceError, UsageError
 from soundkin.files import explaining_output, locked, replacing, replacing_folder, sha256_of
 
 Result = TypeVar("Result")
@@ -44,7 +44,9 @@ def new_version(folder: Path) -> Iterator[Path]:
         versions = {name for name in names if re.fullmatch(r"v\d+", name)}
         if names - versions and CURRENT not in names:
             odd = min(names - versions)
-            raise OutputError(f"{folder} holds other files, such as {odd}. Choose a new or empty folder.")
+            raise OutputPlaceError(
+                f"{folder} holds other files, such as {odd}. Choose a new or empty folder."
+            )
         version = folder / f"v{max((int(name[1:]) for name in versions), default=0) + 1}"
         with replacing_folder(version) as unfinished:
             yield unfinished
@@ -77,7 +79,7 @@ def current_version(folder: Path) -> Path:
 
 def snapshots(folder: Path) -> dict[str, str]:
     """The version, such as `v7`, that each snapshot names."""
-    pointers = sorted((folder / SNAPSHOTS).glob("[!.]*"))
+    pointers = sorted(path for path in (folder / SNAPSHOTS).glob("[!.]*") if path.is_file())
     return {pointer.name: pointer.read_text(errors="replace").split(" ")[0] for pointer in pointers}
 
 
@@ -106,9 +108,11 @@ def remove_snapshot(folder: Path, name: str) -> Path:
 def roll_back(folder: Path, name: str | None, check: Callable[[Path], object]) -> Path:
     """Make a snapshot's version current again; without a name, the one before the current.
 
-    `check(version)` raises where it is not whole; then all stays. Raises UsageError where there is none such.
+    The current one may be corrupt. `check(version)` raises where the other is not whole; then all stays.
+    Raises UsageError where there is none such.
     """
-    current_version(folder)
+    if not (folder / CURRENT).exists():
+        current_version(folder)  # says that there is no index
     with _writing(folder):
         if name is None:
             version = _before_current(folder)
@@ -128,10 +132,10 @@ def _known_snapshot(folder: Path, name: str) -> Path:
 
 
 def _before_current(folder: Path) -> Path:
-    current = int(current_version(folder).name[1:])
-    earlier = [number for number in map(_number, folder.iterdir()) if 0 < number < current]
+    current, _ = _named_by(folder / CURRENT)
+    earlier = [number for number in map(_number, folder.iterdir()) if 0 < number < _number(folder / current)]
     if not earlier:
-        raise UsageError(f"no version before {current_version(folder)} is kept. Name a snapshot.")
+        raise UsageError(f"no version before {folder / current} is kept. Name a snapshot.")
     return folder / f"v{max(earlier)}"
 
 
@@ -145,15 +149,21 @@ def _point(pointer: Path, version: Path) -> None:
         file.write(f"{version.name} {sha256_of(version / MANIFEST)}\n")
 
 
+def _named_by(pointer: Path) -> tuple[str, str]:
+    """What a file names: a version, such as v7, and the checksum of its manifest."""
+    named = re.fullmatch(rb"(v\d+) ([0-9a-f]{64})\n", pointer.read_bytes())
+    if named is None:
+        raise _corrupt(pointer, "does not name a version and its checksum")
+    return named[1].decode(), named[2].decode()
+
+
 def _pointed_at(pointer: Path, folder: Path) -> Path:
     """The version of `folder` that a file points at, its manifest checked."""
     path = pointer
     try:
-        named = re.fullmatch(rb"(v\d+) ([0-9a-f]{64})\n", path.read_bytes())
-        if named is None:
-            raise _corrupt(path, "does not name a version and its checksum")
-        path = folder / named[1].decode() / MANIFEST
-        if hashlib.sha256(path.read_bytes()).hexdigest().encode() != named[2]:
+        version, sha256 = _named_by(pointer)
+        path = folder / version / MANIFEST
+        if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
             raise _corrupt(path, f"does not have the checksum that {pointer.name} states")
     except OSError as error:
         if path.name == CURRENT and isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -195,4 +205,12 @@ def check_files(version: Path, expected: Mapping[str, str]) -> None:
 
 
 def _corrupt(path: Path, problem: str) -> ArtefactError:
-    return ArtefactError(f"{path} {problem}. Build the index again: soundkin index EMBEDDINGS -o INDEX")
+    if path.parent.name == SNAPSHOTS:
+        index = path.parent.parent
+        hint = f"Let go of it: soundkin index snapshot {index} {path.name} --remove"
+    else:
+        hint = (
+            "Build the index again: soundkin index EMBEDDINGS -o INDEX, or for a library: soundkin sync; "
+            "or go back to the version before: soundkin index rollback INDEX"
+        )
+    return ArtefactError(f"{path} {problem}. {hint}")
