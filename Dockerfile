@@ -24,7 +24,7 @@ RUN mkdir /tmp/noise \
        [soundfile.write(f'/tmp/noise/{n}.wav', numpy.random.rand(99999) / 9, 22050) for n in range(9)]" \
     && soundkin sync /tmp/noise --output /tmp/library \
     && soundkin neighbours /tmp/library \
-    && soundkin query /tmp/library --like 1 \
+    && soundkin query /tmp/library --like /tmp/noise/1.wav \
     && python -c "import soundkin.service.serving"
 
 FROM python:${PYTHON}

@@ -1,6 +1,7 @@
 """What Dockerfile, compose.yaml and the units of systemd promise, as far as shows without their daemons."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -97,6 +98,18 @@ def test_nothing_in_the_containers_is_root_or_writes_to_the_music() -> None:
         if service["image"] == "soundkin":
             assert service["read_only"] and service["cap_drop"] == ["ALL"]
     assert all(port.startswith("127.0.0.1:") for port in COMPOSE["services"]["serve"]["ports"])
+
+
+@pytest.mark.slow
+def test_what_the_build_tries_out_works(tmp_path: Path) -> None:
+    [line] = [line for line in instructions("RUN") if "soundkin sync" in line]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    words = ["sh", "-ec", line.replace("/tmp/", f"{tmp_path}/")]
+    done = subprocess.run(
+        words, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "rank" in done.stdout
 
 
 @pytest.mark.slow
