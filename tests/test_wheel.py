@@ -47,7 +47,8 @@ def run(command: list[object], folder: Path, **variables: str) -> str:
 
 
 def test_every_file_of_the_package_is_in_it(wheel: Path) -> None:
-    for here, there in ((ROOT / "src" / "soundkin", "soundkin"), (ROOT / "configs", "soundkin/configs")):
+    folders = {"src/soundkin": "soundkin", "src/beetsplug": "beetsplug", "configs": "soundkin/configs"}
+    for here, there in ((ROOT / here, there) for here, there in folders.items()):
         files = {path.relative_to(here).as_posix() for path in here.rglob("*") if path.is_file()}
         names = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith(f"{there}/")}
         assert {f"{there}/{name}" for name in files if "__pycache__" not in name} <= names

@@ -1,4 +1,5 @@
 import json
+import os
 import resource
 import shutil
 import signal
@@ -98,6 +99,7 @@ def test_an_index_and_what_it_names_can_move_together(tmp_path):
     assert index.audio_path("x.ogg") == str(there / "music" / "x.ogg")
     assert index.row_of_file(there / "music" / "b") == 1
     assert index.row_of_file(there / "b") is None
+    assert index.row_of_file(there / "music" / os.fsdecode(b"caf\xe9")) is None, "no UTF-8"
 
 
 def test_paths_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):

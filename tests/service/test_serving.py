@@ -64,6 +64,8 @@ def test_it_serves_until_ctrl_c_and_logs_no_secrets(index_folder):
         assert ask(port, f"/tracks?q=title&apiKey={token}")[0] == 401
         status, body = ask(port, f"/tracks?q=title&apiKey={token}", Authorization=f"Bearer {token}")
         assert status == 200 and '"total":40' in body
+        by_proxy = {"Host": "music.example.org", "Authorization": f"Bearer {token}"}
+        assert ask(port, "/tracks", **by_proxy)[0] == 200, "a proxy on this machine passes names on"
         assert ask(port, "/tracks/a%0ab", Authorization=f"Bearer {token}")[0] == 404
         server.send_signal(signal.SIGINT)
         log = server.communicate(timeout=30)[1]

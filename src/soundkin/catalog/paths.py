@@ -17,11 +17,12 @@ import pandas as pd
 
 from soundkin.files import replacing
 from soundkin.shapes import Bool
+from soundkin.user_folders import user_folder
 
 
 def list_of_folders() -> Path:
     """The file in which the user names the folders that catalogs may lead into."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", "soundkin/audio-folders.txt")
+    return user_folder("config") / "audio-folders.txt"
 
 
 def allowed_folders() -> list[str]:

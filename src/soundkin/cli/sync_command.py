@@ -34,7 +34,7 @@ def command(
         rest = {name: value for name, value in asdict(result).items() if name != "changes"}
         print_json({**rest, "library": str(result.library), **changes})
     else:
-        say(f"{result.library}: {_summary(result)}")
+        say(f"{result.library}: {result.summary()}")
     return code
 
 
@@ -55,17 +55,3 @@ def _name(kind: str, items: list[str]) -> None:
         note(f"{kind} {item}")
     if len(items) > SHOWN:
         note(f"... and {len(items) - SHOWN} more {kind}")
-
-
-def _summary(result: SyncResult) -> str:
-    """`12 new, 3 gone, 5 moved, 41 retagged, 9,812 untouched; 8 s`."""
-    changes = vars(result.changes)
-    kinds = ("new", "returned", "gone", "moved", "changed", "retagged")
-    counts = [f"{len(changes[kind]):,} {kind}" for kind in kinds if changes[kind]]
-    text = ", ".join([*counts, f"{result.untouched:,} untouched"])
-    if result.dry_run:
-        word = ". That is more than a quarter: it takes --yes" if result.needs_yes else ""
-        return f"would be {text}; nothing was written{word}"
-    expected = len(result.changes.new) + len(result.changes.changed)
-    more = f", {result.embedded:,} embedded" if result.embedded != expected else ""
-    return f"{text}{more}; {result.seconds:.0f} s"

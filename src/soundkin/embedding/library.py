@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from soundkin.user_folders import user_folder
+
 
 @dataclass(frozen=True)
 class Library:
@@ -59,9 +61,8 @@ def default_library(music: Path) -> Library:
     Not in the music: that may be read-only, shared or synchronised, and is the owner's.
     """
     real = os.path.realpath(music)
-    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
     name = f"{Path(real).name or 'music'}-{sha256(os.fsencode(real)).hexdigest()[:6]}"
-    return Library(data / "soundkin" / name)
+    return Library(user_folder("data") / name)
 
 
 def index_in(folder: Path) -> Path:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from soundkin.files import sha256_of
+from soundkin.user_folders import user_folder
 
 SETTLED_SECONDS = 2.0
 CREATE = (
@@ -29,9 +30,7 @@ _lock = threading.Lock()
 
 def cache_folder() -> Path:
     """Where soundkin keeps what it can compute again."""
-    if stated := os.environ.get("SOUNDKIN_CACHE"):
-        return Path(stated)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "soundkin"
+    return Path(os.environ.get("SOUNDKIN_CACHE") or user_folder("cache"))
 
 
 def file_hash(path: Path) -> str:

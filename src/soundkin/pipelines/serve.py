@@ -31,7 +31,8 @@ def serve_settings(
     host: Annotated[str, Option("0.0.0.0 lets others in, with the token.")] = "127.0.0.1",
     port: Annotated[int, Option("0 takes any free one.", minimum=0)] = 8000,
     token: Annotated[
-        str | None, Option("What callers have to send; SOUNDKIN_TOKEN, which others do not see in ps.")
+        str | None,
+        Option("What callers have to send; rather SOUNDKIN_TOKEN or SOUNDKIN_TOKEN_FILE, which ps hides."),
     ] = None,
     processes: Annotated[int, Option("Server processes; 0: one a core.", minimum=0)] = 1,
     neighbours: Annotated[
@@ -51,10 +52,11 @@ def serve_settings(
       SOUNDKIN_TOKEN=... soundkin serve library --host 0.0.0.0 --processes 0
 
     Raises:
-        UsageError: there is no index, the address is taken, or others can call and there is no token.
+        UsageError: there is no index, the address is taken, others can call and there is no token, or the
+            token's file cannot be read.
         ArtefactError: the index is corrupt.
     """
-    token = os.environ.get("SOUNDKIN_TOKEN") if token is None else token
+    token = _token_of_environment() if token is None else token
     if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
         make = 'python -c "import secrets; print(secrets.token_urlsafe())"'
         raise UsageError(f"take a token of {SHORTEST_TOKEN} ASCII characters or more. Make one: {make}")
@@ -64,3 +66,16 @@ def serve_settings(
     return ServeSettings(
         Path(library), host, port, token, processes or cores, neighbours, decode_seconds, access_log
     )
+
+
+def _token_of_environment() -> str | None:
+    """SOUNDKIN_TOKEN, or what the file SOUNDKIN_TOKEN_FILE holds, as secrets of containers and of systemd."""
+    token, file = os.environ.get("SOUNDKIN_TOKEN"), os.environ.get("SOUNDKIN_TOKEN_FILE")
+    if token is not None or not file:
+        return token
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"SOUNDKIN_TOKEN_FILE={file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"SOUNDKIN_TOKEN_FILE={file} is no text. Put the token into it, a line.") from error

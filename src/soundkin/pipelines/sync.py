@@ -42,6 +42,19 @@ class SyncResult:
     dry_run: bool
     needs_yes: bool
 
+    def summary(self) -> str:
+        """`12 new, 3 gone, 5 moved, 41 retagged, 9,812 untouched; 8 s`."""
+        changes = vars(self.changes)
+        kinds = ("new", "returned", "gone", "moved", "changed", "retagged")
+        counts = [f"{len(changes[kind]):,} {kind}" for kind in kinds if changes[kind]]
+        text = ", ".join([*counts, f"{self.untouched:,} untouched"])
+        if self.dry_run:
+            word = ". That is more than a quarter: it takes --yes" if self.needs_yes else ""
+            return f"would be {text}; nothing was written{word}"
+        expected = len(self.changes.new) + len(self.changes.changed)
+        more = f", {self.embedded:,} embedded" if self.embedded != expected else ""
+        return f"{text}{more}; {self.seconds:.0f} s"
+
 
 def sync(
     folder: Annotated[Path, argument()],

@@ -7,6 +7,7 @@ itself would search a corrupt file and say nothing. Open once to ask often.
 """
 
 from collections import Counter
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,8 +68,12 @@ class Index:
 
     def row_of_file(self, path: Path) -> int | None:
         """The track whose audio is this file, or None."""
-        places = (str(path.resolve()), str(path.absolute()))  # the second where a link leads to it
-        names = [name for place in places for name in (place.removeprefix(self._audio_prefix), place)]
+        places = (path.resolve(), path.absolute())  # the second where a link leads to it
+        try:
+            texts = [os.fsencode(place).decode() for place in places]
+        except UnicodeDecodeError:  # catalogs hold UTF-8 alone
+            return None
+        names = [name for text in texts for name in (text.removeprefix(self._audio_prefix), text)]
         rows = map(self.tracks.row_of_path, dict.fromkeys(names))
         return next((row for row in rows if row is not None), None)
 

@@ -29,7 +29,7 @@ def serve_library(settings: ServeSettings, announce: Callable[[str], None]) -> N
     listening = listen(settings.host, settings.port)
     address, port = listening.getsockname()[:2]
     try:
-        if is_loopback(address):
+        if settings.token is None and is_loopback(address):
             settings = replace(settings, loopback_name=settings.host)
         elif settings.token is None:
             raise UsageError(
