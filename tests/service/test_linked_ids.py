@@ -1,10 +1,9 @@
 """The ids of a media server, as a service knows them."""
 
-import pyarrow as pa
 import pytest
 
 import edited_index
-from soundkin.catalog.server_ids import COLUMNS, NO_SERVER_IDS, read_server_ids, write_server_ids
+from soundkin.catalog.server_ids import NO_SERVER_IDS, read_server_ids, write_server_ids
 from soundkin.errors import ArtefactError
 from soundkin.search.edits import remove_tracks
 from soundkin.search.vector_index import open_index
@@ -19,14 +18,8 @@ def folder(tmp_path):
     return tmp_path / "library"
 
 
-def table_of(*pairs):
-    server_ids, track_ids = ([*map(str, column)] for column in zip(*pairs, strict=True))
-    cells = [server_ids, track_ids, ["path"] * len(pairs)]
-    return pa.table(dict(zip(COLUMNS, cells, strict=True)))
-
-
 def link(folder, *pairs):
-    write_server_ids(table_of(*pairs), folder / "server_ids.csv")
+    write_server_ids([(*pair, "path") for pair in pairs], folder / "server_ids.csv")
 
 
 def test_an_id_leads_to_its_track_and_back(folder):
@@ -132,7 +125,7 @@ def test_broken_links_hold_up_neither_start_nor_versions(folder):
 
 def test_an_index_alone_has_no_links(tmp_path):
     edited_index.build(tmp_path / "index", range(5))
-    write_server_ids(table_of(("nav-1", "track-00001")), tmp_path / "server_ids.csv")
+    link(tmp_path, ("nav-1", "track-00001"))
     assert len(FollowedLibrary(tmp_path / "index").current.linked) == 0
 
 

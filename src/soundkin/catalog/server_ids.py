@@ -4,6 +4,7 @@ One CSV table of a library, `server_ids.csv`, with a row for each of the server'
 one track, the first is the one to answer with.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +47,9 @@ def read_server_ids(path: Path) -> ServerIds:
     return ServerIds(*(table[name].combine_chunks() for name in REQUIRED))
 
 
-def write_server_ids(table: pa.Table, path: Path) -> None:
-    """Write a table of COLUMNS; the file is whole or unchanged."""
+def write_server_ids(rows: Sequence[tuple[str, str, str]], path: Path) -> None:
+    """Write rows of COLUMNS; the file is whole or unchanged."""
+    cells = zip(*rows, strict=True) if rows else ((),) * len(COLUMNS)
+    columns = [pa.array(column, pa.large_string()) for column in cells]
     with replacing(path) as file:
-        csv.write_csv(table.select(COLUMNS), file)
+        csv.write_csv(pa.table(columns, names=list(COLUMNS)), file)
