@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import shorten
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +15,7 @@ from soundkin.search.artist_cap import Ranked
 from soundkin.search.conditions import Condition, mask_where, parse_condition
 from soundkin.search.tracks import Cell, cells_in, is_numeric
 from soundkin.search.vector_index import Index
+from soundkin.shapes import Bool
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Query:
         where: Sequence[str],
         artist_cap: int | None,
         columns: Sequence[str] | None,
+        only: Bool[np.ndarray, " tracks"] | None = None,
     ) -> None:
         known = index.tracks.columns
         if k < 1:
@@ -63,7 +66,10 @@ class Query:
         self._index, self._k, self._artist_cap = index, k, artist_cap
         self._columns = columns_to_show(index, columns)
         self._conditions = [parse_condition(as_text(text)) for text in where]
-        self.allowed = mask_where(index.tracks.batch, self._conditions) if self._conditions else None
+        self.allowed = only
+        if self._conditions:
+            holding = mask_where(index.tracks.batch, self._conditions)
+            self.allowed = holding if only is None else holding & only
 
     def answers(
         self,
@@ -99,7 +105,7 @@ class Query:
         why = f"the index holds {tracks} tracks"
         if self.allowed is not None:
             matching = int(self.allowed.sum())
-            asked = " and ".join(map(str, self._conditions))
+            asked = " and ".join(map(str, self._conditions)) or "what may be answered with"
             why = f"{matching or 'none'} of {tracks} tracks {'match' if matching != 1 else 'matches'} {asked}"
         lost = sum(self.allowed is None or bool(self.allowed[row]) for row in left_out)
         why += f", {lost} of them left out because {reason}" if lost else ""

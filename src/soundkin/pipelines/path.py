@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.listed_tracks import ListedTrack
     from soundkin.search.small_steps import SmallSteps
     from soundkin.search.vector_index import Index
+    from soundkin.shapes import Bool
 
 MOST_TRACKS = 1_500  # looked at: of a larger library, those nearest to the straight line
 WAYPOINTS = 9  # on that line
@@ -88,9 +89,10 @@ def path_between(
     artist_cap: int | None = None,
     variety: float = 0.0,
     random_seed: int = 0,
+    only: "Bool[np.ndarray, ' tracks'] | None" = None,
 ) -> tuple[list[int], list[float]]:
     """`path` between the tracks in two rows: the rows of its tracks, and the cosine of each with the one
-    before, 1 for the first.
+    before, 1 for the first. Between its ends there are tracks of the mask `only`.
     """
     import numpy as np
 
@@ -105,6 +107,8 @@ def path_between(
     allowed = np.ones(len(index), dtype=bool)
     if where:
         allowed = mask_where(index.tracks.batch, [parse_condition(text) for text in where])
+    if only is not None:
+        allowed = allowed & only
     between = _between(index, first, last, allowed)
     rows, found = _path(index, [first, *between, last], length, artist_cap, variety, random_seed)
     return rows, [1.0, *(1.0 - step for step in found.steps)]

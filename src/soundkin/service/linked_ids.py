@@ -1,10 +1,12 @@
 """Which track a media server means, and by which id it knows a track of ours."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from soundkin.catalog.server_ids import NO_SERVER_IDS, ServerIds
 from soundkin.search.vector_index import Index
+from soundkin.shapes import Bool
 
 
 class LinkedIds:
@@ -17,6 +19,10 @@ class LinkedIds:
         pairs = list(zip(table.server_ids.to_pylist(), rows, strict=True))
         self._rows: dict[str, int] = dict(pairs)  # -1: of a track that is not in this version
         self._server_ids = {row: server_id for server_id, row in reversed(pairs) if row >= 0}
+        self.mask: Bool[np.ndarray, " tracks"] | None = None  # of tracks that the server has, if it is known
+        if self._server_ids:
+            self.mask = np.zeros(len(index), dtype=bool)
+            self.mask[list(self._server_ids)] = True
 
     def __len__(self) -> int:
         """How many tracks of this version the server has an id for."""
