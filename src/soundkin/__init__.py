@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.index_edits import rollback_index as rollback_index
     from soundkin.pipelines.index_edits import snapshot_index as snapshot_index
     from soundkin.pipelines.index_edits import update_index as update_index
+    from soundkin.pipelines.link import link as link
     from soundkin.pipelines.make_playlist import playlist as playlist
     from soundkin.pipelines.path import path as path
     from soundkin.pipelines.precompute import precompute_neighbours as precompute_neighbours
@@ -58,6 +59,7 @@ __all__ = [
     "embed",
     "evaluate",
     "index_status",
+    "link",
     "load",
     "open_index",
     "path",
@@ -89,6 +91,7 @@ _HOMES = {
     "embed": "pipelines.embed.embed_catalog",
     "evaluate": "pipelines.evaluate.evaluate",
     "index_status": "pipelines.index_edits.index_status",
+    "link": "pipelines.link.link",
     "load": "embedding.embedder.load",
     "open_index": "search.vector_index.open_index",
     "path": "pipelines.path.path",

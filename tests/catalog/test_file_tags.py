@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from mutagen.apev2 import APEv2
 from mutagen.flac import Picture
-from mutagen.id3 import ID3, SYLT, TALB, TCON, TDOR, TDRC, TIT2, TPE1, TXXX, USLT, WCOP, Frame
+from mutagen.id3 import ID3, SYLT, TALB, TCON, TDOR, TDRC, TIT2, TPE1, TXXX, UFID, USLT, WCOP, Frame
 from mutagen.mp4 import MP4, AtomDataType, MP4FreeForm
 
 from containers import encode, silent_film
@@ -26,6 +26,7 @@ EXPECTED = Tags(
     year=1965,
     lyrics="Oh sinnerman\nwhere you gonna run to",
     licence="https://example.org/licence",
+    recording_mbid="5935ec91-8124-42ff-937f-f31a20ffe58f",
 )
 
 
@@ -62,6 +63,8 @@ def tag_id3(path: Path) -> None:
         TDRC(text="1965-10-01"),
         USLT(lang="eng", text=EXPECTED.lyrics),
         WCOP(url=EXPECTED.licence),
+        UFID(owner="http://www.id3.org/dummy/ufid.html", data=b"7"),
+        UFID(owner="http://musicbrainz.org", data=EXPECTED.recording_mbid.encode()),
     ):
         file.tags.add(frame)
     file.save()
@@ -76,6 +79,7 @@ def tag_vorbis(path: Path) -> None:
         ["Jazz", "Soul"],
     )
     file["date"], file["lyrics"], file["license"] = "1965-10-01", EXPECTED.lyrics, EXPECTED.licence
+    file["musicbrainz_trackid"], file["musicbrainz_releasetrackid"] = EXPECTED.recording_mbid, "another"
     file.save()
 
 
@@ -93,6 +97,7 @@ def tag_mp4(path: Path) -> None:
         EXPECTED.licence,
         [(1, 9)],
     )
+    file["----:com.apple.iTunes:MusicBrainz Track Id"] = MP4FreeForm(EXPECTED.recording_mbid.encode())
     file.save()
 
 

@@ -68,6 +68,7 @@ def test_a_folder_becomes_a_catalog(folder: Path, name: str) -> None:
         "duration": 1.0,
         "lyrics": 'one, "two"\nthree',
         "licence": pytest.approx(np.nan, nan_ok=True),
+        "recording_mbid": pytest.approx(np.nan, nan_ok=True),
         "guessed": pytest.approx(np.nan, nan_ok=True),
     }
     assert result.catalog.values("title") == [("a, b",), ("one",), ("Two",)]

@@ -1,4 +1,4 @@
-"""What an audio file says of itself: title, artist, album, genres, year, lyrics, licence and length.
+"""What an audio file says of itself: title, artist, album, genres, year, lyrics, licence, MBID and length.
 
 mutagen reads the tags of ID3 (mp3, wav, aiff), Vorbis comments (flac, ogg, opus), MP4 (m4a, m4b), APEv2 and
 ASF (wma); ID3 and APEv2 also where both are in one file. What it cannot open (mka, webm, au, caf, ...), and
@@ -19,7 +19,7 @@ import mutagen
 from mutagen.aac import AAC
 from mutagen.ac3 import AC3
 from mutagen.apev2 import APEv2, APEv2File
-from mutagen.id3 import ID3, SYLT, TCON, ID3FileType
+from mutagen.id3 import ID3, SYLT, TCON, UFID, ID3FileType
 from mutagen.mp4 import MP4, AtomDataType, MP4FreeForm
 
 from soundkin.catalog.artists import word_list
@@ -44,6 +44,8 @@ TAG_NAMES = {
         *("uslt", "©lyr", "lyrics", "unsyncedlyrics", "unsynced lyrics", "wm/lyrics", "syncedlyrics", "sylt"),
     ),
     "licence": ("wcop", "license", "licence", "tcop", "cprt", "copyright"),
+    # Called a track's id by taggers: MusicBrainz has named it a recording's since.
+    "recording_mbid": ("ufid", "musicbrainz_trackid", "musicbrainz track id", "musicbrainz/track id"),
 }
 
 WORDS = range(3)  # of what SYLT frames hold: anything, lyrics, transcriptions; not chords or events
@@ -68,6 +70,7 @@ class Tags:
     duration: float | None = None  # seconds, as the container claims
     lyrics: str = ""
     licence: str = ""
+    recording_mbid: str = ""  # MusicBrainz' id of the recording
 
 
 def read_tags(path: Path) -> Tags:
@@ -84,6 +87,7 @@ def read_tags(path: Path) -> Tags:
         duration=round(duration, 2) if math.isfinite(duration) and duration > 0 else None,
         lyrics=next(filter(None, map(plain_lyrics, texts["lyrics"])), "") or lyrics_beside(path),
         licence=as_line(texts["licence"][:1]),
+        recording_mbid=as_line(texts["recording_mbid"][:1]),
     )
 
 
@@ -150,6 +154,10 @@ def _strings(value: object) -> Iterator[str]:
     if isinstance(value, SYLT):
         if value.type in WORDS:  # type: ignore[attr-defined]
             yield _timed_words([text for text, _ in value.text])  # type: ignore[attr-defined]
+        return
+    if isinstance(value, UFID):
+        if value.owner == "http://musicbrainz.org":  # type: ignore[attr-defined]
+            yield value.data.decode("ascii", "replace")  # type: ignore[attr-defined]
         return
     value = getattr(value, "text", getattr(value, "url", value))
     for item in value if isinstance(value, list) else [value]:

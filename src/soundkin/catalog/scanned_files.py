@@ -18,7 +18,7 @@ from soundkin.errors import AudioError, Skipped
 from soundkin.progress import progress
 
 FIELDS = tuple(field.name for field in fields(Tags))
-READER = "2"  # goes up when tags are read another way, so that every file is read again
+READER = "3"  # goes up when tags are read another way, so that every file is read again
 PAYLOAD_BYTES = 131_072  # 3 to 10 seconds of a compressed file
 # Stretches of the rest: one each half minute, and at most eight, since each may cost a disk a seek.
 STRETCH_BYTES, STRETCH_SECONDS, STRETCHES = 4096, 30, 8

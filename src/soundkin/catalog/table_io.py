@@ -25,27 +25,28 @@ from soundkin.files import replacing
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".csv", ".parquet")
+TEXT_SUFFIXES = (".csv", ".tsv")  # of tables that are read
 LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view)
 DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
 
 
 def read_rows(path: Path, source: str, required: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV (as spreadsheets save it: `csv_table`) or Parquet file as text, list columns joined by `;`.
+    """Read a CSV or TSV (as spreadsheets save it: `csv_table`) or Parquet file, list columns joined by `;`.
 
     In a CSV whose cells are not separated by commas, `3,5` is the number 3.5 where a whole column is numbers.
     `source` opens every message: `catalog music/tracks.csv`. Raises CatalogError if the file is absent,
     empty, not a table, ragged or not UTF-8, or lacks a `required` column.
     """
     _check_is_file(path, source)
-    check_suffix(path, source)
     decimal_comma, first_row = False, 2
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in TEXT_SUFFIXES:
         form = find_format(path, source, required)
         names = [name.strip() for name in form.names]
         decimal_comma, first_row = form.delimiter != ",", form.header_row + 1
         _check_names(names, source, required)
         table = read_csv(path, source, form)
     else:
+        check_suffix(path, source)
         try:
             table = pa.parquet.read_table(path)
         except (pa.ArrowException, OSError) as error:

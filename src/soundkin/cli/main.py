@@ -24,6 +24,7 @@ COMMANDS = (
     "path",
     "playlist",
     "recommend",
+    "link",
     "serve",
     "evaluate",
     "audit",

@@ -52,16 +52,24 @@ def opened_index(index: Index | Path | str) -> Index:
 
 
 class Filter:
-    """Conditions as people type them, the tracks of an index that meet all of them, and that in words."""
+    """Conditions as people type them, the tracks of an index that meet all of them, and that in words.
 
-    def __init__(self, index: Index, where: Sequence[str]) -> None:
-        self._index = index
+    Of the mask `only`, if there is one.
+    """
+
+    def __init__(
+        self, index: Index, where: Sequence[str], only: Bool[np.ndarray, " tracks"] | None = None
+    ) -> None:
+        self._index, self._only = index, only
         self._conditions = [parse_condition(as_text(text)) for text in where]
 
     @cached_property
     def allowed(self) -> Bool[np.ndarray, " tracks"] | None:
         """Which tracks match; None without conditions."""
-        return mask_where(self._index.tracks.batch, self._conditions) if self._conditions else None
+        if not self._conditions:
+            return self._only
+        matching = mask_where(self._index.tracks.batch, self._conditions)
+        return matching if self._only is None else matching & self._only
 
     @property
     def matching(self) -> int:
@@ -77,7 +85,7 @@ class Filter:
         tracks = f"{len(self._index)} track{'s' * (len(self._index) != 1)}"
         if self.allowed is None:
             return f"the index holds {tracks}"
-        asked = " and ".join(map(str, self._conditions))
+        asked = " and ".join(map(str, self._conditions)) or "what may be answered with"
         return f"{self.matching or 'none'} of {tracks} {'match' if self.matching != 1 else 'matches'} {asked}"
 
     def hints(self) -> str:
@@ -99,6 +107,7 @@ class Query:
         where: Sequence[str],
         artist_cap: int | None,
         columns: Sequence[str] | None,
+        only: Bool[np.ndarray, " tracks"] | None = None,
     ) -> None:
         known = index.tracks.columns
         if k < 1:
@@ -109,7 +118,7 @@ class Query:
             raise UsageError(f"artist_cap={artist_cap}: the tracks of {index.folder} have no artist column.")
         self._index, self._k, self._artist_cap = index, k, artist_cap
         self._columns = columns_to_show(index, columns)
-        self._filter = Filter(index, where)
+        self._filter = Filter(index, where, only)
         self.allowed = self._filter.allowed
 
     def answers(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.listed_tracks import ListedTrack
     from soundkin.search.small_steps import SmallSteps
     from soundkin.search.vector_index import Index
+    from soundkin.shapes import Bool
 
 MOST_TRACKS = 1_500  # looked at: of a larger library, those nearest to the straight line
 WAYPOINTS = 9  # on that line
@@ -88,9 +89,10 @@ def path_between(
     artist_cap: int | None = None,
     variety: float = 0.0,
     random_seed: int = 0,
+    only: "Bool[np.ndarray, ' tracks'] | None" = None,
 ) -> tuple[list[int], list[float]]:
     """`path` between the tracks in two rows: the rows of its tracks, and the cosine of each with the one
-    before, 1 for the first.
+    before, 1 for the first. Between its ends there are tracks of the mask `only`.
     """
     from soundkin.pipelines.answers import Filter
 
@@ -102,7 +104,7 @@ def path_between(
         )
     if first == last:
         raise UsageError(f"both ends are the same track, {index.tracks.label(first).track_id}. Name two.")
-    fitting = Filter(index, where)
+    fitting = Filter(index, where, only)
     between = _between(index, first, last, length, fitting.allowed)
     if len(between) + 2 < length:
         ends = "" if fitting.allowed is None else ", beside the ends"

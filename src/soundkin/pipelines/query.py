@@ -114,8 +114,9 @@ def ask(
     model: Path | str | None = None,
     vector: "Vectors | None" = None,
     columns: Sequence[str] | None = (),
+    only: "Bool[np.ndarray, ' tracks'] | None" = None,
 ) -> "list[Answer]":
-    """The answers to a query that is described as a whole; see `query`."""
+    """The answers to a query that is described as a whole, of the tracks in the mask `only`; see `query`."""
     from soundkin.pipelines.answers import Query, opened_index
     from soundkin.pipelines.seeds import resolve_seeds
     from soundkin.search.library_sample import sample_of
@@ -125,7 +126,7 @@ def ask(
     if not asked.like and vector is None:
         raise UsageError("nothing to be like: give a track_id, an audio file or words, --like SEED.")
     opened = opened_index(index)
-    question = Query(opened, asked.k, asked.where, asked.artist_cap or None, columns)
+    question = Query(opened, asked.k, asked.where, asked.artist_cap or None, columns, only)
     likes = resolve_seeds(opened, asked.like, model)
     unlikes = resolve_seeds(opened, asked.unlike, model)
     refuse_contradictions(likes, unlikes)

@@ -47,6 +47,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[dict[str, str]] = []
+    error: str | None = None  # `detail` again, below /api
 
 
 class Track(BaseModel):

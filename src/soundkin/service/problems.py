@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 2
 MOST_COMPLAINTS = 10  # about one request
+PLAYERS = "/api/"  # what plugins of media servers ask, which read `error`
 
 
 class NoSuchTrackError(UsageError):
@@ -52,13 +53,22 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     return Response(content, status, {**retry, **(headers or {})}, MEDIA_TYPE)
 
 
+def _answer(
+    request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: object
+) -> Response:
+    """A problem as the clients of `request` read it."""
+    if request.url.path.startswith(PLAYERS):
+        more["error"] = detail
+    return problem(status, detail, headers, **more)
+
+
 def answer_http_error(request: Request, error: Exception) -> Response:
     """404, 405, 413 and the like."""
     assert isinstance(error, HTTPException)
     detail = str(error.detail)
     if detail == HTTPStatus(error.status_code).phrase:
         detail = ADVICE.get(error.status_code, detail)
-    return problem(error.status_code, detail, error.headers)
+    return _answer(request, error.status_code, detail, error.headers)
 
 
 ADVICE = {
@@ -75,7 +85,8 @@ def answer_invalid_request(request: Request, error: Exception) -> Response:
         for each in error.errors()[:MOST_COMPLAINTS]
     ]
     first = "; ".join(f"{each['at']}: {each['problem']}" for each in complaints[:3])
-    return problem(422, f"{first}. GET /openapi.json says what is taken.", errors=complaints)
+    detail = f"{first}. GET /openapi.json says what is taken."
+    return _answer(request, 422, detail, errors=complaints)
 
 
 def answer_our_error(request: Request, error: Exception) -> Response:
@@ -87,7 +98,7 @@ def answer_our_error(request: Request, error: Exception) -> Response:
     detail = str(error)
     for private in getattr(request.app.state, "private_names", ()):
         detail = detail.replace(private, "library")
-    return problem(status, detail)
+    return _answer(request, status, detail)
 
 
 EXCEPTION_HANDLERS: dict[Any, Any] = {  # FastAPI's type for it wants coroutines
