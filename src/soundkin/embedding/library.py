@@ -38,6 +38,11 @@ class Library:
         return self.folder / "neighbours.txt"
 
     @property
+    def server_ids(self) -> Path:
+        """By which ids a media server knows the tracks."""
+        return self.folder / "server_ids.csv"
+
+    @property
     def sounds(self) -> Path:
         """Which sounds are embedded (`known_sounds`)."""
         return self.folder / "sounds.csv"

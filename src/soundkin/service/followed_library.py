@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from starlette.requests import Request
 
+from soundkin.catalog.server_ids import NO_SERVER_IDS, ServerIds, read_server_ids
 from soundkin.embedding.library import index_in
 from soundkin.errors import SoundkinError
 from soundkin.pipelines.precompute import library_of, stores_of
@@ -20,6 +21,7 @@ from soundkin.search.neighbour_store import NeighbourStore, key_of
 from soundkin.search.typed_words import TypedWords
 from soundkin.search.vector_index import Index, open_index
 from soundkin.search.versions import CURRENT
+from soundkin.service.linked_ids import LinkedIds
 from soundkin.service.problems import NoSuchTrackError
 
 log = logging.getLogger(__name__)
@@ -51,8 +53,10 @@ class StoredNeighbours:
 class ServedLibrary:
     """One version of a library, opened; `stored` is None where no neighbours of this version are stored."""
 
-    def __init__(self, index: Index, stored: StoredNeighbours | None = None) -> None:
-        self.index, self.stored = index, stored
+    def __init__(
+        self, index: Index, stored: StoredNeighbours | None = None, server_ids: ServerIds = NO_SERVER_IDS
+    ) -> None:
+        self.index, self.stored, self.linked = index, stored, LinkedIds(index, server_ids)
         self.version = index.version
 
     def row(self, track_id: str) -> int:
@@ -82,31 +86,51 @@ class FollowedLibrary:
         self._named_store = neighbours
         self.problem = ""
         self.swaps = 0
+        self._server_ids = NO_SERVER_IDS
+        self._server_ids_state: tuple[int, ...] | None = None
         self._pointer = self._read_pointer()
         self.current = self._with_store(open_index(self.index_folder))
+        self.look()  # for the server's ids
 
     def look(self) -> None:
-        """Go on to the newest version if there is one, of the index or of its neighbours."""
+        """Go on to what is new: a version of the index, its neighbours, the ids of a media server."""
+        problems = []
+        for look_at in (self._look_at_index, self._look_at_server_ids):
+            try:
+                look_at()
+            except (SoundkinError, OSError) as error:
+                problems.append(str(error))
+        problem = " ".join(problems)
+        if problem and problem != self.problem:
+            log.warning("still serving %s: %s", self.current.version, problem)
+        self.problem = problem
+
+    def _look_at_index(self) -> None:
         pointer = self._read_pointer()
-        try:
-            if pointer != self._pointer:
-                self.current = self._with_store(self.current.index.newest())
-                self._pointer, self.swaps = pointer, self.swaps + 1
-                log.info("serving %s of %s", self.current.version, self.index_folder)
-            elif self.current.stored is None or not self.current.stored.is_current():
-                self.current = self._with_store(self.current.index, self.current)
-            self.problem = ""
-        except (SoundkinError, OSError) as error:
-            if str(error) != self.problem:
-                log.warning("still serving %s: %s", self.current.version, error)
-            self.problem = str(error)
+        if pointer != self._pointer:
+            self.current = self._with_store(self.current.index.newest())
+            self._pointer, self.swaps = pointer, self.swaps + 1
+            log.info("serving %s of %s", self.current.version, self.index_folder)
+        elif self.current.stored is None or not self.current.stored.is_current():
+            self.current = self._with_store(self.current.index, self.current)
+
+    def _look_at_server_ids(self) -> None:
+        library = library_of(self.index_folder)
+        state = _state(library.server_ids) if library is not None else None
+        if state == self._server_ids_state:
+            return
+        there = library is not None and state is not None
+        self._server_ids = read_server_ids(library.server_ids) if there else NO_SERVER_IDS
+        self._server_ids_state = state
+        self.current = ServedLibrary(self.current.index, self.current.stored, self._server_ids)
+        log.info("a media server has ids for %d of the tracks", len(self.current.linked))
 
     def _with_store(self, index: Index, before: ServedLibrary | None = None) -> ServedLibrary:
         """The index with its stored neighbours; `before` where there still are none."""
         stored = self._open_store(index)
         if stored is None and before is not None and before.stored is None:
             return before
-        return ServedLibrary(index, stored)
+        return ServedLibrary(index, stored, self._server_ids)
 
     def _open_store(self, index: Index) -> StoredNeighbours | None:
         """The neighbours of this version; None where there are none, or none yet."""
@@ -129,6 +153,15 @@ class FollowedLibrary:
             return (self.index_folder / CURRENT).read_bytes()
         except OSError:
             return b""
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What tells a file from the one that takes its place; None where there is none."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return None
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 async def current_library(request: Request) -> ServedLibrary:
