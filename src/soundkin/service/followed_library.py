@@ -16,6 +16,7 @@ from soundkin.catalog.server_ids import NO_SERVER_IDS, ServerIds, read_server_id
 from soundkin.embedding.library import index_in
 from soundkin.errors import SoundkinError
 from soundkin.pipelines.precompute import library_of, stores_of
+from soundkin.search.discography import Discography
 from soundkin.search.lmdb_files import LmdbFile
 from soundkin.search.neighbour_store import NeighbourStore, key_of
 from soundkin.search.typed_words import TypedWords
@@ -72,6 +73,11 @@ class ServedLibrary:
     def words(self) -> TypedWords:
         """By which tracks are searched for."""
         return TypedWords(self.index.tracks)
+
+    @cached_property
+    def discography(self) -> Discography:
+        """The artists and albums."""
+        return Discography(self.index.tracks)
 
 
 class FollowedLibrary:
