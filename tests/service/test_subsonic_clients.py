@@ -66,13 +66,13 @@ def test_the_library_is_looked_through(client):
     assert len(artists) == 16
     artist = client.browsing.get_artist(artists[0].id)
     assert artist.name == artists[0].name
-    for album in artist.albums or ():
-        assert client.browsing.get_album(album.id).songs
+    albums = [client.browsing.get_album(album.id) for album in artist.albums]
+    assert len(albums) == 2 and {song.artist.id for album in albums for song in album.songs} == {artist.id}
     everything = client.searching.search("", song_count=500)
     assert len(everything.songs) == 32
     assert len(client.lists.get_random_songs(7)) == 7
-    assert client.lists.get_album_list_alphabetical_by_name(10) is not None
-    assert {genre.value for genre in client.browsing.get_genres()}
+    assert len(client.lists.get_album_list_alphabetical_by_name(10)) == 10
+    assert sum(genre.song_count for genre in client.browsing.get_genres()) == 32
     with pytest.raises(knuckles.exceptions.ErrorCode70):
         client.browsing.get_song("nowhere")
 

@@ -70,14 +70,14 @@ def rows_by_album(tracks: Tracks, rows: Sequence[int]) -> dict[tuple[str, str], 
     """
     if "album" not in tracks.columns:
         return {}
-    titles = _each_once(tracks.batch.column("album").take(pa.array(rows, pa.int64())), fold_name)
-    leads = _each_once(
-        tracks.artist_keys.take(pa.array(rows, pa.int64())), lambda keys: keys.partition(";")[0]
-    )
+    chosen = pa.array(rows, pa.int64())
+    titles = _each_once(tracks.batch.column("album").take(chosen), fold_name)
+    leads = _each_once(tracks.artist_keys.take(chosen), lambda keys: keys.partition(";")[0])
+    paths = tracks.batch.column("path").take(chosen).to_pylist()
     by_folder: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
-    for row, title, lead in zip(rows, titles, leads, strict=True):
+    for row, title, lead, path in zip(rows, titles, leads, paths, strict=True):
         if title:
-            by_folder[title, tracks.label(row).path.rpartition("/")[0]].append((row, lead))
+            by_folder[title, path.rpartition("/")[0]].append((row, lead))
     albums: dict[tuple[str, str], list[int]] = defaultdict(list)
     for (title, folder), members in by_folder.items():
         compiled = 2 * len({lead for _, lead in members}) > len(members) > 1

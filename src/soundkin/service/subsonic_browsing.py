@@ -20,7 +20,7 @@ from soundkin.service.subsonic_songs import (
     genres_in,
     song,
     songs,
-    written,
+    year_in,
 )
 
 MOST_LISTED = 5_000  # of each kind, in a search
@@ -106,7 +106,7 @@ def _albums_of(call: SubsonicCall, kind: str) -> list[NamedAlbum]:
     if kind == "random":
         return random.Random().sample(albums, len(albums))
     if kind == "newest":
-        return sorted(albums, key=lambda each: -written(call.library, each))
+        return call.library.newest_albums
     if kind == "byGenre":
         having = set(_rows_where(call, Condition("genre", "=", call.parameters.required("genre"))))
         return [each for each in albums if not having.isdisjoint(each.rows)]
@@ -122,7 +122,9 @@ def _by_year(call: SubsonicCall, albums: Iterable[NamedAlbum]) -> list[NamedAlbu
     for name in ("fromYear", "toYear"):
         call.parameters.required(name)
     begin, end = (call.parameters.number(name, 0) for name in ("fromYear", "toYear"))
-    years = [(song(call.library, each.rows[0]).get("year", 0), each) for each in albums]
+    tracks = call.library.index.tracks
+    cells = tracks.batch.column("year").to_pylist() if "year" in tracks.columns else [None] * len(tracks)
+    years = [(year_in(cells[each.rows[0]]) or -1, each) for each in albums]
     chosen = [pair for pair in years if min(begin, end) <= pair[0] <= max(begin, end)]
     return [each for _, each in sorted(chosen, key=lambda pair: pair[0], reverse=begin > end)]
 

@@ -5,8 +5,7 @@ path of the server.
 """
 
 import mimetypes
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -15,7 +14,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from soundkin.catalog.paths import on_disk
+from soundkin.catalog.artists import artist_key, split_credit
 from soundkin.pipelines.listed_tracks import seconds_of
 from soundkin.search.discography import NamedAlbum, NamedArtist, artist_id_of
 from soundkin.search.tracks import cells_in
@@ -23,7 +22,6 @@ from soundkin.service.followed_library import ServedLibrary
 from soundkin.service.subsonic_envelope import NOT_FOUND, Parameters, SubsonicError
 
 Content = dict[str, Any]
-UNKNOWN_TITLE = "Unknown"
 SHOWN = ("album", "genre", "year")
 
 
@@ -61,16 +59,16 @@ def song(library: ServedLibrary, row: int) -> Content:
     track_id, title, artist, path = index.tracks.label(row)
     cells = cells_in(index.tracks.batch, row, [name for name in SHOWN if name in index.tracks.columns])
     album_id, seconds = discography.album_id(row), round(seconds_of(index, row))
-    artists = [_reference(library, key) for key in index.tracks.artists(row)]
+    artists = _references(artist, index.tracks.artists(row))
     genres = genres_in(cells.get("genre"))
     return _known(
         id=library.linked.server_id_of(track_id),
         parent=album_id,
         isDir=False,
-        title=title or track_id or UNKNOWN_TITLE,
+        title=title or track_id,
         album=str(cells.get("album") or ""),
         artist=artist,
-        year=_year(cells.get("year")),
+        year=year_in(cells.get("year")),
         genre=genres[0] if genres else "",
         contentType=mimetypes.guess_type(path)[0] or "application/octet-stream",
         suffix=PurePosixPath(path).suffix[1:].lower(),
@@ -94,7 +92,7 @@ def songs(library: ServedLibrary, rows: Iterable[int]) -> list[Content]:
 def album(library: ServedLibrary, named: NamedAlbum) -> Content:
     """An album without its songs; it was added when the file of its first track was written."""
     first = song(library, named.rows[0])
-    lead = _reference(library, named.artist_key) if named.artist_key else {}
+    lead = first["artists"][0] if named.artist_key else {}
     return _known(
         id=named.album_id,
         name=named.title,
@@ -102,7 +100,7 @@ def album(library: ServedLibrary, named: NamedAlbum) -> Content:
         artistId=lead.get("id", ""),
         songCount=len(named.rows),
         duration=sum(max(0, round(seconds_of(library.index, row))) for row in named.rows),
-        created=datetime.fromtimestamp(written(library, named), UTC).isoformat().replace("+00:00", "Z"),
+        created=datetime.fromtimestamp(library.written(named), UTC).isoformat().replace("+00:00", "Z"),
         year=first.get("year"),
         genre=first.get("genre"),
         genres=first.get("genres"),
@@ -116,25 +114,21 @@ def artist(named: NamedArtist) -> Content:
     return {"id": named.artist_id, "name": named.name, "albumCount": len(named.album_ids)}
 
 
-def written(library: ServedLibrary, named: NamedAlbum) -> float:
-    """When the file of an album's first track was written, in Unix seconds; 0 where it is gone."""
-    path = library.index.audio_path(library.index.tracks.label(named.rows[0]).path)
-    try:
-        return max(0.0, os.stat(on_disk(path)).st_mtime)  # noqa: PTH116
-    except (OSError, ValueError):
-        return 0.0
-
-
 def genres_in(cell: object) -> list[str]:
     """The genres of a cell such as `pop; rock`."""
     return [genre for part in str(cell or "").split(";") if (genre := part.strip())]
 
 
-def _reference(library: ServedLibrary, key: str) -> Content:
-    return {"id": artist_id_of(key), "name": library.discography.artist_name(key)}
+def _references(credit: str, keys: Sequence[str]) -> list[Content]:
+    """The artists of a credit, by these keys, as it writes them."""
+    if len(keys) == 1 == len(split_credit(credit)):
+        return [{"id": artist_id_of(keys[0]), "name": credit}]
+    written = {artist_key(name): name for name in split_credit(credit, keys)}
+    return [{"id": artist_id_of(key), "name": written.get(key, key)} for key in keys]
 
 
-def _year(cell: object) -> int | None:
+def year_in(cell: object) -> int | None:
+    """The year that a cell says; None where it says none."""
     try:
         year = int(float(str(cell)))
     except (ValueError, OverflowError):
