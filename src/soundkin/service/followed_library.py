@@ -140,8 +140,7 @@ class FollowedLibrary:
         state = _state(library.server_ids) if library is not None else None
         if state == self._server_ids_state:
             return
-        there = library is not None and state is not None
-        self._server_ids = read_server_ids(library.server_ids) if there else NO_SERVER_IDS
+        self._server_ids = read_server_ids(library.server_ids) if library is not None else NO_SERVER_IDS
         self._server_ids_state = state
         self.current = ServedLibrary(self.current.index, self.current.stored, self._server_ids)
         log.info("a media server has ids for %d of the tracks", len(self.current.linked))
