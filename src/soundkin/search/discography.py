@@ -43,7 +43,7 @@ def artist_id_of(key: str) -> str:
 
 
 class Discography:
-    """The artists and albums of all tracks; of 100,000, albums are found in 0.7 s and artists in another 1.1 s."""
+    """The artists and albums of all tracks. Of 100,000, albums take 0.7 s and artists another 1.1."""
 
     def __init__(self, tracks: Tracks) -> None:
         self._tracks = tracks

@@ -130,17 +130,19 @@ def _by_year(call: SubsonicCall, albums: Iterable[NamedAlbum]) -> list[NamedAlbu
 
 
 def get_genres(call: SubsonicCall) -> Answered:
-    """The genres, with how many songs and albums are of each."""
+    """The genres, whatever their case, with how many songs and albums are of each."""
     tracks = call.library.index.tracks
     cells = tracks.batch.column("genre").to_pylist() if "genre" in tracks.columns else []
     rows: dict[str, list[int]] = defaultdict(list)
+    written: dict[str, str] = {}
     for row, cell in enumerate(cells):
-        for genre in genres_in(cell):
-            rows[genre].append(row)
+        for folded, genre in {genre.casefold(): genre for genre in genres_in(cell)}.items():
+            rows[folded].append(row)
+            written.setdefault(folded, genre)
     listed = []
-    for genre, having in sorted(rows.items()):
+    for folded, having in sorted(rows.items()):
         albums = set(map(call.library.discography.album_id, having)) - {""}
-        listed.append({"value": genre, "songCount": len(having), "albumCount": len(albums)})
+        listed.append({"value": written[folded], "songCount": len(having), "albumCount": len(albums)})
     return {"genres": {"genre": listed}}
 
 
