@@ -4,14 +4,17 @@ import os
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import edited_index
+from soundkin.catalog.server_ids import write_server_ids
 from soundkin.service.problems import BusyError
 from soundkin.service.subsonic_routes import METHODS
 from soundkin.service.workload import Workload
-from subsonic_library import LOGIN, TOKEN, code_of, response_of, url
+from subsonic_library import LOGIN, TOKEN, build_subsonic_library, code_of, response_of, url
 from subsonic_schema import checked
 
 
@@ -214,18 +217,18 @@ def test_whatever_is_sent_the_answer_is_an_envelope(subsonic, method, view, form
         assert root.tag.endswith("}subsonic-response") and root.get("status") in ("ok", "failed")
 
 
-def test_ids_are_those_of_the_media_server_where_they_are_linked(subsonic_folder, subsonic, monkeypatch):
-    class Linked:
-        def track_id_of(self, server_id):
-            return f"track-{int(server_id[3:]):05}" if server_id.startswith("nd-") else None
-
-        def server_id_of(self, track_id):
-            return f"nd-{int(track_id[6:])}"
-
-    monkeypatch.setattr(subsonic.app.state.library.current, "linked", Linked())
-    found = response_of(subsonic, "getSonicSimilarTracks", id="nd-3").sonic_match
-    assert all(match.entry.id.startswith("nd-") for match in found) and len(found) == 10
-    assert code_of(subsonic, "getSong", id="track-00003") == 70
-    ends = {"startSongId": "nd-9", "endSongId": "nd-40"}
-    assert response_of(subsonic, "findSonicPath", **ends).sonic_match[-1].entry.id == "nd-40"
-    assert subsonic.ask("GET", url("stream", id="nd-0")).content[:3] == b"\0\1\2"
+def test_ids_are_those_of_the_media_server_where_they_are_linked(serve_library, tmp_path):
+    folder = tmp_path / "library"
+    build_subsonic_library(folder)
+    numbers = [n for n in range(60) if n % 10]
+    ids = {"server_id": [f"nd-{n}" for n in numbers], "track_id": edited_index.ids_of(numbers)}
+    write_server_ids(pa.table({**ids, "matched_by": ["path"] * len(numbers)}), folder / "server_ids.csv")
+    linked = serve_library(folder)
+    found = response_of(linked, "getSonicSimilarTracks", id="nd-3", count=59).sonic_match
+    expected = {f"nd-{n}" if n in numbers else f"track-{n:05}" for n in range(60) if n != 3}
+    assert {match.entry.id for match in found} == expected
+    ends = {"startSongId": "nd-9", "endSongId": "nd-41"}
+    path = response_of(linked, "findSonicPath", **ends).sonic_match
+    assert [path[0].entry.id, path[-1].entry.id] == ["nd-9", "nd-41"]
+    assert response_of(linked, "getSong", id="track-00000").song.id == "track-00000"
+    assert code_of(linked, "getSong", id="nd-0") == 70
