@@ -15,6 +15,10 @@ ALBUMS = ("One", "One", "Two", "", None)
 ALBUM_COUNT = 24
 
 
+def mbid_of(number):
+    return f"2b9ee0d3-0000-4000-8000-{number:012}"
+
+
 def build_subsonic_library(folder):
     """60 tracks, some with titles that XML cannot hold, in 24 albums; audio of the first alone."""
     numbers = range(60)
@@ -23,6 +27,7 @@ def build_subsonic_library(folder):
     table = edited_index.table_of(numbers)
     table = table.set_column(table.column_names.index("title"), "title", [titles])
     table = table.append_column("album", [albums])
+    table = table.append_column("recording_mbid", [["" if n % 2 else mbid_of(n) for n in numbers]])
     table = table.append_column("duration", pa.array([30.4 + n for n in numbers]))
     embeddings = edited_index.embeddings_of(edited_index.ids_of(numbers), edited_index.sounds_of(numbers))
     build_index(embeddings, table, folder, folder / "index", "exact")

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from subsonic_library import ALBUM_COUNT, ODD_TITLES, response_of, url
+from subsonic_library import ALBUM_COUNT, ODD_TITLES, mbid_of, response_of, url
 
 
 def test_songs_hold_what_the_catalog_says_and_no_path(subsonic):
@@ -12,10 +12,11 @@ def test_songs_hold_what_the_catalog_says_and_no_path(subsonic):
         "album": "Album One 6", "artist": "Artist 6", "year": 1956, "genre": "pop",
         "content_type": "audio/ogg", "suffix": "ogg", "duration": 36, "album_id": song.album_id,
         "artist_id": "ar-artist 6", "type": "music", "media_type": "song", "is_video": False,
-        "genres": [{"name": "pop"}, {"name": "rock"}],
+        "music_brainz_id": mbid_of(6), "genres": [{"name": "pop"}, {"name": "rock"}],
         "artists": [{"id": "ar-artist 6", "name": "Artist 6"}], "display_artist": "Artist 6",
     }  # fmt: skip
     assert response_of(subsonic, "getSong", id="track-00003").song.title == "track-00003"
+    assert response_of(subsonic, "getSong", id="track-00007").song.music_brainz_id is None
 
 
 def test_titles_that_xml_cannot_hold_are_answered_nevertheless(subsonic):

@@ -22,7 +22,7 @@ from soundkin.service.followed_library import ServedLibrary
 from soundkin.service.subsonic_envelope import NOT_FOUND, Parameters, SubsonicError
 
 Content = dict[str, Any]
-SHOWN = ("album", "genre", "year")
+SHOWN = ("album", "genre", "year", "recording_mbid")
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ def song(library: ServedLibrary, row: int) -> Content:
         artistId=artists[0]["id"] if artists else "",
         type="music",
         mediaType="song",
+        musicBrainzId=str(cells.get("recording_mbid") or ""),
         isVideo=False,
         genres=[{"name": genre} for genre in genres],
         artists=artists,
