@@ -42,8 +42,9 @@ $(RECIPE_INSTALLED): recipe/requirements.txt $(INSTALLED)
 test: $(INSTALLED)  ## Every test
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-fuzz: $(INSTALLED)  ## Ask the server 10,000 times and more what its OpenAPI allows, and what it does not; CASES= takes another number
-	@SOUNDKIN_FUZZ_CASES='$(CASES)' $(BIN)/python -m pytest -s tests/service/test_openapi_fuzzed.py
+fuzz: $(INSTALLED)  ## Ask the server 10,000 times and more what its OpenAPI and OpenSubsonic allow, and what not; CASES= takes another number
+	@SOUNDKIN_FUZZ_CASES='$(CASES)' $(BIN)/python -m pytest -s tests/service/test_openapi_fuzzed.py \
+	  tests/service/test_subsonic_routes.py
 
 lint: $(INSTALLED)  ## Format, lint, types and import contracts
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache

@@ -18,6 +18,7 @@ from soundkin.assess.assessment import Assessment
 from soundkin.pipelines.assess import open_assessment
 from soundkin.pipelines.sync import sync
 from soundkin.service.assess_page import make_app
+from subsonic_library import TOKEN, build_subsonic_library
 
 RATE_HZ, SECONDS = 22_050, 5
 QUICK = {
@@ -132,6 +133,30 @@ def serve_library() -> Iterator[Callable[..., ServedApp]]:
     yield start
     for served in running:
         served.stop()
+
+
+@pytest.fixture(scope="session")
+def subsonic_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library of `subsonic_library`; do not change it."""
+    folder = tmp_path_factory.mktemp("subsonic") / "library"
+    build_subsonic_library(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def subsonic(subsonic_folder: Path) -> Iterator[ServedApp]:
+    """It served to this machine without a token."""
+    served = ServedApp(subsonic_folder)
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="session")
+def guarded_subsonic(subsonic_folder: Path) -> Iterator[ServedApp]:
+    """It served with a token, and an access log."""
+    served = ServedApp(subsonic_folder, token=TOKEN, access_log=True)
+    yield served
+    served.stop()
 
 
 @pytest.fixture

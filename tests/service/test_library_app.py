@@ -1,6 +1,8 @@
 """The app as a whole: health, counts, and what it does where something of ours breaks."""
 
 import re
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -68,6 +70,29 @@ def test_a_bug_is_a_problem_that_tells_nothing_and_is_logged(asked, monkeypatch,
     answer = asked.get("tracks")
     assert answer.status == 500 and "secret" not in answer.content.decode()
     assert answer.headers["content-security-policy"] and "secret detail" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/query/audio", "audio/mpeg"),
+        ("/query", "application/json"),
+        ("/rest/ping", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_client_that_goes_away_breaks_nothing(serve_library, library, caplog, path, kind):
+    caplog.set_level("INFO")
+    served = serve_library(library, access_log=True)
+    request = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: 99\r\n\r\nabc"
+    )
+    with socket.create_connection(("127.0.0.1", served.port)) as connection:
+        connection.sendall(request.encode())
+    deadline = time.monotonic() + 30
+    while f"POST {path}" not in caplog.text:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert "broke" not in caplog.text and " 500 " not in caplog.text
 
 
 def test_too_much_at_once_is_503_and_says_when_to_ask_again(asked, monkeypatch):

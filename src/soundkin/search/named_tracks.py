@@ -6,7 +6,7 @@ only these.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from pathlib import Path, PurePath
 
@@ -51,29 +51,46 @@ def rows_of_artist(tracks: Tracks, name: str) -> list[int]:
 
 
 def albums_named(tracks: Tracks, text: str) -> list[list[int]]:
-    """The albums whose whole title is in `text`, with words of their artists at most; the rows of each.
+    """The albums whose whole title is in `text`, with words of their artists at most; the rows of each."""
+    if "album" not in tracks.columns:
+        return []
+    wanted = words_of(text)
+    named = []
+    for row in _rows_holding(tracks, wanted, ("album", "artist")):
+        words = _words_by_column(tracks, row)
+        if words["album"] and words["album"] <= wanted <= words["album"] | words["artist"]:
+            named.append(row)
+    return list(rows_by_album(tracks, named).values())
+
+
+def rows_by_album(tracks: Tracks, rows: Sequence[int]) -> dict[tuple[str, str], list[int]]:
+    """These rows by their albums, without those of none: by the folded title, and lead artist or folder.
 
     An album is told apart by its lead artist, or by its folder where that holds more artists than one for
     every two tracks, as compilations do.
     """
     if "album" not in tracks.columns:
-        return []
-    wanted = words_of(text)
-    rows = _rows_holding(tracks, wanted, ("album", "artist"))
-    by_folder: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for row in rows:
-        words = _words_by_column(tracks, row)
-        if words["album"] and words["album"] <= wanted <= words["album"] | words["artist"]:
-            by_folder[
-                fold_name(_cell(tracks, "album", row)), tracks.label(row).path.rpartition("/")[0]
-            ].append(row)
+        return {}
+    chosen = pa.array(rows, pa.int64())
+    titles = _each_once(tracks.batch.column("album").take(chosen), fold_name)
+    leads = _each_once(tracks.artist_keys.take(chosen), lambda keys: keys.partition(";")[0])
+    paths = tracks.batch.column("path").take(chosen).to_pylist()
+    by_folder: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    for row, title, lead, path in zip(rows, titles, leads, paths, strict=True):
+        if title:
+            by_folder[title, path.rpartition("/")[0]].append((row, lead))
     albums: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for (album, folder), members in by_folder.items():
-        leads = [next(iter(tracks.artists(row)), "") for row in members]
-        compiled = 2 * len(set(leads)) > len(leads) > 1
-        for row, lead in zip(members, leads, strict=True):
-            albums[album, folder if compiled else lead].append(row)
-    return [sorted(members) for members in albums.values()]
+    for (title, folder), members in by_folder.items():
+        compiled = 2 * len({lead for _, lead in members}) > len(members) > 1
+        for row, lead in members:
+            albums[title, folder if compiled else lead].append(row)
+    return {key: sorted(members) for key, members in albums.items()}
+
+
+def _each_once(column: pa.Array, change: Callable[[str], str]) -> list[str]:
+    """`change` of each cell of a text column, called once for each distinct one."""
+    changed = {cell: change(cell) if cell else "" for cell in column.unique().to_pylist()}
+    return [changed[cell] for cell in column.to_pylist()]
 
 
 def rows_of_paths(tracks: Tracks, audio_folder: Path, keys: Sequence[Iterable[str]]) -> list[int | None]:

@@ -6,8 +6,8 @@ tracks is the cosine of their vectors. Opening checks every checksum (0.4 s for 
 itself would search a corrupt file and say nothing. Open once to ask often.
 """
 
-from collections import Counter
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 

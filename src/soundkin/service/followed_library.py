@@ -5,6 +5,7 @@ request uses any more is closed by Python.
 """
 
 import logging
+import os
 from functools import cached_property
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from starlette.requests import Request
 
+from soundkin.catalog.paths import on_disk
 from soundkin.catalog.server_ids import NO_SERVER_IDS, ServerIds, read_server_ids
 from soundkin.embedding.library import index_in
 from soundkin.errors import SoundkinError
 from soundkin.pipelines.precompute import library_of, stores_of
+from soundkin.search.discography import Discography, NamedAlbum
 from soundkin.search.lmdb_files import LmdbFile
 from soundkin.search.neighbour_store import NeighbourStore, key_of
 from soundkin.search.typed_words import TypedWords
@@ -72,6 +75,24 @@ class ServedLibrary:
     def words(self) -> TypedWords:
         """By which tracks are searched for."""
         return TypedWords(self.index.tracks)
+
+    @cached_property
+    def discography(self) -> Discography:
+        """The artists and albums."""
+        return Discography(self.index.tracks)
+
+    @cached_property
+    def newest_albums(self) -> list[NamedAlbum]:
+        """The albums, those of the newest files first."""
+        return sorted(self.discography.albums.values(), key=self.written, reverse=True)
+
+    def written(self, album: NamedAlbum) -> float:
+        """When the file of an album's first track was written, in Unix seconds; 0 where it is gone."""
+        path = self.index.audio_path(self.index.tracks.label(album.rows[0]).path)
+        try:
+            return max(0.0, os.stat(on_disk(path)).st_mtime)  # noqa: PTH116
+        except (OSError, ValueError):
+            return 0.0
 
 
 class FollowedLibrary:

@@ -23,6 +23,7 @@ from soundkin.service import (
     list_routes,
     map_routes,
     query_routes,
+    subsonic_routes,
     track_routes,
 )
 from soundkin.service.followed_library import FollowedLibrary
@@ -36,10 +37,18 @@ from soundkin.service.workload import Workload
 
 ROUTERS = tuple(
     module.router
-    for module in (list_routes, track_routes, query_routes, map_routes, audiomuse_routes, health_routes)
+    for module in (
+        list_routes,
+        track_routes,
+        query_routes,
+        map_routes,
+        audiomuse_routes,
+        subsonic_routes,
+        health_routes,
+    )
 )
 PUBLIC = ("/healthz", "/readyz")
-OWN_LOGIN: tuple[str, ...] = ()  # beginnings of paths
+OWN_LOGIN = (subsonic_routes.PREFIX,)  # beginnings of paths
 UPLOADS = {"/query/audio": query_routes.LONGEST_UPLOAD}
 
 LOOK_SECONDS = 0.5  # from one look for a new version to the next
@@ -75,6 +84,7 @@ def make_library_app(settings: ServeSettings) -> FastAPI:
     app.state.library, app.state.metrics, app.state.workload = library, metrics, Workload()
     app.state.uploads = UploadEmbedder(settings.decode_seconds)
     app.state.private_names = private_names(library)
+    app.state.token = settings.token
     for router in ROUTERS:
         app.include_router(router)
     return app

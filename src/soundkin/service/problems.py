@@ -92,13 +92,18 @@ def answer_invalid_request(request: Request, error: Exception) -> Response:
 def answer_our_error(request: Request, error: Exception) -> Response:
     """An error of ours, which says what to do; where the library lies is nobody's business."""
     assert isinstance(error, SoundkinError)
+    return _answer(request, *status_and_detail(request, error))
+
+
+def status_and_detail(request: Request, error: SoundkinError) -> tuple[int, str]:
+    """The HTTP status of an error, and what it says without the names of private folders; logs 503."""
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 503)
     if status == 503:
         log.warning("%s: %s", request.url.path.encode("ascii", "backslashreplace").decode(), error)
     detail = str(error)
     for private in getattr(request.app.state, "private_names", ()):
         detail = detail.replace(private, "library")
-    return _answer(request, status, detail)
+    return status, detail
 
 
 EXCEPTION_HANDLERS: dict[Any, Any] = {  # FastAPI's type for it wants coroutines

@@ -16,6 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,6 +81,8 @@ class Watched:
 
         try:
             await self.app(scope, receive, send_and_see)
+        except ClientDisconnect:
+            pass  # in the middle of a body: there is nobody to answer
         except Exception:
             log.exception("%s %s broke", scope["method"], _printable(scope))
             if status:  # half of an answer is out: let the server break off

@@ -74,18 +74,34 @@ async def similar_tracks(
     library.row(track_id)
     check_columns(library.index, columns)
     plain = not where and artist_cap is None
-    stored = library.stored if plain and library.stored and k <= library.stored.most else None
 
     def find() -> Response | Answers:
+        stored = stored_neighbours(library, track_id, k) if plain else None
         if stored is not None:
-            with suppress(ArtefactError, StoreError):  # then the index answers
-                neighbours = stored.neighbours(track_id)[:k]
-                return stored_answers(library.version, library.index, neighbours, columns)
+            return stored_answers(library.version, library.index, stored, columns)
         seed = Seed(name=track_id, kind="track")
         asked = QueryDescription(like=(seed,), k=k, where=tuple(where), artist_cap=artist_cap)
         return ranked(library.version, ask(library.index, asked, columns=columns))
 
-    return find() if stored is not None and stored.is_near else await in_thread(request, find)
+    near = plain and library.stored is not None and library.stored.is_near and k <= library.stored.most
+    return find() if near else await in_thread(request, find)
+
+
+def similar_rows(library: ServedLibrary, track_id: str, k: int) -> list[tuple[int, float]]:
+    """Rows and cosines of what `similar_tracks` answers with where nothing but `k` is asked for."""
+    stored = stored_neighbours(library, track_id, k)
+    if stored is not None:
+        return stored
+    found = ask(library.index, QueryDescription(like=(Seed(name=track_id, kind="track"),), k=k))
+    return [(library.row(answer.track_id), answer.score) for answer in found]
+
+
+def stored_neighbours(library: ServedLibrary, track_id: str, k: int) -> list[tuple[int, float]] | None:
+    """Rows and cosines as stored; None where they are not, or not as many, or cannot be read."""
+    if library.stored is not None and k <= library.stored.most:
+        with suppress(ArtefactError, StoreError):
+            return library.stored.neighbours(track_id)[:k]
+    return None
 
 
 @router.get(
@@ -99,11 +115,13 @@ async def similar_tracks(
 )
 async def audio(request: Request, library: Current, track_id: TrackId) -> Response:
     """The track's audio file, or the range of bytes that a Range header asks for."""
-    path = Path(on_disk(library.index.audio_path(library.index.tracks.label(library.row(track_id)).path)))
-    return await in_thread(request, lambda: _file(request, library, path))
+    row = library.row(track_id)
+    return await in_thread(request, lambda: audio_file(request, library, row))
 
 
-def _file(request: Request, library: ServedLibrary, path: Path) -> Response:
+def audio_file(request: Request, library: ServedLibrary, row: int) -> Response:
+    """The audio of the track in `row`. Raises HTTPException: 404 if it is gone, 416 for a wrong range."""
+    path = Path(on_disk(library.index.audio_path(library.index.tracks.label(row).path)))
     gone = HTTPException(404, "the audio of this track is not there now. Bring the library up to date: sync.")
     if not is_inside(library.index.audio_folder, path) and not is_allowed(path.parent):
         raise gone
