@@ -4,8 +4,9 @@ import csv
 import gzip
 import os
 
-import edited_index
 import pytest
+
+import edited_index
 from soundkin.search.vector_index import open_index
 
 
