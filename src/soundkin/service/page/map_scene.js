@@ -1,0 +1,126 @@
+// What is on the map and how it is drawn: once a frame, and only where something has changed.
+import { element } from "./dom.js";
+import { Camera } from "./map_camera.js";
+import { paint, readColumn } from "./map_colours.js";
+import { drawOverlay } from "./map_overlay.js";
+import { Points } from "./map_points.js";
+
+const DENSEST = 2; // pixels a CSS pixel: more are not seen, and cost
+const BEHIND = 0.25, FAR_BEHIND = 0.08; // opacity of dots while others stand out, or another group
+const NOBODY = { ids: [], count: 0, x: [], y: [] };
+
+export class Scene {
+  /** Raises NoWebglError. */
+  constructor({ ground, dots, overlay, name, view }, signal) {
+    Object.assign(this, { ground, overlay, name, style: getComputedStyle(view) });
+    this.points = new Points(dots);
+    this.camera = new Camera(() => this.request());
+    this.places = NOBODY;
+    this.column = readColumn([]);
+    this.density = this.frame = 0;
+    this.only = null; // a group of the column, while the others step back
+    this.shown = []; // numbers of tracks, as are all below; -1 is none
+    this.path = [];
+    this.selected = this.focused = this.hovered = -1;
+    this.forget();
+    const sizes = new ResizeObserver(() => this.resize());
+    sizes.observe(ground);
+    signal.addEventListener("abort", () => sizes.disconnect());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour(), { signal });
+    dots.addEventListener("webglcontextlost", (event) => event.preventDefault(), { signal }); // it then comes back
+    dots.addEventListener("webglcontextrestored", () => {
+      this.points.build();
+      this.points.place(this.places);
+      this.recolour();
+    }, { signal });
+  }
+
+  /** What was begun: a path, a lasso, picked tracks. */
+  forget() {
+    this.pathStart = -1;
+    this.pathEnd = null; // a point of the screen
+    this.lasso = []; // points of the screen
+    this.picked = new Set();
+  }
+
+  setPlaces(places, cells) {
+    const isAnother = places.count !== this.places.count || places.ids.some((id, number) => id !== this.places.ids[number]);
+    this.places = places;
+    this.column = readColumn(cells);
+    this.only = null;
+    this.points.place(places);
+    if (!isAnother) return;
+    this.selected = this.focused = this.hovered = -1;
+    this.forget();
+    this.resize();
+    this.camera.show(places.halfWidth, places.halfHeight);
+  }
+
+  placeOf(number) {
+    return [this.places.x[number], this.places.y[number]];
+  }
+
+  /** The track that is meant by a point of the screen. */
+  trackAt([across, down], reach) {
+    return this.places.count ? this.places.nearest(...this.camera.toPlace(across, down), reach / this.camera.scale) : -1;
+  }
+
+  /** In CSS pixels: smaller the more there are, larger from near. */
+  get diameter() {
+    const usual = Math.min(Math.max(16 - 2.6 * Math.log10(this.places.count + 1), 3), 9);
+    return Math.min(usual * Math.max(this.camera.closeness, 1) ** 0.3, Math.max(usual, 12));
+  }
+
+  request() {
+    this.frame ||= requestAnimationFrame((now) => this.draw(now));
+  }
+
+  draw(now) {
+    this.frame = 0;
+    this.camera.step(now);
+    if (!this.density || !this.places.count) return;
+    this.points.draw(this.camera, this.diameter, this.density);
+    this.ground.dataset.titles = drawOverlay(this.overlay, this, this.density).length;
+    this.placeName();
+  }
+
+  resize() {
+    const [width, height] = [this.ground.clientWidth, this.ground.clientHeight];
+    if (!width || !height) return;
+    this.density = Math.min(devicePixelRatio || 1, DENSEST);
+    for (const canvas of [this.points.canvas, this.overlay]) {
+      canvas.width = Math.round(width * this.density);
+      canvas.height = Math.round(height * this.density);
+    }
+    this.camera.resize(width, height);
+  }
+
+  recolour() {
+    const { column, only } = this;
+    const outstanding = new Set([...this.shown, ...this.path]);
+    const isBehind = only === null
+      ? (number) => outstanding.size > 0 && !outstanding.has(number)
+      : (number) => column.group[number] !== only;
+    const opacity = this.places.count > 20000 ? 0.6 : 0.85;
+    const colours = paint(column, this.places.count, this.style, (number) => (
+      isBehind(number) ? (only === null ? BEHIND : FAR_BEHIND) : opacity
+    ));
+    this.points.paint(colours, [...outstanding]);
+    this.request();
+  }
+
+  /** The name of the track that is pointed at, beside it. */
+  placeName() {
+    const { name, places, camera } = this;
+    const number = this.hovered >= 0 ? this.hovered : this.focused;
+    name.hidden = number < 0 || this.lasso.length > 0;
+    if (name.hidden) return;
+    const lines = [places.title(number), places.artist(number)].filter(Boolean);
+    name.replaceChildren(...lines.map((line, which) => element(which ? "span" : "b", {}, element("bdi", {}, line))));
+    const [across, down] = camera.toScreen(...this.placeOf(number));
+    const gap = this.diameter / 2 + 12;
+    const left = Math.min(Math.max(across - name.offsetWidth / 2, 4), camera.width - name.offsetWidth - 4);
+    const top = down - gap - name.offsetHeight > 4 ? down - gap - name.offsetHeight : down + gap;
+    name.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  }
+}
