@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 
 from soundkin import __version__
 from soundkin.pipelines.serve import ServeSettings
-from soundkin.service import health_routes, list_routes, map_routes, query_routes, track_routes
+from soundkin.service import health_routes, list_routes, map_routes, page_routes, query_routes, track_routes
 from soundkin.service.followed_library import FollowedLibrary
 from soundkin.service.gates import RequestLimits, RequireToken, SafeHeaders
 from soundkin.service.hosts import RefuseForeignNames
@@ -28,7 +28,8 @@ from soundkin.service.upload_embedding import UploadEmbedder
 from soundkin.service.workload import Workload
 
 ROUTERS = tuple(
-    module.router for module in (list_routes, track_routes, query_routes, map_routes, health_routes)
+    module.router
+    for module in (list_routes, track_routes, query_routes, map_routes, health_routes, page_routes)
 )
 PUBLIC = ("/healthz", "/readyz")
 OWN_LOGIN: tuple[str, ...] = ()  # beginnings of paths

@@ -1,0 +1,56 @@
+// The map of the library, fetched once somebody wants to see it.
+import { queryOf, show, shown, changes } from "./address.js";
+import { tracksOf } from "./api.js";
+import { find, element, many, notice } from "./dom.js";
+import { play } from "./player.js";
+import { append } from "./playlist.js";
+import { known } from "./track_rows.js";
+import { listed } from "./tracks_view.js";
+
+const panel = find("#map");
+let view = null; // a promise of what createMapView gives
+let list = { kind: "", ids: [] };
+
+async function open() {
+  panel.replaceChildren(element("p", { class: "quiet", role: "status" }, "Drawing the map…"));
+  try {
+    const { createMapView } = await import("./map_view.js");
+    panel.replaceChildren();
+    return await createMapView(panel, { onSelect, onPath: (start, end) => show({ path: { start, end }, words: "", why: "" }), onLasso });
+  } catch (error) {
+    view = null;
+    panel.replaceChildren(element("p", {}, `The map cannot be shown: ${error.message}`));
+    return null;
+  }
+}
+
+async function onSelect(id) {
+  const track = known.get(id) || (await tracksOf([id]).catch(() => []))[0];
+  if (!track) return;
+  known.set(id, track);
+  play(track);
+  show(queryOf(id));
+}
+
+async function onLasso(ids) {
+  const added = append(await tracksOf(ids).catch(() => []));
+  notice(`${many(added.length, "track")} of ${ids.length} more in the playlist.`);
+}
+
+/** What the list shows, on the map. */
+async function draw() {
+  panel.hidden = shown.view !== "map";
+  if (panel.hidden) return;
+  view ??= open();
+  const map = await view;
+  if (!map) return;
+  map.show(list.ids);
+  map.highlight(shown.like[0]?.id || "");
+  map.drawPath(list.kind === "path" ? list.ids : []);
+}
+
+export function startMap() {
+  listed.addEventListener("change", ({ detail }) => { list = detail; draw(); });
+  changes.addEventListener("change", draw);
+  draw();
+}
