@@ -69,18 +69,24 @@ export function asTrack({ track_id, title, artist, catalog = {}, score, folded =
   };
 }
 
-/** Which columns of the wished ones the catalog has; asked once. */
+/** The columns of the catalog that may be seen; asked once. */
 let asked = null;
-function columns() {
+export function catalogColumns() {
   asked ??= (async () => {
     const { tracks: [first] } = await ask(target("/tracks", { limit: 1 }));
-    if (!first) return [];
-    const { catalog } = await ask(ofTrack(first.track_id));
-    return WISHED_COLUMNS.filter((name) => name in catalog);
+    return first ? Object.keys((await ask(ofTrack(first.track_id))).catalog) : [];
   })();
   asked.catch(() => { asked = null; });
   return asked;
 }
+
+async function columns() {
+  const all = await catalogColumns();
+  return WISHED_COLUMNS.filter((name) => all.includes(name));
+}
+
+/** Where each track is on the map, and cells of these columns, as columns. */
+export const mapPlaces = (wanted, signal) => ask(target("/map", { columns: wanted }), { signal });
 
 export async function search(words, limit, offset, signal) {
   const { tracks, total } = await ask(target("/tracks", { q: words, limit, offset, columns: await columns() }), { signal });

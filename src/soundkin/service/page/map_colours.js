@@ -2,19 +2,23 @@
 // themselves are the stylesheet's (map_style.css), so that they fit a light and a dark ground.
 
 export const GROUPS = 7; // that have a colour of their own; colour-blind readers tell no more apart
+const REST = "--group-rest";
 const STOPS = 5; // of the range
 const FEWEST_NUMBERS = 13; // different ones, that make a range
 const OUTLIERS = 0.01; // at each end of a range, which take the colour of that end
 
 const isKnown = (cell) => cell !== null && cell !== undefined && cell !== "";
 
-/** What a column says of each track: `{ range }` or `{ groups }`, and the rows of the legend. */
+/** What a column says of each track: a `range` and `shares` of it, or `groups` and the `group` of each. */
 export function readColumn(cells) {
   const known = cells.filter(isKnown);
-  const areNumbers = known.length > 0 && known.every((cell) => Number.isFinite(Number(cell)));
+  if (!known.length) return allAlike(cells.length);
+  const areNumbers = known.every((cell) => Number.isFinite(Number(cell)));
   const isRange = areNumbers && new Set(known).size >= FEWEST_NUMBERS;
   return isRange ? rangeOf(cells, known) : groupsOf(cells);
 }
+
+const allAlike = (count) => ({ groups: [{ name: "tracks", count, colour: "--group-1" }], group: new Uint8Array(count) });
 
 function rangeOf(cells, known) {
   const sorted = Float64Array.from(known, Number).sort();
@@ -43,19 +47,30 @@ function groupsOf(cells) {
   const numbers = new Map(own.map(([name], group) => [name, group]));
   if (rest.length) {
     for (const [name] of rest) numbers.set(name, groups.length);
-    groups.push({ name: `${rest.length.toLocaleString()} others`, count: others, colour: "--group-rest" });
+    groups.push({ name: `${rest.length.toLocaleString()} others`, count: others, colour: REST });
   }
   if (unknown) {
     numbers.set("", groups.length);
-    groups.push({ name: "not known", count: unknown, colour: "--group-rest" });
+    groups.push({ name: "not known", count: unknown, colour: REST });
   }
   return { groups, group: Uint8Array.from(values, (value) => numbers.get(value)) };
+}
+
+/** Whether a track is in no group of its own, or of no known number: it is grey. */
+function isRest({ groups, group, shares }, number) {
+  return groups ? groups[group[number]].colour === REST : shares[number] < 0;
+}
+
+/** Numbers of the dots in the order of drawing: grey ones lie below. */
+export function orderOf(column, count) {
+  const numbers = Array.from({ length: count }, (_, number) => number);
+  return [...numbers.filter((number) => isRest(column, number)), ...numbers.filter((number) => !isRest(column, number))];
 }
 
 /** Four bytes a dot, in the colours of `style`; `opacity` gives that of a number. */
 export function paint(column, count, style, opacity) {
   const read = (name) => bytesOf(style.getPropertyValue(name));
-  const rest = read("--group-rest");
+  const rest = read(REST);
   const groups = column.groups?.map(({ colour }) => read(colour));
   const stops = column.range && Array.from({ length: STOPS }, (_, stop) => read(`--range-${stop + 1}`));
   const bytes = new Uint8Array(4 * count);

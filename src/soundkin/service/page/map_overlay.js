@@ -1,6 +1,6 @@
 // What lies over the dots: titles, rings, the path and the lasso.
 
-const LABEL_AREA = 2600; // pixels for each track in sight, at least, before all get titles
+const LABEL_AREA = 1500; // pixels for each track in sight, at least, before all get titles
 const LONGEST_LABEL = 30; // characters
 const FONT = "12px system-ui, sans-serif", NUMBER_FONT = "600 10px system-ui, sans-serif";
 const HEIGHT = 16; // of a title, in pixels

@@ -1,27 +1,20 @@
 // The map of the library, fetched once somebody wants to see it.
 import { queryOf, show, shown, changes } from "./address.js";
 import { tracksOf } from "./api.js";
-import { find, element, many, notice } from "./dom.js";
+import { find, many, notice } from "./dom.js";
 import { play } from "./player.js";
 import { append } from "./playlist.js";
 import { known } from "./track_rows.js";
 import { listed } from "./tracks_view.js";
 
+const MOST_LASSOED = 500;
 const panel = find("#map");
 let view = null; // a promise of what createMapView gives
 let list = { kind: "", ids: [] };
 
 async function open() {
-  panel.replaceChildren(element("p", { class: "quiet", role: "status" }, "Drawing the map…"));
-  try {
-    const { createMapView } = await import("./map_view.js");
-    panel.replaceChildren();
-    return await createMapView(panel, { onSelect, onPath: (start, end) => show({ path: { start, end }, words: "", why: "" }), onLasso });
-  } catch (error) {
-    view = null;
-    panel.replaceChildren(element("p", {}, `The map cannot be shown: ${error.message}`));
-    return null;
-  }
+  const { createMapView } = await import("./map_view.js");
+  return createMapView(panel, { onSelect, onPath: (start, end) => show({ path: { start, end }, words: "", why: "" }), onLasso });
 }
 
 async function onSelect(id) {
@@ -33,6 +26,7 @@ async function onSelect(id) {
 }
 
 async function onLasso(ids) {
+  if (ids.length > MOST_LASSOED) return notice(`${many(ids.length, "track")} are too many at once. Draw around fewer than ${MOST_LASSOED + 1}: zoom in first.`);
   const added = append(await tracksOf(ids).catch(() => []));
   notice(`${many(added.length, "track")} of ${ids.length} more in the playlist.`);
 }
@@ -44,7 +38,7 @@ async function draw() {
   view ??= open();
   const map = await view;
   if (!map) return;
-  map.show(list.ids);
+  map.show(list.kind === "somewhere" ? [] : list.ids);
   map.highlight(shown.like[0]?.id || "");
   map.drawPath(list.kind === "path" ? list.ids : []);
 }

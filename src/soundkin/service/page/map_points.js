@@ -1,4 +1,6 @@
-// The dots of the map, drawn with WebGL 2: one call for all, and one more for those that stand out.
+// The dots of the map, drawn with WebGL 2: one call for most, and one for those that stand out.
+
+export const COARSEST = 4; // halvings of the number of dots, for devices that are slow
 
 const VERTEX = `#version 300 es
 in vec2 place;
@@ -12,7 +14,7 @@ void main() {
   fill = vec4(colour.rgb * colour.a, colour.a);
 }`;
 const FRAGMENT = `#version 300 es
-precision mediump float;
+precision highp float;
 in vec4 fill;
 uniform float diameter;
 out vec4 seen;
@@ -46,16 +48,17 @@ export class Points {
     gl.bindAttribLocation(program, 1, "colour");
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-      throw new NoWebglError(gl.getProgramInfoLog(program));
+      throw new Error(`the map cannot be drawn on this device: ${gl.getProgramInfoLog(program)}`);
     }
     gl.useProgram(program);
     this.uniforms = Object.fromEntries(
       ["middle", "scale", "diameter"].map((name) => [name, gl.getUniformLocation(program, name)]),
     );
-    [this.placeBuffer, this.colourBuffer, this.markedBuffer] = [0, 1, 2].map(() => gl.createBuffer());
+    [this.placeBuffer, this.colourBuffer, this.orderBuffer] = [0, 1, 2].map(() => gl.createBuffer());
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-    this.count = this.marked = 0;
+    this.levels = [{ first: 0, count: 0 }]; // all dots, every second, every fourth ...
+    this.marked = { first: 0, count: 0 };
   }
 
   place({ x, y, count }) {
@@ -65,16 +68,18 @@ export class Points {
       pairs[2 * number + 1] = y[number];
     }
     this.attribute(0, this.placeBuffer, pairs, 2, this.gl.FLOAT, false);
-    this.count = count;
   }
 
-  /** `colours` are four bytes a dot; dots of the numbers `marked` are drawn last and larger. */
-  paint(colours, marked) {
+  /** `colours` are four bytes a dot. Dots are drawn in the order of the numbers `plain`, then those of `marked`, larger. */
+  paint(colours, plain, marked) {
     const { gl } = this;
     this.attribute(1, this.colourBuffer, colours, 4, gl.UNSIGNED_BYTE, true);
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.markedBuffer);
-    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, Uint32Array.from(marked), gl.STATIC_DRAW);
-    this.marked = marked.length;
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.orderBuffer);
+    const parts = [...Array.from({ length: COARSEST + 1 }, (_, level) => plain.filter((number, at) => at % 2 ** level === 0)), marked];
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, Uint32Array.from(parts.flat()), gl.STATIC_DRAW);
+    let first = 0;
+    this.levels = parts.map(({ length: count }) => { first += count; return { first: first - count, count }; });
+    this.marked = this.levels.pop();
   }
 
   attribute(which, buffer, values, size, kind, normalised) {
@@ -85,16 +90,18 @@ export class Points {
     gl.vertexAttribPointer(which, size, kind, normalised, 0, 0);
   }
 
-  /** `diameter` is in CSS pixels, of which each is `density` pixels wide. */
-  draw(camera, diameter, density) {
+  /** `diameter` is in CSS pixels, of which each is `density` pixels wide; at each `level` half as many dots. */
+  draw(camera, diameter, density, level) {
     const { gl, canvas, uniforms } = this;
     gl.viewport(0, 0, canvas.width, canvas.height);
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.uniform2f(uniforms.middle, camera.x, camera.y);
     gl.uniform2f(uniforms.scale, (2 * camera.scale) / camera.width, (2 * camera.scale) / camera.height);
-    gl.uniform1f(uniforms.diameter, diameter * density);
-    gl.drawArrays(gl.POINTS, 0, this.count);
-    gl.uniform1f(uniforms.diameter, (1.3 * diameter + 2) * density);
-    gl.drawElements(gl.POINTS, this.marked, gl.UNSIGNED_INT, 0);
+    const dots = ({ first, count }, size) => {
+      gl.uniform1f(uniforms.diameter, size * density);
+      gl.drawElements(gl.POINTS, count, gl.UNSIGNED_INT, 4 * first);
+    };
+    dots(this.levels[Math.min(level, this.levels.length - 1)], diameter);
+    dots(this.marked, 1.3 * diameter + 2);
   }
 }

@@ -1,12 +1,16 @@
-// What is on the map and how it is drawn: once a frame, and only where something has changed.
+// What is on the map and how it is drawn: once a frame, and only what has changed. Where frames come slowly, as
+// without a graphics card, fewer dots are drawn while the map moves, and all once it stands still.
 import { element } from "./dom.js";
 import { Camera } from "./map_camera.js";
-import { paint, readColumn } from "./map_colours.js";
+import { orderOf, paint, readColumn } from "./map_colours.js";
 import { drawOverlay } from "./map_overlay.js";
-import { Points } from "./map_points.js";
+import { COARSEST, Points } from "./map_points.js";
 
 const DENSEST = 2; // pixels a CSS pixel: more are not seen, and cost
 const BEHIND = 0.25, FAR_BEHIND = 0.08; // opacity of dots while others stand out, or another group
+const SLOW_MS = 30, FAST_MS = 20; // from frame to frame
+const SLOW_FRAMES = 2, FAST_FRAMES = 60; // that change how many dots are drawn
+const STILL_MS = 150; // after the last move
 const NOBODY = { ids: [], count: 0, x: [], y: [] };
 
 export class Scene {
@@ -14,10 +18,17 @@ export class Scene {
   constructor({ ground, dots, overlay, name, view }, signal) {
     Object.assign(this, { ground, overlay, name, style: getComputedStyle(view) });
     this.points = new Points(dots);
-    this.camera = new Camera(() => this.request());
+    this.camera = new Camera(() => {
+      this.isMoved = true;
+      this.request();
+    });
     this.places = NOBODY;
     this.column = readColumn([]);
+    this.order = [];
     this.density = this.frame = 0;
+    this.isMoved = this.isRepainted = false;
+    this.isWhole = true; // whether all dots were drawn last
+    this.level = this.slow = this.fast = this.movedAt = this.before = 0;
     this.only = null; // a group of the column, while the others step back
     this.shown = []; // numbers of tracks, as are all below; -1 is none
     this.path = [];
@@ -43,10 +54,11 @@ export class Scene {
     this.picked = new Set();
   }
 
-  setPlaces(places, cells) {
+  setPlaces(places, column) {
     const isAnother = places.count !== this.places.count || places.ids.some((id, number) => id !== this.places.ids[number]);
     this.places = places;
-    this.column = readColumn(cells);
+    this.column = column;
+    this.order = orderOf(column, places.count);
     this.only = null;
     this.points.place(places);
     if (!isAnother) return;
@@ -71,17 +83,41 @@ export class Scene {
     return Math.min(usual * Math.max(this.camera.closeness, 1) ** 0.3, Math.max(usual, 12));
   }
 
+  /** Draw what lies over the dots, and the dots themselves where they moved or were repainted. */
   request() {
+    this.isAsked = true;
     this.frame ||= requestAnimationFrame((now) => this.draw(now));
   }
 
   draw(now) {
     this.frame = 0;
     this.camera.step(now);
+    this.keepPace(now);
     if (!this.density || !this.places.count) return;
-    this.points.draw(this.camera, this.diameter, this.density);
-    this.ground.dataset.titles = drawOverlay(this.overlay, this, this.density).length;
-    this.placeName();
+    if (this.isMoved) this.movedAt = now;
+    const isStill = now - this.movedAt > STILL_MS;
+    if (this.isMoved || this.isRepainted || (isStill && !this.isWhole)) {
+      const level = isStill || !this.isMoved ? 0 : this.level;
+      this.points.draw(this.camera, this.diameter, this.density, level);
+      this.isWhole = level === 0;
+    }
+    if (this.isAsked || this.isMoved) {
+      this.ground.dataset.titles = drawOverlay(this.overlay, this, this.density).length;
+      this.placeName();
+    }
+    this.isMoved = this.isRepainted = this.isAsked = false;
+    if (isStill && this.isWhole) this.before = 0;
+    else this.frame ||= requestAnimationFrame((later) => this.draw(later));
+  }
+
+  /** Half as many dots after slow frames, twice as many after fast ones. */
+  keepPace(now) {
+    const gap = this.before && now - this.before;
+    this.before = now;
+    this.slow = gap > SLOW_MS ? this.slow + 1 : 0;
+    this.fast = gap && gap < FAST_MS ? this.fast + 1 : 0;
+    if (this.slow >= SLOW_FRAMES) [this.level, this.slow] = [Math.min(this.level + 1, COARSEST), 0];
+    if (this.fast >= FAST_FRAMES) [this.level, this.fast] = [Math.max(this.level - 1, 0), 0];
   }
 
   resize() {
@@ -105,7 +141,8 @@ export class Scene {
     const colours = paint(column, this.places.count, this.style, (number) => (
       isBehind(number) ? (only === null ? BEHIND : FAR_BEHIND) : opacity
     ));
-    this.points.paint(colours, [...outstanding]);
+    this.isRepainted = true;
+    this.points.paint(colours, this.order.filter((number) => !outstanding.has(number)), [...outstanding]);
     this.request();
   }
 

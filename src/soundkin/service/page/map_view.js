@@ -1,6 +1,7 @@
 // The map of the library: a dot a track, near where they sound alike. Heard by a click, walked on by arrow keys.
 import { catalogColumns, mapPlaces } from "./api.js";
 import { element } from "./dom.js";
+import { readColumn } from "./map_colours.js";
 import { legendOf } from "./map_legend.js";
 import { steer } from "./map_modes.js";
 import { makeParts } from "./map_parts.js";
@@ -50,7 +51,7 @@ export function createMapView(container, { onSelect, onPath, onLasso }) {
 
   function fill(places, colours, chosen) {
     parts.note(places.count ? "" : NOBODY_THERE, places.count ? null : () => load(chosen));
-    scene.setPlaces(places, places.columns[chosen] || places.ids.map(() => ""));
+    scene.setPlaces(places, readColumn(places.columns[chosen] || new Array(places.count).fill("")));
     const options = ["", ...colours].map((each) => element("option", { value: each }, each || "nothing"));
     parts.chooser.replaceChildren(...options);
     parts.chooser.value = chosen;
