@@ -4,8 +4,8 @@
 
 Places are drawn around artists around genres. Headless Chromium drags the map or turns the wheel over it
 before each frame, and does the same on a page that draws nothing; without a GPU, SwiftShader draws on the
-cores. Cores' time is that of all of the browser's processes. With --keep the libraries stay there, to be looked
-at with `soundkin serve`.
+cores. Cores' time is that of all of the browser's processes. With --keep the libraries stay there, to be
+looked at with `soundkin serve`.
 """
 
 import argparse

@@ -69,4 +69,4 @@ export function showProblem(problem, again = null) {
   box.replaceChildren(...[element("p", {}, sentence(problem.message)), retry].filter(Boolean));
 }
 
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -35,10 +35,10 @@ export class Camera {
     return [this.x + (across - this.width / 2) / this.scale, this.y - (down - this.height / 2) / this.scale];
   }
 
-  /** Left, bottom, right and top of what is seen, and of `more` pixels around it. */
-  seen(more = 0) {
-    const [left, top] = this.toPlace(-more, -more);
-    const [right, bottom] = this.toPlace(this.width + more, this.height + more);
+  /** Left, bottom, right and top of what is seen. */
+  get seen() {
+    const [left, top] = this.toPlace(0, 0);
+    const [right, bottom] = this.toPlace(this.width, this.height);
     return [left, bottom, right, top];
   }
 
@@ -59,13 +59,14 @@ export class Camera {
     this.set(this.x - across / this.scale, this.y + down / this.scale, this.scale);
   }
 
-  /** Closer by a factor; what is at a point of the screen stays there. */
+  /** Closer by a factor; what is at a point of the screen stays there. A glide that is going on is taken to its end. */
   zoomBy(factor, [across, down] = [this.width / 2, this.height / 2], glides = false) {
-    const scale = this.limited(this.scale * factor);
-    const [x, y] = this.toPlace(across, down);
-    const middle = [x - (across - this.width / 2) / scale, y + (down - this.height / 2) / scale];
-    if (glides) this.glideTo(...middle, scale);
-    else this.set(...middle, scale);
+    const [x, y, scale] = this.glide?.to || [this.x, this.y, this.scale];
+    const closer = this.limited(scale * factor);
+    const [right, up] = [across - this.width / 2, this.height / 2 - down];
+    const end = [x + right / scale - right / closer, y + up / scale - up / closer, closer];
+    if (glides) this.glideTo(...end);
+    else this.set(...end);
   }
 
   /** All of these places in the middle; no closer than `closeness`, or all of the map where there are none. */
@@ -90,7 +91,7 @@ export class Camera {
   glideTo(x, y, scale) {
     if (stillness.matches) return this.set(x, y, scale);
     const start = performance.now();
-    this.glide = { from: [this.x, this.y, Math.log(this.scale)], to: [x, y, Math.log(this.limited(scale))], start };
+    this.glide = { from: [this.x, this.y, this.scale], to: [x, y, this.limited(scale)], start };
     return this.moved();
   }
 
@@ -100,9 +101,10 @@ export class Camera {
     const { from, to, start } = this.glide;
     const done = Math.min((now - start) / GLIDE_MS, 1);
     const eased = 1 - (1 - Math.max(done, 0)) ** 3;
-    const [x, y, scale] = from.map((each, which) => each + (to[which] - each) * eased);
+    const between = (one, other) => one + (other - one) * eased;
+    const [x, y] = [between(from[0], to[0]), between(from[1], to[1])];
     const { glide } = this;
-    this.set(x, y, Math.exp(scale));
+    this.set(x, y, Math.exp(between(Math.log(from[2]), Math.log(to[2]))));
     if (done < 1) this.glide = glide;
   }
 

@@ -97,11 +97,14 @@ export function steer(scene, { ground, tools, said }, act, signal) {
   };
   ground.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !scene.places.count) return;
+    scene.byKeys = true;
     if (ARROWS[event.key]) walk(ARROWS[event.key]);
     else if (keys[event.key]) keys[event.key]();
     else return;
     event.preventDefault();
   }, { signal });
+
+  ground.addEventListener("blur", () => { scene.byKeys = false; scene.request(); }, { signal });
 
   const press = (tool, handle) => tools[tool].addEventListener("click", handle, { signal });
   press("in", () => zoom(STEP));
@@ -111,6 +114,7 @@ export function steer(scene, { ground, tools, said }, act, signal) {
 
   followPointers(ground, {
     begin(point, reach) {
+      scene.byKeys = false;
       if (mode === "lasso") scene.lasso = [point];
       isFresh = mode === "path" && scene.pathStart < 0 && scene.trackAt(point, reach) >= 0;
       if (isFresh) scene.pathStart = scene.trackAt(point, reach);

@@ -4,6 +4,7 @@ const LABEL_AREA = 1500; // pixels for each track in sight, at least, before all
 const LONGEST_LABEL = 30; // characters
 const FONT = "12px system-ui, sans-serif", NUMBER_FONT = "600 10px system-ui, sans-serif";
 const HEIGHT = 16; // of a title, in pixels
+const STOP = 9; // radius of a stop of the path
 const MOST_RINGS = 500;
 
 const shorten = (text) => (text.length > LONGEST_LABEL ? `${text.slice(0, LONGEST_LABEL - 1).trimEnd()}…` : text);
@@ -22,17 +23,17 @@ export function drawOverlay(canvas, scene, density) {
   return drawTitles(pen, scene, colours, at);
 }
 
-/** Tracks that may get a title, those that matter most first. */
-function wanted({ camera, places, shown, path, selected, focused }) {
-  const seen = places.between(...camera.seen());
-  const first = [focused, selected, ...path, ...shown].filter((number) => number >= 0);
+/** Tracks that may get a title, those that matter most first; the one that is pointed at has its name beside it. */
+function wanted({ camera, places, shown, path, selected, pointed }) {
+  const seen = places.between(...camera.seen);
   const all = seen.length * LABEL_AREA <= camera.width * camera.height ? seen : [];
-  return [...new Set([...first, ...all])];
+  return [...new Set([selected, ...path, ...shown, ...all])].filter((number) => number >= 0 && number !== pointed);
 }
 
 function drawTitles(pen, scene, { ink, card }, at) {
-  const taken = [];
+  const taken = scene.path.map(at).map(([across, down]) => [across - STOP, down - STOP, across + STOP, down + STOP]);
   const written = [];
+  const stops = new Set(scene.path);
   const isFree = (box) => taken.every((other) => box[0] > other[2] || box[2] < other[0] || box[1] > other[3] || box[3] < other[1]);
   pen.font = FONT;
   pen.textBaseline = "middle";
@@ -45,7 +46,7 @@ function drawTitles(pen, scene, { ink, card }, at) {
     if (across < 0 || down < 0 || across > scene.camera.width || down > scene.camera.height) continue;
     const text = shorten(scene.places.title(number));
     const width = pen.measureText(text).width;
-    const gap = scene.diameter / 2 + 6;
+    const gap = stops.has(number) || number === scene.selected ? 14 : scene.diameter / 2 + 6;
     const left = across + gap + width < scene.camera.width ? across + gap : across - gap - width;
     const box = [left - 2, down - HEIGHT / 2, left + width + 2, down + HEIGHT / 2];
     if (left < 0 || box[1] < 0 || box[3] > scene.camera.height || !isFree(box)) continue;
@@ -57,7 +58,7 @@ function drawTitles(pen, scene, { ink, card }, at) {
   return written;
 }
 
-function drawRings(pen, { shown, picked, selected, focused, pathStart, diameter }, { ink, ours }, at) {
+function drawRings(pen, { shown, picked, selected, byKeys, focused, pathStart, diameter }, { ink, ours }, at) {
   const ring = (number, radius, width, colour) => {
     if (number < 0) return;
     pen.lineWidth = width;
@@ -70,7 +71,7 @@ function drawRings(pen, { shown, picked, selected, focused, pathStart, diameter 
   for (const number of picked) ring(number, diameter / 2 + 4, 2, ours);
   ring(selected, diameter / 2 + 5, 3, ours);
   ring(pathStart, diameter / 2 + 5, 3, ours);
-  ring(focused, diameter / 2 + 8, 2, ink);
+  if (byKeys) ring(focused, diameter / 2 + 8, 2, ink);
 }
 
 /** A line from stop to stop, each with its number. */
@@ -99,7 +100,7 @@ function drawPath(pen, { path, pathStart, pathEnd }, { ink, card }, at) {
     pen.strokeStyle = card;
     pen.fillStyle = ink;
     pen.beginPath();
-    pen.arc(across, down, 8, 0, 2 * Math.PI);
+    pen.arc(across, down, STOP, 0, 2 * Math.PI);
     pen.fill();
     pen.stroke();
     pen.fillStyle = card;

@@ -39,8 +39,9 @@ async function draw() {
   const map = await view;
   if (!map) return;
   map.show(list.kind === "somewhere" ? [] : list.ids);
-  map.highlight(shown.like[0]?.id || "");
-  map.drawPath(list.kind === "path" ? list.ids : []);
+  const isPath = list.kind === "path";
+  map.highlight(isPath ? "" : shown.like[0]?.id || "");
+  map.drawPath(isPath ? list.ids : []);
 }
 
 export function startMap() {

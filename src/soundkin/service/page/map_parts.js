@@ -1,5 +1,5 @@
 // The elements of the map: bar, ground with its two canvases, legend, and a line that says what is going on.
-import { element } from "./dom.js";
+import { element, sentence } from "./dom.js";
 
 export function makeParts(container) {
   const tool = (act, words, title, pressed = null) => element(
@@ -26,7 +26,7 @@ export function makeParts(container) {
     dots, overlay, name,
   );
   const said = element("p", { class: "map-said quiet", role: "status" });
-  const note = element("div", { class: "map-note", role: "alert", hidden: true });
+  const note = element("div", { class: "map-note", role: "status", hidden: true });
   let legend = element("ul");
   const view = element("div", { class: "map-view" }, bar, ground, note, legend, keys, said);
   container.replaceChildren(view);
@@ -38,7 +38,7 @@ export function makeParts(container) {
       for (const part of [bar, ground, legend]) part.classList.toggle("gone", Boolean(text));
       note.hidden = !text;
       const retry = again && element("button", { type: "button", click: again }, "Try again");
-      note.replaceChildren(...[text && element("p", {}, text), retry].filter(Boolean));
+      note.replaceChildren(...[text && element("p", {}, sentence(text)), retry].filter(Boolean));
     },
     setLegend(next) {
       legend.replaceWith(next);

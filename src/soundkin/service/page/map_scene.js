@@ -33,10 +33,12 @@ export class Scene {
     this.shown = []; // numbers of tracks, as are all below; -1 is none
     this.path = [];
     this.selected = this.focused = this.hovered = -1;
+    this.byKeys = false; // whether keys, rather than a pointer, were used last: then the focused track is marked
     this.forget();
     const sizes = new ResizeObserver(() => this.resize());
     sizes.observe(ground);
     signal.addEventListener("abort", () => sizes.disconnect());
+    this.followDensity(signal);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour(), { signal });
     dots.addEventListener("webglcontextlost", (event) => event.preventDefault(), { signal }); // it then comes back
     dots.addEventListener("webglcontextrestored", () => {
@@ -44,6 +46,15 @@ export class Scene {
       this.points.place(this.places);
       this.recolour();
     }, { signal });
+  }
+
+  /** Windows move from one screen to another. */
+  followDensity(signal) {
+    const another = () => {
+      this.resize();
+      this.followDensity(signal);
+    };
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", another, { once: true, signal });
   }
 
   /** What was begun: a path, a lasso, picked tracks. */
@@ -77,6 +88,11 @@ export class Scene {
     return this.places.count ? this.places.nearest(...this.camera.toPlace(across, down), reach / this.camera.scale) : -1;
   }
 
+  /** The track whose name is shown. */
+  get pointed() {
+    return this.hovered < 0 && this.byKeys ? this.focused : this.hovered;
+  }
+
   /** In CSS pixels: smaller the more there are, larger from near. */
   get diameter() {
     const usual = Math.min(Math.max(16 - 2.6 * Math.log10(this.places.count + 1), 3), 9);
@@ -102,7 +118,8 @@ export class Scene {
       this.isWhole = level === 0;
     }
     if (this.isAsked || this.isMoved) {
-      this.ground.dataset.titles = drawOverlay(this.overlay, this, this.density).length;
+      const titles = drawOverlay(this.overlay, this, this.density).length;
+      Object.assign(this.ground.dataset, { titles, closeness: this.camera.closeness.toFixed(2) });
       this.placeName();
     }
     this.isMoved = this.isRepainted = this.isAsked = false;
@@ -133,7 +150,7 @@ export class Scene {
 
   recolour() {
     const { column, only } = this;
-    const outstanding = new Set([...this.shown, ...this.path]);
+    const outstanding = new Set([...this.shown, ...this.path, this.selected].filter((number) => number >= 0));
     const isBehind = only === null
       ? (number) => outstanding.size > 0 && !outstanding.has(number)
       : (number) => column.group[number] !== only;
@@ -148,8 +165,7 @@ export class Scene {
 
   /** The name of the track that is pointed at, beside it. */
   placeName() {
-    const { name, places, camera } = this;
-    const number = this.hovered >= 0 ? this.hovered : this.focused;
+    const { name, places, camera, pointed: number } = this;
     name.hidden = number < 0 || this.lasso.length > 0;
     if (name.hidden) return;
     const lines = [places.title(number), places.artist(number)].filter(Boolean);

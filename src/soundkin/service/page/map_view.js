@@ -15,6 +15,7 @@ const USUAL_COLUMNS = ["genre", "artist"]; // to colour by: the first that says 
 const NEVER_COLOURS = ["track_id", "title"]; // a value a track
 const NO_WEBGL = "The map needs WebGL 2, which this browser does not have or has switched off. Switch on hardware "
   + "acceleration in its settings, or use another browser. The rest of this page works without.";
+const NO_GRAPHICS = "The graphics of this device have gone for the moment, and the map with them.";
 const NOBODY_THERE = "No track of this library is on its map yet. soundkin sync puts them there.";
 
 /**
@@ -101,6 +102,8 @@ export function createMapView(container, { onSelect, onPath, onLasso }) {
     return load(column);
   }
 
+  parts.dots.addEventListener("webglcontextlost", () => parts.note(NO_GRAPHICS), { signal });
+  parts.dots.addEventListener("webglcontextrestored", () => parts.note(""), { signal });
   parts.chooser.addEventListener("change", () => colourBy(parts.chooser.value), { signal });
   load(recall(MEMORY));
   return {
