@@ -3,7 +3,6 @@
 from urllib.parse import unquote
 
 import pytest
-
 from opened_page import answers, line, open_page, settle, shown, track_ids
 
 pytestmark = pytest.mark.slow
@@ -40,6 +39,7 @@ def test_type_click_and_play(page, asked):
     page.click(f"{line(second)} .play")
     wait_for_sound(page, second)
     page.wait_for_selector(f"{line(second)}.sounding")
+    page.wait_for_selector("#player-place .wave path >> nth=0", state="attached")
     page.click("#player-toggle")
     page.wait_for_function("() => document.getElementById('audio').paused")
     page.wait_for_selector(f"{line(second)}:not(.sounding)")
@@ -91,7 +91,7 @@ def test_why_plays_both_moments_one_after_the_other(page, asked):
     answer = shown(page)[0]
     moment = asked.get("tracks", seed, "why", answer).json()["moment"]
     page.click(f"{line(answer)} [data-act=why]")
-    page.wait_for_selector(".why .side >> nth=1")
+    page.wait_for_selector(".why .side:nth-child(2) .wave svg >> nth=0")
     assert f"why={answer}" in unquote(page.url)
     page.click(".why button:has-text('Play both')")
     page.wait_for_selector(".why .side:nth-child(1).sounding")

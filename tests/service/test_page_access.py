@@ -1,7 +1,6 @@
 """The page for everybody: axe-core looks at each of its states, light and dark, wide and narrow."""
 
 import pytest
-
 from opened_page import line, open_page, shown, track_ids
 
 pytestmark = pytest.mark.slow

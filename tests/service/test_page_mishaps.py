@@ -1,10 +1,10 @@
 """The page where things go wrong: it says what, and what to do."""
 
-import edited_index
 import pyarrow as pa
 import pytest
-
 from opened_page import line, open_page, settle, shown, track_ids
+
+import edited_index
 from served_library import ServedApp
 from soundkin.search.edits import remove_tracks
 from soundkin.search.vector_index import build_index

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-
 from opened_page import line, open_page, shown, track_ids
+
 from soundkin.catalog.playlist_files import read_entries
 from soundkin.pipelines.seeds import resolve_seeds
 from soundkin.search.vector_index import open_index
