@@ -13,6 +13,7 @@ const place = find("#player-place");
 export const playing = new EventTarget(); // "change" when another track sounds, or none
 let queue = [];
 let current = null; // a track
+let asked = false; // whether it should sound: what is only restored fails in silence
 let passage = null; // { end, done } while a passage sounds
 
 export const isSounding = (id) => current?.id === id && !audio.paused;
@@ -30,6 +31,7 @@ function load(track, seconds = 0) {
 }
 
 async function start() {
+  asked = true;
   try {
     await audio.play();
   } catch (error) {
@@ -137,7 +139,8 @@ function listen() {
   audio.addEventListener("pause", () => { if (!audio.ended && passage && audio.currentTime < passage.end) endPassage(false); });
   audio.addEventListener("ended", () => { if (passage) endPassage(true); else skip(1); });
   audio.addEventListener("error", async () => {
-    if (!current || !audio.error) return;
+    if (!current || !asked || !audio.error) return;
+    asked = false;
     const { id, name } = current;
     endPassage(false);
     const problem = await whySilent(id);
