@@ -1,7 +1,7 @@
 """The page at `/`: the files of the folder `page`, which are all that it needs."""
 
 import hashlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -44,7 +44,7 @@ def _answer(request: Request, name: str) -> Response:
     return Response(content, headers=headers, media_type=MEDIA_TYPES.get(Path(name).suffix, "text/plain"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(name: str) -> tuple[bytes, str]:
     """A file and its ETag."""
     content = FILES[name].read_bytes()

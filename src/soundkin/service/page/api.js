@@ -144,8 +144,9 @@ export async function moreOf(ids, length) {
 export async function whySilent(id) {
   try {
     const response = await fetch(audioOf(id), { headers: { Range: "bytes=0-0" } });
+    if (!response.ok) return await problemOf(response);
     await response.body?.cancel();
-    return response.ok ? new Problem("this browser cannot play files of this kind.", 200) : await problemOf(response);
+    return new Problem("this browser cannot play files of this kind.", response.status);
   } catch {
     return new Problem("the server does not answer.", 0);
   }

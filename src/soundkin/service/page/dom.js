@@ -51,13 +51,17 @@ export function announce(text) {
 let hiding = 0;
 export function notice(text, undo = null) {
   const box = find("#notice");
-  const hide = () => { if (!box.matches(":hover, :focus-within")) box.hidden = true; };
+  const seconds = undo ? 12 : 5;
+  const hide = () => {
+    if (box.matches(":hover, :focus-within")) hiding = setTimeout(hide, 1000 * seconds);
+    else box.hidden = true;
+  };
   const back = undo && element("button", { type: "button", click: () => { box.hidden = true; undo(); announce("Undone."); } }, "Undo");
   box.replaceChildren(...[element("span", {}, text), back].filter(Boolean));
   box.hidden = false;
   announce(text);
   clearTimeout(hiding);
-  hiding = setTimeout(hide, undo ? 12000 : 5000);
+  hiding = setTimeout(hide, 1000 * seconds);
 }
 
 /** An error, what to do, and a button that does it; null takes it away. */

@@ -2,15 +2,18 @@
 import { audioOf, whySilent } from "./api.js";
 import { clock, find, notice } from "./dom.js";
 import { recall, keep } from "./memory.js";
+import { drawWaveform } from "./waveform.js";
 
 const MEMORY = "soundkin-player";
 const NUDGE_SECONDS = 5;
 const NEAR_START_SECONDS = 3; // after which "previous" begins the same track again
 
 const audio = find("#audio");
+const place = find("#player-place");
 export const playing = new EventTarget(); // "change" when another track sounds, or none
 let queue = [];
 let current = null; // a track
+let asked = false; // whether it should sound: what is only restored fails in silence
 let passage = null; // { end, done } while a passage sounds
 
 export const isSounding = (id) => current?.id === id && !audio.paused;
@@ -22,11 +25,13 @@ function load(track, seconds = 0) {
     current = track;
     audio.src = audioOf(track.id);
   }
+  if (find(".wave", place).dataset.track !== track.id) find(".wave", place).replaceChildren();
   audio.currentTime = seconds; // before anything is loaded, this is where it begins
   draw();
 }
 
 async function start() {
+  asked = true;
   try {
     await audio.play();
   } catch (error) {
@@ -92,8 +97,8 @@ function draw() {
   find("#player-artist").textContent = current.artist;
   find("#player-toggle").setAttribute("aria-label", sounds ? "Pause" : "Play");
   find("#player-toggle use").setAttribute("href", sounds ? "#icon-pause" : "#icon-play");
-  const place = queue.findIndex(({ id }) => id === current.id);
-  find("#player-next").disabled = place < 0 || place + 1 >= queue.length;
+  const number = queue.findIndex(({ id }) => id === current.id);
+  find("#player-next").disabled = number < 0 || number + 1 >= queue.length;
   drawTime();
   tellSystem(sounds);
   playing.dispatchEvent(new Event("change"));
@@ -105,7 +110,7 @@ function drawTime() {
   rail.max = String(whole || 1);
   if (document.activeElement !== rail || !rail.matches(":active")) rail.value = String(audio.currentTime);
   rail.setAttribute("aria-valuetext", `${clock(audio.currentTime)} of ${clock(whole)}`);
-  rail.style.setProperty("--done", `${whole ? (100 * audio.currentTime) / whole : 0}%`);
+  place.style.setProperty("--to", `${whole ? (100 * audio.currentTime) / whole : 0}%`);
   find("#player-time").textContent = `${clock(audio.currentTime)} / ${clock(whole)}`;
 }
 
@@ -127,10 +132,15 @@ function listen() {
     }
   });
   audio.addEventListener("seeking", drawTime);
+  audio.addEventListener("playing", () => {
+    const wave = find(".wave", place);
+    if (wave.dataset.track !== current.id || !wave.children.length) drawWaveform(wave, current);
+  });
   audio.addEventListener("pause", () => { if (!audio.ended && passage && audio.currentTime < passage.end) endPassage(false); });
   audio.addEventListener("ended", () => { if (passage) endPassage(true); else skip(1); });
   audio.addEventListener("error", async () => {
-    if (!current || !audio.error) return;
+    if (!current || !asked || !audio.error) return;
+    asked = false;
     const { id, name } = current;
     endPassage(false);
     const problem = await whySilent(id);

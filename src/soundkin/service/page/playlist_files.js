@@ -28,7 +28,7 @@ export function asJspf({ name, tracks }) {
 export function saveFile(name, suffix, text, type) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = `${name.replace(/[\\/:*?"<>|\p{Cc}]+/gu, " ").trim().slice(0, 100) || "playlist"}.${suffix}`;
+  link.download = `${name.replace(/[\\/:*?"<>|\p{Cc}\s]+/gu, " ").trim().slice(0, 100) || "playlist"}.${suffix}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }

@@ -85,7 +85,7 @@ function moveBy(id, places) {
   announce(`${playlist()[to].name} is ${to + 1} of ${playlist().length}.`);
 }
 
-/** The line follows the pointer: others make room, and where it is let go is its place. */
+/** Others make room around the line that is dragged, which stays in the document: else it would lose the pointer. */
 function drag(event) {
   const grip = event.target.closest("[data-act=grip]");
   if (!grip || event.button !== 0) return;
@@ -95,9 +95,9 @@ function drag(event) {
   grip.setPointerCapture(event.pointerId);
   dragged.classList.add("dragged");
   const follow = ({ clientY }) => {
-    const others = [...list.children].filter((each) => each !== dragged);
-    const after = others.find((each) => { const { top, height } = each.getBoundingClientRect(); return clientY < top + height / 2; });
-    if (after !== dragged.nextElementSibling) list.insertBefore(dragged, after || null);
+    const middle = (row) => { const { top, height } = row.getBoundingClientRect(); return top + height / 2; };
+    for (let next; (next = dragged.nextElementSibling) && clientY > middle(next);) list.insertBefore(next, dragged);
+    for (let before; (before = dragged.previousElementSibling) && clientY < middle(before);) dragged.after(before);
   };
   const end = (ended) => {
     for (const [name, act] of Object.entries(heard)) grip.removeEventListener(name, act);

@@ -4,6 +4,7 @@ import { why } from "./api.js";
 import { clock, element, find, icon, named } from "./dom.js";
 import { playPassage, stop } from "./player.js";
 import { known } from "./track_rows.js";
+import { drawWaveform } from "./waveform.js";
 
 let asking = null;
 
@@ -70,13 +71,16 @@ function seedChoice(box, seedId, id) {
 function side(passage) {
   const { track, from, seconds } = passage;
   const whole = Math.max(track.seconds, from + seconds);
-  const mark = element("span", {});
-  mark.style.left = `${(100 * from) / whole}%`;
-  mark.style.width = `${(100 * seconds) / whole}%`;
+  const strip = element("div", { class: "strip", "aria-hidden": "true" });
+  strip.style.setProperty("--from", `${(100 * from) / whole}%`);
+  strip.style.setProperty("--to", `${(100 * (from + seconds)) / whole}%`);
+  const wave = element("div", { class: "wave" });
+  strip.append(wave);
+  drawWaveform(wave, track);
   const place = `${clock(from)}–${clock(from + seconds)}`;
   const box = element("div", { class: "side" },
     element("p", { class: "name" }, named(track.name), track.artist && element("span", { class: "quiet" }, " ", named(track.artist))),
-    element("div", { class: "strip", "aria-hidden": "true" }, mark));
+    strip);
   const drawn = { box, passage };
   box.append(element("button", { type: "button", "aria-label": `Play ${place} of ${track.name}`, click: () => sound(drawn) }, icon("play"), element("span", {}, place)));
   return drawn;
