@@ -11,7 +11,7 @@ RECIPE_INSTALLED := .venv/.recipe-installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo model test fuzz check lint format bench wheel vendor lock clean
+.PHONY: help install demo model test fuzz check lint format bench wheel lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,9 +59,6 @@ bench: $(INSTALLED)  ## Measure speed side by side and print the tables
 
 wheel: $(INSTALLED)  ## Build the package into dist/
 	@$(BIN)/python -m hatchling build --target wheel
-
-vendor:  ## Fetch the JavaScript libraries of the page anew, as its vendor.json names them; needs npm
-	@$(PYTHON) scripts/vendor.py
 
 lock:  ## Resolve pyproject.toml anew in a fresh environment and write constraints.txt
 	@$(PYTHON) -m venv .venv-lock
