@@ -51,6 +51,26 @@ def test_nothing_shuts_people_out(browser, asked, colours, width):
     context.close()
 
 
+@pytest.mark.parametrize(("colours", "width"), [("light", 1280), ("dark", 400)])
+def test_nor_does_the_map(browser, asked, colours, width):
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=colours)
+    page = context.new_page()
+    open_page(page, asked, like=track_ids(asked, 1), view="map", ready=".map-ground[data-titles]")
+    page.locator(".map-ground").focus()
+    page.keyboard.press("ArrowUp")
+    page.wait_for_selector(".map-name:not([hidden])")
+    assert complaints(page) == []
+    page.select_option(".map-bar select", "duration")
+    page.wait_for_selector(".map-legend .bar")
+    page.click("[data-act=lasso]")
+    assert complaints(page) == []
+    page.route("**/map?**", lambda route: route.fulfill(status=404, json={"detail": "there is no map."}))
+    page.select_option(".map-bar select", "artist")
+    page.wait_for_selector(".map-note:has-text('There is no map.')")
+    assert complaints(page) == []
+    context.close()
+
+
 def test_where_the_focus_goes_in_order(page, asked):
     open_page(page, asked, like=track_ids(asked, 1))
     passed = []

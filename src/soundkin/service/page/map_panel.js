@@ -1,9 +1,9 @@
 // The map of the library, fetched once somebody wants to see it.
 import { queryOf, show, shown, changes } from "./address.js";
 import { tracksOf } from "./api.js";
-import { find, many, notice } from "./dom.js";
+import { element, find, many, notice } from "./dom.js";
 import { play } from "./player.js";
-import { append } from "./playlist.js";
+import { append, playlist, replacePlaylist } from "./playlist.js";
 import { known } from "./track_rows.js";
 import { listed } from "./tracks_view.js";
 
@@ -13,9 +13,17 @@ let view = null; // a promise of what createMapView gives
 let list = { kind: "", ids: [] };
 
 async function open() {
-  const { createMapView } = await import("./map_view.js");
-  return createMapView(panel, { onSelect, onPath: (start, end) => show({ path: { start, end }, words: "", why: "" }), onLasso });
+  try {
+    const { createMapView } = await import("./map_view.js");
+    return createMapView(panel, { onSelect, onPath, onLasso });
+  } catch (error) {
+    view = null;
+    panel.replaceChildren(element("p", { class: "map-note" }, `The map cannot be shown: ${error.message}`));
+    return null;
+  }
 }
+
+const onPath = (start, end) => show({ path: { start, end }, words: "", why: "" });
 
 async function onSelect(id) {
   const track = known.get(id) || (await tracksOf([id]).catch(() => []))[0];
@@ -26,9 +34,15 @@ async function onSelect(id) {
 }
 
 async function onLasso(ids) {
-  if (ids.length > MOST_LASSOED) return notice(`${many(ids.length, "track")} are too many at once. Draw around fewer than ${MOST_LASSOED + 1}: zoom in first.`);
-  const added = append(await tracksOf(ids).catch(() => []));
-  notice(`${many(added.length, "track")} of ${ids.length} more in the playlist.`);
+  if (ids.length > MOST_LASSOED) {
+    notice(`${many(ids.length, "track")} are too many for one playlist. Zoom in and draw around at most ${MOST_LASSOED}.`);
+    return;
+  }
+  const tracks = await tracksOf(ids).catch((error) => notice(error.message));
+  if (!tracks) return;
+  const before = playlist();
+  const added = append(tracks).length;
+  notice(`${many(added, "track")} of ${ids.length} put into the playlist.`, added ? () => replacePlaylist(before) : null);
 }
 
 /** What the list shows, on the map. */
