@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -26,6 +26,17 @@ NO_WEBGL = """
 const getContext = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
   return kind.startsWith("webgl") ? null : getContext.call(this, kind, ...more);
+};
+"""
+WATCH_TITLES = """
+const { clearRect, fillText } = CanvasRenderingContext2D.prototype;
+CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+  window.titles = [];
+  return clearRect.apply(this, box);
+};
+CanvasRenderingContext2D.prototype.fillText = function (text, left, middle) {
+  window.titles.push([left, middle - 6, left + this.measureText(text).width, middle + 6]);
+  return fillText.call(this, text, left, middle);
 };
 """
 LOSE_CONTEXT = """() => {
@@ -245,13 +256,19 @@ def test_arrow_keys_go_from_track_to_track(map_of, grid):
     assert shown.page.get_attribute(".map-ground", "aria-label") == "Map of 1,100 tracks"
 
 
-def test_titles_show_from_near_and_never_over_each_other(map_of, grid):
+def test_titles_show_from_near_and_never_over_each_other(map_of, page, grid):
+    page.add_init_script(WATCH_TITLES)
     shown = map_of(grid)
-    assert shown.page.get_attribute(".map-ground", "data-titles") == "0"
-    shown.press(*"++++++")
-    shown.page.wait_for_function("() => Number(document.querySelector('.map-ground').dataset.titles) > 5")
+    assert page.get_attribute(".map-ground", "data-titles") == "0"
+    shown.press(*"+++++")
+    page.wait_for_selector(".map-ground[data-closeness='10.49']")
+    page.wait_for_function("() => Number(document.querySelector('.map-ground').dataset.titles) > 5")
+    titles = page.evaluate("window.titles")
+    assert len(titles) == int(page.get_attribute(".map-ground", "data-titles"))
+    for one, other in combinations(titles, 2):
+        assert one[0] > other[2] or other[0] > one[2] or one[1] > other[3] or other[1] > one[3]
     shown.press("0")
-    shown.page.wait_for_selector(".map-ground[data-titles='0']")
+    page.wait_for_selector(".map-ground[data-titles='0']")
 
 
 def test_the_wheel_zooms_where_the_pointer_is(map_of, grid):

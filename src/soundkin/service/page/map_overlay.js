@@ -7,9 +7,12 @@ const HEIGHT = 16; // of a title, in pixels
 const STOP = 9; // radius of a stop of the path
 const MOST_RINGS = 500;
 
-const shorten = (text) => (text.length > LONGEST_LABEL ? `${text.slice(0, LONGEST_LABEL - 1).trimEnd()}…` : text);
+function shorten(text) {
+  const letters = [...text];
+  return letters.length > LONGEST_LABEL ? `${letters.slice(0, LONGEST_LABEL - 1).join("").trimEnd()}…` : text;
+}
 
-/** Draw on a canvas of `density` pixels a CSS pixel; `scene` says what. Gives the numbers that got titles. */
+/** Draw on a canvas of `density` pixels a CSS pixel; `scene` says what. Gives how many titles there were room for. */
 export function drawOverlay(canvas, scene, density) {
   const { camera, style } = scene;
   const pen = canvas.getContext("2d");
@@ -17,10 +20,11 @@ export function drawOverlay(canvas, scene, density) {
   pen.clearRect(0, 0, camera.width, camera.height);
   const colours = Object.fromEntries(["ink", "card", "ours"].map((name) => [name, style.getPropertyValue(`--${name}`)]));
   const at = (number) => camera.toScreen(scene.places.x[number], scene.places.y[number]);
-  drawRings(pen, scene, colours, at);
   drawPath(pen, scene, colours, at);
+  const titles = drawTitles(pen, scene, colours, at);
+  drawRings(pen, scene, colours, at);
   drawLasso(pen, scene, colours);
-  return drawTitles(pen, scene, colours, at);
+  return titles;
 }
 
 /** Tracks that may get a title, those that matter most first; the one that is pointed at has its name beside it. */
@@ -32,7 +36,7 @@ function wanted({ camera, places, shown, path, selected, pointed }) {
 
 function drawTitles(pen, scene, { ink, card }, at) {
   const taken = scene.path.map(at).map(([across, down]) => [across - STOP, down - STOP, across + STOP, down + STOP]);
-  const written = [];
+  let written = 0;
   const stops = new Set(scene.path);
   const isFree = (box) => taken.every((other) => box[0] > other[2] || box[2] < other[0] || box[1] > other[3] || box[3] < other[1]);
   pen.font = FONT;
@@ -51,7 +55,7 @@ function drawTitles(pen, scene, { ink, card }, at) {
     const box = [left - 2, down - HEIGHT / 2, left + width + 2, down + HEIGHT / 2];
     if (left < 0 || box[1] < 0 || box[3] > scene.camera.height || !isFree(box)) continue;
     taken.push(box);
-    written.push(number);
+    written += 1;
     pen.strokeText(text, left, down);
     pen.fillText(text, left, down);
   }

@@ -1,5 +1,5 @@
 // Where tracks are on the map, and which of them is where. Tracks are numbers from 0; x goes right, y goes up,
-// and the middle of the map is 0, 0. All tracks are gone through each time: 100,000 take less than a millisecond.
+// and the middle of the map is 0, 0. All tracks are gone through each time: 100,000 take about a millisecond.
 
 /** Places of `GET /map`, scaled so that the longer side of the map goes from -1 to 1. */
 export class Places {
@@ -66,7 +66,7 @@ export class Places {
   inside(corners) {
     const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
     const box = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-    return this.between(...box).filter((number) => isInside(corners, this.x[number], this.y[number]));
+    return this.between(...box).filter((number) => isInside(xs, ys, this.x[number], this.y[number]));
   }
 }
 
@@ -80,11 +80,11 @@ function extent(values) {
 }
 
 /** Whether a ray to the right crosses the line an odd number of times. */
-function isInside(corners, x, y) {
+function isInside(xs, ys, x, y) {
   let odd = false;
-  for (let here = 0, before = corners.length - 1; here < corners.length; before = here, here += 1) {
-    const [[x1, y1], [x2, y2]] = [corners[here], corners[before]];
-    if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) odd = !odd;
+  for (let here = 0, before = xs.length - 1; here < xs.length; before = here, here += 1) {
+    const crosses = ys[here] > y !== ys[before] > y;
+    if (crosses && x < ((xs[before] - xs[here]) * (y - ys[here])) / (ys[before] - ys[here]) + xs[here]) odd = !odd;
   }
   return odd;
 }

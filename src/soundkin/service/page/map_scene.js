@@ -7,7 +7,7 @@ import { drawOverlay } from "./map_overlay.js";
 import { COARSEST, Points } from "./map_points.js";
 
 const DENSEST = 2; // pixels a CSS pixel: more are not seen, and cost
-const BEHIND = 0.25, FAR_BEHIND = 0.08; // opacity of dots while others stand out, or another group
+const BEHIND = 0.35, FAR_BEHIND = 0.08; // opacity of dots while others stand out, or another group
 const SLOW_MS = 30, FAST_MS = 20; // from frame to frame
 const SLOW_FRAMES = 2, FAST_FRAMES = 60; // that change how many dots are drawn
 const STILL_MS = 150; // after the last move
@@ -118,7 +118,7 @@ export class Scene {
       this.isWhole = level === 0;
     }
     if (this.isAsked || this.isMoved) {
-      const titles = drawOverlay(this.overlay, this, this.density).length;
+      const titles = drawOverlay(this.overlay, this, this.density);
       Object.assign(this.ground.dataset, { titles, closeness: this.camera.closeness.toFixed(2) });
       this.placeName();
     }
