@@ -38,8 +38,8 @@ async function ask(target, { signal, body } = {}) {
 
 async function problemOf(response) {
   const told = await response.json().catch(() => ({}));
-  const detail = ADVICE[response.status] || told.detail || `The server answered ${response.status}. Try again.`;
-  return new Problem(detail, response.status);
+  const { status } = response;
+  return new Problem(ADVICE[status] || told.detail || `The server answered ${status}. Try again.`, status);
 }
 
 function pause(seconds, signal) {

@@ -146,7 +146,7 @@ function listen() {
     if (wave.dataset.track !== current.id || !wave.children.length) drawWaveform(wave, current);
   });
   audio.addEventListener("pause", () => {
-    if (!audio.ended && passage && audio.currentTime < passage.end) endPassage(false);
+    if (audio.paused && !audio.ended && audio.currentTime < passage?.end) endPassage(false);
   });
   audio.addEventListener("ended", () => {
     if (passage) endPassage(true);

@@ -7,7 +7,7 @@ const locationOf = (id) => new URL(audioOf(id), location.origin).href;
 /** M3U in UTF-8. */
 export function asM3u({ name, tracks }) {
   const entries = tracks.flatMap(({ id, name: title, artist, seconds }) => [
-    `#EXTINF:${seconds > 0 ? Math.round(seconds) : -1},${oneLine([artist, title].filter(Boolean).join(" - "))}`,
+    `#EXTINF:${Math.round(seconds) || -1},${oneLine([artist, title].filter(Boolean).join(" - "))}`,
     locationOf(id),
   ]);
   return ["#EXTM3U", `#PLAYLIST:${oneLine(name)}`, ...entries].join("\n") + "\n";

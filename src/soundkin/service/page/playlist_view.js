@@ -4,6 +4,8 @@ import { announce, button, clock, element, find, many, named, notice, showProble
 import { play } from "./player.js";
 import {
   append,
+  holds,
+  MOST_TRACKS,
   move,
   playlist,
   playlistChanges,
@@ -46,12 +48,10 @@ async function extend() {
   control.disabled = true;
   try {
     const before = playlist();
-    const added = append(
-      await moreOf(
-        tracks.slice(-MOST_SEEDS).map(({ id }) => id),
-        MORE,
-      ),
-    );
+    const seeds = tracks.slice(-MOST_SEEDS).map(({ id }) => id);
+    const others = tracks.length - seeds.length; // which may be among what is found
+    const found = await moreOf(seeds, Math.min(MORE + others, MOST_TRACKS));
+    const added = append(found.filter(({ id }) => !holds(id)).slice(0, MORE));
     const told = added.length
       ? `${many(added.length, "track")} more, like those before.`
       : "No more tracks fit.";

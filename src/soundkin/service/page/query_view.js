@@ -3,7 +3,7 @@ import { addressOf, show, shown } from "./address.js";
 import { tracksOf } from "./api.js";
 import { button, element, find, many, named, notice } from "./dom.js";
 import { append, holds } from "./playlist.js";
-import { known, playButton } from "./track_rows.js";
+import { goOnAtHeading, known, playButton } from "./track_rows.js";
 
 const WEIGHTS = [1, 2, 3, 0.5];
 const SIGNS = { like: "", unlike: "less like ", way: "" };
@@ -60,6 +60,7 @@ async function learn(ids, signal) {
 function seedChip({ id, weight }, kind, lost) {
   const track = known.get(id) || { id, name: id, artist: "" };
   const leaveOut = () => {
+    goOnAtHeading();
     if (kind === "way") show({ path: null });
     else show({ [kind]: shown[kind].filter((seed) => seed.id !== id), why: "" });
   };

@@ -105,8 +105,8 @@ export const acts = {
     play(track, lists.get(row.closest("ol, ul").id) || [track]);
   },
   open(track) {
+    goOnAtHeading();
     show(queryOf(track.id));
-    find("#asked").focus();
     scrollTo({ top: 0 });
   },
   why(track) {
@@ -138,13 +138,16 @@ function steer(to, from, track, row) {
   return null;
 }
 
-/** The line where a person was is gone once it has become a seed: go on at the one in its place. */
-let remembered = null;
-export function focusWhereItWas(list) {
+/** What a person was at may be gone from the next list: they go on in its place, or at the heading. */
+let remembered = null; // { place, act } of a line
+export const goOnAtHeading = () => (remembered = { place: -1 });
+export function takeUpFocus(list) {
   if (!remembered) return;
-  const row = list.children[Math.min(remembered.place, list.children.length - 1)];
-  (row && (find(`[data-act=${remembered.act}]`, row) || find(".open", row)))?.focus({ preventScroll: true });
+  const { place, act } = remembered;
   remembered = null;
+  const row = list.children[Math.min(place, list.children.length - 1)];
+  const control = row && (find(`[data-act=${act}]`, row) || find(".open", row));
+  (control || find("#asked")).focus({ preventScroll: true });
 }
 
 /** Which track sounds, and which are in the playlist. */

@@ -3,7 +3,7 @@ import { changes, show, shown } from "./address.js";
 import { answersTo, pathBetween, search } from "./api.js";
 import { announce, find, many, showProblem } from "./dom.js";
 import { drawQuery } from "./query_view.js";
-import { addRows, fillRows, focusWhereItWas, trackRow } from "./track_rows.js";
+import { addRows, fillRows, takeUpFocus, trackRow } from "./track_rows.js";
 import { showWhy } from "./why_view.js";
 
 const ANSWERS = 20,
@@ -38,6 +38,7 @@ async function refresh({ anew = false } = {}) {
   try {
     await drawQuery(signal, () => last.ids);
     await FILLERS[kindOf(shown)](signal, key);
+    takeUpFocus(rows);
     showProblem(null);
     openWhy();
   } catch (error) {
@@ -82,7 +83,6 @@ const FILLERS = {
       wanted = Math.min(MOST_ANSWERS, wanted * 2);
       return refresh({ anew: true });
     });
-    focusWhereItWas(rows);
   },
 
   async path(signal, key) {
