@@ -172,6 +172,12 @@ def test_all_by_keyboard(page, asked):
     assert focus(page) == [shown(page)[0], "open"], "where the line was"
     page.keyboard.press("l")
     page.wait_for_selector("#seeds .unlike")
+    settle(page)
+    page.focus("#seeds .unlike .remove")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#seeds:not(:has(.unlike))")
+    settle(page)
+    assert focus(page)[1] == "asked"
     page.keyboard.press("?")
     page.wait_for_selector("#help[open]")
     page.keyboard.press("j")

@@ -150,6 +150,7 @@ def test_titles_in_any_script_are_text(page, serve_library, odd_index):
     page.wait_for_selector("#asked:has-text('Sounds like An odd id')")
     page.click("#rows .open:has-text('القاهرة')")
     page.wait_for_selector("#asked:has-text('القاهرة')")
+    settle(page)
     assert odd_id in shown(page)
     for width in (400, 1280):
         page.set_viewport_size({"width": width, "height": 800})

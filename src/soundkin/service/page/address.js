@@ -1,4 +1,4 @@
-// What the page shows, held in its address: so reload, back and a link that is sent to somebody show the same.
+// What the page shows, held in its address: so reload, back and a link sent to somebody show the same.
 
 const NOTHING = { words: "", like: [], unlike: [], path: null, view: "tracks", why: "" };
 const VIEWS = ["tracks", "map", "playlist"];
@@ -35,7 +35,12 @@ export function addressOf(what) {
     ["q", words],
     ...like.map((each) => ["like", written(each)]),
     ...unlike.map((each) => ["unlike", written(each)]),
-    ...(path ? [["from", path.start], ["to", path.end]] : []),
+    ...(path
+      ? [
+          ["from", path.start],
+          ["to", path.end],
+        ]
+      : []),
     ["view", view === "tracks" ? "" : view],
     ["why", why],
   ].filter(([, value]) => value);

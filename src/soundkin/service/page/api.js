@@ -14,17 +14,19 @@ export class Problem extends Error {
   }
 }
 
+const SILENT = "The server does not answer. Is soundkin serve still running, and this device connected?";
 const ADVICE = {
   401: "The server wants its token. Reload the page, and give it as the password; any name will do.",
   403: "The server refuses this page. Open it at the address that soundkin serve prints.",
 };
 
 async function ask(target, { signal, body } = {}) {
-  const sent = body ? { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } } : {};
+  const headers = { "Content-Type": "application/json" };
+  const sent = body ? { method: "POST", body: JSON.stringify(body), headers } : {};
   for (let tries = 0; ; tries += 1) {
     const response = await fetch(target, { signal, ...sent }).catch((error) => {
       if (error.name === "AbortError") throw error;
-      throw new Problem("The server does not answer. Is soundkin serve still running, and this device connected?", 0);
+      throw new Problem(SILENT, 0);
     });
     if (response.ok) return response.json();
     const seconds = Number(response.headers.get("Retry-After"));
@@ -36,7 +38,8 @@ async function ask(target, { signal, body } = {}) {
 
 async function problemOf(response) {
   const told = await response.json().catch(() => ({}));
-  return new Problem(ADVICE[response.status] || told.detail || `The server answered ${response.status}. Try again.`, response.status);
+  const { status } = response;
+  return new Problem(ADVICE[status] || told.detail || `The server answered ${status}. Try again.`, status);
 }
 
 function pause(seconds, signal) {
@@ -48,7 +51,8 @@ function pause(seconds, signal) {
 
 /** A target with its parameters; lists give one each. */
 function target(path, parameters = {}) {
-  const pairs = Object.entries(parameters).flatMap(([name, value]) => [value].flat().map((each) => [name, each]));
+  const listed = ([name, value]) => [value].flat().map((each) => [name, each]);
+  const pairs = Object.entries(parameters).flatMap(listed);
   return pairs.length ? `${path}?${new URLSearchParams(pairs)}` : path;
 }
 
@@ -63,7 +67,7 @@ export function asTrack({ track_id, title, artist, catalog = {}, score, folded =
     title,
     artist,
     seconds: Number(catalog.duration) || 0,
-    facts: [catalog.album, catalog.year, catalog.genre].filter((fact) => fact !== null && fact !== undefined && fact !== "").map(String),
+    facts: [catalog.album, catalog.year, catalog.genre].filter(Boolean).map(String),
     score,
     copies: folded.length,
   };
@@ -89,7 +93,8 @@ async function columns() {
 export const mapPlaces = (wanted, signal) => ask(target("/map", { columns: wanted }), { signal });
 
 export async function search(words, limit, offset, signal) {
-  const { tracks, total } = await ask(target("/tracks", { q: words, limit, offset, columns: await columns() }), { signal });
+  const wanted = { q: words, limit, offset, columns: await columns() };
+  const { tracks, total } = await ask(target("/tracks", wanted), { signal });
   return { tracks: tracks.map(asTrack), total };
 }
 
@@ -127,11 +132,13 @@ export async function answersTo({ like, unlike }, k, signal) {
 }
 
 export async function pathBetween(start, end, length, signal) {
-  const { tracks } = await ask(target("/paths", { start, end, length, columns: await columns() }), { signal });
+  const wanted = { start, end, length, columns: await columns() };
+  const { tracks } = await ask(target("/paths", wanted), { signal });
   return tracks.map(asTrack);
 }
 
-export const why = (here, there, fine, signal) => ask(target(`${ofTrack(here)}${ofTrack(there).replace("/tracks", "/why")}`, { fine }), { signal });
+export const why = (here, there, fine, signal) =>
+  ask(target(ofTrack(here, `/why/${encodeURIComponent(there)}`), { fine }), { signal });
 
 /** Tracks that would go on in the way of these; none of them is among these. */
 export async function moreOf(ids, length) {

@@ -28,7 +28,9 @@ find("#home").addEventListener("click", (event) => {
   event.preventDefault();
   show({ words: "", like: [], unlike: [], path: null, why: "" });
 });
-addEventListener("unhandledrejection", (event) => notice(`Something went wrong: ${event.reason?.message || event.reason}. Reload the page.`));
+addEventListener("unhandledrejection", (event) =>
+  notice(`Something went wrong: ${event.reason?.message || event.reason}. Reload the page.`),
+);
 
 changes.addEventListener("change", drawViews);
 drawViews();

@@ -18,11 +18,17 @@ function walk(step) {
   const next = rows[row ? Math.min(Math.max(rows.indexOf(row) + step, 0), rows.length - 1) : 0];
   const open = next && find(".open", next);
   open?.focus({ preventScroll: true });
-  next?.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  next?.scrollIntoView({
+    block: "nearest",
+    behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth",
+  });
 }
 
 const KEYS = {
-  "/": () => { find("#words").focus(); find("#words").select(); },
+  "/": () => {
+    find("#words").focus();
+    find("#words").select();
+  },
   "?": () => find("#help").showModal(),
   j: () => walk(1),
   k: () => walk(-1),
@@ -36,10 +42,14 @@ const KEYS = {
 
 function press(event) {
   const { key, target } = event;
-  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || find("dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || find("dialog[open]"))
+    return;
   if (isText(target)) {
     if (key === "Escape" && target.id === "words") target.blur();
-    if (key === "ArrowDown" && target.id === "words") { event.preventDefault(); find("#rows .open")?.focus(); }
+    if (key === "ArrowDown" && target.id === "words") {
+      event.preventDefault();
+      find("#rows .open")?.focus();
+    }
     return;
   }
   if (key.length === 1 && key !== " " && !find("#letters").checked) return;

@@ -49,7 +49,8 @@ export function play(track, from = [track]) {
 
 export function toggle() {
   if (!current) return;
-  if (audio.paused) start(); else audio.pause();
+  if (audio.paused) start();
+  else audio.pause();
 }
 
 export function stop() {
@@ -59,7 +60,10 @@ export function stop() {
 
 /** Go so many places on in the list. */
 export function skip(places) {
-  if (places < 0 && audio.currentTime > NEAR_START_SECONDS) { audio.currentTime = 0; return true; }
+  if (places < 0 && audio.currentTime > NEAR_START_SECONDS) {
+    audio.currentTime = 0;
+    return true;
+  }
   const next = queue[queue.findIndex(({ id }) => id === current?.id) + places];
   if (!next) return false;
   load(next);
@@ -68,14 +72,19 @@ export function skip(places) {
 }
 
 export function nudge(direction) {
-  audio.currentTime = Math.max(0, Math.min(audio.duration || 0, audio.currentTime + direction * NUDGE_SECONDS));
+  audio.currentTime = Math.max(
+    0,
+    Math.min(audio.duration || 0, audio.currentTime + direction * NUDGE_SECONDS),
+  );
 }
 
 /** Play `seconds` of a track; resolves to whether it was heard to its end. */
 export function playPassage(track, from, seconds) {
   queue = [track];
   load(track, from);
-  const heard = new Promise((done) => { passage = { end: from + seconds, done }; });
+  const heard = new Promise((done) => {
+    passage = { end: from + seconds, done };
+  });
   start();
   return heard;
 }
@@ -136,8 +145,13 @@ function listen() {
     const wave = find(".wave", place);
     if (wave.dataset.track !== current.id || !wave.children.length) drawWaveform(wave, current);
   });
-  audio.addEventListener("pause", () => { if (!audio.ended && passage && audio.currentTime < passage.end) endPassage(false); });
-  audio.addEventListener("ended", () => { if (passage) endPassage(true); else skip(1); });
+  audio.addEventListener("pause", () => {
+    if (audio.paused && !audio.ended && audio.currentTime < passage?.end) endPassage(false);
+  });
+  audio.addEventListener("ended", () => {
+    if (passage) endPassage(true);
+    else skip(1);
+  });
   audio.addEventListener("error", async () => {
     if (!current || !asked || !audio.error) return;
     asked = false;
@@ -149,10 +163,20 @@ function listen() {
   find("#player-toggle").addEventListener("click", toggle);
   find("#player-previous").addEventListener("click", () => skip(-1));
   find("#player-next").addEventListener("click", () => skip(1));
-  find("#player-rail").addEventListener("input", (event) => { endPassage(false); audio.currentTime = Number(event.target.value); });
-  const handlers = { previoustrack: () => skip(-1), nexttrack: () => skip(1), play: start, pause: () => audio.pause() };
+  find("#player-rail").addEventListener("input", (event) => {
+    endPassage(false);
+    audio.currentTime = Number(event.target.value);
+  });
+  const handlers = {
+    previoustrack: () => skip(-1),
+    nexttrack: () => skip(1),
+    play: start,
+    pause: () => audio.pause(),
+  };
   for (const [name, act] of Object.entries(handlers)) navigator.mediaSession?.setActionHandler(name, act);
-  addEventListener("pagehide", () => keep(MEMORY, { current, queue, seconds: audio.currentTime }, sessionStorage));
+  addEventListener("pagehide", () =>
+    keep(MEMORY, { current, queue, seconds: audio.currentTime }, sessionStorage),
+  );
 }
 
 /** What was heard before the page was loaded anew is there again, and silent. */

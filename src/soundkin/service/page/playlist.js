@@ -10,7 +10,9 @@ let { name, tracks } = remembered();
 
 function remembered() {
   const kept = recall(MEMORY);
-  const tracks = Array.isArray(kept?.tracks) ? kept.tracks.filter((track) => typeof track?.id === "string") : [];
+  const tracks = Array.isArray(kept?.tracks)
+    ? kept.tracks.filter((track) => typeof track?.id === "string")
+    : [];
   return { name: typeof kept?.name === "string" ? kept.name : FIRST_NAME, tracks };
 }
 
@@ -30,8 +32,11 @@ export function replacePlaylist(others) {
 /** Put tracks at the end; returns those that were not there, as many as there is room for. */
 export function append(more) {
   const ids = new Set(tracks.map(({ id }) => id));
-  const fresh = more.filter(({ id }) => !ids.has(id) && ids.add(id)).slice(0, Math.max(0, MOST_TRACKS - tracks.length));
-  if (fresh.length) replacePlaylist([...tracks, ...fresh.map(({ id, name, title, artist, seconds }) => ({ id, name, title, artist, seconds }))]);
+  const fresh = more
+    .filter(({ id }) => !ids.has(id) && ids.add(id))
+    .slice(0, Math.max(0, MOST_TRACKS - tracks.length));
+  const kept = fresh.map(({ id, name, title, artist, seconds }) => ({ id, name, title, artist, seconds }));
+  if (kept.length) replacePlaylist([...tracks, ...kept]);
   return fresh;
 }
 
@@ -57,7 +62,8 @@ function changed() {
   playlistChanges.dispatchEvent(new CustomEvent("change", { detail: { kept } }));
 }
 
-addEventListener("storage", (event) => { // another tab has changed it
+addEventListener("storage", (event) => {
+  // another tab has changed it
   if (event.key !== MEMORY) return;
   ({ name, tracks } = remembered());
   playlistChanges.dispatchEvent(new CustomEvent("change", { detail: { kept: true } }));

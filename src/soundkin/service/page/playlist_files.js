@@ -1,4 +1,4 @@
-// A playlist as players read it. Each entry is where this server gives the track's audio: paths are never told.
+// A playlist as players read it. Entries are where this server gives the audio: paths are never told.
 import { audioOf } from "./api.js";
 
 const oneLine = (text) => String(text).replace(/\s+/g, " ").trim();
@@ -7,7 +7,7 @@ const locationOf = (id) => new URL(audioOf(id), location.origin).href;
 /** M3U in UTF-8. */
 export function asM3u({ name, tracks }) {
   const entries = tracks.flatMap(({ id, name: title, artist, seconds }) => [
-    `#EXTINF:${seconds > 0 ? Math.round(seconds) : -1},${[artist, title].map(oneLine).filter(Boolean).join(" - ")}`,
+    `#EXTINF:${Math.round(seconds) || -1},${oneLine([artist, title].filter(Boolean).join(" - "))}`,
     locationOf(id),
   ]);
   return ["#EXTM3U", `#PLAYLIST:${oneLine(name)}`, ...entries].join("\n") + "\n";
@@ -28,7 +28,12 @@ export function asJspf({ name, tracks }) {
 export function saveFile(name, suffix, text, type) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = `${name.replace(/[\\/:*?"<>|\p{Cc}\s]+/gu, " ").trim().slice(0, 100) || "playlist"}.${suffix}`;
+  link.download = `${
+    name
+      .replace(/[\\/:*?"<>|\p{Cc}\s]+/gu, " ")
+      .trim()
+      .slice(0, 100) || "playlist"
+  }.${suffix}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }

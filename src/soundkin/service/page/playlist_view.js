@@ -2,7 +2,19 @@
 import { moreOf, tracksOf } from "./api.js";
 import { announce, button, clock, element, find, many, named, notice, showProblem } from "./dom.js";
 import { play } from "./player.js";
-import { append, move, playlist, playlistChanges, playlistName, remove, rename, replacePlaylist, secondsOf } from "./playlist.js";
+import {
+  append,
+  holds,
+  MOST_TRACKS,
+  move,
+  playlist,
+  playlistChanges,
+  playlistName,
+  remove,
+  rename,
+  replacePlaylist,
+  secondsOf,
+} from "./playlist.js";
 import { asJspf, asM3u, saveFile } from "./playlist_files.js";
 import { fillRows, known, playButton } from "./track_rows.js";
 
@@ -15,7 +27,10 @@ let lost = new Set(); // ids that this library has not
 const entries = () => ({ name: playlistName(), tracks: playlist().filter(({ id }) => !lost.has(id)) });
 
 const ACTS = {
-  play: () => { const { tracks } = entries(); if (tracks.length) play(tracks[0], tracks); },
+  play: () => {
+    const { tracks } = entries();
+    if (tracks.length) play(tracks[0], tracks);
+  },
   more: extend,
   m3u8: () => save("m3u8", asM3u, "audio/x-mpegurl"),
   jspf: () => save("jspf", asJspf, "application/json"),
@@ -33,8 +48,13 @@ async function extend() {
   control.disabled = true;
   try {
     const before = playlist();
-    const added = append(await moreOf(tracks.slice(-MOST_SEEDS).map(({ id }) => id), MORE));
-    const told = added.length ? `${many(added.length, "track")} more, like those before.` : "No more tracks fit.";
+    const seeds = tracks.slice(-MOST_SEEDS).map(({ id }) => id);
+    const others = tracks.length - seeds.length; // which may be among what is found
+    const found = await moreOf(seeds, Math.min(MORE + others, MOST_TRACKS));
+    const added = append(found.filter(({ id }) => !holds(id)).slice(0, MORE));
+    const told = added.length
+      ? `${many(added.length, "track")} more, like those before.`
+      : "No more tracks fit.";
     notice(told, added.length ? () => replacePlaylist(before) : null);
   } catch (error) {
     showProblem(error, extend);
@@ -48,9 +68,13 @@ function draw() {
   const focused = document.activeElement?.closest("#playlist-rows > li");
   const [focusedId, focusedAct] = [focused?.dataset.id, document.activeElement?.dataset.act];
   fillRows(list, tracks, row);
-  if (focusedId) find(`[data-id="${CSS.escape(focusedId)}"] [data-act=${focusedAct}]`, list)?.focus({ preventScroll: true });
+  if (focusedId)
+    find(`[data-id="${CSS.escape(focusedId)}"] [data-act=${focusedAct}]`, list)?.focus({
+      preventScroll: true,
+    });
   const seconds = secondsOf(tracks);
-  find("#playlist-sum").textContent = tracks.length ? [many(tracks.length, "track"), seconds && clock(seconds)].filter(Boolean).join(", ") : "";
+  const sum = [tracks.length && many(tracks.length, "track"), seconds && clock(seconds)];
+  find("#playlist-sum").textContent = sum.filter(Boolean).join(", ");
   find("#playlist-count").textContent = tracks.length ? String(tracks.length) : "";
   find("#playlist-empty").hidden = tracks.length > 0;
   for (const control of document.querySelectorAll("[data-list]")) control.disabled = !tracks.length;
@@ -61,14 +85,34 @@ function draw() {
 function row(track, place) {
   if (!known.has(track.id)) known.set(track.id, track);
   const gone = lost.has(track.id);
-  const grip = button("grip", `Move ${track.name}, ${place + 1} of ${playlist().length}`, { drawing: "grip", class: "round grip", "aria-describedby": "move-hint", title: "Drag, or use the arrow keys" });
-  return element("li", { class: gone ? "track gone" : "track", "data-id": track.id },
-    grip, gone ? element("span", {}) : playButton(track),
-    element("div", { class: "name" },
-      element("a", { class: "open", href: `/?like=${encodeURIComponent(track.id)}`, "data-act": "open" }, named(track.name)),
-      element("span", { class: "facts quiet" }, gone ? "no longer in this library" : named(track.artist || ""))),
+  const grip = button("grip", `Move ${track.name}, ${place + 1} of ${playlist().length}`, {
+    drawing: "grip",
+    class: "round grip",
+    "aria-describedby": "move-hint",
+    title: "Drag, or use the arrow keys",
+  });
+  return element(
+    "li",
+    { class: gone ? "track gone" : "track", "data-id": track.id },
+    grip,
+    gone ? element("span", {}) : playButton(track),
+    element(
+      "div",
+      { class: "name" },
+      element(
+        "a",
+        { class: "open", href: `/?like=${encodeURIComponent(track.id)}`, "data-act": "open" },
+        named(track.name),
+      ),
+      element(
+        "span",
+        { class: "facts quiet" },
+        gone ? "no longer in this library" : named(track.artist || ""),
+      ),
+    ),
     element("span", { class: "length quiet" }, track.seconds ? clock(track.seconds) : ""),
-    button("drop", `Take out ${track.name}`, { drawing: "close", class: "round", title: "Take out" }));
+    button("drop", `Take out ${track.name}`, { drawing: "close", class: "round", title: "Take out" }),
+  );
 }
 
 function takeOut(id) {
@@ -85,7 +129,7 @@ function moveBy(id, places) {
   announce(`${playlist()[to].name} is ${to + 1} of ${playlist().length}.`);
 }
 
-/** Others make room around the line that is dragged, which stays in the document: else it would lose the pointer. */
+/** Others make room around the line that is dragged: taken out of the document it would lose the pointer. */
 function drag(event) {
   const grip = event.target.closest("[data-act=grip]");
   if (!grip || event.button !== 0) return;
@@ -95,9 +139,14 @@ function drag(event) {
   grip.setPointerCapture(event.pointerId);
   dragged.classList.add("dragged");
   const follow = ({ clientY }) => {
-    const middle = (row) => { const { top, height } = row.getBoundingClientRect(); return top + height / 2; };
-    for (let next; (next = dragged.nextElementSibling) && clientY > middle(next);) list.insertBefore(next, dragged);
-    for (let before; (before = dragged.previousElementSibling) && clientY < middle(before);) dragged.after(before);
+    const middle = (row) => {
+      const { top, height } = row.getBoundingClientRect();
+      return top + height / 2;
+    };
+    for (let next; (next = dragged.nextElementSibling) && clientY > middle(next);)
+      list.insertBefore(next, dragged);
+    for (let before; (before = dragged.previousElementSibling) && clientY < middle(before);)
+      dragged.after(before);
   };
   const end = (ended) => {
     for (const [name, act] of Object.entries(heard)) grip.removeEventListener(name, act);
@@ -122,7 +171,8 @@ async function check() {
 }
 
 export function startPlaylist() {
-  for (const control of document.querySelectorAll("[data-list]")) control.addEventListener("click", ACTS[control.dataset.list]);
+  for (const control of document.querySelectorAll("[data-list]"))
+    control.addEventListener("click", ACTS[control.dataset.list]);
   list.addEventListener("click", (event) => {
     const drop = event.target.closest("[data-act=drop]");
     if (drop) takeOut(drop.closest("li").dataset.id);

@@ -11,28 +11,65 @@ const lists = new Map(); // id of a list's element -> its tracks
 export function trackRow(track, { rank = null, moved = null, step = false } = {}) {
   known.set(track.id, track);
   const score = Number.isFinite(track.score) && (rank !== null || step) ? scoreMark(track.score, step) : null;
-  return element("li", { class: "track", "data-id": track.id },
+  return element(
+    "li",
+    { class: "track", "data-id": track.id },
     playButton(track),
-    element("div", { class: "name" },
-      element("a", { class: "open", href: addressOf(queryOf(track.id)), "data-act": "open" }, named(track.name)),
-      factsOf(track)),
+    element(
+      "div",
+      { class: "name" },
+      element(
+        "a",
+        { class: "open", href: addressOf(queryOf(track.id)), "data-act": "open" },
+        named(track.name),
+      ),
+      factsOf(track),
+    ),
     moved && element("span", { class: `moved ${moved.kind}` }, moved.text),
     score,
-    element("div", { class: "acts", role: "group", "aria-label": `What to do with ${track.name}` },
-      rank !== null && shown.like.length ? button("why", "Why", { shown: true, "aria-expanded": "false" }) : null,
-      button("more", "More", { drawing: "plus", shown: true, "aria-label": "More like this", title: "More like this" }),
-      button("less", "Less", { drawing: "minus", shown: true, "aria-label": "Less like this", title: "Less like this" }),
-      button("add", "Into the playlist", { drawing: "list", "aria-pressed": "false" })));
+    element(
+      "div",
+      { class: "acts", role: "group", "aria-label": `What to do with ${track.name}` },
+      rank !== null && shown.like.length
+        ? button("why", "Why", { shown: true, "aria-expanded": "false" })
+        : null,
+      button("more", "More", {
+        drawing: "plus",
+        shown: true,
+        "aria-label": "More like this",
+        title: "More like this",
+      }),
+      button("less", "Less", {
+        drawing: "minus",
+        shown: true,
+        "aria-label": "Less like this",
+        title: "Less like this",
+      }),
+      button("add", "Into the playlist", { drawing: "list", "aria-pressed": "false" }),
+    ),
+  );
 }
 
-export const playButton = (track) => button("play", `Play ${track.name}`, { drawing: "play", class: "round play", title: null });
+export const playButton = (track) =>
+  button("play", `Play ${track.name}`, { drawing: "play", class: "round play", title: null });
 
 /** Artist, album, year, genre, length. */
 function factsOf({ artist, facts = [], seconds, copies }) {
-  const parts = [artist, ...facts].filter(Boolean).flatMap((fact) => [named(fact), element("span", { class: "dot", "aria-hidden": "true" }, " · ")]);
-  const length = seconds ? element("span", { class: "length" }, clock(seconds)) : null;
-  const folded = copies ? element("span", { class: "copies", title: "Copies and versions that this one stands for" }, ` +${many(copies, "version")}`) : null;
-  return element("span", { class: "facts quiet" }, length ? parts : parts.slice(0, -1), length, folded);
+  const parts = [artist, ...facts].filter(Boolean).map(named);
+  if (seconds) parts.push(element("span", { class: "length" }, clock(seconds)));
+  if (copies)
+    parts.push(
+      element(
+        "span",
+        { title: "Copies and versions that this one stands for" },
+        `+${many(copies, "version")}`,
+      ),
+    );
+  return element(
+    "span",
+    { class: "facts quiet" },
+    parts.flatMap((part, place) => (place ? [" · ", part] : [part])),
+  );
 }
 
 /** How alike, from 0 to 1, as a rail and a number. */
@@ -40,8 +77,13 @@ function scoreMark(score, step) {
   const rail = element("span", { class: "rail", "aria-hidden": "true" }, element("span", {}));
   rail.firstChild.style.width = `${100 * Math.min(1, Math.max(0, score))}%`;
   const what = step ? "Likeness to the track before" : "Likeness to what is asked for";
-  return element("span", { class: "score", title: `${what}: cosine ${score.toFixed(3)}` },
-    rail, element("span", { class: "unseen" }, "likeness "), score.toFixed(2));
+  return element(
+    "span",
+    { class: "score", title: `${what}: cosine ${score.toFixed(3)}` },
+    rail,
+    element("span", { class: "unseen" }, "likeness "),
+    score.toFixed(2),
+  );
 }
 
 /** Show tracks in a list's element, and remember them as what plays on. */
@@ -63,8 +105,8 @@ export const acts = {
     play(track, lists.get(row.closest("ol, ul").id) || [track]);
   },
   open(track) {
+    goOnAtHeading();
     show(queryOf(track.id));
-    find("#asked").focus();
     scrollTo({ top: 0 });
   },
   why(track) {
@@ -74,7 +116,8 @@ export const acts = {
   less: (track, row) => steer("unlike", "like", track, row),
   add(track) {
     if (holds(track.id)) return notice(`“${track.name}” is out of the playlist.`, remove(track.id));
-    if (!append([track]).length) return notice(`The playlist is full: it holds ${many(MOST_TRACKS, "track")}.`);
+    if (!append([track]).length)
+      return notice(`The playlist is full: it holds ${many(MOST_TRACKS, "track")}.`);
     return notice(`“${track.name}” is in the playlist, which has ${many(playlist().length, "track")}.`);
   },
 };
@@ -85,19 +128,26 @@ function steer(to, from, track, row) {
   const asked = shown[to].find(({ id }) => id === track.id);
   const seed = { id: track.id, weight: asked ? Math.min(3, asked.weight + 1) : 1 };
   const next = { [to]: [...others(shown[to]), seed], [from]: others(shown[from]) };
-  if (to === "unlike" && !next.like.length) return notice("First say what it should sound like: open a track, or ask for more like it.");
-  remembered = row && { place: [...row.parentElement.children].indexOf(row), act: document.activeElement?.dataset.act || "open" };
+  if (to === "unlike" && !next.like.length)
+    return notice("First say what it should sound like: open a track, or ask for more like it.");
+  remembered = row && {
+    place: [...row.parentElement.children].indexOf(row),
+    act: document.activeElement?.dataset.act || "open",
+  };
   show({ ...next, words: "", path: null, why: "" });
   return null;
 }
 
-/** The line where a person was is gone once it has become a seed: go on at the one in its place. */
-let remembered = null;
-export function focusWhereItWas(list) {
+/** What a person was at may be gone from the next list: they go on in its place, or at the heading. */
+let remembered = null; // { place, act } of a line
+export const goOnAtHeading = () => (remembered = { place: -1 });
+export function takeUpFocus(list) {
   if (!remembered) return;
-  const row = list.children[Math.min(remembered.place, list.children.length - 1)];
-  (row && (find(`[data-act=${remembered.act}]`, row) || find(".open", row)))?.focus({ preventScroll: true });
+  const { place, act } = remembered;
   remembered = null;
+  const row = list.children[Math.min(place, list.children.length - 1)];
+  const control = row && (find(`[data-act=${act}]`, row) || find(".open", row));
+  (control || find("#asked")).focus({ preventScroll: true });
 }
 
 /** Which track sounds, and which are in the playlist. */

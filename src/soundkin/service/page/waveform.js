@@ -4,7 +4,8 @@ import { element } from "./dom.js";
 
 const BARS = 160;
 const RATE_HZ = 8000; // decoded to: a twelfth of the memory, and as good to look at
-const LONGEST_SECONDS = 15 * 60, LARGEST_BYTES = 30e6;
+const LONGEST_SECONDS = 15 * 60,
+  LARGEST_BYTES = 30e6;
 const KEPT = 40; // waveforms
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -13,7 +14,10 @@ const made = new Map(); // id -> a promise of heights from 0 to 1, or of null
 function heightsOf({ id, seconds }) {
   if (!made.has(id)) {
     if (made.size === KEPT) made.delete(made.keys().next().value);
-    made.set(id, seconds > LONGEST_SECONDS || navigator.connection?.saveData ? Promise.resolve(null) : decode(id));
+    made.set(
+      id,
+      seconds > LONGEST_SECONDS || navigator.connection?.saveData ? Promise.resolve(null) : decode(id),
+    );
   }
   return made.get(id);
 }
@@ -49,7 +53,9 @@ export async function drawWaveform(box, track) {
   box.dataset.track = track.id;
   const heights = await heightsOf(track);
   if (!heights || box.dataset.track !== track.id) return;
-  const bars = heights.map((height, bar) => `M${bar + 0.5} ${-Math.max(0.04, height)}V${Math.max(0.04, height)}`).join("");
+  const bars = heights
+    .map((height, bar) => `M${bar + 0.5} ${-Math.max(0.04, height)}V${Math.max(0.04, height)}`)
+    .join("");
   box.replaceChildren(drawing(bars), element("span", { class: "part" }, drawing(bars)));
 }
 

@@ -35,13 +35,22 @@ async function explain(box, seedId, id, fine) {
     box.replaceChildren(...contents(box, reasons, seedId, id, fine));
   } catch (error) {
     if (error.name === "AbortError") return;
-    box.replaceChildren(element("p", { role: "alert" }, error.message, " ",
-      element("button", { type: "button", click: () => explain(box, seedId, id, fine) }, "Try again")));
+    box.replaceChildren(
+      element(
+        "p",
+        { role: "alert" },
+        error.message,
+        " ",
+        element("button", { type: "button", click: () => explain(box, seedId, id, fine) }, "Try again"),
+      ),
+    );
   }
 }
 
 function contents(box, { moment, carried, score, facts, beliefs }, seedId, id, fine) {
-  const [seed, track] = [seedId, id].map((each) => known.get(each) || { id: each, name: each, artist: "", seconds: 0 });
+  const [seed, track] = [seedId, id].map(
+    (each) => known.get(each) || { id: each, name: each, artist: "", seconds: 0 },
+  );
   const parts = [seedChoice(box, seedId, id)];
   if (moment) {
     const passages = [
@@ -49,22 +58,63 @@ function contents(box, { moment, carried, score, facts, beliefs }, seedId, id, f
       { track, from: moment.there_seconds, seconds: moment.seconds },
     ];
     const sides = passages.map(side);
-    parts.push(element("p", {}, "They are most alike here:"), element("div", { class: "sides" }, sides.map(({ box: drawn }) => drawn)),
-      element("p", { class: "actions" },
+    parts.push(
+      element("p", {}, "They are most alike here:"),
+      element(
+        "div",
+        { class: "sides" },
+        sides.map(({ box: drawn }) => drawn),
+      ),
+      element(
+        "p",
+        { class: "actions" },
         playAll("Play both", sides),
-        fine ? null : element("button", { type: "button", click: () => explain(box, seedId, id, true) }, "Listen more closely")));
-    if (carried !== null) parts.push(element("p", { class: "quiet" }, `Likeness ${score.toFixed(2)}; without this passage it would be ${(score - carried).toFixed(2)}.`));
-  } else parts.push(element("p", { class: "quiet" }, "Where they are most alike cannot be told: their audio is not at hand."));
-  if (facts.length) parts.push(element("p", {}, "Both: ", facts.map(({ column, value, share }) => element("span", { class: "fact" }, `${column} `, named(value), element("span", { class: "quiet" }, ` ${(100 * share).toPrecision(2)}% of the library`)))));
-  if (beliefs.length) parts.push(element("p", {}, "Both sound like: ", beliefs.map(({ label, confidence }) => element("span", { class: "fact" }, named(label), element("span", { class: "quiet" }, ` ${Math.round(100 * confidence)}%`)))));
+        fine
+          ? null
+          : element(
+              "button",
+              { type: "button", click: () => explain(box, seedId, id, true) },
+              "Listen more closely",
+            ),
+      ),
+    );
+    const without =
+      carried === null ? "" : `; without this passage it would be ${(score - carried).toFixed(2)}`;
+    parts.push(element("p", { class: "quiet" }, `Likeness ${score.toFixed(2)}${without}.`));
+  } else
+    parts.push(
+      element(
+        "p",
+        { class: "quiet" },
+        "Where they are most alike cannot be told: their audio is not at hand.",
+      ),
+    );
+  const shared = facts.map(({ column, value, share }) =>
+    fact(`${column} `, value, `${(100 * share).toPrecision(2)}% of the library`),
+  );
+  if (shared.length) parts.push(element("p", {}, "Both: ", shared));
+  const believed = beliefs.map(({ label, confidence }) =>
+    fact("", label, `${Math.round(100 * confidence)}%`),
+  );
+  if (believed.length) parts.push(element("p", {}, "Both sound like: ", believed));
   return parts.filter(Boolean);
 }
+
+const fact = (before, value, after) =>
+  element("span", { class: "fact" }, before, named(value), element("span", { class: "quiet" }, ` ${after}`));
 
 /** Of several seeds, which one the track is compared with. */
 function seedChoice(box, seedId, id) {
   if (shown.like.length < 2) return null;
-  const options = shown.like.map((seed) => element("option", { value: seed.id, selected: seed.id === seedId }, known.get(seed.id)?.name || seed.id));
-  return element("label", {}, "Compared with ", element("select", { change: (event) => explain(box, event.target.value, id, false) }, options));
+  const options = shown.like.map((seed) =>
+    element("option", { value: seed.id, selected: seed.id === seedId }, known.get(seed.id)?.name || seed.id),
+  );
+  return element(
+    "label",
+    {},
+    "Compared with ",
+    element("select", { change: (event) => explain(box, event.target.value, id, false) }, options),
+  );
 }
 
 /** One of the two passages: where it is in its track, and a button that plays it. */
@@ -78,11 +128,26 @@ function side(passage) {
   strip.append(wave);
   drawWaveform(wave, track);
   const place = `${clock(from)}–${clock(from + seconds)}`;
-  const box = element("div", { class: "side" },
-    element("p", { class: "name" }, named(track.name), track.artist && element("span", { class: "quiet" }, " ", named(track.artist))),
-    strip);
+  const box = element(
+    "div",
+    { class: "side" },
+    element(
+      "p",
+      { class: "name" },
+      named(track.name),
+      track.artist && element("span", { class: "quiet" }, " ", named(track.artist)),
+    ),
+    strip,
+  );
   const drawn = { box, passage };
-  box.append(element("button", { type: "button", "aria-label": `Play ${place} of ${track.name}`, click: () => sound(drawn) }, icon("play"), element("span", {}, place)));
+  box.append(
+    element(
+      "button",
+      { type: "button", "aria-label": `Play ${place} of ${track.name}`, click: () => sound(drawn) },
+      icon("play"),
+      element("span", {}, place),
+    ),
+  );
   return drawn;
 }
 
@@ -95,15 +160,23 @@ async function sound({ box, passage: { track, from, seconds } }) {
 
 function playAll(words, sides) {
   let on = false;
-  const control = element("button", { type: "button", class: "main", click: async () => {
-    if (on) return stop();
-    on = true;
-    text.textContent = "Stop";
-    for (const each of sides) if (!(await sound(each))) break;
-    on = false;
-    text.textContent = words;
-    return null;
-  } }, icon("play"));
+  const control = element(
+    "button",
+    {
+      type: "button",
+      class: "main",
+      click: async () => {
+        if (on) return stop();
+        on = true;
+        text.textContent = "Stop";
+        for (const each of sides) if (!(await sound(each))) break;
+        on = false;
+        text.textContent = words;
+        return null;
+      },
+    },
+    icon("play"),
+  );
   const text = element("span", {}, words);
   control.append(text);
   return control;
