@@ -59,7 +59,7 @@ export class Camera {
     this.set(this.x - across / this.scale, this.y + down / this.scale, this.scale);
   }
 
-  /** Closer by a factor; what is at a point of the screen stays there. A glide that is going on is taken to its end. */
+  /** Closer by a factor; what is at a point of the screen stays there. A glide is taken to its end first. */
   zoomBy(factor, [across, down] = [this.width / 2, this.height / 2], glides = false) {
     const [x, y, scale] = this.glide?.to || [this.x, this.y, this.scale];
     const closer = this.limited(scale * factor);
@@ -69,7 +69,7 @@ export class Camera {
     else this.set(...end);
   }
 
-  /** All of these places in the middle; no closer than `closeness`, or all of the map where there are none. */
+  /** All of these places in the middle, no closer than `closeness`; all of the map where there are none. */
   fit(places, closeness = 8) {
     if (!places.length) return this.glideTo(0, 0, this.whole);
     const [xs, ys] = [places.map(([x]) => x), places.map(([, y]) => y)];

@@ -18,7 +18,10 @@ export function readColumn(cells) {
   return isRange ? rangeOf(cells, known) : groupsOf(cells);
 }
 
-const allAlike = (count) => ({ groups: [{ name: "tracks", count, colour: "--group-1" }], group: new Uint8Array(count) });
+const allAlike = (count) => ({
+  groups: [{ name: "tracks", count, colour: "--group-1" }],
+  group: new Uint8Array(count),
+});
 
 function rangeOf(cells, known) {
   const sorted = Float64Array.from(known, Number).sort();
@@ -64,7 +67,10 @@ function isRest({ groups, group, shares }, number) {
 /** Numbers of the dots in the order of drawing: grey ones lie below. */
 export function orderOf(column, count) {
   const numbers = Array.from({ length: count }, (_, number) => number);
-  return [...numbers.filter((number) => isRest(column, number)), ...numbers.filter((number) => !isRest(column, number))];
+  return [
+    ...numbers.filter((number) => isRest(column, number)),
+    ...numbers.filter((number) => !isRest(column, number)),
+  ];
 }
 
 /** Four bytes a dot, in the colours of `style`; `opacity` gives that of a number. */

@@ -1,4 +1,5 @@
-// What is done with the map, by pointer and by key. In the mode "path" two tracks are picked, in "lasso" many.
+// What is done with the map, by pointer and by key. In the mode "path" two tracks are picked, in "lasso"
+// many.
 import { many } from "./dom.js";
 import { followPointers } from "./map_gestures.js";
 
@@ -15,8 +16,11 @@ export function steer(scene, { ground, tools, said }, act, signal) {
   let mode = "move";
   let isFresh = false; // whether the path's start was picked by the press that is going on
 
-  const say = (text) => { said.textContent = text; };
-  const nameOf = (number) => [scene.places.title(number), scene.places.artist(number)].filter(Boolean).join(", by ");
+  const say = (text) => {
+    said.textContent = text;
+  };
+  const nameOf = (number) =>
+    [scene.places.title(number), scene.places.artist(number)].filter(Boolean).join(", by ");
   const sayCount = () => say(`${many(scene.places.count, "track")} on the map.`);
 
   function setMode(next) {
@@ -56,7 +60,8 @@ export function steer(scene, { ground, tools, said }, act, signal) {
   function togglePicked(number) {
     const isIn = !scene.picked.delete(number);
     if (isIn) scene.picked.add(number);
-    say(`${nameOf(number)} ${isIn ? "picked" : "left out"}: ${many(scene.picked.size, "track")}. Enter takes them.`);
+    const count = many(scene.picked.size, "track");
+    say(`${nameOf(number)} ${isIn ? "picked" : "left out"}: ${count}. Enter takes them.`);
   }
 
   function take(numbers) {
@@ -84,8 +89,15 @@ export function steer(scene, { ground, tools, said }, act, signal) {
     return scene.request();
   }
 
-  const zoom = (factor) => camera.zoomBy(factor, scene.focused < 0 ? undefined : camera.toScreen(...scene.placeOf(scene.focused)), true);
-  const pickFocused = () => { if (scene.focused >= 0) pick(scene.focused); };
+  const zoom = (factor) =>
+    camera.zoomBy(
+      factor,
+      scene.focused < 0 ? undefined : camera.toScreen(...scene.placeOf(scene.focused)),
+      true,
+    );
+  const pickFocused = () => {
+    if (scene.focused >= 0) pick(scene.focused);
+  };
   const keys = {
     "+": () => zoom(STEP),
     "=": () => zoom(STEP),
@@ -95,16 +107,27 @@ export function steer(scene, { ground, tools, said }, act, signal) {
     Enter: () => (mode === "lasso" ? take([...scene.picked]) : pickFocused()),
     Escape: goBack,
   };
-  ground.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !scene.places.count) return;
-    scene.byKeys = true;
-    if (ARROWS[event.key]) walk(ARROWS[event.key]);
-    else if (keys[event.key]) keys[event.key]();
-    else return;
-    event.preventDefault();
-  }, { signal });
+  ground.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || !scene.places.count) return;
+      scene.byKeys = true;
+      if (ARROWS[event.key]) walk(ARROWS[event.key]);
+      else if (keys[event.key]) keys[event.key]();
+      else return;
+      event.preventDefault();
+    },
+    { signal },
+  );
 
-  ground.addEventListener("blur", () => { scene.byKeys = false; scene.request(); }, { signal });
+  ground.addEventListener(
+    "blur",
+    () => {
+      scene.byKeys = false;
+      scene.request();
+    },
+    { signal },
+  );
 
   const press = (tool, handle) => tools[tool].addEventListener("click", handle, { signal });
   press("in", () => zoom(STEP));
@@ -112,55 +135,60 @@ export function steer(scene, { ground, tools, said }, act, signal) {
   press("whole", () => camera.fit([]));
   for (const each of ["path", "lasso"]) press(each, () => setMode(each));
 
-  followPointers(ground, {
-    begin(point, reach) {
-      scene.byKeys = false;
-      if (mode === "lasso") scene.lasso = [point];
-      isFresh = mode === "path" && scene.pathStart < 0 && scene.trackAt(point, reach) >= 0;
-      if (isFresh) scene.pathStart = scene.trackAt(point, reach);
+  followPointers(
+    ground,
+    {
+      begin(point, reach) {
+        scene.byKeys = false;
+        if (mode === "lasso") scene.lasso = [point];
+        isFresh = mode === "path" && scene.pathStart < 0 && scene.trackAt(point, reach) >= 0;
+        if (isFresh) scene.pathStart = scene.trackAt(point, reach);
+      },
+      drag(here, before) {
+        if (mode === "lasso") scene.lasso.push(here);
+        else if (isFresh) [scene.pathEnd, scene.hovered] = [here, scene.trackAt(here, 24)];
+        else camera.panBy(here[0] - before[0], here[1] - before[1]);
+        scene.request();
+      },
+      end(point, reach) {
+        if (mode === "lasso")
+          return take(scene.places.inside(scene.lasso.map((each) => camera.toPlace(...each))));
+        const number = isFresh ? scene.trackAt(point, 2 * reach) : -1;
+        scene.pathEnd = null;
+        isFresh = false;
+        if (number >= 0) pick(number);
+        return scene.request();
+      },
+      tap(point, reach) {
+        if (isFresh) scene.pathStart = -1; // `pick` sets it
+        isFresh = false;
+        scene.lasso = [];
+        const number = scene.trackAt(point, reach);
+        if (number >= 0) pick(number);
+        scene.request();
+      },
+      cancel() {
+        if (isFresh) scene.pathStart = -1;
+        isFresh = false;
+        Object.assign(scene, { lasso: [], pathEnd: null });
+        scene.request();
+      },
+      hover(point, reach) {
+        scene.hovered = scene.trackAt(point, reach);
+        scene.pathEnd = scene.pathStart < 0 ? null : point;
+        ground.classList.toggle("pointed", scene.hovered >= 0);
+        scene.request();
+      },
+      leave() {
+        Object.assign(scene, { hovered: -1, pathEnd: null });
+        scene.request();
+      },
+      pinch(factor, from, to) {
+        camera.panBy(to[0] - from[0], to[1] - from[1]);
+        camera.zoomBy(factor, to);
+      },
     },
-    drag(here, before) {
-      if (mode === "lasso") scene.lasso.push(here);
-      else if (isFresh) [scene.pathEnd, scene.hovered] = [here, scene.trackAt(here, 24)];
-      else camera.panBy(here[0] - before[0], here[1] - before[1]);
-      scene.request();
-    },
-    end(point, reach) {
-      if (mode === "lasso") return take(scene.places.inside(scene.lasso.map((each) => camera.toPlace(...each))));
-      const number = isFresh ? scene.trackAt(point, 2 * reach) : -1;
-      scene.pathEnd = null;
-      isFresh = false;
-      if (number >= 0) pick(number);
-      return scene.request();
-    },
-    tap(point, reach) {
-      if (isFresh) scene.pathStart = -1; // `pick` sets it
-      isFresh = false;
-      scene.lasso = [];
-      const number = scene.trackAt(point, reach);
-      if (number >= 0) pick(number);
-      scene.request();
-    },
-    cancel() {
-      if (isFresh) scene.pathStart = -1;
-      isFresh = false;
-      Object.assign(scene, { lasso: [], pathEnd: null });
-      scene.request();
-    },
-    hover(point, reach) {
-      scene.hovered = scene.trackAt(point, reach);
-      scene.pathEnd = scene.pathStart < 0 ? null : point;
-      ground.classList.toggle("pointed", scene.hovered >= 0);
-      scene.request();
-    },
-    leave() {
-      Object.assign(scene, { hovered: -1, pathEnd: null });
-      scene.request();
-    },
-    pinch(factor, from, to) {
-      camera.panBy(to[0] - from[0], to[1] - from[1]);
-      camera.zoomBy(factor, to);
-    },
-  }, signal);
+    signal,
+  );
   return { sayCount };
 }

@@ -2,23 +2,31 @@
 
 const LABEL_AREA = 1500; // pixels for each track in sight, at least, before all get titles
 const LONGEST_LABEL = 30; // characters
-const FONT = "12px system-ui, sans-serif", NUMBER_FONT = "600 10px system-ui, sans-serif";
+const FONT = "12px system-ui, sans-serif",
+  NUMBER_FONT = "600 10px system-ui, sans-serif";
 const HEIGHT = 16; // of a title, in pixels
 const STOP = 9; // radius of a stop of the path
 const MOST_RINGS = 500;
 
 function shorten(text) {
   const letters = [...text];
-  return letters.length > LONGEST_LABEL ? `${letters.slice(0, LONGEST_LABEL - 1).join("").trimEnd()}…` : text;
+  return letters.length > LONGEST_LABEL
+    ? `${letters
+        .slice(0, LONGEST_LABEL - 1)
+        .join("")
+        .trimEnd()}…`
+    : text;
 }
 
-/** Draw on a canvas of `density` pixels a CSS pixel; `scene` says what. Gives how many titles there were room for. */
+/** Draw `scene` on a canvas of `density` pixels a CSS pixel; gives how many titles there were room for. */
 export function drawOverlay(canvas, scene, density) {
   const { camera, style } = scene;
   const pen = canvas.getContext("2d");
   pen.setTransform(density, 0, 0, density, 0, 0);
   pen.clearRect(0, 0, camera.width, camera.height);
-  const colours = Object.fromEntries(["ink", "card", "ours"].map((name) => [name, style.getPropertyValue(`--${name}`)]));
+  const colours = Object.fromEntries(
+    ["ink", "card", "ours"].map((name) => [name, style.getPropertyValue(`--${name}`)]),
+  );
   const at = (number) => camera.toScreen(scene.places.x[number], scene.places.y[number]);
   drawPath(pen, scene, colours, at);
   const titles = drawTitles(pen, scene, colours, at);
@@ -27,18 +35,23 @@ export function drawOverlay(canvas, scene, density) {
   return titles;
 }
 
-/** Tracks that may get a title, those that matter most first; the one that is pointed at has its name beside it. */
+/** Tracks that may get a title, those that matter most first; the one pointed at has its name beside it. */
 function wanted({ camera, places, shown, path, selected, pointed }) {
   const seen = places.between(...camera.seen);
   const all = seen.length * LABEL_AREA <= camera.width * camera.height ? seen : [];
-  return [...new Set([selected, ...path, ...shown, ...all])].filter((number) => number >= 0 && number !== pointed);
+  return [...new Set([selected, ...path, ...shown, ...all])].filter(
+    (number) => number >= 0 && number !== pointed,
+  );
 }
 
 function drawTitles(pen, scene, { ink, card }, at) {
-  const taken = scene.path.map(at).map(([across, down]) => [across - STOP, down - STOP, across + STOP, down + STOP]);
+  const taken = scene.path
+    .map(at)
+    .map(([across, down]) => [across - STOP, down - STOP, across + STOP, down + STOP]);
   let written = 0;
   const stops = new Set(scene.path);
-  const isFree = (box) => taken.every((other) => box[0] > other[2] || box[2] < other[0] || box[1] > other[3] || box[3] < other[1]);
+  const isFree = (box) =>
+    taken.every((other) => box[0] > other[2] || box[2] < other[0] || box[1] > other[3] || box[3] < other[1]);
   pen.font = FONT;
   pen.textBaseline = "middle";
   pen.lineWidth = 4;
@@ -62,7 +75,12 @@ function drawTitles(pen, scene, { ink, card }, at) {
   return written;
 }
 
-function drawRings(pen, { shown, picked, selected, byKeys, focused, pathStart, diameter }, { ink, ours }, at) {
+function drawRings(
+  pen,
+  { shown, picked, selected, byKeys, focused, pathStart, diameter },
+  { ink, ours },
+  at,
+) {
   const ring = (number, radius, width, colour) => {
     if (number < 0) return;
     pen.lineWidth = width;
@@ -83,7 +101,10 @@ function drawPath(pen, { path, pathStart, pathEnd }, { ink, card }, at) {
   pen.lineJoin = "round";
   const line = (points, dashes) => {
     pen.setLineDash(dashes);
-    for (const [width, colour] of [[6, card], [2, ink]]) {
+    for (const [width, colour] of [
+      [6, card],
+      [2, ink],
+    ]) {
       pen.lineWidth = width;
       pen.strokeStyle = colour;
       pen.beginPath();

@@ -35,14 +35,18 @@ async function onSelect(id) {
 
 async function onLasso(ids) {
   if (ids.length > MOST_LASSOED) {
-    notice(`${many(ids.length, "track")} are too many for one playlist. Zoom in and draw around at most ${MOST_LASSOED}.`);
+    const count = many(ids.length, "track");
+    notice(`${count} are too many for one playlist. Zoom in and draw around at most ${MOST_LASSOED}.`);
     return;
   }
   const tracks = await tracksOf(ids).catch((error) => notice(error.message));
   if (!tracks) return;
   const before = playlist();
   const added = append(tracks).length;
-  notice(`${many(added, "track")} of ${ids.length} put into the playlist.`, added ? () => replacePlaylist(before) : null);
+  notice(
+    `${many(added, "track")} of ${ids.length} put into the playlist.`,
+    added ? () => replacePlaylist(before) : null,
+  );
 }
 
 /** What the list shows, on the map. */
@@ -59,7 +63,10 @@ async function draw() {
 }
 
 export function startMap() {
-  listed.addEventListener("change", ({ detail }) => { list = detail; draw(); });
+  listed.addEventListener("change", ({ detail }) => {
+    list = detail;
+    draw();
+  });
   changes.addEventListener("change", draw);
   draw();
 }

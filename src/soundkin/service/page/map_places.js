@@ -1,5 +1,6 @@
-// Where tracks are on the map, and which of them is where. Tracks are numbers from 0; x goes right, y goes up,
-// and the middle of the map is 0, 0. All tracks are gone through each time: 100,000 take about a millisecond.
+// Where tracks are on the map, and which of them is where. Tracks are numbers from 0; x goes right, y goes
+// up, and the middle of the map is 0, 0. All tracks are gone through each time:
+// 100,000 take about a millisecond.
 
 /** Places of `GET /map`, scaled so that the longer side of the map goes from -1 to 1. */
 export class Places {
@@ -47,7 +48,8 @@ export class Places {
       const [dx, dy] = [this.x[number] - this.x[from], this.y[number] - this.y[from]];
       const ahead = dx * right + dy * up;
       const aside = Math.abs(dx * up - dy * right);
-      if (ahead > 0 && aside <= ahead && ahead + 2 * aside < least) [found, least] = [number, ahead + 2 * aside];
+      if (ahead > 0 && aside <= ahead && ahead + 2 * aside < least)
+        [found, least] = [number, ahead + 2 * aside];
     }
     return found;
   }
@@ -62,7 +64,7 @@ export class Places {
     return found;
   }
 
-  /** The tracks inside a line that is closed; where it crosses itself, what it goes round an odd number of times. */
+  /** The tracks inside a closed line: those that it goes round an odd number of times. */
   inside(corners) {
     const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
     const box = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
@@ -84,7 +86,8 @@ function isInside(xs, ys, x, y) {
   let odd = false;
   for (let here = 0, before = xs.length - 1; here < xs.length; before = here, here += 1) {
     const crosses = ys[here] > y !== ys[before] > y;
-    if (crosses && x < ((xs[before] - xs[here]) * (y - ys[here])) / (ys[before] - ys[here]) + xs[here]) odd = !odd;
+    if (crosses && x < ((xs[before] - xs[here]) * (y - ys[here])) / (ys[before] - ys[here]) + xs[here])
+      odd = !odd;
   }
   return odd;
 }

@@ -38,7 +38,10 @@ export class Points {
   build() {
     const { gl } = this;
     const program = gl.createProgram();
-    for (const [kind, text] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+    for (const [kind, text] of [
+      [gl.VERTEX_SHADER, VERTEX],
+      [gl.FRAGMENT_SHADER, FRAGMENT],
+    ]) {
       const shader = gl.createShader(kind);
       gl.shaderSource(shader, text);
       gl.compileShader(shader);
@@ -70,15 +73,23 @@ export class Points {
     this.attribute(0, this.placeBuffer, pairs, 2, this.gl.FLOAT, false);
   }
 
-  /** `colours` are four bytes a dot. Dots are drawn in the order of the numbers `plain`, then those of `marked`, larger. */
+  /** `colours` are four bytes a dot. Numbers in `plain` are drawn in that order, then `marked`, larger. */
   paint(colours, plain, marked) {
     const { gl } = this;
     this.attribute(1, this.colourBuffer, colours, 4, gl.UNSIGNED_BYTE, true);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.orderBuffer);
-    const parts = [...Array.from({ length: COARSEST + 1 }, (_, level) => plain.filter((number, at) => at % 2 ** level === 0)), marked];
+    const parts = [
+      ...Array.from({ length: COARSEST + 1 }, (_, level) =>
+        plain.filter((number, at) => at % 2 ** level === 0),
+      ),
+      marked,
+    ];
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, Uint32Array.from(parts.flat()), gl.STATIC_DRAW);
     let first = 0;
-    this.levels = parts.map(({ length: count }) => { first += count; return { first: first - count, count }; });
+    this.levels = parts.map(({ length: count }) => {
+      first += count;
+      return { first: first - count, count };
+    });
     this.marked = this.levels.pop();
   }
 
@@ -90,7 +101,7 @@ export class Points {
     gl.vertexAttribPointer(which, size, kind, normalised, 0, 0);
   }
 
-  /** `diameter` is in CSS pixels, of which each is `density` pixels wide; at each `level` half as many dots. */
+  /** `diameter` is in CSS pixels, each `density` pixels wide; each `level` draws half as many dots. */
   draw(camera, diameter, density, level) {
     const { gl, canvas, uniforms } = this;
     gl.viewport(0, 0, canvas.width, canvas.height);

@@ -1,5 +1,5 @@
-// What is on the map and how it is drawn: once a frame, and only what has changed. Where frames come slowly, as
-// without a graphics card, fewer dots are drawn while the map moves, and all once it stands still.
+// What is on the map and how it is drawn: once a frame, and only what has changed. Where frames come slowly,
+// as without a graphics card, fewer dots are drawn while the map moves, and all once it stands still.
 import { element } from "./dom.js";
 import { Camera } from "./map_camera.js";
 import { orderOf, paint, readColumn } from "./map_colours.js";
@@ -7,9 +7,12 @@ import { drawOverlay } from "./map_overlay.js";
 import { COARSEST, Points } from "./map_points.js";
 
 const DENSEST = 2; // pixels a CSS pixel: more are not seen, and cost
-const BEHIND = 0.35, FAR_BEHIND = 0.08; // opacity of dots while others stand out, or another group
-const SLOW_MS = 30, FAST_MS = 20; // from frame to frame
-const SLOW_FRAMES = 2, FAST_FRAMES = 60; // that change how many dots are drawn
+const BEHIND = 0.35,
+  FAR_BEHIND = 0.08; // opacity of dots while others stand out, or another group
+const SLOW_MS = 30,
+  FAST_MS = 20; // from frame to frame
+const SLOW_FRAMES = 2,
+  FAST_FRAMES = 60; // that change how many dots are drawn
 const STILL_MS = 150; // after the last move
 const NOBODY = { ids: [], count: 0, x: [], y: [] };
 
@@ -33,19 +36,24 @@ export class Scene {
     this.shown = []; // numbers of tracks, as are all below; -1 is none
     this.path = [];
     this.selected = this.focused = this.hovered = -1;
-    this.byKeys = false; // whether keys, rather than a pointer, were used last: then the focused track is marked
+    this.byKeys = false; // whether keys were used last, rather than a pointer: they mark the focused track
     this.forget();
     const sizes = new ResizeObserver(() => this.resize());
     sizes.observe(ground);
     signal.addEventListener("abort", () => sizes.disconnect());
     this.followDensity(signal);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour(), { signal });
-    dots.addEventListener("webglcontextlost", (event) => event.preventDefault(), { signal }); // it then comes back
-    dots.addEventListener("webglcontextrestored", () => {
-      this.points.build();
-      this.points.place(this.places);
-      this.recolour();
-    }, { signal });
+    // Without this it would not come back.
+    dots.addEventListener("webglcontextlost", (event) => event.preventDefault(), { signal });
+    dots.addEventListener(
+      "webglcontextrestored",
+      () => {
+        this.points.build();
+        this.points.place(this.places);
+        this.recolour();
+      },
+      { signal },
+    );
   }
 
   /** Windows move from one screen to another. */
@@ -54,7 +62,10 @@ export class Scene {
       this.resize();
       this.followDensity(signal);
     };
-    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", another, { once: true, signal });
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", another, {
+      once: true,
+      signal,
+    });
   }
 
   /** What was begun: a path, a lasso, picked tracks. */
@@ -66,7 +77,8 @@ export class Scene {
   }
 
   setPlaces(places, column) {
-    const isAnother = places.count !== this.places.count || places.ids.some((id, number) => id !== this.places.ids[number]);
+    const isAnother =
+      places.count !== this.places.count || places.ids.some((id, number) => id !== this.places.ids[number]);
     this.places = places;
     this.column = column;
     this.order = orderOf(column, places.count);
@@ -85,7 +97,9 @@ export class Scene {
 
   /** The track that is meant by a point of the screen. */
   trackAt([across, down], reach) {
-    return this.places.count ? this.places.nearest(...this.camera.toPlace(across, down), reach / this.camera.scale) : -1;
+    return this.places.count
+      ? this.places.nearest(...this.camera.toPlace(across, down), reach / this.camera.scale)
+      : -1;
   }
 
   /** The track whose name is shown. */
@@ -151,15 +165,20 @@ export class Scene {
   recolour() {
     const { column, only } = this;
     const outstanding = new Set([...this.shown, ...this.path, this.selected].filter((number) => number >= 0));
-    const isBehind = only === null
-      ? (number) => outstanding.size > 0 && !outstanding.has(number)
-      : (number) => column.group[number] !== only;
+    const isBehind =
+      only === null
+        ? (number) => outstanding.size > 0 && !outstanding.has(number)
+        : (number) => column.group[number] !== only;
     const opacity = this.places.count > 20000 ? 0.6 : 0.85;
-    const colours = paint(column, this.places.count, this.style, (number) => (
-      isBehind(number) ? (only === null ? BEHIND : FAR_BEHIND) : opacity
-    ));
+    const colours = paint(column, this.places.count, this.style, (number) =>
+      isBehind(number) ? (only === null ? BEHIND : FAR_BEHIND) : opacity,
+    );
     this.isRepainted = true;
-    this.points.paint(colours, this.order.filter((number) => !outstanding.has(number)), [...outstanding]);
+    this.points.paint(
+      colours,
+      this.order.filter((number) => !outstanding.has(number)),
+      [...outstanding],
+    );
     this.request();
   }
 
@@ -169,7 +188,9 @@ export class Scene {
     name.hidden = number < 0 || this.lasso.length > 0;
     if (name.hidden) return;
     const lines = [places.title(number), places.artist(number)].filter(Boolean);
-    name.replaceChildren(...lines.map((line, which) => element(which ? "span" : "b", {}, element("bdi", {}, line))));
+    name.replaceChildren(
+      ...lines.map((line, which) => element(which ? "span" : "b", {}, element("bdi", {}, line))),
+    );
     const [across, down] = camera.toScreen(...this.placeOf(number));
     const gap = this.diameter / 2 + 12;
     const left = Math.min(Math.max(across - name.offsetWidth / 2, 4), camera.width - name.offsetWidth - 4);

@@ -1,6 +1,6 @@
-// The map of the library: a dot a track, near where they sound alike. Heard by a click, walked on by arrow keys.
+// The map of the library: a dot a track, near where they sound alike; heard by a click, walked by arrow keys.
 import { catalogColumns, mapPlaces } from "./api.js";
-import { element } from "./dom.js";
+import { element, many } from "./dom.js";
 import { readColumn } from "./map_colours.js";
 import { legendOf } from "./map_legend.js";
 import { steer } from "./map_modes.js";
@@ -13,13 +13,14 @@ import { keep, recall } from "./memory.js";
 const MEMORY = "soundkin-map-column";
 const USUAL_COLUMNS = ["genre", "artist"]; // to colour by: the first that says anything
 const NEVER_COLOURS = ["track_id", "title"]; // a value a track
-const NO_WEBGL = "The map needs WebGL 2, which this browser does not have or has switched off. Switch on hardware "
-  + "acceleration in its settings, or use another browser. The rest of this page works without.";
+const NO_WEBGL =
+  "The map needs WebGL 2, which this browser does not have or has switched off. Switch on hardware " +
+  "acceleration in its settings, or use another browser. The rest of this page works without.";
 const NO_GRAPHICS = "The graphics of this device have gone for the moment, and the map with them.";
 const NOBODY_THERE = "No track of this library is on its map yet. soundkin sync puts them there.";
 
 /**
- * The map in `container`, with callbacks for what is picked: `onSelect(id)`, `onPath(start, end)`, `onLasso(ids)`.
+ * The map in `container`, which calls back `onSelect(id)`, `onPath(start, end)` and `onLasso(ids)`.
  *
  * Gives `show(ids, { fit })` (these stand out, and with `fit` are brought into sight), `highlight(id)`,
  * `drawPath(ids)`, `colourBy(column)` and `destroy()`. Tracks that are not on the map are passed over.
@@ -29,10 +30,13 @@ export function createMapView(container, { onSelect, onPath, onLasso }) {
   const { signal } = ended;
   const parts = makeParts(container);
   const wanted = { shown: [], highlighted: "", path: [] }; // ids, whether or not they are on the map
-  let scene = null, hands = null;
+  let scene = null;
+  let hands = null;
+  let loads = 0;
 
   async function load(column) {
-    parts.note("Drawing the map…");
+    const turn = (loads += 1);
+    if (!scene?.places.count) parts.note("Drawing the map…");
     try {
       scene ||= new Scene(parts, signal);
       const columns = await catalogColumns();
@@ -41,11 +45,15 @@ export function createMapView(container, { onSelect, onPath, onLasso }) {
       for (const chosen of new Set([...candidates, ""])) {
         const asked = [...new Set(["title", "artist", chosen])].filter((each) => columns.includes(each));
         const places = new Places(await mapPlaces(asked, signal));
+        if (turn !== loads) return; // another column has been asked for since
         const says = places.columns[chosen]?.some((cell) => cell !== null && cell !== "");
-        if (says || chosen === column || chosen === "") return signal.aborted || fill(places, colours, chosen);
+        if (says || chosen === column || chosen === "") {
+          fill(places, colours, chosen);
+          return;
+        }
       }
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || turn !== loads) return;
       parts.note(error instanceof NoWebglError ? NO_WEBGL : error.message, () => load(column));
     }
   }
@@ -56,14 +64,27 @@ export function createMapView(container, { onSelect, onPath, onLasso }) {
     const options = ["", ...colours].map((each) => element("option", { value: each }, each || "nothing"));
     parts.chooser.replaceChildren(...options);
     parts.chooser.value = chosen;
-    parts.setLegend(legendOf(chosen, scene.column, (group) => { scene.only = group; scene.recolour(); }));
-    parts.ground.setAttribute("aria-label", `Map of ${places.count.toLocaleString()} tracks`);
-    hands ||= steer(scene, parts, {
-      select: (number) => { highlight(scene.places.ids[number]); onSelect(scene.places.ids[number]); },
-      path: (start, end) => onPath(scene.places.ids[start], scene.places.ids[end]),
-      lasso: (numbers) => onLasso(numbers.map((number) => scene.places.ids[number])),
-      clearPath: () => drawPath([]),
-    }, signal);
+    parts.setLegend(
+      legendOf(chosen, scene.column, (group) => {
+        scene.only = group;
+        scene.recolour();
+      }),
+    );
+    parts.ground.setAttribute("aria-label", `Map of ${many(places.count, "track")}`);
+    hands ||= steer(
+      scene,
+      parts,
+      {
+        select: (number) => {
+          highlight(scene.places.ids[number]);
+          onSelect(scene.places.ids[number]);
+        },
+        path: (start, end) => onPath(scene.places.ids[start], scene.places.ids[end]),
+        lasso: (numbers) => onLasso(numbers.map((number) => scene.places.ids[number])),
+        clearPath: () => drawPath([]),
+      },
+      signal,
+    );
     hands.sayCount();
     refresh();
   }
@@ -107,9 +128,13 @@ export function createMapView(container, { onSelect, onPath, onLasso }) {
   parts.chooser.addEventListener("change", () => colourBy(parts.chooser.value), { signal });
   load(recall(MEMORY));
   return {
-    show, highlight, drawPath, colourBy,
+    show,
+    highlight,
+    drawPath,
+    colourBy,
     destroy() {
       ended.abort();
+      loads += 1;
       parts.view.remove();
     },
   };
