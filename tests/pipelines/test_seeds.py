@@ -130,6 +130,14 @@ def test_playlists_keep_their_order_and_say_what_is_missing(
     assert [index.tracks.label(row).track_id for row in seed.rows] == ["a2"]
 
 
+def test_playlists_of_the_served_page_name_tracks_by_their_ids(index: Index, tmp_path: Path) -> None:
+    urls = ["http://127.0.0.1:8000/tracks/c%5E2/audio", "https://home.example/music/tracks/b4/audio"]
+    names = "#EXTINF:9,Bob - Noon"  # of several so called, the URL says which
+    (tmp_path / "saved.m3u8").write_text(f"#EXTM3U\n{urls[0]}\n{names}\n{urls[1]}\n")
+    (seed,) = resolve_seeds(index, [f"playlist:{tmp_path / 'saved.m3u8'}"])
+    assert [index.tracks.label(row).track_id for row in seed.rows] == ["c^2", "b4"]
+
+
 def test_a_playlist_of_strangers(index: Index, tmp_path: Path) -> None:
     (tmp_path / "p.m3u").write_text("x.mp3\ny.mp3\n")
     said = refusal(index, str(tmp_path / "p.m3u"))

@@ -144,3 +144,13 @@ def test_ids_hold_what_people_put_in_them(serve_library, tmp_path):
     for track_id in ids:
         assert served.get("tracks", track_id).json()["track_id"] == track_id
         assert len(served.get("tracks", track_id, "similar", k=2).json()["answers"]) == 2
+
+
+def test_tracks_are_looked_up_by_their_ids_in_order(asked):
+    ids = [track["track_id"] for track in asked.get("tracks", limit=5).json()["tracks"]]
+    wanted = [ids[3], "gone", ids[0]]
+    found = asked.get("tracks", ids=wanted, columns=["duration"]).json()
+    assert [track["track_id"] for track in found["tracks"]] == [ids[3], ids[0]] and found["total"] == 2
+    assert all(track["catalog"]["duration"] for track in found["tracks"])
+    assert asked.get("tracks", ids=["gone"]).json()["tracks"] == []
+    assert asked.get("tracks", ids=["x"] * 101).status == 422

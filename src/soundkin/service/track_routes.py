@@ -35,6 +35,7 @@ from soundkin.service.messages import (
 )
 from soundkin.service.workload import in_thread
 
+MOST_IDS = 100
 ONE_RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
 
 router = APIRouter(tags=["tracks"])
@@ -47,13 +48,21 @@ async def find_tracks(
     q: Annotated[Text, Query(description="Words; each may be one begun.", examples=["night tra"])] = "",
     limit: Annotated[int, Query(ge=1, le=MOST_ANSWERS)] = 20,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    ids: Annotated[
+        list[Text],
+        Query(max_length=MOST_IDS, description="Those of these that are there, instead of a search."),
+    ] = [],  # noqa: B006
     columns: Columns = [],  # noqa: B006
 ) -> FoundTracks:
     """Search as you type: tracks whose title, artist and album hold all words; all tracks without any."""
 
     def find() -> FoundTracks:
         check_columns(library.index, columns)
-        rows, total = library.words.find(q, limit, offset)
+        if ids:
+            rows = [row for row in map(library.index.tracks.row, ids) if row is not None]
+            total = len(rows)
+        else:
+            rows, total = library.words.find(q, limit, offset)
         tracks = [track_at(library.index, row, columns) for row in rows]
         return FoundTracks(version=library.version, total=total, tracks=tracks)
 
