@@ -27,3 +27,8 @@ def seconds_to_frames(seconds: float, sample_rate_hz: int, hop_samples: int) -> 
 def frames_to_seconds(frames: int, sample_rate_hz: int, hop_samples: int) -> float:
     """Where frame number `frames` begins, in seconds."""
     return frames * hop_samples / sample_rate_hz
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds as people read them: `1:02`."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -67,7 +67,7 @@ def test_a_picture_is_written(metrics_csv, tmp_path):
 def marks(metrics_csv, tmp_path, monkeypatch, **settings):
     """What vertical lines say, and where they stand, in each panel of a picture."""
     drawn = []
-    monkeypatch.setattr("soundkin.explore.palette.save_png", lambda figure, output: drawn.append(figure))
+    monkeypatch.setattr("soundkin.explore.palette.save_picture", lambda figure, output: drawn.append(figure))
     assert draw_curves(metrics_csv, tmp_path / "curves.png", **settings)
     return [[(text.get_text(), text.xy[0]) for text in axes.texts] for axes in drawn[0].axes]
 

@@ -7,7 +7,7 @@ from sklearn.metrics import silhouette_score
 
 from soundkin.errors import OutputError
 from soundkin.explore.map import MOST_TRACKS, draw_map, legend_rows, map_points, sample_tracks
-from soundkin.explore.palette import DARK, LIGHT, LINES, MARKERS, dark_twin, save_png, shorten
+from soundkin.explore.palette import DARK, LIGHT, LINES, MARKERS, dark_twin, save_picture, shorten
 
 
 def test_tracks_that_are_alike_lie_together_and_the_random_seed_decides_where():
@@ -102,7 +102,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_names_are_drawn_as_they_are(tmp_path, monkeypatch):
     """Neither as formulas nor left out, whatever matplotlib makes of `$` and `_`."""
     drawn = []
-    monkeypatch.setattr("soundkin.explore.palette.save_png", lambda figure, output: drawn.append(figure))
+    monkeypatch.setattr("soundkin.explore.palette.save_picture", lambda figure, output: drawn.append(figure))
     names = ["$A$AP", "_underground", r"50% {\frac}", "$unclosed"] * 3
     draw_map(
         np.random.default_rng(0).normal(size=(12, 2)), names, "who is $who$?", "genre", tmp_path / "map.png"
@@ -112,13 +112,13 @@ def test_names_are_drawn_as_they_are(tmp_path, monkeypatch):
     legend = axes.get_legend().get_texts()
     assert {text.get_text().strip() for text in legend} == {f"{name} (3)" for name in names}
     assert not any(text.get_parse_math() for text in [*legend, axes.title])
-    save_png(light, tmp_path / "map.png")
+    save_picture(light, tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 1000
 
 
 def test_a_way_leads_through_its_tracks_in_their_order(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr("soundkin.explore.palette.save_png", lambda figure, output: drawn.append(figure))
+    monkeypatch.setattr("soundkin.explore.palette.save_picture", lambda figure, output: drawn.append(figure))
     points = np.random.default_rng(0).normal(size=(12, 2))
     draw_map(points, ["a"] * 12, "a way", "genre", tmp_path / "map.png", way=[7, 2, 5])
     for figure in drawn:

@@ -23,6 +23,7 @@ COMMANDS = (
     "why",
     "path",
     "playlist",
+    "explore",
     "recommend",
     "link",
     "serve",

@@ -84,11 +84,14 @@ def draw_twins(draw: Callable[[Theme], Figure], output: Path) -> None:
     """Write a picture on a light ground to `output`, and its dark twin."""
     for theme, path in ((LIGHT, output), (DARK, dark_twin(output))):
         with mpl.rc_context(theme.style):
-            save_png(draw(theme), path)
+            save_picture(draw(theme), path)
 
 
-def save_png(figure: Figure, output: Path) -> None:
-    """Write a figure at 150 dots an inch; scripts that the font lacks become boxes, without a warning."""
+def save_picture(figure: Figure, output: Path) -> None:
+    """Write a figure as SVG if `output` ends so, else as PNG at 150 dots an inch; scripts that the font lacks
+    become boxes, without a warning.
+    """
+    kind = "svg" if output.suffix.lower() == ".svg" else "png"
     with replacing(output) as file, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(file, format="png", dpi=150)
+        figure.savefig(file, format=kind, dpi=150)

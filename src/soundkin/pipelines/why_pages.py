@@ -11,8 +11,7 @@ from soundkin.explore.why_page import Side, WhyPage, render_why_page
 from soundkin.features.decode import read_waveform
 from soundkin.files import replacing
 from soundkin.pipelines.why import ExplainedTrack, Why
-from soundkin.search.moments import clock
-from soundkin.units import samples_to_seconds, seconds_to_samples
+from soundkin.units import clock, samples_to_seconds, seconds_to_samples
 
 if TYPE_CHECKING:
     from soundkin.search.vector_index import Index

@@ -15,6 +15,7 @@ import numpy as np
 from soundkin.embedding.store import PatchEmbeddings
 from soundkin.shapes import Float32, typechecked
 from soundkin.statistics.scaling import unit_length
+from soundkin.units import clock
 
 # Patches count for a moment when their cosine is this many standard deviations above the mean. With less,
 # moments run on past a passage that is shared; with more, they stop short of it (benchmarks/moments.py).
@@ -100,11 +101,6 @@ def _threshold(here: np.ndarray, there: np.ndarray) -> float:
 
 def _hop_seconds(starts: list[float]) -> float:
     return float(np.median(np.diff(starts))) if len(starts) > 1 else 0.0
-
-
-def clock(seconds: float) -> str:
-    """`1:02`."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def moment_of(patches: Mapping[str, PatchEmbeddings], query: str, neighbour: str) -> str:

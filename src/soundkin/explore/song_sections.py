@@ -1,0 +1,101 @@
+"""Sections of a song: where it changes, and which parts come again; letters in order of appearance.
+
+Boundaries are those that explain most of how the song varies at a price each (Z. Harchaoui and O. Cappe,
+"Retrospective multiple change-point estimation with kernels", 2007, by ruptures); sections whose means lie
+close share a letter (average linkage). `benchmarks/sections.py` holds it beside the spectral clustering of B.
+McFee and D. Ellis, "Analyzing song structure with spectral clustering" (2014).
+"""
+
+from itertools import pairwise
+from string import ascii_uppercase
+from typing import NamedTuple
+
+import numpy as np
+
+from soundkin.extras import require
+
+require("explore", "sections of a song")
+
+import ruptures
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from soundkin.errors import UsageError
+from soundkin.explore.song_course import SongCourse
+from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.scaling import standardise
+
+# Shares of what beats are compared by: the model hears what changes, chroma and timbre when it does.
+VECTORS, CHROMA, TIMBRE = 1.0, 0.7, 0.7
+PRICE = 3.3  # of a boundary, times the logarithm of the number of beats
+SHORTEST_BEATS = 4
+SAME = 0.8  # means that lie closer than this share of the beats' spread are of one letter
+
+
+class SongSection(NamedTuple):
+    """From one second to another; sections of one letter sound alike."""
+
+    start: float
+    end: float
+    letter: str
+
+
+@typechecked
+def beat_features(course: SongCourse) -> Float[np.ndarray, "beats features"]:
+    """What beats are compared by, in all its parts: standardised, each part of its share."""
+    chroma = np.log1p(10 * course.chroma)
+    parts = ((VECTORS, course.vectors), (CHROMA, chroma), (TIMBRE, course.timbre))
+    return np.hstack([share * standardise(part) / np.sqrt(part.shape[1]) for share, part in parts])
+
+
+def find_sections(course: SongCourse, kinds: int | None = None) -> list[SongSection]:
+    """The sections of a song; `kinds` is how many letters there are, None: as many as there seem to be.
+
+    Raises UsageError for fewer than one kind, or more than there are sections to tell apart.
+    """
+    if kinds is not None and kinds < 1:
+        raise UsageError(f"sections={kinds}: ask for at least 1 kind of section.")
+    features = beat_features(course)
+    bounds = [0, *_boundaries(features, kinds), len(features)]
+    means = np.array([features[a:b].mean(axis=0) for a, b in pairwise(bounds)])
+    if kinds is not None and kinds > len(means):
+        raise UsageError(f"sections={kinds}: the song changes too little for so many. Ask for {len(means)}.")
+    sections: list[SongSection] = []
+    letters = _letters(_alike(means, features, kinds))
+    for (start, end), letter in zip(pairwise(bounds), letters, strict=True):
+        begin = course.starts[start]
+        if sections and sections[-1].letter == letter:
+            begin = sections.pop().start
+        sections.append(SongSection(float(begin), float(course.starts[end]), letter))
+    return sections
+
+
+def _boundaries(features: Float[np.ndarray, "beats features"], kinds: int | None) -> list[int]:
+    """Beats at which a section begins, but for the first; at least as many as `kinds` need."""
+    if len(features) < 2 * SHORTEST_BEATS:
+        return []
+    search = ruptures.KernelCPD(kernel="linear", min_size=SHORTEST_BEATS).fit(features)
+    found: list[int] = search.predict(pen=PRICE * np.log(len(features)))[:-1]
+    wanted = min((kinds or 1) - 1, len(features) // SHORTEST_BEATS - 1)
+    return search.predict(n_bkps=wanted)[:-1] if len(found) < wanted else found
+
+
+def _alike(
+    means: Float[np.ndarray, "sections features"],
+    features: Float[np.ndarray, "beats features"],
+    kinds: int | None,
+) -> Int[np.ndarray, " sections"]:
+    """A number a section, the same for those that sound alike."""
+    if len(means) == 1:
+        return np.zeros(1, np.int64)
+    tree = linkage(means, "average")
+    if kinds is not None:
+        return np.asarray(fcluster(tree, kinds, "maxclust"), np.int64)
+    spread = np.sqrt((features**2).sum(axis=1).mean())
+    return np.asarray(fcluster(tree, SAME * spread, "distance"), np.int64)
+
+
+def _letters(numbers: Int[np.ndarray, " sections"]) -> list[str]:
+    """A, B, C in order of appearance; after Z comes A1."""
+    order = {number: place for place, number in enumerate(dict.fromkeys(numbers.tolist()))}
+    places = [divmod(order[number], len(ascii_uppercase)) for number in numbers.tolist()]
+    return [ascii_uppercase[letter] + (str(turn) if turn else "") for turn, letter in places]
