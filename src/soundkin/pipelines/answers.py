@@ -42,6 +42,12 @@ class Answer:
     folded: tuple[str, ...] = ()
 
 
+class AnswerList(list[Answer]):
+    """The answers, best first; `why_fewer` says why they are fewer than asked for, if they are."""
+
+    why_fewer: str = ""
+
+
 class Query:
     """What is asked of an index, whatever ranks its tracks: how many answers, which tracks, which cells."""
 
@@ -72,16 +78,19 @@ class Query:
         reason: str,
         closer_than: Sequence[float | None] | None = None,
         folded: Sequence[Sequence[int]] | None = None,
-    ) -> list[Answer]:
-        """The ranked tracks; logs why they are fewer than `k`: the rows `left_out` are because `reason`.
+    ) -> AnswerList:
+        """The ranked tracks; says and logs why they are fewer than `k`: the rows `left_out` are for `reason`.
 
         `folded` are the rows of versions that each stands for.
         """
         shares, versions = closer_than or [None] * len(ranking), folded or [()] * len(ranking)
-        if len(ranking) < self._k:
-            self._explain_fewer(len(ranking), left_out, reason, sum(map(len, versions)))
         ranks = range(1, len(ranking) + 1)
-        return [self._answer(*each) for each in zip(ranks, ranking, shares, versions, strict=True)]
+        made = zip(ranks, ranking, shares, versions, strict=True)
+        answers = AnswerList(self._answer(*each) for each in made)
+        if len(ranking) < self._k:
+            answers.why_fewer = self._why_fewer(len(ranking), left_out, reason, sum(map(len, versions)))
+            log.warning("%s", answers.why_fewer)
+        return answers
 
     def _answer(self, rank: int, ranked: Ranked, closer_than: float | None, folded: Sequence[int]) -> Answer:
         row, score = ranked
@@ -94,7 +103,7 @@ class Query:
         )
         return Answer(rank, track_id, title, artist, score, audio_path, known, closer_than, versions)
 
-    def _explain_fewer(self, answers: int, left_out: Collection[int], reason: str, folded: int) -> None:
+    def _why_fewer(self, answers: int, left_out: Collection[int], reason: str, folded: int) -> str:
         tracks = matching = len(self._index)
         why = f"the index holds {tracks} tracks"
         if self.allowed is not None:
@@ -107,7 +116,7 @@ class Query:
         if self._artist_cap is not None and answers < matching - lost - folded:
             why += f", and artist_cap={self._artist_cap} admits no more of their artists"
         count = f"{answers} of {self._k} answers" if answers else "no answer"
-        log.warning("%s: %s.%s", count, why, "" if matching else self._hints())
+        return f"{count}: {why}.{'' if matching else self._hints()}"
 
     def _hints(self) -> str:
         """What the columns hold that no track matches."""

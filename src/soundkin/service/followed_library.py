@@ -17,6 +17,7 @@ from soundkin.errors import SoundkinError
 from soundkin.pipelines.precompute import library_of, stores_of
 from soundkin.search.lmdb_files import LmdbFile
 from soundkin.search.neighbour_store import NeighbourStore, key_of
+from soundkin.search.packed_list import ListedAnswers
 from soundkin.search.typed_words import TypedWords
 from soundkin.search.vector_index import Index, open_index
 from soundkin.search.versions import CURRENT
@@ -30,10 +31,11 @@ class StoredNeighbours:
 
     def __init__(self, store: NeighbourStore, index: Index) -> None:
         self._store = store
-        self._rows = pc.index_in(
+        rows = pc.index_in(
             pa.array(store.ids, pa.large_string()),
             value_set=index.tracks.batch.column("track_id").cast(pa.large_string()),
-        ).to_numpy(zero_copy_only=False)
+        )
+        self._rows = rows.fill_null(-1).to_numpy(zero_copy_only=False)
         self.most = store.about.settings.k
         self.is_near = isinstance(store.place, LmdbFile)  # read in microseconds
 
@@ -41,18 +43,24 @@ class StoredNeighbours:
         """Whether no newer ones have taken their place."""
         return self._store.is_current()
 
-    def neighbours(self, track_id: str) -> list[tuple[int, float]]:
-        """Rows and cosines, best first. Raises ArtefactError or StoreError where they cannot be read."""
+    def answers(self, track_id: str) -> ListedAnswers:
+        """As rows, best first. Raises ArtefactError or StoreError where they cannot be read."""
         key = key_of(track_id)
-        numbers, scores = self._store.unpacked(key, self._store.values.get(key) or b"")
-        return list(zip(self._rows[list(numbers)].astype(int).tolist(), scores, strict=True))
+        listed = self._store.read(key, self._store.values.get(key) or b"").listed()
+        listed.tracks = self._rows[listed.tracks].tolist()
+        listed.folded = [self._rows[folded].tolist() if folded else [] for folded in listed.folded]
+        return listed
 
 
 class ServedLibrary:
-    """One version of a library, opened; `stored` is None where no neighbours of this version are stored."""
+    """One version of a library, opened; `stored` is None where no neighbours of this version are stored.
 
-    def __init__(self, index: Index, stored: StoredNeighbours | None = None) -> None:
+    `listed` is how many are, or were before: so many are looked for, of which fewer may be answered with.
+    """
+
+    def __init__(self, index: Index, stored: StoredNeighbours | None = None, listed: int = 0) -> None:
         self.index, self.stored = index, stored
+        self.listed = listed if stored is None else stored.most
         self.version = index.version
 
     def row(self, track_id: str) -> int:
@@ -90,23 +98,25 @@ class FollowedLibrary:
         pointer = self._read_pointer()
         try:
             if pointer != self._pointer:
-                self.current = self._with_store(self.current.index.newest())
+                self.current = self._with_store(self.current.index.newest(), self.current.listed)
                 self._pointer, self.swaps = pointer, self.swaps + 1
                 log.info("serving %s of %s", self.current.version, self.index_folder)
             elif self.current.stored is None or not self.current.stored.is_current():
-                self.current = self._with_store(self.current.index, self.current)
+                self._look_for_store()
             self.problem = ""
         except (SoundkinError, OSError) as error:
             if str(error) != self.problem:
                 log.warning("still serving %s: %s", self.current.version, error)
             self.problem = str(error)
 
-    def _with_store(self, index: Index, before: ServedLibrary | None = None) -> ServedLibrary:
-        """The index with its stored neighbours; `before` where there still are none."""
-        stored = self._open_store(index)
-        if stored is None and before is not None and before.stored is None:
-            return before
-        return ServedLibrary(index, stored)
+    def _look_for_store(self) -> None:
+        """Go on to the neighbours of this version, where there are others than before."""
+        newer = self._with_store(self.current.index, self.current.listed)
+        if newer.stored is not None or self.current.stored is not None:
+            self.current = newer
+
+    def _with_store(self, index: Index, listed: int = 0) -> ServedLibrary:
+        return ServedLibrary(index, self._open_store(index), listed)
 
     def _open_store(self, index: Index) -> StoredNeighbours | None:
         """The neighbours of this version; None where there are none, or none yet."""

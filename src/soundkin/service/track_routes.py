@@ -3,11 +3,13 @@
 import os
 import re
 import stat
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
@@ -35,6 +37,8 @@ from soundkin.service.messages import (
 )
 from soundkin.service.workload import in_thread
 
+SIMILAR = 10  # answers, unless more or fewer are asked for
+ONLY_K = re.compile(rb"(?:k=(\d{1,4}))?")  # a query
 ONE_RANGE = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?")
 
 router = APIRouter(tags=["tracks"])
@@ -60,32 +64,70 @@ async def find_tracks(
     return await in_thread(request, find)
 
 
-@router.get("/tracks/{track_id:path}/similar", response_model=Answers)
+class StoredFirst(APIRoute):
+    """Answers from the store before FastAPI looks at a request, where nothing but `k` is asked for: it comes
+    to the same, and takes a fraction of the time.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request to this route."""
+        by_fastapi = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            asked = ONLY_K.fullmatch(request.scope["query_string"])
+            library: ServedLibrary = request.app.state.library.current
+            if asked and library.stored is not None and library.stored.is_near:
+                answers = _stored(library, request.path_params["track_id"], int(asked[1] or SIMILAR))
+                if answers is not None:
+                    return answers
+            return await by_fastapi(request)
+
+        return answer
+
+
+def _stored(library: ServedLibrary, track_id: str, k: int, columns: Collection[str] = ()) -> Response | None:
+    """The first `k` answers of those that are stored; None where there are not so many."""
+    if library.stored is None or not 0 < k <= library.stored.most:
+        return None
+    with suppress(ArtefactError, StoreError):  # then the index answers
+        answers = library.stored.answers(track_id)
+        if len(answers.tracks) >= k:
+            return stored_answers(library.version, library.index, answers, k, columns)
+    return None
+
+
 async def similar_tracks(
     request: Request,
     library: Current,
     track_id: TrackId,
-    k: K = 10,
+    k: K = SIMILAR,
     where: Conditions = [],  # noqa: B006
     artist_cap: Annotated[int | None, Query(ge=0, le=MOST_ANSWERS)] = None,
     columns: Columns = [],  # noqa: B006
 ) -> Response | Answers:
     """The tracks that sound most like this one: as stored where nothing but `k` is asked for, else live."""
     library.row(track_id)
-    check_columns(library.index, columns)
+    check_columns(library.index, columns, where)
     plain = not where and artist_cap is None
-    stored = library.stored if plain and library.stored and k <= library.stored.most else None
 
     def find() -> Response | Answers:
-        if stored is not None:
-            with suppress(ArtefactError, StoreError):  # then the index answers
-                neighbours = stored.neighbours(track_id)[:k]
-                return stored_answers(library.version, library.index, neighbours, columns)
-        seed = Seed(name=track_id, kind="track")
-        asked = QueryDescription(like=(seed,), k=k, where=tuple(where), artist_cap=artist_cap)
-        return ranked(library.version, ask(library.index, asked, columns=columns))
+        answers = _stored(library, track_id, k, columns) if plain else None
+        if answers is not None:
+            return answers
+        seed, most = Seed(name=track_id, kind="track"), max(k, library.listed) if plain else k
+        asked = QueryDescription(like=(seed,), k=most, where=tuple(where), artist_cap=artist_cap)
+        return ranked(library.version, ask(library.index, asked, columns=columns), k)
 
-    return find() if stored is not None and stored.is_near else await in_thread(request, find)
+    return await in_thread(request, find)
+
+
+router.add_api_route(
+    "/tracks/{track_id:path}/similar",
+    similar_tracks,
+    response_model=Answers,
+    methods=["GET"],
+    route_class_override=StoredFirst,
+)
 
 
 @router.get(
