@@ -1,7 +1,7 @@
 """Neighbours computed ahead: how long a store takes to build and to follow edits, how fast it is read, and
 how large it is.
 
-    python benchmarks/neighbours.py [--tracks 100000] [--k 50] [--artist-cap N] [--workers N] [--quick]
+    python benchmarks/neighbours.py [--tracks 100000] [--k 50] [--workers N] [--quick]
 
 Vectors of 256 numbers form clusters: artists of 12 tracks within 40 genres, variance falling over the
 dimensions. Redis is measured where redis-server is installed.
@@ -23,9 +23,10 @@ import numpy as np
 import pyarrow as pa
 
 from soundkin.embedding.store import Embeddings
+from soundkin.pipelines.query import query
+from soundkin.search.edits import edit_tracks
 from soundkin.search.neighbour_lists import BatchQuery
 from soundkin.search.neighbour_store import ListSettings, NeighbourStore
-from soundkin.search.neighbours import find_neighbours
 from soundkin.search.store_update import update_store
 from soundkin.search.vector_index import Index, build_index, open_index
 
@@ -42,12 +43,11 @@ def main() -> None:
     )
     parser.add_argument("--tracks", type=int, default=100_000)
     parser.add_argument("--k", type=int, default=50)
-    parser.add_argument("--artist-cap", type=int)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--quick", action="store_true", help="5,000 tracks")
     given = parser.parse_args()
     count = 5_000 if given.quick else given.tracks
-    settings = ListSettings(k=given.k, artist_cap=given.artist_cap)
+    settings = ListSettings(k=given.k)
     with tempfile.TemporaryDirectory() as name, addresses(Path(name)) as urls:
         measure(Path(name), count, settings, given.workers, urls)
 
@@ -56,7 +56,7 @@ def measure(folder: Path, count: int, settings: ListSettings, workers: int, urls
     """Build, read and edit a store of `count` tracks in a file, and in a Redis if there are `urls` of one."""
     vectors = clusters(count + sum(EDITS))
     index = indexed(vectors[:count], 0, folder)
-    print(f"{count:,} tracks of {EMBEDDING_SIZE} numbers, {settings.k} neighbours, cap {settings.artist_cap}")
+    print(f"{count:,} tracks of {EMBEDDING_SIZE} numbers, {settings.k} neighbours")
     compare_ways(index, settings)
     places = {
         "LMDB": str(folder / "neighbours.lmdb"),
@@ -71,8 +71,11 @@ def measure(folder: Path, count: int, settings: ListSettings, workers: int, urls
         read(name, place, count, settings.k)
     before = 0
     for edits in EDITS:
+        gone = [track_id(number) for number in range(before, before + edits)]
+        new = described(vectors[count + before :][:edits], count + before, folder)
         before += edits  # so many tracks leave at the front and others come at the end
-        index = indexed(vectors[before : count + before], before, folder)
+        edit_tracks(folder / "index", *new, folder, gone)
+        index = open_index(folder / "index")
         for name, place in writable.items():
             started, worked = time.perf_counter(), time.process_time()
             done = update_store(place, index, settings, workers)
@@ -84,16 +87,15 @@ def measure(folder: Path, count: int, settings: ListSettings, workers: int, urls
 
 def compare_ways(index: Index, settings: ListSettings) -> None:
     """One query at a time against many at once, on one core, a track."""
-    query = BatchQuery(index, settings)
+    batch = BatchQuery(index, settings)
     rows = np.random.default_rng(1).choice(len(index), 512, replace=False)
 
     def one_by_one() -> None:
         for chosen in rows[:50].tolist():
-            seed = query.vectors[[chosen]]
-            find_neighbours(index, seed, settings.k, without={chosen}, artist_cap=settings.artist_cap)
+            query(index, f"track:{batch.track_ids[chosen]}", settings.k)
 
     row("one query at a time, a track (CPU ms)", 1000 * processor_seconds(one_by_one) / 50, 3)
-    row("512 at once, a track (CPU ms)", 1000 * processor_seconds(lambda: query.lists(rows)) / 512, 3)
+    row("512 at once, a track (CPU ms)", 1000 * processor_seconds(lambda: batch.lists(rows)) / 512, 3)
 
 
 def read(name: str, place: str, count: int, k: int) -> None:
@@ -130,13 +132,17 @@ def artists_of(count: int, artists: int) -> np.ndarray:
 
 def indexed(vectors: np.ndarray, first: int, folder: Path) -> Index:
     """An index of `vectors`, whose tracks are numbered from `first` on."""
+    build_index(*described(vectors, first, folder), folder, folder / "index", "exact")
+    return open_index(folder / "index")
+
+
+def described(vectors: np.ndarray, first: int, folder: Path) -> tuple[Embeddings, pa.Table]:
+    """Tracks that are numbered from `first` on."""
     count = len(vectors)
     ids = [track_id(first + number) for number in range(count)]
     artists = artists_of(first + count, max(1, count // TRACKS_PER_ARTIST))[first:]
     tracks = pa.table({"track_id": ids, "path": ids, "artist": [f"Artist {artist}" for artist in artists]})
-    embeddings = Embeddings(ids, vectors, [], [], "bench", Path("model"), Path("catalog.csv"))
-    build_index(embeddings, tracks, folder, folder / "index", "exact")
-    return open_index(folder / "index")
+    return Embeddings(ids, vectors, [], [], "bench", folder / "model", folder / "catalog.csv"), tracks
 
 
 def track_id(number: int) -> str:

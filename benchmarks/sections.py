@@ -130,8 +130,10 @@ def ours(course: SongCourse) -> Labelled:
 def every(seconds: float, kinds: int) -> Labelled:
     """A boundary each 15 s."""
     bounds = [*np.arange(0, seconds, 15), seconds]
-    pieces = enumerate(pairwise(map(float, bounds)))
-    return labelled([(start, end, str(place % kinds)) for place, (start, end) in pieces])
+    sections: list[tuple[float, float, str]] = []
+    for place, (start, end) in enumerate(pairwise(bounds)):
+        sections.append((float(start), float(end), str(place % kinds)))
+    return labelled(sections)
 
 
 def spectral(course: SongCourse, samples: np.ndarray, kinds: int) -> Labelled:

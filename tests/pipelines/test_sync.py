@@ -165,7 +165,7 @@ def test_neighbours_that_were_computed_ahead_follow(
     with NeighbourStore.open(Library(library).neighbours, index) as store:
         for row in range(len(index)):
             track_id = index.tracks.label(row).track_id
-            asked = query(library, [track_id], 3, artist_cap=2, fold_versions=False, hub_correction=False)
+            asked = query(library, [track_id], 3)
             answers = [answer.track_id for answer in asked]
             assert [name for name, _ in store.neighbours(track_id)] == answers
 

@@ -3,11 +3,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from soundkin.pipelines.query import query
 from soundkin.search.neighbour_lists import BatchQuery
 from soundkin.search.neighbour_store import ListSettings
 from soundkin.search.vector_index import Index
 
-SETTINGS = (ListSettings(k=12), ListSettings(k=12, artist_cap=1), ListSettings(k=80, artist_cap=1))
+SETTINGS = (ListSettings(k=12), ListSettings(k=80))
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
@@ -16,43 +17,45 @@ def test_a_list_is_the_same_in_whatever_company(
 ) -> None:
     """Bit for bit: what a matrix product gives for a track depends on how many others it has."""
     query = BatchQuery(shared_index("exact"), settings)
-    together = query.lists(np.arange(0, 1200, 9))
-    for place in range(0, len(together.rows), 20):
-        alone = query.lists(together.rows[[place]])
-        np.testing.assert_array_equal(alone.found[0], together.found[place])
-        np.testing.assert_array_equal(alone.scores[0], together.scores[place])
+    rows = np.arange(0, 1200, 24)
+    together = query.lists(rows)
+    for place in range(0, len(rows), 10):
+        assert query.lists(rows[[place]]) == [together[place]]
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_an_approximate_index_is_searched_exactly(
-    shared_index: Callable[[str], Index], settings: ListSettings
-) -> None:
-    rows = np.arange(0, 1200, 31)
+def test_an_approximate_index_is_searched_exactly(shared_index: Callable[[str], Index]) -> None:
+    rows, settings = np.arange(0, 1200, 31), ListSettings(k=12)
     exact, ivf = (BatchQuery(shared_index(kind), settings).lists(rows) for kind in ("exact", "ivf"))
-    if settings.k < 60:  # else the search goes deeper, by the index
-        np.testing.assert_array_equal(exact.found, ivf.found)
-    np.testing.assert_allclose(exact.scores, ivf.scores, atol=1e-6)
+    assert [listed.tracks for listed in exact] == [listed.tracks for listed in ivf]
 
 
 def test_a_cap_that_empties_what_was_looked_at(make_index: Callable[..., Index]) -> None:
-    """1000 tracks by the nearest artist come before anybody else's."""
+    """1000 tracks by three artists come before anybody else's."""
     vectors = np.random.default_rng(0).standard_normal((1200, 16)).astype(np.float32)
-    vectors[np.arange(1200) % 60 != 3] += 100
-    query = BatchQuery(make_index(vectors=vectors), ListSettings(k=60, artist_cap=1))
-    lists = query.lists(np.array([0]))
-    artists = [query.index.tracks.artists(row) for row in lists.found[0].tolist()]
-    assert len(set(artists)) == 60
-    assert query.index.tracks.artists(3) == artists[-1]
+    vectors[np.arange(1200) % 60 > 2] += 100
+    index = make_index(vectors=vectors)
+    listed = BatchQuery(index, ListSettings(k=30)).lists(np.array([0]))[0]
+    asked = query(index, "track:track-0000", k=30)
+    assert [index.tracks.label(row).track_id for row in listed.tracks] == [each.track_id for each in asked]
 
 
-def test_who_is_nearer(shared_index: Callable[[str], Index]) -> None:
-    query = BatchQuery(shared_index("exact"), ListSettings())
-    others, rows = np.arange(100, 400), np.arange(50)
-    best = (query.vectors[rows] @ query.vectors[others].T).max(axis=1)
-    assert query.are_nearer(others, rows, best).all()
-    assert query.are_nearer(others, rows, best - np.float32(1e-3)).all()
-    assert not query.are_nearer(others, rows, best + np.float32(1e-3)).any()
-    assert not query.are_nearer(np.arange(0), rows, np.full(50, -2, np.float32)).any()
+def test_reach_is_the_furthest_that_was_looked_at(make_index: Callable[..., Index]) -> None:
+    """Ten answers of one artist each, from the twenty nearest, of which one is the track itself."""
+    vectors = np.random.default_rng(0).standard_normal((60, 16)).astype(np.float32)
+    batch = BatchQuery(make_index(vectors=vectors), ListSettings(k=10))
+    listed = batch.lists(np.array([3]))[0]
+    assert listed.reach == pytest.approx(np.sort(batch.vectors @ batch.vectors[3])[-20], abs=1e-6)
+
+
+def test_who_is_within_reach(shared_index: Callable[[str], Index]) -> None:
+    batch, rows = BatchQuery(shared_index("exact"), ListSettings()), np.arange(50)
+    others = batch.vectors[100:400]
+    best = (batch.vectors[rows] @ others.T).max(axis=1)
+    assert batch.are_within(best, rows, others).all()
+    assert batch.are_within(best - np.float32(1e-3), rows, others).all()
+    assert not batch.are_within(best + np.float32(1e-3), rows, others).any()
+    assert batch.are_within(best + np.float32(1e-3), rows, others, rounding=2e-3).all()
+    assert not batch.are_within(np.full(50, -2, np.float32), rows, others[:0]).any()
 
 
 def test_fingerprints_change_with_what_answers_depend_on(make_index: Callable[..., Index]) -> None:

@@ -48,7 +48,12 @@ def test_a_playlist_is_that_of_python(asked, index, ids):
     found = asked.post("/playlists", body).json()["tracks"]
     expected = playlist(index, [ids[5], f"track:{ids[6]}"], length=8, drift=0.3)
     assert [each["track_id"] for each in found] == [each.track_id for each in expected]
+    body |= {"unlike": [ids[20]]}
+    found = asked.post("/playlists", body).json()["tracks"]
+    expected = playlist(index, [ids[5], f"track:{ids[6]}"], [f"track:{ids[20]}"], length=8, drift=0.3)
+    assert [each["track_id"] for each in found] == [each.track_id for each in expected]
     assert asked.post("/playlists", {"like": ["playlist:/etc/passwd"]}).status == 400
+    assert asked.post("/playlists", {"unlike": ["playlist:/etc/passwd"]}).status == 400
     assert asked.post("/playlists", {}).status == 400
 
 

@@ -130,3 +130,15 @@ def test_the_description_in_openapi_is_an_example_that_is_understood(asked):
     body = schema["paths"]["/query"]["post"]["requestBody"]["content"]["application/json"]
     example = (body.get("examples") or body["schema"]["examples"])[0]
     assert asked.post("/query", example).status == 400, "understood, but the library has no such album"
+
+
+def test_a_query_says_why_there_are_fewer_answers_and_tells_no_paths(asked):
+    seed = asked.get("tracks", limit=1).json()["tracks"][0]["track_id"]
+    found = asked.post("/query", {"like": [seed], "where": ["genre=polka"]}).json()
+    assert (
+        found["answers"] == []
+        and "none of 32 tracks match genre=polka. Values of genre are" in found["why_fewer"]
+    )
+    assert asked.post("/query", {"like": [seed], "k": 5}).json()["why_fewer"] == ""
+    refused = asked.post("/query", {"like": [seed], "where": ["path=nowhere"]})
+    assert refused.status == 400 and "there is no column 'path'" in refused.json()["detail"]

@@ -69,6 +69,7 @@ def test_stored_neighbours_are_answered_with_and_the_index_does_the_rest(
     update_store(tmp_path / "library" / "neighbours.lmdb", index, ListSettings(k=5))
     served = serve_library(tmp_path / "library")
     assert served.get("readyz").json()["neighbours_stored"]
+    expected = query(index, "track:track-00003", k=5)
     live = served.get("tracks", "track-00003", "similar", k=6)
 
     def broken(*args, **options):
@@ -81,7 +82,35 @@ def test_stored_neighbours_are_answered_with_and_the_index_does_the_rest(
     for each in stored["answers"]:
         year = index.tracks.batch.column("year")[index.row(each["track_id"])].as_py()
         assert each["catalog"] == {"year": year}
+    for k, columns in ((5, ""), (3, ""), (5, "year"), (3, "year")):
+        more = {"columns": columns} if columns else {}
+        found = served.get("tracks", "track-00003", "similar", k=k, **more).json()
+        for each, wanted in zip(found["answers"], expected[:k], strict=True):
+            said = (each["track_id"], each["title"], each["rank"], tuple(each["folded"]))
+            assert said == (wanted.track_id, wanted.title, wanted.rank, wanted.folded)
+            assert each["score"] == pytest.approx(wanted.score, abs=1e-6)
+            assert each["closer_than"] == pytest.approx(wanted.closer_than, abs=1e-3)
+        assert found["version"] == "v1" and found["why_fewer"] == ""
     assert served.get("tracks", "track-00003", "similar", k=6).status == 500
+    assert served.get("tracks", "nowhere", "similar", k=5).status == 404
+
+
+def test_while_the_store_is_behind_answers_are_those_that_it_will_hold(serve_library, tmp_path):
+    folder = tmp_path / "library" / "index"
+    edited_index.build(folder, range(60))
+    (tmp_path / "library" / "catalog.csv").touch()
+    update_store(tmp_path / "library" / "neighbours.lmdb", open_index(folder), ListSettings(k=20))
+    served = serve_library(tmp_path / "library")
+    edited_index.add(folder, range(60, 63))
+    served.app.state.library.look()
+    assert not served.get("readyz").json()["neighbours_stored"]
+    live = served.get("tracks", "track-00003", "similar", k=5).json()
+    update_store(tmp_path / "library" / "neighbours.lmdb", open_index(folder), ListSettings(k=20))
+    served.app.state.library.look()
+    assert served.get("readyz").json()["neighbours_stored"]
+    stored = served.get("tracks", "track-00003", "similar", k=5).json()
+    assert [each["track_id"] for each in stored["answers"]] == [each["track_id"] for each in live["answers"]]
+    assert set(stored["answers"][0]) == set(live["answers"][0]) and set(stored) == set(live)
 
 
 def test_audio_is_the_file_and_its_ranges(asked, index, some_id):

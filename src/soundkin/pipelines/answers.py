@@ -51,6 +51,12 @@ def opened_index(index: Index | Path | str) -> Index:
     return index if isinstance(index, Index) else open_index(Path(index))
 
 
+class AnswerList(list[Answer]):
+    """The answers, best first; `why_fewer` says why they are fewer than asked for, if they are."""
+
+    why_fewer: str = ""
+
+
 class Filter:
     """Conditions as people type them, the tracks of an index that meet all of them, and that in words.
 
@@ -128,16 +134,19 @@ class Query:
         reason: str,
         closer_than: Sequence[float | None] | None = None,
         folded: Sequence[Sequence[int]] | None = None,
-    ) -> list[Answer]:
-        """The ranked tracks; logs why they are fewer than `k`: the rows `left_out` are because `reason`.
+    ) -> AnswerList:
+        """The ranked tracks; says and logs why they are fewer than `k`: the rows `left_out` are for `reason`.
 
         `folded` are the rows of versions that each stands for.
         """
         shares, versions = closer_than or [None] * len(ranking), folded or [()] * len(ranking)
-        if len(ranking) < self._k:
-            self._explain_fewer(len(ranking), left_out, reason, sum(map(len, versions)))
         ranks = range(1, len(ranking) + 1)
-        return [self._answer(*each) for each in zip(ranks, ranking, shares, versions, strict=True)]
+        made = zip(ranks, ranking, shares, versions, strict=True)
+        answers = AnswerList(self._answer(*each) for each in made)
+        if len(ranking) < self._k:
+            answers.why_fewer = self._why_fewer(len(ranking), left_out, reason, sum(map(len, versions)))
+            log.warning("%s", answers.why_fewer)
+        return answers
 
     def _answer(self, rank: int, ranked: Ranked, closer_than: float | None, folded: Sequence[int]) -> Answer:
         row, score = ranked
@@ -150,14 +159,14 @@ class Query:
         )
         return Answer(rank, track_id, title, artist, score, audio_path, known, closer_than, versions)
 
-    def _explain_fewer(self, answers: int, left_out: Collection[int], reason: str, folded: int) -> None:
+    def _why_fewer(self, answers: int, left_out: Collection[int], reason: str, folded: int) -> str:
         lost, why = sum(map(self._filter.admits, left_out)), str(self._filter)
         why += f", {lost} of them left out because {reason}" if lost else ""
         why += f", {folded} are versions of others" if folded else ""
         if self._artist_cap is not None and answers < self._filter.matching - lost - folded:
             why += f", and artist_cap={self._artist_cap} admits no more of their artists"
         count = f"{answers} of {self._k} answers" if answers else "no answer"
-        log.warning("%s: %s.%s", count, why, self._filter.hints())
+        return f"{count}: {why}.{self._filter.hints()}"
 
 
 def columns_to_show(index: Index, columns: Sequence[str] | None) -> Sequence[str]:

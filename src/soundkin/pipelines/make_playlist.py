@@ -63,6 +63,7 @@ def playlist(
     model: Annotated[Path | str | None, Option("Model bundle for files; default: that of embed.")] = None,
     columns: Sequence[str] | None = (),
     further: "Sequence[Seed]" = (),
+    further_unlike: "Sequence[Seed]" = (),
 ) -> "list[ListedTrack]":
     """A playlist near seeds, an anchor, or what was listened to lately.
 
@@ -82,8 +83,8 @@ def playlist(
     cosine with what was asked for in its place.
 
     A history is what `soundkin recommend` takes: an export of ListenBrainz or Last.fm, or a table. From
-    Python, `further` are seeds that say what kind they are, and `columns` are those whose cells the tracks
-    hold (None: all).
+    Python, `further` and `further_unlike` are seeds that say what kind they are, and `columns` are those
+    whose cells the tracks hold (None: all).
 
     Raises:
         UsageError: nothing is asked for, an option is off, or a seed or an anchor is unknown.
@@ -119,6 +120,7 @@ def playlist(
     opened = opened_index(index)
     seeds, unliked = (resolve_seeds(opened, seed_texts(names), model) for names in (like, unlike))
     seeds += resolve_seeds(opened, further, model)
+    unliked += resolve_seeds(opened, further_unlike, model)
     seeds += anchor_seeds(opened, anchor) if anchor is not None else []
     refuse_contradictions(seeds, unliked)
     if save_anchor is not None:

@@ -9,9 +9,7 @@ from soundkin.pipelines.options import Option, argument
 
 if TYPE_CHECKING:
     from soundkin.embedding.library import Library
-    from soundkin.search.neighbour_store import ListSettings
     from soundkin.search.store_update import StoreUpdate
-    from soundkin.search.vector_index import Index
 
 WHAT = "a store of neighbours"
 KEPT = 50  # neighbours a track
@@ -33,10 +31,9 @@ def precompute_neighbours(
 ) -> "StoreUpdate":
     """Keep the answers of every track of INDEX in a store, a file or a Redis, for services that ask often.
 
-    They are the nearest tracks, at most as many of one artist as a query answers by default. Run it again
-    after the index has changed: only lists that the change touches are computed. A run that was killed is
-    gone on with. Readers keep the version that they opened until they open the next. `soundkin sync` keeps
-    the stores of a library up to date.
+    They are those of `soundkin query --like TRACK_ID`. Run it again after the index has changed: only lists
+    that the change touches are computed. A run that was killed is gone on with. Readers keep the version that
+    they opened until they open the next. `soundkin sync` keeps the stores of a library up to date.
 
     A password for Redis is taken from SOUNDKIN_REDIS_PASSWORD; `?name=jazz` behind the address tells several
     stores in one Redis apart.
@@ -55,7 +52,7 @@ def precompute_neighbours(
         ArtefactError: index or store are corrupt.
     """
     require("serve", WHAT)
-    from soundkin.search.neighbour_store import is_address
+    from soundkin.search.neighbour_store import ListSettings, is_address
     from soundkin.search.store_update import update_store
     from soundkin.search.vector_index import open_index
 
@@ -66,7 +63,7 @@ def precompute_neighbours(
     location = store or (library.neighbours if library else None)
     if location is None:
         raise UsageError(f"{index} is no library, so say where the neighbours are to be kept: -o FILE")
-    done = update_store(location, opened, _settings(opened, k), workers or 1, replace)
+    done = update_store(location, opened, ListSettings(k=k), workers or 1, replace)
     if library and is_address(location):
         _note(library, str(location))
     return done
@@ -82,7 +79,7 @@ def refresh_neighbours(index: Path, workers: int = 1) -> "list[StoreUpdate]":
     if not locations:
         return []
     require("serve", WHAT)
-    from soundkin.search.neighbour_store import NeighbourStore
+    from soundkin.search.neighbour_store import ListSettings, NeighbourStore
     from soundkin.search.store_update import update_store
     from soundkin.search.vector_index import open_index
 
@@ -93,16 +90,8 @@ def refresh_neighbours(index: Path, workers: int = 1) -> "list[StoreUpdate]":
                 k = store.about.settings.k
         except (ArtefactError, UsageError):  # it is made anew
             k = KEPT
-        done.append(update_store(location, opened, _settings(opened, k), workers, replace=True))
+        done.append(update_store(location, opened, ListSettings(k=k), workers, replace=True))
     return done
-
-
-def _settings(index: "Index", k: int) -> "ListSettings":
-    """The default query's cap, where artists are known."""
-    from soundkin.search.neighbour_store import ListSettings
-    from soundkin.search.query_description import ARTIST_CAP
-
-    return ListSettings(k=k, artist_cap=ARTIST_CAP if "artist" in index.tracks.columns else None)
 
 
 def stored_neighbours(

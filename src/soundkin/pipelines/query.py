@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +11,10 @@ from soundkin.pipelines.options import WHERE, Option, argument
 if TYPE_CHECKING:
     import numpy as np
 
-    from soundkin.pipelines.answers import Answer
+    from soundkin.pipelines.answers import AnswerList
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.blend import Blend
     from soundkin.search.query_description import QueryDescription, Seed
-    from soundkin.search.ranking import Order, RankedTrack
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float, Float32
 
@@ -63,7 +61,7 @@ def query(
     ] = None,
     vector: "Vectors | None" = None,
     columns: Sequence[str] | None = (),
-) -> "list[Answer]":
+) -> "AnswerList":
     """What sounds like this? Ask by track, file, words, album, artist, playlist, or by several at once.
 
     A seed is a file if there is one of that name, else a track_id, else what it spells out; where words fit
@@ -115,13 +113,12 @@ def ask(
     vector: "Vectors | None" = None,
     columns: Sequence[str] | None = (),
     only: "Bool[np.ndarray, ' tracks'] | None" = None,
-) -> "list[Answer]":
+) -> "AnswerList":
     """The answers to a query that is described as a whole, of the tracks in the mask `only`; see `query`."""
     from soundkin.pipelines.answers import Query, opened_index
     from soundkin.pipelines.seeds import resolve_seeds
     from soundkin.search.library_sample import sample_of
-    from soundkin.search.query_description import ARTIST_CAP
-    from soundkin.search.ranking import Order
+    from soundkin.search.ranking import order_of, rank, rank_by_default
 
     if not asked.like and vector is None:
         raise UsageError("nothing to be like: give a track_id, an audio file or words, --like SEED.")
@@ -142,10 +139,8 @@ def ask(
                 )
         left_out, reason = seeds | set(own.nonzero()[0].tolist()), f"{reason} or by an artist who is"
         allowed = ~own if allowed is None else allowed & ~own
-    cap = ARTIST_CAP if asked.artist_cap is None and "artist" in opened.tracks.columns else asked.artist_cap
-    order = Order(asked.k, cap or None, asked.fold_versions, asked.hub_correction, asked.diversity)
-    soft = asked.artist_cap is None
-    ranking = _rank(opened, blend_of_seeds(likes, unlikes, given), order, allowed, seeds, soft)
+    order, ranked_by = order_of(asked, opened), rank_by_default if asked.artist_cap is None else rank
+    ranking = ranked_by(opened, blend_of_seeds(likes, unlikes, given), order, allowed, seeds)
     shares = sample_of(opened).shares_less_alike([track.similarity for track in ranking])
     ranked = [(track.row, track.similarity) for track in ranking]
     return question.answers(ranked, left_out, reason, shares, [track.folded for track in ranking])
@@ -156,29 +151,6 @@ def seeds_in(description: Path) -> "tuple[Seed, ...]":
     from soundkin.search.query_description import read_description
 
     return read_description(Path(description)).like
-
-
-def _rank(
-    index: "Index",
-    blend: "Blend",
-    order: "Order",
-    allowed: "Bool[np.ndarray, ' tracks'] | None",
-    seeds: set[int],
-    soft: bool,
-) -> "list[RankedTrack]":
-    """The ranking; where a `soft` artist cap leaves too few, more by the same artists are among it."""
-    from soundkin.search.ranking import rank
-
-    ranking = rank(index, blend, order, allowed, seeds)
-    if not soft or len(ranking) == order.k:
-        return ranking
-    rows = {candidate.row for candidate in ranking}
-    more = [
-        each
-        for each in rank(index, blend, replace(order, artist_cap=None), allowed, seeds)
-        if each.row not in rows
-    ]
-    return sorted([*ranking, *more[: order.k - len(ranking)]], key=lambda candidate: -candidate.order)
 
 
 def blend_of_seeds(

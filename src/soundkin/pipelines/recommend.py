@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from soundkin.embedding.known_users import KnownUsers
-    from soundkin.pipelines.answers import Answer, Query
+    from soundkin.pipelines.answers import AnswerList, Query
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Float32
 
@@ -46,7 +46,7 @@ def recommend(
         Option("Plays of --history count half as much as those so many days later.", metavar="DAYS"),
     ] = None,
     columns: Sequence[str] | None = (),
-) -> "list[Answer]":
+) -> "AnswerList":
     """What would USER like to hear? Ranks all tracks of an index or embeddings folder, never played ones too.
 
     With --history in place of USER any model will do: the answers sound like what is in there, and are not
@@ -102,7 +102,7 @@ def recommend(
 
 def _like_history(
     index: "Index", question: "Query", k: int, artist_cap: int | None, history: Path, half_life: float | None
-) -> "list[Answer]":
+) -> "AnswerList":
     """The tracks most like those of a history; of each artist 2 unless told, if there are enough."""
     import numpy as np
 

@@ -63,6 +63,8 @@ def _bytes_in(folder: Path) -> int:
 
 def compaction_due(embedding_size: int, base: int, new: int, removed: int) -> str:
     """Why a compaction is due, or nothing: `new` tracks beside a base of which some are `removed`."""
+    if new > base:
+        return f"hub correction goes by the {base:,} tracks of the base, and {new:,} are new"
     if new * embedding_size > NEW_NUMBERS:
         return f"every query is compared with each of {new:,} new tracks"
     if removed > REMOVED_SHARE * base:

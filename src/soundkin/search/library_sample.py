@@ -4,6 +4,9 @@ A hub, a track that is among the nearest of far too many others, stands near to 
 (D. Schnitzer, A. Flexer, M. Schedl and G. Widmer, "Local and global scaling reduce hubs in space", 2012) asks
 how unusual a cosine is among those of the query and among those of the candidate; ours adds up the two
 standard scores. `benchmarks/queries.py` compares it with others.
+
+The sample is of the base of an index, so an edit leaves it as it is, and with it what is stored of answers;
+a compaction or a new build takes another (`index_status` says when one is due).
 """
 
 from collections.abc import Sequence
@@ -18,7 +21,7 @@ from soundkin.shapes import Float, Float32, typechecked
 if TYPE_CHECKING:
     from soundkin.search.vector_index import Index
 
-TRACKS = 512  # taken evenly over the rows
+TRACKS = 512  # taken evenly over the rows of the base
 ENOUGH_TRACKS = 100  # fewer say too little of what is usual
 PAIRED = 256  # of these, each with each
 NO_SPREAD = 1e-6
@@ -96,8 +99,9 @@ _samples: "WeakKeyDictionary[Index, LibrarySample]" = WeakKeyDictionary()
 
 
 def sample_of(index: "Index") -> LibrarySample:
-    """The sample of an opened index, taken once; the same for the same tracks."""
+    """The sample of an opened index, taken once; the same for the same base."""
     if index not in _samples:
-        rows = np.linspace(0, len(index) - 1, min(len(index), TRACKS)).round().astype(int)
-        _samples[index] = LibrarySample(index.vectors(rows))
+        base = index.segments[0].array  # with the tracks that were removed since
+        rows = np.linspace(0, len(base) - 1, min(len(base), TRACKS)).round().astype(int)
+        _samples[index] = LibrarySample(base[rows])
     return _samples[index]

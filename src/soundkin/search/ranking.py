@@ -6,8 +6,9 @@ of what is there, nor one too many of an artist.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from soundkin.search.artist_cap import CAP_LOOKAHEAD, ArtistCap
 from soundkin.search.blend import Blend
 from soundkin.search.conditions import mask_any
 from soundkin.search.library_sample import sample_of
+from soundkin.search.query_description import ARTIST_CAP, QueryDescription
 from soundkin.search.same_track import Identity, identities, same_track
 from soundkin.search.vector_index import Index
 from soundkin.shapes import Bool, Float, Float32, Int, typechecked
@@ -22,6 +24,8 @@ from soundkin.statistics.blas_threads import one_blas_thread
 
 # Tracks fetched in the first go, for each one wanted: an index of lists finds 20 faster than more.
 LOOKAHEAD, MIXED_LOOKAHEAD = 2, 20
+
+Search = Callable[..., tuple[Any, Any]]  # as `Index.search`
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,13 @@ class Order:
     diversity: float = 0.0
 
 
+def order_of(asked: QueryDescription, index: Index) -> Order:
+    """What a query asks beside likeness; by default there is a cap where artists are known."""
+    by_default = ARTIST_CAP if "artist" in index.tracks.columns else 0
+    cap = by_default if asked.artist_cap is None else asked.artist_cap
+    return Order(asked.k, cap or None, asked.fold_versions, asked.hub_correction, asked.diversity)
+
+
 @dataclass(eq=False, slots=True)
 class RankedTrack:
     """A track: its likeness to the seeds, and the `order` value that ranks it, on the scale of cosines."""
@@ -46,6 +57,24 @@ class RankedTrack:
     folded: list[int] = field(default_factory=list)  # rows of copies and versions that it stands for
 
 
+def rank_by_default(
+    index: Index,
+    blend: Blend,
+    order: Order,
+    allowed: Bool[np.ndarray, " tracks"] | None = None,
+    seeds: Collection[int] = (),
+    search: Search | None = None,
+) -> list[RankedTrack]:
+    """As `rank`; where the artist cap leaves too few, more by the same artists are among it."""
+    ranking = rank(index, blend, order, allowed, seeds, search)
+    if len(ranking) == order.k or order.artist_cap is None:
+        return ranking
+    rows = {candidate.row for candidate in ranking}
+    uncapped = rank(index, blend, replace(order, artist_cap=None), allowed, seeds, search)
+    more = [candidate for candidate in uncapped if candidate.row not in rows]
+    return sorted([*ranking, *more[: order.k - len(ranking)]], key=lambda candidate: -candidate.order)
+
+
 @one_blas_thread()
 @typechecked
 def rank(
@@ -54,16 +83,17 @@ def rank(
     order: Order,
     allowed: Bool[np.ndarray, " tracks"] | None = None,
     seeds: Collection[int] = (),
+    search: Search | None = None,
 ) -> list[RankedTrack]:
     """The `order.k` best of the `allowed` tracks but for the rows `seeds`, and, if asked, their versions.
 
-    Returns fewer only if fewer tracks match.
+    `search` is asked in place of the index. Returns fewer only if fewer tracks match.
     """
     admission = Admission(index, order, seeds)
     plain = len(blend.likes) == 1 and not len(blend.unlikes) and not order.diversity
     at_once = max((LOOKAHEAD if plain else MIXED_LOOKAHEAD) * order.k, order.k + len(seeds))
     while True:
-        _, rows = index.search(blend.direction[None], at_once, allowed)
+        _, rows = (search or index.search)(blend.direction[None], at_once, allowed)
         found = rows[0][rows[0] >= 0]
         others = np.array([row for row in found.tolist() if row not in seeds], np.int64)
         candidates = _candidates(index, blend, order, others)

@@ -21,6 +21,7 @@ from soundkin.pipelines.precompute import library_of, stores_of
 from soundkin.search.discography import Discography, NamedAlbum
 from soundkin.search.lmdb_files import LmdbFile
 from soundkin.search.neighbour_store import NeighbourStore, key_of
+from soundkin.search.packed_list import ListedAnswers
 from soundkin.search.typed_words import TypedWords
 from soundkin.search.vector_index import Index, open_index
 from soundkin.search.versions import CURRENT
@@ -35,10 +36,11 @@ class StoredNeighbours:
 
     def __init__(self, store: NeighbourStore, index: Index) -> None:
         self._store = store
-        self._rows = pc.index_in(
+        rows = pc.index_in(
             pa.array(store.ids, pa.large_string()),
             value_set=index.tracks.batch.column("track_id").cast(pa.large_string()),
-        ).to_numpy(zero_copy_only=False)
+        )
+        self._rows = rows.fill_null(-1).to_numpy(zero_copy_only=False)
         self.most = store.about.settings.k
         self.is_near = isinstance(store.place, LmdbFile)  # read in microseconds
 
@@ -46,20 +48,30 @@ class StoredNeighbours:
         """Whether no newer ones have taken their place."""
         return self._store.is_current()
 
-    def neighbours(self, track_id: str) -> list[tuple[int, float]]:
-        """Rows and cosines, best first. Raises ArtefactError or StoreError where they cannot be read."""
+    def answers(self, track_id: str) -> ListedAnswers:
+        """As rows, best first. Raises ArtefactError or StoreError where they cannot be read."""
         key = key_of(track_id)
-        numbers, scores = self._store.unpacked(key, self._store.values.get(key) or b"")
-        return list(zip(self._rows[list(numbers)].astype(int).tolist(), scores, strict=True))
+        listed = self._store.read(key, self._store.values.get(key) or b"").listed()
+        listed.tracks = self._rows[listed.tracks].tolist()
+        listed.folded = [self._rows[folded].tolist() if folded else [] for folded in listed.folded]
+        return listed
 
 
 class ServedLibrary:
-    """One version of a library, opened; `stored` is None where no neighbours of this version are stored."""
+    """One version of a library, opened; `stored` is None where no neighbours of this version are stored.
+
+    `listed` is how many are, or were before: so many are looked for, of which fewer may be answered with.
+    """
 
     def __init__(
-        self, index: Index, stored: StoredNeighbours | None = None, server_ids: ServerIds = NO_SERVER_IDS
+        self,
+        index: Index,
+        stored: StoredNeighbours | None = None,
+        listed: int = 0,
+        server_ids: ServerIds = NO_SERVER_IDS,
     ) -> None:
         self.index, self.stored, self.linked = index, stored, LinkedIds(index, server_ids)
+        self.listed = listed if stored is None else stored.most
         self.version = index.version
 
     def row(self, track_id: str) -> int:
@@ -129,11 +141,11 @@ class FollowedLibrary:
     def _look_at_index(self) -> None:
         pointer = self._read_pointer()
         if pointer != self._pointer:
-            self.current = self._with_store(self.current.index.newest())
+            self.current = self._with_store(self.current.index.newest(), self.current.listed)
             self._pointer, self.swaps = pointer, self.swaps + 1
             log.info("serving %s of %s", self.current.version, self.index_folder)
         elif self.current.stored is None or not self.current.stored.is_current():
-            self.current = self._with_store(self.current.index, self.current)
+            self._look_for_store()
 
     def _look_at_server_ids(self) -> None:
         library = library_of(self.index_folder)
@@ -142,15 +154,19 @@ class FollowedLibrary:
             return
         self._server_ids = read_server_ids(library.server_ids) if library is not None else NO_SERVER_IDS
         self._server_ids_state = state
-        self.current = ServedLibrary(self.current.index, self.current.stored, self._server_ids)
+        before = self.current
+        self.current = ServedLibrary(before.index, before.stored, before.listed, self._server_ids)
         log.info("a media server has ids for %d of the tracks", len(self.current.linked))
 
-    def _with_store(self, index: Index, before: ServedLibrary | None = None) -> ServedLibrary:
-        """The index with its stored neighbours; `before` where there still are none."""
-        stored = self._open_store(index)
-        if stored is None and before is not None and before.stored is None:
-            return before
-        return ServedLibrary(index, stored, self._server_ids)
+    def _look_for_store(self) -> None:
+        """Go on to the neighbours of this version, where there are others than before."""
+        stored = self._open_store(self.current.index)
+        if stored is not None or self.current.stored is not None:
+            before = self.current
+            self.current = ServedLibrary(before.index, stored, before.listed, self._server_ids)
+
+    def _with_store(self, index: Index, listed: int = 0) -> ServedLibrary:
+        return ServedLibrary(index, self._open_store(index), listed, self._server_ids)
 
     def _open_store(self, index: Index) -> StoredNeighbours | None:
         """The neighbours of this version; None where there are none, or none yet."""

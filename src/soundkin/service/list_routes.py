@@ -97,6 +97,7 @@ class AskedPlaylist(Config):
     """What `soundkin playlist` takes; see its help."""
 
     like: Seeds = ()
+    unlike: Seeds = ()
     anchor: Text | None = None
     length: int = Field(25, ge=1, le=MOST_ANSWERS)
     minutes: float | None = Field(None, gt=0, le=10_000, allow_inf_nan=False)
@@ -158,7 +159,7 @@ async def path(
     first, last = library.row(start), library.row(end)
 
     def find() -> ListedTracks:
-        check_columns(library.index, columns)
+        check_columns(library.index, columns, where)
         rows, scores = path_between(
             library.index, first, last, length, where, artist_cap, variety, random_seed
         )
@@ -176,11 +177,11 @@ async def make_playlist(
     """A playlist near seeds or an anchor, of so many tracks or of so many minutes."""
 
     def make() -> ListedTracks:
-        check_columns(library.index, asked.columns)
-        how = asked.model_dump(exclude={"like", "length"})
+        check_columns(library.index, asked.columns, asked.where)
+        how = asked.model_dump(exclude={"like", "unlike", "length"})
         length = asked.length if asked.minutes is None else None
-        seeds = named_seeds(library.index, asked.like)
-        tracks = playlist(library.index, length=length, further=seeds, **how)
+        like, unlike = (named_seeds(library.index, seeds) for seeds in (asked.like, asked.unlike))
+        tracks = playlist(library.index, length=length, further=like, further_unlike=unlike, **how)
         return listed(library.version, tracks)
 
     return await in_thread(request, make)
@@ -199,7 +200,7 @@ async def recommendations(
     """What would a user like to hear? For models trained on ratings; a score orders tracks, no more."""
 
     def find() -> Answers:
-        check_columns(library.index, columns)
+        check_columns(library.index, columns, where)
         try:
             found = recommend(library.index, user_id, k, where, artist_cap, columns=columns)
         except NoSuchUserError as error:  # which names others

@@ -1,7 +1,7 @@
 """What is sent and answered, as OpenAPI describes it. Tracks are named by their ids and never by paths."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Literal
 
 import pyarrow as pa
@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from soundkin.errors import UsageError
-from soundkin.pipelines.answers import Answer
+from soundkin.pipelines.answers import AnswerList
+from soundkin.search.conditions import parse_condition
+from soundkin.search.packed_list import ListedAnswers
 from soundkin.search.tracks import Cell, cells_in
 from soundkin.search.vector_index import Index
 from soundkin.service.followed_library import ServedLibrary, current_library
@@ -89,10 +91,11 @@ class AnsweredTrack(Track):
 
 
 class Answers(BaseModel):
-    """The answers to a query, in this version of the library."""
+    """The answers to a query, in this version of the library; `why_fewer` where they are fewer than `k`."""
 
     version: str
     answers: list[AnsweredTrack]
+    why_fewer: str = ""
 
 
 def track_at(index: Index, row: int, columns: Collection[str] = ()) -> Track:
@@ -104,26 +107,26 @@ def track_at(index: Index, row: int, columns: Collection[str] = ()) -> Track:
 
 
 def stored_answers(
-    version: str, index: Index, neighbours: Iterable[tuple[int, float]], columns: Collection[str]
+    version: str, index: Index, listed: ListedAnswers, k: int, columns: Collection[str]
 ) -> Response:
-    """`Answers` of rows and cosines, made without pydantic, which takes longer than to find them."""
-    answers = []
-    for rank, (row, score) in enumerate(neighbours, start=1):
-        track_id, title, artist, _ = index.tracks.label(row)
+    """`Answers` of the first `k` rows, made without pydantic, which takes longer than to find them."""
+    tracks, answers = index.tracks, []
+    for place, row in enumerate(listed.tracks[:k]):
+        track_id, title, artist, _ = tracks.label(row)
+        catalog = as_text(cells_in(tracks.batch, row, columns)) if columns else "{}"
+        share, folded = listed.closer_than[place], listed.folded[place]
+        versions = as_text([tracks.label(each).track_id for each in folded]) if folded else "[]"
         answers.append(
-            {
-                "track_id": track_id,
-                "title": title,
-                "artist": artist,
-                "catalog": cells_in(index.tracks.batch, row, columns) if columns else {},
-                "rank": rank,
-                "score": score,
-                "closer_than": None,
-                "folded": (),
-            }
+            f'{{"track_id":{quoted(track_id)},"title":{quoted(title)},"artist":{quoted(artist)},'
+            f'"catalog":{catalog},"rank":{place + 1},"score":{listed.scores[place]!r},'
+            f'"closer_than":{"null" if share is None else repr(share)},"folded":{versions}}}'
         )
-    content = json.dumps({"version": version, "answers": answers}, ensure_ascii=False)
+    content = f'{{"version":{quoted(version)},"answers":[{",".join(answers)}],"why_fewer":""}}'
     return Response(content, media_type="application/json")
+
+
+as_text = json.JSONEncoder(ensure_ascii=False).encode
+quoted = json.encoder.encode_basestring  # of a text, what `as_text` calls in the end
 
 
 def column_of(index: Index, name: str, rows: pa.Array) -> list[Cell]:
@@ -140,14 +143,15 @@ def shown_columns_of(index: Index) -> list[str]:
     return [name for name in index.tracks.columns if name not in HIDDEN_COLUMNS]
 
 
-def check_columns(index: Index, names: Sequence[str]) -> None:
-    """Raise UsageError for a column that there is not, or that is not shown."""
+def check_columns(index: Index, names: Sequence[str], conditions: Sequence[str] = ()) -> None:
+    """Raise UsageError for a column that there is not, or that is not shown, and so not asked about."""
     shown = shown_columns_of(index)
-    for name in names:
+    for name in (*names, *(parse_condition(text).column for text in conditions)):
         if name not in shown:
             raise UsageError(f"there is no column {name[:100]!r}. There are: {', '.join(shown)}.")
 
 
-def ranked(version: str, answers: Sequence[Answer]) -> Answers:
-    """Answers as they are sent."""
-    return Answers(version=version, answers=[AnsweredTrack.model_validate(answer) for answer in answers])
+def ranked(version: str, answers: AnswerList, most: int = MOST_ANSWERS) -> Answers:
+    """Answers as they are sent, the first `most`."""
+    shown = [AnsweredTrack.model_validate(answer) for answer in answers[:most]]
+    return Answers(version=version, answers=shown, why_fewer="" if len(shown) == most else answers.why_fewer)

@@ -66,7 +66,7 @@ async def query(
     """What sounds like this? A seed is a track_id, words, or KIND:NAME; or an object that says its kind."""
 
     def find() -> Answers:
-        check_columns(library.index, asked.columns)
+        check_columns(library.index, asked.columns, asked.where)
         described = asked.described(library.index)
         return ranked(library.version, ask(library.index, described, columns=asked.columns))
 
@@ -95,7 +95,7 @@ async def query_by_audio(
     kind = request.headers.get("content-type", "").lower()
     if not kind.startswith(UPLOADED):
         raise HTTPException(415, "send an audio file as it is, with Content-Type: audio/* or octet-stream.")
-    check_columns(library.index, columns)
+    check_columns(library.index, columns, where)
     asked = QueryDescription(k=k, where=tuple(where), artist_cap=artist_cap)
     uploads: UploadEmbedder = request.app.state.uploads
     with tempfile.NamedTemporaryFile(prefix="soundkin-upload-") as file:

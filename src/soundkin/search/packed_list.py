@@ -1,0 +1,88 @@
+"""The answers of one track as bytes, which are read in microseconds: what is not asked for is not unpacked.
+
+    answers, folded     uint32 each: how many there are
+    reach               float32: the cosine of the furthest track that was considered; -2 where all were
+    numbers             uint32 an answer, the best first: of tracks, as the store numbers them
+    scores              float32 an answer: its cosine
+    closer_than         float32 an answer: the share of random pairs that are less alike; NaN: not known
+    folded_into         uint32 a folded track: which answer stands for it, from 0
+    folded              uint32 a folded track: its number
+    checksum            uint32: CRC-32 of the key and all before
+
+All is little-endian.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from soundkin.shapes import Float32, Int
+
+HEADER, CHECKSUM = struct.Struct("<IIf"), struct.Struct("<I")
+BYTES_AN_ANSWER, BYTES_A_FOLDED = 12, 8
+NUMBERS, SHARES = np.dtype("<u4"), np.dtype("<f4")  # made once: numpy takes long to read their names
+ALL = -2.0  # less than any cosine
+
+
+@dataclass
+class ListedAnswers:
+    """The answers of one track, best first: rows or numbers, as it is said."""
+
+    tracks: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    closer_than: list[float | None] = field(default_factory=list)
+    folded: list[list[int]] = field(default_factory=list)  # what each stands for
+    reach: float = ALL
+
+    def packed(self, key: bytes) -> bytes:
+        """As bytes, under `key`."""
+        shares = [np.nan if share is None else share for share in self.closer_than]
+        places = [place for place, folded in enumerate(self.folded) for _ in folded]
+        folded = [track for each in self.folded for track in each]
+        body = HEADER.pack(len(self.tracks), len(folded), self.reach) + b"".join(
+            np.array(values, kind).tobytes()
+            for values, kind in (
+                (self.tracks, "<u4"), (self.scores, "<f4"), (shares, "<f4"), (places, "<u4"), (folded, "<u4"),
+            )
+        )  # fmt: skip
+        return body + CHECKSUM.pack(zlib.crc32(body, zlib.crc32(key)))
+
+
+class PackedList:
+    """Reads what `ListedAnswers.packed` made. Raises ValueError where that is not what it is given."""
+
+    __slots__ = ("_count", "_folded", "_value", "reach")
+
+    def __init__(self, key: bytes, value: bytes) -> None:
+        body = memoryview(value)[: -CHECKSUM.size]
+        if (
+            len(body) < HEADER.size
+            or zlib.crc32(body, zlib.crc32(key)) != CHECKSUM.unpack_from(value, len(body))[0]
+        ):
+            raise ValueError("a list is not as it was written")
+        self._value = value
+        self._count, self._folded, self.reach = HEADER.unpack_from(value)
+
+    @property
+    def numbers(self) -> Int[np.ndarray, " answers"]:
+        """Which tracks the answers are."""
+        return np.frombuffer(self._value, NUMBERS, self._count, HEADER.size)
+
+    @property
+    def scores(self) -> Float32[np.ndarray, " answers"]:
+        """The cosine of each."""
+        return np.frombuffer(self._value, SHARES, self._count, HEADER.size + 4 * self._count)
+
+    def listed(self) -> ListedAnswers:
+        """All of it."""
+        count = self._count
+        shares = np.frombuffer(self._value, SHARES, count, HEADER.size + 8 * count).tolist()
+        folded: list[list[int]] = [[] for _ in range(count)]
+        start = HEADER.size + BYTES_AN_ANSWER * count
+        pairs = np.frombuffer(self._value, NUMBERS, 2 * self._folded, start).reshape(2, -1)
+        for place, number in pairs.T.tolist():
+            folded[place].append(number)
+        known = [share if share == share else None for share in shares]  # NaN is not itself
+        return ListedAnswers(self.numbers.tolist(), self.scores.tolist(), known, folded, self.reach)
