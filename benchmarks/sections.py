@@ -124,7 +124,7 @@ def heard(embedder: Embedder, samples: np.ndarray) -> SongCourse:
 
 def ours(course: SongCourse) -> Labelled:
     """The sections that we find."""
-    return labelled([tuple(section) for section in find_sections(course)])
+    return labelled([(each.start, each.end, each.letter) for each in find_sections(course)])
 
 
 def every(seconds: float, kinds: int) -> Labelled:
