@@ -66,6 +66,7 @@ ANSWERS = {  # of verbs in the base, once there is an index
     "playlist": ["index", "--like", "music/0.wav", "-n", "1", "-o", "list.m3u8"],
 }
 IN_THE_BASE = ("sync", "scan", "embed", "index", "query", "why", "path", "playlist", "recommend", "correct")
+IN_THE_BASE += ("link",)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from soundkin.units import clock
 VIEWS = ("what the model hears", "chroma", "timbre")  # whose self-similarity there is
 
 
-class Passage(NamedTuple):
+class SongPassage(NamedTuple):
     """A moment of a song, and the cosine of its vector with the song's mean vector."""
 
     seconds: float
@@ -39,8 +39,8 @@ class SongStructure:
     novelty: Float[np.ndarray, " beats"]
     trajectory: Float[np.ndarray, "beats 3"]
     shares: Float[np.ndarray, " 3"]
-    typical: Passage
-    unlike: Passage
+    typical: SongPassage
+    unlike: SongPassage
 
     @property
     def form(self) -> str:
@@ -90,7 +90,7 @@ def song_structure(
     parts = dict(zip(VIEWS, (course.vectors, chroma, course.timbre), strict=True))
     units = unit_length(course.vectors)
     likeness = units @ unit_length(units.mean(axis=0))
-    typical, unlike = (Passage(float(course.middles[at]), float(likeness[at])) for at in _ends(likeness))
+    typical, unlike = (SongPassage(float(course.middles[at]), float(likeness[at])) for at in _ends(likeness))
     return SongStructure(
         name,
         course,
