@@ -190,7 +190,7 @@ def test_names_that_are_no_utf8_are_named_and_left_out(beets: Beets) -> None:
     [
         ([], "name an item: beet soundkin QUERY"),
         (["nothing is called so"], "no item matches"),
-        (["-k", "0", "id:1"], "query.k=0: Input should be greater than 0"),
+        (["-k", "0", "id:1"], "query.k=0 should be greater than 0"),
         (["-o", "list.doc", "id:1"], "list.doc: no playlist ends so"),
     ],
 )

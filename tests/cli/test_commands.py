@@ -198,7 +198,7 @@ class TestTheChain:
             (["scan", "{chain}/index", "-o", "{chain}/c.csv"], 2, "no audio"),
             (
                 ["embed", "{chain}/run/model", "{chain}/catalog.csv", "-o", "/proc/embeddings"],
-                1,
+                2,
                 "/proc/embeddings",
             ),
             (["evaluate", "{chain}/run", "{chain}/catalog.csv"], 2, "run/model"),

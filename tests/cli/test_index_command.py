@@ -54,12 +54,12 @@ def test_a_life_of_an_index(folder, monkeypatch, caplog):
     write_embeddings(folder, range(24), title="Anew")
     assert run("add", index, folder / "embeddings") == f"{index}: 4 added, 0 updated, 0 removed; 24 tracks\n"
     assert "0 added, 20 updated, 0 removed; 24 tracks" in run("update", folder, folder / "embeddings")
-    assert "A compaction is due: 20 of the 20 tracks of the base" in caplog.text
+    assert "due: hub correction goes by the 20 tracks of the base, and 24 are new" in caplog.text
     assert "0 added, 0 updated, 2 removed; 22 tracks" in run("remove", index, "track-00003", "track-00021")
     said = run("--quiet", "status", index)
     assert said.startswith(f"{index}: 22 tracks, version v4, 0.0 MB\nkind        exact: chosen for 20 tracks")
     assert "edited      22 tracks are new, 20 removed or replaced" in said
-    assert "compaction  due: 20 of the 20" in said and "snapshot    first: v1" in said
+    assert "compaction  due: hub correction goes by the 20" in said and "snapshot    first: v1" in said
     assert run("compact", index).startswith(f"{index}: 22 tracks, exact: chosen for 22 tracks")
     assert "nothing to compact" in run("compact", index)
     assert "compaction  not due" in run("status", index)

@@ -1,5 +1,7 @@
 """Tables that fit, whatever is in them."""
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -67,7 +69,7 @@ def test_any_text_fits_and_nothing_is_lost_by_folding(
 ) -> None:
     tables = lay_out(["one", "two", "three"], rows, width, shorten)
     for row in rows:
-        long_numbers = [cell for cell in row if cell_len(cell) > 10 and not set("ab語") & set(cell)]
+        long_numbers = [cell for cell in row if re.search(r"[9.\[\]-]{11}", cell)]
         if long_numbers:
             return
     for lines in tables:

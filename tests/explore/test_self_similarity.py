@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songs import course
+from made_songs import course
 from soundkin.explore.self_similarity import novelty, self_similarity
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from songs import sung
+from made_songs import sung
 from soundkin.explore.song_course import RATE_HZ, SongCourse, song_course
 
 

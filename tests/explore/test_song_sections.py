@@ -1,6 +1,6 @@
 import pytest
 
-from songs import BEAT_SECONDS, course
+from made_songs import BEAT_SECONDS, course
 from soundkin.errors import UsageError
 from soundkin.explore.song_sections import find_sections
 

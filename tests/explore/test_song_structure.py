@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from songs import BEAT_SECONDS, course
+from made_songs import BEAT_SECONDS, course
 from soundkin.explore.song_structure import song_structure
 
 

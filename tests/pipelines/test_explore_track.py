@@ -6,7 +6,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from songs import sung
+from made_songs import sung
 from soundkin.cli.main import cli
 from soundkin.errors import AudioError, UsageError
 from soundkin.explore.song_course import RATE_HZ

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 import edited_index
+from soundkin.pipelines.query import query
 from soundkin.search.edits import remove_tracks
 from soundkin.search.neighbour_store import ListSettings
 from soundkin.search.store_update import update_store
@@ -52,11 +53,10 @@ def test_stored_neighbours_are_of_the_version_or_not_used(folder):
     assert library.current.version == "v2" and library.current.stored is None
     store(folder)
     library.look()
-    rows = [row for row, _ in library.current.stored.neighbours("track-00003")]
-    index = open_index(folder / "index")
-    _, expected = index.search(index.vector(index.row("track-00003"))[None], 6)
-    assert [library.current.index.tracks.label(row).track_id for row in rows] == [
-        index.tracks.label(row).track_id for row in expected[0, 1:].tolist()
+    stored = library.current.stored.answers("track-00003")
+    live = query(open_index(folder / "index"), "track-00003", k=5)
+    assert [library.current.index.tracks.label(row).track_id for row in stored.tracks] == [
+        answer.track_id for answer in live
     ]
 
 

@@ -8,7 +8,7 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -20,10 +20,9 @@ import soundfile
 from soundkin.features.c_library_noise import without_c_library_noise
 from soundkin.shapes import Float32
 
-# What happens between two reads pushes the decoder's tables out of the processor's caches: a block is one
-# read, and large. But libsndfile loses the whole read in which it meets damage: such a file is read
-# again in smaller ones.
-BLOCK_SAMPLES, READ_SAMPLES_AT_DAMAGE = 262_144, 65_536
+# What happens between two blocks pushes the decoder's tables out of the processor's caches: blocks are large.
+# But libsndfile loses the whole read in which it meets damage: reads are smaller.
+BLOCK_SAMPLES, READ_SAMPLES = 131_072, 65_536
 
 # Formats that hold sound themselves: never playlists (hls, dash, concat), which open other files and URLs.
 FFMPEG_FORMATS = (
@@ -79,38 +78,23 @@ class Source:
 
 def open_with_libsndfile(path: Path) -> Source:
     """Open wav, flac, ogg, opus, mp3, aiff, caf and older ones; CannotDecodeError for anything else."""
-    file, descriptor = _open_descriptor(path)
-    claimed = _claimed_samples(file, path)
+    # By descriptor rather than by name: libsndfile trusts some extensions (.raw, .vox) over the content.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    file = _sound_file(descriptor, closefd=True)
+    claimed, opened = _claimed_samples(file, path), ExitStack()
     if file.format == "FLAC":
         file.close()
-        file, descriptor = _open_descriptor(path, _FlacWithoutLength)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = _sound_file(opened.enter_context(_FlacWithoutLength(descriptor)))
     reading = Reading(first_byte=os.lseek(descriptor, 0, os.SEEK_CUR))
 
     def blocks() -> Blocks:
-        read = 0
-        try:
-            with closing(file):
-                for block in _libsndfile_blocks(file, BLOCK_SAMPLES):
-                    reading.position = os.lseek(descriptor, 0, os.SEEK_CUR)
-                    read += len(block)
-                    yield block
-            return
-        except CannotDecodeError:
-            again, place = _open_descriptor(path, _FlacWithoutLength if file.format == "FLAC" else None)
-        with closing(again):
-            for block in _libsndfile_blocks(again, READ_SAMPLES_AT_DAMAGE):
-                reading.position = os.lseek(place, 0, os.SEEK_CUR)
-                known, read = min(read, len(block)), max(0, read - len(block))
-                if known < len(block):
-                    yield block[known:]
+        with opened, closing(file):
+            for block in _libsndfile_blocks(file):
+                reading.position = os.lseek(descriptor, 0, os.SEEK_CUR)
+                yield block
 
     return Source("libsndfile", file.samplerate, file.channels, claimed, blocks(), reading, file)
-
-
-def _open_descriptor(path: Path, wrapper: type[io.FileIO] | None = None) -> tuple["_ForwardSoundFile", int]:
-    """By descriptor rather than by name: libsndfile trusts some extensions (.raw, .vox) over the content."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    return _sound_file(wrapper(descriptor) if wrapper else descriptor, closefd=True), descriptor
 
 
 def open_part_with_libsndfile(part: Any, **layout: Any) -> Source:
@@ -118,8 +102,8 @@ def open_part_with_libsndfile(part: Any, **layout: Any) -> Source:
     file = _sound_file(part, **layout)
 
     def blocks() -> Blocks:
-        with closing(file):
-            yield from _libsndfile_blocks(file, READ_SAMPLES_AT_DAMAGE)
+        with closing(part), closing(file):
+            yield from _libsndfile_blocks(file)
 
     return Source("libsndfile", file.samplerate, file.channels, None, blocks())
 
@@ -129,11 +113,6 @@ class _ForwardSoundFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile
 
     def seekable(self) -> bool:
         return False
-
-    def close(self) -> None:
-        super().close()
-        if isinstance(self.name, io.IOBase):
-            self.name.close()
 
 
 class _FlacWithoutLength(io.FileIO):
@@ -159,17 +138,21 @@ def _sound_file(file: Any, **settings: Any) -> _ForwardSoundFile:
         raise _cannot_decode(error) from error
 
 
-def _libsndfile_blocks(file: _ForwardSoundFile, samples: int) -> Blocks:
-    buffer = np.empty((samples, file.channels), np.float32)
+def _libsndfile_blocks(file: _ForwardSoundFile) -> Blocks:
+    buffer = np.empty((BLOCK_SAMPLES, file.channels), np.float32)
     while True:
+        filled = 0
         try:
             with without_c_library_noise():
-                block = file.read(out=buffer)
+                for _ in range(BLOCK_SAMPLES // READ_SAMPLES):
+                    filled += len(file.read(out=buffer[filled : filled + READ_SAMPLES]))
         except (soundfile.SoundFileError, RuntimeError) as error:
+            if filled:
+                yield buffer[:filled]
             raise _cannot_decode(error) from error
-        if not len(block):
+        if filled == 0:
             return
-        yield block
+        yield buffer[:filled]
 
 
 def _cannot_decode(error: Exception) -> CannotDecodeError:
