@@ -53,7 +53,9 @@ def test_nothing_shuts_people_out(browser, asked, colours, width):
 
 @pytest.mark.parametrize(("colours", "width"), [("light", 1280), ("dark", 400)])
 def test_nor_does_the_map(browser, asked, colours, width):
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=colours)
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=colours, reduced_motion="reduce"
+    )  # else colours are looked at half-way from one to the next
     page = context.new_page()
     open_page(page, asked, like=track_ids(asked, 1), view="map", ready=".map-ground[data-titles]")
     page.locator(".map-ground").focus()
