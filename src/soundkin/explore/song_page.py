@@ -11,6 +11,7 @@ from soundkin.explore.song_course import HOP_SAMPLES, RATE_HZ
 from soundkin.explore.song_picture import PITCH_CLASSES
 from soundkin.explore.song_structure import SongStructure
 from soundkin.shapes import Float
+from soundkin.statistics.scaling import standardise
 from soundkin.units import clock
 
 MOST_BEATS = 400  # of a square: more are finer than a screen shows
@@ -43,8 +44,6 @@ def render_song_page(song: SongStructure) -> str:
 def _data(song: SongStructure) -> Mapping[str, object]:
     """What the script draws: bytes of pictures from 0 to 255, and numbers."""
     course = song.course
-    spread = np.maximum(course.timbre.std(axis=0), 1e-6)
-    timbre = (course.timbre - course.timbre.mean(axis=0)) / spread
     mel = course.log_mel[:, :: max(1, course.log_mel.shape[1] // MOST_FRAMES)]
     mel_end = course.log_mel.shape[1] * HOP_SAMPLES / RATE_HZ
     every = -(-len(course.middles) // MOST_BEATS)
@@ -62,7 +61,7 @@ def _data(song: SongStructure) -> Mapping[str, object]:
         "pitchClasses": PITCH_CLASSES,
         "mel": _image(mel, float(mel.min()), float(mel.max())) | {"end": mel_end},
         "chroma": _image(course.chroma.T, 0.0, 1.0),
-        "timbre": _image(timbre[:, 1:13].T, -2.5, 2.5),
+        "timbre": _image(standardise(course.timbre)[:, 1:13].T, -2.5, 2.5),
         "squares": [_image(each[::every, ::every], -1.0, 1.0) for each in song.similarities.values()],
         "squareStarts": [*course.starts[:-1:every].round(3).tolist(), course.seconds],
         "way": places.round(DIGITS).tolist(),

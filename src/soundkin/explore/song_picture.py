@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter
 from soundkin.explore.palette import Theme, shorten
 from soundkin.explore.song_course import HOP_SAMPLES, RATE_HZ
 from soundkin.explore.song_structure import SongStructure
+from soundkin.statistics.scaling import standardise
 from soundkin.units import clock
 
 PITCH_CLASSES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
@@ -84,9 +85,7 @@ def _chroma(axes: Axes, song: SongStructure, theme: Theme) -> None:
 
 
 def _timbre(axes: Axes, song: SongStructure, theme: Theme) -> None:
-    timbre = song.course.timbre[:, 1:13]  # the first is the level
-    spread = np.maximum(timbre.std(axis=0), 1e-6)
-    shown = (timbre - timbre.mean(axis=0)) / spread
+    shown = standardise(song.course.timbre)[:, 1:13]  # the first is the level
     axes.pcolormesh(
         song.course.starts, np.arange(1, 14), shown.T, cmap=COLOURS, vmin=-2.5, vmax=2.5, rasterized=True
     )

@@ -45,11 +45,12 @@ def explore_track(
 
     Raises:
         UsageError: the output is of no known kind, or nothing or over an hour would be explored.
-        AudioError: the file cannot be decoded, or is shorter than a patch.
+        AudioError: the file cannot be decoded, or ends before `start`.
         MissingExtraError: soundkin[explore] is not installed.
     """
+    import numpy as np
+
     from soundkin.embedding.embedder import load
-    from soundkin.errors import AudioError
     from soundkin.explore.song_course import RATE_HZ, song_course
     from soundkin.explore.song_structure import song_structure
 
@@ -61,10 +62,6 @@ def explore_track(
     if patch_seconds is None:
         raise UsageError(f"model {model} makes no patches at a fixed rate. Take another: --model default.")
     vectors, starts = embedder.embed_patches((samples, RATE_HZ), HOP_SECONDS)
-    if not len(vectors):
-        raise AudioError(f"{audio} has less sound than the {patch_seconds:g} s that the model hears at once.")
-    import numpy as np
-
     course = song_course(samples, vectors, np.array(starts) + patch_seconds / 2)
     found = song_structure(audio.name, course, sections, smooth)
     if output is not None:
