@@ -30,3 +30,7 @@ soundkin train "$@" ${OPTIONS:-}
 
 set -- --music "$music" --teachers "$teachers" --workers "${WORKERS:-2}"
 python "$recipe/ship.py" "$run/training/model" "$@"
+if [ -e "$run/start" ]; then
+    python "$recipe/average.py" "$run/training" --start "$run/start" -o "$run/halfway"
+    python "$recipe/ship.py" "$run/halfway/model" "$@"
+fi
