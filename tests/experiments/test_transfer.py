@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from small_start import RUN, make_start
 from smallest_run import SMALLEST
 from soundkin.catalog.table import read_catalog, write_catalog
 from soundkin.cli.main import main
@@ -89,6 +90,15 @@ def test_kinds_are_evaluated_apart_with_intervals_and_compared_with_what_there_i
     assert (run_dir.parent / "cache").is_dir() and not (run_dir / "cache").exists(), (
         "one cache serves all folds"
     )
+
+
+@pytest.mark.slow
+def test_a_trained_start_is_compared_as_it_is(catalog: Path, tmp_path: Path) -> None:
+    start = make_start(tmp_path / "start")
+    overrides = [*RUN, "trainer.epochs=1", "task=[artist]", f"start={start}"]
+    result = transfer(catalog, tmp_path / "transfer", **ASKED | {"overrides": overrides})
+    for part in result.parts.values():
+        assert part.systems == ("model", "start", "MFCC", "untrained", "chance")
 
 
 @pytest.mark.slow

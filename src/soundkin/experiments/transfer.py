@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FORMAT, FORMAT_VERSION = "soundkin transfer", 1
 LABELS = ("artist", "genre", "decade")  # the first is what the verdict is about
 ALL = "all tracks"
+START = "start"  # the system that training began with, where that is a trained one
 OURS_TO_SET = ("catalog", "run_dir")  # of the training config: each fold has its own
 
 logger = logging.getLogger(__name__)
@@ -84,8 +85,9 @@ def transfer(
 
     A source is a value of a column: a collection, a label, a game. Each fold of sources is evaluated with a
     model that was trained on none of them, nor on any of their artists, and compared with MFCC statistics, an
-    untrained network and chance. Any KEY=VALUE goes to the training config (soundkin train --help). Run the
-    same command again after an interruption, and it goes on where it stopped.
+    untrained network and chance; with start=default or a model bundle also with that start as it is, which
+    has to be known not to have heard the sources. Any KEY=VALUE goes to the training config (soundkin train
+    --help). Run the same command again after an interruption, and it goes on where it stopped.
 
     Example:
       soundkin transfer catalog.csv --source album --folds 5 --run-dir runs/transfer -o transfer.json
@@ -110,6 +112,7 @@ def transfer(
     from soundkin.files import sha256_of, write_json
     from soundkin.pipelines.train import train
     from soundkin.training.plan import Plan, check
+    from soundkin.training.start import start_bundle
 
     run_dir = Path(run_dir)
     config = _training_config(overrides, run_dir)
@@ -136,6 +139,7 @@ def transfer(
         "random_seed": random_seed,
     }
     _write_plan(run_dir, plan)
+    start = start_bundle(config)
     vectors: dict[str, dict[str, np.ndarray]] = {}  # of each tested track, by system
     reports, skipped, trained_on = [], list[Skipped](), set[str]()
     for fold, splits in enumerate(splits_of_folds):
@@ -148,6 +152,10 @@ def transfer(
         embedder = TrackEmbedder(bundle, random_seed)
         embedded, failed = embed_all(embedder, catalog.select(tested), workers, folder / "vectors")
         refuse_none(embedded, failed, catalog.select(tested))
+        if start is not None:
+            as_it_is = TrackEmbedder(start, random_seed, baselines=False, name=START)
+            by_start, _ = embed_all(as_it_is, catalog.select(tested), workers, folder / "vectors")
+            embedded = {id_: of | by_start[id_] for id_, of in embedded.items()}
         vectors |= embedded
         skipped += failed
         trained_on |= trained_labels(bundle)
