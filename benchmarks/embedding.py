@@ -2,11 +2,11 @@
 
     python benchmarks/embedding.py [--quick]
 
-One core: a 30 s stereo 44.1 kHz mp3 -> vector, against soundfile's decode alone and against librosa (load +
-melspectrogram) with the same network. The command `soundkin embed`: a small job, and what each further track
-takes by two sizes of catalog, against a process that decodes the same files alone, in turns, the best of
-several each; with the default patches, and with patches of 3 s and vectors of 256. Memory: a 3-hour file and
-5,000 files.
+All by the default model. One core: a 30 s stereo 44.1 kHz mp3 -> vector, against soundfile's decode alone and
+against librosa (load + melspectrogram) with the same network, in seconds of the processor; ratios are medians
+over the rounds. The command `soundkin embed`: a small job, and what each further track takes by two sizes of
+catalog, against a process that decodes the same files alone, in turns, the best of several each. Memory: a
+3-hour file and 5,000 files.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from operator import truediv
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,11 +33,9 @@ import numpy as np
 import soundfile
 import torch
 
-from soundkin.embedding.bundle import Bundle, save_bundle
+from soundkin.embedding.bundle import Bundle, load_bundle
 from soundkin.embedding.embedder import Embedder
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
-from soundkin.features.patches import PatchConfig
-from soundkin.models import NetworkConfig, build_network
 
 RATE_HZ = 44_100
 SONG_SECONDS = 30
@@ -53,20 +52,10 @@ def main() -> None:
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        bundle = random_bundle(PatchConfig(), NetworkConfig())
-        save_bundle(bundle, folder / "model")
-        short = random_bundle(PatchConfig(frames=90, hop_frames=90), NetworkConfig(embedding_size=256))
-        save_bundle(short, folder / "model of 3 s")
         songs = write_songs(folder / "songs", count=8)
-        one_core(bundle, songs, rounds=10 if quick else 40)
+        one_core(load_bundle("default"), songs, rounds=10 if quick else 40)
         command(folder, songs, sizes=(20, 60) if quick else (100, 300), rounds=1 if quick else 5)
         memory(folder, hours=0.33 if quick else 3.0, files=200 if quick else 5_000)
-
-
-def random_bundle(patch: PatchConfig, network_config: NetworkConfig) -> Bundle:
-    """An untrained model with the default front end."""
-    torch.manual_seed(0)
-    return Bundle(LogMelFrontEnd(), patch, network_config, build_network(network_config, 96))
 
 
 def one_core(bundle: Bundle, songs: list[Path], rounds: int) -> None:
@@ -83,21 +72,22 @@ def one_core(bundle: Bundle, songs: list[Path], rounds: int) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, embed in contenders.items():
-            began = time.perf_counter()
+            began = time.process_time()
             embed(songs[turn % len(songs)])
             if turn:  # the first warms up
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(time.process_time() - began)
     os.sched_setaffinity(0, cores)
-    decode = statistics.median(seconds["soundfile decode alone"])
-    print(f"\n{'30 s stereo 44.1 kHz mp3, one core':<48}{'ms':>8}{'x decode':>10}")
+    alone = seconds["soundfile decode alone"]
+    print(f"\n{'30 s stereo 44.1 kHz mp3, one core':<48}{'CPU ms':>8}{'x decode':>10}")
     for name, measured in seconds.items():
-        median = statistics.median(measured)
-        print(f"{name:<48}{1000 * median:>8.1f}{median / decode:>10.2f}")
+        ratio = statistics.median(map(truediv, measured, alone))
+        print(f"{name:<48}{1000 * statistics.median(measured):>8.1f}{ratio:>10.2f}")
 
 
 def librosa_embed(bundle: Bundle, path: Path) -> np.ndarray:
     """The same work by the usual means."""
-    front_end, patch = LogMelFrontEnd(), bundle.patch
+    front_end, patch = bundle.front_end, bundle.patch
+    assert isinstance(front_end, LogMelFrontEnd)
     samples, _ = librosa.load(path, sr=front_end.sample_rate_hz, mono=True)
     mel = librosa.feature.melspectrogram(
         y=samples,
@@ -123,10 +113,8 @@ def command(folder: Path, songs: list[Path], sizes: tuple[int, int], rounds: int
         write_copies(music, songs, count)
     contenders: dict[str, Callable[[Path], Taken]] = {
         "soundfile decode alone, one core": decode,
-        "soundkin embed, one core": lambda music: embed(folder, music, 1)[0],
-        "  patches of 3 s, vectors of 256": lambda music: embed(folder, music, 1, "model of 3 s")[0],
-        "soundkin embed --workers 2": lambda music: embed(folder, music, 2)[0],
-        "  patches of 3 s, vectors of 256, too": lambda music: embed(folder, music, 2, "model of 3 s")[0],
+        "soundkin embed default, one core": lambda music: embed(folder, music, 1)[0],
+        "soundkin embed default --workers 2": lambda music: embed(folder, music, 2)[0],
     }
     taken = {(name, music): Taken(math.inf, math.inf) for name in contenders for music in (small, large)}
     for _ in range(rounds):
@@ -141,12 +129,12 @@ def command(folder: Path, songs: list[Path], sizes: tuple[int, int], rounds: int
         )
         for name in contenders
     }
-    alone, one, one_short, *_ = contenders
+    alone, one, _ = contenders
     print(
         f"\n{'30 s stereo 44.1 kHz mp3s':<38}{f's, {sizes[0]} files':>13}{'speed-up':>9}"
         f"{'ms a further':>13}{'x decode':>9}{'speed-up':>9}{'CPU ms':>8}{'x decode':>9}"
     )
-    for name, single in zip(contenders, (None, None, None, one, one_short), strict=True):
+    for name, single in zip(contenders, (None, None, one), strict=True):
         wall, cpu = further[name]
         row = f"{name:<38}{taken[name, small].wall:>13.1f}"
         row += f"{taken[single, small].wall / taken[name, small].wall:>9.2f}" if single else " " * 9
@@ -209,7 +197,7 @@ def memory(folder: Path, hours: float, files: int) -> None:
         print(f"{label:<48}{embed(folder, music, workers=1)[1]:>8.0f}")
 
 
-def embed(folder: Path, music: Path, workers: int, model: str = "model") -> tuple[Taken, float]:
+def embed(folder: Path, music: Path, workers: int) -> tuple[Taken, float]:
     """What `soundkin embed` takes on as many cores as workers, hashes of files not yet known; MiB at most."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         output, peak = Path(name) / "embeddings", Path(name) / "peak"
@@ -219,7 +207,7 @@ def embed(folder: Path, music: Path, workers: int, model: str = "model") -> tupl
             "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n"
             "open(sys.argv[1], 'w').write(str(peak))"
         )
-        verb = [sys.executable, "-m", "soundkin", "embed", str(folder / model), str(music / "catalog.csv")]
+        verb = [sys.executable, "-m", "soundkin", "embed", "default", str(music / "catalog.csv")]
         verb += ["-o", str(output), "--workers", str(workers)]
         os.environ["SOUNDKIN_CACHE"] = name
         taken = taken_by([sys.executable, "-c", code, str(peak), *verb], cores=workers)

@@ -69,6 +69,10 @@ class Embedder:
         self.embedding_size = bundle.network_config.embedding_size
         self.reads_lyrics = bundle.tokenizer is not None
 
+    def __reduce__(self) -> tuple[type["Embedder"], tuple[Bundle]]:
+        """Workers are sent the bundle: a fused network cannot be pickled."""
+        return type(self), (self.bundle,)
+
     def embed(
         self,
         audio: Path | str | np.ndarray | Waveform | Sequence[Path | str],

@@ -144,7 +144,7 @@ class LogMel:
         bins = min(int(filterbank.any(1).nonzero().max()) + 1, self.window_samples // 2 + 1)
         amplitude_to_full_scale = float(2 / self._window.sum())
         floor_power = 10 ** (front_end.floor_db / 10)
-        self._bins = bins
+        self._bins, self._mel_bands = bins, front_end.mel_bands
         self._weights = _in_groups(filterbank[:bins] * (amplitude_to_full_scale**2 / floor_power))
         self._chroma = (
             Chroma(self.sample_rate_hz, *scaled, front_end.chroma_bands, floor_power)
@@ -192,12 +192,15 @@ class LogMel:
         """Powers of the first `frames` of `held`."""
         parts = held[:, : self._samples_under(frames, FRAMES_STEP)]
         power = power_spectra(parts, self._window, self.hop_samples, self._bins)
-        with torch.autocast("cpu", enabled=False):  # a training loop's reduced precision is not for us
-            groups = [torch.mm(power[:, bins], weights) for bins, weights in self._weights]
-        mels = torch.cat(groups, dim=1)[:frames]
+        mels = torch.empty(len(power), self._mel_bands)
+        for (bins, weights), group in zip(self._weights, mels.split(BANDS_A_GROUP, dim=1), strict=True):
+            # With `out`, autocast keeps off: a training loop's reduced precision is not for us.
+            torch.mm(power[:, bins], weights, out=group)
         if self._chroma is None:
-            return Powers(mels, None)
-        return Powers(mels, self._chroma.powers(held[:, : self._samples_under(frames, FRAMES_A_WINDOW)]))
+            return Powers(mels[:frames], None)
+        return Powers(
+            mels[:frames], self._chroma.powers(held[:, : self._samples_under(frames, FRAMES_A_WINDOW)])
+        )
 
     def _samples_under(self, frames: int, step: int) -> int:
         """Samples under `frames`, rounded up to a multiple of `step`."""
