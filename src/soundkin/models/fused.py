@@ -15,7 +15,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from soundkin.models.network import TrackNetwork
 from soundkin.shapes import Float, typechecked
 
-PACKED = torch.backends.mkldnn.is_available()  # whether torch has oneDNN, as on x86 and on Linux
+# Whether torch has oneDNN, as on x86 and on Linux.
+PACKED: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 ROWS, FRAMES = 8, 64  # of a batch: weights that are laid out for so many multiply others as well
 
 
@@ -28,7 +29,7 @@ def fused(network: TrackNetwork) -> TrackNetwork:
         trunk.input_norm = _Standardise(trunk.input_norm)
     trunk.blocks = nn.Sequential(*(_FusedBlock(block) for block in copy.trunk.blocks))
     if PACKED:
-        trunk.dense = nn.Sequential(*map(_packed, trunk.dense))
+        trunk.dense = nn.Sequential(*map(_packed, copy.trunk.dense))
         trunk.shortcut = _packed(trunk.shortcut)
     return copy
 

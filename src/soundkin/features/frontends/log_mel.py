@@ -193,7 +193,9 @@ class LogMel:
         parts = held[:, : self._samples_under(frames, FRAMES_STEP)]
         power = power_spectra(parts, self._window, self.hop_samples, self._bins)
         mels = torch.empty(len(power), self._mel_bands)
-        for (bins, weights), group in zip(self._weights, mels.split(BANDS_A_GROUP, dim=1), strict=True):
+        for (bins, weights), group in zip(
+            self._weights, torch.split(mels, BANDS_A_GROUP, dim=1), strict=True
+        ):
             # With `out`, autocast keeps off: a training loop's reduced precision is not for us.
             torch.mm(power[:, bins], weights, out=group)
         if self._chroma is None:
