@@ -75,6 +75,16 @@ def test_a_file_that_cannot_be_there(verb: str, run: Callable, tmp_path: Path) -
     assert (tmp_path / "new" / "folder" / f"for{ending}").is_file()
 
 
+@pytest.mark.parametrize("verb", ["path", "picture", "playlist", "why"])
+def test_a_bad_place_is_told_before_any_work(verb: str, run: Callable, tmp_path: Path) -> None:
+    asked = ["nobody" if word == "00" else word for word in FILES[verb]]
+    (tmp_path / "file").touch()
+    code, said = run(asked, tmp_path / "file/below")
+    assert code == 2 and "cannot write" in said and "nobody" not in said
+    code, said = run(asked, tmp_path / "new/below")
+    assert code == 2 and "nobody" in said and not (tmp_path / "new").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", FOLDERS)
 def test_a_folder_that_cannot_be_there(verb: str, run: Callable, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import UsageError
+from soundkin.files import check_place
 from soundkin.pipelines.options import PLAYLIST_FILE, WHERE, Option, argument
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def playlist(
         raise UsageError(f"half_life={half_life}: give days above 0.")
     if output is not None:
         check_playlist_name(output)
+        check_place(output)
     opened = opened_index(index)
     seeds, unliked = (resolve_seeds(opened, seed_texts(names), model) for names in (like, unlike))
     seeds += resolve_seeds(opened, further, model)

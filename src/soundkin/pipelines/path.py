@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import UsageError
 from soundkin.extras import require
+from soundkin.files import check_place
 from soundkin.pipelines.options import ARTIST_CAP, PLAYLIST_FILE, WHERE, Option, argument
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def path(
 
     if output is not None:
         check_playlist_name(output)
+        check_place(output)
     if picture is not None:
+        check_place(picture)
         require("pictures", "a picture of the path")
         require("evaluate", "a picture of the path")
     opened = opened_index(index)
