@@ -1,7 +1,8 @@
 """Where a result cannot be written: one line that names the place and says what to do, and exit code 2."""
 
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_catalog: Path) -> Path:
 
 
 @pytest.fixture
-def run(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable:
+def run(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable]:
     """Run a verb whose result is to go to `place`; gives the exit code and the last line of stderr."""
     monkeypatch.chdir(made)
 
@@ -55,7 +58,9 @@ def run(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
             )
         return int(ended.value.code or 0), capsys.readouterr().err.strip()
 
-    return run
+    level = logging.getLogger("soundkin").level
+    yield run
+    logging.getLogger("soundkin").setLevel(level)  # which --quiet changed
 
 
 @pytest.mark.slow

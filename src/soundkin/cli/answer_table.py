@@ -1,17 +1,19 @@
 """How answers of a query or a recommendation look: which columns, as a table or as JSON."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from soundkin.cli.output import print_json, print_table, say
 from soundkin.pipelines.options import Option
 
 if TYPE_CHECKING:
-    from soundkin.pipelines.answers import Answer
+    from soundkin.pipelines.answers import Answer, AnswerList
+    from soundkin.pipelines.listed_tracks import Playlist
     from soundkin.pipelines.why import Why
+    from soundkin.search.vector_index import Index
 
 DEFAULT = ("rank", "score", "closer_than", "artist", "title")
 # Of an answer, whatever the catalog holds.
@@ -36,13 +38,13 @@ def label(answer: "Answer") -> str:
     return f"{answer.track_id} ({names})" if names else answer.track_id
 
 
-def title_with_seeds(begin: str, options: Mapping[str, Any], otherwise: str) -> str:
-    """`sounds like SEED, SEED, unlike SEED`, of the options of a command whose `index` is open."""
-    from soundkin.pipelines.seeds import shown_seeds
-
-    likes, unlikes = (", ".join(shown_seeds(options["index"], options[side])) for side in ("like", "unlike"))
-    title = f"{begin} like {likes}" if likes else otherwise
-    return f"{title}, unlike {unlikes}" if unlikes else title
+def title_with_seeds(begin: str, index: "Index", answers: "AnswerList | Playlist") -> str:
+    """`sounds like SEED, SEED, unlike SEED`, of answers that an open index gave."""
+    sides = {"like": answers.likes, "unlike": answers.unlikes}
+    named = [
+        f"{side} {', '.join(seed.shown(index) for seed in seeds)}" for side, seeds in sides.items() if seeds
+    ]
+    return f"{begin} {', '.join(named)}".strip()
 
 
 def print_answers(

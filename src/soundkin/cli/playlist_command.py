@@ -19,7 +19,7 @@ def command(
 
     options["index"] = opened_index(options["index"])
     tracks = playlist(**options, columns=cells_to_read(columns, as_json))
-    print_answers(title_with_seeds("playlist", options, "playlist"), tracks, columns, as_json)
+    print_answers(title_with_seeds("playlist", options["index"], tracks), tracks, columns, as_json)
     if options["output"] and tracks:
         known = [track.seconds for track in tracks if track.seconds > 0]
         length = f", {sum(known) / 60:.0f} minutes" if len(known) == len(tracks) else ""

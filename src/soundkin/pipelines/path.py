@@ -58,13 +58,12 @@ def path(
     Raises:
         UsageError: an end is unknown or no track of the index, or an option is off.
     """
-    from soundkin.catalog.playlist_files import check_playlist_name
+    from soundkin.catalog.playlist_files import check_playlist_file
     from soundkin.pipelines.answers import opened_index
     from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
 
     if output is not None:
-        check_playlist_name(output)
-        check_place(output)
+        check_playlist_file(output)
     if picture is not None:
         check_place(picture)
         require("pictures", "a picture of the path")

@@ -130,7 +130,7 @@ def why(
 
 def why_answers(
     index: "Index | Path | str",
-    like: "Sequence[Seed | str]",
+    like: "Sequence[Seed | ResolvedSeed | str]",
     answers: "Sequence[Answer]",
     model: Path | str | None = None,
 ) -> list[Why]:
