@@ -10,10 +10,8 @@ from soundkin.cli.output import print_json, print_table, say
 from soundkin.pipelines.options import Option
 
 if TYPE_CHECKING:
-    from soundkin.pipelines.answers import Answer, AnswerList
-    from soundkin.pipelines.listed_tracks import Playlist
+    from soundkin.pipelines.answers import Answer
     from soundkin.pipelines.why import Why
-    from soundkin.search.vector_index import Index
 
 DEFAULT = ("rank", "score", "closer_than", "artist", "title")
 # Of an answer, whatever the catalog holds.
@@ -36,15 +34,6 @@ def label(answer: "Answer") -> str:
     """`17_night-train (Oscar Peterson - Night Train)`."""
     names = " - ".join(filter(None, (answer.artist, answer.title)))
     return f"{answer.track_id} ({names})" if names else answer.track_id
-
-
-def title_with_seeds(begin: str, index: "Index", answers: "AnswerList | Playlist") -> str:
-    """`sounds like SEED, SEED, unlike SEED`, of answers that an open index gave."""
-    sides = {"like": answers.likes, "unlike": answers.unlikes}
-    named = [
-        f"{side} {', '.join(seed.shown(index) for seed in seeds)}" for side, seeds in sides.items() if seeds
-    ]
-    return f"{begin} {', '.join(named)}".strip()
 
 
 def print_answers(

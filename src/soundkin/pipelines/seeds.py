@@ -28,6 +28,8 @@ from soundkin.statistics.scaling import unit_length
 
 if TYPE_CHECKING:
     from soundkin.embedding.embedder import Embedder
+    from soundkin.pipelines.answers import AnswerList
+    from soundkin.pipelines.listed_tracks import Playlist
     from soundkin.search.vector_index import Index
 
 log = logging.getLogger(__name__)
@@ -80,6 +82,15 @@ def resolve_seeds(
     return [
         seed if isinstance(seed, ResolvedSeed) else _resolve(index, as_seed(seed), model) for seed in seeds
     ]
+
+
+def title_with_seeds(begin: str, index: "Index", answers: "AnswerList | Playlist") -> str:
+    """`sounds like SEED, SEED, unlike SEED`, of answers that an open index gave."""
+    sides = {"like": answers.likes, "unlike": answers.unlikes}
+    named = [
+        f"{side} {', '.join(seed.shown(index) for seed in seeds)}" for side, seeds in sides.items() if seeds
+    ]
+    return f"{begin} {', '.join(named)}".strip()
 
 
 def _resolve(index: "Index", seed: Seed, model: Path | str | None) -> ResolvedSeed:
