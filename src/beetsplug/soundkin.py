@@ -71,10 +71,10 @@ class SoundkinPlugin(BeetsPlugin):
 
     def _list_similar(self, lib: Library, options: Values, words: list[str]) -> None:
         """Print the answers, as beets prints items; `$similarity` may be in their format."""
-        from soundkin.catalog.playlist_files import check_playlist_name
+        from soundkin.catalog.playlist_files import check_playlist_file
 
         if options.output:
-            check_playlist_name(Path(options.output))
+            check_playlist_file(Path(options.output))
         answers = self._ask(lib, list(lib.items(words)), options.k)
         items = [_item_of(lib, answer) for answer in answers]
         for item in items:

@@ -44,7 +44,7 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         OutputError: the folder cannot be written, or the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
     with explaining_output(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +58,21 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Raise OutputError where `replacing` would, before the work is done; makes no folder."""
+    with explaining_output(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        tried = folder / _temporary(path).name
+        tried.open("wb").close()
+        tried.unlink()
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 @contextmanager

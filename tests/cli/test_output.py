@@ -141,6 +141,25 @@ class TestNamesAsTheyAre:
         said = soundkin("query", index, "--\x1b[31m")
         assert said.code == 2 and "\x1b" not in said.err
 
+    @pytest.mark.parametrize("ask", [["query", "--why"], ["playlist"]])
+    def test_a_heading_looks_no_seed_up_again(
+        self, index: Path, ask: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        from soundkin.cli.main import main
+        from soundkin.pipelines import seeds
+
+        looked_up = []
+        find = seeds.FINDERS["words"]
+
+        def counted(index: object, words: str) -> list[int]:
+            looked_up.append(words)
+            return find(index, words)
+
+        monkeypatch.setitem(seeds.FINDERS, "words", counted)
+        with pytest.raises(SystemExit):
+            main([ask[0], str(index), "--like", "words:seed^2", "-k2" if ask[1:] else "-n2", *ask[1:]])
+        assert looked_up == ["seed"] and "like seed (" in capsys.readouterr().out
+
     def test_skipped_files_are_listed_as_they_are_named(self, capsys: pytest.CaptureFixture[str]) -> None:
         from soundkin.cli.logs import set_up_logging
         from soundkin.cli.output import end

@@ -1,7 +1,8 @@
 """Where a result cannot be written: one line that names the place and says what to do, and exit code 2."""
 
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, small_catalog: Path) -> Path:
 
 
 @pytest.fixture
-def run(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable:
+def run(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable]:
     """Run a verb whose result is to go to `place`; gives the exit code and the last line of stderr."""
     monkeypatch.chdir(made)
 
@@ -55,7 +58,9 @@ def run(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
             )
         return int(ended.value.code or 0), capsys.readouterr().err.strip()
 
-    return run
+    level = logging.getLogger("soundkin").level
+    yield run
+    logging.getLogger("soundkin").setLevel(level)  # which --quiet changed
 
 
 @pytest.mark.slow
@@ -73,6 +78,16 @@ def test_a_file_that_cannot_be_there(verb: str, run: Callable, tmp_path: Path) -
     assert (tmp_path / "file").read_text() == "of somebody"
     assert run(FILES[verb], tmp_path / "new" / "folder" / "for")[0] == 0
     assert (tmp_path / "new" / "folder" / f"for{ending}").is_file()
+
+
+@pytest.mark.parametrize("verb", ["path", "picture", "playlist", "why"])
+def test_a_bad_place_is_told_before_any_work(verb: str, run: Callable, tmp_path: Path) -> None:
+    asked = ["nobody" if word == "00" else word for word in FILES[verb]]
+    (tmp_path / "file").touch()
+    code, said = run(asked, tmp_path / "file/below")
+    assert code == 2 and "cannot write" in said and "nobody" not in said
+    code, said = run(asked, tmp_path / "new/below")
+    assert code == 2 and "nobody" in said and not (tmp_path / "new").exists()
 
 
 @pytest.mark.slow

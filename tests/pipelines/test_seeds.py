@@ -10,7 +10,7 @@ import pytest
 
 from soundkin.embedding.store import Embeddings
 from soundkin.errors import UsageError
-from soundkin.pipelines.seeds import resolve_seeds, shown_seeds
+from soundkin.pipelines.seeds import resolve_seeds
 from soundkin.search.query_description import Seed
 from soundkin.search.vector_index import Index, build_index, open_index
 
@@ -178,4 +178,4 @@ def test_a_playlist_without_entries(index: Index, tmp_path: Path, content: str, 
     ],
 )
 def test_seeds_as_people_read_them(index: Index, typed: str, shown: str) -> None:
-    assert shown_seeds(index, [typed]) == [shown]
+    assert [seed.shown(index) for seed in resolve_seeds(index, [typed])] == [shown]

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from soundkin.errors import CatalogError, UsageError
-from soundkin.files import replacing
+from soundkin.files import check_place, replacing
 
 M3U = (".m3u", ".m3u8")
 PLAYLIST_FILES = (*M3U, ".jspf")
@@ -142,11 +142,12 @@ class ListedFile:
     seconds: float = -1.0
 
 
-def check_playlist_name(file: Path) -> None:
-    """Raise UsageError unless `write_playlist` can write a file of this name."""
+def check_playlist_file(file: Path) -> None:
+    """Raise UsageError, or OutputError, unless `write_playlist` can write this file."""
     if file.suffix.lower() not in (*PLAYLIST_FILES, IDS):
         wanted = ".m3u8, .m3u or .jspf, or .txt for plain track ids"
         raise UsageError(f"{file}: no playlist ends so. Name it {wanted}.")
+    check_place(file)
 
 
 def write_playlist(tracks: Sequence[ListedFile], file: Path, title: str) -> None:
@@ -154,7 +155,7 @@ def write_playlist(tracks: Sequence[ListedFile], file: Path, title: str) -> None
 
     Paths are relative to the playlist, so that both can move together.
     """
-    check_playlist_name(file)
+    check_playlist_file(file)
     if file.suffix.lower() == IDS:
         text = "".join(f"{track.track_id}\n" for track in tracks)
     else:

@@ -1,10 +1,10 @@
 """How answers of a query or a recommendation look: which columns, as a table or as JSON."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from soundkin.cli.output import print_json, print_table, say
 from soundkin.pipelines.options import Option
@@ -34,15 +34,6 @@ def label(answer: "Answer") -> str:
     """`17_night-train (Oscar Peterson - Night Train)`."""
     names = " - ".join(filter(None, (answer.artist, answer.title)))
     return f"{answer.track_id} ({names})" if names else answer.track_id
-
-
-def title_with_seeds(begin: str, options: Mapping[str, Any], otherwise: str) -> str:
-    """`sounds like SEED, SEED, unlike SEED`, of the options of a command whose `index` is open."""
-    from soundkin.pipelines.seeds import shown_seeds
-
-    likes, unlikes = (", ".join(shown_seeds(options["index"], options[side])) for side in ("like", "unlike"))
-    title = f"{begin} like {likes}" if likes else otherwise
-    return f"{title}, unlike {unlikes}" if unlikes else title
 
 
 def print_answers(

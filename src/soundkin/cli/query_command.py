@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from soundkin.cli.answer_table import AS_JSON, COLUMNS, cells_to_read, print_answers, title_with_seeds
+from soundkin.cli.answer_table import AS_JSON, COLUMNS, cells_to_read, print_answers
 from soundkin.cli.verbs import command_of
 from soundkin.pipelines.options import Option
-from soundkin.pipelines.query import query, seeds_in
+from soundkin.pipelines.query import query
 
 WHY = Option("Say of each answer why: where it sounds most like a seed (here), and what they share.")
 
@@ -19,6 +19,7 @@ def command(
     **options: Any,
 ) -> None:
     from soundkin.pipelines.answers import opened_index
+    from soundkin.pipelines.seeds import title_with_seeds
 
     options["index"] = opened_index(options["index"])
     answers = query(**options, columns=cells_to_read(columns, as_json))
@@ -26,7 +27,6 @@ def command(
     if why and answers:
         from soundkin.pipelines.why import why_answers
 
-        like = options["like"] or seeds_in(options["description"])
-        reasons = why_answers(options["index"], like, answers, options["model"])
-    title = title_with_seeds("sounds", options, f"sounds like what {options['description']} asks for")
+        reasons = why_answers(options["index"], answers.likes, answers, options["model"])
+    title = title_with_seeds("sounds", options["index"], answers)
     print_answers(title, answers, columns, as_json, reasons)

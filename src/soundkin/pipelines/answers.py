@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from textwrap import shorten
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,9 @@ from soundkin.search.conditions import Condition, mask_where, parse_condition
 from soundkin.search.tracks import Cell, cells_in, is_numeric
 from soundkin.search.vector_index import Index, open_index
 from soundkin.shapes import Bool
+
+if TYPE_CHECKING:
+    from soundkin.pipelines.seeds import ResolvedSeed
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +56,14 @@ def opened_index(index: Index | Path | str) -> Index:
 
 
 class AnswerList(list[Answer]):
-    """The answers, best first; `why_fewer` says why they are fewer than asked for, if they are."""
+    """The answers, best first; `why_fewer` says why they are fewer than asked for, if they are.
+
+    Of a query, `likes` and `unlikes` are its seeds.
+    """
 
     why_fewer: str = ""
+    likes: "Sequence[ResolvedSeed]" = ()
+    unlikes: "Sequence[ResolvedSeed]" = ()
 
 
 class Filter:

@@ -9,6 +9,7 @@ from soundkin.pipelines.answers import Answer, columns_to_show
 from soundkin.search.tracks import cells_in, seconds_in
 
 if TYPE_CHECKING:
+    from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.vector_index import Index
 
 NO_SECONDS = -1  # as `#EXTINF` has it where nobody knows how long a track is
@@ -21,6 +22,13 @@ class ListedTrack(Answer):
     """
 
     seconds: float = NO_SECONDS
+
+
+class Playlist(list[ListedTrack]):
+    """The tracks of a playlist; `likes` and `unlikes` are the seeds that it was asked for with."""
+
+    likes: "Sequence[ResolvedSeed]" = ()
+    unlikes: "Sequence[ResolvedSeed]" = ()
 
 
 def listed_tracks(

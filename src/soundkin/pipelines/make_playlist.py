@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from soundkin.pipelines.answers import Filter
-    from soundkin.pipelines.listed_tracks import ListedTrack
+    from soundkin.pipelines.listed_tracks import Playlist
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.blend import Blend
     from soundkin.search.query_description import Seed
@@ -64,7 +64,7 @@ def playlist(
     columns: Sequence[str] | None = (),
     further: "Sequence[Seed]" = (),
     further_unlike: "Sequence[Seed]" = (),
-) -> "list[ListedTrack]":
+) -> "Playlist":
     """A playlist near seeds, an anchor, or what was listened to lately.
 
     Seeds are what `soundkin query` takes: track ids, audio files, words, album:NAME, artist:NAME and
@@ -90,11 +90,11 @@ def playlist(
         UsageError: nothing is asked for, an option is off, or a seed or an anchor is unknown.
         CatalogError: a playlist or the history cannot be read.
     """
-    from soundkin.catalog.playlist_files import check_playlist_name
+    from soundkin.catalog.playlist_files import check_playlist_file
     from soundkin.pipelines.anchors import anchor_seeds, keep_anchor
     from soundkin.pipelines.answers import Filter, opened_index
     from soundkin.pipelines.heard import rows_heard
-    from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
+    from soundkin.pipelines.listed_tracks import Playlist, listed_tracks, write_tracks_as_playlist
     from soundkin.pipelines.query import refuse_contradictions, seed_texts
     from soundkin.pipelines.seeds import resolve_seeds
     from soundkin.search.track_walk import Taste, Walk
@@ -116,12 +116,11 @@ def playlist(
     if not 0 < half_life < float("inf"):
         raise UsageError(f"half_life={half_life}: give days above 0.")
     if output is not None:
-        check_playlist_name(output)
+        check_playlist_file(output)
     opened = opened_index(index)
-    seeds, unliked = (resolve_seeds(opened, seed_texts(names), model) for names in (like, unlike))
-    seeds += resolve_seeds(opened, further, model)
-    unliked += resolve_seeds(opened, further_unlike, model)
-    seeds += anchor_seeds(opened, anchor) if anchor is not None else []
+    asked = resolve_seeds(opened, [*seed_texts(like), *further], model)
+    unliked = resolve_seeds(opened, [*seed_texts(unlike), *further_unlike], model)
+    seeds = [*asked, *(anchor_seeds(opened, anchor) if anchor is not None else [])]
     refuse_contradictions(seeds, unliked)
     if save_anchor is not None:
         if not seeds:
@@ -145,7 +144,10 @@ def playlist(
         log.warning("%s: %s", shortage, _why_no_more(fitting, candidates, [*before, *rows], artist_cap))
     _tell_what_was_not_met(opened, [*before[-1:], *rows], rows, heard, new)
     whole = [*((row, 1.0) for row in before), *chosen]
-    listed = listed_tracks(opened, [row for row, _ in whole], [score for _, score in whole], columns)
+    listed = Playlist(
+        listed_tracks(opened, [row for row, _ in whole], [score for _, score in whole], columns)
+    )
+    listed.likes, listed.unlikes = asked, unliked
     if output is not None and listed:
         write_tracks_as_playlist(listed, output, output.stem)
     elif output is not None:

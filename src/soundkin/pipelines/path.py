@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import UsageError
 from soundkin.extras import require
+from soundkin.files import check_place
 from soundkin.pipelines.options import ARTIST_CAP, PLAYLIST_FILE, WHERE, Option, argument
 
 if TYPE_CHECKING:
@@ -57,13 +58,14 @@ def path(
     Raises:
         UsageError: an end is unknown or no track of the index, or an option is off.
     """
-    from soundkin.catalog.playlist_files import check_playlist_name
+    from soundkin.catalog.playlist_files import check_playlist_file
     from soundkin.pipelines.answers import opened_index
     from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
 
     if output is not None:
-        check_playlist_name(output)
+        check_playlist_file(output)
     if picture is not None:
+        check_place(picture)
         require("pictures", "a picture of the path")
         require("evaluate", "a picture of the path")
     opened = opened_index(index)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.answers import AnswerList
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.blend import Blend
-    from soundkin.search.query_description import QueryDescription, Seed
+    from soundkin.search.query_description import QueryDescription
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float, Float32
 
@@ -143,14 +143,9 @@ def ask(
     ranking = ranked_by(opened, blend_of_seeds(likes, unlikes, given), order, allowed, seeds)
     shares = sample_of(opened).shares_less_alike([track.similarity for track in ranking])
     ranked = [(track.row, track.similarity) for track in ranking]
-    return question.answers(ranked, left_out, reason, shares, [track.folded for track in ranking])
-
-
-def seeds_in(description: Path) -> "tuple[Seed, ...]":
-    """What the query in a JSON file asks to be like."""
-    from soundkin.search.query_description import read_description
-
-    return read_description(Path(description)).like
+    answers = question.answers(ranked, left_out, reason, shares, [track.folded for track in ranking])
+    answers.likes, answers.unlikes = likes, unlikes
+    return answers
 
 
 def blend_of_seeds(

@@ -22,12 +22,14 @@ from soundkin.search.named_tracks import (
     rows_with_words,
     similar_titles,
 )
-from soundkin.search.query_description import Seed, as_seed
+from soundkin.search.query_description import Kind, Seed, as_seed
 from soundkin.shapes import Float32
 from soundkin.statistics.scaling import unit_length
 
 if TYPE_CHECKING:
     from soundkin.embedding.embedder import Embedder
+    from soundkin.pipelines.answers import AnswerList
+    from soundkin.pipelines.listed_tracks import Playlist
     from soundkin.search.vector_index import Index
 
 log = logging.getLogger(__name__)
@@ -47,14 +49,23 @@ class ResolvedSeed:
     rows: tuple[int, ...]
     vector: Float32[np.ndarray, " embedding"]
     weight: float = 1.0
+    kind: Kind = "track"
+
+    def shown(self, index: "Index") -> str:
+        """As people read it: of one track that is named by id or words, what it is; else its name."""
+        weight = f"^{self.weight:g}" if self.weight != 1 else ""
+        if self.kind in ("track", "words"):
+            return _shown(index, self.rows[0]) + weight
+        return (f"{self.kind}:" if self.kind in ("album", "artist") else "") + self.name + weight
 
 
 def resolve_seeds(
-    index: "Index", seeds: Iterable[Seed | str], model: Path | str | None = None
+    index: "Index", seeds: Iterable[Seed | ResolvedSeed | str], model: Path | str | None = None
 ) -> list[ResolvedSeed]:
     """Find what each seed names; audio files that the index does not hold are embedded with `model`.
 
-    `model` is by default the one that the index was made with. Entries of playlists that are not in the index
+    Those that were found before are taken as they are. `model` is by default the one that the index was made
+    with. Entries of playlists that are not in the index
     are left out, and counted in the log.
 
     Raises:
@@ -68,27 +79,18 @@ def resolve_seeds(
         raise UsageError(
             f"index {index.folder} holds no track. Add some: soundkin sync, or soundkin index add."
         )
-    return [_resolve(index, as_seed(seed), model) for seed in seeds]
+    return [
+        seed if isinstance(seed, ResolvedSeed) else _resolve(index, as_seed(seed), model) for seed in seeds
+    ]
 
 
-def shown_seeds(index: "Index", seeds: Iterable[Seed | str]) -> list[str]:
-    """The seeds as people may read them: of a track that is named by id or words, what it is; else as typed.
-
-    The seeds are such as `resolve_seeds` takes without an error.
-    """
-    return [_shown_seed(index, as_seed(seed)) for seed in seeds]
-
-
-def _shown_seed(index: "Index", seed: Seed) -> str:
-    typed = as_text(seed.name)
-    row = index.tracks.row(typed) if seed.kind in ("any", "track") else None
-    if seed.kind == "any" and os.path.isfile(seed.name):  # noqa: PTH113  (a Path of many words is an error)
-        return typed
-    spelled = seed if row is not None else seed.spelled_out()
-    if spelled.kind in ("track", "words"):
-        [row] = FINDERS[spelled.kind](index, as_text(spelled.name)) if row is None else [row]
-    weight = f"^{spelled.weight:g}" if spelled.weight != 1 else ""
-    return typed if row is None else _shown(index, row) + weight
+def title_with_seeds(begin: str, index: "Index", answers: "AnswerList | Playlist") -> str:
+    """`sounds like SEED, SEED, unlike SEED`, of answers that an open index gave."""
+    sides = {"like": answers.likes, "unlike": answers.unlikes}
+    named = [
+        f"{side} {', '.join(seed.shown(index) for seed in seeds)}" for side, seeds in sides.items() if seeds
+    ]
+    return f"{begin} {', '.join(named)}".strip()
 
 
 def _resolve(index: "Index", seed: Seed, model: Path | str | None) -> ResolvedSeed:
@@ -106,9 +108,9 @@ def _resolve(index: "Index", seed: Seed, model: Path | str | None) -> ResolvedSe
     if seed.kind == "file":
         vector = _embed(index, seed.name, model)
         row = index.row_of_file(Path(seed.name))
-        return ResolvedSeed(name, () if row is None else (row,), vector, seed.weight)
+        return ResolvedSeed(name, () if row is None else (row,), vector, seed.weight, "file")
     rows = FINDERS[seed.kind](index, name)
-    return ResolvedSeed(name, tuple(rows), mean_direction(index, rows, name), seed.weight)
+    return ResolvedSeed(name, tuple(rows), mean_direction(index, rows, name), seed.weight, seed.kind)
 
 
 def mean_direction(index: "Index", rows: Sequence[int], name: str = "") -> Float32[np.ndarray, " embedding"]:

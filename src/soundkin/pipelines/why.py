@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import AudioError, SoundkinError, UsageError
+from soundkin.files import check_place
 from soundkin.pipelines.options import Option, argument
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def why(
     """
     from soundkin.pipelines.answers import opened_index
 
+    if output is not None:
+        check_place(output)
     opened = opened_index(index)
     explainer = Explainer(opened, embeddings, model)
     here, there = (explainer.track(str(name)) for name in (track, other))
@@ -127,7 +130,7 @@ def why(
 
 def why_answers(
     index: "Index | Path | str",
-    like: "Sequence[Seed | str]",
+    like: "Sequence[Seed | ResolvedSeed | str]",
     answers: "Sequence[Answer]",
     model: Path | str | None = None,
 ) -> list[Why]:

@@ -17,11 +17,7 @@ class ArtistCap:
         self._most = most
         self._artists_of = artists_of
         self._counts: defaultdict[str, int] = defaultdict(int)
-
-    @property
-    def full(self) -> set[str]:
-        """The artists of whom no further track is admitted."""
-        return {artist for artist, count in self._counts.items() if count >= self._most}
+        self.full: set[str] = set()  # the artists of whom no further track is admitted
 
     def select(self, ranking: Iterable[Ranked], k: int) -> list[Ranked]:
         """The first `k` of `ranking` that leave no artist with too many."""
@@ -29,9 +25,10 @@ class ArtistCap:
 
     def admits(self, artists: Collection[str]) -> bool:
         """Whether one more track by these may come in; counts it if so."""
-        artists = set(artists)
-        if any(self._counts[artist] >= self._most for artist in artists):
+        if not self.full.isdisjoint(artists):
             return False
-        for artist in artists:
+        for artist in set(artists):
             self._counts[artist] += 1
+            if self._counts[artist] >= self._most:
+                self.full.add(artist)
         return True

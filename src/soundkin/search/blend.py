@@ -45,17 +45,17 @@ class Blend:
     @cached_property
     def direction(self) -> Float32[np.ndarray, " embedding"]:
         """The unit vector near to which all that is alike is; UsageError where there is none."""
-        mean = self.weights @ self.likes / self.weights.sum()
-        if np.abs(mean).max() < 1e-6:
-            several = len(self.likes) > 1
-            problem = "the seeds cancel each other out" if several else "the seed's vector is all zeros"
+        alone = len(self.likes) == 1
+        mean = self.likes[0] if alone else self.weights @ self.likes / self.weights.sum()
+        if mean @ mean < 1e-12:
+            problem = "the seed's vector is all zeros" if alone else "the seeds cancel each other out"
             raise UsageError(f"{problem}, so nothing is near. Ask with other seeds.")
         return np.asarray(unit_length(mean.astype(np.float32)))
 
     @typechecked
     def similarity(self, tracks: Float32[np.ndarray, "tracks embedding"]) -> Float[np.ndarray, " tracks"]:
         """How alike each track is to all that is liked, on the scale of cosines; the cosine for one seed."""
-        cosines = np.clip(tracks @ self.likes.T, -1, 1)  # rounding may leave 1 + 1e-7
+        cosines = np.minimum(np.maximum(tracks @ self.likes.T, -1), 1)  # rounding may leave 1 + 1e-7
         if len(self.likes) == 1:
             return np.asarray(cosines[:, 0])
         powers = np.maximum(1 + cosines, LEAST) ** EXPONENT

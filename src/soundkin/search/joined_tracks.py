@@ -29,7 +29,7 @@ class JoinedTracks(Tracks):
     def __len__(self) -> int:
         return self._ends[-1]
 
-    @property
+    @cached_property
     def columns(self) -> list[str]:
         """Names of the catalog's columns, in whichever file they are."""
         return list(dict.fromkeys(name for segment in self._segments for name in segment.tracks.columns))

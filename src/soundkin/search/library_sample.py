@@ -74,7 +74,7 @@ class LibrarySample:
         """
         if len(self.vectors) < ENOUGH_TRACKS:
             return similarity
-        mean, spread = self.usual(np.vstack([tracks, query]))
+        mean, spread = self.usual(np.concatenate((tracks, query[None])))
         as_unusual = mean[-1] + spread[-1] * (similarity - mean[:-1]) / spread[:-1]
         return np.asarray((similarity + as_unusual) / 2)
 

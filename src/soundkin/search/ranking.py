@@ -17,7 +17,7 @@ from soundkin.search.blend import Blend
 from soundkin.search.conditions import mask_any
 from soundkin.search.library_sample import sample_of
 from soundkin.search.query_description import ARTIST_CAP, QueryDescription
-from soundkin.search.same_track import Identity, identities, same_track
+from soundkin.search.same_track import VERSION_COSINE, Identity, identities, same_track
 from soundkin.search.vector_index import Index
 from soundkin.shapes import Bool, Float, Float32, Int, typechecked
 from soundkin.statistics.blas_threads import one_blas_thread
@@ -198,6 +198,9 @@ class Admission:
         """The one that is the same track."""
         for known in alike:
             cosine = float(known.vector @ candidate.vector)
-            if same_track(self._identity(known.row), self._identity(candidate.row), cosine):
+            # Names are read last: it is they that take long.
+            if cosine >= VERSION_COSINE and same_track(
+                self._identity(known.row), self._identity(candidate.row), cosine
+            ):
                 return known
         return None

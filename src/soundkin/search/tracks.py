@@ -78,7 +78,7 @@ class Tracks:
         """A column for each of the catalog's, and ARTIST_KEYS."""
         return self._stored
 
-    @property
+    @cached_property
     def columns(self) -> list[str]:
         """Names of the catalog's columns."""
         return shown_columns(self.batch)
@@ -98,7 +98,8 @@ class Tracks:
 
     def artists(self, row: int) -> tuple[str, ...]:
         """The keys of the artists of the track in `row`, the lead first; () where none is known."""
-        return tuple(filter(None, self._artist_texts[row].split(";")))
+        keys = self._artist_texts[row]
+        return tuple(filter(None, keys.split(";"))) if keys else ()
 
     def row(self, track_id: str) -> int | None:
         """Where a track is, or None if it is not indexed."""

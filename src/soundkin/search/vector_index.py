@@ -97,6 +97,8 @@ class Index:
 
     def vectors(self, rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows embedding"]:
         """The unit vectors of several tracks."""
+        if len(self.segments) == 1:
+            return np.asarray(self.segments[0].array[self.segments[0].positions(rows)])
         found = np.empty((len(rows), self.manifest.embedding_size), np.float32)
         start = 0
         for segment in self.segments:
