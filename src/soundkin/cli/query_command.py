@@ -28,5 +28,6 @@ def command(
 
         like = options["like"] or seeds_in(options["description"])
         reasons = why_answers(options["index"], like, answers, options["model"])
-    title = title_with_seeds("sounds", options, f"sounds like what {options['description']} asks for")
+    verb = "sounds" if options["by"] == "sound" else "goes"
+    title = title_with_seeds(verb, options, f"is what {options['description']} asks for")
     print_answers(title, answers, columns, as_json, reasons)
