@@ -142,3 +142,10 @@ def test_a_query_says_why_there_are_fewer_answers_and_tells_no_paths(asked):
     assert asked.post("/query", {"like": [seed], "k": 5}).json()["why_fewer"] == ""
     refused = asked.post("/query", {"like": [seed], "where": ["path=nowhere"]})
     assert refused.status == 400 and "there is no column 'path'" in refused.json()["detail"]
+
+
+def test_trajectories_are_asked_by(asked, index):
+    answer = asked.post("/query", {"like": [index.tracks.label(3).track_id], "by": "trajectory"})
+    assert answer.status == 400 and "too short to have a trajectory" in answer.content.decode()
+    answer = asked.post("/query", {"like": ["song"], "by": "shape"})
+    assert answer.status == 422 and "body.by" in answer.content.decode()

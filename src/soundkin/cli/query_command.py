@@ -28,5 +28,6 @@ def command(
         from soundkin.pipelines.why import why_answers
 
         reasons = why_answers(options["index"], answers.likes, answers, options["model"])
-    title = title_with_seeds("sounds", options["index"], answers)
+    verb = "sounds" if options["by"] == "sound" else "goes"
+    title = title_with_seeds(verb, options["index"], answers)
     print_answers(title, answers, columns, as_json, reasons)

@@ -11,6 +11,7 @@ require("explore", "the course of a song")
 
 import librosa
 
+from soundkin.explore.beats import track_beats
 from soundkin.shapes import Float, Float32, Int, typechecked
 
 RATE_HZ, HOP_SAMPLES, WINDOW_SAMPLES = 22_050, 512, 2_048
@@ -19,6 +20,7 @@ FEWEST_BEATS = 16  # with fewer there is hardly a pulse
 STEP_SECONDS = 0.5  # from one "beat" to the next where there is no pulse
 LEAST_PULSE = 0.5  # of the spread of onsets, in dB: a drone, noise and silence stay below
 BEATS_A_BAR = 4
+PITCH_CLASSES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 QUIETEST_POWER = 1e-10
 
 
@@ -60,7 +62,7 @@ def song_course(
 ) -> SongCourse:
     """The course of mono samples at RATE_HZ; vectors of patches come with the seconds of their middles.
 
-    Beats are those of D. Ellis, "Beat tracking by dynamic programming" (2007), as librosa has them.
+    The tempo is librosa's estimate.
     """
     spectrum = np.abs(librosa.stft(samples, n_fft=WINDOW_SAMPLES, hop_length=HOP_SAMPLES)) ** 2
     mel = librosa.feature.melspectrogram(S=spectrum, sr=RATE_HZ, n_mels=MEL_BANDS)
@@ -90,13 +92,12 @@ def song_course(
 def _beats(onsets: Float[np.ndarray, " frames"], seconds: float) -> tuple[float, Float[np.ndarray, " beats"]]:
     """Tempo and beats, inside the song; without a pulse 0 and a time every STEP_SECONDS."""
     if onsets.std() > LEAST_PULSE:
-        tempo, frames = librosa.beat.beat_track(
-            onset_envelope=onsets, sr=RATE_HZ, hop_length=HOP_SAMPLES, trim=False
-        )
+        [tempo] = librosa.feature.tempo(onset_envelope=onsets, sr=RATE_HZ, hop_length=HOP_SAMPLES)
+        frames = track_beats(onsets, float(tempo), RATE_HZ / HOP_SAMPLES)
         beats = librosa.frames_to_time(frames, sr=RATE_HZ, hop_length=HOP_SAMPLES)
         beats = beats[(beats > STEP_SECONDS / 5) & (beats < seconds - STEP_SECONDS / 5)]
         if len(beats) >= FEWEST_BEATS:
-            return float(np.squeeze(tempo)), beats
+            return float(tempo), beats
     return 0.0, np.arange(STEP_SECONDS, seconds - STEP_SECONDS / 2, STEP_SECONDS)
 
 

@@ -7,8 +7,7 @@ import numpy as np
 
 from soundkin.explore.page_template import render_page
 from soundkin.explore.snippets import data_uri, encode_mp3
-from soundkin.explore.song_course import HOP_SAMPLES, RATE_HZ
-from soundkin.explore.song_picture import PITCH_CLASSES
+from soundkin.explore.song_course import HOP_SAMPLES, PITCH_CLASSES, RATE_HZ
 from soundkin.explore.song_structure import SongStructure
 from soundkin.shapes import Float
 from soundkin.statistics.scaling import standardise

@@ -10,12 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from soundkin.explore.palette import Theme, shorten
-from soundkin.explore.song_course import HOP_SAMPLES, RATE_HZ
+from soundkin.explore.song_course import HOP_SAMPLES, PITCH_CLASSES, RATE_HZ
 from soundkin.explore.song_structure import SongStructure
 from soundkin.statistics.scaling import standardise
 from soundkin.units import clock
 
-PITCH_CLASSES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 COLOURS = "cividis"  # as light and dark to colour-blind readers as to others
 ENVELOPE_POINTS = 1_500
 MEL_COLUMNS = 1_500

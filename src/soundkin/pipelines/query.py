@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from soundkin.errors import UsageError
 from soundkin.pipelines.options import WHERE, Option, argument
@@ -53,6 +54,10 @@ def query(
     ] = 0.0,
     fold_versions: Annotated[bool, Option("One answer for copies and versions of a track.")] = True,
     hub_correction: Annotated[bool, Option("Put tracks that are near to everything further down.")] = True,
+    by: Annotated[
+        Literal["sound", "trajectory"],
+        Option("Be alike in sound, or in the course over time, whatever the sound."),
+    ] = "sound",
     description: Annotated[
         Path | None, Option("Take all of the above from this JSON file (docs/queries.md).", metavar="FILE")
     ] = None,
@@ -73,6 +78,7 @@ def query(
       soundkin query index --like new-song.mp3 --artist-cap 1 --no-own-artist
       soundkin query index --like artist:bjork --like "album:pastel blues^2" --unlike 17_night-train
       soundkin query index --like mix.m3u8 --where genre=rock --where 'duration<300' --json
+      soundkin query ~/library --like song.mp3 --by trajectory
 
     From Python, `vector` is a further seed or several, by the index's model; `columns` are those whose cells
     the answers hold (None: all); and to ask often, `index` is one that `open_index` opened: it reads nothing
@@ -97,6 +103,7 @@ def query(
         "diversity": diversity,
         "fold_versions": fold_versions,
         "hub_correction": hub_correction,
+        "by": by,
     }
     wanted = validate(QueryDescription, asked, noun="query")
     if description is not None:
@@ -116,12 +123,19 @@ def ask(
 ) -> "AnswerList":
     """The answers to a query that is described as a whole, of the tracks in the mask `only`; see `query`."""
     from soundkin.pipelines.answers import Query, opened_index
+    from soundkin.pipelines.query_trajectories import (
+        check_by_trajectory,
+        kept_trajectories,
+        rank_by_trajectory,
+    )
     from soundkin.pipelines.seeds import resolve_seeds
     from soundkin.search.library_sample import sample_of
     from soundkin.search.ranking import order_of, rank, rank_by_default
 
     if not asked.like and vector is None:
         raise UsageError("nothing to be like: give a track_id, an audio file or words, --like SEED.")
+    if asked.by == "trajectory":
+        check_by_trajectory(asked, vector)
     opened = opened_index(index)
     question = Query(opened, asked.k, asked.where, asked.artist_cap or None, columns, only)
     likes = resolve_seeds(opened, asked.like, model)
@@ -139,9 +153,20 @@ def ask(
                 )
         left_out, reason = seeds | set(own.nonzero()[0].tolist()), f"{reason} or by an artist who is"
         allowed = ~own if allowed is None else allowed & ~own
-    order, ranked_by = order_of(asked, opened), rank_by_default if asked.artist_cap is None else rank
-    ranking = ranked_by(opened, blend_of_seeds(likes, unlikes, given), order, allowed, seeds)
-    shares = sample_of(opened).shares_less_alike([track.similarity for track in ranking])
+    order, capped_by_default = order_of(asked, opened), asked.artist_cap is None
+    if asked.by == "trajectory":
+        kept = kept_trajectories(opened)
+        ranking = rank_by_trajectory(opened, kept, likes, order, allowed, seeds, model)
+        if capped_by_default and len(ranking) < asked.k:
+            uncapped = replace(order, artist_cap=None)
+            ranking = rank_by_trajectory(opened, kept, likes, uncapped, allowed, seeds, model)
+        left_out, reason = left_out | kept.unknown, f"{reason} or too short to have a trajectory"
+        sample = kept.sample
+    else:
+        ranked_by = rank_by_default if capped_by_default else rank
+        ranking = ranked_by(opened, blend_of_seeds(likes, unlikes, given), order, allowed, seeds)
+        sample = sample_of(opened)
+    shares = sample.shares_less_alike([track.similarity for track in ranking])
     ranked = [(track.row, track.similarity) for track in ranking]
     answers = question.answers(ranked, left_out, reason, shares, [track.folded for track in ranking])
     answers.likes, answers.unlikes = likes, unlikes

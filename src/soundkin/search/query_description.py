@@ -16,6 +16,7 @@ from soundkin.errors import UsageError
 
 ARTIST_CAP = 2  # unless a query says otherwise
 
+By = Literal["sound", "trajectory"]
 Kind = Literal["any", "track", "file", "playlist", "album", "artist", "words"]
 
 PREFIXED = re.compile(r"(track|file|playlist|album|artist|words):\s*(.*)", re.DOTALL | re.IGNORECASE)
@@ -101,7 +102,9 @@ class QueryDescription(Config):
     `artist_cap` answers; None: ARTIST_CAP, unless there would be too few then; 0: any number. Without
     `own_artist` the artists of what is liked are left out. `fold_versions` gives one answer for copies and
     versions of a track; `hub_correction` puts tracks that are near to everything further down. `diversity`,
-    from 0 to 1, is how much an answer should differ from those before it, against how alike it is.
+    from 0 to 1, is how much an answer should differ from those before it, against how alike it is. `by`
+    trajectory, answers go over their time as the seeds do, whatever they sound like (`search/trajectory.py`);
+    there is no `unlike` and no `diversity` then, and hubs are not corrected.
     """
 
     like: tuple[Seed, ...] = ()
@@ -113,3 +116,4 @@ class QueryDescription(Config):
     fold_versions: bool = True
     hub_correction: bool = True
     diversity: float = Field(0.0, ge=0, le=1)
+    by: By = "sound"
