@@ -26,7 +26,8 @@ def track_beats(
         path.append(int(before[path[-1]]))
     heard = np.flatnonzero(score > 0)
     beats = np.array(path[::-1], np.int64)
-    return beats[(beats >= heard[0]) & (beats <= heard[-1])]
+    inside: np.ndarray = beats[(beats >= heard[0]) & (beats <= heard[-1])]
+    return inside
 
 
 def _best_paths(
