@@ -4,7 +4,6 @@ import pytest
 
 from soundkin.pipelines.make_playlist import playlist
 from soundkin.pipelines.path import path
-from soundkin.pipelines.recommend import recommend
 from soundkin.pipelines.why import why
 from soundkin.search.vector_index import open_index
 
@@ -61,24 +60,3 @@ def test_a_playlist_is_that_of_python(asked, index, ids):
 def test_a_model_without_users_says_so(asked):
     answer = asked.get("users", "anna", "recommendations")
     assert answer.status == 400 and "ratings" in answer.json()["detail"]
-
-
-def test_a_history_is_answered_as_from_python_and_says_what_is_lost(asked, index, ids, tmp_path):
-    text = f"track_id\n{ids[3]}\n{ids[4]}\n{ids[3]}\nnowhere\n"
-    (tmp_path / "history.csv").write_text(text)
-    expected = recommend(index, history=tmp_path / "history.csv", k=7)
-    found = asked.post("/recommendations?k=7", text.encode(), "text/csv").json()
-    assert [each["track_id"] for each in found["answers"]] == [each.track_id for each in expected]
-    assert (found["plays"], found["lost_plays"]) == (4, 1)
-    assert found["lost"] == [{"name": "nowhere", "plays": 1}]
-    title, artist = (index.tracks.label(5)[place] for place in (1, 2))
-    listens = [{"listened_at": 1, "track_metadata": {"artist_name": artist, "track_name": title}}]
-    listens += [{"artist": "\ud800", "title": "half a character"}]
-    found = asked.post("/recommendations?half_life=30", listens).json()
-    assert len(found["answers"]) == 20 and found["lost_plays"] == 1
-
-
-@pytest.mark.parametrize("text", ["", "[]", "nowhere", '{"a": ', "[" * 100_000, "\udcff"])
-def test_a_history_that_says_nothing_is_refused(asked, text):
-    answer = asked.post("/recommendations", text.encode("utf-8", "surrogateescape"))
-    assert answer.status == 422 and answer.json()["detail"].startswith("history")

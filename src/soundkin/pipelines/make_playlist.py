@@ -130,8 +130,8 @@ def playlist(
     before = _rows_to_continue(opened, continued, output, may_be_empty) if continued else []
     heard = {}
     if history is not None:
-        known = rows_heard(opened, history, half_life)
-        heard = dict(zip(known.rows.tolist(), known.weights.tolist(), strict=True))
+        played, weights = rows_heard(opened, history, half_life)
+        heard = dict(zip(played.tolist(), weights.tolist(), strict=True))
     targets = _targets(opened, seeds, unliked, heard, before, random_seed)
     seed_rows = {row for seed in (*seeds, *unliked) for row in seed.rows}
     fitting = Filter(opened, where)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from soundkin.embedding.known_users import KnownUsers
     from soundkin.pipelines.answers import AnswerList, Query
-    from soundkin.pipelines.heard import Heard
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Float32
 
@@ -77,7 +76,6 @@ def recommend(
 
     from soundkin.embedding.default_model import model_folder
     from soundkin.pipelines.answers import Query, as_text
-    from soundkin.pipelines.heard import rows_heard
     from soundkin.search.neighbours import rank_for_user
     from soundkin.search.vector_index import Index
 
@@ -88,8 +86,7 @@ def recommend(
     with _opened(tracks) as (index, model_path):
         question = Query(index, k, where, artist_cap, columns)
         if history or user is None:
-            heard = rows_heard(index, Path(history or ""), half_life)
-            return like_heard(index, question, heard, k, artist_cap)
+            return _like_history(index, question, k, artist_cap, Path(history or ""), half_life)
         user = as_text(user)
         place = index.folder if isinstance(tracks, Index) else Path(tracks)
         users = _users_of(model_folder(model or model_path), index, place, task)
@@ -103,26 +100,27 @@ def recommend(
         return question.answers(ranking, left_out, f"{user} has rated them")
 
 
-def like_heard(
-    index: "Index", question: "Query", heard: "Heard", k: int, artist_cap: int | None
+def _like_history(
+    index: "Index", question: "Query", k: int, artist_cap: int | None, history: Path, half_life: float | None
 ) -> "AnswerList":
-    """The tracks most like those heard; of each artist 2 unless told, if there are enough."""
+    """The tracks most like those of a history; of each artist 2 unless told, if there are enough."""
     import numpy as np
 
-    from soundkin.pipelines.heard import liking
+    from soundkin.pipelines.heard import liking, rows_heard
     from soundkin.search.query_description import ARTIST_CAP
     from soundkin.search.ranking import Order, select
 
-    values = liking(index, heard.rows, heard.weights)
+    rows, weights = rows_heard(index, history, half_life)
+    values = liking(index, rows, weights)
     if question.allowed is not None:
         values = np.where(question.allowed, values, -np.inf)
-    left_out = heard.rows.tolist()
-    ranking = select(index, values, Order(k, artist_cap or ARTIST_CAP, fold_versions=True), left_out)
+    heard = rows.tolist()
+    ranking = select(index, values, Order(k, artist_cap or ARTIST_CAP, fold_versions=True), heard)
     if artist_cap is None and len(ranking) < k:
-        ranking = select(index, values, Order(k, None, fold_versions=True), left_out)
+        ranking = select(index, values, Order(k, None, fold_versions=True), heard)
     ranked = [(track.row, track.similarity) for track in ranking]
     folded = [track.folded for track in ranking]
-    return question.answers(ranked, left_out, "they are in the history", folded=folded)
+    return question.answers(ranked, heard, "they are in the history", folded=folded)
 
 
 @contextmanager

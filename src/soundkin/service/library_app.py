@@ -51,7 +51,7 @@ ROUTERS = tuple(
 )
 PUBLIC = ("/healthz", "/readyz")
 OWN_LOGIN = (subsonic_routes.PREFIX,)  # beginnings of paths
-UPLOADS = {"/query/audio": query_routes.LONGEST_UPLOAD, "/recommendations": list_routes.LONGEST_HISTORY}
+UPLOADS = {"/query/audio": query_routes.LONGEST_UPLOAD}
 
 LOOK_SECONDS = 0.5  # from one look for a new version to the next
 ERRORS = {status: "what was sent is off" for status in (400, 413, 422)} | {

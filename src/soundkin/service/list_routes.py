@@ -7,15 +7,12 @@ from fastapi import APIRouter, Body, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from soundkin.catalog.listening_history import read_plays
 from soundkin.config import Config
-from soundkin.errors import CatalogError, NoSuchUserError
-from soundkin.pipelines.answers import Query as Question
-from soundkin.pipelines.heard import heard_in
+from soundkin.errors import NoSuchUserError
 from soundkin.pipelines.listed_tracks import ListedTrack, listed_tracks
 from soundkin.pipelines.make_playlist import playlist
 from soundkin.pipelines.path import path_between
-from soundkin.pipelines.recommend import like_heard, recommend
+from soundkin.pipelines.recommend import recommend
 from soundkin.pipelines.why import Explainer
 from soundkin.service.asked_seeds import Seeds, named_seeds
 from soundkin.service.messages import (
@@ -34,19 +31,9 @@ from soundkin.service.messages import (
     check_columns,
     ranked,
 )
-from soundkin.service.problems import RefusedUploadError
 from soundkin.service.workload import in_thread
 
 LONGEST_PATH = 100  # tracks
-LONGEST_HISTORY = 16 << 20  # bytes
-MOST_LOST = 100  # names of a history that are listed as not found
-
-HISTORY_EXAMPLE = [
-    {
-        "listened_at": 1_700_000_000,
-        "track_metadata": {"artist_name": "Nina Simone", "track_name": "Sinnerman"},
-    }
-]
 
 router = APIRouter()
 
@@ -104,23 +91,6 @@ class ListedTracks(BaseModel):
 
     version: str
     tracks: list[AnsweredTrack]
-
-
-class LostPlays(BaseModel):
-    """A name in a history that is no track here, and how often it was played."""
-
-    name: str
-    plays: int
-
-
-class HistoryAnswers(Answers):
-    """Answers for a history of so many `plays`; `lost_plays` are of tracks that are not in the library, the
-    most played of which `lost` names.
-    """
-
-    plays: int
-    lost_plays: int
-    lost: list[LostPlays]
 
 
 class AskedPlaylist(Config):
@@ -238,58 +208,5 @@ async def recommendations(
                 404, "the model does not know this user. Train it on their ratings."
             ) from error
         return ranked(library.version, found)
-
-    return await in_thread(request, find)
-
-
-@router.post(
-    "/recommendations",
-    tags=["lists"],
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": {}, "example": HISTORY_EXAMPLE},
-                "text/csv": {
-                    "schema": {"type": "string"},
-                    "example": "artist,title\nNina Simone,Sinnerman\n",
-                },
-            },
-        }
-    },
-)
-async def recommendations_by_history(
-    request: Request,
-    library: Current,
-    k: K = 20,
-    where: Conditions = [],  # noqa: B006
-    artist_cap: Annotated[int | None, Query(ge=1, le=MOST_ANSWERS)] = None,
-    half_life: Annotated[
-        float | None, Query(gt=0, le=100_000, allow_inf_nan=False, description="Days.")
-    ] = None,
-    columns: Columns = [],  # noqa: B006
-) -> HistoryAnswers:
-    """What would somebody like who has listened to what the body says? Any model will do.
-
-    The body is an export of ListenBrainz or Last.fm, or a table with `track_id`, or `artist` and `title`:
-    JSON, JSON lines or CSV. It is matched, and forgotten.
-    """
-    content = await request.body()
-
-    def find() -> HistoryAnswers:
-        check_columns(library.index, columns, where)
-        try:
-            heard = heard_in(library.index, read_plays(content, "history"), "history", half_life)
-        except CatalogError as error:
-            raise RefusedUploadError(str(error)) from error
-        question = Question(library.index, k, where, artist_cap, columns)
-        found = like_heard(library.index, question, heard, k, artist_cap)
-        lost = [LostPlays(name=name, plays=plays) for name, plays in list(heard.lost.items())[:MOST_LOST]]
-        return HistoryAnswers(
-            **dict(ranked(library.version, found)),
-            plays=heard.plays,
-            lost_plays=sum(heard.lost.values()),
-            lost=lost,
-        )
 
     return await in_thread(request, find)
