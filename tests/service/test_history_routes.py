@@ -75,7 +75,7 @@ def test_limits(asked, plays):
         f"POST /recommendations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {LONGEST_HISTORY + 1}\r\n\r\n"
     )
     assert asked.raw(head.encode()).startswith(b"HTTP/1.1 413 ")
-    long = json.dumps(plays + [{"artist": "Nobody", "title": "x" * 70_000}]).encode()  # than other bodies
+    long = json.dumps([*plays, {"artist": "Nobody", "title": "x" * 70_000}]).encode()  # than other bodies
     assert asked.post("/recommendations", long).status == 200
     for off in ("k=0", "half_life=0", "half_life=nan", "artist_cap=0", "columns=path", "where=path=x"):
         assert asked.post(f"/recommendations?{off}", plays).status in (400, 422), off
