@@ -42,10 +42,12 @@ EXPECTED = {
     "int_parsing": "a whole number",
     "int_type": "a whole number",
     "list_type": "a list",
+    "model_attributes_type": "a mapping",
     "model_type": "a mapping",
     "string_type": "text",
     "tuple_type": "a list",
 }
+PROBLEMS = {"extra_forbidden": "is unknown", "missing": "is missing"}
 
 
 def validate(
@@ -83,12 +85,19 @@ def _explain(
         return f"{noun} key {key} is missing. Give it as {key}=VALUE."
     given = repr(complaint["input"])
     shown = given if len(given) <= LONGEST_VALUE else f"{given[:LONGEST_VALUE]} ..."
-    problem = complaint["msg"].removeprefix("Value error, ").removesuffix(".")
+    problem = problem_in_words(complaint)
+    separator = " " if problem.startswith("should ") else ": "
+    return f"{noun} {key}={shown}{separator}{problem}."
+
+
+def problem_in_words(complaint: Mapping[str, Any]) -> str:
+    """What pydantic complains of, without a full stop; what a value should be begins with `should`."""
     if complaint["type"] in EXPECTED:
-        return f"{noun} {key}={shown} should be {EXPECTED[complaint['type']]}."
-    if problem.startswith("Input should be "):
-        return f"{noun} {key}={shown} {problem.removeprefix('Input ')}."
-    return f"{noun} {key}={shown}: {problem}."
+        return f"should be {EXPECTED[complaint['type']]}"
+    if complaint["type"] in PROBLEMS:
+        return PROBLEMS[complaint["type"]]
+    problem = str(complaint["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return problem.removesuffix(".")
 
 
 def _owner(kind: type[Config], values: Any, path: list[str]) -> type[Config] | None:

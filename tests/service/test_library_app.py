@@ -51,6 +51,7 @@ def test_openapi_describes_all_routes_with_examples_and_problems(asked):
         "/paths",
         "/playlists",
         "/users/{user_id}/recommendations",
+        "/recommendations",
         "/map",
         "/healthz",
         "/readyz",

@@ -38,7 +38,17 @@ def read_history(path: Path) -> pd.DataFrame:
         raise CatalogError(f"{source} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise CatalogError(f"{source} cannot be read as UTF-8 text: {error}.") from error
-    plays = list(_from_json(text, source) if text.lstrip()[:1] in ("{", "[") else _from_table(text))
+    return plays_in(text, source)
+
+
+def plays_in(text: str, source: str = "history") -> pd.DataFrame:
+    """As `read_history`, of what such a file holds; `source` is what errors call it."""
+    try:
+        plays = list(_from_json(text, source) if text.lstrip()[:1] in ("{", "[") else _from_table(text))
+    except csv.Error as error:
+        raise CatalogError(f"{source} is neither JSON nor a table: {error}.") from error
+    except RecursionError as error:
+        raise CatalogError(f"{source} nests lists or objects too deeply for an export.") from error
     if not plays:
         forms = (
             "a JSON or CSV export of ListenBrainz or Last.fm, or a table with track_id, or artist and title"
@@ -107,5 +117,5 @@ def _first(values: Mapping[str, Any], names: Sequence[str]) -> str:
         if isinstance(value, dict):
             value = value.get("uts") or value.get("#text") or value.get("name")
         if isinstance(value, str | int | float) and str(value).strip():
-            return str(value).strip()
+            return str(value).strip().encode(errors="replace").decode()  # JSON may spell half a character
     return ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from soundkin.embedding.known_users import KnownUsers
     from soundkin.pipelines.answers import AnswerList, Query
     from soundkin.search.vector_index import Index
-    from soundkin.shapes import Float32
+    from soundkin.shapes import Float, Float32, Int
 
     Factors = Float32[np.ndarray, "tracks factors"]
     UserVector = Float32[np.ndarray, " factors"]
@@ -76,6 +76,7 @@ def recommend(
 
     from soundkin.embedding.default_model import model_folder
     from soundkin.pipelines.answers import Query, as_text
+    from soundkin.pipelines.heard import rows_heard
     from soundkin.search.neighbours import rank_for_user
     from soundkin.search.vector_index import Index
 
@@ -86,7 +87,8 @@ def recommend(
     with _opened(tracks) as (index, model_path):
         question = Query(index, k, where, artist_cap, columns)
         if history or user is None:
-            return _like_history(index, question, k, artist_cap, Path(history or ""), half_life)
+            heard = rows_heard(index, Path(history or ""), half_life)
+            return like_heard(index, question, *heard, k, artist_cap)
         user = as_text(user)
         place = index.folder if isinstance(tracks, Index) else Path(tracks)
         users = _users_of(model_folder(model or model_path), index, place, task)
@@ -100,17 +102,21 @@ def recommend(
         return question.answers(ranking, left_out, f"{user} has rated them")
 
 
-def _like_history(
-    index: "Index", question: "Query", k: int, artist_cap: int | None, history: Path, half_life: float | None
+def like_heard(
+    index: "Index",
+    question: "Query",
+    rows: "Int[np.ndarray, ' heard']",
+    weights: "Float[np.ndarray, ' heard']",
+    k: int,
+    artist_cap: int | None,
 ) -> "AnswerList":
-    """The tracks most like those of a history; of each artist 2 unless told, if there are enough."""
+    """The tracks most like those heard; of each artist 2 unless told, if there are enough."""
     import numpy as np
 
-    from soundkin.pipelines.heard import liking, rows_heard
+    from soundkin.pipelines.heard import liking
     from soundkin.search.query_description import ARTIST_CAP
     from soundkin.search.ranking import Order, select
 
-    rows, weights = rows_heard(index, history, half_life)
     values = liking(index, rows, weights)
     if question.allowed is not None:
         values = np.where(question.allowed, values, -np.inf)

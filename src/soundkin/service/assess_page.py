@@ -29,6 +29,7 @@ from starlette.routing import Route
 
 from soundkin.assess.assessment import Assessment, UnknownSessionError
 from soundkin.assess.sessions import NotAskedError
+from soundkin.config import problem_in_words
 from soundkin.errors import OutputError, SoundkinError, UsageError
 from soundkin.service.gates import SafeHeaders
 from soundkin.service.hosts import RefuseForeignNames, is_loopback, listen, url_of
@@ -146,7 +147,9 @@ async def _read(request: Request, model: type[Body]) -> Body:
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        complaints = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()]
+        complaints = [
+            f"{'.'.join(map(str, e['loc'])) or 'body'}: {problem_in_words(dict(e))}" for e in error.errors()
+        ]
         raise HTTPException(400, "; ".join(complaints)) from error
 
 

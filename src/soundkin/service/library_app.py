@@ -20,6 +20,7 @@ from soundkin.pipelines.serve import ServeSettings
 from soundkin.service import (
     audiomuse_routes,
     health_routes,
+    history_routes,
     list_routes,
     map_routes,
     page_routes,
@@ -39,6 +40,7 @@ from soundkin.service.workload import Workload
 ROUTERS = tuple(
     module.router
     for module in (
+        history_routes,
         list_routes,
         track_routes,
         query_routes,
@@ -51,7 +53,7 @@ ROUTERS = tuple(
 )
 PUBLIC = ("/healthz", "/readyz")
 OWN_LOGIN = (subsonic_routes.PREFIX,)  # beginnings of paths
-UPLOADS = {"/query/audio": query_routes.LONGEST_UPLOAD}
+UPLOADS = {"/query/audio": query_routes.LONGEST_UPLOAD, "/recommendations": history_routes.LONGEST_HISTORY}
 
 LOOK_SECONDS = 0.5  # from one look for a new version to the next
 ERRORS = {status: "what was sent is off" for status in (400, 413, 422)} | {

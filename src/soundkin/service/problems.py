@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from soundkin.config import problem_in_words
 from soundkin.errors import ArtefactError, OutputError, SoundkinError, StoreError, UsageError
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def answer_invalid_request(request: Request, error: Exception) -> Response:
     """A parameter or a body is off; what was sent is not repeated."""
     assert isinstance(error, RequestValidationError)
     complaints = [
-        {"at": ".".join(map(str, each["loc"]))[:200], "problem": str(each["msg"])[:500]}
+        {"at": ".".join(map(str, each["loc"]))[:200], "problem": problem_in_words(each)[:500]}
         for each in error.errors()[:MOST_COMPLAINTS]
     ]
     first = "; ".join(f"{each['at']}: {each['problem']}" for each in complaints[:3])
