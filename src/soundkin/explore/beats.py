@@ -26,7 +26,7 @@ def track_beats(
         path.append(int(before[path[-1]]))
     heard = np.flatnonzero(score > 0)
     beats = np.array(path[::-1], np.int64)
-    return beats[(beats >= heard[0]) & (beats <= heard[-1])]
+    return np.asarray(beats[(beats >= heard[0]) & (beats <= heard[-1])])
 
 
 def _best_paths(
