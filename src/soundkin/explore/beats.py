@@ -26,8 +26,7 @@ def track_beats(
         path.append(int(before[path[-1]]))
     heard = np.flatnonzero(score > 0)
     beats = np.array(path[::-1], np.int64)
-    inside: np.ndarray = beats[(beats >= heard[0]) & (beats <= heard[-1])]
-    return inside
+    return np.asarray(beats[(beats >= heard[0]) & (beats <= heard[-1])])
 
 
 def _best_paths(

@@ -15,6 +15,7 @@ from soundkin.explore.beats import track_beats
 from soundkin.shapes import Float, Float32, Int, typechecked
 
 RATE_HZ, HOP_SAMPLES, WINDOW_SAMPLES = 22_050, 512, 2_048
+CHROMA_HOP_SAMPLES = 2_048  # a tenth of a second: some in each beat, in half the time of HOP_SAMPLES
 MEL_BANDS, COEFFICIENTS = 96, 20
 FEWEST_BEATS = 16  # with fewer there is hardly a pulse
 STEP_SECONDS = 0.5  # from one "beat" to the next where there is no pulse
@@ -74,13 +75,13 @@ def song_course(
     middles = (starts[:-1] + starts[1:]) / 2
     with warnings.catch_warnings():  # of silence and of a second's sound, both allowed
         warnings.simplefilter("ignore", UserWarning)
-        chroma = librosa.feature.chroma_cqt(y=samples, sr=RATE_HZ, hop_length=HOP_SAMPLES)
+        chroma = librosa.feature.chroma_cqt(y=samples, sr=RATE_HZ, hop_length=CHROMA_HOP_SAMPLES)
     power = librosa.feature.rms(y=samples, hop_length=HOP_SAMPLES) ** 2
     return SongCourse(
         starts,
         tempo,
         _bars(onsets, starts) if tempo else np.empty(0, np.int64),
-        _by_beat(chroma, starts),
+        _by_beat(chroma, starts, CHROMA_HOP_SAMPLES),
         _by_beat(librosa.feature.mfcc(S=log_mel, n_mfcc=COEFFICIENTS), starts),
         10 * np.log10(np.maximum(_by_beat(power, starts)[:, 0], QUIETEST_POWER)),
         np.array([np.interp(middles, patch_middles, each) for each in patch_vectors.T], np.float32).T,
@@ -113,10 +114,12 @@ def _bars(
 
 
 def _by_beat(
-    features: Float[np.ndarray, "features frames"], starts: Float[np.ndarray, " bounds"]
+    features: Float[np.ndarray, "features frames"],
+    starts: Float[np.ndarray, " bounds"],
+    hop_samples: int = HOP_SAMPLES,
 ) -> Float32[np.ndarray, "beats features"]:
     """Means over the frames of each beat."""
-    bounds = librosa.time_to_frames(starts[:-1], sr=RATE_HZ, hop_length=HOP_SAMPLES)
+    bounds = librosa.time_to_frames(starts[:-1], sr=RATE_HZ, hop_length=hop_samples)
     bounds = np.minimum(bounds, features.shape[1] - 1)
     means = np.add.reduceat(features, bounds, axis=1) / np.maximum(np.diff([*bounds, features.shape[1]]), 1)
     return means.T.astype(np.float32)
