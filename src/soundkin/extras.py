@@ -15,7 +15,7 @@ EXTRAS = {
     "lyrics": ("tokenizers",),
     "onnx": ("onnxruntime",),
     "pictures": ("matplotlib",),
-    "explore": ("librosa", "ruptures", "scipy"),
+    "explore": ("librosa", "ruptures", "scipy", "sklearn"),
 }
 """The modules that each extra of pyproject.toml brings, beside those of the extras that it includes."""
 

@@ -1,0 +1,106 @@
+"""Explore compare: two artists, albums or playlists in one space."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from soundkin.errors import UsageError
+from soundkin.extras import require
+from soundkin.pipelines.options import Option, argument
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from soundkin.explore.comparison_picture import Comparison
+    from soundkin.search.vector_index import Index
+    from soundkin.shapes import Int
+
+MOST_TRACKS = 500  # a side: of more, a random sample is compared
+PICTURES = (".png", ".svg")
+
+log = logging.getLogger(__name__)
+
+
+def explore_compare(
+    index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
+    first: Annotated[str, argument("A")],
+    second: Annotated[str, argument("B")],
+    output: Annotated[Path | None, Option("A picture: .png or .svg.", ("-o",))] = None,
+    random_seed: Annotated[int, Option("Another one draws other folds.")] = 0,
+) -> "Comparison":
+    """Two artists, albums or playlists: can they be told apart, and which tracks are most like the other?
+
+    A linear support vector machine is tested on artists (albums, where a side has one artist) that it has not
+    seen, and held against what chance gives. Tracks on both sides are left out.
+
+    Examples:
+      soundkin explore compare library 'artist:Ann' 'artist:Bob' -o two.png
+      soundkin explore compare library playlist:run.m3u8 playlist:sleep.m3u8
+
+    Raises:
+        UsageError: there is nothing of a name, nothing is left of a side, or the output is no picture.
+        MissingExtraError: soundkin[explore] is not installed.
+    """
+    require("explore", "a comparison")
+    import numpy as np
+
+    from soundkin.explore.comparison_picture import Comparison
+    from soundkin.explore.separability import lean, separability
+    from soundkin.pipelines.answers import opened_index
+    from soundkin.pipelines.seeds import resolve_seeds
+
+    if output is not None and (
+        output.suffix.lower() not in PICTURES or not output.absolute().parent.is_dir()
+    ):
+        raise UsageError(f"{output}: name a file in a folder that is there, ending in .png or .svg.")
+    opened = opened_index(index)
+    sides = [list(dict.fromkeys(seed.rows)) for seed in resolve_seeds(opened, (first, second))]
+    both = set(sides[0]) & set(sides[1])
+    if both:
+        log.warning("left out %d tracks that are on both sides", len(both))
+    rng, rows = np.random.default_rng(random_seed), []
+    for name, side in zip((first, second), sides, strict=True):
+        kept = [row for row in side if row not in both]
+        if not kept:
+            raise UsageError(f"{name} has no indexed track that the other side lacks. Compare other sides.")
+        if len(kept) > MOST_TRACKS:
+            log.warning("%s: a random %d of %d tracks are compared", name, MOST_TRACKS, len(kept))
+            kept = sorted(rng.permutation(kept)[:MOST_TRACKS].tolist())
+        rows.append(kept)
+    taken = np.array(rows[0] + rows[1])
+    of_second = np.arange(len(taken)) >= len(rows[0])
+    vectors = opened.vectors(taken)
+    grouped_by, groups = _groups(opened, rows)
+    labels = [opened.tracks.label(row) for row in taken.tolist()]
+    found = Comparison(
+        (first, second),
+        [label.title or label.track_id for label in labels],
+        vectors,
+        of_second,
+        lean(vectors, of_second),
+        grouped_by,
+        separability(vectors, of_second, groups, random_seed),
+    )
+    if output is not None:
+        from soundkin.explore.comparison_picture import draw_comparison
+        from soundkin.explore.palette import draw_twins
+
+        draw_twins(lambda theme: draw_comparison(found, theme), output)
+    return found
+
+
+def _groups(index: "Index", sides: Sequence[Sequence[int]]) -> "tuple[str, Int[np.ndarray, ' tracks']]":
+    """What is kept together, and its number for each track: the first kind of which both sides have two."""
+    import numpy as np
+
+    for kind in ("artist", "album"):
+        if kind not in index.tracks.columns:
+            continue
+        column = index.tracks.batch.column(kind)
+        names = [[column[row].as_py() for row in side] for side in sides]
+        if min(len(set(filter(None, side))) for side in names) >= 2:
+            alone = [name or f"\0{place}" for place, name in enumerate(names[0] + names[1])]
+            _, numbers = np.unique(alone, return_inverse=True)
+            return kind, numbers
+    return "track", np.arange(sum(map(len, sides)))
