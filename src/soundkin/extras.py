@@ -13,7 +13,7 @@ EXTRAS = {
     "evaluate": ("implicit", "scipy", "sklearn"),
     "serve": ("fastapi", "lmdb", "prometheus_client", "redis", "starlette", "uvicorn"),
     "lyrics": ("tokenizers",),
-    "onnx": ("onnxruntime",),
+    "onnx": ("onnx", "onnxruntime"),
     "pictures": ("matplotlib",),
     "explore": ("librosa", "ruptures", "scipy"),
 }
