@@ -14,6 +14,7 @@ EXTRAS = {
     "serve": ("fastapi", "lmdb", "prometheus_client", "redis", "starlette", "uvicorn"),
     "lyrics": ("tokenizers",),
     "onnx": ("onnx", "onnxruntime"),
+    "hub": ("huggingface_hub",),
     "pictures": ("matplotlib",),
     "explore": ("librosa", "ruptures", "scipy"),
 }
