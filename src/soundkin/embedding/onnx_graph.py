@@ -9,7 +9,7 @@ import json
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,9 @@ INPUT, OUTPUT = "waveform", "vector"
 
 class OnnxGraph(nn.Module):
     """Samples [batch, samples] of tracks of one length to their vectors [batch, embedding]."""
+
+    waves: Tensor
+    filterbank: Tensor
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
@@ -111,7 +114,7 @@ class OnnxGraph(nn.Module):
         """Places [batch, patches, frames] of each patch's frames, and which patches are real."""
         length, hop = self.patch.frames, self.patch.hop_frames
         last = (counts - length).clamp(min=0)[:, None]
-        most = torch.clamp(torch.tensor(frames) - length + hop - 1, min=0) // hop + 1
+        most: Any = torch.clamp(torch.tensor(frames) - length + hop - 1, min=0) // hop + 1
         number = torch.arange(most)[None]
         starts = torch.minimum(number * hop, last)
         places = (starts[:, :, None] + torch.arange(length)) % counts[:, None, None]  # `patches.tile`
@@ -120,14 +123,14 @@ class OnnxGraph(nn.Module):
 
 def exportable_front_end(bundle: Bundle) -> LogMelFrontEnd:
     """The bundle's front end; raises UsageError if the model has no ONNX graph."""
-    front_end, why = bundle.front_end, ""
-    if not isinstance(front_end, LogMelFrontEnd):
+    front_end, why = cast(LogMelFrontEnd, bundle.front_end), ""
+    if not front_end.makes_log_mels:
         why = "its input is made by another encoder (features=external)"
     elif bundle.tokenizer is not None:
         why = "it reads lyrics, and a graph has no tokenizer"
     elif front_end.chroma_bands:
         why = f"its front end has chroma (chroma_bands={front_end.chroma_bands})"
-    if why or not isinstance(front_end, LogMelFrontEnd):
+    if why:
         raise UsageError(f"model {bundle.hash} cannot be exported: {why}. Use it with soundkin embed.")
     return front_end
 
@@ -137,7 +140,7 @@ def onnx_file(bundle: Bundle) -> bytes:
     require("onnx", "an ONNX file")
     import onnx
 
-    graph, file = OnnxGraph(bundle).eval(), io.BytesIO()
+    graph, file = OnnxGraph(bundle).eval(), cast(Any, io.BytesIO())  # files are not in its types, and work
     example = torch.rand(2, 5 * graph.front_end.sample_rate_hz) - 0.5
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's advice is for its caller, not for ours
