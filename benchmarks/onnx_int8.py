@@ -2,8 +2,8 @@
 
     python benchmarks/onnx_int8.py MUSIC [MODEL] [FILES]
 
-Prints megabytes, seconds, the mean cosine to `Embedder`'s vectors of the same samples, and the mean share of its
-ten nearest neighbours that each keeps.
+Prints megabytes, seconds, the mean cosine to `Embedder`'s vectors of the same samples, and the mean share of
+its ten nearest neighbours that each keeps.
 """
 
 import sys
@@ -37,8 +37,8 @@ def main(music: Path, model: str = "default", files: int = 200) -> None:
         seconds = time.perf_counter() - began
         cosine = float((vectors * wanted).sum(axis=1).mean())
         print(
-            f"{name}: {len(content) / 1e6:.1f} MB, {1000 * seconds / len(songs):.0f} ms a song of {SECONDS} s, "
-            f"cosine {cosine:.6f}, keeps {kept(vectors, wanted):.3f} of {NEAREST} neighbours, {len(songs)} songs"
+            f"{name}: {len(content) / 1e6:.1f} MB, {1000 * seconds / len(songs):.0f} ms for {SECONDS} s, "
+            f"cosine {cosine:.6f}, keeps {kept(vectors, wanted):.3f} of {NEAREST} neighbours, of {len(songs)}"
         )
 
 
