@@ -50,6 +50,7 @@ NEEDED = {  # by a verb that the base install lacks: its extra, and words that g
     "evaluate": ("evaluate", ["model", "catalog.csv"]),
     "audit": ("evaluate", ["catalog.csv"]),
     "neighbours": ("serve", ["index"]),
+    "export": ("onnx", ["model", "--onnx", "-o", "model.onnx"]),
     "explore": ("explore", ["track", "music/0.wav"]),
     "serve": ("serve", ["index"]),
     "assess": ("serve", ["catalog.csv", "-o", "triplets.csv"]),

@@ -13,7 +13,8 @@ EXTRAS = {
     "evaluate": ("implicit", "scipy", "sklearn"),
     "serve": ("fastapi", "lmdb", "prometheus_client", "redis", "starlette", "uvicorn"),
     "lyrics": ("tokenizers",),
-    "onnx": ("onnxruntime",),
+    "onnx": ("onnx", "onnxruntime"),
+    "hub": ("huggingface_hub",),
     "pictures": ("matplotlib",),
     "explore": ("librosa", "ruptures", "scipy", "sklearn"),
 }

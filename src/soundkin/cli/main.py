@@ -18,6 +18,7 @@ COMMANDS = (
     "train",
     "embed",
     "index",
+    "export",
     "neighbours",
     "query",
     "why",

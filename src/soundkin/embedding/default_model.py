@@ -5,6 +5,7 @@ The text `default` is the name. A `Path`, and `./default`, is a folder, whatever
 
 from pathlib import Path
 
+from soundkin.embedding.hub import hub_folder, is_hub_name
 from soundkin.files import path_from
 
 NAME = "default"
@@ -13,8 +14,10 @@ INSTALL_AGAIN = "Install soundkin again (pip install --force-reinstall soundkin)
 
 
 def model_folder(model: str | Path) -> Path:
-    """The folder of the model bundle that a user names."""
-    return FOLDER if model == NAME else Path(model)  # Path("default") == "default" is false
+    """The folder of the model bundle that a user names: `default`, a folder, or `owner/name` on the hub."""
+    if model == NAME:  # Path("default") == "default" is false
+        return FOLDER
+    return hub_folder(str(model)) if is_hub_name(model) else Path(model)
 
 
 def is_default(folder: Path) -> bool:

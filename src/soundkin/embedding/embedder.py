@@ -201,12 +201,13 @@ def hash_of_lyrics(lyrics: str) -> str:
 
 
 def load(model: Path | str = "default", vectors: Path | None = None) -> Embedder:
-    """Load the model bundle in a folder, or the one called `default`, ready to embed.
+    """Load the model bundle in a folder, `default`, or `owner/name` on the Hugging Face hub, ready to embed.
 
     `vectors` are as in `load_bundle`.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder, nor such a model on the hub.
+        MissingExtraError: it may be on the hub, and huggingface_hub is not installed.
         ArtefactError: the bundle is corrupt, or of another version.
     """
     return Embedder(load_bundle(model, vectors))
