@@ -9,7 +9,6 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from soundkin.embedding.store import read_patches
 from soundkin.search.library_sample import LibrarySample
@@ -38,7 +37,7 @@ def trajectory(patch_vectors: Float32[np.ndarray, "patches embedding"]) -> Float
         return np.zeros(len(places[0]), np.float32)
     directions = unit_length(centred)
     similarity = _stretched(_stretched(directions @ directions.T).T)
-    likeness = gaussian_filter(similarity, BLUR_STEPS, mode="nearest")[places]
+    likeness = (_BLUR @ similarity @ _BLUR.T)[places]
     return np.asarray(unit_length(likeness - likeness.mean()), np.float32)
 
 
@@ -47,6 +46,19 @@ def _stretched(rows: Float[np.ndarray, "patches columns"]) -> Float[np.ndarray, 
     """STEPS rows in place of as many as there are."""
     before, after = ((np.arange(count) + 0.5) / count for count in (len(rows), STEPS))
     return np.array([np.interp(after, before, column) for column in rows.T]).T
+
+
+def _blur() -> Float[np.ndarray, "steps steps"]:
+    """A Gaussian along the steps; the first and the last one go on for ever."""
+    offsets, steps = np.arange(-3, 4), np.arange(STEPS)
+    weights = np.exp(-0.5 * (offsets / BLUR_STEPS) ** 2)
+    blur = np.zeros((STEPS, STEPS))
+    for offset, weight in zip(offsets, weights / weights.sum(), strict=True):
+        np.add.at(blur, (steps, np.clip(steps + offset, 0, STEPS - 1)), weight)
+    return blur
+
+
+_BLUR = _blur()
 
 
 class Trajectories:
