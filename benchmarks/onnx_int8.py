@@ -56,4 +56,5 @@ def nearest(vectors: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:3], *map(int, sys.argv[3:4]))
+    music, model, files = [*sys.argv[1:4], *("default", "200")[max(0, len(sys.argv) - 2) :]]
+    main(Path(music), model, int(files))

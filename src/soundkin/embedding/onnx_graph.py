@@ -35,7 +35,11 @@ class OnnxGraph(nn.Module):
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
         front_end = exportable_front_end(bundle)
-        self.front_end, self.patch, self.network = front_end, bundle.patch, fused(bundle.network)
+        self.front_end, self.patch, self.network = (
+            front_end,
+            bundle.patch,
+            fused(bundle.network, packed=False),
+        )
         self.size = bundle.network_config.embedding_size
         window = torch.hann_window(front_end.window_samples, dtype=torch.float64)
         filterbank = front_end.filterbank()

@@ -20,15 +20,18 @@ PACKED: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-c
 ROWS, FRAMES = 8, 64  # of a batch: weights that are laid out for so many multiply others as well
 
 
-def fused(network: TrackNetwork) -> TrackNetwork:
-    """A network for evaluation alone, which shares all other weights with `network`."""
+def fused(network: TrackNetwork, packed: bool = PACKED) -> TrackNetwork:
+    """A network for evaluation alone, which shares all other weights with `network`.
+
+    Weights are laid out for oneDNN if `packed`: such a network is neither pickled nor exported.
+    """
     shared = {id(tensor): tensor for tensor in network.state_dict(keep_vars=True).values()}
     copy = deepcopy(network, shared).eval()
     trunk: nn.Module = copy.trunk
     if isinstance(trunk.input_norm, nn.BatchNorm1d):
         trunk.input_norm = _Standardise(trunk.input_norm)
-    trunk.blocks = nn.Sequential(*(_FusedBlock(block) for block in copy.trunk.blocks))
-    if PACKED:
+    trunk.blocks = nn.Sequential(*(_FusedBlock(block, packed) for block in copy.trunk.blocks))
+    if packed:
         trunk.dense = nn.Sequential(*map(_packed, copy.trunk.dense))
         trunk.shortcut = _packed(trunk.shortcut)
     return copy
@@ -69,13 +72,14 @@ class _Standardise(nn.Module):
 class _FusedBlock(nn.Module):
     """A `ConvBlock` in evaluation."""
 
-    def __init__(self, block: Any) -> None:
+    def __init__(self, block: Any, packed: bool) -> None:
         super().__init__()
         normalised = isinstance(block.norm, nn.BatchNorm1d)
         conv = fuse_conv_bn_eval(block.conv, block.norm) if normalised else block.conv
         self.bias, self.stride, self.padding = conv.bias, (1, *conv.stride), (0, *conv.padding)
         self.weight: Tensor = conv.weight.detach()[:, :, None].contiguous(memory_format=torch.channels_last)
-        if PACKED:
+        self.packed = packed
+        if packed:
             shape = (ROWS, self.weight.shape[1], 1, FRAMES)
             layout = self.padding, self.stride, (1, 1), 1, shape
             self.weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *layout)
@@ -93,7 +97,7 @@ class _FusedBlock(nn.Module):
         return output[:, :, 0]
 
     def _rectified(self, inputs: Tensor) -> Tensor:
-        if not PACKED:
+        if not self.packed:
             return torch.conv2d(inputs, self.weight, self.bias, self.stride, self.padding).relu_()
         layout = self.padding, self.stride, (1, 1), 1
         output: Tensor = torch.ops.mkldnn._convolution_pointwise(
