@@ -77,8 +77,15 @@ def draw_comparison(found: Comparison, theme: Theme) -> Figure:
     points = fit.transform(found.vectors)
     for side, (name, rows) in enumerate(zip(found.sides, (~found.second, found.second), strict=True)):
         colour, marker = theme.colours[3 * side], MARKERS[side]
-        x, y = points[rows].T
-        axes.scatter(x, y, s=45, label=shorten(name), color=colour, marker=marker, alpha=0.85)
+        axes.scatter(
+            points[rows, 0],
+            points[rows, 1],
+            s=45,
+            label=shorten(name),
+            color=colour,
+            marker=marker,
+            alpha=0.85,
+        )
         row = found.most_like_other(side)
         axes.annotate(
             f"{shorten(found.names[row])}, most like the other side",
