@@ -42,6 +42,8 @@ def test_a_folder_comes_first(make, cached: Path, tmp_path: Path) -> None:
     save_bundle(make.bundle(random_seed=1), tmp_path / "owner" / "name")
     assert load_bundle("owner/name").hash == load_bundle(tmp_path / "owner/name").hash
     assert load_bundle("owner/name").hash != load_bundle(cached).hash
+    with pytest.raises(UsageError, match=r"owner/nmae does not exist"):
+        load_bundle("owner/nmae")
 
 
 def test_what_is_not_there_is_said_in_a_line(cached: Path) -> None:

@@ -11,8 +11,10 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json", "external.onnx", 
 
 
 def is_hub_name(model: str | Path) -> bool:
-    """Whether the text `model` may be a name on the hub: a folder of that name comes first."""
-    return isinstance(model, str) and HUB_NAME.fullmatch(model) is not None and not Path(model).exists()
+    """Whether the text `model` may be a name on the hub; a path is meant where the folder `owner` is here."""
+    if not isinstance(model, str) or HUB_NAME.fullmatch(model) is None:
+        return False
+    return not Path(model).parent.is_dir()
 
 
 def hub_folder(name: str) -> Path:
