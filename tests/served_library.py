@@ -12,8 +12,8 @@ from urllib.parse import quote, urlencode
 import uvicorn
 
 from soundkin.pipelines.serve import ServeSettings
+from soundkin.service.http_server import config_of
 from soundkin.service.library_app import make_library_app
-from soundkin.service.serving import config_of
 
 
 class Answer:

@@ -11,7 +11,7 @@ from soundkin.errors import MissingExtraError
 EXTRAS = {
     "train": ("hydra", "omegaconf", "pytorch_lightning", "tensorboard", "yaml"),
     "evaluate": ("implicit", "scipy", "sklearn"),
-    "serve": ("fastapi", "lmdb", "prometheus_client", "redis", "starlette", "uvicorn"),
+    "serve": ("fastapi", "httptools", "lmdb", "prometheus_client", "redis", "starlette", "uvicorn", "uvloop"),
     "lyrics": ("tokenizers",),
     "onnx": ("onnx", "onnxruntime"),
     "hub": ("huggingface_hub",),

@@ -34,7 +34,7 @@ def test_requests_are_counted_by_route_and_never_by_what_was_asked(asked):
     before = counted()
     for number in range(3):
         asked.get(f"very-odd-{number}")
-    assert asked.ask("BREW", "/tracks").status == 405
+    assert asked.ask("LOCK", "/tracks").status == 405
     assert counted() == before + 3
 
 

@@ -33,6 +33,7 @@ from soundkin.config import problem_in_words
 from soundkin.errors import OutputError, SoundkinError, UsageError
 from soundkin.service.gates import SafeHeaders
 from soundkin.service.hosts import RefuseForeignNames, is_loopback, listen, url_of
+from soundkin.service.http_server import config_of
 
 PAGES = {
     "/": ("assess.html", "text/html"),
@@ -111,17 +112,9 @@ def serve(assessment: Assessment, host: str, port: int, announce: Callable[[str]
     listening = listen(host, port)
     address, port = listening.getsockname()[:2]
     app = make_app(assessment, host if is_loopback(address) else None)
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=3,
-    )
     announce(url_of(host, port))
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(config_of(app, lifespan="off")).run(sockets=[listening])
     except KeyboardInterrupt:
         pass  # uvicorn has shut down in order, and passes the signal on
     finally:

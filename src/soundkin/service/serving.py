@@ -15,6 +15,7 @@ from uvicorn.supervisors import Multiprocess
 from soundkin.errors import UsageError
 from soundkin.pipelines.serve import ServeSettings
 from soundkin.service.hosts import is_loopback, listen, url_of
+from soundkin.service.http_server import config_of
 from soundkin.service.library_app import make_library_app
 from soundkin.service.request_metrics import PROCESSES_FOLDER
 
@@ -48,24 +49,6 @@ def serve_library(settings: ServeSettings, announce: Callable[[str], None]) -> N
             _serve_by_several(make, settings.processes, listening)
     finally:
         listening.close()
-
-
-def config_of(app: ASGIApp, **more: object) -> uvicorn.Config:
-    """How uvicorn serves our apps: it logs nothing, and believes no headers of proxies."""
-    return uvicorn.Config(
-        app,
-        **{  # type: ignore[arg-type]
-            "log_level": "warning",
-            "log_config": None,
-            "access_log": False,
-            "server_header": False,
-            "proxy_headers": False,
-            "ws": "none",
-            "http": "h11",  # httptools would take headers without end
-            "timeout_graceful_shutdown": 3,
-            **more,
-        },
-    )
 
 
 def _serve_by_several(make: Callable[[], ASGIApp], processes: int, listening: socket) -> None:
