@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.audit import audit as audit_catalog
     from soundkin.pipelines.embed import embed_catalog as embed
     from soundkin.pipelines.evaluate import evaluate as evaluate
+    from soundkin.pipelines.explore_album import explore_album as explore_album
     from soundkin.pipelines.explore_compare import explore_compare as explore_compare
     from soundkin.pipelines.explore_track import explore_track as explore_track
     from soundkin.pipelines.index import index_embeddings as build_index
@@ -60,6 +61,7 @@ __all__ = [
     "compose",
     "embed",
     "evaluate",
+    "explore_album",
     "explore_compare",
     "explore_track",
     "index_status",
@@ -93,6 +95,7 @@ _HOMES = {
     "compact_index": "pipelines.index_edits.compact_index",
     "compose": "pipelines.train.compose",
     "embed": "pipelines.embed.embed_catalog",
+    "explore_album": "pipelines.explore_album.explore_album",
     "explore_compare": "pipelines.explore_compare.explore_compare",
     "explore_track": "pipelines.explore_track.explore_track",
     "evaluate": "pipelines.evaluate.evaluate",

@@ -37,5 +37,5 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
         explore_compare(index, "artist:Ann", "artist:Ann")
     with pytest.raises(UsageError, match="Did you mean Ann"):
         explore_compare(index, "artist:Anne", "artist:Bob")
-    with pytest.raises(UsageError, match=r"ending in .png or .svg"):
+    with pytest.raises(UsageError, match=r"ends in .png or .svg"):
         explore_compare(index, "artist:Ann", "artist:Bob", tmp_path / "two.gif")

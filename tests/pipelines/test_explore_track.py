@@ -97,7 +97,6 @@ def test_what_is_too_long_is_refused(song: Path, monkeypatch: pytest.MonkeyPatch
     ("options", "hint"),
     [
         (["-o", "song.gif"], "ends in .html"),
-        (["-o", "nowhere/song.html"], "there is no folder"),
         (["--start", "-1"], "from 0 on"),
         (["--seconds", "0"], "more than 0 s"),
         (["--sections", "99"], "changes too little"),

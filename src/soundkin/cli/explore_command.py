@@ -1,5 +1,6 @@
 """`soundkin explore`: one command for each thing that can be looked at."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import click
@@ -7,13 +8,14 @@ import click
 from soundkin.cli.answer_table import AS_JSON
 from soundkin.cli.output import note, print_json, say
 from soundkin.cli.verbs import command_of
+from soundkin.pipelines.explore_album import explore_album
 from soundkin.pipelines.explore_compare import explore_compare
 from soundkin.pipelines.explore_track import explore_track
 
 
 @click.group(name="explore")
 def command() -> None:
-    """See the music: a song's form, two artists or albums compared.
+    """See the music: a song's form, an album's shape, two artists or albums compared.
 
     \b
     Examples:
@@ -23,27 +25,29 @@ def command() -> None:
 
 @command_of(explore_track)
 def track(as_json: Annotated[bool, AS_JSON] = False, **options: Any) -> None:
-    found = explore_track(**options)
-    if as_json:
-        print_json(found.summary())
-    else:
-        for line in found.lines():
-            say(line)
-    if options["output"]:
-        note(f"{options['output']} shows it")
+    _show(explore_track(**options), as_json, options["output"])
+
+
+@command_of(explore_album)
+def album(as_json: Annotated[bool, AS_JSON] = False, **options: Any) -> None:
+    _show(explore_album(**options), as_json, options["output"])
 
 
 @command_of(explore_compare)
 def compare(as_json: Annotated[bool, AS_JSON] = False, **options: Any) -> None:
-    found = explore_compare(**options)
+    _show(explore_compare(**options), as_json, options["output"])
+
+
+def _show(found: Any, as_json: bool, output: Path | None) -> None:
+    """What was found, in words or as JSON, and where its picture is."""
     if as_json:
         print_json(found.summary())
     else:
         for line in found.lines():
             say(line)
-    if options["output"]:
-        note(f"{options['output']} shows it")
+    if output:
+        note(f"{output} shows it")
 
 
-command.add_command(track)
-command.add_command(compare)
+for each in (track, album, compare):
+    command.add_command(each)

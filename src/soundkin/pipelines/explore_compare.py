@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from soundkin.errors import UsageError
 from soundkin.extras import require
 from soundkin.pipelines.options import Option, argument
+from soundkin.pipelines.pictures import PICTURE, check_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from soundkin.shapes import Int
 
 MOST_TRACKS = 500  # a side: of more, a random sample is compared
-PICTURES = (".png", ".svg")
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def explore_compare(
     index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
     first: Annotated[str, argument("A")],
     second: Annotated[str, argument("B")],
-    output: Annotated[Path | None, Option("A picture: .png or .svg.", ("-o",))] = None,
+    output: Annotated[Path | None, PICTURE] = None,
     random_seed: Annotated[int, Option("Another one draws other folds.")] = 0,
 ) -> "Comparison":
     """Two artists, albums or playlists: can they be told apart, and which tracks are most like the other?
@@ -50,10 +50,7 @@ def explore_compare(
     from soundkin.pipelines.answers import opened_index
     from soundkin.pipelines.seeds import resolve_seeds
 
-    if output is not None and (
-        output.suffix.lower() not in PICTURES or not output.absolute().parent.is_dir()
-    ):
-        raise UsageError(f"{output}: name a file in a folder that is there, ending in .png or .svg.")
+    check_picture(output)
     opened = opened_index(index)
     sides = [list(dict.fromkeys(seed.rows)) for seed in resolve_seeds(opened, (first, second))]
     both = set(sides[0]) & set(sides[1])

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import UsageError
 from soundkin.pipelines.options import Option, argument
+from soundkin.pipelines.pictures import check_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,7 @@ def explore_track(
     from soundkin.explore.song_structure import song_structure
 
     audio = Path(audio)
-    check_output(output)
+    check_picture(output, KINDS)
     samples = _read(audio, start, seconds)
     embedder = load(model)
     patch_seconds = embedder.patch_seconds
@@ -67,16 +68,6 @@ def explore_track(
     if output is not None:
         _write(found, output)
     return found
-
-
-def check_output(output: Path | None) -> None:
-    """Raise UsageError where `output` is not of KINDS, or its folder is not there."""
-    if output is None:
-        return
-    if output.suffix.lower() not in KINDS or output.is_dir():
-        raise UsageError(f"{output}: name a file that ends in {', '.join(KINDS[:-1])} or {KINDS[-1]}.")
-    if not output.absolute().parent.is_dir():
-        raise UsageError(f"{output}: there is no folder {output.parent}. Make it first.")
 
 
 def _read(audio: Path, start: float, seconds: float | None) -> "Float32[np.ndarray, ' samples']":

@@ -1,0 +1,73 @@
+"""Explore album: the tracks of an album, a playlist or any selection, in their order, beside each other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from soundkin.errors import UsageError
+from soundkin.extras import require
+from soundkin.pipelines.options import WHERE, argument
+from soundkin.pipelines.pictures import PICTURE, check_picture
+
+if TYPE_CHECKING:
+    from soundkin.explore.album_shape import AlbumShape
+    from soundkin.search.vector_index import Index
+
+MOST_TRACKS = 500
+
+
+def explore_album(
+    index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
+    seeds: Annotated[Sequence[str], argument("[SEED]...")] = (),
+    where: Annotated[Sequence[str], WHERE] = (),
+    output: Annotated[Path | None, PICTURE] = None,
+) -> "AlbumShape":
+    """An album, a playlist or a selection: its groups, the odd one out, transitions that jar.
+
+    Tracks stand in the order of the album, the playlist or the catalog; without SEED all that --where admits.
+    A track is called odd, and a transition jarring, where it lies 3.5 robust deviations below the median.
+
+    Examples:
+      soundkin explore album library 'album:Pastel Blues' -o album.png
+      soundkin explore album library playlist:evening.m3u8
+      soundkin explore album library --where 'artist=Nina Simone'
+
+    Raises:
+        UsageError: there is nothing of a name, fewer than two tracks or more than 500 are left, or the
+            output is no picture.
+        MissingExtraError: soundkin[explore] is not installed.
+    """
+    require("explore", "the shape of an album")
+    import numpy as np
+
+    from soundkin.explore.album_shape import album_shape
+    from soundkin.pipelines.answers import Filter, opened_index
+    from soundkin.pipelines.seeds import resolve_seeds
+
+    check_picture(output)
+    if not seeds and not where:
+        raise UsageError("which tracks? Name an album or a playlist, album:NAME, or give --where.")
+    opened = opened_index(index)
+    fitting = Filter(opened, where)
+    found = resolve_seeds(opened, seeds)
+    every = [row for seed in found for row in seed.rows] if seeds else range(len(opened))
+    rows = [row for row in dict.fromkeys(every) if fitting.admits(row)]
+    name = " and ".join([*seeds, *where])
+    if len(rows) < 2:
+        raise UsageError(
+            f"{name}: a shape takes two indexed tracks, not {len(rows)}. See soundkin explore track."
+        )
+    if len(rows) > MOST_TRACKS:
+        raise UsageError(
+            f"{name}: {len(rows)} tracks, and {MOST_TRACKS} is the most. Narrow it down: --where."
+        )
+    labels = [opened.tracks.label(row) for row in rows]
+    shape = album_shape(
+        name, [label.title or label.track_id for label in labels], opened.vectors(np.array(rows))
+    )
+    if output is not None:
+        from soundkin.explore.album_picture import draw_album
+        from soundkin.explore.palette import draw_twins
+
+        draw_twins(lambda theme: draw_album(shape, theme), output)
+    return shape
