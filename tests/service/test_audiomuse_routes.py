@@ -130,7 +130,7 @@ def test_health(served):
         ("similar_tracks", {"item_id": "nav-999"}, 404, "no track of the library has the id 'nav-999'"),
         ("similar_tracks", {}, 400, "name a track: item_id"),
         ("similar_tracks", {"title": "Title 3"}, 400, "item_id, or title and artist"),
-        ("similar_tracks", {"item_id": "nav-3", "n": "many"}, 422, "valid integer"),
+        ("similar_tracks", {"item_id": "nav-3", "n": "many"}, 422, "should be a whole number"),
         ("similar_tracks", {"item_id": "x" * 501}, 422, "at most 500"),
         ("find_path", {"start_song_id": "nav-3"}, 400, "a path has two ends"),
         ("find_path", {"start_song_id": "nav-3", "end_song_id": "nav-3"}, 400, "same track"),

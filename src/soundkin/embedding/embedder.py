@@ -69,9 +69,13 @@ class Embedder:
         self.embedding_size = bundle.network_config.embedding_size
         self.reads_lyrics = bundle.tokenizer is not None
 
-    def __reduce__(self) -> tuple[type["Embedder"], tuple[Bundle]]:
-        """Workers are sent the bundle: a fused network cannot be pickled."""
-        return type(self), (self.bundle,)
+    def __getstate__(self) -> dict[str, Any]:
+        """What workers are sent: all but the fused network, which cannot be pickled."""
+        return {name: value for name, value in self.__dict__.items() if name != "network"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.network = fused(self.bundle.network)
 
     def embed(
         self,
