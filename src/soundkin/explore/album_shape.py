@@ -73,8 +73,9 @@ class AlbumShape:
         """In words."""
         lines = [f"{self.name} ({len(self.names)} tracks): {self.finding}"]
         if (odd := self.odd_one_out) is not None:
-            mean, usual = self._mean_likeness()[odd], np.median(self._mean_likeness())
-            lines.append(f"{self.names[odd]} is {mean:.2f} like the others, where {usual:.2f} is usual")
+            means = _mean_of_others(self.likeness)
+            usual = np.median(means)
+            lines.append(f"{self.names[odd]} is {means[odd]:.2f} like the others, where {usual:.2f} is usual")
         usual = np.median(np.diagonal(self.likeness, 1))
         for place in self.jarring_transitions:
             here, there = self.names[place : place + 2]
@@ -98,9 +99,6 @@ class AlbumShape:
             "jarring_transitions": self.jarring_transitions,
         }
 
-    def _mean_likeness(self) -> Float[np.ndarray, " tracks"]:
-        return _mean_of_others(self.likeness)
-
 
 @typechecked
 def album_shape(
@@ -111,7 +109,7 @@ def album_shape(
     likeness = np.clip(units @ units.T, -1, 1)
     tree = linkage(squareform(1 - likeness, checks=False), "average", optimal_ordering=True)
     with np.errstate(invalid="ignore"):  # tracks that are all the same have no variance
-        plane = PCA(2, random_state=0).fit_transform(units) if len(units) > 2 else _on_a_line(likeness)
+        plane = PCA(2, random_state=0).fit_transform(units)
     return AlbumShape(
         name,
         names,
@@ -151,8 +149,3 @@ def _below_median(values: Float[np.ndarray, " values"]) -> Float[np.ndarray, " v
     below = np.median(values) - values
     deviation = 1.4826 * np.median(np.abs(below))
     return below / deviation if deviation > 1e-9 else np.zeros(len(values))
-
-
-def _on_a_line(likeness: Float[np.ndarray, "tracks tracks"]) -> Float[np.ndarray, "tracks 2"]:
-    half = np.sqrt(max(0.0, 2 - 2 * likeness[0, 1])) / 2
-    return np.array([[-half, 0.0], [half, 0.0]])
