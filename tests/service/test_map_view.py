@@ -88,12 +88,16 @@ class MapPage:
 
     def wait_for_colour(self, point, colour):
         """Until a place has a colour, or one that is a little translucent."""
-        for _ in range(50):
-            seen = self.colour_at(point)
-            if np.abs(np.subtract(seen, colour)).max() < 50:
+        self.wait_until(lambda seen: np.abs(np.subtract(seen, colour)).max() < 50, point)
+
+    def wait_until(self, holds, *points):
+        """Until the colour of one of the places is right: a picture may be taken before a frame is shown."""
+        for _ in range(100):
+            seen = [self.colour_at(point) for point in points]
+            if any(map(holds, seen)):
                 return
             self.page.evaluate("() => new Promise(requestAnimationFrame)")
-        raise AssertionError(f"{seen} at {point}, and not {colour}")
+        raise AssertionError(f"{seen} at {points}")
 
     @property
     def said(self):
@@ -131,7 +135,7 @@ def test_each_track_is_drawn_in_its_place_in_the_colour_of_its_genre(map_of, gri
     for row in [row for row, genre in enumerate(shown.genres) if genre == first][:220:40]:
         shown.wait_for_colour(shown.points[row], LIGHT)
     between = (shown.points[0] + shown.points[GRID + 1]) / 2
-    assert min(shown.colour_at(between)) > 235
+    shown.wait_until(lambda seen: min(seen) > 235, between)
 
 
 def test_the_legend_counts_and_follows_the_column(map_of, grid):
@@ -157,11 +161,10 @@ def test_a_group_that_is_pressed_makes_the_others_step_back(map_of, grid):
     shown = map_of(grid)
     first = min(set(filter(None, shown.genres)))
     own, other = shown.genres.index(first, 300), shown.genres.index("pop; rock", 300)
-    before = shown.colour_at(shown.points[other])
+    shown.wait_until(lambda seen: max(seen) - min(seen) > 60, shown.points[other])
     shown.page.click(f".map-legend button:has-text('{first}')")
     shown.page.wait_for_selector(".map-legend button[aria-pressed=true]")
     shown.wait_for_colour(shown.points[other], (232, 233, 235))
-    assert max(before) - min(before) > 60
     shown.wait_for_colour(shown.points[own], LIGHT)
 
 
@@ -230,7 +233,7 @@ def test_a_line_from_track_to_track_is_the_path_that_the_server_finds(map_of, gr
     shown.wait_for_colour(shifted(shown.at(found[3]), 6, 0), INK)
     for one, other in pairwise(map(shown.at, found)):
         line = [one + (other - one) * share for share in np.linspace(0.3, 0.7, 9)]
-        assert any(max(shown.colour_at(point)) < 80 for point in line)
+        shown.wait_until(lambda seen: max(seen) < 80, *line)
 
 
 def test_two_picks_make_a_path(map_of, grid):
