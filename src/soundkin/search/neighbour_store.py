@@ -192,8 +192,8 @@ class NeighbourStore:
 
         Raises UsageError where the track is not in the store, and for more answers than are kept.
         """
-        found = self._list(track_id, k)
-        return list(zip(self._ids.take(found.numbers[:k]).tolist(), found.scores[:k].tolist(), strict=True))
+        numbers, scores = self._list(track_id, k).best(k)
+        return list(zip(self._ids.take(numbers).tolist(), scores.tolist(), strict=True))
 
     def answers(self, track_id: str, k: int | None = None) -> list[StoredAnswer]:
         """The same answers, and all that is known of them. Raises as `neighbours` does."""

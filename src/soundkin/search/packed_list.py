@@ -56,24 +56,24 @@ class PackedList:
     __slots__ = ("_count", "_folded", "_value", "reach")
 
     def __init__(self, key: bytes, value: bytes) -> None:
-        body = memoryview(value)[: -CHECKSUM.size]
+        size = len(value) - CHECKSUM.size
         if (
-            len(body) < HEADER.size
-            or zlib.crc32(body, zlib.crc32(key)) != CHECKSUM.unpack_from(value, len(body))[0]
+            size < HEADER.size
+            or zlib.crc32(value[:size], zlib.crc32(key)) != CHECKSUM.unpack_from(value, size)[0]
         ):
             raise ValueError("a list is not as it was written")
         self._value = value
         self._count, self._folded, self.reach = HEADER.unpack_from(value)
 
-    @property
-    def numbers(self) -> Int[np.ndarray, " answers"]:
-        """Which tracks the answers are."""
-        return np.frombuffer(self._value, NUMBERS, self._count, HEADER.size)
-
-    @property
-    def scores(self) -> Float32[np.ndarray, " answers"]:
-        """The cosine of each."""
-        return np.frombuffer(self._value, SHARES, self._count, HEADER.size + 4 * self._count)
+    def best(
+        self, k: int | None = None
+    ) -> tuple[Int[np.ndarray, " answers"], Float32[np.ndarray, " answers"]]:
+        """Which tracks the best `k` answers are, or all of them, and the cosine of each."""
+        count = self._count if k is None else min(k, self._count)
+        scores_at = HEADER.size + 4 * self._count
+        return np.frombuffer(self._value, NUMBERS, count, HEADER.size), np.frombuffer(
+            self._value, SHARES, count, scores_at
+        )
 
     def listed(self) -> ListedAnswers:
         """All of it."""
@@ -85,4 +85,5 @@ class PackedList:
         for place, number in pairs.T.tolist():
             folded[place].append(number)
         known = [share if share == share else None for share in shares]  # NaN is not itself
-        return ListedAnswers(self.numbers.tolist(), self.scores.tolist(), known, folded, self.reach)
+        numbers, scores = self.best()
+        return ListedAnswers(numbers.tolist(), scores.tolist(), known, folded, self.reach)
