@@ -41,8 +41,10 @@ def test_weights_that_make_no_sense(weight: float) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "\n"])
 def test_nothing_is_no_seed(text: str) -> None:
-    with pytest.raises(UsageError, match=r"a seed is named by a text that is not empty|a seed is blank"):
+    with pytest.raises(UsageError, match=r"^a seed is blank"):
         as_seed(text).spelled_out()
+    with pytest.raises(UsageError, match=r"^a seed is blank"):
+        QueryDescription(like=[text])
 
 
 @pytest.mark.parametrize("weight", ["0", "-1", "+0", "-.5", "1e999", "-1e3", "inf", "nan"])

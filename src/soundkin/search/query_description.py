@@ -24,6 +24,8 @@ WEIGHTED = re.compile(
     r"(.*\S)\s*\^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:inf|nan))", re.DOTALL | re.IGNORECASE
 )
 
+BLANK = "a seed is blank. Name a track, an album or an artist."
+
 
 def _text(value: Any) -> str:
     """Text, also of the name of a file that is not UTF-8, which pydantic's own check refuses."""
@@ -48,7 +50,11 @@ class Seed(Config):
     def _from_text(cls, value: Any) -> Any:
         if not isinstance(value, str | dict | Seed):
             raise ValueError('a seed is a text such as "artist:nina simone", or {"name": "...", "weight": 2}')
-        return {"name": value} if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        if not value.strip():
+            raise UsageError(BLANK)
+        return {"name": value}
 
     def spelled_out(self) -> "Seed":
         """`artist:nina simone^2` as a seed of that kind and weight; words where no kind is named.
@@ -69,7 +75,7 @@ class Seed(Config):
         if prefixed and not name.strip():
             raise UsageError(f"seed {self.name}: no name follows {kind}: Write {kind}:NAME")
         if not name.strip():
-            raise UsageError("a seed is blank. Name a track, an album or an artist.")
+            raise UsageError(BLANK)
         return validate(
             Seed,
             {"name": name, "kind": kind.lower(), "weight": self.weight * weight},
@@ -79,7 +85,7 @@ class Seed(Config):
 
 def as_seed(seed: Seed | str) -> Seed:
     """A seed as a person types it."""
-    return seed if isinstance(seed, Seed) else validate(Seed, {"name": str(seed)}, noun="seed")
+    return seed if isinstance(seed, Seed) else Seed.model_validate(str(seed))
 
 
 def read_description(path: Path) -> "QueryDescription":

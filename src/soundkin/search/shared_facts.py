@@ -20,7 +20,8 @@ class SharedFact:
     share: float
 
     def __str__(self) -> str:
-        return f"{self.column} {self.value} ({max(0.01, self.share):.0%} of the library)"
+        share = f"{self.share:.0%}" if self.share >= 0.01 else "less than 1%"
+        return f"{self.column} {self.value} ({share} of the library)"
 
 
 def shared_facts(tracks: Tracks, here: int, there: int) -> list[SharedFact]:
