@@ -82,7 +82,7 @@ def test_what_cannot_be_explored_is_said(tmp_path: Path) -> None:
         ({"ratings": Path("r.csv")}, "Give both --ratings FILE and --user ID"),
         ({"user": "ann"}, "Give both"),
         ({"ratings": Path("r.csv"), "user": "ann", "history": Path("h.csv")}, "not both"),
-        ({"output": tmp_path / "x.gif"}, r"ends in .*png, .svg or .json"),
+        ({"output": tmp_path / "x.gif"}, r"ends in .html, .png, .svg or .json"),
     ):
         with pytest.raises(UsageError, match=said):
             explore_library(index, **options)  # type: ignore[arg-type]

@@ -11,12 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from soundkin.explore.cluster_growth import tracks_by_year
 from soundkin.explore.library_shape import SHOWN, LibraryShape
 from soundkin.explore.palette import LONGEST_NAME, MARKERS, Theme, shorten
-from soundkin.shapes import Float, Int
 
-MOST_BARS = 40  # of years
-WIDTHS = (1, 2, 5, 10, 25, 50, 100)  # of a bar, in years
 LONGEST_TITLE = 62
 NEAR_MEANS_ALIKE = "near means alike to the model; the axes mean nothing"
 
@@ -39,7 +37,7 @@ def draw_library(found: LibraryShape, theme: Theme) -> Figure:
     return figure
 
 
-def _look(cluster: int, theme: Theme) -> tuple[str, str, str]:
+def look(cluster: int, theme: Theme) -> tuple[str, str, str]:
     """Colour, marker and hatch of a cluster; beyond as many as there are colours, they are paired anew."""
     again, number = divmod(cluster, len(theme.colours))
     return theme.colours[number], MARKERS[(number + again) % len(MARKERS)], "///" if again else ""
@@ -60,7 +58,7 @@ def _map_of_clusters(axes: Axes, found: LibraryShape, theme: Theme) -> None:
     count = len(found.parts)
     _bare(axes, f"{count} clusters, numbered by size" if count > 1 else "all tracks: no clear clusters")
     for number, part in enumerate(found.parts):
-        colour, marker, _ = _look(number, theme)
+        colour, marker, _ = look(number, theme)
         x, y = found.places[part.rows].T
         axes.scatter(x, y, s=_size_of(found), color=colour, marker=marker, linewidths=0, alpha=0.8)
     for number, part in enumerate(found.parts) if count > 1 else []:
@@ -98,8 +96,7 @@ def _density_title(found: LibraryShape) -> str:
 def _map_of_plays(axes: Axes, found: LibraryShape, theme: Theme) -> None:
     plays = found.plays
     assert plays is not None
-    several = len(found.parts) > 1
-    _bare(axes, found.play_finding if several else f"{(plays > 0).sum():,} tracks were played")
+    _bare(axes, found.play_finding)
     x, y = found.places.T
     axes.scatter(x, y, s=_size_of(found) / 2, color=theme.faint, linewidths=0, alpha=0.5)
     rows = np.flatnonzero(plays > 0)
@@ -113,7 +110,7 @@ def _sizes(axes: Axes, found: LibraryShape, theme: Theme) -> None:
     names = [_label(found, number) for number in places.tolist()]
     shares = np.array([found.share(number) for number in places.tolist()]) * 100
     for place, share in zip(places.tolist(), shares.tolist(), strict=True):
-        colour, _, hatch = _look(place, theme)
+        colour, _, hatch = look(place, theme)
         axes.barh(place, share, height=0.4, color=colour, hatch=hatch, edgecolor=theme.paper, linewidth=0)
     axes.set_title("share of the tracks")
     if found.plays is not None:
@@ -133,25 +130,14 @@ def _label(found: LibraryShape, cluster: int) -> str:
 
 
 def _years(axes: Axes, found: LibraryShape, theme: Theme) -> None:
-    edges = year_edges(found.years)
-    counts = np.stack(
-        [np.histogram(found.years[part.rows], edges)[0] for part in found.parts]
-    )  # [clusters, bars]
+    edges, counts = tracks_by_year(found.clusters, found.years)
     below = np.zeros(len(edges) - 1)
     bars: Any = {"width": np.diff(edges), "align": "edge", "edgecolor": theme.paper, "linewidth": 0.4}
     for number, row in enumerate(counts):
-        colour, _, hatch = _look(number, theme)
+        colour, _, hatch = look(number, theme)
         axes.bar(edges[:-1], row, bottom=below, color=colour, hatch=hatch, **bars)
         below = below + row
     width = int(edges[1] - edges[0])
     title = found.growth_finding if len(found.parts) > 1 else "tracks by year"
     axes.set_title(fill(title, LONGEST_TITLE))
     axes.set_ylabel("tracks a year" if width == 1 else f"tracks in {width} years")
-
-
-def year_edges(years: Float[np.ndarray, " tracks"]) -> Int[np.ndarray, " edges"]:
-    """Where bars of years begin, and where the last one ends: whole years, at most about 40 bars."""
-    known = years[np.isfinite(years)]
-    first, last = int(known.min()), int(known.max())
-    width = next((width for width in WIDTHS if (last - first) // width < MOST_BARS), WIDTHS[-1])
-    return np.arange(first - first % width, last + width + 1, width)

@@ -84,11 +84,6 @@ class LibraryShape:
         """The cluster that grew most over the years, if one did beyond chance."""
         return cluster_growth(self.clusters, self.years) if len(self.parts) > 1 else None
 
-    @property
-    def favourite(self) -> int:
-        """The cluster that most plays are in."""
-        return int(np.argmax([self.played(number) for number in range(len(self.parts))]))
-
     def title_of(self, cluster: int) -> str:
         """`3 chiptune`: a cluster's number, which counts from 1, and its name."""
         return f"{cluster + 1} {self.parts[cluster].name}"
@@ -144,8 +139,12 @@ class LibraryShape:
 
     @property
     def play_finding(self) -> str:
-        """Where most plays are."""
-        most = self.favourite
+        """Where most plays are; empty without any."""
+        if self.plays is None:
+            return ""
+        if len(self.parts) < 2:
+            return f"{self.plays.sum():,.0f} plays of {(self.plays > 0).sum():,} tracks"
+        most = int(np.argmax([self.played(number) for number in range(len(self.parts))]))
         share, tracks = self.played(most), self.share(most)
         return f"{share:.0%} of the plays are in {self.title_of(most)}, with {tracks:.0%} of the tracks"
 
@@ -161,10 +160,7 @@ class LibraryShape:
             said = [*typical[:SHOWN], f"most typical: {self.names[part.centre]}"]
             tracks = f"{len(part.rows):,} tracks ({self.share(number):.0%})"
             lines.append(f"{self.title_of(number)}: {tracks}{plays}; {'; '.join(said)}")
-        if self.plays is not None and len(self.parts) > 1:
-            lines.append(self.play_finding)
-        elif self.plays is not None:
-            lines.append(f"{self.plays.sum():,.0f} plays of {(self.plays > 0).sum():,} tracks")
+        lines += [self.play_finding] if self.play_finding else []
         lines += [self.hub_line(), self.orphan_line()] if self._lists else [self.hub_line()]
         lines += [self.density_line()] if len(self.parts) > 1 else []
         return [*lines, self.year_line()]

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from soundkin.catalog.table import Catalog
     from soundkin.explore.library_shape import LibraryShape
+    from soundkin.explore.page_template import TrackCard
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Float, Int
 
-KINDS = (".png", ".svg", ".json")
+KINDS = (".html", ".png", ".svg", ".json")
 MOST_TRACKS = 50_000  # each is compared with each: of more, a random sample is explored
 LABELS = ("genre", "tags")  # what clusters are named by, beside artists
 
@@ -34,7 +35,10 @@ def explore_library(
     ] = None,
     ratings: Annotated[Path | None, Option("Where the plays of --user in this file lie.")] = None,
     user: Annotated[str | None, Option("Whose rows of --ratings count.")] = None,
-    output: Annotated[Path | None, Option("A picture, or all arrays: .png, .svg or .json.", ("-o",))] = None,
+    output: Annotated[
+        Path | None,
+        Option("A page to look at and hear, a picture, or all arrays: .html, .png, .svg, .json.", ("-o",)),
+    ] = None,
     random_seed: Annotated[int, Option("Another one finds clusters from another start.")] = 0,
 ) -> "LibraryShape":
     """A library: clusters named by what is typical of them, hubs, orphans, growth, where plays lie.
@@ -44,7 +48,7 @@ def explore_library(
     that `soundkin sync` keeps, tracks have the places.
 
     Examples:
-      soundkin explore library ~/music -o library.png
+      soundkin explore library ~/music -o library.html
       soundkin explore library library --where 'year>=1990' --history listens.jsonl
       soundkin explore library library --ratings ratings.csv --user user-0042 -o library.png
 
@@ -182,7 +186,25 @@ def _write(found: "LibraryShape", index: "Index", rows: "Int[np.ndarray, ' track
         with replacing(output, "w") as file:
             file.write(printable_json(found.summary()) + "\n")
         return
+    if kind == ".html":
+        from soundkin.explore.library_page import heard_rows, render_library_page
+
+        page = render_library_page(found, {row: _card(index, rows[row]) for row in heard_rows(found)})
+        with replacing(output, "w") as file:
+            file.write(page)
+        return
     from soundkin.explore.library_picture import draw_library
     from soundkin.explore.palette import draw_twins
 
     draw_twins(lambda theme: draw_library(found, theme), output)
+
+
+def _card(index: "Index", row: int) -> "TrackCard":
+    """A track with ten seconds of its sound."""
+    from soundkin.catalog.paths import on_disk
+    from soundkin.explore.page_template import TrackCard
+    from soundkin.explore.snippets import snippet
+
+    label = index.tracks.label(row)
+    audio, silence = snippet(Path(on_disk(index.audio_path(label.path))))
+    return TrackCard(label.title or label.track_id, label.artist, "", audio, silence)
