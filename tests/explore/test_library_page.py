@@ -78,3 +78,15 @@ def test_bars_of_years_add_up_to_the_tracks_that_have_one() -> None:
     counts = [int(part.split(" of ")[0].rpartition(" ")[2]) for part in text.split("<title>")[2:]]
     assert sum(counts) == np.isfinite(found.years).sum()
     assert "years: 1990 to " in text and "rock grew most" in text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_shuts_people_out(browser: Any, tmp_path: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    path = tmp_path / "library.html"
+    path.write_text(page(shape_of()), "utf-8")
+    tab = browser.new_page(color_scheme=scheme, bypass_csp=True)
+    tab.goto(path.as_uri())
+    found = axe.Axe().run(tab, options={"resultTypes": ["violations"]}).response["violations"]
+    tab.close()
+    assert [each["id"] for each in found] == []
