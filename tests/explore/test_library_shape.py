@@ -104,6 +104,13 @@ def test_plays_are_where_they_were_planted() -> None:
     assert "(17%), 90% of the plays" in " ".join(shape.lines())
 
 
+def test_a_cluster_that_a_track_names_has_a_name_of_a_length_to_read() -> None:
+    ids, vectors = [str(row) for row in range(len(PLANTED))], planted_vectors()
+    years = np.full(len(ids), np.nan)
+    shape = library_shape("lib", ids, ["歌" * 300] * len(ids), vectors, vectors[:, :2], {}, years)
+    assert [part.name for part in shape.parts] == ["like " + "歌" * 39 + "…"] * 3
+
+
 @pytest.mark.parametrize(
     "vectors", [np.ones((1, 4)), np.eye(2), np.zeros((3, 4)), np.ones((40, 4)), noise(25, 8)]
 )

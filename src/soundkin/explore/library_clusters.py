@@ -19,6 +19,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
 from soundkin.catalog.labels import Labels
+from soundkin.explore.palette import shorten
 from soundkin.explore.typical_labels import TypicalLabel, name_labels, typical_labels
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.scaling import unit_length
@@ -30,6 +31,7 @@ REFERENCES = 3
 CLEAR = 0.05  # above the references
 NEARLY = 0.9  # of the clearest
 STARTS = 4
+LONGEST_NAME = 40  # characters of a track that names a cluster
 
 
 class LibraryCluster(NamedTuple):
@@ -83,7 +85,7 @@ def named_clusters(
         centre = int(rows[(units[rows] @ units[rows].mean(axis=0)).argmax()])
         words = name_labels(own)
         if not words or shared[frozenset(words)] > 1:
-            words.append(f"like {names[centre]}")
+            words.append(f"like {shorten(names[centre], LONGEST_NAME)}")
         name = ", ".join(words) if len(typical) > 1 else "all tracks"
         parts.append(LibraryCluster(name, rows, own, centre))
     return parts

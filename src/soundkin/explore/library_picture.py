@@ -10,12 +10,15 @@ require("pictures", "a picture of a library")
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from soundkin.explore.cluster_growth import tracks_by_year
-from soundkin.explore.library_shape import SHOWN, LibraryShape
-from soundkin.explore.palette import LONGEST_NAME, MARKERS, Theme, shorten
+from soundkin.explore.library_shape import FEWEST_TRACKS, SHOWN, LibraryShape
+from soundkin.explore.palette import MARKERS, Theme, shorten
 
 LONGEST_TITLE = 62
+LONGEST_BAR_NAME = 38
+FEWEST_BARS = 6  # that there is room for
 NEAR_MEANS_ALIKE = "near means alike to the model; the axes mean nothing"
 
 
@@ -26,7 +29,8 @@ def draw_library(found: LibraryShape, theme: Theme) -> Figure:
     bottom = ["sizes", *["years" if dated else "sizes"] * (len(top) - 1)]
     figure = Figure(figsize=(7.5 * len(top), 12.5), layout="constrained")
     panels = figure.subplot_mosaic([[*top], [*bottom]], height_ratios=[1, 0.8])
-    figure.suptitle(f"{shorten(found.name)}, {len(found.names):,} tracks: {found.finding}", x=0.01, ha="left")
+    said = f"{shorten(found.name)}, {len(found.names):,} tracks: {found.finding}"
+    figure.suptitle(fill(said, LONGEST_TITLE * len(top)), x=0.01, ha="left")
     _map_of_clusters(panels["clusters"], found, theme)
     _map_of_density(panels["density"], found, theme)
     _sizes(panels["sizes"], found, theme)
@@ -88,6 +92,8 @@ def _map_of_density(axes: Axes, found: LibraryShape, theme: Theme) -> None:
 
 
 def _density_title(found: LibraryShape) -> str:
+    if len(found.names) < FEWEST_TRACKS:
+        return "too few tracks for hubs and orphans"
     if len(found.parts) < 2:
         return f"{len(found.hubs)} hubs, {len(found.orphans)} orphans"
     return f"most alike: {found.title_of(int(found.densities.argmax()))}"
@@ -107,7 +113,7 @@ def _map_of_plays(axes: Axes, found: LibraryShape, theme: Theme) -> None:
 
 def _sizes(axes: Axes, found: LibraryShape, theme: Theme) -> None:
     places = np.arange(len(found.parts))
-    names = [_label(found, number) for number in places.tolist()]
+    names = [shorten(found.title_of(number), LONGEST_BAR_NAME) for number in places.tolist()]
     shares = np.array([found.share(number) for number in places.tolist()]) * 100
     for place, share in zip(places.tolist(), shares.tolist(), strict=True):
         colour, _, hatch = look(place, theme)
@@ -118,15 +124,9 @@ def _sizes(axes: Axes, found: LibraryShape, theme: Theme) -> None:
         axes.barh(places + 0.4, played, height=0.3, color="none", edgecolor=theme.ink)
         axes.set_title("share of the tracks (filled) and of the plays (outlined)")
     axes.set_yticks(places, names)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(places), FEWEST_BARS) - 0.3, -0.7)  # from above
     axes.set_xlabel("per cent")
     axes.tick_params(axis="y", length=0)
-
-
-def _label(found: LibraryShape, cluster: int) -> str:
-    name = found.title_of(cluster)
-    longest = LONGEST_NAME + 10
-    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def _years(axes: Axes, found: LibraryShape, theme: Theme) -> None:
@@ -135,9 +135,10 @@ def _years(axes: Axes, found: LibraryShape, theme: Theme) -> None:
     bars: Any = {"width": np.diff(edges), "align": "edge", "edgecolor": theme.paper, "linewidth": 0.4}
     for number, row in enumerate(counts):
         colour, _, hatch = look(number, theme)
-        axes.bar(edges[:-1], row, bottom=below, color=colour, hatch=hatch, **bars)
+        axes.bar(edges[:-1] - 0.5, row, bottom=below, color=colour, hatch=hatch, **bars)
         below = below + row
     width = int(edges[1] - edges[0])
     title = found.growth_finding if len(found.parts) > 1 else "tracks by year"
     axes.set_title(fill(title, LONGEST_TITLE))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel("tracks a year" if width == 1 else f"tracks in {width} years")
