@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.evaluate import evaluate as evaluate
     from soundkin.pipelines.explore_album import explore_album as explore_album
     from soundkin.pipelines.explore_compare import explore_compare as explore_compare
+    from soundkin.pipelines.explore_library import explore_library as explore_library
     from soundkin.pipelines.explore_track import explore_track as explore_track
     from soundkin.pipelines.index import index_embeddings as build_index
     from soundkin.pipelines.index_edits import add_to_index as add_to_index
@@ -63,6 +64,7 @@ __all__ = [
     "evaluate",
     "explore_album",
     "explore_compare",
+    "explore_library",
     "explore_track",
     "index_status",
     "link",
@@ -97,6 +99,7 @@ _HOMES = {
     "embed": "pipelines.embed.embed_catalog",
     "explore_album": "pipelines.explore_album.explore_album",
     "explore_compare": "pipelines.explore_compare.explore_compare",
+    "explore_library": "pipelines.explore_library.explore_library",
     "explore_track": "pipelines.explore_track.explore_track",
     "evaluate": "pipelines.evaluate.evaluate",
     "index_status": "pipelines.index_edits.index_status",

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from soundkin.extras import require
+from soundkin.extras import is_installed, require
 
 require("pictures", "a map")
-require("evaluate", "a map")
+if not is_installed("explore"):  # which brings scikit-learn, too
+    require("evaluate", "a map")
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ import numpy as np
 from soundkin.explore.map import FAINT_MARKERS, legend_rows
 from soundkin.explore.page_template import render_page
 from soundkin.explore.palette import DARK, LIGHT
-from soundkin.shapes import Float
+from soundkin.shapes import Float, Int
 
 DIGITS = 4  # of coordinates between 0 and 1: finer than a pixel
 
@@ -20,8 +20,6 @@ def render_map_page(
     what: str,
 ) -> str:
     """The page as HTML text. `names` say what a dot is; `groups` colour it, and are a `what`: "genre"."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    places = ((points - low) / np.maximum(high - low, 1e-9)).round(DIGITS)
     legend = []
     group_of = np.zeros(len(points), dtype=int)
     colours = iter(zip(LIGHT.colours, DARK.colours, strict=True))
@@ -29,9 +27,16 @@ def render_map_page(
         light, dark = (LIGHT.faint, DARK.faint) if name in FAINT_MARKERS else next(colours)
         legend.append({"name": name, "count": len(rows), "light": light, "dark": dark})
         group_of[rows] = number
-    dots = [
-        [*place, group, name]
-        for place, group, name in zip(places.tolist(), group_of.tolist(), names, strict=True)
-    ]
+    dots = make_dots(points, group_of, names)
     page = {"title": title, "legend": legend, "dots": dots, "what": what}
     return render_page("map.html.jinja", "map.js", page=page)
+
+
+def make_dots(
+    points: Float[np.ndarray, "tracks 2"], groups: Int[np.ndarray, " tracks"], names: Sequence[str]
+) -> list[list[float | int | str]]:
+    """The dots of `map.js`: x and y from 0 to 1, the number of the group, and the name."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    places = ((points - low) / np.maximum(high - low, 1e-9)).round(DIGITS)
+    dots = zip(places.tolist(), groups.tolist(), names, strict=True)
+    return [[*place, group, name] for place, group, name in dots]

@@ -69,10 +69,10 @@ DARK = Theme(  # the ground of page.css
 )
 
 
-def shorten(name: str) -> str:
+def shorten(name: str, longest: int = LONGEST_NAME) -> str:
     """A name that fits into a legend, which would leave out one that begins with an underscore."""
     name = f" {name}" if name.startswith("_") else name
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def dark_twin(path: Path) -> Path:

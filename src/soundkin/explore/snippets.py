@@ -2,10 +2,13 @@
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from soundkin.errors import AudioError
+from soundkin.features.decode import read_waveform
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import seconds_to_samples
 
@@ -48,3 +51,13 @@ def encode_mp3(samples: Float32[np.ndarray, " samples"], sample_rate_hz: int) ->
 def data_uri(content: bytes, media_type: str) -> str:
     """`content` as an address that holds it, for a page that opens offline."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def snippet(path: Path) -> tuple[str | None, str]:
+    """Ten seconds of audio as a data URI, or None and why there is none."""
+    try:
+        waveform = read_waveform(path, SNIPPET_RATE_HZ, SOURCE_SECONDS)
+    except AudioError as error:
+        return None, f"no sound: {error}"
+    excerpt = middle(waveform.samples, SNIPPET_RATE_HZ)
+    return data_uri(encode_mp3(excerpt, SNIPPET_RATE_HZ), "audio/mpeg"), ""

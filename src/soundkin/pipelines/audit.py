@@ -73,8 +73,8 @@ def audit(
     from soundkin.audit.leaks import content_hashes, find_leaks
     from soundkin.catalog.splits import SplitConfig, make_split_rule
     from soundkin.catalog.table import read_catalog
+    from soundkin.explore.snippets import snippet
     from soundkin.files import sha256_of
-    from soundkin.pipelines.track_cards import snippet
 
     catalog_path = Path(catalog_path)
     catalog = read_catalog(catalog_path, no_artist)

@@ -7,6 +7,8 @@ from soundkin.embedding.library import Library
 from soundkin.extras import is_installed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from soundkin.catalog.table import Catalog
     from soundkin.embedding.store import Embeddings
 
@@ -23,18 +25,12 @@ def draw_library_map(library: Library, catalog: "Catalog", embeddings: "Embeddin
     import numpy as np
     import pandas as pd
 
-    from soundkin.catalog.table_io import read_rows, write_rows
-    from soundkin.errors import CatalogError
+    from soundkin.catalog.table_io import write_rows
     from soundkin.explore.lasting_map import lay_out
     from soundkin.explore.map_page import render_map_page
     from soundkin.files import replacing
 
-    columns = ["track_id", "x", "y"]
-    try:
-        earlier = read_rows(library.map_places, "map", required=columns).set_index("track_id")[["x", "y"]]
-        places = earlier.astype(float)
-    except (CatalogError, ValueError):
-        places = pd.DataFrame(columns=["x", "y"], dtype=float)
+    places = places_in(library)
     rows = {track_id: row for row, track_id in enumerate(embeddings.track_ids)}
     vectors = embeddings.vectors[[rows[track_id] for track_id in catalog.track_ids]]
     before = places.reindex(catalog.track_ids).to_numpy(float)
@@ -45,14 +41,29 @@ def draw_library_map(library: Library, catalog: "Catalog", embeddings: "Embeddin
         gone = places[~places.index.isin(catalog.track_ids)]
     else:
         gone = places[:0]
-    page = render_map_page(f"{len(catalog)} tracks", points, _names(catalog), *_groups(catalog))
+    page = render_map_page(f"{len(catalog)} tracks", points, track_names(catalog), *_groups(catalog))
     with replacing(library.map, "w") as file:
         file.write(page)
     now = pd.DataFrame(points, index=catalog.track_ids, columns=["x", "y"])
     write_rows(pd.concat([now, gone]).rename_axis("track_id").reset_index(), library.map_places)
 
 
-def _names(catalog: "Catalog") -> list[str]:
+def places_in(library: Library) -> "pd.DataFrame":
+    """The columns x and y of the library's map, by track_id; none where it has no map that can be read."""
+    import pandas as pd
+
+    from soundkin.catalog.table_io import read_rows
+    from soundkin.errors import CatalogError
+
+    columns = ["track_id", "x", "y"]
+    try:
+        places = read_rows(library.map_places, "map", required=columns).set_index("track_id")[["x", "y"]]
+        return places.astype(float)
+    except (CatalogError, ValueError):
+        return pd.DataFrame(columns=["x", "y"], dtype=float)
+
+
+def track_names(catalog: "Catalog") -> list[str]:
     """`Title, by Artist`, as far as they are known, or else the path."""
     frame = catalog.frame.reindex(columns=["title", "artist", "path"]).fillna("")
     return [

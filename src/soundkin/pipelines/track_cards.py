@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from soundkin.catalog.corrections import cell_text
 from soundkin.catalog.table import Catalog
-from soundkin.errors import AudioError
 from soundkin.evaluation.label_questions import DEFAULT_LABELS, Values, column_values
 from soundkin.explore.page_template import TrackCard
-from soundkin.explore.snippets import SNIPPET_RATE_HZ, SOURCE_SECONDS, data_uri, encode_mp3, middle
-from soundkin.features.decode import read_waveform
+from soundkin.explore.snippets import snippet
 
 
 @dataclass(eq=False)
@@ -56,13 +53,3 @@ class TrackCards:
         if column not in self._columns:
             self._columns[column] = column_values(self.catalog, column)
         return self._columns[column]
-
-
-def snippet(path: Path) -> tuple[str | None, str]:
-    """Ten seconds of audio as a data URI, or None and why there is none."""
-    try:
-        waveform = read_waveform(path, SNIPPET_RATE_HZ, SOURCE_SECONDS)
-    except AudioError as error:
-        return None, f"no sound: {error}"
-    excerpt = middle(waveform.samples, SNIPPET_RATE_HZ)
-    return data_uri(encode_mp3(excerpt, SNIPPET_RATE_HZ), "audio/mpeg"), ""
