@@ -1,9 +1,8 @@
 """Sections of a song: where it changes, and which parts come again; letters in order of appearance.
 
-Boundaries are those that explain most of how the song varies at a price each (Z. Harchaoui and O. Cappe,
-"Retrospective multiple change-point estimation with kernels", 2007, by ruptures); sections whose means lie
-close share a letter (average linkage). `benchmarks/sections.py` holds it beside the spectral clustering of B.
-McFee and D. Ellis, "Analyzing song structure with spectral clustering" (2014).
+Boundaries are those that explain most of how the song varies at a price each (`change_points`); sections
+whose means lie close share a letter (average linkage). `benchmarks/sections.py` holds it beside the spectral
+clustering of B. McFee and D. Ellis, "Analyzing song structure with spectral clustering" (2014).
 """
 
 from itertools import pairwise
@@ -16,10 +15,10 @@ from soundkin.extras import require
 
 require("explore", "sections of a song")
 
-import ruptures
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from soundkin.errors import UsageError
+from soundkin.explore.change_points import change_points, change_points_at_price
 from soundkin.explore.song_course import SongCourse
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.scaling import standardise
@@ -73,10 +72,9 @@ def _boundaries(features: Float[np.ndarray, "beats features"], kinds: int | None
     """Beats at which a section begins, but for the first; at least as many as `kinds` need."""
     if len(features) < 2 * SHORTEST_BEATS:
         return []
-    search = ruptures.KernelCPD(kernel="linear", min_size=SHORTEST_BEATS).fit(features)
-    found: list[int] = search.predict(pen=PRICE * np.log(len(features)))[:-1]
+    found = change_points_at_price(features, SHORTEST_BEATS, PRICE * np.log(len(features)))
     wanted = min((kinds or 1) - 1, len(features) // SHORTEST_BEATS - 1)
-    return search.predict(n_bkps=wanted)[:-1] if len(found) < wanted else found
+    return change_points(features, SHORTEST_BEATS, wanted) if len(found) < wanted else found
 
 
 def _alike(
