@@ -25,8 +25,9 @@ import scipy
 from sklearn.cluster import KMeans
 
 from soundkin.embedding.embedder import Embedder, load
-from soundkin.explore.song_course import HOP_SAMPLES, RATE_HZ, SongCourse, song_course
+from soundkin.explore.song_course import SongCourse, song_course
 from soundkin.explore.song_sections import find_sections
+from soundkin.explore.song_spectra import HOP_SAMPLES, RATE_HZ
 from soundkin.features.decode import read_waveform
 from soundkin.progress import progress
 

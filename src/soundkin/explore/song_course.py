@@ -22,6 +22,7 @@ FEWEST_BEATS = 16  # with fewer there is hardly a pulse
 STEP_SECONDS = 0.5  # from one "beat" to the next where there is no pulse
 LEAST_PULSE = 0.5  # of the spread of onsets, in dB: a drone, noise and silence stay below
 BEATS_A_BAR = 4
+ENVELOPE_POINTS = 1_200  # more are finer than a screen shows
 PITCH_CLASSES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 FRAMES_A_SECOND = RATE_HZ / HOP_SAMPLES
 
@@ -54,6 +55,11 @@ class SongCourse:
     def middles(self) -> Float[np.ndarray, " beats"]:
         """Seconds in the middle of each beat."""
         return np.asarray((self.starts[:-1] + self.starts[1:]) / 2)
+
+    def envelope(self) -> Float32[np.ndarray, "points 2"]:
+        """The lowest and the highest sample of stretches of equal length, at most ENVELOPE_POINTS."""
+        parts = np.array_split(self.samples, min(ENVELOPE_POINTS, len(self.samples)))
+        return np.array([(part.min(), part.max()) for part in parts])
 
 
 @typechecked
