@@ -8,7 +8,7 @@ from soundkin.explore.song_spectra import RATE_HZ
 
 def of(samples: np.ndarray) -> SongCourse:
     """The course of samples; the one vector number is the time."""
-    middles = np.arange(0.5, len(samples) / RATE_HZ, 0.5)
+    middles = np.arange(0.5, max(1.0, len(samples) / RATE_HZ), 0.5)
     return song_course(samples.astype(np.float32), middles[:, None].astype(np.float32), middles)
 
 
