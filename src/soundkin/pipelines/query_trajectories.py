@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.seeds import ResolvedSeed
     from soundkin.search.query_description import QueryDescription
     from soundkin.search.ranking import Order, RankedTrack
-    from soundkin.search.trajectory import Trajectories
+    from soundkin.search.trajectory_files import Trajectories
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float32
 
@@ -27,8 +27,8 @@ def check_by_trajectory(asked: "QueryDescription", vector: object) -> None:
 
 def kept_trajectories(index: "Index") -> "Trajectories":
     """The trajectories of the tracks of an index; UsageError where its library holds no patch vectors."""
-    from soundkin.embedding.library import embeddings_beside
-    from soundkin.search.trajectory import trajectories_of
+    from soundkin.embedding.library import Library, embeddings_beside
+    from soundkin.search.trajectory_files import trajectories_of
 
     embeddings = embeddings_beside(index.folder)
     if embeddings is None:
@@ -36,7 +36,7 @@ def kept_trajectories(index: "Index") -> "Trajectories":
             f"by=trajectory needs patch vectors, and there are no embeddings beside index {index.folder}. "
             "Ask a library that `soundkin sync` made, or ask by sound."
         )
-    return trajectories_of(index, embeddings)
+    return trajectories_of(index, Library(embeddings.parent))
 
 
 def rank_by_trajectory(
