@@ -82,7 +82,7 @@ def _stored(file: Path, count: int) -> list[tuple[str, Trajectory]]:
             if stored["format_version"] != FORMAT_VERSION:
                 return []
             track_ids, vectors = stored["track_ids"], stored["vectors"]
-    except (OSError, KeyError, ValueError, BadZipFile):
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile):
         return []
     fits = len(track_ids) == count and vectors.shape == (count, PLACES) and vectors.dtype == np.float32
     return list(zip(track_ids.tolist(), vectors, strict=True)) if fits else []
