@@ -46,7 +46,7 @@ def _data(song: SongStructure) -> Mapping[str, object]:
     mel = course.log_mel[:, :: max(1, course.log_mel.shape[1] // MOST_FRAMES)]
     mel_end = course.log_mel.shape[1] * HOP_SAMPLES / RATE_HZ
     every = -(-len(course.middles) // MOST_BEATS)
-    places = song.trajectory / max(float(np.abs(song.trajectory).max()), 1e-9)
+    places = song.way / max(float(np.abs(song.way).max()), 1e-9)
     envelope = course.envelope()
     return {
         "seconds": course.seconds,

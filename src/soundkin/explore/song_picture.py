@@ -111,7 +111,7 @@ def _against_itself(axes: Axes, song: SongStructure, view: str, similarity: np.n
 
 
 def _way(axes: Axes, song: SongStructure, theme: Theme) -> None:
-    x, y = song.trajectory[:, 0], song.trajectory[:, 1]
+    x, y = song.way[:, 0], song.way[:, 1]
     axes.plot(x, y, color=theme.faint, linewidth=1, zorder=1)
     points = axes.scatter(x, y, c=song.course.middles, cmap=COLOURS, s=12, zorder=2)
     axes.margins(0.08)
