@@ -11,12 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from soundkin.extras import require
-
-require("explore", "sections of a song")
-
-from scipy.cluster.hierarchy import fcluster, linkage
-
 from soundkin.errors import UsageError
 from soundkin.explore.change_points import change_points, change_points_at_price
 from soundkin.explore.song_course import SongCourse
@@ -83,13 +77,34 @@ def _alike(
     kinds: int | None,
 ) -> Int[np.ndarray, " sections"]:
     """A number a section, the same for those that sound alike."""
-    if len(means) == 1:
-        return np.zeros(1, np.int64)
-    tree = linkage(means, "average")
-    if kinds is not None:
-        return np.asarray(fcluster(tree, kinds, "maxclust"), np.int64)
     spread = np.sqrt((features**2).sum(axis=1).mean())
-    return np.asarray(fcluster(tree, SAME * spread, "distance"), np.int64)
+    return grouped(means, kinds or 1, SAME * spread if kinds is None else np.inf)
+
+
+@typechecked
+def grouped(
+    points: Float[np.ndarray, "points features"], fewest: int, farthest: float
+) -> Int[np.ndarray, " points"]:
+    """A number a point, the same in a group: the two groups with the least mean distance become one, over and
+    over, while there are more than `fewest`, and that distance is at most `farthest` (average linkage).
+
+    As by `scipy.cluster.hierarchy`, whose import takes as long as all else that is done with a song's beats.
+    """
+    distances = np.sqrt(((points[:, None] - points) ** 2).sum(axis=2))
+    np.fill_diagonal(distances, np.inf)
+    numbers, counts = np.arange(len(points)), np.ones(len(points))
+    for _ in range(len(points) - fewest):
+        kept, gone = np.unravel_index(int(distances.argmin()), distances.shape)
+        if distances[kept, gone] > farthest:
+            break
+        means = np.average(distances[[kept, gone]], axis=0, weights=counts[[kept, gone]])
+        distances[kept] = distances[:, kept] = (
+            means  # infinite from each of the two to itself, and so they stay
+        )
+        distances[gone] = distances[:, gone] = np.inf
+        counts[kept] += counts[gone]
+        numbers[numbers == gone] = kept
+    return numbers
 
 
 def _letters(numbers: Int[np.ndarray, " sections"]) -> list[str]:

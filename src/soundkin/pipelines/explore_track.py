@@ -47,7 +47,7 @@ def explore_track(
     Raises:
         UsageError: the output is of no known kind, or nothing or over an hour would be explored.
         AudioError: the file cannot be decoded, or ends before `start`.
-        MissingExtraError: soundkin[explore] is not installed.
+        MissingExtraError: a picture is asked for, and soundkin[pictures] is not installed.
     """
     import numpy as np
 
