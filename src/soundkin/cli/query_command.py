@@ -9,8 +9,7 @@ from soundkin.pipelines.options import Option
 from soundkin.pipelines.query import query
 
 if TYPE_CHECKING:
-    from soundkin.pipelines.why import Why
-    from soundkin.search.common_course import CommonCourse
+    from soundkin.pipelines.query_trajectories import Explanation
 
 WHY = Option(
     "Say of each answer why: where it sounds, or goes, most like a seed (here), and what they share."
@@ -29,7 +28,7 @@ def command(
 
     options["index"] = opened_index(options["index"])
     answers = query(**options, columns=cells_to_read(columns, as_json))
-    reasons: Sequence[Why | CommonCourse] = []
+    reasons: Sequence[Explanation] = []
     if why and answers:
         from soundkin.pipelines.query_trajectories import common_courses
         from soundkin.pipelines.why import why_answers

@@ -11,12 +11,15 @@ from soundkin.errors import UsageError
 if TYPE_CHECKING:
     from soundkin.pipelines.answers import Answer
     from soundkin.pipelines.seeds import ResolvedSeed
+    from soundkin.pipelines.why import Why
     from soundkin.search.common_course import CommonCourse
     from soundkin.search.query_description import QueryDescription
     from soundkin.search.ranking import Order, RankedTrack
     from soundkin.search.trajectory_files import Trajectories
     from soundkin.search.vector_index import Index
     from soundkin.shapes import Bool, Float32
+
+    Explanation = Why | CommonCourse  # of an answer, by sound or by trajectory
 
 
 def check_by_trajectory(asked: "QueryDescription", vector: object) -> None:
