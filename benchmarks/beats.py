@@ -14,7 +14,8 @@ import argparse
 import mir_eval
 import numpy as np
 
-from soundkin.explore.song_course import RATE_HZ, song_course
+from soundkin.explore.song_course import song_course
+from soundkin.explore.song_spectra import RATE_HZ
 from soundkin.progress import progress
 from soundkin.shapes import Float, Float32
 

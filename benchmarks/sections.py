@@ -11,7 +11,6 @@ letters are any tracks, and a letter comes back as the same stretch; *moved*: as
 kind of another draw.
 """
 
-import argparse
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
@@ -24,29 +23,24 @@ import pandas as pd
 import scipy
 from sklearn.cluster import KMeans
 
+from joined_songs import RATE_HZ, joined, options
 from soundkin.embedding.embedder import Embedder, load
-from soundkin.explore.song_course import HOP_SAMPLES, RATE_HZ, SongCourse, song_course
+from soundkin.explore.song_course import SongCourse, song_course
 from soundkin.explore.song_sections import find_sections
+from soundkin.explore.song_spectra import HOP_SAMPLES
 from soundkin.features.decode import read_waveform
 from soundkin.progress import progress
 
 FORMS = ("ABAC", "AABA", "ABABCB", "ABACA", "ABCAB")
 SHORTEST, LONGEST = 10.0, 22.0  # seconds of a stretch
 LONG_ENOUGH = 50.0  # tracks
-LEVEL, FADE = 0.1, 441
 Labelled = tuple[np.ndarray, list[str]]  # intervals [sections, 2] in seconds, and their letters
 Song = tuple[np.ndarray, Labelled]
 
 
 def main() -> None:
     """Print one table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("catalog", type=Path)
-    parser.add_argument("--songs", type=int, default=16, help="of each kind")
-    parser.add_argument("--random-seed", type=int, default=2)
-    given = parser.parse_args()
+    given = options(__doc__, "songs", 16, 2)
     tracks = pd.read_csv(given.catalog).query(f"duration >= {LONG_ENOUGH}")
     finders: dict[str, Callable[[SongCourse, np.ndarray, int], Labelled]] = {
         "ours": lambda course, _, __: ours(course),
@@ -93,22 +87,13 @@ def put_together(tracks: pd.DataFrame, folder: Path, kind: str, random: np.rando
     for place, letter in enumerate(form):
         again = kind != "far" and form[:place].count(letter) % 2
         first = firsts[letter] + (lengths[letter] if again else 0)
-        piece = faded(waves[letter][first : first + lengths[letter]])
+        piece = waves[letter][first : first + lengths[letter]]
         start = sum(map(len, pieces)) / RATE_HZ
         if sections and sections[-1][2] == letter:
             start = sections.pop()[0]
         pieces.append(piece)
         sections.append((start, sum(map(len, pieces)) / RATE_HZ, letter))
-    return np.concatenate(pieces), labelled(sections)
-
-
-def faded(piece: np.ndarray) -> np.ndarray:
-    """At one level, without clicks at its ends."""
-    ramp = np.linspace(0, 1, FADE, dtype=np.float32)
-    piece = piece * (LEVEL / max(1e-3, float(np.sqrt(np.mean(piece**2)))))
-    piece[:FADE] *= ramp
-    piece[-FADE:] *= ramp[::-1]
-    return piece
+    return joined(pieces), labelled(sections)
 
 
 def labelled(sections: list[tuple[float, float, str]]) -> Labelled:

@@ -11,10 +11,8 @@ warping along paths that are rotated upon each other, and chance. Steps, blur an
 chosen on eighty pairs of each kind of another draw.
 """
 
-import argparse
 from collections.abc import Callable, Sequence
 from itertools import product
-from pathlib import Path
 from time import perf_counter
 
 import librosa
@@ -22,14 +20,13 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from sections import faded
+from joined_songs import RATE_HZ, joined, options
 from soundkin.embedding.embedder import Embedder, load
 from soundkin.features.decode import read_waveform
 from soundkin.progress import progress
 from soundkin.search.trajectory import STEPS, trajectory
 from soundkin.shapes import Float, Float32
 
-RATE_HZ = 22_050
 SHORTEST, LONGEST = 8.0, 16.0  # seconds of a stretch
 PatchVectors = Float32[np.ndarray, "patches embedding"]
 Song = tuple[PatchVectors, Float32[np.ndarray, " embedding"]]  # its patch vectors, and the track's
@@ -38,13 +35,7 @@ Likeness = Float[np.ndarray, "songs songs"]
 
 def main() -> None:
     """Print one table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("catalog", type=Path)
-    parser.add_argument("--pairs", type=int, default=150, help="of each kind")
-    parser.add_argument("--random-seed", type=int, default=1)
-    given = parser.parse_args()
+    given = options(__doc__, "pairs", 150, 1)
     tracks = pd.read_csv(given.catalog)
     tracks["path"] = [given.catalog.parent / path for path in tracks["path"]]
     embedder = load("default")
@@ -85,8 +76,8 @@ def same_form(tracks: pd.DataFrame, random: np.random.Generator) -> tuple[np.nda
         for letter in form:
             length = int(lengths[letter] * random.uniform(0.9, 1.1) * RATE_HZ)
             first = random.integers(len(waves[letter]) - length)
-            pieces.append(faded(waves[letter][first : first + length]))
-        songs.append(np.concatenate(pieces))
+            pieces.append(waves[letter][first : first + length])
+        songs.append(joined(pieces))
     return songs[0], songs[1]
 
 

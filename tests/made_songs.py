@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from soundkin.explore.song_course import RATE_HZ, SongCourse
+from soundkin.explore.song_course import SongCourse
+from soundkin.explore.song_spectra import RATE_HZ
 
 BEAT_SECONDS = 0.5
 CHORDS = {"A": (220.0, 277.2, 329.6), "B": (146.8, 174.6, 220.0), "C": (196.0, 246.9, 293.7)}

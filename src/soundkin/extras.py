@@ -16,7 +16,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxruntime"),
     "hub": ("huggingface_hub",),
     "pictures": ("matplotlib",),
-    "explore": ("librosa", "ruptures", "scipy", "sklearn"),
+    "explore": ("scipy", "sklearn"),
 }
 """The modules that each extra of pyproject.toml brings, beside those of the extras that it includes."""
 

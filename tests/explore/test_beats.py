@@ -1,10 +1,10 @@
-"""Beats: the same as librosa's, of onsets with and without a steady pulse."""
+"""Tempo and beats: the same as librosa's, of onsets with and without a steady pulse."""
 
 import librosa
 import numpy as np
 import pytest
 
-from soundkin.explore.beats import track_beats
+from soundkin.explore.beats import estimate_tempo, track_beats
 
 RATE_HZ, HOP_SAMPLES = 22_050, 512
 FRAMES_A_SECOND = RATE_HZ / HOP_SAMPLES
@@ -27,3 +27,12 @@ def test_beats_are_those_of_librosa(random_seed, period, tempo):
         onset_envelope=curve, sr=RATE_HZ, hop_length=HOP_SAMPLES, bpm=tempo, trim=False
     )
     np.testing.assert_array_equal(track_beats(curve, tempo, FRAMES_A_SECOND), expected)
+
+
+@pytest.mark.parametrize("random_seed", range(3))
+@pytest.mark.parametrize("period", [9.0, 17.0, 21.5, 33.0, 60.0])
+@pytest.mark.parametrize("frames", [100, 2_000], ids=["two seconds", "a minute"])
+def test_the_tempo_is_that_of_librosa(random_seed, period, frames):
+    curve = onsets(random_seed, period, frames)
+    [expected] = librosa.feature.tempo(onset_envelope=curve, sr=RATE_HZ, hop_length=HOP_SAMPLES)
+    assert estimate_tempo(curve, FRAMES_A_SECOND) == pytest.approx(expected)

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from made_songs import sung
-from soundkin.explore.song_course import RATE_HZ, SongCourse, song_course
+from soundkin.explore.song_course import SongCourse, song_course
+from soundkin.explore.song_spectra import RATE_HZ
 
 
 def of(samples: np.ndarray) -> SongCourse:
     """The course of samples; the one vector number is the time."""
-    middles = np.arange(0.5, len(samples) / RATE_HZ, 0.5)
+    middles = np.arange(0.5, max(1.0, len(samples) / RATE_HZ), 0.5)
     return song_course(samples.astype(np.float32), middles[:, None].astype(np.float32), middles)
 
 
@@ -42,3 +43,11 @@ def test_without_a_pulse_steps_are_even(samples: np.ndarray) -> None:
     assert found.starts[:2].tolist() == [0.0, 0.5]
     assert found.seconds == len(samples) / RATE_HZ
     assert all(np.isfinite(part).all() for part in (found.chroma, found.timbre, found.level_db))
+
+
+@pytest.mark.parametrize("samples", [2, 1_200, 50_000])
+def test_the_envelope_holds_every_sample(samples: int) -> None:
+    wave = np.random.default_rng(0).normal(size=samples)
+    envelope = of(wave).envelope()
+    assert len(envelope) == min(samples, 1_200)
+    assert envelope[:, 0].min() == np.float32(wave.min()) and envelope[:, 1].max() == np.float32(wave.max())

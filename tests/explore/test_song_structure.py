@@ -20,7 +20,7 @@ def test_typical_is_what_there_is_most_of() -> None:
 
 
 def test_the_way_of_a_loop_closes() -> None:
-    loop = song_structure("loop", course("ABCA", noise=0.05)).trajectory
+    loop = song_structure("loop", course("ABCA", noise=0.05)).way
     extent = np.ptp(loop, axis=0).max()
     assert np.linalg.norm(loop[0] - loop[-1]) < 0.1 * extent
 
@@ -33,4 +33,4 @@ def test_shares_add_up_to_the_variance() -> None:
 
 def test_a_single_beat_has_a_structure() -> None:
     found = song_structure("note", course("A", beats=1))
-    assert found.form == "A" and found.trajectory.shape == (1, 3)
+    assert found.form == "A" and found.way.shape == (1, 3)

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from made_songs import sung
 from soundkin.cli.main import cli
 from soundkin.errors import AudioError, UsageError
-from soundkin.explore.song_course import RATE_HZ
+from soundkin.explore.song_spectra import RATE_HZ
 from soundkin.pipelines import explore_track as module
 from soundkin.pipelines.explore_track import explore_track
 

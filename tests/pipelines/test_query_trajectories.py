@@ -1,5 +1,6 @@
 """Queries by trajectory over a small library of songs whose forms are known, heard by the default model."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +95,27 @@ def test_a_library_without_patch_vectors_says_what_to_do(library, tmp_path):
     embed_catalog("default", library.catalog, kept.embeddings)
     with pytest.raises(UsageError, match="holds no patch vectors"):
         query(kept.index, "low-ABAC", by="trajectory")
+
+
+def test_why_says_what_the_courses_have_in_common(library, tmp_path, capsys):
+    write_song(tmp_path / "new.wav", "ABAC", 450)
+    for seed in ("low-ABAC", str(tmp_path / "new.wav")):
+        with pytest.raises(SystemExit, match="0"):
+            main(["query", str(library.folder), "--like", seed, "--by", "trajectory", "-k1", "--why"])
+        told = capsys.readouterr()
+        assert "sound alike here, and so do" in told.out + told.err
+
+
+def test_why_of_a_described_query_is_by_trajectory_too(library, tmp_path, capsys):
+    description = tmp_path / "asked.json"
+    description.write_text('{"like": ["low-ABCB"], "by": "trajectory", "k": 1}')
+    with pytest.raises(SystemExit, match="0"):
+        main(["query", str(library.folder), "--description", str(description), "--why", "--json"])
+    [answer] = json.loads(capsys.readouterr().out)
+    first, second = answer["why"]["return_here"]
+    assert 9 < first < 18 and 27 < second < 36
+
+
+def test_trajectories_are_stored_in_the_library(library):
+    query(library.folder, "low-ABAC", k=1, by="trajectory")
+    assert list(library.trajectories.glob("*.npz"))

@@ -11,7 +11,7 @@ from soundkin.pipelines.options import Option
 
 if TYPE_CHECKING:
     from soundkin.pipelines.answers import Answer
-    from soundkin.pipelines.why import Why
+    from soundkin.pipelines.query_trajectories import Explanation
 
 DEFAULT = ("rank", "score", "closer_than", "artist", "title")
 # Of an answer, whatever the catalog holds.
@@ -41,7 +41,7 @@ def print_answers(
     answers: Sequence["Answer"],
     columns: Sequence[str] | None = None,
     as_json: bool = False,
-    reasons: Sequence["Why"] = (),
+    reasons: "Sequence[Explanation]" = (),
 ) -> None:
     """Print answers; by default each on one line, a track without a title by its file. `reasons` follow."""
     if as_json:

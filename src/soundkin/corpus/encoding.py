@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
-import av
 import numpy as np
 import soundfile
 from mutagen.flac import FLAC
@@ -13,6 +12,7 @@ from mutagen.id3 import ID3, TALB, TCON, TDRC, TIT2, TPE1, TRCK, USLT
 from mutagen.ogg import OggPage
 from mutagen.oggvorbis import OggVorbis
 
+from soundkin.features.encode import mp3_bytes
 from soundkin.files import replacing
 from soundkin.shapes import Float32, typechecked
 
@@ -65,15 +65,7 @@ def _write_ogg(buffer: BytesIO, samples: Samples, sample_rate_hz: int, tags: Tag
 
 
 def _write_mp3(buffer: BytesIO, samples: Samples, sample_rate_hz: int, tags: TagValues) -> None:
-    layout = {1: "mono", 2: "stereo"}[samples.shape[1]]
-    with av.open(buffer, "w", format="mp3", options={"id3v2_version": "0"}) as container:
-        stream = container.add_stream("libmp3lame", rate=sample_rate_hz, options={"compression_level": "7"})
-        stream.layout = layout
-        stream.bit_rate = 64_000 * samples.shape[1]
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=layout)
-        frame.sample_rate = sample_rate_hz
-        for packet in (*stream.encode(frame), *stream.encode(None)):
-            container.mux(packet)
+    buffer.write(mp3_bytes(samples, sample_rate_hz, 64 * samples.shape[1]))
     frames = ID3()
     for key, values in tags.items():
         frames.add(ID3_FRAMES[key](text="\n".join(values) if key == "lyrics" else list(values)))

@@ -50,6 +50,11 @@ class Library:
         return self.folder / "sounds.csv"
 
     @property
+    def trajectories(self) -> Path:
+        """How its tracks go (`search.trajectory_files`)."""
+        return self.folder / "trajectories"
+
+    @property
     def map(self) -> Path:
         """The page that shows all tracks at once."""
         return self.folder / "map.html"

@@ -130,18 +130,25 @@ def read_embeddings(folder: Path) -> Embeddings:
 
 def read_patches(folder: Path, track_ids: Collection[str] | None = None) -> Iterator[PatchEmbeddings]:
     """Patch vectors of all tracks, or of `track_ids`, in catalog order, one track in memory at a time."""
-    folder = Path(folder)
     manifest = read_manifest(folder)
     for part in manifest.parts:
-        if part.patches_sha256 is None:
-            raise UsageError(f"{folder} holds no patch vectors. Run `soundkin embed` with --patches.")
-        path = _checked(part_path(folder, "patches", part.name), part.patches_sha256)
-        with pq.ParquetFile(path) as patches:
-            ids = _read_checked_tracks(folder, part, manifest)["track_id"].to_pylist()
-            for row, track_id in enumerate(ids):
-                if track_ids is None or track_id in track_ids:
-                    table = patches.read_row_group(row)
-                    yield PatchEmbeddings(track_id, table["start_seconds"].to_pylist(), _vectors_in(table))
+        yield from read_part_patches(folder, manifest, part, track_ids)
+
+
+def read_part_patches(
+    folder: Path, manifest: EmbeddingsManifest, part: Part, track_ids: Collection[str] | None = None
+) -> Iterator[PatchEmbeddings]:
+    """The same, of one of the parts that the manifest of a folder names."""
+    folder = Path(folder)
+    if part.patches_sha256 is None:
+        raise UsageError(f"{folder} holds no patch vectors. Run `soundkin embed` with --patches.")
+    path = _checked(part_path(folder, "patches", part.name), part.patches_sha256)
+    with pq.ParquetFile(path) as patches:
+        ids = _read_checked_tracks(folder, part, manifest)["track_id"].to_pylist()
+        for row, track_id in enumerate(ids):
+            if track_ids is None or track_id in track_ids:
+                table = patches.read_row_group(row)
+                yield PatchEmbeddings(track_id, table["start_seconds"].to_pylist(), _vectors_in(table))
 
 
 def read_manifest(folder: Path) -> EmbeddingsManifest:

@@ -1,6 +1,7 @@
-"""Beats by dynamic programming: D. Ellis, "Beat tracking by dynamic programming" (2007).
+"""Tempo and beats after D. Ellis, "Beat tracking by dynamic programming" (2007).
 
-The same beats as `librosa.beat.beat_track(trim=False)`, whose module compiles for two seconds at each start.
+The same as `librosa.feature.tempo` and `librosa.beat.beat_track(trim=False)`, whose modules compile for two
+seconds at each start.
 """
 
 import numpy as np
@@ -9,6 +10,28 @@ from soundkin.shapes import Float, Int, typechecked
 
 TIGHTNESS = 100.0
 SHARPNESS = 32.0  # of onsets' smoothing: its deviation is the 32nd part of a beat
+
+USUAL_TEMPO, FASTEST_TEMPO = 120.0, 320.0  # beats a minute
+LONGEST_LAG_SECONDS = 8.0
+FRAMES_A_STEP = 8  # from one local autocorrelation to the next
+LOUDEST = 1e6  # autocorrelations are compared by log(1 + LOUDEST * x)
+
+
+@typechecked
+def estimate_tempo(onsets: Float[np.ndarray, " frames"], frames_a_second: float) -> float:
+    """Beats a minute: the lag at which onsets best come again, where tempi far from the usual count less.
+
+    The prior is a Gaussian on the scale of octaves, of deviation 1 about USUAL_TEMPO.
+    """
+    lags = int(LONGEST_LAG_SECONDS * frames_a_second)
+    padded = np.pad(onsets, lags // 2, mode="linear_ramp", end_values=0)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, lags)[: len(onsets) : FRAMES_A_STEP]
+    spectra = np.fft.rfft(windows * np.hanning(lags + 1)[:-1], 2 * lags)
+    local = np.fft.irfft(np.abs(spectra) ** 2)[:, :lags]
+    again = (local / np.maximum(local[:, :1], np.finfo(float).tiny)).mean(axis=0)[1:]
+    tempi = 60 * frames_a_second / np.arange(1, lags)
+    scores = np.log1p(LOUDEST * np.maximum(again, 0)) - 0.5 * np.log2(tempi / USUAL_TEMPO) ** 2
+    return float(tempi[np.where(tempi < FASTEST_TEMPO, scores, -np.inf).argmax()])
 
 
 @typechecked

@@ -1,14 +1,13 @@
 """Ten seconds from the middle of a track's first minute, or a passage of it, small enough for a page."""
 
 import base64
-import io
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from soundkin.errors import AudioError
 from soundkin.features.decode import read_waveform
+from soundkin.features.encode import mp3_bytes
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import seconds_to_samples
 
@@ -16,8 +15,7 @@ SOURCE_SECONDS = 60.0
 SNIPPET_SECONDS = 10.0
 SNIPPET_RATE_HZ = 22_050
 FADE_SECONDS = 0.15
-MP3 = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE"}
-SMALLNESS = 0.9  # of libsndfile's encoder: about 30 kbit/s at this rate, 37 kB a snippet
+KBIT_PER_SECOND = 32  # 40 kB a snippet
 
 
 @typechecked
@@ -42,10 +40,7 @@ def faded(samples: Float32[np.ndarray, " samples"], sample_rate_hz: int) -> Floa
 @typechecked
 def encode_mp3(samples: Float32[np.ndarray, " samples"], sample_rate_hz: int) -> bytes:
     """Mono mp3, which every browser plays."""
-    file = io.BytesIO()
-    limited = np.clip(samples, -1.0, 1.0)
-    soundfile.write(file, limited, sample_rate_hz, compression_level=SMALLNESS, **MP3)
-    return file.getvalue()
+    return mp3_bytes(np.clip(samples, -1.0, 1.0), sample_rate_hz, KBIT_PER_SECOND)
 
 
 def data_uri(content: bytes, media_type: str) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 
 from soundkin.explore.page_template import render_page
 from soundkin.explore.snippets import data_uri, encode_mp3
-from soundkin.explore.song_course import HOP_SAMPLES, PITCH_CLASSES, RATE_HZ
+from soundkin.explore.song_course import PITCH_CLASSES
+from soundkin.explore.song_spectra import HOP_SAMPLES, RATE_HZ
 from soundkin.explore.song_structure import SongStructure
 from soundkin.shapes import Float
 from soundkin.statistics.scaling import standardise
@@ -15,7 +16,6 @@ from soundkin.units import clock
 
 MOST_BEATS = 400  # of a square: more are finer than a screen shows
 MOST_FRAMES = 1_200
-ENVELOPE_POINTS = 1_200
 DIGITS = 4
 
 
@@ -46,9 +46,8 @@ def _data(song: SongStructure) -> Mapping[str, object]:
     mel = course.log_mel[:, :: max(1, course.log_mel.shape[1] // MOST_FRAMES)]
     mel_end = course.log_mel.shape[1] * HOP_SAMPLES / RATE_HZ
     every = -(-len(course.middles) // MOST_BEATS)
-    places = song.trajectory / max(float(np.abs(song.trajectory).max()), 1e-9)
-    parts = np.array_split(course.samples, min(ENVELOPE_POINTS, len(course.samples)))
-    envelope = np.array([(part.min(), part.max()) for part in parts])
+    places = song.way / max(float(np.abs(song.way).max()), 1e-9)
+    envelope = course.envelope()
     return {
         "seconds": course.seconds,
         "starts": course.starts.round(3).tolist(),

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from soundkin.explore.palette import Theme, shorten
-from soundkin.explore.song_course import HOP_SAMPLES, PITCH_CLASSES, RATE_HZ
+from soundkin.explore.song_course import PITCH_CLASSES
+from soundkin.explore.song_spectra import HOP_SAMPLES, RATE_HZ
 from soundkin.explore.song_structure import SongStructure
 from soundkin.statistics.scaling import standardise
 from soundkin.units import clock
 
 COLOURS = "cividis"  # as light and dark to colour-blind readers as to others
-ENVELOPE_POINTS = 1_500
 MEL_COLUMNS = 1_500
 
 
@@ -41,12 +41,11 @@ def draw_song(song: SongStructure, theme: Theme) -> Figure:
 
 
 def _envelope(axes: Axes, song: SongStructure, theme: Theme) -> None:
-    samples = song.course.samples
-    points = np.array_split(samples, min(ENVELOPE_POINTS, len(samples)))
-    seconds = np.linspace(0, song.course.seconds, len(points))
-    low, high = np.array([(point.min(), point.max()) for point in points]).T
+    envelope = song.course.envelope()
+    seconds = np.linspace(0, song.course.seconds, len(envelope))
+    low, high = envelope.T
     axes.fill_between(seconds, low, high, color=theme.colours[0], linewidth=0)
-    top = max(float(np.abs(samples).max()), 1e-3)
+    top = max(float(np.abs(envelope).max()), 1e-3)
     axes.set_ylim(-top, 1.5 * top)
     axes.set_ylabel("waveform")
     for bar in song.course.bars:
@@ -112,7 +111,7 @@ def _against_itself(axes: Axes, song: SongStructure, view: str, similarity: np.n
 
 
 def _way(axes: Axes, song: SongStructure, theme: Theme) -> None:
-    x, y = song.trajectory[:, 0], song.trajectory[:, 1]
+    x, y = song.way[:, 0], song.way[:, 1]
     axes.plot(x, y, color=theme.faint, linewidth=1, zorder=1)
     points = axes.scatter(x, y, c=song.course.middles, cmap=COLOURS, s=12, zorder=2)
     axes.margins(0.08)

@@ -1,9 +1,8 @@
 """Sections of a song: where it changes, and which parts come again; letters in order of appearance.
 
-Boundaries are those that explain most of how the song varies at a price each (Z. Harchaoui and O. Cappe,
-"Retrospective multiple change-point estimation with kernels", 2007, by ruptures); sections whose means lie
-close share a letter (average linkage). `benchmarks/sections.py` holds it beside the spectral clustering of B.
-McFee and D. Ellis, "Analyzing song structure with spectral clustering" (2014).
+Boundaries are those that explain most of how the song varies at a price each (`change_points`); sections
+whose means lie close share a letter (average linkage). `benchmarks/sections.py` holds it beside the spectral
+clustering of B. McFee and D. Ellis, "Analyzing song structure with spectral clustering" (2014).
 """
 
 from itertools import pairwise
@@ -12,14 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from soundkin.extras import require
-
-require("explore", "sections of a song")
-
-import ruptures
-from scipy.cluster.hierarchy import fcluster, linkage
-
 from soundkin.errors import UsageError
+from soundkin.explore.change_points import change_points, change_points_at_price
 from soundkin.explore.song_course import SongCourse
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.scaling import standardise
@@ -73,10 +66,9 @@ def _boundaries(features: Float[np.ndarray, "beats features"], kinds: int | None
     """Beats at which a section begins, but for the first; at least as many as `kinds` need."""
     if len(features) < 2 * SHORTEST_BEATS:
         return []
-    search = ruptures.KernelCPD(kernel="linear", min_size=SHORTEST_BEATS).fit(features)
-    found: list[int] = search.predict(pen=PRICE * np.log(len(features)))[:-1]
+    found = change_points_at_price(features, SHORTEST_BEATS, PRICE * np.log(len(features)))
     wanted = min((kinds or 1) - 1, len(features) // SHORTEST_BEATS - 1)
-    return search.predict(n_bkps=wanted)[:-1] if len(found) < wanted else found
+    return change_points(features, SHORTEST_BEATS, wanted) if len(found) < wanted else found
 
 
 def _alike(
@@ -85,13 +77,34 @@ def _alike(
     kinds: int | None,
 ) -> Int[np.ndarray, " sections"]:
     """A number a section, the same for those that sound alike."""
-    if len(means) == 1:
-        return np.zeros(1, np.int64)
-    tree = linkage(means, "average")
-    if kinds is not None:
-        return np.asarray(fcluster(tree, kinds, "maxclust"), np.int64)
     spread = np.sqrt((features**2).sum(axis=1).mean())
-    return np.asarray(fcluster(tree, SAME * spread, "distance"), np.int64)
+    return grouped(means, kinds or 1, SAME * spread if kinds is None else np.inf)
+
+
+@typechecked
+def grouped(
+    points: Float[np.ndarray, "points features"], fewest: int, farthest: float
+) -> Int[np.ndarray, " points"]:
+    """A number a point, the same in a group: the two groups with the least mean distance become one, over and
+    over, while there are more than `fewest`, and that distance is at most `farthest` (average linkage).
+
+    As by `scipy.cluster.hierarchy`, whose import takes as long as all else that is done with a song's beats.
+    """
+    distances = np.sqrt(((points[:, None] - points) ** 2).sum(axis=2))
+    np.fill_diagonal(distances, np.inf)
+    numbers, counts = np.arange(len(points)), np.ones(len(points))
+    for _ in range(len(points) - fewest):
+        kept, gone = np.unravel_index(int(distances.argmin()), distances.shape)
+        if distances[kept, gone] > farthest:
+            break
+        means = np.average(distances[[kept, gone]], axis=0, weights=counts[[kept, gone]])
+        distances[kept] = distances[:, kept] = (
+            means  # infinite from each of the two to itself, and so they stay
+        )
+        distances[gone] = distances[:, gone] = np.inf
+        counts[kept] += counts[gone]
+        numbers[numbers == gone] = kept
+    return numbers
 
 
 def _letters(numbers: Int[np.ndarray, " sections"]) -> list[str]:

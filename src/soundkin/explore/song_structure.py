@@ -28,7 +28,7 @@ class SongStructure:
     """What `explore_track` finds; arrays go by the beats of `course`.
 
     `similarities` are cosines of each two beats, by each of VIEWS; `novelty` says how much changes at a beat,
-    0 to 1; `trajectory` are the three principal components of the model's vectors, and `shares` how much of
+    0 to 1; `way` are the three principal components of the model's vectors, and `shares` how much of
     their variance each holds. `typical` is the moment most like the whole song, `unlike` the one least so.
     """
 
@@ -37,7 +37,7 @@ class SongStructure:
     sections: list[SongSection]
     similarities: Mapping[str, Float[np.ndarray, "beats beats"]]
     novelty: Float[np.ndarray, " beats"]
-    trajectory: Float[np.ndarray, "beats 3"]
+    way: Float[np.ndarray, "beats 3"]
     shares: Float[np.ndarray, " 3"]
     typical: SongPassage
     unlike: SongPassage

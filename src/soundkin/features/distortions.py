@@ -20,6 +20,7 @@ import soundfile
 import soxr
 
 from soundkin.errors import UsageError
+from soundkin.features.encode import mp3_bytes
 from soundkin.shapes import Float32, typechecked
 from soundkin.units import seconds_to_samples
 
@@ -32,7 +33,6 @@ SILENT_DB = -60.0  # a stretch this far below the loudest one counts as silence
 STRETCH_SECONDS = 0.05
 LOWEST_AUDIBLE_HZ = 20.0
 MP3_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-LAME_QUALITY = "7"  # in a quarter of the time of LAME's own choice, and as near the original
 BLOCK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows its stack on long writes
 PIECE_SECONDS = 0.046  # of music that is stretched: a few periods of the lowest notes
 NEARER = 1e-5  # of a cosine a sample: of periods that fit alike, take the nearest
@@ -103,23 +103,15 @@ def through_mp3(
     samples: Samples, sample_rate_hz: int, _: np.random.Generator, kbit_per_second: int
 ) -> AnyLength:
     """Encoded by LAME at a constant bit rate, and decoded; at 44.1 kHz where mp3 does not have the rate."""
-    import av  # a third of a second, and most uses of this file never need it
-
     if sample_rate_hz not in MP3_RATES_HZ:
         samples, sample_rate_hz = _at_rate(samples, sample_rate_hz, 44_100), 44_100
-    planes = samples.reshape(len(samples), -1).T
-    if len(planes) > 2:
+    channels = samples[:1].size
+    if channels > 2:
         raise UsageError(
-            f"an mp3 has one channel or two, and these samples have {len(planes)}. Mix them down first."
+            f"an mp3 has one channel or two, and these samples have {channels}. Mix them down first."
         )
-    layout, buffer = ("mono", "stereo")[len(planes) - 1], BytesIO()
-    with av.open(buffer, "w", format="mp3", options={"id3v2_version": "0"}) as container:
-        stream = container.add_stream("libmp3lame", sample_rate_hz, {"compression_level": LAME_QUALITY})
-        stream.layout, stream.bit_rate = layout, 1_000 * kbit_per_second
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), format="fltp", layout=layout)
-        frame.sample_rate = sample_rate_hz
-        container.mux([*stream.encode(frame), *stream.encode(None)])
-    return _decoded(buffer, samples.shape), sample_rate_hz
+    encoded = BytesIO(mp3_bytes(samples, sample_rate_hz, kbit_per_second))
+    return _decoded(encoded, samples.shape), sample_rate_hz
 
 
 @typechecked

@@ -22,6 +22,7 @@ from soundkin.shapes import Bool
 
 if TYPE_CHECKING:
     from soundkin.pipelines.seeds import ResolvedSeed
+    from soundkin.search.query_description import By
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +59,13 @@ def opened_index(index: Index | Path | str) -> Index:
 class AnswerList(list[Answer]):
     """The answers, best first; `why_fewer` says why they are fewer than asked for, if they are.
 
-    Of a query, `likes` and `unlikes` are its seeds.
+    Of a query, `likes` and `unlikes` are its seeds, and `by` says by what they are alike.
     """
 
     why_fewer: str = ""
     likes: "Sequence[ResolvedSeed]" = ()
     unlikes: "Sequence[ResolvedSeed]" = ()
+    by: "By" = "sound"
 
 
 class Filter:

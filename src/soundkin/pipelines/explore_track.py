@@ -47,12 +47,13 @@ def explore_track(
     Raises:
         UsageError: the output is of no known kind, or nothing or over an hour would be explored.
         AudioError: the file cannot be decoded, or ends before `start`.
-        MissingExtraError: soundkin[explore] is not installed.
+        MissingExtraError: a picture is asked for, and soundkin[pictures] is not installed.
     """
     import numpy as np
 
     from soundkin.embedding.embedder import load
-    from soundkin.explore.song_course import RATE_HZ, song_course
+    from soundkin.explore.song_course import song_course
+    from soundkin.explore.song_spectra import RATE_HZ
     from soundkin.explore.song_structure import song_structure
 
     audio = Path(audio)
@@ -75,7 +76,7 @@ def _read(audio: Path, start: float, seconds: float | None) -> "Float32[np.ndarr
     import numpy as np
 
     from soundkin.errors import AudioError
-    from soundkin.explore.song_course import RATE_HZ
+    from soundkin.explore.song_spectra import RATE_HZ
     from soundkin.features.decode import open_audio
     from soundkin.features.resampling import resample
     from soundkin.units import seconds_to_samples

@@ -169,7 +169,7 @@ def ask(
     shares = sample.shares_less_alike([track.similarity for track in ranking])
     ranked = [(track.row, track.similarity) for track in ranking]
     answers = question.answers(ranked, left_out, reason, shares, [track.folded for track in ranking])
-    answers.likes, answers.unlikes = likes, unlikes
+    answers.likes, answers.unlikes, answers.by = likes, unlikes, asked.by
     return answers
 
 
