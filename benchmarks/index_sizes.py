@@ -5,8 +5,8 @@
 Vectors are drawn from a mixture of Gaussians fitted to the vectors of LIBRARY, as are the queries. Each index
 is built with made-up metadata, from a memory-mapped file to a folder in TMPDIR, by one thread of a process of
 its own. A filter allows two fifths of the tracks, drawn at random, or half of them, a region in which the
-queries are not ("far"). Bytes a track are what the search keeps in memory; of `exact`, what it reads. Anonymous memory is
-what a build needs; RSS also counts pages of mapped files, which the system takes back. Seconds and
+queries are not ("far"). Bytes a track are what a search keeps in memory; of `exact`, what it reads. A build
+needs the anonymous memory; RSS also counts pages of mapped files, which the system takes back. Seconds and
 milliseconds are the processor's.
 
 Ten millions need 25 GB in TMPDIR and half an hour: --tracks 10000000 --kinds ivfpq

@@ -1,5 +1,7 @@
 """One contract for every kind of index: compared with numpy."""
 
+import math
+
 import faiss
 import numpy as np
 import pytest
@@ -8,8 +10,9 @@ from hypothesis import strategies as st
 
 from soundkin.errors import UsageError
 from soundkin.search import kinds
+from soundkin.search.exact_kind import array_of
 from soundkin.search.kinds import KINDS, build_kind
-from soundkin.search.list_kinds import LIST_TRACKS, Ivf, Scan
+from soundkin.search.list_kinds import LIST_TRACKS, Ivf, IvfPq, Scan
 from soundkin.statistics.scaling import unit_length
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
@@ -149,8 +152,9 @@ def test_vectors_that_lists_cannot_tell_apart_are_compared_exactly(one_crowd_and
     assert "since lists would find but 97." in reason
 
 
-def test_states_the_recall_it_measured(shared_index):
-    index = shared_index("ivf")
+@pytest.mark.parametrize("kind", ["ivf", "ivfpq"])
+def test_states_the_recall_it_measured(shared_index, kind):
+    index = shared_index(kind)
     settings_ = index.manifest.settings
     assert settings_["recall_at_10"] >= 0.9995
     assert settings_["probes"] <= settings_["lists"]
@@ -175,12 +179,63 @@ def test_kind_by_size(monkeypatch):
     assert kind.name == "exact" and reason.startswith("asked for; every query")
 
 
+def test_a_compressed_kind_by_size(monkeypatch):
+    monkeypatch.setattr(kinds, "EXACT_NUMBERS", 0)
+    vectors = flat(np.random.default_rng(0).standard_normal((2000, 8)))
+    monkeypatch.setattr(kinds, "IVF_BYTES", 2000 * (8 // 2 + 8))
+    assert build_kind("auto", vectors)[0].name == "ivf"
+    monkeypatch.setattr(kinds, "IVF_BYTES", 2000 * (8 // 2 + 8) - 1)
+    assert build_kind("auto", vectors)[0].name == "ivfpq"
+
+
+@pytest.mark.parametrize("size", [1, 7, 16])
+def test_half_of_the_codes_find_as_much(size, tmp_path):
+    """Whether or not two numbers go into each code."""
+    vectors = flat(np.random.default_rng(0).standard_normal((3000, size)))
+    codes = {}
+    for kind in (Ivf, IvfPq):
+        built = kind.build(vectors)
+        built.write(tmp_path)
+        read = kind.read(tmp_path, vectors, built.settings)
+        queries = unit_length(np.random.default_rng(1).standard_normal((100, size)).astype(np.float32))
+        true, _ = vectors.search(queries, 10)
+        scores, rows = read.search(queries, 10)
+        np.testing.assert_array_equal(rows, built.search(queries, 10)[1])
+        assert (scores >= true[:, -1:] - 1e-5).mean() >= 0.97
+        codes[kind] = faiss.extract_index_ivf(read._codes).code_size
+    assert codes[IvfPq] == math.ceil(codes[Ivf] / 2)
+
+
+@pytest.mark.parametrize("kind", [Ivf, IvfPq])
+def test_a_filter_that_leaves_out_all_that_is_near_is_no_end(one_crowd_and_loners, kind):
+    """Half of the tracks may be answers, but none of the hundred nearest."""
+    built = kind.build(one_crowd_and_loners)
+    vectors = array_of(one_crowd_and_loners)
+    cosines = vectors[:1] @ vectors.T
+    allowed = cosines[0] < np.median(cosines)
+    scores, rows = built.search(vectors[:1], 10, allowed)
+    assert allowed[rows].all() and len(set(rows[0])) == 10
+    true = np.sort(cosines[:, allowed])[:, -10:]
+    np.testing.assert_allclose(scores, true[:, ::-1], atol=1e-3)  # these are as good as alike
+
+
+def test_indexes_of_before_scan_all_lists_for_what_was_not_measured(one_crowd_and_loners, tmp_path):
+    built = Ivf.build(one_crowd_and_loners)
+    built.write(tmp_path)
+    settings_ = {name: value for name, value in built.settings.items() if not name.startswith("deep")}
+    read = Ivf.read(tmp_path, one_crowd_and_loners, settings_)
+    assert read.deep == Scan(settings_["lists"], settings_["candidates"]) and read.near == built.near
+
+
 def test_too_few_for_lists(make_index, tmp_path):
-    with pytest.raises(UsageError, match=r"kind=ivf needs at least 1000 tracks, and there are 5: use exact"):
-        make_index(kind="ivf", vectors=np.eye(5, dtype=np.float32))
+    for kind in ("ivf", "ivfpq"):
+        message = rf"kind={kind} needs at least 1000 tracks, and there are 5: use exact"
+        with pytest.raises(UsageError, match=message):
+            make_index(kind=kind, vectors=np.eye(5, dtype=np.float32))
     assert not (tmp_path / "index" / "CURRENT").exists()
 
 
-def test_building_prints_nothing(make_index, capfd):
-    make_index(kind="ivf")
+@EVERY_KIND
+def test_building_prints_nothing(make_index, kind, capfd):
+    make_index(kind=kind)
     assert capfd.readouterr() == ("", "")

@@ -187,7 +187,7 @@ def _learn_lists(vectors: faiss.IndexFlatIP, numbers_a_code: int) -> faiss.Index
     count, size = everything.shape
     chosen = np.random.default_rng(0).choice(count, min(count, TRAINING_TRACKS), replace=False)
     sample = everything[np.sort(chosen)]
-    number, codes = max(16, round(math.sqrt(count) / 4)), max(1, size // numbers_a_code)
+    number, codes = max(16, round(math.sqrt(count) / 4)), math.ceil(size / numbers_a_code)
     rotation = None
     if numbers_a_code > 1:
         rotation = _learn_rotation(sample, codes)
