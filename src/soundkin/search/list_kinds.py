@@ -30,7 +30,8 @@ from soundkin.search.exact_kind import (
 LIST_TRACKS = 1_000  # Fewer are too few to learn lists and codes from.
 RECALL = 0.9995  # High: a seed that is not in the index finds a little less than the tracks we measure with.
 RECALL_NEIGHBOURS = 10
-DEEP_NEIGHBOURS, DEEP_RECALL = 100, 0.998  # Filters and artist caps ask for what is further down.
+DEEP_NEIGHBOURS, DEEP_RECALL = 400, 0.998  # Filters and artist caps ask for what is further down.
+DEEP_LEAST = 100  # The fewer are asked for, the fewer candidates there are to find them among.
 RECALL_QUERIES = 300
 TRAINING_TRACKS = 100_000
 ROWS_AT_ONCE = 65_536
@@ -114,7 +115,7 @@ class Ivf(Exact):
         if k <= MEASURED_NEIGHBOURS:
             wanted, scan = max(k, RECALL_NEIGHBOURS), self.near
         elif k <= DEEP_NEIGHBOURS:
-            wanted, scan = min(DEEP_NEIGHBOURS, self.vectors.ntotal), self.deep
+            wanted, scan = max(k, DEEP_LEAST), self.deep
         else:
             return self._scan(queries, k, self._all_lists)
         scores, rows = self._scan(queries, wanted, scan)
