@@ -9,6 +9,9 @@ queries are not ("far"). Bytes a track are what a search keeps in memory; of `ex
 needs the anonymous memory; RSS also counts pages of mapped files, which the system takes back. Seconds and
 milliseconds are the processor's.
 
+With --codes, what codes there are to choose from: bytes of each, recall of the ten nearest by the number of
+candidates that are compared exactly, and the time with 400, all lists being scanned.
+
 Ten millions need 25 GB in TMPDIR and half an hour: --tracks 10000000 --kinds ivfpq
 """
 
@@ -32,15 +35,17 @@ from sklearn.mixture import GaussianMixture
 
 from index_edits import timed
 from search import build
-from soundkin.search.exact_kind import Exact
+from soundkin.search.exact_kind import Exact, array_of
 from soundkin.search.index_manifest import VECTORS
 from soundkin.search.kinds import KINDS
+from soundkin.search.list_kinds import TRAINING_TRACKS, learn_lists
 from soundkin.search.vector_index import Index, open_index
 from soundkin.statistics.scaling import unit_length
 
 COMPONENTS = 24
 QUERIES = 100
 BLOCK = 65_536
+CANDIDATES = (100, 200, 400, 1000)
 HEADS = ("tracks", "kind", "B a track", "build s", "anon GiB", "RSS GiB", "recall@10", "p50 ms",
          "2/5: recall", "p50 ms", "far: recall", "p50 ms")  # fmt: skip
 WIDTHS = (11, 7, 10, 9, 9, 8, 10, 8, 12, 8, 12, 8)
@@ -53,12 +58,17 @@ def main() -> None:
     )
     parser.add_argument("library", type=Path)
     parser.add_argument("--tracks", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--codes", action="store_true", help="Compare codes in place of kinds.")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     given = parser.parse_args()
-    print(line(*HEADS))
+    if not given.codes:
+        print(line(*HEADS))
     for tracks in given.tracks:
         with tempfile.TemporaryDirectory() as folder:
             write_drawn(open_index(given.library), tracks + QUERIES, Path(folder) / "drawn.npy")
+            if given.codes:
+                compare_codes(np.load(Path(folder) / "drawn.npy", mmap_mode="r"), tracks)
+                continue
             for kind in given.kinds:
                 with ProcessPoolExecutor(1, get_context("spawn")) as process:
                     print(process.submit(measure, tracks, kind, Path(folder)).result(), flush=True)
@@ -99,6 +109,46 @@ def measure(tracks: int, kind: str, folder: Path) -> str:
     figures = [figure for recall, ms in found for figure in (f"{recall:.4f}", f"{ms:.2f}")]
     sizes = f"{bytes_a_track:.0f}", f"{seconds:.0f}", f"{max(peaks):.2f}", f"{resident:.2f}"
     return line(f"{tracks:,}", kind, *sizes, *figures)
+
+
+def compare_codes(drawn: np.ndarray, tracks: int) -> None:
+    """Print a row for each code, in the lists of `ivf`."""
+    faiss.omp_set_num_threads(1)
+    vectors = faiss.IndexFlatIP(drawn.shape[1])
+    vectors.add(np.array(drawn[:tracks]))
+    queries, size = np.array(drawn[tracks:]), vectors.d
+    true, _ = vectors.search(queries, 10)
+    ours = {
+        f"{4 // n} bits a number{' (OPQ)' * (n > 1)}": partial(learn_lists, vectors, n) for n in (1, 2, 4)
+    }
+    descriptions = ("SQ8", f"PQ{size // 2}x4fsr", f"PQ{size // 4}x4fsr", "RaBitQfs", "RaBitQ")
+    others = {name: partial(factory, name, vectors) for name in descriptions}
+    print(
+        f"{tracks:>11,}{'B a track':>23}{'build s':>9}" + "".join(f"{n:>8}" for n in CANDIDATES) + "      ms"
+    )
+    for name, make in (ours | others).items():
+        seconds, codes = timed(make, time.process_time)
+        lists = faiss.extract_index_ivf(codes)
+        lists.nprobe, refined = lists.nlist, faiss.IndexRefine(codes, vectors)
+        recalls = []
+        for candidates in CANDIDATES:
+            refined.k_factor = candidates / 10
+            answers = [timed(partial(refined.search, query[None], 10), time.thread_time) for query in queries]
+            scores = np.concatenate([scores for _, (scores, _) in answers])
+            recalls.append(f"{(scores >= true[:, -1:] - 1e-5).mean():>8.4f}")
+            if candidates == 400:
+                ms = 1000 * float(np.median([ms for ms, _ in answers]))
+        print(f"{name:<25}{lists.code_size + 8:>9}{seconds:>9.1f}{''.join(recalls)}{ms:>8.2f}", flush=True)
+
+
+def factory(name: str, vectors: faiss.IndexFlatIP) -> faiss.Index:
+    """Lists of FAISS's own making, as many as ours."""
+    everything = array_of(vectors)
+    number = max(16, round(np.sqrt(len(everything)) / 4))
+    codes = faiss.index_factory(vectors.d, f"IVF{number},{name}", faiss.METRIC_INNER_PRODUCT)
+    codes.train(everything[:TRAINING_TRACKS])
+    codes.add(everything)
+    return codes
 
 
 @contextmanager

@@ -77,7 +77,7 @@ class Ivf(Exact):
         if vectors.ntotal < LIST_TRACKS:
             few = f"at least {LIST_TRACKS} tracks, and there are {vectors.ntotal}"
             raise UsageError(f"kind={cls.name} needs {few}: use exact.")
-        codes = _learn_lists(vectors, cls.numbers_a_code)
+        codes = learn_lists(vectors, cls.numbers_a_code)
         count = min(vectors.ntotal, RECALL_QUERIES)
         queries = array_of(vectors)[np.random.default_rng(1).choice(vectors.ntotal, count, replace=False)]
         true, _ = vectors.search(queries, DEEP_NEIGHBOURS + 1)  # the first is the query itself
@@ -179,7 +179,7 @@ class IvfPq(Ivf):
     numbers_a_code: ClassVar[int] = 2
 
 
-def _learn_lists(vectors: faiss.IndexFlatIP, numbers_a_code: int) -> faiss.Index:
+def learn_lists(vectors: faiss.IndexFlatIP, numbers_a_code: int) -> faiss.Index:
     """Learn from a sample, then add all vectors, a block at a time.
 
     Some sqrt(tracks) / 4 lists: more would make the scan of all of them, which filters need, slower.
