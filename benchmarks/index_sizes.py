@@ -118,9 +118,7 @@ def compare_codes(drawn: np.ndarray, tracks: int) -> None:
     vectors.add(np.array(drawn[:tracks]))
     queries, size = np.array(drawn[tracks:]), vectors.d
     true, _ = vectors.search(queries, 10)
-    ours = {
-        f"{4 // n} bits a number{' (OPQ)' * (n > 1)}": partial(learn_lists, vectors, n) for n in (1, 2, 4)
-    }
+    ours = {f"{4 // n} bit a number{' (OPQ)' * (n > 1)}": partial(learn_lists, vectors, n) for n in (1, 2, 4)}
     descriptions = ("SQ8", f"PQ{size // 2}x4fsr", f"PQ{size // 4}x4fsr", "RaBitQfs", "RaBitQ")
     others = {name: partial(factory, name, vectors) for name in descriptions}
     print(
