@@ -25,7 +25,8 @@ from soundkin.search.index_manifest import VECTORS, IndexManifest, read_manifest
 from soundkin.search.index_status import compaction_due
 from soundkin.search.kinds import ASKED, KINDS
 from soundkin.search.segments import read_segments
-from soundkin.search.vector_index import ROWS_AT_ONCE, Index, check_no_repeats, read_version, unit_vectors
+from soundkin.search.vector_index import Index, check_no_repeats, read_version, unit_vectors
+from soundkin.search.vectors_file import ROWS_AT_ONCE
 from soundkin.search.version_files import write_edited, write_version
 from soundkin.search.versions import (
     check_files,

@@ -26,6 +26,7 @@ from soundkin.search.exact_kind import (
     search_faiss,
     selector,
 )
+from soundkin.search.vectors_file import ROWS_AT_ONCE
 
 LIST_TRACKS = 1_000  # Fewer are too few to learn lists and codes from.
 RECALL = 0.9995  # High: a seed that is not in the index finds a little less than the tracks we measure with.
@@ -34,7 +35,6 @@ DEEP_NEIGHBOURS, DEEP_RECALL = 400, 0.998  # Filters and artist caps ask for wha
 DEEP_LEAST = 100  # The fewer are asked for, the fewer candidates there are to find them among.
 RECALL_QUERIES = 300
 TRAINING_TRACKS = 100_000
-ROWS_AT_ONCE = 65_536
 EXACT_SHARE = 0.03  # Where fewer tracks are allowed, comparing these takes less time than scanning all lists.
 
 

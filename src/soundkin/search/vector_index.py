@@ -25,6 +25,7 @@ from soundkin.search.index_manifest import IndexManifest, read_manifest
 from soundkin.search.joined_tracks import JoinedTracks
 from soundkin.search.kinds import KINDS
 from soundkin.search.segments import Segment, read_segments
+from soundkin.search.vectors_file import ROWS_AT_ONCE
 from soundkin.search.version_files import write_version
 from soundkin.search.versions import check_files, new_version, read_current
 from soundkin.shapes import Bool, Float32, Int, typechecked
@@ -32,8 +33,6 @@ from soundkin.statistics.scaling import unit_length
 
 if TYPE_CHECKING:  # a query does without the Parquet reader
     from soundkin.embedding.store import Embeddings
-
-ROWS_AT_ONCE = 65_536
 
 
 class Index:

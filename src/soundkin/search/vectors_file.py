@@ -11,6 +11,8 @@ import numpy as np
 
 from soundkin.search.exact_kind import Vectors
 
+ROWS_AT_ONCE = 65_536  # of a block
+
 COUNT_AT = 8  # where the number of vectors stands, after four letters and their length; the header ends in
 HEADER_END = np.dtype("<u8").itemsize  # how many numbers follow
 
