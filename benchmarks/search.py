@@ -95,7 +95,7 @@ def measure(name: str, vectors: np.ndarray, queries: int, folder: Path) -> None:
     row("`soundkin query` by track, cold (s)", cold(folder, chosen[0]))
 
 
-def build(vectors: np.ndarray, folder: Path) -> IndexManifest:
+def build(vectors: np.ndarray, folder: Path, kind: str = "auto") -> IndexManifest:
     """Index `vectors` with made-up metadata."""
     count = len(vectors)
     ids = [track_id(row) for row in range(count)]
@@ -112,7 +112,7 @@ def build(vectors: np.ndarray, folder: Path) -> IndexManifest:
     embeddings = Embeddings(
         ids, vectors, [30.0] * count, [""] * count, "bench", Path("model"), Path("catalog.csv")
     )
-    return build_index(embeddings, tracks, folder, folder)
+    return build_index(embeddings, tracks, folder, folder, kind)
 
 
 def track_id(row: int) -> str:

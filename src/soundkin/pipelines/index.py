@@ -21,7 +21,7 @@ def index_embeddings(
     embeddings_folder: Annotated[Path, argument("EMBEDDINGS")],
     output_folder: Annotated[Path, Option("Index folder to write.", ("-o", "--output"))],
     catalog: Annotated[Path | None, Option("Take titles and other columns from this catalog.")] = None,
-    kind: Annotated[str, Option("Kind of index: exact, ivf, or auto, which chooses by size.")] = "auto",
+    kind: Annotated[str, Option("Kind: exact, ivf, ivfpq, or auto, which chooses by size.")] = "auto",
 ) -> IndexResult:
     """Build a search index over EMBEDDINGS, a folder that soundkin embed wrote.
 

@@ -1,7 +1,7 @@
 """The files of one version of an index, and the manifest that says what it is.
 
     vectors.faiss           the base: unit vectors [tracks, embedding] of all tracks when it was built
-    lists.faiss             with kind=ivf
+    lists.faiss             with kind=ivf and kind=ivfpq
     tracks.arrow            the catalog's columns but for lyrics, and keys of the artists (catalog/artists.py)
     removed.npy             positions in the base that are no more: removed, or replaced below; in order
     new-vectors.faiss       new tracks: added or replaced since
