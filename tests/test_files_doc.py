@@ -27,7 +27,7 @@ from soundkin.pipelines.index import index_embeddings
 from soundkin.pipelines.make_playlist import playlist
 from soundkin.pipelines.precompute import precompute_neighbours
 from soundkin.pipelines.train import train
-from soundkin.search.tracks import ARTIST_KEYS
+from soundkin.search.tracks import ARTIST_KEYS, RECORDING, WARNINGS
 from soundkin.training.compose import compose
 
 DOC = Path(__file__).parents[1] / "docs/files.md"
@@ -101,10 +101,11 @@ def test_files_are_as_documented(small_catalog: Path, tmp_path: Path) -> None:
         check_schema(f"embeddings/{kind}/*.parquet", pa.parquet.read_schema(part))
 
     index_embeddings(embeddings, tmp_path / "index")
+    check_csv("embeddings/copies.csv", embeddings / "copies.csv")
     with pa.ipc.open_file(tmp_path / "index/v1/tracks.arrow") as file:
         columns = file.schema.names
     catalog = read_catalog(small_catalog)
-    assert columns == ["label", *catalog.frame.columns.drop("lyrics"), ARTIST_KEYS]
+    assert columns == ["label", *catalog.frame.columns.drop("lyrics"), RECORDING, WARNINGS, ARTIST_KEYS]
     check("index/v1/tracks.arrow", columns)
     check_json("index/v1/manifest.json", tmp_path / "index/v1/manifest.json")
 

@@ -11,6 +11,8 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from melodies import RATE_HZ as RATE
+from melodies import melody
 from soundkin.audit.duplicates import KINDS, ROWS_SHOWN, Duplicates, Limits, Pair, find_duplicates, near_pairs
 from soundkin.audit.leaks import connected
 from soundkin.corpus.corpus_config import CorpusConfig
@@ -19,16 +21,6 @@ from soundkin.errors import UsageError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
 from soundkin.features.decode import open_audio
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
-
-RATE = 22_050
-
-
-def melody(seconds: float, random_seed: int) -> np.ndarray:
-    """A new tone every 0.3 s: float32 [samples]."""
-    random = np.random.default_rng(random_seed)
-    time = np.arange(round(0.3 * RATE)) / RATE
-    tones = [np.sin(2 * np.pi * hz * time) for hz in random.uniform(150, 3_000, round(seconds / 0.3))]
-    return (0.2 * np.concatenate(tones)).astype(np.float32)
 
 
 @dataclass

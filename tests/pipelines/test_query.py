@@ -14,6 +14,7 @@ import pytest
 import soundfile
 import torch
 
+from melodies import melody
 from soundkin.embedding import default_model
 from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.store import Embeddings, read_embeddings
@@ -179,7 +180,10 @@ def test_cells_of_the_catalog_come_with_the_answers(library):
     assert answer.catalog == {"year": 1990 + n, "path": f"music/{n}.wav"}
     assert answer.path == str(library / "music" / f"{n}.wav")
     (answer,) = query(library / "index", "song-5", k=1, columns=None)
-    assert set(answer.catalog) == {"track_id", "path", "title", "artist", "genre", "year"}
+    assert set(answer.catalog) == {
+        *("track_id", "path", "title", "artist", "genre", "year"),
+        *("recording", "warnings"),
+    }
     with pytest.raises(UsageError, match=r"no column gnere. Did you mean genre\?"):
         query(library / "index", "song-5", columns=["gnere"])
 
@@ -366,6 +370,27 @@ def test_a_seed_without_sound_is_told(
     assert query(library / "index", tmp_path / "seed.wav", k=2)
     told = f"seed {tmp_path / 'seed.wav'}: silent from start to end. Answers may say little" in caplog.text
     assert told == (sound != "music")
+
+
+def test_copies_are_one_answer_and_a_silent_track_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under other names and by nobody in common, as untagged files are."""
+    samples = {"first": melody(6, 1), "second": 0.9 * melody(6, 1), "third": melody(6, 2)}
+    for name, sound in {**samples, "nothing": np.zeros(RATE_HZ * 2)}.items():
+        soundfile.write(tmp_path / f"{name}.wav", sound, RATE_HZ)
+    artists = {"first": "Ann", "second": "", "third": "Bob", "nothing": "Cy"}
+    lines = [f"{name},{name}.wav,{artist}" for name, artist in artists.items()]
+    (tmp_path / "catalog.csv").write_text("\n".join(["track_id,path,artist", *lines]) + "\n")
+    embed_catalog(save_model(tmp_path / "model"), tmp_path / "catalog.csv", tmp_path / "embeddings")
+    index_embeddings(tmp_path / "embeddings", tmp_path / "index")
+    caplog.clear()
+    answers = query(tmp_path / "index", "third")
+    assert sorted(ids(answers)) in (["first", "nothing"], ["nothing", "second"])
+    assert "silent" not in caplog.text
+    assert "second" not in ids(query(tmp_path / "index", "first"))
+    query(tmp_path / "index", "nothing")
+    assert "seed nothing (Cy): silent from start to end. Answers may say little" in caplog.text
 
 
 def test_the_unliked_is_no_answer_and_a_description_says_the_same(tmp_path: Path) -> None:

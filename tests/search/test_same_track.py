@@ -10,7 +10,7 @@ from soundkin.search.same_track import Identity, same_track
 def track(
     title: str = "Sinnerman", artist: str = "Ann", album: str = "One", seconds: float = 200
 ) -> Identity:
-    return Identity(fold_name(title), base_title(title), artist_key(artist), fold_name(album), seconds)
+    return Identity(fold_name(title), base_title(title), artist_key(artist), fold_name(album), seconds, "")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class EmbeddingsManifest(Config):
 
 @dataclass(frozen=True)
 class Embeddings:
-    """The vectors of all embedded tracks, row by row in catalog order."""
+    """The vectors of all embedded tracks, row by row in catalog order, and what is off with each."""
 
     track_ids: list[str]
     vectors: Float32[np.ndarray, "tracks embedding"]
@@ -63,6 +63,7 @@ class Embeddings:
     model_hash: str
     model_path: Path
     catalog_path: Path
+    warnings: Sequence[Sequence[str]] = ()  # none, or one a track
 
     def select(self, track_ids: Iterable[str]) -> "Embeddings":
         """Those of some tracks, in the order of all."""
@@ -74,6 +75,7 @@ class Embeddings:
             vectors=self.vectors[rows],
             duration_seconds=[self.duration_seconds[row] for row in rows],
             audio_hashes=[self.audio_hashes[row] for row in rows],
+            warnings=[self.warnings[row] for row in rows] if self.warnings else (),
         )
 
 
@@ -106,7 +108,7 @@ def read_embeddings(folder: Path) -> Embeddings:
     folder = Path(folder)
     manifest = read_manifest(folder)
     vectors = np.empty((manifest.count, manifest.embedding_size), np.float32)
-    columns: dict[str, list[Any]] = {"track_id": [], "duration_seconds": [], "audio_hash": []}
+    columns: dict[str, list[Any]] = {"track_id": [], "duration_seconds": [], "audio_hash": [], "warnings": []}
     row = 0
     for part in manifest.parts:
         table = _read_checked_tracks(folder, part, manifest)
@@ -122,6 +124,7 @@ def read_embeddings(folder: Path) -> Embeddings:
         model_hash=manifest.model_hash,
         model_path=found_model(manifest.model_path, folder),
         catalog_path=(folder / manifest.catalog_path).resolve(),
+        warnings=columns["warnings"],
     )
 
 

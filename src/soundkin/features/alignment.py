@@ -14,13 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from soundkin.extras import require
-
-require("evaluate", "aligning recordings")
-
 import numpy as np
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.ndimage import uniform_filter1d
 
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.shapes import Float, Float32, Int, typechecked
@@ -43,6 +37,7 @@ FRAMES_PER_SECOND = FRONT_END.frames_per_second / LOG_MELS_A_FRAME
 
 LEAST_OVERLAP = 0.5  # of what sounds in the shorter one
 LEAST_SECONDS = 3.0  # that sound on both sides; in less, much music is alike
+SAME_RECORDING = 0.65  # least similarity at equal tempo; chosen by `benchmarks/duplicates.py`
 PROMISING = 0.3  # below this, finer ratios are not tried
 
 TEMPO_RATIOS = tuple(round(0.90 + 0.01 * step, 2) for step in range(21))
@@ -76,9 +71,9 @@ APART = Alignment(similarity=0.0, offset_seconds=0.0, tempo_ratio=1.0, overlap=0
 """The answer for files too short or too quiet to compare."""
 
 
-def fingerprint_of_file(path: Path) -> Fingerprint:
-    """Fingerprint of a file's first LONGEST_SECONDS; AudioError if it cannot be used."""
-    return fingerprint(FRONT_END.frames(path, LONGEST_SECONDS).numpy())
+def fingerprint_of_file(path: Path, longest_seconds: float = LONGEST_SECONDS) -> Fingerprint:
+    """Fingerprint of a file's first `longest_seconds`; AudioError if it cannot be used."""
+    return fingerprint(FRONT_END.frames(path, longest_seconds).numpy())
 
 
 @typechecked
@@ -89,12 +84,20 @@ def fingerprint(log_mel: Float32[np.ndarray, "frames mels"]) -> Fingerprint:
     mels = log_mel[:, :MELS]
     windows = np.lib.stride_tricks.sliding_window_view(mels, SMOOTHED_LOG_MELS, axis=0)[::LOG_MELS_A_FRAME]
     smooth = np.asarray(windows.mean(axis=2))
-    contrast = smooth - uniform_filter1d(smooth, NEIGHBOURING_MELS, axis=1, mode="nearest")
-    contrast -= uniform_filter1d(contrast, round(SECONDS_AROUND * FRAMES_PER_SECOND), axis=0, mode="nearest")
+    contrast = smooth - _means_around(smooth, NEIGHBOURING_MELS, axis=1)
+    contrast -= _means_around(contrast, round(SECONDS_AROUND * FRAMES_PER_SECOND), axis=0)
     bands = contrast.reshape(len(contrast), BANDS, MELS_A_BAND).mean(axis=2)
     norms = np.linalg.norm(bands, axis=1, keepdims=True)
     scaled: np.ndarray = np.rint(LARGEST * bands / np.maximum(norms, FAINTEST)).astype(np.int8)
     return scaled
+
+
+def _means_around(values: Float32[np.ndarray, "rows columns"], size: int, axis: int) -> np.ndarray:
+    """The mean of the `size` values around each, along an axis that goes on at its ends as it ends."""
+    reach = [(size // 2, size - 1 - size // 2) if each == axis else (0, 0) for each in range(2)]
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, reach, "edge"), size, axis)
+    means: np.ndarray = windows.mean(axis=-1)
+    return means
 
 
 @typechecked
@@ -142,11 +145,11 @@ def _best(first: Fingerprint, second: Fingerprint, excerpts: Sequence[_Excerpt])
         return APART
     first, second = (shape.astype(np.float32) / LARGEST for shape in (first, second))
     read = [excerpt.read(first) for excerpt in excerpts]
-    size = next_fast_len(max(map(len, read)) + len(second) - 1, real=True)
-    spectrum = rfft(second, size, axis=0)
+    size = 1 << (max(map(len, read)) + len(second) - 2).bit_length()
+    spectrum = np.fft.rfft(second, size, axis=0)
     alignments = []
     for excerpt, frames in zip(excerpts, read, strict=True):
-        products = irfft((rfft(frames, size, axis=0).conj() * spectrum).sum(axis=1), size)
+        products = np.fft.irfft((np.fft.rfft(frames, size, axis=0).conj() * spectrum).sum(axis=1), size)
         similarity, lag, overlap = _best_lag(products, _sounding(frames), _sounding(second))
         offset = (lag - excerpt.start / excerpt.ratio) / FRAMES_PER_SECOND
         alignments.append(Alignment(similarity, offset, excerpt.ratio, overlap))

@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from soundkin.pipelines.options import Option, argument
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,8 @@ def index_embeddings(
     """Build a search index over EMBEDDINGS, a folder that soundkin embed wrote.
 
     All columns of the catalog but lyrics go into the index, to be shown and filtered by; the catalog is
-    looked for where the embeddings were made from it, if not given. Readers of an earlier index are not
+    looked for where the embeddings were made from it, if not given. Tracks that may be copies of a recording
+    are compared by ear where their audio is there. Readers of an earlier index are not
     disturbed. Once built, it is edited in place by the commands below.
 
     Examples:
@@ -48,21 +46,13 @@ def index_embeddings(
         ArtefactError: the embeddings are corrupt or of another version.
         OutputError: the output folder cannot be written or holds other files.
     """
+    from soundkin.catalog.table import read_catalog
     from soundkin.embedding.store import read_embeddings
+    from soundkin.search.recordings import tracks_to_index
     from soundkin.search.vector_index import build_index
 
     embeddings = read_embeddings(Path(embeddings_folder))
-    table, audio_folder = read_tracks_table(Path(catalog or embeddings.catalog_path))
-    manifest = build_index(embeddings, table, audio_folder, Path(output_folder), kind)
+    tracks = read_catalog(Path(catalog or embeddings.catalog_path))
+    table = tracks_to_index(tracks, embeddings, Path(embeddings_folder))
+    manifest = build_index(embeddings, table, tracks.folder, Path(output_folder), kind)
     return IndexResult(Path(output_folder), manifest.count, manifest.kind, manifest.reason)
-
-
-def read_tracks_table(catalog: Path) -> "tuple[pa.Table, Path]":
-    """What an index keeps of a catalog: all columns but the lyrics; and what its paths are relative to."""
-    import pyarrow as pa
-
-    from soundkin.catalog.table import read_catalog
-
-    tracks = read_catalog(catalog)
-    frame = tracks.frame.drop(columns="lyrics", errors="ignore")
-    return pa.Table.from_pandas(frame, preserve_index=False), tracks.folder

@@ -203,18 +203,20 @@ def _read(
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from soundkin.catalog.table import read_catalog
     from soundkin.config import nearest
     from soundkin.embedding.store import read_embeddings
     from soundkin.pipelines.answers import as_text
-    from soundkin.pipelines.index import read_tracks_table
     from soundkin.search.edits import check_embeddings, with_paths_of
+    from soundkin.search.recordings import tracks_to_index
     from soundkin.search.vector_index import open_index
 
     opened = open_index(index)
     embeddings = read_embeddings(Path(embeddings_folder))
     check_embeddings(opened, embeddings)
     catalog_path = Path(catalog or embeddings.catalog_path)
-    table, audio_folder = read_tracks_table(catalog_path)
+    tracks = read_catalog(catalog_path)
+    table = tracks_to_index(tracks, embeddings, Path(embeddings_folder))
     wanted = [as_text(name) for name in track_ids] or embeddings.track_ids
     strangers = set(wanted) - set(embeddings.track_ids)
     if strangers:
@@ -228,7 +230,7 @@ def _read(
         message = "left out %d embedded tracks that are not in catalog %s, such as %s"
         log.warning(message, len(lost), catalog_path, lost[0])
     chosen = pc.is_in(table["track_id"].cast(pa.large_string()), pa.array(wanted, pa.large_string()))
-    return opened, embeddings, with_paths_of(opened, audio_folder, table.filter(chosen))
+    return opened, embeddings, with_paths_of(opened, tracks.folder, table.filter(chosen))
 
 
 def _differs(index: "Index", embeddings: "Embeddings", table: "pa.Table") -> "Bool[np.ndarray, ' tracks']":

@@ -79,9 +79,15 @@ def resolve_seeds(
         raise UsageError(
             f"index {index.folder} holds no track. Add some: soundkin sync, or soundkin index add."
         )
-    return [
-        seed if isinstance(seed, ResolvedSeed) else _resolve(index, as_seed(seed), model) for seed in seeds
-    ]
+    resolved = []
+    for seed in seeds:
+        if not isinstance(seed, ResolvedSeed):
+            seed = _resolve(index, as_seed(seed), model)
+            for row in seed.rows if seed.kind != "file" else ():
+                if row in index.tracks.warnings:
+                    _warn(_shown(index, row), index.tracks.warnings[row])
+        resolved.append(seed)
+    return resolved
 
 
 def title_with_seeds(begin: str, index: "Index", answers: "AnswerList | Playlist") -> str:
@@ -258,8 +264,12 @@ def _embed(index: "Index", file: str, model: Path | str | None) -> Float32[np.nd
         lyrics = read_tags(Path(file)).lyrics
     embedded = embedder.embed_file(Path(file), audio_hash=NOT_ASKED, lyrics=lyrics)
     if embedded.warnings:
-        log.warning("seed %s: %s. Answers may say little", file, "; ".join(embedded.warnings))
+        _warn(file, "; ".join(embedded.warnings))
     return np.asarray(unit_length(embedded.vector))
+
+
+def _warn(name: str, warnings: str) -> None:
+    log.warning("seed %s: %s. Answers may say little", name, warnings)
 
 
 def embedder_of(index: "Index", model: Path | str | None, wanted_for: str) -> "Embedder":

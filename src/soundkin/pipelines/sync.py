@@ -103,7 +103,7 @@ def sync(
             embedded, reused, skipped = _embed(
                 home, catalog, found.files, model, workers or 1, forget, replace, check
             )
-            _index(home, catalog)
+            _index(home, catalog, workers or 1)
             refresh_neighbours(home.index, workers or 1)
             skipped = [*result.skipped, *skipped]
             result = _replace(result, embedded=embedded, reused=reused, skipped=skipped)
@@ -209,18 +209,19 @@ def _model_of(library: Library) -> Path:
         return default_model.FOLDER
 
 
-def _index(library: Library, catalog: "Catalog") -> None:
+def _index(library: Library, catalog: "Catalog", workers: int) -> None:
     """Bring index and map in line with catalog and embeddings."""
     import pyarrow as pa
 
     from soundkin.embedding.store import read_embeddings
     from soundkin.search.edits import compact, edit_tracks
     from soundkin.search.index_difference import index_difference
+    from soundkin.search.recordings import tracks_to_index
     from soundkin.search.vector_index import build_index, open_index
 
     embeddings = read_embeddings(library.embeddings)
     catalog = catalog.select(catalog.frame["track_id"].isin(embeddings.track_ids).to_numpy(bool))
-    tracks = pa.Table.from_pandas(catalog.frame.drop(columns="lyrics", errors="ignore"), preserve_index=False)
+    tracks = tracks_to_index(catalog, embeddings, library.embeddings, workers)
     try:
         difference = index_difference(open_index(library.index), embeddings, tracks, catalog.folder)
     except (UsageError, ArtefactError):  # there is none yet, or none that can be read

@@ -156,10 +156,11 @@ class Admission:
         self.cap = ArtistCap(order.artist_cap, index.tracks.artists) if order.artist_cap else None
         self._order = order
         self._tracks = index.tracks
-        # Seeds and answers: only tracks by one artist may be the same.
+        # Seeds and answers: only copies, and tracks by one artist, may be the same.
+        self._by_recording: dict[str, RankedTrack] = {}
         self._by_lead: dict[str, list[RankedTrack]] = defaultdict(list)
-        for row in seeds if order.fold_versions else ():
-            self._alike(index.tracks.artists(row)).append(RankedTrack(row, 1.0, 1.0, index.vector(row)))
+        for row in seeds:
+            self._remember(RankedTrack(row, 1.0, 1.0, index.vector(row)), index.tracks.artists(row))
 
     def take(self, candidates: Iterable[RankedTrack]) -> None:
         """Keep those that may come in, best first, until there are enough."""
@@ -167,12 +168,23 @@ class Admission:
             if len(self.kept) == self._order.k:
                 return
             artists = self._tracks.artists(candidate.row)
-            alike = self._alike(artists) if self._order.fold_versions else []
-            if alike and (known := self._version_among(alike, candidate)):
+            if known := self._same_as(candidate, artists):
                 known.folded.append(candidate.row)
             elif self.cap is None or self.cap.admits(artists):
                 self.kept.append(candidate)
-                alike.append(candidate)
+                self._remember(candidate, artists)
+
+    def _remember(self, track: RankedTrack, artists: Sequence[str]) -> None:
+        """Fold what is the same into this one from now on, if anything is to be folded."""
+        if self._order.fold_versions:
+            self._alike(artists).append(track)
+            if recording := self._tracks.recordings.get(track.row):
+                self._by_recording.setdefault(recording, track)
+
+    def _same_as(self, candidate: RankedTrack, artists: Sequence[str]) -> RankedTrack | None:
+        """The one that is the same track."""
+        copy = self._by_recording.get(self._tracks.recordings.get(candidate.row, ""))
+        return copy or self._version_among(self._alike(artists), candidate)
 
     @cached_property
     def _identity(self) -> Callable[[int], Identity]:
@@ -195,7 +207,7 @@ class Admission:
             yield rest.pop(best)
 
     def _version_among(self, alike: list[RankedTrack], candidate: RankedTrack) -> RankedTrack | None:
-        """The one that is the same track."""
+        """The one of these by the same artist that is the same track."""
         for known in alike:
             cosine = float(known.vector @ candidate.vector)
             # Names are read last: it is they that take long.

@@ -1,8 +1,9 @@
 """Whether two tracks of an index are one recording or versions of one piece, so that one answer is enough.
 
-When in doubt they are two: vectors of different pieces for one instrument come as near as those of copies, so
-names have to agree as well, and titles that many pieces have (`Prelude`) do not count. Audio is not looked
-at; `soundkin audit` compares it. `benchmarks/queries.py` counts wrong merges among all pairs.
+They are one where their audio or their tags said so when they were indexed (`recordings`). Otherwise, when in
+doubt, they are two: vectors of different pieces for one instrument come as near as those of copies, so names
+have to agree as well, and titles that many pieces have (`Prelude`) do not count. `benchmarks/queries.py`
+counts wrong merges among all pairs.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,7 @@ class Identity(NamedTuple):
     artist: str  # key of the lead
     album: str  # folded
     seconds: float
+    recording: str  # a name that copies share
 
 
 def identities(tracks: Tracks) -> Callable[[int], Identity]:
@@ -38,13 +40,17 @@ def identities(tracks: Tracks) -> Callable[[int], Identity]:
         cells = {name: column[row].as_py() for name, column in columns.items()}
         lead = next(iter(tracks.artists(row)), "")
         album = fold_name(str(cells.get("album") or ""))
-        return Identity(fold_name(title), base_title(title), lead, album, seconds_in(cells.get("duration")))
+        seconds = seconds_in(cells.get("duration"))
+        recording = tracks.recordings.get(row, "")
+        return Identity(fold_name(title), base_title(title), lead, album, seconds, recording)
 
     return identity
 
 
 def same_track(one: Identity, other: Identity, cosine: float) -> bool:
     """Whether two tracks with this cosine are copies, reissues or versions of one piece."""
+    if one.recording and one.recording == other.recording:
+        return True
     if cosine < VERSION_COSINE or not one.base or one.base != other.base or one.artist != other.artist:
         return False
     apart = abs(one.seconds - other.seconds) if one.seconds and other.seconds else float("inf")

@@ -25,6 +25,8 @@ ROWS_BETWEEN_SIGNPOSTS = 512
 
 LABEL = "label"  # the first column; the catalog may have another of that name
 ARTIST_KEYS = "\x1fartist keys"  # the last column, not shown: keys of the artists, separated by `;`
+RECORDING = "recording"  # tracks with the same value in this column are one recording
+WARNINGS = "warnings"  # what was found to be off when a track was embedded
 Cell = str | int | float | None
 
 SEPARATOR = "\x1f"  # ASCII's own for units of text
@@ -88,6 +90,16 @@ class Tracks:
         return Label(*self._labels[row].split(SEPARATOR))
 
     @cached_property
+    def recordings(self) -> dict[int, str]:
+        """By row, the name of the recording of tracks that may share theirs (RECORDING)."""
+        return self._filled(RECORDING)
+
+    @cached_property
+    def warnings(self) -> dict[int, str]:
+        """By row, what is off with tracks (WARNINGS)."""
+        return self._filled(WARNINGS)
+
+    @cached_property
     def artist_keys(self) -> pa.Array:
         """The artists of each track (`artist_keys`)."""
         return artist_keys(self.batch)
@@ -132,6 +144,14 @@ class Tracks:
         first = max(0, bisect.bisect_left(self._signposts, track_id) - 1) * ROWS_BETWEEN_SIGNPOSTS
         last = min(first + ROWS_BETWEEN_SIGNPOSTS, len(self))
         return bisect.bisect_left(range(len(self)), track_id, first, last, key=self._ids.__getitem__)
+
+    def _filled(self, name: str) -> dict[int, str]:
+        """By row, the cells of a column that hold something."""
+        if name not in self.columns:
+            return {}
+        cells = self._column(name)
+        rows = pc.indices_nonzero(pc.binary_length(cells))
+        return dict(zip(rows.to_pylist(), cells.take(rows).to_pylist(), strict=True))
 
     def _column(self, name: str) -> pa.Array:
         return self.batch.column(name).cast(pa.large_string())
