@@ -23,8 +23,10 @@ import pyarrow as pa
 
 from search import build, clusters, row, track_id
 from soundkin.embedding.store import Embeddings
-from soundkin.search import kinds
+from soundkin.search import list_kinds
 from soundkin.search.edits import add_tracks, compact, remove_tracks
+from soundkin.search.exact_kind import Exact, array_of
+from soundkin.search.list_kinds import Ivf
 from soundkin.search.vector_index import Index, open_index
 from soundkin.statistics.scaling import unit_length
 
@@ -64,7 +66,7 @@ def measure(tracks: int, folder: Path) -> None:
     row("first filter after edits: join the columns (s)", seconds, 3)
     latency({"before edits": before, "1% new and 1% removed": after}, queries)
     removals(folder / "index", queries)
-    lists = after.kind if isinstance(after.kind, kinds.Ivf) else kinds.Ivf.build(after.kind.vectors)
+    lists = after.kind if isinstance(after.kind, Ivf) else Ivf.build(after.kind.vectors)
     filters(lists, queries)
     seconds, _ = timed(lambda: compact(folder / "index"))
     row("compact (s)", seconds)
@@ -141,13 +143,13 @@ def recall(index: Index, queries: np.ndarray, scores: np.ndarray) -> float:
     return float((scores >= best[:, -1:] - 1e-5).mean())
 
 
-def filters(lists: kinds.Ivf, queries: np.ndarray) -> None:
+def filters(lists: Ivf, queries: np.ndarray) -> None:
     """Time and recall under filters of each share, scanned or compared."""
-    exact, queries = kinds.Exact(lists.vectors), queries[:50]
-    vectors = kinds.array_of(lists.vectors)
+    exact, queries = Exact(lists.vectors), queries[:50]
+    vectors = array_of(lists.vectors)
     near = -vectors @ unit_length(np.random.default_rng(7).standard_normal((1, SIZE), np.float32))[0]
     orders = {"random": np.random.default_rng(3).random(len(vectors)), "region": near}
-    kinds.EXACT_SHARE = 0  # or lists would not scan
+    list_kinds.EXACT_SHARE = 0  # or lists would not scan
     print(f"  {'filter allows':<24}{'scan (ms)':>12}{'recall@10':>12}{'compare (ms)':>14}")
     for name, order in orders.items():
         for share in SHARES:
@@ -156,8 +158,8 @@ def filters(lists: kinds.Ivf, queries: np.ndarray) -> None:
             shares = []
             for n in range(len(queries)):
                 asked = queries[n : n + 1], 10, allowed
-                scanned[n], (found, _) = timed(partial(lists.search, *asked), time.thread_time)
-                compared[n], (true, _) = timed(partial(exact.search, *asked), time.thread_time)
+                scanned[n], (found, _) = timed(partial(lists.nearest_among, *asked), time.thread_time)
+                compared[n], (true, _) = timed(partial(exact.nearest_among, *asked), time.thread_time)
                 shares.append((found >= true[true > -2].min() - 1e-5)[true > -2].mean())
             scan, compare = (1000 * float(np.median(times)) for times in (scanned, compared))
             line = f"{scan:>12.2f}{np.mean(shares):>12.4f}{compare:>14.2f}"

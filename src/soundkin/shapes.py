@@ -8,9 +8,9 @@ import os
 from collections.abc import Callable
 from typing import TypeVar
 
-from jaxtyping import Bool, Float, Float32, Int, jaxtyped
+from jaxtyping import Bool, Float, Float32, Int, UInt8, jaxtyped
 
-__all__ = ["Bool", "Float", "Float32", "Int", "typechecked"]
+__all__ = ["Bool", "Float", "Float32", "Int", "UInt8", "typechecked"]
 
 Function = TypeVar("Function", bound=Callable[..., object])
 

@@ -32,7 +32,7 @@ from soundkin.search.edits import (
     snapshot,
     update_tracks,
 )
-from soundkin.search.kinds import IVF_TRACKS, KINDS
+from soundkin.search.kinds import KINDS
 from soundkin.search.neighbours import find_neighbours
 from soundkin.search.vector_index import open_index
 from soundkin.statistics.scaling import unit_length
@@ -159,7 +159,7 @@ def test_any_sequence_of_edits_is_what_it_does_to_a_dict(built, tmp_path_factory
 
 def fresh_build(folder, tracks, kind):
     """An index of these tracks; None of fewer than the kind takes."""
-    if len(tracks) < (IVF_TRACKS if kind == "ivf" else 1):
+    if len(tracks) < max(1, KINDS[kind].least_tracks):
         return None
     build(folder, sorted(tracks), kind, np.array([tracks[number][1] for number in sorted(tracks)]))
     return open_index(folder)

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from soundkin.config import nearest
 from soundkin.errors import UsageError
 from soundkin.search.artist_cap import Ranked
-from soundkin.search.conditions import Condition, mask_where, parse_condition
+from soundkin.search.condition_masks import matching
+from soundkin.search.conditions import Condition, parse_condition
 from soundkin.search.tracks import Cell, cells_in, is_numeric
 from soundkin.search.vector_index import Index, open_index
 from soundkin.shapes import Bool
@@ -83,8 +84,8 @@ class Filter:
         """Which tracks match; None without conditions."""
         if not self._conditions:
             return self._only
-        matching = mask_where(self._index.tracks.batch, self._conditions)
-        return matching if self._only is None else matching & self._only
+        mask = matching(self._index.tracks, self._conditions)
+        return mask if self._only is None else mask & self._only
 
     @property
     def matching(self) -> int:
@@ -107,9 +108,9 @@ class Filter:
         """Where no track matches: what there is in the columns that were asked for; else nothing."""
         if self.matching:
             return ""
-        batch = self._index.tracks.batch
-        empty = [condition for condition in self._conditions if not mask_where(batch, [condition]).any()]
-        return "".join(f" {_hint(batch.column(condition.column), condition)}" for condition in empty)
+        tracks = self._index.tracks
+        empty = [condition for condition in self._conditions if not matching(tracks, [condition]).any()]
+        return "".join(f" {_hint(tracks.batch.column(condition.column), condition)}" for condition in empty)
 
 
 class Query:

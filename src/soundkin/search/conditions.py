@@ -88,7 +88,9 @@ def mask_any(column: pa.Array, values: Collection[str]) -> Bool[np.ndarray, " tr
     if not pa.types.is_dictionary(column.type):
         return _as_numpy(pc.match_substring_regex(column, pattern, ignore_case=True))
     per_cell = _as_numpy(pc.match_substring_regex(column.dictionary, pattern, ignore_case=True))
-    return np.asarray(per_cell[np.from_dlpack(column.indices)])
+    return np.asarray(
+        np.take(per_cell, np.asarray(np.from_dlpack(column.indices)))
+    )  # half the time of indexing
 
 
 def number(text: str) -> Decimal | None:
@@ -181,12 +183,12 @@ class _Cells:
         encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         cells = [(cell or "").split(";") for cell in encoded.dictionary.to_pylist()]
         self.values = [[value for value in map(str.strip, cell) if value] for cell in cells]
-        self._cell_of_track = np.from_dlpack(encoded.indices)
+        self._cell_of_track = np.asarray(np.from_dlpack(encoded.indices))
 
     def where(self, test: Callable[[str], Any]) -> Bool[np.ndarray, " tracks"]:
         """The tracks of which a value passes."""
         passes = [any(map(test, values)) for values in self.values]
-        return np.asarray(np.array(passes, dtype=bool)[self._cell_of_track])
+        return np.asarray(np.take(np.array(passes, dtype=bool), self._cell_of_track))
 
     def count(self, test: Callable[[str], Any] = bool) -> int:
         """How many tracks have a value that passes."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +23,7 @@ from soundkin.embedding.library import index_in
 from soundkin.errors import ArtefactError, CatalogError, UsageError
 from soundkin.search.index_manifest import VECTORS, IndexManifest, read_manifest
 from soundkin.search.index_status import compaction_due
-from soundkin.search.kinds import ASKED, IVF_TRACKS
+from soundkin.search.kinds import ASKED, KINDS
 from soundkin.search.segments import read_segments
 from soundkin.search.vector_index import ROWS_AT_ONCE, Index, check_no_repeats, read_version, unit_vectors
 from soundkin.search.version_files import write_edited, write_version
@@ -155,13 +154,13 @@ def compact(index: Path) -> IndexManifest | None:
         earlier = read_version(folder, current_version(folder))
         batch = earlier.tracks.batch
         order = pc.sort_indices(batch.column("track_id"))
-        vectors = faiss.IndexFlatIP(earlier.manifest.embedding_size)
-        for rows in np.array_split(order.to_numpy(), max(1, len(order) // ROWS_AT_ONCE)):
-            vectors.add(earlier.vectors(rows))
+        parts = np.array_split(order.to_numpy(), len(order) // ROWS_AT_ONCE + 1)
+        vectors = map(earlier.vectors, parts)
         manifest = earlier.manifest
         provenance = manifest.model_dump(include={"model_hash", "model_path", "audio_folder"})
         table = pa.table(batch.select(earlier.tracks.columns).take(order))
-        return write_version(version, vectors, table, _kind_to_build(manifest, len(order)), **provenance)
+        kind = _kind_to_build(manifest, len(order))
+        return write_version(version, vectors, manifest.embedding_size, table, kind, **provenance)
 
 
 def snapshot(index: Path, name: str) -> str:
@@ -188,7 +187,7 @@ def rollback(index: Path, name: str | None = None) -> Index:
 
 def _kind_to_build(manifest: IndexManifest, count: int) -> str:
     """The kind that somebody chose, if it can hold `count` tracks."""
-    chosen = manifest.reason.startswith(ASKED) and (manifest.kind != "ivf" or count >= IVF_TRACKS)
+    chosen = manifest.reason.startswith(ASKED) and count >= KINDS[manifest.kind].least_tracks
     return manifest.kind if chosen else "auto"
 
 

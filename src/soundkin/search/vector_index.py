@@ -11,7 +11,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,10 +20,11 @@ from soundkin.embedding.default_model import found_model, stored_model
 from soundkin.embedding.library import index_in
 from soundkin.errors import ArtefactError, CatalogError, UsageError
 from soundkin.files import path_from
+from soundkin.search.exact_kind import Rows, Scores, reordered
 from soundkin.search.index_manifest import IndexManifest, read_manifest
 from soundkin.search.joined_tracks import JoinedTracks
-from soundkin.search.kinds import KINDS, Rows, Scores
-from soundkin.search.segments import Segment, read_segments, reordered
+from soundkin.search.kinds import KINDS
+from soundkin.search.segments import Segment, read_segments
 from soundkin.search.version_files import write_version
 from soundkin.search.versions import check_files, new_version, read_current
 from soundkin.shapes import Bool, Float32, Int, typechecked
@@ -142,12 +142,14 @@ def build_index(
         raise UsageError(f"kind={kind} is unknown.{nearest(kind, ['auto', *KINDS])}")
     order = _order(embeddings)
     sorted_tracks = _aligned(tracks, pa.array(embeddings.track_ids, pa.large_string()).take(order))
-    vectors = _unit_vectors(embeddings, order.to_numpy())
+    parts = np.array_split(order.to_numpy(), len(order) // ROWS_AT_ONCE + 1)
+    vectors = (unit_vectors(embeddings, rows) for rows in parts)
     folder = Path(folder)
     with new_version(folder) as version:
         return write_version(
             version,
             vectors,
+            embeddings.vectors.shape[1],
             sorted_tracks,
             kind,
             model_hash=embeddings.model_hash,
@@ -213,13 +215,6 @@ def _aligned(tracks: pa.Table, track_ids: pa.Array) -> pa.Table:
             "Embed the catalog again, or name the one that the embeddings were made from."
         )
     return tracks.take(rows)
-
-
-def _unit_vectors(embeddings: "Embeddings", order: Int[np.ndarray, " tracks"]) -> faiss.IndexFlatIP:
-    vectors = faiss.IndexFlatIP(embeddings.vectors.shape[1])
-    for start in range(0, len(order), ROWS_AT_ONCE):
-        vectors.add(unit_vectors(embeddings, order[start : start + ROWS_AT_ONCE]))
-    return vectors
 
 
 def unit_vectors(

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,18 +12,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from soundkin.errors import OutputError
-from soundkin.search.index_manifest import IndexManifest, write_manifest
+from soundkin.search.exact_kind import Vectors
+from soundkin.search.index_manifest import VECTORS, IndexManifest, write_manifest
 from soundkin.search.joined_tracks import stacked
 from soundkin.search.kinds import build_kind
 from soundkin.search.segments import Segment, write_base, write_edits
+from soundkin.search.vectors_file import map_vectors, write_vectors
 from soundkin.search.versions import checksums
 from soundkin.shapes import Float32, Int
 
 
 def write_version(
-    version: Path, vectors: faiss.IndexFlatIP, tracks: pa.Table, kind: str, **provenance: str
+    version: Path,
+    blocks: Iterable[Vectors],
+    embedding_size: int,
+    tracks: pa.Table,
+    kind: str,
+    **provenance: str,
 ) -> IndexManifest:
-    """Write all of a version that holds no edits; `provenance` are further fields of its manifest."""
+    """Write all of a version that holds no edits; `provenance` are further fields of its manifest.
+
+    `blocks` are the unit vectors in the order of `tracks`. A block of them is in memory, and what the kind
+    learns; the rest is on disk.
+    """
+    write_vectors(version / VECTORS, blocks, embedding_size)
+    vectors = map_vectors(version / VECTORS)
     built, reason = build_kind(kind, vectors)
     with explaining_faiss(version):
         names = write_base(version, built, tracks)

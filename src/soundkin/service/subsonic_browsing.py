@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from soundkin.search.conditions import Condition, mask_where
+from soundkin.search.condition_masks import matching
+from soundkin.search.conditions import Condition
 from soundkin.search.discography import NamedAlbum
 from soundkin.service.subsonic_envelope import GENERIC, SubsonicError
 from soundkin.service.subsonic_songs import (
@@ -181,7 +182,7 @@ def _rows_where(call: SubsonicCall, *conditions: Condition) -> list[int]:
     tracks = call.library.index.tracks
     if not {condition.column for condition in conditions} <= set(tracks.columns):
         return []
-    rows: list[int] = np.flatnonzero(mask_where(tracks.batch, conditions)).tolist()
+    rows: list[int] = np.flatnonzero(matching(tracks, conditions)).tolist()
     return rows
 
 
