@@ -165,7 +165,7 @@ def drop_unnamed(folder: Path) -> None:
                     MilvusCollection(uri, name).drop()
                     continue
             except SoundkinError as error:
-                log.warning("collection %s is left in Milvus until the next edit: %s", name, error)
+                log.info("collection %s is left in Milvus until the next edit: %s", name, error)
             left.append(line)
         with replacing(journal, "w") as file:
             file.writelines(f"{line}\n" for line in left)

@@ -30,7 +30,7 @@ ROUNDING = 1e-5  # cosines that differ by less may be equal
 
 
 class BatchQuery:
-    """Answers for tracks of an index; vectors of one that was edited, or is in Milvus, are copied into memory."""
+    """Answers for tracks of an index; vectors of an edited one, or one in Milvus, are copied into memory."""
 
     def __init__(self, index: Index, settings: ListSettings) -> None:
         self.index = index
