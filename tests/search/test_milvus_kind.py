@@ -1,4 +1,4 @@
-"""Indexes in Milvus against those of FAISS, after the same edits; and a Milvus that is not as it should be."""
+"""Indexes in Milvus against those of FAISS, after the same edits; and a Milvus that fails."""
 
 import json
 import os
@@ -13,7 +13,17 @@ import numpy as np
 import pymilvus
 import pytest
 
-from edited_index import add, build, contents, embeddings_of, ids_of, sounds_of, table_of, update
+from edited_index import (
+    add,
+    build,
+    contents,
+    embeddings_of,
+    ids_of,
+    sounds_of,
+    table_of,
+    update,
+    write_embeddings,
+)
 from soundkin.errors import ArtefactError, MissingExtraError, StoreError, UsageError
 from soundkin.search import milvus_collection
 from soundkin.search.blend import Blend
@@ -126,6 +136,34 @@ def test_another_model_is_refused(pair):
         add_tracks(pair[1], embeddings, table_of([999]), pair[1])
     assert len(open_index(pair[1])) == COUNT
     assert collections(pair[1].parent / "here.db") == before
+
+
+def run(folder, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "soundkin", *words], cwd=folder, capture_output=True, text=True
+    )
+
+
+@pytest.mark.slow
+def test_each_command_opens_it_anew(tmp_path):
+    write_embeddings(tmp_path, range(30))
+    build = ("index", "embeddings", "-o", "index", "--engine", "milvus", "--uri", "here.db")
+    edits = ("index", "remove", "index", *ids_of([3])), ("index", "add", "index", "embeddings")
+    ask = ("query", "index", "--like", ids_of([7])[0], "-k", "5", "--where", "genre=jazz", "--json")
+    outcomes = [run(tmp_path, *words) for words in (build, ask, *edits, ("index", "compact", "index"), ask)]
+    assert [(it.returncode, it.stderr) for it in outcomes if it.returncode or "Traceback" in it.stderr] == []
+    assert outcomes[1].stdout == outcomes[-1].stdout and len(json.loads(outcomes[-1].stdout)) == 5
+
+
+@pytest.mark.slow
+def test_no_milvus_there(tmp_path):
+    write_embeddings(tmp_path, range(30))
+    words = ("index", "embeddings", "-o", "index", "--engine", "milvus", "--uri", "http://127.0.0.1:1")
+    done = run(tmp_path, *words)
+    assert done.returncode == 1 and done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("soundkin: Milvus at http://127.0.0.1:1 does not answer")
+    assert list((tmp_path / "index").iterdir()) == []
 
 
 def test_two_models_in_one_collection(pair):

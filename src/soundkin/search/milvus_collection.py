@@ -52,6 +52,11 @@ class MilvusCollection:
     def _client(self) -> MilvusClient:
         return _client_of(self.uri, os.getpid())
 
+    def connect(self) -> None:
+        """Raise StoreError where Milvus does not answer."""
+        with asking(self.uri):
+            self._client.list_collections(timeout=CONNECT_SECONDS)
+
     def create(self, embedding_size: int, index_type: str) -> None:
         """Make it, empty; `index_type` is FLAT or HNSW."""
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
@@ -95,7 +100,9 @@ class MilvusCollection:
         return int(counted[0]["count(*)"])
 
     def check(self, count: int, model_hash: str) -> None:
-        """Raise ArtefactError unless it holds `count` vectors, all of them of this model."""
+        """Make it ready for searches; raise ArtefactError unless it holds `count` vectors of this model."""
+        with asking(self.uri):  # Milvus Lite forgets what was ready when its process ends
+            self._client.load_collection(self.name, timeout=ANSWER_SECONDS)
         found = self.count()
         if found != count:
             raise ArtefactError(
@@ -173,7 +180,7 @@ def _client_of(uri: str, process: int) -> MilvusClient:
             f"an index in Milvus needs pymilvus {MAJOR}, and {pymilvus.__version__} is installed: "
             "pip install 'soundkin[milvus]'"
         )
-    for name in ("pymilvus", "milvus_lite"):  # they log what they raise, with a traceback
+    for name in ("pymilvus", "milvus_lite", "grpc"):  # they log what they raise, with a traceback
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     with asking(uri):
         return MilvusClient(uri, token=os.environ.get(TOKEN, ""), timeout=CONNECT_SECONDS)

@@ -165,7 +165,7 @@ def drop_unnamed(folder: Path) -> None:
                     MilvusCollection(uri, name).drop()
                     continue
             except SoundkinError as error:
-                log.info("collection %s is left in Milvus until the next edit: %s", name, error)
+                log.debug("collection %s is left in Milvus until the next edit: %s", name, error)
             left.append(line)
         with replacing(journal, "w") as file:
             file.writelines(f"{line}\n" for line in left)
@@ -208,6 +208,7 @@ def _fill(
     """A new collection of these vectors, `tracks` being in their order."""
     uri = uri if "://" in uri else os.path.realpath(uri)
     collection = MilvusCollection(uri, f"soundkin_{secrets.token_hex(8)}")
+    collection.connect()
     with (version.parent / COLLECTIONS).open("a") as journal:  # first, so that a kill leaves nothing behind
         journal.write(f"{uri}\t{collection.name}\n")
     track_ids, start = tracks["track_id"].to_pylist(), 0
