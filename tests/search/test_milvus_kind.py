@@ -25,7 +25,7 @@ from edited_index import (
     write_embeddings,
 )
 from soundkin.errors import ArtefactError, MissingExtraError, StoreError, UsageError
-from soundkin.search import milvus_collection
+from soundkin.search import milvus_collection, milvus_kind
 from soundkin.search.blend import Blend
 from soundkin.search.conditions import mask_where, parse_condition
 from soundkin.search.edits import add_tracks, compact, remove_tracks, rollback, snapshot
@@ -33,6 +33,7 @@ from soundkin.search.index_status import status
 from soundkin.search.milvus_collection import MilvusCollection
 from soundkin.search.ranking import Order, rank
 from soundkin.search.vector_index import build_index, open_index
+from soundkin.statistics.scaling import unit_length
 
 COUNT = 120
 
@@ -300,3 +301,18 @@ def test_a_server_that_goes_away_in_the_middle(tmp_path, monkeypatch):
         assert len(open_index(folder)) == 70 and named(folder) == collections(server.uri)
     finally:
         server.kill()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.4, 0.9])
+def test_filters_on_a_graph_that_milvus_applies(tmp_path, monkeypatch, share):
+    monkeypatch.setattr(milvus_kind, "COMPARED_HERE", 0)
+    build_there(tmp_path / "index", range(400), tmp_path / "here.db", "hnsw")
+    index, queries = open_index(tmp_path / "index"), unit_length(sounds_of(range(20), seed=5))
+    allowed = np.random.default_rng(0).random(400) < share
+    cosines = np.where(allowed, queries @ index.vectors(np.arange(400)).T, -2)
+    wanted = min(10, allowed.sum())
+    scores, rows = index.search(queries, 10, allowed)
+    assert (rows[:, :wanted] >= 0).all() and (rows[:, wanted:] == -1).all()
+    assert allowed[rows[:, :wanted]].all()
+    true = -np.sort(-cosines, axis=1)[:, wanted - 1 : wanted]
+    assert (scores[:, :wanted] >= true - 1e-5).mean() >= 0.98

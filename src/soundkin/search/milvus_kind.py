@@ -29,6 +29,7 @@ INDEX_TYPES = {"exact": "FLAT", "hnsw": "HNSW"}  # by kind
 ENOUGH_RECALL = 0.995
 RECALL_NEIGHBOURS, RECALL_QUERIES = 10, 300
 SEARCHED_LISTS = (64, 128, 256, 512, 1024)  # how many candidates HNSW keeps while it searches: its ef
+COMPARED_HERE = 2_000  # vectors: 2 MB of 256 numbers each to be fetched
 
 log = logging.getLogger(__name__)
 
@@ -89,15 +90,32 @@ class Milvus(Exact):
         return self.collection.search(queries, k, "", max(k, self._looked_at))
 
     def nearest_among(self, queries: Vectors, k: int, allowed: Mask) -> tuple[Scores, Rows]:
-        """The nearest `k` that are allowed, by telling Milvus which these are."""
-        few = 2 * np.count_nonzero(allowed) <= len(allowed)
-        told = np.flatnonzero(allowed if few else ~allowed)
-        if few and not len(told):
-            return np.zeros((len(queries), k), np.float32), np.full((len(queries), k), -1)
-        condition = (
-            f"row {'in' if few else 'not in'} [{','.join(map(str, told.tolist()))}]" if len(told) else ""
-        )
-        return self.collection.search(queries, k, condition, max(k, self._looked_at))
+        """The nearest `k` that are allowed, by telling Milvus which these are.
+
+        On a graph, a search for few among many ends before it has met them; so few are compared here.
+        """
+        matching = np.flatnonzero(allowed)
+        if not len(matching) or (self.settings["index"] == "HNSW" and len(matching) <= COMPARED_HERE):
+            return self._compare(queries, k, matching)
+        is_most = 2 * len(matching) > len(allowed)
+        told = ",".join(map(str, (np.flatnonzero(~allowed) if is_most else matching).tolist()))
+        condition = f"row {'not in' if is_most else 'in'} [{told}]" if told else ""
+        scores, rows = self.collection.search(queries, k, condition, max(k, self._looked_at))
+        if (rows[:, min(k, len(matching)) - 1] < 0).any():
+            return self._compare(queries, k, matching)
+        return scores, rows
+
+    def _compare(
+        self, queries: Vectors, k: int, matching: Int[np.ndarray, " matching"]
+    ) -> tuple[Scores, Rows]:
+        """The nearest `k` of a few rows, whose vectors are fetched."""
+        scores = np.full((len(queries), k), np.finfo(np.float32).min, np.float32)
+        rows = np.full((len(queries), k), -1)
+        cosines = queries @ self._array[matching].T
+        order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+        scores[:, : order.shape[1]] = np.take_along_axis(cosines, order, axis=1)
+        rows[:, : order.shape[1]] = matching[order]
+        return scores, rows
 
 
 def build_milvus(
