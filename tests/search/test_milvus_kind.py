@@ -203,6 +203,18 @@ def test_a_build_that_fails_leaves_nothing_in_milvus(tmp_path, monkeypatch):
     assert collections(uri) == before and len(open_index(tmp_path / "index")) == 20
 
 
+def test_what_a_killed_build_left_is_dropped_by_the_next_edit(pair):
+    _, folder = pair
+    uri = str(folder.parent / "here.db")
+    left, other = (MilvusCollection(uri, name) for name in ("soundkin_0123456789abcdef", "another"))
+    for collection in (left, other):
+        collection.create(16, "FLAT")
+    with (folder / ".collections").open("a") as file:
+        file.write(f"{uri}\t{left.name}\n")
+    add(folder, [COUNT])
+    assert collections(uri) == {*named(folder), "another"}
+
+
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
