@@ -25,6 +25,7 @@ from edited_index import (
     write_embeddings,
 )
 from soundkin.errors import ArtefactError, MissingExtraError, StoreError, UsageError
+from soundkin.pipelines.index import index_embeddings
 from soundkin.search import milvus_collection, milvus_kind
 from soundkin.search.blend import Blend
 from soundkin.search.conditions import mask_where, parse_condition
@@ -230,6 +231,14 @@ def test_what_is_no_place(tmp_path, uri, said):
     assert not (tmp_path / "index" / "CURRENT").exists()
 
 
+def test_engine_and_uri_go_together(tmp_path):
+    embeddings = write_embeddings(tmp_path, range(5))
+    with pytest.raises(UsageError, match=r"engine=milvus needs to know where: --uri http://HOST:19530"):
+        index_embeddings(embeddings, tmp_path / "index", engine="milvus")
+    with pytest.raises(UsageError, match=r"uri=here.db is for --engine milvus"):
+        index_embeddings(embeddings, tmp_path / "index", uri="here.db")
+
+
 def test_an_unknown_kind(tmp_path):
     with pytest.raises(UsageError, match=r"kind=ivf is none of Milvus. Choose exact, hnsw or auto"):
         build_there(tmp_path / "index", range(5), tmp_path / "here.db", "ivf")
@@ -269,8 +278,11 @@ class Server:
             except OSError:
                 time.sleep(0.05)
 
+    def signal(self, number):
+        self._process.send_signal(number)
+
     def kill(self):
-        self._process.send_signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self._process.wait()
 
 
@@ -285,13 +297,20 @@ def waited_for(ask):
 
 @pytest.mark.slow
 def test_a_server_that_goes_away_in_the_middle(tmp_path, monkeypatch):
-    monkeypatch.setattr(milvus_collection, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(milvus_collection, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(milvus_collection, "WRITE_SECONDS", 2.0)
     server = Server(tmp_path / "served.db")
     folder = tmp_path / "index"
     server.start()
     try:
         build_there(folder, range(60), server.uri)
         index, before, complete = open_index(folder), collections(server.uri), MilvusCollection.complete
+
+        server.signal(signal.SIGSTOP)
+        with pytest.raises(StoreError, match="does not answer"):
+            index.search(sounds_of([1]), 5)
+        server.signal(signal.SIGCONT)
+        assert index.search(sounds_of([1]), 1)[1].tolist() == [[1]]
 
         def killed(self, count):
             server.kill()
@@ -307,7 +326,7 @@ def test_a_server_that_goes_away_in_the_middle(tmp_path, monkeypatch):
         monkeypatch.setattr(MilvusCollection, "complete", complete)
         assert index.version == "v1" and [path.name for path in folder.glob("v*")] == ["v1"]
         server.start()
-        assert waited_for(lambda: index.search(sounds_of([1]), 1)[1].tolist()) == [[1]]
+        assert waited_for(lambda: open_index(folder).search(sounds_of([1]), 1)[1].tolist()) == [[1]]
         assert collections(server.uri) != before
         add(folder, range(60, 70))
         assert len(open_index(folder)) == 70 and named(folder) == collections(server.uri)

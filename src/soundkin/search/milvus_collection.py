@@ -12,6 +12,7 @@ path that ends in .db: Milvus Lite, a folder that one process at a time can open
 import logging
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -25,14 +26,17 @@ from soundkin.extras import require
 
 require("milvus", "an index in Milvus")
 
+import grpc  # noqa: E402
 import pymilvus  # noqa: E402
 from pymilvus import DataType, MilvusClient, MilvusException  # noqa: E402
+from pymilvus.client.types import LoadState  # noqa: E402
 
 from soundkin.search.exact_kind import Rows, Scores, Vectors  # noqa: E402
 
 TOKEN = "SOUNDKIN_MILVUS_TOKEN"  # of the environment: user:password, or an API key
 MAJOR = "3"  # of pymilvus: what of it is asked here changes with it
-CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 60.0
+CONNECT_SECONDS, ANSWER_SECONDS, WRITE_SECONDS = 5.0, 10.0, 60.0
+READY_SECONDS = 6 * 3600.0  # for the graph of a large collection
 ROWS_AT_ONCE = 4_000  # a message of gRPC holds 64 MB, and an answer of Milvus 16,384 rows
 MOST_NEIGHBOURS = 16_384
 NO_COLLECTION = 100  # Milvus' code
@@ -69,7 +73,7 @@ class MilvusCollection:
         index.add_index("vector", index_type=index_type, metric_type="IP", params=built_with)
         with asking(self.uri):
             self._client.create_collection(
-                self.name, schema=schema, index_params=index, timeout=ANSWER_SECONDS
+                self.name, schema=schema, index_params=index, timeout=WRITE_SECONDS
             )
 
     def insert(self, first: int, vectors: Vectors, track_ids: Sequence[str], model_hash: str) -> None:
@@ -81,15 +85,28 @@ class MilvusCollection:
                 for n, (vector, track_id) in enumerate(some)
             ]
             with asking(self.uri):
-                self._client.insert(self.name, rows, timeout=ANSWER_SECONDS)
+                self._client.insert(self.name, rows, timeout=WRITE_SECONDS)
 
     def complete(self, count: int) -> None:
         """Have it all on disk and ready for searches; raises StoreError where it is not `count` rows."""
         with asking(self.uri):
-            self._client.flush(self.name, timeout=ANSWER_SECONDS)
-            self._client.load_collection(self.name, timeout=ANSWER_SECONDS)
+            self._client.flush(self.name, timeout=WRITE_SECONDS)
+        self._load()
         if (found := self.count()) != count:
             raise StoreError(f"Milvus at {self.uri} kept {found} of {count} vectors. Run the command again.")
+
+    def _load(self) -> None:
+        """Have Milvus make it ready for searches, which takes as long as its graph does.
+
+        In short calls: pymilvus tries each again until its time is over where the server is gone.
+        """
+        started = time.monotonic()
+        with asking(self.uri):
+            self._client.load_collection(self.name, timeout=WRITE_SECONDS, _async=True)
+            while self._client.get_load_state(self.name, timeout=ANSWER_SECONDS)["state"] != LoadState.Loaded:
+                if time.monotonic() - started > READY_SECONDS:
+                    raise StoreError(f"Milvus at {self.uri} does not get collection {self.name} ready.")
+                time.sleep(0.05)
 
     def count(self) -> int:
         """How many rows it holds; this waits until all that was inserted can be seen."""
@@ -101,8 +118,7 @@ class MilvusCollection:
 
     def check(self, count: int, model_hash: str) -> None:
         """Make it ready for searches; raise ArtefactError unless it holds `count` vectors of this model."""
-        with asking(self.uri):  # Milvus Lite forgets what was ready when its process ends
-            self._client.load_collection(self.name, timeout=ANSWER_SECONDS)
+        self._load()  # Milvus Lite forgets what was ready when its process ends
         found = self.count()
         if found != count:
             raise ArtefactError(
@@ -158,7 +174,7 @@ class MilvusCollection:
     def drop(self) -> None:
         """Remove it, if it is there."""
         with asking(self.uri):
-            self._client.drop_collection(self.name, timeout=ANSWER_SECONDS)
+            self._client.drop_collection(self.name, timeout=WRITE_SECONDS)
 
 
 def check_uri(uri: str) -> None:
@@ -191,9 +207,10 @@ def asking(uri: str) -> Iterator[None]:
     """Turn what Milvus says into an error that says what to do."""
     try:
         yield
-    except MilvusException as error:
-        said = " ".join(str(error.message).split()).rstrip(".")
-        if error.code == NO_COLLECTION:
+    except (MilvusException, grpc.RpcError) as error:
+        is_milvus = isinstance(error, MilvusException)
+        said = " ".join(str(error.message if is_milvus else error.details()).split()).rstrip(".")
+        if is_milvus and error.code == NO_COLLECTION:
             raise ArtefactError(
                 f"Milvus at {uri}: {said}. If the index was edited or built meanwhile, open it again. {AGAIN}"
             ) from error
