@@ -45,7 +45,7 @@ class OutputPlaceError(OutputError):
 
 
 class StoreError(SoundkinError):
-    """A store of neighbours cannot be reached, or refuses us."""
+    """A store of neighbours, or a Milvus, cannot be reached, or refuses us."""
 
 
 class ArtefactError(SoundkinError):

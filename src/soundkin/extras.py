@@ -14,6 +14,7 @@ EXTRAS = {
     "serve": ("fastapi", "httptools", "lmdb", "prometheus_client", "redis", "starlette", "uvicorn", "uvloop"),
     "lyrics": ("tokenizers",),
     "onnx": ("onnx", "onnxruntime"),
+    "milvus": ("milvus_lite", "pymilvus"),
     "hub": ("huggingface_hub",),
     "pictures": ("matplotlib",),
     "explore": ("scipy", "sklearn"),

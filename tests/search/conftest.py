@@ -51,7 +51,11 @@ def build(
     ids, count = table["track_id"].to_pylist(), len(vectors)
     model, catalog = folder.parent / "model", folder.parent / "catalog.csv"
     embeddings = Embeddings(ids, vectors[order], [30.0] * count, ["0"] * count, "model-1", model, catalog)
-    build_index(embeddings, table, folder.parent, folder, kind)
+    engine, _, of_milvus = kind.partition(":")
+    if engine == "milvus":
+        build_index(embeddings, table, folder.parent, folder, of_milvus, str(folder.parent / "milvus.db"))
+    else:
+        build_index(embeddings, table, folder.parent, folder, kind)
 
 
 @pytest.fixture
@@ -72,7 +76,7 @@ def shared_index(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], In
 
     def find(kind: str) -> Index:
         if kind not in opened:
-            folder = tmp_path_factory.mktemp(kind) / "index"
+            folder = tmp_path_factory.mktemp(kind.partition(":")[0]) / "index"
             build(folder, kind)
             opened[kind] = open_index(folder)
         return opened[kind]

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+from soundkin.errors import UsageError
 from soundkin.pipelines.options import Option, argument
 
 
@@ -21,7 +22,13 @@ def index_embeddings(
     embeddings_folder: Annotated[Path, argument("EMBEDDINGS")],
     output_folder: Annotated[Path, Option("Index folder to write.", ("-o", "--output"))],
     catalog: Annotated[Path | None, Option("Take titles and other columns from this catalog.")] = None,
-    kind: Annotated[str, Option("Kind: exact, ivf, ivfpq, or auto, which chooses by size.")] = "auto",
+    kind: Annotated[
+        str, Option("Kind of index: exact, ivf, ivfpq (Milvus: exact, hnsw), or auto, which chooses by size.")
+    ] = "auto",
+    engine: Annotated[Literal["faiss", "milvus"], Option("What keeps and searches the vectors.")] = "faiss",
+    uri: Annotated[
+        str | None, Option("Where Milvus is: http://HOST:19530, or a path.db for Milvus Lite.")
+    ] = None,
 ) -> IndexResult:
     """Build a search index over EMBEDDINGS, a folder that soundkin embed wrote.
 
@@ -32,6 +39,7 @@ def index_embeddings(
 
     Examples:
       soundkin index embeddings -o index
+      soundkin index embeddings -o index --engine milvus --uri http://localhost:19530
       soundkin index add index embeddings               # what is new in embeddings
       soundkin index update index embeddings            # what has changed there
       soundkin index remove index 17_night-train --where genre=podcast
@@ -45,7 +53,15 @@ def index_embeddings(
         CatalogError: the catalog cannot be used, or does not list an embedded track.
         ArtefactError: the embeddings are corrupt or of another version.
         OutputError: the output folder cannot be written or holds other files.
+        StoreError: Milvus does not answer; then nothing is left there.
     """
+    if (engine == "milvus") != bool(uri):
+        where = "--uri http://HOST:19530, or --uri PATH.db for Milvus Lite"
+        raise UsageError(
+            f"engine=milvus needs to know where: {where}."
+            if not uri
+            else f"uri={uri} is for --engine milvus."
+        )
     from soundkin.catalog.table import read_catalog
     from soundkin.embedding.store import read_embeddings
     from soundkin.search.recordings import tracks_to_index
@@ -54,5 +70,5 @@ def index_embeddings(
     embeddings = read_embeddings(Path(embeddings_folder))
     tracks = read_catalog(Path(catalog or embeddings.catalog_path))
     table = tracks_to_index(tracks, embeddings, Path(embeddings_folder))
-    manifest = build_index(embeddings, table, tracks.folder, Path(output_folder), kind)
+    manifest = build_index(embeddings, table, tracks.folder, Path(output_folder), kind, uri or "")
     return IndexResult(Path(output_folder), manifest.count, manifest.kind, manifest.reason)

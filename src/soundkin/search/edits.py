@@ -21,18 +21,17 @@ import pyarrow.compute as pc
 from soundkin.embedding.default_model import not_the_model
 from soundkin.embedding.library import index_in
 from soundkin.errors import ArtefactError, CatalogError, UsageError
-from soundkin.search.index_manifest import VECTORS, IndexManifest, read_manifest
+from soundkin.search.index_manifest import MILVUS, VECTORS, IndexManifest, read_manifest
 from soundkin.search.index_status import compaction_due
 from soundkin.search.kinds import ASKED, KINDS
 from soundkin.search.segments import read_segments
 from soundkin.search.vector_index import Index, check_no_repeats, read_version, unit_vectors
 from soundkin.search.vectors_file import ROWS_AT_ONCE
-from soundkin.search.version_files import write_edited, write_version
+from soundkin.search.version_files import next_version, write_edited, write_version
 from soundkin.search.versions import (
     check_files,
     current_version,
     make_snapshot,
-    new_version,
     read_current,
     remove_snapshot,
     roll_back,
@@ -135,11 +134,12 @@ def editing(folder: Path) -> Iterator[tuple[Index, Path]]:
     edit. Whoever opens the edited index checks them.
     """
     current_version(folder)  # there has to be one: no edit begins an index
-    with new_version(folder) as version:
+    with next_version(folder) as version:
         earlier = current_version(folder)
         manifest = read_manifest(earlier)
         check_files(earlier, manifest.edited_files)
-        as_exact = manifest.model_copy(update={"kind": "exact"})  # so that no lists are read
+        no_lists = {} if manifest.kind == MILVUS else {"kind": "exact"}
+        as_exact = manifest.model_copy(update=no_lists)  # so that no lists are read
         yield Index(folder, earlier.name, manifest, read_segments(earlier, as_exact)), version
 
 
@@ -151,7 +151,7 @@ def compact(index: Path) -> IndexManifest | None:
     folder = index_in(index)
     if not read_current(folder, read_manifest).edited_files:
         return None
-    with new_version(folder) as version:
+    with next_version(folder) as version:
         earlier = read_version(folder, current_version(folder))
         batch = earlier.tracks.batch
         order = pc.sort_indices(batch.column("track_id"))
@@ -161,7 +161,8 @@ def compact(index: Path) -> IndexManifest | None:
         provenance = manifest.model_dump(include={"model_hash", "model_path", "audio_folder"})
         table = pa.table(batch.select(earlier.tracks.columns).take(order))
         kind = _kind_to_build(manifest, len(order))
-        return write_version(version, vectors, manifest.embedding_size, table, kind, **provenance)
+        uri = earlier.kind.uri
+        return write_version(version, vectors, manifest.embedding_size, table, kind, uri, **provenance)
 
 
 def snapshot(index: Path, name: str) -> str:
@@ -188,6 +189,8 @@ def rollback(index: Path, name: str | None = None) -> Index:
 
 def _kind_to_build(manifest: IndexManifest, count: int) -> str:
     """The kind that somebody chose, if it can hold `count` tracks."""
+    if manifest.kind == MILVUS:
+        return str(manifest.settings["kind"])
     chosen = manifest.reason.startswith(ASKED) and count >= KINDS[manifest.kind].least_tracks
     return manifest.kind if chosen else "auto"
 
@@ -229,7 +232,7 @@ def _vectors_of(
         vectors[new] = unit_vectors(
             embeddings, np.array([embedded[ids[n]] for n in np.flatnonzero(new)], dtype=int)
         )
-    if not new.all():  # what is copied is checked first
+    if not new.all() and VECTORS in index.manifest.files:  # what is copied is checked first
         check_files(index.folder / index.version, {VECTORS: index.manifest.files[VECTORS]})
         vectors[~new] = index.vectors(np.array([rows[n] for n in np.flatnonzero(~new)], dtype=int))
     return vectors

@@ -28,6 +28,7 @@ class Exact:
 
     name: ClassVar[str] = "exact"
     files: ClassVar[tuple[str, ...]] = ()  # what `write` writes
+    uri: str = ""  # of the server that holds the vectors
     least_tracks: ClassVar[int] = 0
     most_looked_at: ClassVar[int] = MEASURED_NEIGHBOURS  # more take longer than a search among the allowed
 
@@ -35,6 +36,11 @@ class Exact:
         self.vectors = vectors
         self.faiss_index: faiss.Index = vectors  # what searches where no rows are left out
         self.settings: dict[str, Any] = {}  # what to keep in the manifest, as plain JSON
+
+    @property
+    def array(self) -> Vectors:
+        """The vectors [tracks, embedding], not copied."""
+        return array_of(self.vectors)
 
     @classmethod
     def build(cls, vectors: faiss.IndexFlatIP) -> Self:

@@ -6,9 +6,11 @@
     removed.npy             positions in the base that are no more: removed, or replaced below; in order
     new-vectors.faiss       new tracks: added or replaced since
     new-tracks.arrow
+    collection.json         with kind=milvus, in place of vectors.faiss: where in Milvus the vectors are
+    new-collection.json     the same, of new-vectors.faiss
     manifest.json           what it is, and the SHA-256 of the others
 
-Those from removed.npy to new-tracks.arrow are there only where the index was edited.
+Those from removed.npy on, but for collection.json, are there only where the index was edited.
 """
 
 from pathlib import Path
@@ -24,7 +26,11 @@ FORMAT_VERSION, OLDEST_READ = 2, 1  # 1 knows no edits, and is what an index wit
 
 VECTORS, TRACKS = "vectors.faiss", "tracks.arrow"
 NEW_VECTORS, NEW_TRACKS, REMOVED = "new-vectors.faiss", "new-tracks.arrow", "removed.npy"
-EDITED_FILES = (REMOVED, NEW_VECTORS, NEW_TRACKS)
+COLLECTION, NEW_COLLECTION = "collection.json", "new-collection.json"
+EDITED_FILES = (REMOVED, NEW_VECTORS, NEW_COLLECTION, NEW_TRACKS)
+
+MILVUS = "milvus"  # the kind whose vectors are there
+COLLECTIONS = ".collections"  # in the index folder: those in Milvus that may be its own
 
 
 class IndexManifest(Config):

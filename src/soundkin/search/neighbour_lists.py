@@ -30,12 +30,12 @@ ROUNDING = 1e-5  # cosines that differ by less may be equal
 
 
 class BatchQuery:
-    """Answers for tracks of an index; the vectors of an edited one are copied into memory."""
+    """Answers for tracks of an index; vectors of an edited one, or one in Milvus, are copied into memory."""
 
     def __init__(self, index: Index, settings: ListSettings) -> None:
         self.index = index
-        is_edited = bool(index.manifest.edited_files)
-        self.vectors = index.vectors(np.arange(len(index))) if is_edited else index.segments[0].array
+        is_whole = not index.manifest.edited_files and isinstance(index.segments[0].array, np.ndarray)
+        self.vectors = index.segments[0].array if is_whole else index.vectors(np.arange(len(index)))
         self.track_ids = [index.tracks.label(row).track_id for row in range(len(index))]
         self.place_by_id = np.empty(len(index), np.int64)
         self.place_by_id[sorted(range(len(index)), key=self.track_ids.__getitem__)] = np.arange(len(index))

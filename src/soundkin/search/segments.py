@@ -12,8 +12,18 @@ import numpy as np
 import pyarrow as pa
 
 from soundkin.errors import ArtefactError
-from soundkin.search.exact_kind import Exact, Mask, Rows, Scores, Vectors, array_of
-from soundkin.search.index_manifest import NEW_TRACKS, NEW_VECTORS, REMOVED, TRACKS, VECTORS, IndexManifest
+from soundkin.search.exact_kind import Exact, Mask, Rows, Scores, Vectors
+from soundkin.search.index_manifest import (
+    COLLECTION,
+    MILVUS,
+    NEW_COLLECTION,
+    NEW_TRACKS,
+    NEW_VECTORS,
+    REMOVED,
+    TRACKS,
+    VECTORS,
+    IndexManifest,
+)
 from soundkin.search.kinds import KINDS
 from soundkin.search.tracks import Tracks, write_tracks
 from soundkin.search.vectors_file import map_vectors, write_vectors
@@ -38,7 +48,7 @@ class Segment:
         self.kind = kind
         self.tracks = tracks
         self.kept = None if removed is None else Kept(len(tracks), removed)
-        self.array = array_of(kind.vectors)  # [stored, embedding]
+        self.array = kind.array  # [stored, embedding]
 
     def __len__(self) -> int:
         return len(self.tracks) if self.kept is None else len(self.kept.positions)
@@ -73,15 +83,17 @@ def write_base(version: Path, kind: Exact, tracks: pa.Table) -> list[str]:
     """Write a base segment beside its vectors; `tracks` in their order. Returns the names of its files."""
     kind.write(version)
     write_tracks(tracks, version / TRACKS)
-    return [VECTORS, TRACKS, *kind.files]
+    return [COLLECTION if kind.name == MILVUS else VECTORS, TRACKS, *kind.files]
 
 
 def write_edits(
     version: Path,
+    base: Exact,
     removed: Int[np.ndarray, " removed"],
     vectors: Vectors,
     tracks: pa.Table,
     artists_elsewhere: Collection[str],
+    model_hash: str,
 ) -> list[str]:
     """Write what differs from the base: unit `vectors` and `tracks` in one order. Returns names of files."""
     names = []
@@ -89,9 +101,14 @@ def write_edits(
         np.save(version / REMOVED, removed)
         names += [REMOVED]
     if len(tracks):
-        write_vectors(version / NEW_VECTORS, [vectors], vectors.shape[1])
+        if base.name == MILVUS:
+            from soundkin.search.milvus_kind import write_new_collection
+
+            write_new_collection(version, base.uri, vectors, tracks, model_hash)
+        else:
+            write_vectors(version / NEW_VECTORS, [vectors], vectors.shape[1])
         write_tracks(tracks, version / NEW_TRACKS, artists_elsewhere)
-        names += [NEW_VECTORS, NEW_TRACKS]
+        names += [NEW_COLLECTION if base.name == MILVUS else NEW_VECTORS, NEW_TRACKS]
     return names
 
 
@@ -103,12 +120,11 @@ def read_segments(version: Path, manifest: IndexManifest, base: Segment | None =
     new = []
     try:
         if base is None:
-            vectors = map_vectors(version / VECTORS)
-            base = Segment(
-                KINDS[manifest.kind].read(version, vectors, manifest.settings), Tracks(version / TRACKS)
-            )
-        if NEW_VECTORS in manifest.files:
-            new = [Segment(Exact(map_vectors(version / NEW_VECTORS)), Tracks(version / NEW_TRACKS))]
+            tracks = Tracks(version / TRACKS)
+            base = Segment(_read_kind(version, manifest, len(tracks)), tracks)
+        if NEW_TRACKS in manifest.files:
+            tracks = Tracks(version / NEW_TRACKS)
+            new = [Segment(_read_kind(version, manifest, len(tracks), is_new=True), tracks)]
     except (RuntimeError, KeyError) as error:
         raise ArtefactError(
             f"{version} was written with FAISS {manifest.faiss_version} and cannot be read with "
@@ -116,3 +132,14 @@ def read_segments(version: Path, manifest: IndexManifest, base: Segment | None =
         ) from error
     removed = np.load(version / REMOVED, allow_pickle=False) if REMOVED in manifest.files else None
     return [Segment(base.kind, base.tracks, removed), *new]
+
+
+def _read_kind(version: Path, manifest: IndexManifest, count: int, is_new: bool = False) -> Exact:
+    """The search over the base, or over what is new, of `count` tracks."""
+    if manifest.kind == MILVUS:
+        from soundkin.search.milvus_kind import Milvus
+
+        return Milvus.open(version / (NEW_COLLECTION if is_new else COLLECTION), count, manifest)
+    if is_new:
+        return Exact(map_vectors(version / NEW_VECTORS))
+    return KINDS[manifest.kind].read(version, map_vectors(version / VECTORS), manifest.settings)

@@ -26,8 +26,8 @@ from soundkin.search.joined_tracks import JoinedTracks
 from soundkin.search.kinds import KINDS
 from soundkin.search.segments import Segment, read_segments
 from soundkin.search.vectors_file import ROWS_AT_ONCE
-from soundkin.search.version_files import write_version
-from soundkin.search.versions import check_files, new_version, read_current
+from soundkin.search.version_files import next_version, write_version
+from soundkin.search.versions import check_files, read_current
 from soundkin.shapes import Bool, Float32, Int, typechecked
 from soundkin.statistics.scaling import unit_length
 
@@ -131,26 +131,33 @@ class Index:
 
 
 def build_index(
-    embeddings: "Embeddings", tracks: pa.Table, audio_folder: Path, folder: Path, kind: str = "auto"
+    embeddings: "Embeddings",
+    tracks: pa.Table,
+    audio_folder: Path,
+    folder: Path,
+    kind: str = "auto",
+    uri: str = "",
 ) -> IndexManifest:
     """Build an index of all embedded tracks as the new version of `folder`.
 
     `tracks` has the columns `track_id` and `path` and any others; its paths are relative to `audio_folder`.
+    With the `uri` of a Milvus, the vectors are put there.
     """
-    if kind not in {"auto", *KINDS}:
+    if not uri and kind not in {"auto", *KINDS}:
         raise UsageError(f"kind={kind} is unknown.{nearest(kind, ['auto', *KINDS])}")
     order = _order(embeddings)
     sorted_tracks = _aligned(tracks, pa.array(embeddings.track_ids, pa.large_string()).take(order))
     parts = np.array_split(order.to_numpy(), len(order) // ROWS_AT_ONCE + 1)
     vectors = (unit_vectors(embeddings, rows) for rows in parts)
     folder = Path(folder)
-    with new_version(folder) as version:
+    with next_version(folder) as version:
         return write_version(
             version,
             vectors,
             embeddings.vectors.shape[1],
             sorted_tracks,
             kind,
+            uri,
             model_hash=embeddings.model_hash,
             model_path=stored_model(embeddings.model_path, folder),
             audio_folder=path_from(folder, audio_folder),

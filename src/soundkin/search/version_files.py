@@ -12,14 +12,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from soundkin.errors import OutputError
-from soundkin.search.exact_kind import Vectors
-from soundkin.search.index_manifest import VECTORS, IndexManifest, write_manifest
+from soundkin.search.exact_kind import Exact, Vectors
+from soundkin.search.index_manifest import COLLECTIONS, VECTORS, IndexManifest, write_manifest
 from soundkin.search.joined_tracks import stacked
 from soundkin.search.kinds import build_kind
 from soundkin.search.segments import Segment, write_base, write_edits
 from soundkin.search.vectors_file import map_vectors, write_vectors
-from soundkin.search.versions import checksums
+from soundkin.search.versions import checksums, new_version
 from soundkin.shapes import Float32, Int
+
+
+@contextmanager
+def next_version(folder: Path) -> Iterator[Path]:
+    """As `new_version`; collections in Milvus that no version names any more are dropped afterwards."""
+    try:
+        with new_version(folder) as version:
+            yield version
+    finally:
+        if (folder / COLLECTIONS).exists():
+            from soundkin.search.milvus_kind import drop_unnamed
+
+            drop_unnamed(folder)
 
 
 def write_version(
@@ -28,22 +41,29 @@ def write_version(
     embedding_size: int,
     tracks: pa.Table,
     kind: str,
+    uri: str = "",
     **provenance: str,
 ) -> IndexManifest:
     """Write all of a version that holds no edits; `provenance` are further fields of its manifest.
 
     `blocks` are the unit vectors in the order of `tracks`. A block of them is in memory, and what the kind
-    learns; the rest is on disk.
+    learns; the rest is on disk, or in the Milvus at `uri`.
     """
-    write_vectors(version / VECTORS, blocks, embedding_size)
-    vectors = map_vectors(version / VECTORS)
-    built, reason = build_kind(kind, vectors)
+    built: Exact
+    if uri:
+        from soundkin.search.milvus_kind import build_milvus
+
+        model_hash = provenance["model_hash"]
+        built, reason = build_milvus(version, uri, kind, blocks, embedding_size, tracks, model_hash)
+    else:
+        write_vectors(version / VECTORS, blocks, embedding_size)
+        built, reason = build_kind(kind, map_vectors(version / VECTORS))
     with explaining_faiss(version):
         names = write_base(version, built, tracks)
     manifest = IndexManifest(
         **provenance,
-        count=vectors.ntotal,
-        embedding_size=vectors.d,
+        count=len(tracks),
+        embedding_size=embedding_size,
         kind=built.name,
         reason=reason,
         settings=built.settings,
@@ -87,7 +107,15 @@ def write_edited(
         put = stacked([new[0].tracks.batch.filter(pa.array(stays)), put])
     order = pc.sort_indices(put["track_id"]).to_numpy()
     with explaining_faiss(version):
-        names = write_edits(version, np.sort(removed), vectors[order], put.take(order), _artists_in(base))
+        names = write_edits(
+            version,
+            base.kind,
+            np.sort(removed),
+            vectors[order],
+            put.take(order),
+            _artists_in(base),
+            manifest.model_hash,
+        )
     for name in manifest.base_files:
         _share(earlier / name, version / name)
     count = len(base.tracks) - len(removed) + len(put)
