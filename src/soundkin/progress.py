@@ -27,6 +27,11 @@ def show_progress_as_log_lines(wanted: bool) -> None:
     _as_log_lines = wanted
 
 
+def shows_log_lines() -> bool:
+    """Whether progress is logged instead of drawn."""
+    return _as_log_lines
+
+
 def progress(
     items: Iterable[Item], description: str, total: int | None = None, unit: str = "track"
 ) -> Iterator[Item]:
