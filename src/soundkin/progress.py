@@ -32,6 +32,12 @@ def shows_log_lines() -> bool:
     return _as_log_lines
 
 
+def end_line_of_bar() -> None:
+    """Begin a new line after the bar of another process, which was killed before it could."""
+    if sys.stderr is not None and not _as_log_lines and log.isEnabledFor(logging.WARNING):
+        print(file=sys.stderr)
+
+
 def progress(
     items: Iterable[Item], description: str, total: int | None = None, unit: str = "track"
 ) -> Iterator[Item]:

@@ -1,4 +1,4 @@
-"""What two ranks compute of halves of a batch is what one process computes of the whole, gradients included."""
+"""Two ranks compute of halves of a batch what one process computes of the whole, gradients included."""
 
 import copy
 from collections.abc import Callable
@@ -39,7 +39,8 @@ def one_step(wrap: Callable[[nn.Module], nn.Module] = lambda module: module) -> 
     log_mel = torch.rand(sum(PATCHES), MELS, FRAMES, dtype=torch.float64) * 3
     share = this_rank().share(TRACKS)
     first, past = int(lengths[: share.start].sum()), int(lengths[: share.stop].sum())
-    own = wrap(network)(log_mel[first:past], lengths[share], None)
+    wrapped = wrap(network)  # DDP takes means for as long as it is kept
+    own = wrapped(log_mel[first:past], lengths[share], None)
     vectors = normalize(gathered(own, TRACKS))
     similarities = vectors @ vectors.T  # each track against all: no mean of the shares' losses is this
     loss = similarities.logsumexp(1).mean() + (vectors @ directions.T).logsumexp(1).mean()
@@ -55,7 +56,9 @@ def step_in_rank() -> dict[str, Tensor]:
     with joined(TrainerConfig(devices=2, timeout_seconds=60)):
         assert this_rank().count == 2
         norms = SharedNorms()
-        return one_step(lambda network: DistributedDataParallel(norms.apply(network), broadcast_buffers=False))
+        return one_step(
+            lambda network: DistributedDataParallel(norms.apply(network), broadcast_buffers=False)
+        )
 
 
 @pytest.mark.slow
@@ -63,7 +66,9 @@ def test_two_ranks_have_loss_gradients_and_statistics_of_one_process() -> None:
     alone, together = one_step(), in_ranks(2, step_in_rank)
     assert alone.keys() == together.keys()
     for name, value in alone.items():
-        torch.testing.assert_close(together[name], value, rtol=1e-9, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            together[name], value, rtol=1e-9, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_shared_norms_are_ordinary_again_afterwards() -> None:

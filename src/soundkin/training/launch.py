@@ -123,6 +123,7 @@ def in_ranks(count: int, function: Callable[..., Any], *arguments: Any) -> Any:
         )  # fmt: skip
         failures = Path(folder) / "failures"
         failures.mkdir()
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP's advice to those who write loops
         try:
             launch = elastic_launch(settings, _call_in_rank)
             return launch(_Logging.here(), failures, function, arguments)[0]
@@ -139,6 +140,8 @@ def _explain(rank: int, failure: ProcessFailure, failures: Path) -> NoReturn:
     written = sorted(failures.iterdir())
     if failure.exitcode > 0 and written:
         raise pickle.loads(written[0].read_bytes())
+    if rank == 0:  # which had the bar
+        progress.end_line_of_bar()
     how = (
         f"was ended by {failure.signal_name()}" if failure.exitcode < 0 else f"ended with {failure.exitcode}"
     )
