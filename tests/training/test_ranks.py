@@ -66,7 +66,9 @@ def ranks_of(launcher: int) -> list[psutil.Process]:
 def test_a_killed_rank_ends_the_run_in_one_line_and_the_same_command_goes_on(
     small_catalog: Path, tmp_path: Path, killed: int
 ) -> None:
-    words = command(small_catalog, tmp_path / "run", "trainer.epochs=25", "trainer.devices=2")
+    words = command(
+        small_catalog, tmp_path / "run", "trainer.epochs=25", "trainer.patience=25", "trainer.devices=2"
+    )
     process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     metrics = tmp_path / "run" / "metrics.csv"
     while not (metrics.exists() and len(metrics.read_text().splitlines()) > 2):

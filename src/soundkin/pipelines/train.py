@@ -29,6 +29,7 @@ from soundkin.training.fit import fit
 from soundkin.training.launch import cluster, in_ranks, joined
 from soundkin.training.module import SELECTED, TrainingModule
 from soundkin.training.plan import check, check_settings, warn_of_unused_files
+from soundkin.training.ranks import first_before_others
 from soundkin.training.run_config import TrainConfig
 from soundkin.training.run_folder import RunFolder, environment
 from soundkin.training.start import described_start
@@ -98,7 +99,8 @@ def _train(config: TrainConfig, again: bool) -> TrainResult:
     check(plan)
     warn_of_unused_files(config)
     with folder.claimed(plan.split_rule, again):
-        data = prepare(plan)
+        with first_before_others():  # it shows how far the cache of frames is
+            data = prepare(plan)
         fitted = fit(config, data)
         if fitted is None:
             sys.exit(0)  # of several ranks, the first alone has weights to keep and results to report

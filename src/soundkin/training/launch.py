@@ -38,6 +38,10 @@ from soundkin.training.run_config import TrainerConfig
 STOP_SECONDS = 5  # that ranks have to end by themselves when another one has died
 LAUNCHER_SECONDS = 5.0  # within which whoever started the ranks ends them, once one has died
 SIGNS_OF_LOSS = ("gloo", "NCCL", "Connection closed", "Connection reset", "Broken pipe")
+QUIET = {  # of ranks: DDP's advice to those who write loops, and what Python says after a kill
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker",
+}
 
 logger = logging.getLogger("soundkin")
 
@@ -123,7 +127,8 @@ def in_ranks(count: int, function: Callable[..., Any], *arguments: Any) -> Any:
         )  # fmt: skip
         failures = Path(folder) / "failures"
         failures.mkdir()
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP's advice to those who write loops
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
         try:
             launch = elastic_launch(settings, _call_in_rank)
             return launch(_Logging.here(), failures, function, arguments)[0]
@@ -140,8 +145,7 @@ def _explain(rank: int, failure: ProcessFailure, failures: Path) -> NoReturn:
     written = sorted(failures.iterdir())
     if failure.exitcode > 0 and written:
         raise pickle.loads(written[0].read_bytes())
-    if rank == 0:  # which had the bar
-        progress.end_line_of_bar()
+    progress.end_line_of_bar()
     how = (
         f"was ended by {failure.signal_name()}" if failure.exitcode < 0 else f"ended with {failure.exitcode}"
     )

@@ -5,7 +5,11 @@ Losses see the whole batch: track vectors are gathered from all ranks before any
 and its figures are those of one process that hears the batch alone, whatever the loss compares.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -36,6 +40,21 @@ def this_rank() -> Rank:
 def wait_for_all() -> None:
     """Return once every rank has come here."""
     sum_over_ranks(torch.zeros(1))
+
+
+@contextmanager
+def first_before_others() -> Iterator[None]:
+    """Let the first rank through before all others, however long it takes."""
+    rank = this_rank()
+    if rank.count == 1:
+        yield
+        return
+    patient: Any = dist.new_group(backend="gloo", timeout=timedelta(days=30))
+    if rank.number:
+        dist.all_reduce(torch.zeros(1), group=patient)
+    yield
+    if not rank.number:
+        dist.all_reduce(torch.zeros(1), group=patient)
 
 
 def sum_over_ranks(values: Tensor) -> Tensor:

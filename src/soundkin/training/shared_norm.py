@@ -28,7 +28,7 @@ class SharedBatchNorm(nn.BatchNorm1d):
         moved = features - shift[:, None]
         count = torch.full_like(shift[:1], features.shape[1])
         own = torch.cat([moved.sum(1), moved.square().sum(1), count])
-        sums: Tensor = _SumOverRanks.apply(own)  # type: ignore[no-untyped-call]
+        sums: Tensor = _SumOverRanks.apply(own)
         total = sums[-1]
         mean, square = (sums[:-1] / total).chunk(2)
         variance = square - mean.square()
@@ -52,7 +52,7 @@ class _SumOverRanks(torch.autograd.Function):
         return sum_over_ranks(values)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return sum_over_ranks(gradient)
 
 
