@@ -9,9 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from torch import nn
 
 from command_line import soundkin_command
 from smallest_run import SMALLEST
+from soundkin.errors import ConfigError
+from soundkin.pipelines.train import compose, train
 
 LEARNS = [
     "task=[genre,artist,contrastive]",
@@ -23,8 +26,12 @@ LEARNS = [
 ]
 
 
+def words_of(catalog: Path, run_dir: Path, *more: str) -> list[str]:
+    return [f"catalog={catalog}", f"run_dir={run_dir}", *SMALLEST, *LEARNS, *more]
+
+
 def command(catalog: Path, run_dir: Path, *more: str) -> list[str]:
-    return soundkin_command("train", f"catalog={catalog}", f"run_dir={run_dir}", *SMALLEST, *LEARNS, *more)
+    return soundkin_command("train", *words_of(catalog, run_dir, *more))
 
 
 def finished(words: list[str]) -> str:
@@ -98,3 +105,59 @@ def test_what_stops_all_ranks_is_said_once_with_its_exit_code(small_catalog: Pat
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 4 and "Traceback" not in done.stderr
     assert done.stderr.count("last.ckpt is corrupt") == 1
+
+
+@pytest.mark.slow
+def test_a_step_of_several_batches_is_one_step(small_catalog: Path, tmp_path: Path) -> None:
+    train(compose(words_of(small_catalog, tmp_path / "run", "trainer.epochs=3", "trainer.accumulate=2")))
+    assert [row["step"] for row in history(tmp_path / "run")] == [2, 4, 6]
+
+
+@pytest.mark.slow
+def test_a_compiled_network_has_the_same_losses(
+    small_catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the backend that traces and differentiates as the usual one does, and compiles no C++."""
+    compiled = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled(module, backend="aot_eager"))
+    for name in ("plain", "compiled"):
+        more = "trainer.epochs=3", f"trainer.compiled={name == 'compiled'}"
+        train(compose(words_of(small_catalog, tmp_path / name, *more)))
+    plain, traced = history(tmp_path / "plain"), history(tmp_path / "compiled")
+    for one, two in zip(plain, traced, strict=True):
+        assert two == pytest.approx(one, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_where_nothing_can_be_compiled_one_line_says_so(
+    small_catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> object:
+        raise RuntimeError("no C++ compiler")
+
+    compiled = nn.Module.compile
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled(module, backend=fails))
+    with pytest.raises(ConfigError, match=r"trainer.compiled=true: .*leave it out"):
+        train(compose(words_of(small_catalog, tmp_path / "run", "trainer.compiled=true")))
+
+
+@pytest.mark.parametrize(
+    "words, answer",
+    [
+        (["trainer.num_nodes=2"], "start the same command on each of them, with torchrun or srun"),
+        (["trainer.devices=9"], r"data.batch_patches=8: a batch is shared by 9 ranks"),
+    ],
+)
+def test_ranks_that_cannot_be_are_refused(tmp_path: Path, words: list[str], answer: str) -> None:
+    with pytest.raises(ConfigError, match=answer):
+        train(compose(words_of(tmp_path / "catalog.csv", tmp_path / "run", *words)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_config_for_other_ranks_than_were_started_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "mine")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with pytest.raises(ConfigError, match="4 processes were started, and these need 2"):
+        train(compose(words_of(tmp_path / "catalog.csv", tmp_path / "run", "trainer.devices=2")))

@@ -13,7 +13,11 @@ import torch
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy, Strategy
+from torch._dynamo.exc import TorchDynamoException
+from torch._functorch import config as functorch_config
+from torch._inductor.exc import InductorError
 
+from soundkin.errors import ConfigError
 from soundkin.models import TrackNetwork
 from soundkin.models.pca_init import start_whitened
 from soundkin.training.batches import EvenPatches
@@ -55,6 +59,7 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
         elif config.model.shortcut:
             initialise_whitened(module.network, data, config)
     if config.trainer.compiled:
+        functorch_config.donated_buffer = False  # gradients of several losses are taken one after another
         module.network.trunk.compile()
     history = History(config.run_dir / "metrics.csv", config.trainer.selection_score)
     trainer = _trainer(config, history, scored)
@@ -72,6 +77,12 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
         trainer.fit(module, ckpt_path=last if last.exists() else None)
     except SystemExit:  # Lightning's way of answering Ctrl-C
         raise KeyboardInterrupt from None
+    except (TorchDynamoException, InductorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"config trainer.compiled=true: torch cannot compile the network here ({reason}). Install a C++ "
+            "compiler, or leave it out."
+        ) from error
     finally:
         if module.examples:
             module.examples.stop()
