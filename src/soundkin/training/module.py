@@ -202,8 +202,12 @@ class TrainingModule(pl.LightningModule):
         log_mel = self._augmented(batch["log_mel"])
         with torch.set_grad_enabled(not self.frozen):
             vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
-        if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:
-            self._log("train/lyric_gate", sum_over_ranks(gate.detach()) / this_rank().count)
+        if self.network.lyric_fusion:
+            gate = self.network.lyric_fusion.gate_mean  # None where no track of the share has lyrics
+            known = torch.zeros(2, device=self.device) if gate is None else torch.stack([gate, gate * 0 + 1])
+            gates, shares = sum_over_ranks(known.detach().float())
+            if shares:
+                self._log("train/lyric_gate", gates / shares)
         return vectors
 
     def _task_loss(self, name: str, task: ProxyTask, vectors: Tensor, targets: Tensor) -> Tensor:
