@@ -27,6 +27,17 @@ def show_progress_as_log_lines(wanted: bool) -> None:
     _as_log_lines = wanted
 
 
+def shows_log_lines() -> bool:
+    """Whether progress is logged instead of drawn."""
+    return _as_log_lines
+
+
+def end_line_of_bar() -> None:
+    """Begin a new line after the bar of another process, which was killed before it could."""
+    if sys.stderr is not None and not _as_log_lines and log.isEnabledFor(logging.WARNING):
+        print(file=sys.stderr)
+
+
 def progress(
     items: Iterable[Item], description: str, total: int | None = None, unit: str = "track"
 ) -> Iterator[Item]:

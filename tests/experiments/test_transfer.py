@@ -167,7 +167,7 @@ def test_what_cannot_be_done_is_said_before_anything_is(catalog: Path, tmp_path:
         ({"overrides": ["task=[playlist]"]}, CatalogError, "no file of them was named"),
         ({"overrides": ["task=[tags]"]}, CatalogError, "no column tags"),
         ({"overrides": ["trainer.watched=nonsense"]}, ConfigError, "no such score here"),
-        ({"overrides": ["trainer.strategy=dpp"]}, ConfigError, "Did you mean ddp"),
+        ({"overrides": ["trainer.strategy=dpp"]}, ConfigError, "should be 'auto' or 'ddp'"),
         (
             {"overrides": ["features=external", "features.path=nowhere.npz"]},
             UsageError,

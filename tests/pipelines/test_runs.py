@@ -115,7 +115,7 @@ def soundkin_says(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[i
         (["trainer.watched=gnre_map"], "Did you mean genre_map"),
         (["trainer.watched=latent_factors_ndcg"], "no such score here"),
         (["trainer=gpu"], "no GPU"),
-        (["trainer.strategy=dpp"], "Did you mean ddp"),
+        (["trainer.strategy=dpp"], "should be 'auto' or 'ddp'"),
         (["patch.frames=1", "features=default"], "needs .* frames or more"),
         (["data.augment.gain_db=3"], "frozen features are none"),
         (["data.split.group=artits"], "Did you mean artist"),

@@ -89,6 +89,25 @@ def test_a_run_with_a_teacher_in_the_loop_resumes_to_the_same_weights(changing: 
     assert bundle.tasks["distill"]["teachers"] == [["loudness", 2, 1, "", ""]]
 
 
+def test_two_ranks_with_a_teacher_in_the_loop_have_the_losses_of_one_process(
+    changing: Path, tmp_path: Path
+) -> None:
+    """A stored teacher and one in the loop share each batch, and the ranks share it otherwise."""
+    teacher = onnx_teacher(tmp_path / "teacher.onnx")
+    words = [
+        f"catalog={changing / 'catalog.csv'}", "task=[distill,artist]", *NETWORK, "model.dropout=0",
+        f"teacher=[{teacher},{changing / 'aligned.npz'}]", "trainer.epochs=2", "trainer.steps_per_epoch=4",
+        "data.examples.first=256", "data.examples.held_out=256",
+    ]  # fmt: skip
+    names = "train/distill_loss", "train/artist_loss", "valid/distill_agreement"
+    alone, together = (
+        train(compose([*words, f"run_dir={tmp_path / str(devices)}", f"trainer.devices={devices}"])).metrics
+        for devices in (1, 2)
+    )
+    for name in names:
+        assert together[name] == pytest.approx(alone[name], rel=1e-4), name
+
+
 def test_what_a_teacher_lacks_is_said_before_any_audio_is_decoded(changing: Path, tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="teacher=FILE"):
         trained(changing, tmp_path / "none")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from soundkin.features.patches import PatchConfig
 from soundkin.training.batches import EpochSteps, EvenPatches, RandomPatches, cut_patch
+from soundkin.training.ranks import Rank
 from soundkin.training.run_config import DataConfig
 
 MELS = 4
@@ -26,6 +27,9 @@ class ArraysInMemory:
     def log_mel(self, key: str) -> np.ndarray:
         return self.arrays[key]
 
+    def frames(self, key: str) -> int:
+        return len(self.arrays[key])
+
 
 def counting(track: int, frames: int) -> np.ndarray:
     """Log-mels whose every value says which track and frame it is."""
@@ -38,22 +42,33 @@ CACHE = ArraysInMemory(
 )
 
 
-def batches(seed: int = 0, rank: int = 0) -> RandomPatches:
+def batches(seed: int = 0) -> RandomPatches:
     return RandomPatches(
         CACHE,
         list(CACHE.arrays),
         np.unique(ARTISTS, return_inverse=True)[1],
         8,
         DataConfig(batch_patches=6),
-        (seed, rank),
+        seed,
     )  # type: ignore[arg-type]
 
 
-def test_a_batch_is_a_function_of_seed_epoch_step_and_rank() -> None:
+def test_a_batch_is_a_function_of_seed_epoch_and_step() -> None:
     first, again = batches()[(3, 5)], batches()[(3, 5)]
     assert torch.equal(first["log_mel"], again["log_mel"]) and torch.equal(first["rows"], again["rows"])
-    for different in (batches(seed=1)[(3, 5)], batches(rank=1)[(3, 5)], batches()[(4, 5)], batches()[(3, 6)]):
+    for different in (batches(seed=1)[(3, 5)], batches()[(4, 5)], batches()[(3, 6)]):
         assert not torch.equal(first["log_mel"], different["log_mel"])
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_ranks_read_their_shares_of_the_batch_of_one_process(count: int) -> None:
+    whole = long_batches(12, most_patches=3, views=2)[(1, 2)]
+    parts = [
+        long_batches(12, most_patches=3, views=2, rank=Rank(number, count))[(1, 2)] for number in range(count)
+    ]
+    assert all(torch.equal(part["rows"], whole["rows"]) for part in parts)
+    for name in ("log_mel", "lengths"):
+        assert torch.equal(torch.cat([part[name] for part in parts]), whole[name])  # type: ignore[literal-required]
 
 
 def test_artists_come_evenly_however_many_tracks_they_have() -> None:
@@ -77,7 +92,7 @@ LONG = ArraysInMemory({str(track): counting(track, 40) for track in range(12)})
 
 def long_batches(batch_patches: int, most_patches: int = 1, **more: Any) -> RandomPatches:
     settings = DataConfig(batch_patches=batch_patches, most_patches=most_patches)
-    return RandomPatches(LONG, list(LONG.arrays), np.arange(12), 8, settings, (0, 0), **more)  # type: ignore[arg-type]
+    return RandomPatches(LONG, list(LONG.arrays), np.arange(12), 8, settings, 0, **more)  # type: ignore[arg-type]
 
 
 @given(most=st.integers(1, 6), views=st.integers(1, 3), step=st.integers(0, 50))

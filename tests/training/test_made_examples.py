@@ -12,7 +12,15 @@ from soundkin.errors import SoundkinError
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.teachers import OnnxTeacher
 from soundkin.training import made_examples
-from soundkin.training.made_examples import PER_SHARD, TRAIN, ExampleConfig, ExampleMaker, MadeExamples
+from soundkin.training.made_examples import (
+    PER_SHARD,
+    TRAIN,
+    AnsweredExamples,
+    ExampleConfig,
+    ExampleMaker,
+    MadeExamples,
+    joined,
+)
 
 RATE_HZ = 8_000
 FRONT_END = LogMelFrontEnd(
@@ -35,6 +43,10 @@ def maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExampleMaker:
     return ExampleMaker(
         folder, TRAIN, paths, [0, 0, 1], [0, 1, 2], FRONT_END, 16, [teacher], settings, 300.0, random_seed=0
     )
+
+
+def draw(made: MadeExamples, step: int, own: slice = slice(None)) -> AnsweredExamples:
+    return joined(made.draw(0, step, 4, np.random.default_rng(step), own), np.stack)
 
 
 def test_a_shard_depends_on_its_number_alone(maker: ExampleMaker) -> None:
@@ -79,11 +91,19 @@ def test_an_epoch_gives_each_example_once_and_drawing_repeats(maker: ExampleMake
     made = MadeExamples(maker, None, examples_per_epoch=16, epochs=1)
     for number in (0, 1):
         maker.make(number)
-    drawn = np.concatenate([made.draw(0, step, 4, np.random.default_rng(step)).answers for step in range(4)])
+    answers = np.concatenate([draw(made, step).answers for step in range(4)])
     stored = np.concatenate([made_examples._Shard(maker.path(number)).answers for number in (0, 1)])
-    np.testing.assert_array_equal(np.unique(drawn, axis=0), np.unique(stored, axis=0))
-    again = made.draw(0, 3, 4, np.random.default_rng(3))
-    np.testing.assert_array_equal(drawn[12:], again.answers)
+    np.testing.assert_array_equal(np.unique(answers, axis=0), np.unique(stored, axis=0))
+    np.testing.assert_array_equal(answers[12:], draw(made, 3).answers)
+
+
+def test_ranks_draw_their_shares_of_the_same_examples(maker: ExampleMaker) -> None:
+    made = MadeExamples(maker, None, examples_per_epoch=16, epochs=1)
+    for number in (0, 1):
+        maker.make(number)
+    whole, parts = draw(made, 1), [draw(made, 1, own) for own in (slice(0, 1), slice(1, 4))]
+    for field in range(3):
+        np.testing.assert_array_equal(whole[field], np.concatenate([part[field] for part in parts]))
 
 
 def test_a_failure_ends_the_waiting(maker: ExampleMaker) -> None:
@@ -103,6 +123,6 @@ def test_examples_are_made_beside_this_process(maker: ExampleMaker, monkeypatch:
         path.unlink()
     made = MadeExamples(maker, None, examples_per_epoch=16, epochs=1)
     made.start()
-    drawn = made.draw(0, 0, 4, np.random.default_rng(0))
+    drawn = draw(made, 0)
     made.stop()
     assert drawn.log_mel.shape == (4, 16, 8) and maker.path(0).exists()

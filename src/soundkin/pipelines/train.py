@@ -6,6 +6,7 @@ settings; `sweep.csv` there is a table of what came of them.
 
 import csv
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +26,10 @@ from soundkin.training.calibration import calibrations
 from soundkin.training.compose import SweptRun, compose, compose_sweep
 from soundkin.training.data import PreparedData, prepare
 from soundkin.training.fit import fit
+from soundkin.training.launch import cluster, in_ranks, joined
 from soundkin.training.module import SELECTED, TrainingModule
-from soundkin.training.plan import check, warn_of_unused_files
+from soundkin.training.plan import check, check_settings, warn_of_unused_files
+from soundkin.training.ranks import first_before_others
 from soundkin.training.run_config import TrainConfig
 from soundkin.training.run_folder import RunFolder, environment
 from soundkin.training.start import described_start
@@ -65,7 +68,28 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
         UsageError: the file that frozen features come from cannot be used.
         OutputError: the run's folder cannot be written, or another run is at work in it.
     """
-    config = config.model_copy(update={"features": config.features.identified()})
+    config, settings = config.model_copy(update={"features": config.features.identified()}), config.trainer
+    if settings.devices * settings.num_nodes > 1 and cluster() is None:
+        if settings.num_nodes > 1:
+            raise ConfigError(
+                f"config trainer.num_nodes={settings.num_nodes}: start the same command on each of them, "
+                "with torchrun or srun (docs/training.md), or set trainer.num_nodes=1."
+            )
+        check_settings(config)
+        result: TrainResult = in_ranks(settings.devices, _train_in_rank, config, again)
+        return result
+    with joined(settings):
+        return _train(config, again)
+
+
+def _train_in_rank(config: TrainConfig, again: bool) -> TrainResult | None:
+    try:
+        return train(config, again)
+    except SystemExit:  # of all ranks but the first
+        return None
+
+
+def _train(config: TrainConfig, again: bool) -> TrainResult:
     folder = RunFolder(config, read_catalog(config.catalog, config.data.no_artist))
     if not again:
         folder.refuse_another()
@@ -75,8 +99,12 @@ def train(config: TrainConfig, again: bool = False) -> TrainResult:
     check(plan)
     warn_of_unused_files(config)
     with folder.claimed(plan.split_rule, again):
-        data = prepare(plan)
-        module, metrics = fit(config, data)
+        with first_before_others():  # it shows how far the cache of frames is
+            data = prepare(plan)
+        fitted = fit(config, data)
+        if fitted is None:
+            sys.exit(0)  # of several ranks, the first alone has weights to keep and results to report
+        module, metrics = fitted
         start = described_start(config)
         if config.anchor:
             start["anchored"] = anchored = anchor(config, data, module)
@@ -166,6 +194,10 @@ def sweep(overrides: Sequence[str], again: bool = False) -> Sweep:
     Raises:
         ConfigError: something is wrong with every run's config.
     """
+    if cluster() is not None:
+        raise ConfigError(
+            "-m (a sweep) starts the ranks of each run by itself: call it without torchrun or srun."
+        )
     runs = compose_sweep(overrides)
     result = Sweep(next(run.config.run_dir.parent for run in runs if isinstance(run.config, TrainConfig)))
     for run in runs:

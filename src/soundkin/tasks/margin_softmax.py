@@ -1,7 +1,7 @@
 """One label a track out of many: a softmax over cosines with a margin.
 
 Margin: H. Wang et al., "CosFace: Large Margin Cosine Loss for Deep Face Recognition" (2018), eq. 4. Many
-labels: X. An et al., "Partial FC: Training 10 Million Identities on a Single Machine" (2020): the softmax
+labels: X. An et al., "Partial FC: Training 10 Million Identities on a Single Machine" (2021): the softmax
 runs over the labels of the batch and a random sample of the others.
 """
 
@@ -52,8 +52,9 @@ class MarginSoftmaxTask(LabelTask):
 
     @typechecked
     def figures(self, vectors: Vectors, targets: Rows) -> dict[str, float]:
-        """`accuracy`: how often the nearest label is the right one."""
-        nearest = (normalize(vectors) @ normalize(self.directions).T).argmax(dim=1)
+        """`accuracy`: how often the nearest label is the right one, among those that a softmax sees."""
+        classes, targets = self._sample(targets)
+        nearest = (normalize(vectors) @ normalize(self.directions[classes]).T).argmax(dim=1)
         return {"accuracy": float((nearest == targets).float().mean())}
 
     def _sample(self, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,7 +63,22 @@ class MarginSoftmaxTask(LabelTask):
         if total <= self.config.sampled_labels:
             return torch.arange(total, device=targets.device), targets
         present = torch.unique(targets)
-        others = torch.randperm(total, device=targets.device)
-        others = others[~torch.isin(others, present)][: max(0, self.config.sampled_labels - len(present))]
-        classes = torch.cat([present, others])
-        return classes, torch.searchsorted(present, targets)
+        others = sample_others(present, total, max(0, self.config.sampled_labels - len(present)))
+        return torch.cat([present, others]), torch.searchsorted(present, targets)
+
+
+def sample_others(present: Tensor, total: int, count: int) -> Tensor:
+    """Int [count]: classes below `total` that are none of `present` (sorted), each as likely as any other.
+
+    One is drawn from each of `count` runs of them, so that it takes no longer however many there are; the
+    runs, of which some are longer by one, begin anywhere.
+    """
+    left = total - len(present)
+    if not count:
+        return present[:0]
+    edges = torch.arange(count + 1, device=present.device) * left // count
+    sizes = edges.diff()
+    places = edges[:-1] + (torch.rand(count, device=present.device) * sizes).long().clamp(max=sizes - 1)
+    places = (places + torch.randint(left, (1,), device=present.device)) % left
+    before = present - torch.arange(len(present), device=present.device)  # others before each present one
+    return places + torch.searchsorted(before, places, right=True)

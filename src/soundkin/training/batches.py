@@ -1,4 +1,6 @@
-"""Batches of random patches, each a function of (random seed, epoch, step, rank) alone: so a run can resume.
+"""Batches of random patches, each a function of (random seed, epoch, step) alone: so a run can resume.
+
+Of several ranks each reads its share of the same batch.
 
 A batch draws artists evenly and a few tracks of each, so that an artist with many tracks weighs no more.
 """
@@ -15,6 +17,7 @@ from torch.utils.data import Dataset, Sampler
 from soundkin.features.cache import MelCache
 from soundkin.features.patches import PatchConfig, patch_starts
 from soundkin.shapes import Int
+from soundkin.training.ranks import ALONE, Rank
 from soundkin.training.run_config import DataConfig
 
 MOST_VECTORS = 512  # in a batch
@@ -22,11 +25,11 @@ MOST_VECTORS = 512  # in a batch
 
 class Batch(TypedDict, total=False):
     """Patches `log_mel` [patches, mels, frames], one track's after another's; `lengths` [tracks] says how
-    many each has.
+    many each has: of this rank's share of the tracks.
 
-    `rows` [tracks] are rows of the task targets; a track may be in a batch several times. Where heads alone
-    learn, `vectors` [tracks, embedding] take the place of patches and lengths. For tasks that are trained on
-    examples: `examples` [examples, mels, frames] and `answers` [examples, answers].
+    `rows` [tracks] are rows of the task targets, of the whole batch; a track may be in it several times.
+    Where heads alone learn, `vectors` [tracks, embedding] take the place of patches and lengths. For tasks
+    that are trained on examples: `examples` [examples, mels, frames] and `answers` [examples, answers].
     """
 
     log_mel: Tensor
@@ -68,9 +71,10 @@ class RandomPatches(Dataset[Batch]):
     artists: Int[np.ndarray, " tracks"]
     patch_frames: int
     settings: DataConfig
-    seed_and_rank: tuple[int, int]
+    random_seed: int
     views: int = 1
     groups: Sequence[np.ndarray] = ()
+    rank: Rank = ALONE
 
     def __post_init__(self) -> None:
         self.groups = [group for group in self.groups if len(group)]
@@ -79,21 +83,29 @@ class RandomPatches(Dataset[Batch]):
         self.rows_of_artist = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
         group_sizes = sum(int(group.shape[1]) for group in self.groups)
         patches_per_track = self.views * (1 + self.settings.most_patches) / 2
-        # How many different tracks a batch holds: at least a group of each kind.
-        self.tracks = max(2, group_sizes, round(self.settings.batch_patches / patches_per_track))
+        # How many different tracks a batch holds: at least a group of each kind, and one a rank.
+        self.tracks = max(
+            2, group_sizes, self.rank.count, round(self.settings.batch_patches / patches_per_track)
+        )
 
     def __getitem__(self, epoch_and_step: tuple[int, int]) -> Batch:
-        generator = np.random.default_rng((*self.seed_and_rank, *epoch_and_step))
+        generator = self._generator(epoch_and_step)
         rows = np.repeat(self._draw_rows(generator), self.views)
-        runs = [
-            self._draw_run(self.cache.log_mel(self.keys[row]), number % self.views, generator)
-            for number, row in enumerate(rows)
+        keys = [self.keys[row] for row in rows]
+        drawn = [
+            self._draw_run(self.cache.frames(key), number % self.views, generator)
+            for number, key in enumerate(keys)
         ]
+        share = self.rank.share(len(rows))
+        runs = [self._cut_run(key, *run) for key, run in zip(keys[share], drawn[share], strict=True)]
         return {
             "log_mel": to_network_input(np.concatenate(runs)),
             "lengths": torch.tensor([len(run) for run in runs]),
             "rows": torch.from_numpy(rows),
         }
+
+    def _generator(self, epoch_and_step: tuple[int, int]) -> np.random.Generator:
+        return np.random.default_rng((self.random_seed, 0, *epoch_and_step))
 
     def _draw_rows(self, generator: np.random.Generator) -> np.ndarray:
         """One group of each kind or more, then artists in random order and a few tracks of each."""
@@ -113,14 +125,18 @@ class RandomPatches(Dataset[Batch]):
                     break
         return np.asarray(rows[:wanted], dtype=np.int64)
 
-    def _draw_run(self, log_mel: np.ndarray, view: int, generator: np.random.Generator) -> np.ndarray:
-        """Patches in a row, [run, patch frames, mels], from the part of the track that is this view's."""
+    def _draw_run(self, frames: int, view: int, generator: np.random.Generator) -> tuple[int, int]:
+        """How many patches in a row, and the first one's frame, in the part of a track of this view."""
         patches = int(generator.integers(1, self.settings.most_patches + 1))
-        patches = max(1, min(patches, len(log_mel) // self.patch_frames))
-        room = max(1, len(log_mel) - patches * self.patch_frames + 1)
+        patches = max(1, min(patches, frames // self.patch_frames))
+        room = max(1, frames - patches * self.patch_frames + 1)
         first = room * view // self.views
         past = max(first + 1, room * (view + 1) // self.views)
-        run = cut_patch(log_mel, int(generator.integers(first, past)), patches * self.patch_frames)
+        return patches, int(generator.integers(first, past))
+
+    def _cut_run(self, key: str, patches: int, start: int) -> np.ndarray:
+        """The patches, [run, patch frames, mels]."""
+        run = cut_patch(self.cache.log_mel(key), start, patches * self.patch_frames)
         return run.reshape(patches, self.patch_frames, -1)
 
 
@@ -135,7 +151,7 @@ class RandomVectors(RandomPatches):
         self.tracks = max(self.tracks, min(MOST_VECTORS, len(self.keys) // 8))
 
     def __getitem__(self, epoch_and_step: tuple[int, int]) -> Batch:
-        rows = self._draw_rows(np.random.default_rng((*self.seed_and_rank, *epoch_and_step)))
+        rows = self._draw_rows(self._generator(epoch_and_step))
         return {"vectors": self.vectors[rows], "rows": torch.from_numpy(rows)}
 
 

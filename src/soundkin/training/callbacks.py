@@ -29,9 +29,9 @@ class History(Callback):
         """Open the bar at the step that the run goes on from."""
         self._bar = progress_bar(
             description="training",
-            total=int(trainer.estimated_stepping_batches),
-            initial=trainer.global_step,
-            unit="step",
+            total=(trainer.max_epochs or 0) * int(trainer.num_training_batches),
+            initial=trainer.current_epoch * int(trainer.num_training_batches),
+            unit="batch",
             disable=not trainer.is_global_zero,
         )
 

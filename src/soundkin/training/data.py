@@ -17,6 +17,7 @@ from soundkin.files import replacing
 from soundkin.models import LyricsConfig, LyricTokens
 from soundkin.training.frozen import StartVectors, start_vectors
 from soundkin.training.plan import Plan
+from soundkin.training.ranks import this_rank
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,9 @@ def prepare(plan: Plan) -> PreparedData:
     keys = pd.Series(catalog.track_ids).map(keys_of).astype(object)
     tracks = pd.DataFrame({"track_id": catalog.track_ids, "split": splits, "audio_hash": keys})
     _refuse_other_audio(tracks, config.run_dir)
-    _write_table(tracks, config.run_dir / "tracks.csv")
-    _write_table(pd.DataFrame(skipped, columns=["path", "reason"]), config.run_dir / "skipped.csv")
+    if this_rank().number == 0:
+        _write_table(tracks, config.run_dir / "tracks.csv")
+        _write_table(pd.DataFrame(skipped, columns=["path", "reason"]), config.run_dir / "skipped.csv")
     train, valid = (
         SplitTracks(catalog.select(decoded), keys[decoded].tolist())
         for decoded in ((splits.eq(split) & keys.notna()).to_numpy() for split in ("train", "valid"))

@@ -19,12 +19,14 @@ from soundkin.training.data import PreparedData, SplitTracks
 from soundkin.training.made_examples import (
     TRAIN,
     VALID,
+    AnsweredExample,
     AnsweredExamples,
     ExampleMaker,
     MadeExamples,
     example_folder,
     joined,
 )
+from soundkin.training.ranks import ALONE, Rank
 from soundkin.training.run_config import TrainConfig
 
 TRIES = 8  # places tried for a patch that a teacher has answers about
@@ -57,18 +59,21 @@ class StoredExamples:
             [row for row, track_id in ids if any(track_id in known for known in self._known)], int
         )
 
-    def draw(self, epoch: int, step: int, count: int, rng: np.random.Generator) -> AnsweredExamples:
-        """`count` patches around answers drawn at random."""
+    def draw(
+        self, epoch: int, step: int, count: int, rng: np.random.Generator, own: slice = slice(None)
+    ) -> list[AnsweredExample]:
+        """The `own` ones of a step's `count` patches around answers drawn at random."""
         parts = []
-        for artist in rng.integers(len(self._rows_of_artist), size=count):
-            row = int(rng.choice(self._rows_of_artist[artist]))
+        artists = rng.integers(len(self._rows_of_artist), size=count)
+        for artist, own_rng in list(zip(artists, rng.spawn(count), strict=True))[own]:
+            row = int(own_rng.choice(self._rows_of_artist[artist]))
             starts = self._starts(self.training.catalog.track_ids[row])
             for _ in range(TRIES):
-                part = self._patch(self.training, row, float(rng.choice(starts)), rng)
+                part = self._patch(self.training, row, float(own_rng.choice(starts)), own_rng)
                 if not np.isnan(part[1]).all():
                     break
             parts.append(part)
-        return joined(parts, np.stack)
+        return parts
 
     def held_out(self) -> AnsweredExamples | None:
         """A few patches of each held-out track, evenly over its answers."""
@@ -86,7 +91,7 @@ class StoredExamples:
 
     def _patch(
         self, tracks: SplitTracks, row: int, near_seconds: float, rng: np.random.Generator | None = None
-    ) -> tuple[np.ndarray, np.ndarray, int]:
+    ) -> AnsweredExample:
         """Frames, answers and artist of a patch that begins near `near_seconds`: at it without `rng`, else up
         to half a patch before or after.
         """
@@ -114,14 +119,24 @@ class ExampleSources:
     task: DistillTask
     sources: list[tuple[StoredExamples | MadeExamples, list[int]]] = field(default_factory=list)
 
-    def draw(self, epoch: int, step: int, count: int, rng: np.random.Generator) -> AnsweredExamples:
-        """`count` examples, with answers in the order of the task's teachers; NaN of those not asked."""
-        shares = np.array_split(np.arange(count), len(self.sources))
-        drawn = [
-            self._in_order(source.draw(epoch, step, len(share), rng), numbers)
-            for (source, numbers), share in zip(self.sources, shares, strict=True)
-            if len(share)
-        ]
+    def draw(
+        self, epoch: int, step: int, count: int, rng: np.random.Generator, rank: Rank = ALONE
+    ) -> AnsweredExamples:
+        """A rank's share of a step's `count` examples, with answers in the order of the task's teachers; NaN
+        of those not asked.
+        """
+        wanted = rank.share(count)
+        drawn = []
+        for number, (source, numbers) in enumerate(self.sources):
+            part = Rank(number, len(self.sources)).share(count)
+            own = slice(
+                *(
+                    min(max(0, edge - part.start), part.stop - part.start)
+                    for edge in (wanted.start, wanted.stop)
+                )
+            )
+            if examples := source.draw(epoch, step, part.stop - part.start, rng, own):
+                drawn.append(self._in_order(joined(examples, np.stack), numbers))
         return joined(drawn, np.concatenate)
 
     def held_out(self) -> AnsweredExamples | None:
@@ -175,14 +190,12 @@ class TracksAndExamples(Dataset[Batch]):
     sources: ExampleSources
     count: int
     random_seed: int
-    rank: int = 0
-    world_size: int = 1
+    rank: Rank = ALONE
 
     def __getitem__(self, epoch_and_step: tuple[int, int]) -> Batch:
         epoch, step = epoch_and_step
-        step = step * self.world_size + self.rank
         generator = np.random.default_rng((self.random_seed, epoch, step, 1))
-        examples = self.sources.draw(epoch, step, self.count, generator)
+        examples = self.sources.draw(epoch, step, self.count, generator, self.rank)
         batch: Batch = self.tracks[epoch_and_step] if self.tracks else {}
         batch["examples"] = to_network_input(examples.log_mel)
         batch["answers"] = torch.from_numpy(examples.answers)

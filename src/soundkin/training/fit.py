@@ -2,8 +2,8 @@
 
 import logging
 import math
-import sys
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,23 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import DDPStrategy, Strategy
+from torch._dynamo.exc import TorchDynamoException
+from torch._functorch import config as functorch_config
+from torch._inductor.exc import InductorError
 
+from soundkin.errors import ConfigError
 from soundkin.models import TrackNetwork
 from soundkin.models.pca_init import start_whitened
 from soundkin.training.batches import EvenPatches
 from soundkin.training.callbacks import CrashSafeCheckpointIO, History, KeepBest, StopWhenNoBetter
 from soundkin.training.data import PreparedData
 from soundkin.training.held_out import check_score_name
+from soundkin.training.launch import cluster
 from soundkin.training.module import SELECTED, TrainingModule
+from soundkin.training.ranks import this_rank
 from soundkin.training.run_config import TrainConfig
+from soundkin.training.shared_norm import SharedNorms
 from soundkin.training.start import begin_with, start_bundle
 
 INITIAL_PATCHES, PATCHES_PER_BATCH = 1024, 64
@@ -28,9 +36,9 @@ INITIAL_PATCHES, PATCHES_PER_BATCH = 1024, 64
 logger = logging.getLogger(__name__)
 
 
-def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[str, float]]:
+def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[str, float]] | None:
     """Train, or resume from `checkpoints/last.ckpt`: the weights of the best selection score, and their
-    figures.
+    figures. Of several ranks, the first alone has these to give.
 
     Without held-out scores all epochs run and the last weights are kept; with no epochs, the initial network.
     """
@@ -50,11 +58,16 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
             begin_with(module.network, start.network)
         elif config.model.shortcut:
             initialise_whitened(module.network, data, config)
+    if config.trainer.compiled:
+        functorch_config.donated_buffer = False  # gradients of several losses are taken one after another
+        module.network.trunk.compile()
     history = History(config.run_dir / "metrics.csv", config.trainer.selection_score)
     trainer = _trainer(config, history, scored)
     if not config.trainer.epochs:
         [initial] = trainer.validate(module, verbose=False) if data.valid.keys else [{}]
         history.rows = [{"step": 0.0, **initial}]
+        if not trainer.is_global_zero:
+            return None
         history.write()
         return module.cpu().eval(), history.rows[0]
     if data.valid.keys and not scored:
@@ -64,11 +77,17 @@ def fit(config: TrainConfig, data: PreparedData) -> tuple[TrainingModule, dict[s
         trainer.fit(module, ckpt_path=last if last.exists() else None)
     except SystemExit:  # Lightning's way of answering Ctrl-C
         raise KeyboardInterrupt from None
+    except (TorchDynamoException, InductorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"config trainer.compiled=true: torch cannot compile the network here ({reason}). Install a C++ "
+            "compiler, or leave it out."
+        ) from error
     finally:
         if module.examples:
             module.examples.stop()
     if not trainer.is_global_zero:
-        sys.exit(0)  # of several processes, the first alone has weights to keep and results to report
+        return None
     checkpoint = CrashSafeCheckpointIO().load_checkpoint(last.with_name("best.ckpt") if scored else last)
     module.load_state_dict(checkpoint["state_dict"])
     if scored:
@@ -104,18 +123,20 @@ def _trainer(config: TrainConfig, history: History, scored: bool) -> pl.Trainer:
         stop = StopWhenNoBetter(score, mode="max", patience=settings.patience, check_on_train_epoch_end=True)
         callbacks += [stop, KeepBest(filename="best", monitor=SELECTED, mode="max", **kept)]
     callbacks.append(ModelCheckpoint(filename="last", **kept))  # after the best, whose state it holds
+    environment = cluster()
     tensorboard = config.logger.tensorboard and TensorBoardLogger(config.run_dir, "tensorboard", version="")
     return pl.Trainer(
         max_epochs=settings.epochs,
         accelerator=settings.accelerator,
         devices=settings.devices,
+        num_nodes=settings.num_nodes,
         strategy=_strategy(config),
         precision=settings.precision,
         gradient_clip_val=settings.gradient_clip,
+        accumulate_grad_batches=settings.accumulate,
         callbacks=callbacks,
-        plugins=[CrashSafeCheckpointIO()],
+        plugins=[CrashSafeCheckpointIO(), SharedNorms(), *([environment] if environment else [])],
         logger=tensorboard,
-        sync_batchnorm=settings.devices > 1 and settings.accelerator != "cpu",
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
@@ -129,16 +150,18 @@ def _epochs_done(last: Path) -> int:
     return 1 + int(CrashSafeCheckpointIO().load_checkpoint(last)["epoch"]) if last.exists() else 0
 
 
-def _strategy(config: TrainConfig) -> str:
-    """Lightning's name for the strategy.
+def _strategy(config: TrainConfig) -> str | Strategy:
+    """How Lightning runs the steps: by DDP in several ranks, else as it sees fit.
 
-    Processes must not wait for gradients that are not there: the network's while only heads learn, the text
+    Ranks must not wait for gradients that are not there: the network's while only heads learn, the text
     network's in a batch without lyrics.
     """
-    name, settings = config.trainer.strategy, config.trainer
-    shared = name == "ddp" or (name == "auto" and settings.devices > 1)
-    some_unused = config.model.lyrics or (config.starts_well and settings.frozen_share)
-    return "ddp_find_unused_parameters_true" if shared and some_unused else name
+    if this_rank().count == 1:
+        return "auto"
+    some_unused = bool(config.model.lyrics or (config.starts_well and config.trainer.frozen_share))
+    timeout = timedelta(seconds=config.trainer.timeout_seconds)
+    # The running statistics, which are all buffers that change, are the same in all ranks (SharedNorms).
+    return DDPStrategy(find_unused_parameters=some_unused, broadcast_buffers=False, timeout=timeout)
 
 
 def _log_what_is_scored(module: TrainingModule) -> None:

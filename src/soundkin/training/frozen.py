@@ -47,6 +47,8 @@ def check_frozen(config: TrainConfig) -> None:
         return
     if config.start == RANDOM:
         raise _refused("heads need a network that has learnt. Give start=default, or start=MODEL.")
+    if config.trainer.devices * config.trainer.num_nodes > 1:
+        raise _refused("heads alone take seconds in one process. Leave devices and num_nodes out.")
     bundle = _start(config)
     if config.model.lyrics or bundle.network_config.lyrics:
         raise _refused(

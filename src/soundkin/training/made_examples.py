@@ -75,6 +75,9 @@ class AnsweredExamples(NamedTuple):
     groups: Int[np.ndarray, " examples"]
 
 
+AnsweredExample = tuple[np.ndarray, np.ndarray, int]  # of `AnsweredExamples`, one
+
+
 def joined(
     parts: Sequence[tuple[Any, Any, Any]], join: Callable[[Sequence[Any]], np.ndarray]
 ) -> AnsweredExamples:
@@ -250,18 +253,22 @@ class MadeExamples:
         for number in range(self.window(epoch).start):
             self.maker.path(number).unlink(missing_ok=True)
 
-    def draw(self, epoch: int, step: int, count: int, rng: np.random.Generator) -> AnsweredExamples:
-        """`count` examples of an epoch: each once before any comes again; some distorted."""
+    def draw(
+        self, epoch: int, step: int, count: int, rng: np.random.Generator, own: slice = slice(None)
+    ) -> list[AnsweredExample]:
+        """The `own` ones of a step's `count` examples: each once before any comes again; some distorted."""
         window, settings = self.window(epoch), self.maker.settings
         order = _order(self.maker.random_seed, epoch, len(window) * PER_SHARD)
         places = order[np.arange(step * count, (step + 1) * count) % len(order)]
-        shards = [self._shard(self.maker, window.start + int(place) // PER_SHARD) for place in places]
-        parts = []
-        for place, shard in zip(places, shards, strict=True):
-            row = int(place) % PER_SHARD % shard.count
+        copies: list[int | None] = []
+        for _ in places:  # drawn for all ranks' examples, so that each rank knows its own
             worse = settings.worse_copies and rng.random() < settings.worse_share
-            parts.append(shard.example(row, int(rng.integers(settings.worse_copies)) if worse else None))
-        return joined(parts, np.stack)
+            copies.append(int(rng.integers(settings.worse_copies)) if worse else None)
+        parts = []
+        for place, copy in zip(places[own].tolist(), copies[own], strict=True):
+            shard = self._shard(self.maker, window.start + place // PER_SHARD)
+            parts.append(shard.example(place % PER_SHARD % shard.count, copy))
+        return parts
 
     def held_out(self) -> AnsweredExamples | None:
         """All examples of held-out tracks, clean."""
@@ -326,10 +333,10 @@ class _Shard:
         seconds, teachers = (float(self._cost.get(key, 0)) for key in ("seconds", "teacher_seconds"))
         return self.count, seconds, teachers
 
-    def example(self, row: int, copy: int | None) -> tuple[np.ndarray, np.ndarray, np.int64]:
+    def example(self, row: int, copy: int | None) -> AnsweredExample:
         """Frames, clean or of a distorted copy, answers and artist of one example."""
         frames = self._clean[row] if copy is None else self._worse[row, copy]
-        return frames, self.answers[row], self._groups[row]
+        return frames, self.answers[row], int(self._groups[row])
 
     def all(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Clean frames, answers and artists of all examples."""

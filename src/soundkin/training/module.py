@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -32,6 +31,7 @@ from soundkin.training.example_sources import ExampleSources, TracksAndExamples,
 from soundkin.training.held_out import HeldOutTargets, ItemScores, held_out_scores, selection_score
 from soundkin.training.made_examples import AnsweredExamples
 from soundkin.training.plan import chosen_tasks
+from soundkin.training.ranks import gathered, sum_over_ranks, this_rank
 from soundkin.training.run_config import RANDOM, TrainConfig
 from soundkin.training.weighting import TaskWeighting, gradient_cosines
 
@@ -70,6 +70,8 @@ class TrainingModule(pl.LightningModule):
         if not list(self.tasks.parameters()):
             self.frozen_epochs = min(1, self.frozen_epochs)  # one, to score the initial network
         self._generator = torch.Generator()
+        self._batch_seed = 0
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer held-out tracks than ranks
         self._held_out_vectors: list[Tensor] = []
         self._held_out_examples: AnsweredExamples | None = None
         self._label_measures: dict[str, ItemScores] | None = None  # the same while the network is
@@ -88,7 +90,7 @@ class TrainingModule(pl.LightningModule):
         """
         if self.examples is None:
             return
-        self.examples.start(epoch, making=getattr(rank_zero_only, "rank", 0) == 0)
+        self.examples.start(epoch, making=this_rank().number == 0)
         if epoch == 0:
             self.examples.task.standardise(torch.from_numpy(self.examples.sample()))
         self._held_out_examples = self.examples.held_out()
@@ -103,14 +105,13 @@ class TrainingModule(pl.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random balanced batches."""
-        config, ranks = self.config, (self.global_rank, self.trainer.world_size)
-        tracks = self._random_tracks()
+        config, tracks = self.config, self._random_tracks()
         batches: Dataset[Batch] = tracks
         if self.examples is not None:
             count, seed = config.data.batch_patches, config.random_seed
             some = tracks if self.track_tasks else None
-            batches = TracksAndExamples(some, self.examples, count, seed, *ranks)
-        steps = EpochSteps(self._steps_per_epoch(tracks, self.trainer.world_size))
+            batches = TracksAndExamples(some, self.examples, count, seed, this_rank())
+        steps = EpochSteps(self._steps_per_epoch(tracks))
         return DataLoader(batches, batch_size=None, sampler=steps, num_workers=config.data.loader_workers)
 
     def _random_tracks(self) -> RandomPatches:
@@ -123,54 +124,67 @@ class TrainingModule(pl.LightningModule):
             tracks.catalog.artists.groups,
             config.patch.frames,
             config.data,
-            (config.random_seed, self.global_rank),
+            config.random_seed,
             views=max((task.views for task in tasks), default=1),
             groups=[task.co_batched_groups().numpy() for task in tasks],
+            rank=this_rank(),
         )
 
-    def _steps_per_epoch(self, batches: RandomPatches, world_size: int = 1) -> int:
+    def _steps_per_epoch(self, batches: RandomPatches) -> int:
         """By default enough to take each track once."""
-        each_once = -(-len(batches.keys) // (batches.tracks * world_size))
+        each_once = -(-len(batches.keys) // batches.tracks)
         return self.config.trainer.steps_per_epoch or each_once
 
     def val_dataloader(self) -> list[DataLoader[Batch]]:
-        """Held-out tracks, one at a time; no loader where there are none."""
+        """The held-out tracks of this rank's share, one at a time; no loader where there are none."""
         keys, most_patches = self.data.valid.keys, self.config.data.validation_patches
         if keys and self.data.vectors:
             rows = torch.arange(len(keys))
             whole: Batch = {"vectors": self.data.vectors.of(self.data.valid.catalog), "rows": rows}
             return [DataLoader([whole], batch_size=None)]  # type: ignore[arg-type]
         tracks = EvenPatches(self.data.cache, keys, self.config.patch, most_patches)
-        return [DataLoader(tracks, batch_size=None, shuffle=False)] if keys else []
+        own = range(len(keys))[this_rank().share(len(keys))]
+        return [DataLoader(tracks, batch_size=None, sampler=own)] if keys else []
 
     def on_train_epoch_start(self) -> None:
         """A frozen network normalises as it will in use."""
         self.network.train(not self.frozen)
-        if self.examples is not None and self.global_rank == 0:
+        if self.examples is not None and this_rank().number == 0:
             self.examples.forget_before(self.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Tie all randomness of a step to its number, so that a resumed run repeats what a killed one did."""
-        seed = self.config.random_seed * 1_000_003 + self.global_step * 1_009 + self.global_rank
-        torch.manual_seed(seed)
-        self._generator = torch.Generator().manual_seed(seed)
+        number = self.current_epoch * int(self.trainer.num_training_batches) + batch_idx
+        self._batch_seed = self.config.random_seed * 1_000_003 + number * 1_009
+        torch.manual_seed(self._batch_seed + this_rank().number)
+        self._generator = torch.Generator().manual_seed(self._batch_seed + this_rank().number)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Weighted sum of the task losses on one batch of tracks, of examples, or of both."""
         losses: dict[str, Tensor] = {}
-        if "rows" in batch:
-            vectors = batch["vectors"] if "vectors" in batch else self._track_vectors(batch)
+        track_vectors, example_vectors = self._batch_vectors(batch)
+        if this_rank().count > 1:
+            torch.manual_seed(self._batch_seed)  # what losses draw, all ranks draw
+        if track_vectors is not None:
             # Heads cost little, and losses want all digits.
-            with torch.autocast(vectors.device.type, enabled=False):
+            with torch.autocast(track_vectors.device.type, enabled=False):
                 for name, task in self.track_tasks.items():
                     targets = self.targets[name](batch["rows"].cpu())
-                    losses[name] = self._task_loss(name, task, vectors, targets)
-        if self.examples is not None:
-            distill = self.examples.task
-            vectors = self._patch_vectors(batch["examples"])
-            with torch.autocast(vectors.device.type, enabled=False):
-                losses[distill.name] = self._task_loss(distill.name, distill, vectors, batch["answers"])
+                    losses[name] = self._task_loss(name, task, track_vectors, targets)
+        if self.examples is not None and example_vectors is not None:
+            distill, answers = self.examples.task, gathered(batch["answers"], len(example_vectors))
+            with torch.autocast(example_vectors.device.type, enabled=False):
+                losses[distill.name] = self._task_loss(distill.name, distill, example_vectors, answers)
         return self._total(losses, batch_idx)
+
+    def _batch_vectors(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """The vectors of all ranks' tracks, and those of all ranks' examples; None where a batch has none."""
+        tracks = batch.get("vectors")
+        if tracks is None and "rows" in batch:
+            tracks = gathered(self._track_vectors(batch), len(batch["rows"]))
+        if "examples" not in batch:
+            return tracks, None
+        return tracks, gathered(self._patch_vectors(batch["examples"]), self.config.data.batch_patches)
 
     def _patch_vectors(self, log_mel: Tensor) -> Tensor:
         """The vectors of patches, augmented."""
@@ -182,14 +196,18 @@ class TrainingModule(pl.LightningModule):
         return augment(log_mel, self.config.data.augment, self._generator, self.network.trunk.mel_bands)
 
     def _track_vectors(self, batch: Batch) -> Tensor:
-        """The vectors of a batch's tracks, augmented."""
-        rows = batch["rows"].cpu()
+        """The vectors of this rank's share of a batch's tracks, augmented."""
+        rows = batch["rows"][this_rank().share(len(batch["rows"]))].cpu()
         lyrics = self.lyrics.padded(rows, self.device) if self.lyrics else None
         log_mel = self._augmented(batch["log_mel"])
         with torch.set_grad_enabled(not self.frozen):
             vectors: Tensor = self.network(log_mel, batch["lengths"], lyrics).float()
-        if self.network.lyric_fusion and (gate := self.network.lyric_fusion.gate_mean) is not None:
-            self._log("train/lyric_gate", gate)
+        if self.network.lyric_fusion:
+            gate = self.network.lyric_fusion.gate_mean  # None where no track of the share has lyrics
+            known = torch.zeros(2, device=self.device) if gate is None else torch.stack([gate, gate * 0 + 1])
+            gates, shares = sum_over_ranks(known.detach().float())
+            if shares:
+                self._log("train/lyric_gate", gates / shares)
         return vectors
 
     def _task_loss(self, name: str, task: ProxyTask, vectors: Tensor, targets: Tensor) -> Tensor:
@@ -229,8 +247,10 @@ class TrainingModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the held-out scores."""
-        vectors = torch.stack(self._held_out_vectors)
+        none = torch.zeros(0, self.config.model.embedding_size)
+        own = torch.stack(self._held_out_vectors) if self._held_out_vectors else none
         self._held_out_vectors.clear()
+        vectors = gathered(own, len(self.data.valid.keys))
         embedded, factors = vectors.to(self.device), {}
         for name, task in self.proxy_tasks.items():
             if isinstance(task, CollaborativeTask) and name in self.held_out.positives:
@@ -254,12 +274,14 @@ class TrainingModule(pl.LightningModule):
         if self.examples is None or self._held_out_examples is None:
             return {}
         task, (frames, answers, _) = self.examples.task, self._held_out_examples
-        agreements = []
+        count, own = len(frames), this_rank().share(len(frames))
+        frames, answers = frames[own], answers[own]
+        agreements = [torch.zeros(0)]
         for start in range(0, len(frames), self.config.data.batch_patches):
             span = slice(start, start + self.config.data.batch_patches)
             vectors = self.network.patches(to_network_input(frames[span]).to(self.device)).float()
             agreements.append(task.agreement(vectors, torch.from_numpy(answers[span]).to(self.device)).cpu())
-        return {task.name: torch.cat(agreements).numpy()}
+        return {task.name: gathered(torch.cat(agreements), count).numpy()}
 
     def _head_figures(self, vectors: Tensor) -> dict[str, float]:
         """How well heads alone do on held-out tracks, in the tasks' own figures, where these have labels."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pytorch_lightning.strategies import StrategyRegistry
 
 from soundkin.catalog.lyric_texts import lyrics_of
 from soundkin.catalog.sources import Sources
@@ -127,6 +126,12 @@ def check_settings(config: TrainConfig) -> None:
     if config.model.lyrics:
         require("lyrics", "config model.lyrics")
     _check_machine(config.trainer)
+    ranks = config.trainer.devices * config.trainer.num_nodes
+    if ranks > config.data.batch_patches:
+        raise ConfigError(
+            f"config data.batch_patches={config.data.batch_patches}: a batch is shared by {ranks} ranks "
+            "(trainer.devices x trainer.num_nodes), and each needs a patch. Give more, or fewer ranks."
+        )
     if not config.features.makes_log_mels:
         for name in LOG_MEL_CHANGES:
             if value := getattr(config.data.augment, name):
@@ -148,7 +153,6 @@ def check_settings(config: TrainConfig) -> None:
 
 def _check_machine(settings: TrainerConfig) -> None:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    known = ["auto", *StrategyRegistry.available_strategies()]
     problem, on_gpu = "", settings.accelerator in ("gpu", "cuda")
     if on_gpu and not count:
         problem = f"accelerator={settings.accelerator}: this machine has no GPU that torch can use. "
@@ -157,9 +161,6 @@ def _check_machine(settings: TrainerConfig) -> None:
         problem = f"devices={settings.devices}: there are {count} GPU(s). Give at most so many."
     elif settings.accelerator == "mps" and not torch.backends.mps.is_available():
         problem = "accelerator=mps: this machine has none. Leave it out to train on the CPU."
-    elif settings.strategy not in known:
-        close = nearest(settings.strategy, known)
-        problem = f"strategy={settings.strategy}: there is no such strategy.{close}"
     if problem:
         raise ConfigError(f"config trainer.{problem}")
 

@@ -58,8 +58,14 @@ class TrainerConfig(Config):
     )
     patience: PositiveInt = Field(10, description="epochs without a better held-out score before stopping")
     accelerator: Literal["cpu", "gpu", "cuda", "mps", "auto"] = "cpu"
-    devices: PositiveInt = 1
-    strategy: str = Field("auto", description="how several devices share the work, as ddp")
+    devices: PositiveInt = Field(1, description="processes of a node that train together, one a GPU")
+    num_nodes: PositiveInt = Field(
+        1, description="machines, on each of which torchrun or srun starts devices"
+    )
+    strategy: Literal["auto", "ddp"] = Field("auto", description="how several devices share the work")
+    timeout_seconds: float = Field(1_800.0, gt=0.0, description="silence of a rank after which a run ends")
+    accumulate: PositiveInt = Field(1, description="batches whose gradients make one step")
+    compiled: bool = Field(False, description="the network by torch.compile: slow to begin, then faster")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     averaged: float = Field(
         0.0, ge=0.0, lt=1.0, description="decay of the weights' moving average, which is kept; 0: none, .998"

@@ -10,7 +10,6 @@ A folder *holds* a run from its first checkpoint on: then another config and oth
 that there is nothing to lose, and a start that failed does not stand in the way of the next.
 """
 
-import os
 import platform
 import shutil
 import sys
@@ -33,6 +32,7 @@ from soundkin.catalog.table import Catalog
 from soundkin.config import validate
 from soundkin.errors import ConfigError, Skipped
 from soundkin.training.plan import Plan, files_used
+from soundkin.training.ranks import this_rank, wait_for_all
 from soundkin.training.run_config import TrainConfig
 from soundkin.training.start import start_bundle
 
@@ -163,10 +163,11 @@ class RunFolder:
         """
         with files.explaining_output(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        first_process = int(os.environ.get("LOCAL_RANK", 0)) == 0  # of several that train together
-        with files.locked(self.path) if first_process else nullcontext():
-            if first_process:
+        is_first = this_rank().number == 0
+        with files.locked(self.path) if is_first else nullcontext():
+            if is_first:
                 self._write(rule, again)
+            wait_for_all()  # nobody looks for checkpoints before the first has cleared the folder
             yield
 
     def _write(self, rule: SplitRule, again: bool) -> None:

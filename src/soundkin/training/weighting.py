@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from soundkin.training.ranks import sum_over_ranks
+
 WeightingName = Literal["fixed", "uncertainty"]
 
 
@@ -49,7 +51,7 @@ def gradient_cosines(losses: Mapping[str, Tensor], shared: Sequence[nn.Parameter
     directions = {}
     for name, loss in losses.items():
         gradients = torch.autograd.grad(loss, shared, retain_graph=True, materialize_grads=True)
-        direction = torch.cat([gradient.flatten() for gradient in gradients])
+        direction = sum_over_ranks(torch.cat([gradient.flatten() for gradient in gradients]))
         if direction.any():
             directions[name] = nn.functional.normalize(direction, dim=0)
     pairs = combinations(directions, 2)
