@@ -42,7 +42,7 @@ def explore_album(
 
     from soundkin.explore.album_shape import album_shape
     from soundkin.pipelines.answers import Filter, opened_index
-    from soundkin.pipelines.seeds import resolve_seeds
+    from soundkin.pipelines.seeds import name_of_selection, resolve_seeds
 
     check_picture(output)
     if not seeds and not where:
@@ -52,7 +52,7 @@ def explore_album(
     found = resolve_seeds(opened, seeds)
     every = [row for seed in found for row in seed.rows] if seeds else range(len(opened))
     rows = [row for row in dict.fromkeys(every) if fitting.admits(row)]
-    name = " and ".join([*seeds, *where])
+    name = " and ".join([*map(name_of_selection, seeds), *where])
     if len(rows) < 2:
         raise UsageError(
             f"{name}: a shape takes two indexed tracks, not {len(rows)}. See soundkin explore track."

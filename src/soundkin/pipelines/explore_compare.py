@@ -1,4 +1,4 @@
-"""Explore compare: two artists, albums or playlists in one space."""
+"""Explore compare: two artists, albums or playlists in one space, and what differs in sound."""
 
 import logging
 from collections.abc import Sequence
@@ -13,11 +13,13 @@ from soundkin.pipelines.pictures import PICTURE, check_picture
 if TYPE_CHECKING:
     import numpy as np
 
-    from soundkin.explore.comparison_picture import Comparison
+    from soundkin.explore.comparison import Comparison
+    from soundkin.explore.sound_differences import SoundDifferences
     from soundkin.search.vector_index import Index
-    from soundkin.shapes import Int
+    from soundkin.shapes import Bool, Int
 
 MOST_TRACKS = 500  # a side: of more, a random sample is compared
+MOST_HEARD = 100  # a side: of more, a random sample is listened to, a quarter of a second each
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +29,14 @@ def explore_compare(
     first: Annotated[str, argument("A")],
     second: Annotated[str, argument("B")],
     output: Annotated[Path | None, PICTURE] = None,
+    without_sound: Annotated[bool, Option("Leave out what differs in sound; reads no audio.")] = False,
     random_seed: Annotated[int, Option("Another one draws other folds.")] = 0,
 ) -> "Comparison":
     """Two artists, albums or playlists: can they be told apart, and which tracks are most like the other?
 
     A linear support vector machine is tested on artists (albums, where a side has one artist) that it has not
-    seen, and held against what chance gives. Tracks on both sides are left out.
+    seen, and held against what chance gives. Tracks on both sides are left out. What differs is measured on
+    up to a minute of each track, of at most 100 a side: tempo, loudness, dynamics, brightness, onsets, key.
 
     Examples:
       soundkin explore compare library 'artist:Ann' 'artist:Bob' -o two.png
@@ -45,10 +49,10 @@ def explore_compare(
     require("explore", "a comparison")
     import numpy as np
 
-    from soundkin.explore.comparison_picture import Comparison
+    from soundkin.explore.comparison import Comparison
     from soundkin.explore.separability import lean, separability
     from soundkin.pipelines.answers import opened_index
-    from soundkin.pipelines.seeds import resolve_seeds
+    from soundkin.pipelines.seeds import name_of_selection, resolve_seeds
 
     check_picture(output)
     opened = opened_index(index)
@@ -71,13 +75,14 @@ def explore_compare(
     grouped_by, groups = _groups(opened, rows)
     labels = [opened.tracks.label(row) for row in taken.tolist()]
     found = Comparison(
-        (first, second),
+        (name_of_selection(first), name_of_selection(second)),
         [label.title or label.track_id for label in labels],
         vectors,
         of_second,
         lean(vectors, of_second),
         grouped_by,
         separability(vectors, of_second, groups, random_seed),
+        None if without_sound else _differences(opened, taken, of_second, groups, random_seed),
     )
     if output is not None:
         from soundkin.explore.comparison_picture import draw_comparison
@@ -85,6 +90,29 @@ def explore_compare(
 
         draw_twins(lambda theme: draw_comparison(found, theme), output)
     return found
+
+
+def _differences(
+    index: "Index",
+    rows: "Int[np.ndarray, ' tracks']",
+    of_second: "Bool[np.ndarray, ' tracks']",
+    groups: "Int[np.ndarray, ' tracks']",
+    random_seed: int,
+) -> "SoundDifferences":
+    """What differs in sound, by MOST_HEARD tracks a side."""
+    import numpy as np
+
+    from soundkin.explore.sound_differences import sound_differences
+    from soundkin.explore.sound_qualities import sound_qualities
+    from soundkin.pipelines.track_sounds import read_stretch
+    from soundkin.progress import progress
+
+    rng = np.random.default_rng(random_seed)
+    sides = [np.flatnonzero(side) for side in (~of_second, of_second)]
+    heard = np.concatenate([np.sort(rng.permutation(side)[:MOST_HEARD]) for side in sides])
+    stretches = (read_stretch(index, row) for row in progress(rows[heard].tolist(), "listening", len(heard)))
+    sounds = [None if isinstance(each, str) else sound_qualities(each) for each in stretches]
+    return sound_differences(sounds, of_second[heard], groups[heard], random_seed)
 
 
 def _groups(index: "Index", sides: Sequence[Sequence[int]]) -> "tuple[str, Int[np.ndarray, ' tracks']]":
