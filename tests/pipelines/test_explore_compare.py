@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 from PIL import Image
+from sounding_index import make_sounding_index
 
 from arc_index import arc, make_index
 from soundkin.cli.main import main
 from soundkin.errors import UsageError
-from soundkin.explore.song_course import RATE_HZ
 from soundkin.pipelines.explore_compare import explore_compare
 
 
@@ -36,13 +34,7 @@ def test_one_song_a_side_is_too_few_and_still_drawn(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_differs_in_sound_is_heard_and_what_cannot_be_read_is_counted(tmp_path: Path) -> None:
-    index = make_index(tmp_path, arc(20), ["Ann"] * 10 + ["Bob"] * 10)
-    (tmp_path / "music").mkdir()
-    rng = np.random.default_rng(0)
-    for number in range(19):
-        loud = rng.uniform(0.5, 1) * (0.02 if number < 10 else 0.2)
-        noise = (loud * rng.normal(size=5 * RATE_HZ)).astype(np.float32)
-        soundfile.write(tmp_path / "music" / f"{number:02}.ogg", noise, RATE_HZ)
+    index = make_sounding_index(tmp_path, arc(20), ["Ann"] * 10 + ["Bob"] * 10, silent=1)
     sound = explore_compare(index, "artist:Ann", "artist:Bob").sound
     assert sound is not None and sound.tracks == (10, 9) and sound.left_out == 1
     found = {each.quality: each for each in sound.differences}

@@ -53,7 +53,7 @@ def _way(axes: Axes, found: AlbumShape, theme: Theme) -> None:
     alone = [row for row in range(len(x)) if (found.groups == found.groups[row]).sum() == 1]
     for number, group in enumerate([*found.members, alone] if alone else found.members):
         colour, marker = theme.colours[number % len(theme.colours)], MARKERS[number % len(MARKERS)]
-        label = "alone" if group is alone else f"group {number + 1}"
+        label = "alone" if group is alone else f"group {number + 1}" if len(found.members) > 1 else "together"
         axes.scatter(x[group], y[group], s=70, zorder=2, label=label, color=colour, marker=marker)
     for row, name in enumerate(found.names):
         named = len(found.names) <= MOST_NAMED

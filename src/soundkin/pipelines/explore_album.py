@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from soundkin.errors import UsageError
 from soundkin.extras import require
 from soundkin.pipelines.options import WHERE, argument
-from soundkin.pipelines.pictures import PICTURE, check_picture
+from soundkin.pipelines.pictures import PAGE, PAGE_KINDS, check_picture
 
 if TYPE_CHECKING:
     from soundkin.explore.album_shape import AlbumShape
@@ -20,21 +20,22 @@ def explore_album(
     index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
     seeds: Annotated[Sequence[str], argument("[SEED]...")] = (),
     where: Annotated[Sequence[str], WHERE] = (),
-    output: Annotated[Path | None, PICTURE] = None,
+    output: Annotated[Path | None, PAGE] = None,
 ) -> "AlbumShape":
     """An album, a playlist or a selection: its groups, the odd one out, transitions that jar.
 
     Tracks stand in the order of the album, the playlist or the catalog; without SEED all that --where admits.
+    The page plays what is clicked: a track, two beside each other, the end and the beginning that jar.
     A track is called odd, and a transition jarring, where it lies 3.5 robust deviations below the median.
 
     Examples:
-      soundkin explore album library 'album:Pastel Blues' -o album.png
+      soundkin explore album library 'album:Pastel Blues' -o album.html
       soundkin explore album library playlist:evening.m3u8
       soundkin explore album library --where 'artist=Nina Simone'
 
     Raises:
         UsageError: there is nothing of a name, fewer than two tracks or more than 500 are left, or the
-            output is no picture.
+            output is neither page nor picture.
         MissingExtraError: soundkin[explore] is not installed.
     """
     require("explore", "the shape of an album")
@@ -44,7 +45,7 @@ def explore_album(
     from soundkin.pipelines.answers import Filter, opened_index
     from soundkin.pipelines.seeds import name_of_selection, resolve_seeds
 
-    check_picture(output)
+    check_picture(output, PAGE_KINDS)
     if not seeds and not where:
         raise UsageError("which tracks? Name an album or a playlist, album:NAME, or give --where.")
     opened = opened_index(index)
@@ -66,8 +67,22 @@ def explore_album(
         name, [label.title or label.track_id for label in labels], opened.vectors(np.array(rows))
     )
     if output is not None:
+        _write(shape, opened, rows, output)
+    return shape
+
+
+def _write(shape: "AlbumShape", index: "Index", rows: Sequence[int], output: Path) -> None:
+    if output.suffix.lower() != ".html":
         from soundkin.explore.album_picture import draw_album
         from soundkin.explore.palette import draw_twins
 
         draw_twins(lambda theme: draw_album(shape, theme), output)
-    return shape
+        return
+    from soundkin.explore.album_page import render_album_page
+    from soundkin.files import replacing
+    from soundkin.pipelines.track_sounds import spread, track_cards, transition
+
+    cards = track_cards(index, rows, spread(len(rows)))
+    transitions = [transition(index, *rows[place : place + 2]) for place in shape.jarring_transitions]
+    with replacing(output, "w") as file:
+        file.write(render_album_page(shape, cards, transitions))
