@@ -1,6 +1,7 @@
 """`soundkin explore compare` on indexes of a few tracks: sides, pictures, and what is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -50,5 +51,44 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
         explore_compare(index, "artist:Ann", "artist:Ann")
     with pytest.raises(UsageError, match="Did you mean Ann"):
         explore_compare(index, "artist:Anne", "artist:Bob")
-    with pytest.raises(UsageError, match=r"ends in .png or .svg"):
+    with pytest.raises(UsageError, match=r"ends in .html, .png or .svg"):
         explore_compare(index, "artist:Ann", "artist:Bob", tmp_path / "two.gif")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_says_what_differs_and_plays(tmp_path: Path, browser: Any, scheme: str) -> None:
+    index = make_sounding_index(tmp_path, arc(20), ["<b>Ann"] * 10 + ["Bob"] * 10, silent=1)
+    output = tmp_path / "two.html"
+    explore_compare(index, "artist:<b>Ann", "artist:Bob", output)
+    context = browser.new_context(viewport={"width": 400, "height": 800}, color_scheme=scheme, offline=True)
+    page, problems = context.new_page(), []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.goto(output.as_uri())
+    assert page.locator("h1").inner_text() == "artist:<b>Ann and artist:Bob"
+    loudness, brightness = (page.locator(".effects li", has_text=name) for name in ("loudness", "brightness"))
+    assert "artist:Bob is louder" in loudness.inner_text() and loudness.locator(".at").inner_text() == "▲"
+    assert "no clear difference" in brightness.inner_text()
+    assert brightness.locator(".at").inner_text() in "○△"
+    assert "1 left out whose audio cannot be read" in page.locator("#differs + p").inner_text()
+    page.get_by_role("button", name="Title 09, by <b>Ann").click()
+    assert page.locator("#now").inner_text() == "Title 09, by <b>Ann, then Title 10, by Bob"
+    page.wait_for_function("!document.getElementById('player').paused")
+    page.locator("#plane").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#near").inner_text() == "Title 00, by <b>Ann (artist:<b>Ann)"
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    assert "Title 19, by Bob: no sound: " in page.locator("#now").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert not problems
+    context.close()
+
+
+def test_a_page_without_sound_reads_none(tmp_path: Path) -> None:
+    index = make_sounding_index(tmp_path, arc(4), ["Ann"] * 2 + ["Bob"] * 2)
+    output = tmp_path / "two.html"
+    explore_compare(index, "artist:Ann", "artist:Bob", output, without_sound=True)
+    text = output.read_text()
+    assert "data:audio" not in text and "What differs in sound" not in text

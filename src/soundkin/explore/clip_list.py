@@ -6,7 +6,10 @@ from soundkin.explore.page_template import TrackCard
 from soundkin.explore.palette import DARK, LIGHT
 
 GLYPHS = "●▲■◆▼"  # the shapes of scatter.js
-COLOURS = {"light": LIGHT.colours[: len(GLYPHS)], "dark": DARK.colours[: len(GLYPHS)]}
+COLOURS: Mapping[str, Sequence[str]] = {
+    "light": LIGHT.colours[: len(GLYPHS)],
+    "dark": DARK.colours[: len(GLYPHS)],
+}
 
 
 def name_of(card: TrackCard) -> str:
@@ -19,8 +22,8 @@ def clips(cards: Sequence[TrackCard]) -> list[Mapping[str, str | None]]:
     return [{"name": name_of(card), "audio": card.audio, "silence": card.silence} for card in cards]
 
 
-def kinds(names: Sequence[str]) -> list[Mapping[str, str]]:
-    """A legend: each kind of dot with its colours and its shape."""
+def kinds(names: Sequence[str], colours: Mapping[str, Sequence[str]] = COLOURS) -> list[Mapping[str, str]]:
+    """A legend: each kind of dot with its colours, `light` and `dark`, and its shape."""
     rows: list[Mapping[str, str]] = []
     for number, name in enumerate(names):
         look = number % len(GLYPHS)
@@ -28,8 +31,8 @@ def kinds(names: Sequence[str]) -> list[Mapping[str, str]]:
             {
                 "name": name,
                 "shape": GLYPHS[look],
-                "light": COLOURS["light"][look],
-                "dark": COLOURS["dark"][look],
+                "light": colours["light"][look],
+                "dark": colours["dark"][look],
             }
         )
     return rows

@@ -4,10 +4,8 @@ from soundkin.extras import require
 
 require("explore", "a comparison")
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
 
 from soundkin.explore.comparison import Comparison
 from soundkin.explore.palette import MARKERS, Theme, shorten
@@ -28,8 +26,7 @@ def draw_comparison(found: Comparison, theme: Theme) -> Figure:
 
 
 def _space(axes: Axes, found: Comparison, theme: Theme) -> None:
-    fit = PCA(2, random_state=0).fit(found.vectors)
-    points = fit.transform(found.vectors)
+    points, (x_share, y_share) = found.plane()
     for side, (name, rows) in enumerate(zip(found.sides, (~found.second, found.second), strict=True)):
         colour, marker = theme.colours[3 * side], MARKERS[side]
         axes.scatter(
@@ -50,7 +47,6 @@ def _space(axes: Axes, found: Comparison, theme: Theme) -> None:
             ha="left" if points[row, 0] < points[:, 0].mean() else "right",
             fontsize=9,
         )
-    x_share, y_share = np.nan_to_num(fit.explained_variance_ratio_)
     axes.set_xlabel(f"first principal component ({x_share:.0%} of the variance)")
     axes.set_ylabel(f"second ({y_share:.0%})")
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.1), ncols=2)
