@@ -17,6 +17,7 @@ EXTRAS = {
     "hub": ("huggingface_hub",),
     "pictures": ("matplotlib",),
     "explore": ("librosa", "ruptures", "scipy", "sklearn"),
+    "umap": ("umap",),
 }
 """The modules that each extra of pyproject.toml brings, beside those of the extras that it includes."""
 

@@ -11,7 +11,8 @@ from sounding_index import make_sounding_index
 
 from arc_index import arc, make_index
 from soundkin.cli.main import main
-from soundkin.errors import UsageError
+from soundkin.errors import MissingExtraError, UsageError
+from soundkin.extras import EXTRAS
 from soundkin.pipelines.explore_album import explore_album
 
 
@@ -101,3 +102,19 @@ def test_of_many_tracks_some_are_heard(tmp_path: Path, monkeypatch: pytest.Monke
     output = tmp_path / "album.html"
     explore_album(index, where=["artist=Ann"], output=output)
     assert output.read_text().count("data:audio/mpeg") == 2
+
+
+def test_the_plane_is_chosen_and_too_few_tracks_are_scaled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = make_index(tmp_path, arc(14), ["Ann"] * 10 + ["Bob"] * 4)
+    assert explore_album(index, where=["artist=Ann"], plane="tsne").plane == "tsne"
+    assert explore_album(index, where=["artist=Bob"], plane="tsne").plane == "scaling"
+    assert "4 tracks are too few for --plane tsne" in caplog.text
+
+
+def test_umap_without_its_extra_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = make_index(tmp_path, arc(12), ["Ann"] * 12)
+    monkeypatch.setitem(EXTRAS, "umap", ("nowhere_to_be_found",))
+    with pytest.raises(MissingExtraError, match=r"pip install 'soundkin\[umap\]'"):
+        explore_album(index, where=["artist=Ann"], plane="umap")

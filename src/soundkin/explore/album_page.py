@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from soundkin.explore.album_plane import SAID
 from soundkin.explore.album_shape import AlbumShape
 from soundkin.explore.clip_list import COLOURS, clips, kinds, name_of
 from soundkin.explore.page_template import TrackCard, render_page
@@ -29,7 +30,7 @@ def render_album_page(found: AlbumShape, cards: Sequence[TrackCard], transitions
             for number, place in enumerate(found.jarring_transitions)
         ],
         "usual": f"{np.median(np.diagonal(found.likeness, 1)):.2f}",
-        "plane": "Near means alike, as well as a plane can say it.",
+        "plane": SAID[found.plane],
         "kinds": kinds(named) if len(shown) > 1 else [],
         "tracks": [
             {"name": name_of(card), "silence": card.silence, "said": _said(found, row, card)}

@@ -45,7 +45,8 @@ def _matrix(axes: Axes, found: AlbumShape, order: Int[np.ndarray, " tracks"], ti
 
 
 def _way(axes: Axes, found: AlbumShape, theme: Theme) -> None:
-    axes.set_title("from the first to the last (near: alike)")
+    near = "near: alike" if found.plane == "scaling" else "neighbours: alike"
+    axes.set_title(f"from the first to the last ({near})")
     x, y = found.places.T
     axes.plot(x, y, color=theme.faint, linewidth=1, zorder=1)
     for place in found.jarring_transitions:

@@ -1,12 +1,13 @@
 """Explore album: the tracks of an album, a playlist or any selection, in their order, beside each other."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from soundkin.errors import UsageError
 from soundkin.extras import require
-from soundkin.pipelines.options import WHERE, argument
+from soundkin.pipelines.options import WHERE, Option, argument
 from soundkin.pipelines.pictures import PAGE, PAGE_KINDS, check_picture
 
 if TYPE_CHECKING:
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
 
 MOST_TRACKS = 500
 
+log = logging.getLogger(__name__)
+
 
 def explore_album(
     index: Annotated["Index | Path | str", argument("INDEX_OR_LIBRARY")],
     seeds: Annotated[Sequence[str], argument("[SEED]...")] = (),
     where: Annotated[Sequence[str], WHERE] = (),
     output: Annotated[Path | None, PAGE] = None,
+    plane: Annotated[
+        Literal["scaling", "tsne", "umap"],
+        Option("How tracks are laid into a plane; scaling keeps distances."),
+    ] = "scaling",
 ) -> "AlbumShape":
     """An album, a playlist or a selection: its groups, the odd one out, transitions that jar.
 
@@ -36,11 +43,14 @@ def explore_album(
     Raises:
         UsageError: there is nothing of a name, fewer than two tracks or more than 500 are left, or the
             output is neither page nor picture.
-        MissingExtraError: soundkin[explore] is not installed.
+        MissingExtraError: soundkin[explore] is not installed, or for UMAP soundkin[umap].
     """
     require("explore", "the shape of an album")
+    if plane == "umap":
+        require("umap", "a plane by UMAP")
     import numpy as np
 
+    from soundkin.explore.album_plane import plane_for
     from soundkin.explore.album_shape import album_shape
     from soundkin.pipelines.answers import Filter, opened_index
     from soundkin.pipelines.seeds import name_of_selection, resolve_seeds
@@ -62,9 +72,11 @@ def explore_album(
         raise UsageError(
             f"{name}: {len(rows)} tracks, and {MOST_TRACKS} is the most. Narrow it down: --where."
         )
+    if plane != plane_for(plane, len(rows)):
+        log.warning("%d tracks are too few for --plane %s: they are scaled", len(rows), plane)
     labels = [opened.tracks.label(row) for row in rows]
     shape = album_shape(
-        name, [label.title or label.track_id for label in labels], opened.vectors(np.array(rows))
+        name, [label.title or label.track_id for label in labels], opened.vectors(np.array(rows)), plane
     )
     if output is not None:
         _write(shape, opened, rows, output)
