@@ -15,6 +15,7 @@ from soundkin.shapes import Int
 
 MOST_NAMED = 30  # tracks whose names stand beside a matrix
 LONGEST = 20  # characters of them
+MOST_IN_PLANE = 12  # tracks whose names stand in the plane, where more would cover each other
 IN_ORDER = "in order"
 
 
@@ -39,7 +40,7 @@ def _matrix(axes: Axes, found: AlbumShape, order: Int[np.ndarray, " tracks"], ti
     if count <= MOST_NAMED:
         names = [f"{row + 1} {shorten(found.names[row])[:LONGEST]}" for row in order]
         axes.set_yticks(range(1, count + 1), names, fontsize=8)
-        axes.set_xticks(range(1, count + 1), [str(row + 1) for row in order], fontsize=8)
+        axes.set_xticks(range(1, count + 1), [str(row + 1) for row in order], fontsize=8, rotation=90)
     axes.set_xlabel("track" if count <= MOST_NAMED or title == IN_ORDER else "place")
     return image
 
@@ -57,7 +58,7 @@ def _way(axes: Axes, found: AlbumShape, theme: Theme) -> None:
         label = "alone" if group is alone else f"group {number + 1}" if len(found.members) > 1 else "together"
         axes.scatter(x[group], y[group], s=70, zorder=2, label=label, color=colour, marker=marker)
     for row, name in enumerate(found.names):
-        named = len(found.names) <= MOST_NAMED
+        named = len(found.names) <= MOST_IN_PLANE
         text = f"{row + 1} {shorten(name)[:LONGEST]}" if named else str(row + 1)
         axes.annotate(text, found.places[row], xytext=(5, 5), textcoords="offset points", fontsize=8)
     axes.set_aspect("equal", adjustable="datalim")
