@@ -47,7 +47,7 @@ def _matrix(axes: Axes, found: AlbumShape, order: Int[np.ndarray, " tracks"], ti
 
 def _way(axes: Axes, found: AlbumShape, theme: Theme) -> None:
     near = "near: alike" if found.plane == "scaling" else "neighbours: alike"
-    axes.set_title(f"from the first to the last ({near})")
+    axes.set_title(f"first to last ({near})")
     x, y = found.places.T
     axes.plot(x, y, color=theme.faint, linewidth=1, zorder=1)
     for place in found.jarring_transitions:

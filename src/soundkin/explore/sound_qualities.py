@@ -2,7 +2,8 @@
 
 Loudness is ITU-R BS.1770's: mean power after a filter that hears as people do, without what is far below the
 rest. Here it is of the mono mix, so of two equal channels 3 dB below what a stereo meter shows. Keys are the
-best fits of the key profiles of Krumhansl & Kessler (1982).
+best fits of how often each pitch class is in a stretch of a major or minor piece (Temperley, "Music and
+Probability", 2007, from the Kostka-Payne corpus).
 """
 
 from typing import NamedTuple
@@ -35,8 +36,8 @@ STANDARD_RATE_HZ = 48_000  # for which BS.1770 states both filters
 OFFSET_DB = -0.691
 SILENT_LUFS, GATE_LU, RANGE_GATE_LU = -70.0, 10.0, 20.0
 BLOCK_SECONDS, SHORT_TERM_SECONDS = 0.4, 3.0
-MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+MAJOR = (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400)
+MINOR = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330)
 LEAST_KEY = 0.5  # correlation with a key's profile below which there is no key
 NONE = float("nan")
 
