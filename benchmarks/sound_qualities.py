@@ -6,7 +6,7 @@
 it. *Made up*: tracks of 30 s that are synthesised into CORPUS, by so many artists of each of eight genres;
 their keys and tempi are known, how many notes they have, and how production tilted their spectrum. Scores of
 keys are mir_eval's: 1 for the key, .5 a fifth away, .3 for the relative key, .2 for the parallel one; beside
-it what is scored by always saying C major. The profiles of keys were chosen among four published ones on these
+it what is scored by always saying C major. The profiles of keys were chosen among four published ones on the
 titles, and on what random seed 0 makes up. A tempo is right within 4 %.
 """
 
