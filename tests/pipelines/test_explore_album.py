@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
+from sounding_index import make_sounding_index
 
 from arc_index import arc, make_index
 from soundkin.cli.main import main
-from soundkin.errors import UsageError
+from soundkin.errors import MissingExtraError, UsageError
+from soundkin.extras import EXTRAS
 from soundkin.pipelines.explore_album import explore_album
 
 
@@ -43,5 +47,74 @@ def test_what_has_no_shape_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ):
         with pytest.raises(UsageError, match=said):
             explore_album(index, seeds, where)
-    with pytest.raises(UsageError, match=r"ends in .png or .svg"):
+    with pytest.raises(UsageError, match=r"ends in .html, .png or .svg"):
         explore_album(index, ("artist:Bob",), output=tmp_path / "x.gif")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_plays_what_is_clicked(tmp_path: Path, browser: Any, scheme: str) -> None:
+    vectors = arc(12)
+    vectors[5] = -vectors[5]
+    vectors += np.random.default_rng(0).normal(0, 0.02, vectors.shape)
+    index = make_sounding_index(tmp_path, vectors, ["<b>Ann"] * 12, silent=1)
+    output = tmp_path / "album.html"
+    shape = explore_album(index, where=["artist=<b>Ann"], output=output)
+    assert set(shape.jarring_transitions) == {4, 5}
+    context = browser.new_context(viewport={"width": 400, "height": 800}, color_scheme=scheme, offline=True)
+    page, problems = context.new_page(), []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.goto(output.as_uri())
+    playing = "!document.getElementById('player').paused"
+    now = page.locator("#now")
+
+    page.get_by_role("button", name="Title 04 to Title 05").click()
+    page.wait_for_function(playing)
+    page.wait_for_function("document.getElementById('player').duration > 9.5")  # five seconds of each
+    page.locator("#matrix").focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    assert now.inner_text() == "Title 00, by <b>Ann, then Title 02, by <b>Ann"
+    first = page.evaluate("document.getElementById('player').src")
+    page.evaluate("document.getElementById('player').dispatchEvent(new Event('ended'))")
+    page.wait_for_function("(first) => document.getElementById('player').src !== first", arg=first)
+    page.get_by_role("button", name="by likeness").click()
+    place = shape.by_group.tolist().index(5)
+    box = page.locator("#matrix").bounding_box()
+    at = 22 + (place + 0.5) * (box["width"] - 22) / 12
+    page.locator("#matrix").hover(position={"x": at, "y": at})
+    assert page.locator("#pointed").inner_text() == "Title 05, by <b>Ann"
+    page.locator("#way").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert now.inner_text() == "Title 00, by <b>Ann"
+    assert page.get_by_role("button", name="Title 11, by").is_disabled()
+    assert "no sound: " in page.locator("#tracks + ol li").last.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert not problems
+    context.close()
+
+
+def test_of_many_tracks_some_are_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = make_sounding_index(tmp_path, arc(4), ["Ann"] * 4)
+    monkeypatch.setattr("soundkin.pipelines.track_sounds.MOST_PLAYED", 2)
+    output = tmp_path / "album.html"
+    explore_album(index, where=["artist=Ann"], output=output)
+    assert output.read_text().count("data:audio/mpeg") == 2
+
+
+def test_the_plane_is_chosen_and_too_few_tracks_are_scaled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = make_index(tmp_path, arc(14), ["Ann"] * 10 + ["Bob"] * 4)
+    assert explore_album(index, where=["artist=Ann"], plane="tsne").plane == "tsne"
+    assert explore_album(index, where=["artist=Bob"], plane="tsne").plane == "scaling"
+    assert "4 tracks are too few for --plane tsne" in caplog.text
+
+
+def test_umap_without_its_extra_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = make_index(tmp_path, arc(12), ["Ann"] * 12)
+    monkeypatch.setitem(EXTRAS, "umap", ("nowhere_to_be_found",))
+    with pytest.raises(MissingExtraError, match=r"pip install 'soundkin\[umap\]'"):
+        explore_album(index, where=["artist=Ann"], plane="umap")

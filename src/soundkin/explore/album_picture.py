@@ -15,6 +15,7 @@ from soundkin.shapes import Int
 
 MOST_NAMED = 30  # tracks whose names stand beside a matrix
 LONGEST = 20  # characters of them
+MOST_IN_PLANE = 12  # tracks whose names stand in the plane, where more would cover each other
 IN_ORDER = "in order"
 
 
@@ -39,13 +40,14 @@ def _matrix(axes: Axes, found: AlbumShape, order: Int[np.ndarray, " tracks"], ti
     if count <= MOST_NAMED:
         names = [f"{row + 1} {shorten(found.names[row])[:LONGEST]}" for row in order]
         axes.set_yticks(range(1, count + 1), names, fontsize=8)
-        axes.set_xticks(range(1, count + 1), [str(row + 1) for row in order], fontsize=8)
+        axes.set_xticks(range(1, count + 1), [str(row + 1) for row in order], fontsize=8, rotation=90)
     axes.set_xlabel("track" if count <= MOST_NAMED or title == IN_ORDER else "place")
     return image
 
 
 def _way(axes: Axes, found: AlbumShape, theme: Theme) -> None:
-    axes.set_title("from the first to the last (near: alike)")
+    near = "near: alike" if found.plane == "scaling" else "neighbours: alike"
+    axes.set_title(f"first to last ({near})")
     x, y = found.places.T
     axes.plot(x, y, color=theme.faint, linewidth=1, zorder=1)
     for place in found.jarring_transitions:
@@ -53,10 +55,10 @@ def _way(axes: Axes, found: AlbumShape, theme: Theme) -> None:
     alone = [row for row in range(len(x)) if (found.groups == found.groups[row]).sum() == 1]
     for number, group in enumerate([*found.members, alone] if alone else found.members):
         colour, marker = theme.colours[number % len(theme.colours)], MARKERS[number % len(MARKERS)]
-        label = "alone" if group is alone else f"group {number + 1}"
+        label = "alone" if group is alone else f"group {number + 1}" if len(found.members) > 1 else "together"
         axes.scatter(x[group], y[group], s=70, zorder=2, label=label, color=colour, marker=marker)
     for row, name in enumerate(found.names):
-        named = len(found.names) <= MOST_NAMED
+        named = len(found.names) <= MOST_IN_PLANE
         text = f"{row + 1} {shorten(name)[:LONGEST]}" if named else str(row + 1)
         axes.annotate(text, found.places[row], xytext=(5, 5), textcoords="offset points", fontsize=8)
     axes.set_aspect("equal", adjustable="datalim")

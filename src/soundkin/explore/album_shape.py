@@ -10,9 +10,9 @@ require("explore", "the shape of an album")
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
 from scipy.spatial.distance import squareform
-from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 
+from soundkin.explore.album_plane import Plane, places_in_plane, plane_for
 from soundkin.shapes import Float, Int, typechecked
 from soundkin.statistics.scaling import unit_length
 
@@ -27,7 +27,7 @@ class AlbumShape:
     """How the tracks of a list, in their order, are like each other.
 
     `likeness` are cosines. `by_group` is an order in which tracks that are alike stand together, `groups`
-    numbers from 0. `places` are the tracks in a plane: classical scaling of their distances (Torgerson 1952).
+    numbers from 0. `places` are the tracks in a plane, laid out by the method `plane`.
     `apart` says of each track how far its mean likeness to the others lies below the median of all, and
     `jarring` of each transition how far its likeness does, both in robust deviations.
     """
@@ -40,6 +40,7 @@ class AlbumShape:
     places: Float[np.ndarray, "tracks 2"]
     apart: Float[np.ndarray, " tracks"]
     jarring: Float[np.ndarray, " transitions"]
+    plane: Plane = "scaling"
 
     @property
     def odd_one_out(self) -> int | None:
@@ -94,6 +95,7 @@ class AlbumShape:
             "likeness": np.round(self.likeness, 4).tolist(),
             "groups": self.groups.tolist(),
             "by_group": self.by_group.tolist(),
+            "plane": self.plane,
             "places": np.round(self.places, 4).tolist(),
             "odd_one_out": self.odd_one_out,
             "jarring_transitions": self.jarring_transitions,
@@ -102,23 +104,22 @@ class AlbumShape:
 
 @typechecked
 def album_shape(
-    name: str, names: Sequence[str], vectors: Float[np.ndarray, "tracks embedding"]
+    name: str, names: Sequence[str], vectors: Float[np.ndarray, "tracks embedding"], plane: Plane = "scaling"
 ) -> AlbumShape:
     """The shape of two tracks and more, by their vectors, which stand in the tracks' order."""
     units = unit_length(vectors.astype(float))
     likeness = np.clip(units @ units.T, -1, 1)
     tree = linkage(squareform(1 - likeness, checks=False), "average", optimal_ordering=True)
-    with np.errstate(invalid="ignore"):  # tracks that are all the same have no variance
-        plane = PCA(2, random_state=0).fit_transform(units)
     return AlbumShape(
         name,
         names,
         likeness,
         _groups(likeness, tree),
         leaves_list(tree).astype(np.int64),
-        plane,
+        places_in_plane(units, plane),
         _below_median(_mean_of_others(likeness)),
         _below_median(np.diagonal(likeness, 1)),
+        plane_for(plane, len(units)),
     )
 
 

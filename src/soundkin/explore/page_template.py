@@ -65,8 +65,8 @@ class PageSection:
         return [name for name, own in cells.items() if all(c.lstrip("+-")[:1].isdecimal() for c in own)]
 
 
-def render_page(template: str, script: str = "", **values: Any) -> str:
-    """The HTML text of `template`, with `page.css`, `page.js` and the script of that file name inside it."""
+def render_page(template: str, *scripts: str, **values: Any) -> str:
+    """The HTML text of `template`, with `page.css`, `page.js` and the scripts of these names inside it."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
@@ -74,6 +74,6 @@ def render_page(template: str, script: str = "", **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    source = "".join((HERE / name).read_text(encoding="utf-8") for name in ("page.js", script) if name)
+    source = "".join((HERE / name).read_text(encoding="utf-8") for name in ("page.js", *scripts))
     digest = "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
     return environment.get_template(template).render(script=source, script_digest=digest, **values)

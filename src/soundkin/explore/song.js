@@ -2,18 +2,10 @@
 {
   const data = JSON.parse(document.getElementById("data").textContent);
   const song = document.getElementById("song");
-  // Cividis (J. Nunez, C. Anderton and R. Renslow, 2018) at nine places.
-  const CIVIDIS = [[0, 34, 78], [18, 53, 112], [59, 73, 108], [87, 93, 109], [112, 113, 115], [138, 134, 120], [165, 156, 116], [195, 179, 105], [254, 232, 56]];
   const HUES = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#7a6f9b"];
   const letters = [...new Set(data.sections.map((section) => section.letter))];
-  const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
-  function colour(share) {
-    const place = Math.min(Math.max(share, 0), 1) * (CIVIDIS.length - 1);
-    const low = Math.min(Math.floor(place), CIVIDIS.length - 2);
-    return CIVIDIS[low].map((value, channel) => value + (place - low) * (CIVIDIS[low + 1][channel] - value));
-  }
   const TABLE = Array.from({ length: 256 }, (_, level) => colour(level / 255));
   const decoded = new Map();
   const levels = (image) => {
@@ -34,16 +26,6 @@
     });
     context.putImageData(pixels, 0, 0);
     return canvas;
-  }
-
-  function prepared(canvas) {
-    const ratio = window.devicePixelRatio || 1;
-    const { width, height } = canvas.getBoundingClientRect();
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    const context = canvas.getContext("2d");
-    context.scale(ratio, ratio);
-    return [context, width, height];
   }
 
   const x = (seconds, width) => (seconds / data.seconds) * width;

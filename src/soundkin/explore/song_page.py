@@ -37,7 +37,7 @@ def render_song_page(song: SongStructure) -> str:
         "audio": data_uri(encode_mp3(course.samples, RATE_HZ), "audio/mpeg"),
         "data": _data(song),
     }
-    return render_page("song.html.jinja", "song.js", page=page)
+    return render_page("song.html.jinja", "canvas.js", "song.js", page=page)
 
 
 def _data(song: SongStructure) -> Mapping[str, object]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import UsageError
 from soundkin.pipelines.options import Option, argument
-from soundkin.pipelines.pictures import check_picture
+from soundkin.pipelines.pictures import PAGE, PAGE_KINDS, check_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,14 +15,11 @@ if TYPE_CHECKING:
 
 LONGEST_SECONDS = 3_600.0
 HOP_SECONDS = 0.5  # from one of the model's patches to the next
-KINDS = (".html", ".png", ".svg")
 
 
 def explore_track(
     audio: Annotated[Path | str, argument("FILE")],
-    output: Annotated[
-        Path | None, Option("A page to look at and hear, or a picture: .html, .png or .svg.", ("-o",))
-    ] = None,
+    output: Annotated[Path | None, PAGE] = None,
     sections: Annotated[
         int | None, Option("How many kinds of sections; default: as it sounds.", minimum=1)
     ] = None,
@@ -57,7 +54,7 @@ def explore_track(
     from soundkin.explore.song_structure import song_structure
 
     audio = Path(audio)
-    check_picture(output, KINDS)
+    check_picture(output, PAGE_KINDS)
     samples = _read(audio, start, seconds)
     embedder = load(model)
     patch_seconds = embedder.patch_seconds

@@ -1,4 +1,4 @@
-"""Pictures that verbs write: the option, and the check before the work."""
+"""Pictures and pages that verbs write: the option, and the check before the work."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,8 @@ from soundkin.pipelines.options import Option
 
 KINDS = (".png", ".svg")
 PICTURE = Option("A picture: .png or .svg.", ("-o",))
+PAGE_KINDS = (".html", *KINDS)
+PAGE = Option("A page to look at and hear, or a picture: .html, .png or .svg.", ("-o",))
 
 
 def check_picture(output: Path | None, kinds: Sequence[str] = KINDS) -> None:

@@ -90,6 +90,12 @@ def resolve_seeds(
     return resolved
 
 
+def name_of_selection(seed: str) -> str:
+    """A seed as a picture names it: a playlist without its folder."""
+    kind, _, name = seed.partition(":")
+    return f"playlist:{Path(name).stem}" if kind == "playlist" else seed
+
+
 def title_with_seeds(begin: str, index: "Index", answers: "AnswerList | Playlist") -> str:
     """`sounds like SEED, SEED, unlike SEED`, of answers that an open index gave."""
     sides = {"like": answers.likes, "unlike": answers.unlikes}
