@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 
 from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.synthesise import read_truth, synthesise
-from soundkin.explore.song_course import RATE_HZ
+from soundkin.explore.song_spectra import RATE_HZ
 from soundkin.explore.sound_qualities import HeardSound, sound_qualities
 from soundkin.features.decode import read_waveform
 from soundkin.progress import progress

@@ -51,7 +51,7 @@ NEEDED = {  # by a verb that the base install lacks: its extra, and words that g
     "audit": ("evaluate", ["catalog.csv"]),
     "neighbours": ("serve", ["index"]),
     "export": ("onnx", ["model", "--onnx", "-o", "model.onnx"]),
-    "explore": ("explore", ["track", "music/0.wav"]),
+    "explore": ("explore", ["compare", "index", "artist:A", "artist:B"]),
     "serve": ("serve", ["index"]),
     "assess": ("serve", ["catalog.csv", "-o", "triplets.csv"]),
     "transfer": ("train", ["catalog.csv", "--source", "artist", "--run-dir", "run"]),

@@ -17,7 +17,7 @@ EXTRAS = {
     "milvus": ("milvus_lite", "pymilvus"),
     "hub": ("huggingface_hub",),
     "pictures": ("matplotlib",),
-    "explore": ("librosa", "scipy", "sklearn"),
+    "explore": ("scipy", "sklearn"),
     "umap": ("umap",),
 }
 """The modules that each extra of pyproject.toml brings, beside those of the extras that it includes."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from soundkin.explore.song_course import RATE_HZ
+from soundkin.explore.song_spectra import RATE_HZ
 from soundkin.explore.sound_qualities import NOTHING_HEARD, SoundQualities, sound_qualities
 
 SECONDS = np.arange(12 * RATE_HZ) / RATE_HZ

@@ -9,23 +9,25 @@ Probability", 2007, from the Kostka-Payne corpus).
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from soundkin.extras import require
 
 require("explore", "what sound is like")
 
-import librosa
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.signal import freqz
 
-from soundkin.explore.song_course import (
-    CHROMA_HOP_SAMPLES,
+from soundkin.explore.beats import estimate_tempo
+from soundkin.explore.song_course import FRAMES_A_SECOND, LEAST_PULSE, PITCH_CLASSES
+from soundkin.explore.song_spectra import (
     HOP_SAMPLES,
-    LEAST_PULSE,
-    MEL_BANDS,
-    PITCH_CLASSES,
     QUIETEST_POWER,
     RATE_HZ,
     WINDOW_SAMPLES,
+    chroma_frames,
+    log_mel_frames,
+    onset_strength,
 )
 from soundkin.shapes import Float, Float32, typechecked
 
@@ -39,6 +41,8 @@ BLOCK_SECONDS, SHORT_TERM_SECONDS = 0.4, 3.0
 MAJOR = (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400)
 MINOR = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330)
 LEAST_KEY = 0.5  # correlation with a key's profile below which there is no key
+ONSET_SECONDS, AROUND_SECONDS, LEAST_RISE = 0.06, 0.2, 0.07  # apart; what is usual around one; above that
+HZ: np.ndarray = np.linspace(0, RATE_HZ / 2, WINDOW_SAMPLES // 2 + 1)
 NONE = float("nan")
 
 
@@ -74,34 +78,50 @@ def sound_qualities(samples: Float32[np.ndarray, " samples"]) -> HeardSound:
     """Of mono samples at RATE_HZ; nothing is heard in silence and in less than three seconds."""
     if len(samples) < SHORTEST_SECONDS * RATE_HZ:
         return NOTHING_HEARD
-    spectrum = np.abs(librosa.stft(samples, n_fft=WINDOW_SAMPLES, hop_length=HOP_SAMPLES)) ** 2
+    spectrum = _power_spectrum(samples)
     loudness, dynamics = _loudness(spectrum)
     if np.isnan(loudness):
         return NOTHING_HEARD
-    mel = librosa.feature.melspectrogram(S=spectrum, sr=RATE_HZ, n_mels=MEL_BANDS)
-    log_mel = librosa.power_to_db(mel, ref=1.0, amin=QUIETEST_POWER, top_db=80.0)
-    strength = librosa.onset.onset_strength(S=log_mel, sr=RATE_HZ, hop_length=HOP_SAMPLES)
+    strength = onset_strength(log_mel_frames(samples))
     tempo, onsets = NONE, 0.0
     if strength.std() > LEAST_PULSE:
-        [tempo] = librosa.feature.tempo(onset_envelope=strength, sr=RATE_HZ, hop_length=HOP_SAMPLES)
-        found = librosa.onset.onset_detect(onset_envelope=strength, sr=RATE_HZ, hop_length=HOP_SAMPLES)
-        onsets = len(found) * RATE_HZ / len(samples)
-    power = spectrum.sum(axis=0)
-    centroids = librosa.feature.spectral_centroid(S=np.sqrt(spectrum), sr=RATE_HZ)[0]
-    brightness = float(np.median(centroids[power >= np.median(power) / 100]))
-    chroma = librosa.feature.chroma_cqt(y=samples, sr=RATE_HZ, hop_length=CHROMA_HOP_SAMPLES).mean(axis=1)
-    key, mode, profile = _key(chroma.astype(float))
-    return HeardSound(
-        SoundQualities(float(tempo), loudness, dynamics, brightness, onsets, mode), key, profile
+        tempo = estimate_tempo(strength, FRAMES_A_SECOND)
+        onsets = _count_onsets(strength) * RATE_HZ / len(samples)
+    power, magnitude = spectrum.sum(axis=0), np.sqrt(spectrum)
+    heard = power >= np.median(power) / 100
+    brightness = float(np.median((HZ @ magnitude / np.maximum(magnitude.sum(axis=0), QUIETEST_POWER))[heard]))
+    key, mode, profile = _key(chroma_frames(samples).mean(axis=0, dtype=float))
+    return HeardSound(SoundQualities(tempo, loudness, dynamics, brightness, onsets, mode), key, profile)
+
+
+def _power_spectrum(samples: Float32[np.ndarray, " samples"]) -> Float[np.ndarray, "bins frames"]:
+    window = torch.hann_window(WINDOW_SAMPLES)
+    spectrum = torch.stft(
+        torch.from_numpy(samples),
+        WINDOW_SAMPLES,
+        HOP_SAMPLES,
+        window=window,
+        pad_mode="constant",
+        return_complex=True,
     )
+    return np.asarray(spectrum.abs().square().numpy(), float)
+
+
+def _count_onsets(strength: Float[np.ndarray, " frames"]) -> int:
+    """Peaks that stand out from what is around them (S. Boeck, F. Krebs and M. Schedl, 2012)."""
+    level = strength / strength.max()
+    apart, around = (round(seconds * FRAMES_A_SECOND) for seconds in (ONSET_SECONDS, AROUND_SECONDS))
+    peaks = (level == maximum_filter1d(level, 2 * apart + 1)) & (
+        level >= uniform_filter1d(level, around) + LEAST_RISE
+    )
+    return int(peaks.sum())
 
 
 def _loudness(spectrum: Float[np.ndarray, "bins frames"]) -> tuple[float, float]:
     """Integrated loudness in LUFS and its range in LU; NaN of silence."""
-    hz = librosa.fft_frequencies(sr=RATE_HZ, n_fft=WINDOW_SAMPLES)
-    gains = [np.abs(freqz(*each, worN=hz, fs=STANDARD_RATE_HZ)[1]) ** 2 for each in (SHELF, HIGH_PASS)]
-    window = librosa.filters.get_window("hann", WINDOW_SAMPLES)
-    two_sided = np.where((hz > 0) & (hz < RATE_HZ / 2), 2, 1) / (WINDOW_SAMPLES * (window**2).sum())
+    gains = [np.abs(freqz(*each, worN=HZ.tolist(), fs=STANDARD_RATE_HZ)[1]) ** 2 for each in (SHELF, HIGH_PASS)]
+    window = torch.hann_window(WINDOW_SAMPLES).double().numpy()
+    two_sided = np.where((HZ > 0) & (HZ < RATE_HZ / 2), 2, 1) / (WINDOW_SAMPLES * (window**2).sum())
     powers = (gains[0] * gains[1] * two_sided) @ spectrum
     blocks, passages = (_means(powers, seconds) for seconds in (BLOCK_SECONDS, SHORT_TERM_SECONDS))
     blocks, passages = (each[_lufs(each) > SILENT_LUFS] for each in (blocks, passages))
