@@ -119,7 +119,9 @@ def _count_onsets(strength: Float[np.ndarray, " frames"]) -> int:
 
 def _loudness(spectrum: Float[np.ndarray, "bins frames"]) -> tuple[float, float]:
     """Integrated loudness in LUFS and its range in LU; NaN of silence."""
-    gains = [np.abs(freqz(*each, worN=HZ.tolist(), fs=STANDARD_RATE_HZ)[1]) ** 2 for each in (SHELF, HIGH_PASS)]
+    gains = [
+        np.abs(freqz(*each, worN=HZ.tolist(), fs=STANDARD_RATE_HZ)[1]) ** 2 for each in (SHELF, HIGH_PASS)
+    ]
     window = torch.hann_window(WINDOW_SAMPLES).double().numpy()
     two_sided = np.where((HZ > 0) & (HZ < RATE_HZ / 2), 2, 1) / (WINDOW_SAMPLES * (window**2).sum())
     powers = (gains[0] * gains[1] * two_sided) @ spectrum
