@@ -15,6 +15,7 @@ EXTRAS = {
     "lyrics": ("tokenizers",),
     "onnx": ("onnx", "onnxruntime"),
     "hub": ("huggingface_hub",),
+    "ray": ("ray",),
     "pictures": ("matplotlib",),
     "explore": ("librosa", "ruptures", "scipy", "sklearn"),
 }
