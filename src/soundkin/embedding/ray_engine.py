@@ -10,6 +10,7 @@ import logging
 import os
 import pickle
 import socket
+import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -38,6 +39,8 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
+# Of a Ray that we start: by its name for other systems, but it has Ray listen on 127.0.0.1 alone on all.
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 def in_ray(
@@ -58,7 +61,7 @@ def in_ray(
     with _connected(workers, address):
         left = dict(enumerate(tracks))
         for number, outcome, node in _explained(_outcomes(function, tracks, workers), left):
-            if isinstance(outcome, SoundkinError):
+            if isinstance(outcome, Exception):
                 raise outcome
             track = left.pop(number)
             if isinstance(outcome, Unusable) and not outcome.audio_hash and _is_readable(track[1]):
@@ -92,14 +95,16 @@ class _Actor:
             return self.refusal
         try:
             return self.function(pickle.loads(job))
-        except SoundkinError as error:
-            return error  # Ray would wrap it in a page of text
+        except Exception as error:  # Ray would wrap it in a page of text
+            if not isinstance(error, SoundkinError):
+                error.add_note(f"on the node {self.node}:\n{traceback.format_exc()}")
+            return error
 
 
 def _outcomes(
     function: Callable[[Track], Outcome], tracks: Sequence[Track], workers: int
 ) -> Iterator[tuple[int, Any, str]]:
-    """(number of the track, its outcome or a SoundkinError, the node that it comes from), in any order."""
+    """(number of the track, its outcome or the error, the node that it comes from), in any order."""
     import ray.data
 
     context = ray.data.DataContext.get_current()
@@ -135,33 +140,37 @@ def _connected(workers: int, address: str | None) -> Iterator[None]:
     """A Ray to work in, of which nothing is heard on stdout and stderr."""
     require("ray", "--engine ray")
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    os.environ.update(QUIET)
+    os.environ.update(QUIET if address != "local" else QUIET | LOOPBACK)
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # its notes about workers that die
         with _without_stderr(nowhere.fileno()):
             import ray
 
-            _require_version(ray.__version__)
+            require_version(ray.__version__)
             started: dict[str, Any] = {
                 "num_cpus": workers,
                 "object_store_memory": OBJECT_STORE_BYTES,
                 "include_dashboard": False,
             }
             try:
-                ray.init(
-                    address,
-                    log_to_driver=False,
-                    logging_level=logging.CRITICAL,
-                    **(started if address == "local" else {}),
-                )
+                _knock(address)
+                words: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+                ray.init(address, **words, **(started if address == "local" else {}))
             except (ConnectionError, RuntimeError, ValueError, OSError) as error:
                 raise ClusterError(
-                    f"Ray at {address} cannot be reached or joined: {_brief(error)} Check --address, and "
-                    "that `ray status` works there with the Ray and the Python of this machine."
+                    f"Ray at {address} cannot be reached or joined: {_brief(error)}. Check that `ray status "
+                    "--address` works from here; where the cluster wants a token, set RAY_AUTH_MODE=token."
                 ) from error
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens: Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 @contextmanager
@@ -176,7 +185,8 @@ def _without_stderr(nowhere: int) -> Iterator[None]:
         os.close(stderr)
 
 
-def _require_version(version: str) -> None:
+def require_version(version: str) -> None:
+    """Raise ClusterError if this Ray lacks what is used here."""
     if tuple(map(int, version.split(".")[:2])) < OLDEST_RAY:
         oldest = ".".join(map(str, OLDEST_RAY))
         raise ClusterError(f"Ray {version} is too old, {oldest} is needed: pip install -U 'soundkin[ray]'")
@@ -193,11 +203,10 @@ def _explained(
     except (ray.exceptions.RayError, ConnectionError, RuntimeError) as error:
         near = shorten(", ".join(path for path, *_ in islice(left.values(), 20)), 300)
         died = isinstance(error, ray.exceptions.RayActorError | ray.exceptions.WorkerCrashedError)
-        what = (
-            "workers died, killed from outside or for want of memory"
-            if died
-            else f"Ray failed: {_brief(error)}"
-        )
+        if died and "creation task" not in str(error):  # else it did not start: soundkin is missing there
+            what = "workers died, killed from outside or for want of memory"
+        else:
+            what = f"Ray failed: {_brief(error)}"
         raise ClusterError(
             f"{what} (near {near}). Run the same command again to go on; "
             "if it happens again, with fewer workers."
@@ -207,7 +216,7 @@ def _explained(
 def _brief(error: Exception) -> str:
     """The last line of what Ray says, which follows its tracebacks."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return shorten(lines[-1] if lines else type(error).__name__, 300)
+    return shorten(lines[-1] if lines else type(error).__name__, 300).rstrip(".")
 
 
 def _versions() -> dict[str, str]:
