@@ -48,6 +48,10 @@ class StoreError(SoundkinError):
     """A store of neighbours, or a Milvus, cannot be reached, or refuses us."""
 
 
+class ClusterError(SoundkinError):
+    """The machines that were to compute cannot: not reached, not alike, without the audio, or lost."""
+
+
 class ArtefactError(SoundkinError):
     """A model bundle, embeddings or index is corrupt, of another version, or of another model."""
 

@@ -16,6 +16,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxruntime"),
     "milvus": ("milvus_lite", "pymilvus"),
     "hub": ("huggingface_hub",),
+    "ray": ("ray",),
     "pictures": ("matplotlib",),
     "explore": ("scipy", "sklearn"),
     "umap": ("umap",),

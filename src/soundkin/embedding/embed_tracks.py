@@ -1,7 +1,7 @@
 """Embeds the tracks of a catalog into an embeddings folder: what is new alone, in several processes."""
 
 import logging
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +16,10 @@ from soundkin.errors import AudioError, Skipped
 from soundkin.features.frontends.interface import TrackInput
 from soundkin.parallel import TRACKS_A_WORKER, in_processes
 from soundkin.progress import progress
+
+Track = tuple[str, TrackInput, str]  # path in the catalog, where its audio is, lyrics
+# (what embeds a track, tracks, workers) -> (number of the track, outcome), in the order they finish
+Engine = Callable[[Callable[[Track], Outcome], Sequence[Track], int], Generator[tuple[int, Outcome]]]
 
 WARNINGS_LOGGED = 20
 TRACKS_PER_LASTING_PART = 250  # fewer than otherwise: a change anywhere in a part writes all of it
@@ -48,6 +52,7 @@ def embed_tracks(
     keep_others: bool = False,
     audio_hashes: Mapping[str, str] | None = None,
     check: bool = True,
+    engine: Engine | None = None,
 ) -> EmbedResult:
     """Embed all tracks of `catalog` into `folder`, but for the content that it has vectors of by this model.
 
@@ -56,6 +61,7 @@ def embed_tracks(
 
     With `audio_hashes`, which are those of tracks whose audio needs no look, tracks stay where the folder has
     them and new ones follow: it costs what is new. Unless `check`, stored patches are taken to be whole.
+    `engine` runs the workers; they are processes of this machine without one.
     """
     lyrics = lyrics_of(catalog) if embedder.reads_lyrics else [""] * len(catalog)
     inputs = embedder.bundle.front_end.track_inputs(catalog.audio_paths(), catalog.track_ids)
@@ -79,8 +85,9 @@ def embed_tracks(
                 new.append(row)
         warned = embedded = 0
         embed = partial(_embed_if_new, embedder, earlier)
-        worthwhile = min(workers, len(new) // TRACKS_A_WORKER)
-        with closing(in_processes(embed, [tracks[row] for row in new], worthwhile)) as outcomes:
+        if engine is None:
+            engine, workers = in_processes, min(workers, len(new) // TRACKS_A_WORKER)
+        with closing(engine(embed, [tracks[row] for row in new], workers)) as outcomes:
             for number, outcome in progress(outcomes, "embed", total=len(new)):
                 export.record(export.row(catalog.track_ids[new[number]]), outcome)
                 embedded += isinstance(outcome, TrackEmbedding)
@@ -111,7 +118,7 @@ class _Earlier:
         return content if content in self.known else None
 
 
-def _embed_if_new(embedder: Embedder, earlier: _Earlier, track: tuple[str, TrackInput, str]) -> Outcome:
+def _embed_if_new(embedder: Embedder, earlier: _Earlier, track: Track) -> Outcome:
     """Embed a track (path in the catalog, input, lyrics) unless an earlier run did, or could not."""
     path, source, lyrics = track
     audio_hash = ""
