@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from soundkin.pipelines.explore_compare import explore_compare as explore_compare
     from soundkin.pipelines.explore_library import explore_library as explore_library
     from soundkin.pipelines.explore_track import explore_track as explore_track
+    from soundkin.pipelines.export_model import export_model as export_model
     from soundkin.pipelines.index import index_embeddings as build_index
     from soundkin.pipelines.index_edits import add_to_index as add_to_index
     from soundkin.pipelines.index_edits import compact_index as compact_index
@@ -66,6 +67,7 @@ __all__ = [
     "explore_compare",
     "explore_library",
     "explore_track",
+    "export_model",
     "index_status",
     "link",
     "load",
@@ -101,6 +103,7 @@ _HOMES = {
     "explore_compare": "pipelines.explore_compare.explore_compare",
     "explore_library": "pipelines.explore_library.explore_library",
     "explore_track": "pipelines.explore_track.explore_track",
+    "export_model": "pipelines.export_model.export_model",
     "evaluate": "pipelines.evaluate.evaluate",
     "index_status": "pipelines.index_edits.index_status",
     "link": "pipelines.link.link",

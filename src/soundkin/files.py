@@ -60,8 +60,9 @@ def replacing(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         temporary.unlink(missing_ok=True)
 
 
-def check_place(path: Path) -> None:
-    """Raise OutputError where `replacing` would, before the work is done; makes no folder."""
+def check_place(path: Path | str) -> Path:
+    """`path`; raises OutputError where `replacing` would, before the work is done. Makes no folder."""
+    path = Path(path)
     with explaining_output(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -69,6 +70,7 @@ def check_place(path: Path) -> None:
         tried = folder / _temporary(path).name
         tried.open("wb").close()
         tried.unlink()
+    return path
 
 
 def _temporary(path: Path) -> Path:

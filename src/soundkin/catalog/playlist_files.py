@@ -142,12 +142,13 @@ class ListedFile:
     seconds: float = -1.0
 
 
-def check_playlist_file(file: Path) -> None:
-    """Raise UsageError, or OutputError, unless `write_playlist` can write this file."""
+def check_playlist_file(file: Path | str) -> Path:
+    """`file` as a path; raises UsageError, or OutputError, unless `write_playlist` can write it."""
+    file = Path(file)
     if file.suffix.lower() not in (*PLAYLIST_FILES, IDS):
         wanted = ".m3u8, .m3u or .jspf, or .txt for plain track ids"
         raise UsageError(f"{file}: no playlist ends so. Name it {wanted}.")
-    check_place(file)
+    return check_place(file)
 
 
 def write_playlist(tracks: Sequence[ListedFile], file: Path, title: str) -> None:

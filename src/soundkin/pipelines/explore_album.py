@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from soundkin.errors import UsageError
 from soundkin.extras import require
 from soundkin.pipelines.options import WHERE, Option, argument
-from soundkin.pipelines.pictures import PAGE, PAGE_KINDS, check_picture
+from soundkin.pipelines.pictures import PAGE, PAGE_KINDS, picture_place
 
 if TYPE_CHECKING:
     from soundkin.explore.album_shape import AlbumShape
@@ -55,7 +55,7 @@ def explore_album(
     from soundkin.pipelines.answers import Filter, opened_index
     from soundkin.pipelines.seeds import name_of_selection, resolve_seeds
 
-    check_picture(output, PAGE_KINDS)
+    output = picture_place(output, PAGE_KINDS)
     if not seeds and not where:
         raise UsageError("which tracks? Name an album or a playlist, album:NAME, or give --where.")
     opened = opened_index(index)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from soundkin.errors import UsageError
 from soundkin.extras import require
 from soundkin.pipelines.options import Option, argument
-from soundkin.pipelines.pictures import PAGE, PAGE_KINDS, check_picture
+from soundkin.pipelines.pictures import PAGE, PAGE_KINDS, picture_place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ def explore_compare(
     from soundkin.pipelines.answers import opened_index
     from soundkin.pipelines.seeds import name_of_selection, resolve_seeds
 
-    check_picture(output, PAGE_KINDS)
+    output = picture_place(output, PAGE_KINDS)
     opened = opened_index(index)
     sides = [list(dict.fromkeys(seed.rows)) for seed in resolve_seeds(opened, (first, second))]
     both = set(sides[0]) & set(sides[1])

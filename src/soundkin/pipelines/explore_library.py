@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from soundkin.errors import CatalogError, NoSuchUserError, UsageError
 from soundkin.extras import require
 from soundkin.pipelines.options import WHERE, Option, argument
-from soundkin.pipelines.pictures import check_picture
+from soundkin.pipelines.pictures import picture_place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ def explore_library(
 
     from soundkin.pipelines.answers import Filter, opened_index
 
-    check_picture(output, KINDS)
+    output = picture_place(output, KINDS)
     if (ratings is None) != (user is None):
         raise UsageError("whose plays? Give both --ratings FILE and --user ID, or --history FILE.")
     if ratings and history:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from soundkin.errors import UsageError
 from soundkin.pipelines.options import Option, argument
-from soundkin.pipelines.pictures import PAGE, PAGE_KINDS, check_picture
+from soundkin.pipelines.pictures import PAGE, PAGE_KINDS, picture_place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ def explore_track(
     from soundkin.explore.song_structure import song_structure
 
     audio = Path(audio)
-    check_picture(output, PAGE_KINDS)
+    output = picture_place(output, PAGE_KINDS)
     samples = _read(audio, start, seconds)
     embedder = load(model)
     patch_seconds = embedder.patch_seconds

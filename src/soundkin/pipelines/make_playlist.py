@@ -116,7 +116,7 @@ def playlist(
     if not 0 < half_life < float("inf"):
         raise UsageError(f"half_life={half_life}: give days above 0.")
     if output is not None:
-        check_playlist_file(output)
+        output = check_playlist_file(output)
     opened = opened_index(index)
     asked = resolve_seeds(opened, [*seed_texts(like), *further], model)
     unliked = resolve_seeds(opened, [*seed_texts(unlike), *further_unlike], model)

@@ -63,9 +63,9 @@ def path(
     from soundkin.pipelines.listed_tracks import listed_tracks, write_tracks_as_playlist
 
     if output is not None:
-        check_playlist_file(output)
+        output = check_playlist_file(output)
     if picture is not None:
-        check_place(picture)
+        picture = check_place(picture)
         require("pictures", "a picture of the path")
         require("evaluate", "a picture of the path")
     opened = opened_index(index)

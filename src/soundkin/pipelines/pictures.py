@@ -13,10 +13,14 @@ PAGE_KINDS = (".html", *KINDS)
 PAGE = Option("A page to look at and hear, or a picture: .html, .png or .svg.", ("-o",))
 
 
-def check_picture(output: Path | None, kinds: Sequence[str] = KINDS) -> None:
-    """Raise UsageError where `output` ends in none of `kinds`, OutputError where it cannot be written."""
+def picture_place(output: Path | str | None, kinds: Sequence[str] = KINDS) -> Path | None:
+    """`output` as a path, if a picture can be written there.
+
+    Raises UsageError where it ends in none of `kinds`, OutputError where it cannot be written.
+    """
     if output is None:
-        return
+        return None
+    output = Path(output)
     if output.suffix.lower() not in kinds:
         raise UsageError(f"{output}: name a file that ends in {', '.join(kinds[:-1])} or {kinds[-1]}.")
-    check_place(output)
+    return check_place(output)

@@ -116,7 +116,7 @@ def why(
     from soundkin.pipelines.answers import opened_index
 
     if output is not None:
-        check_place(output)
+        output = check_place(output)
     opened = opened_index(index)
     explainer = Explainer(opened, embeddings, model)
     here, there = (explainer.track(str(name)) for name in (track, other))
