@@ -48,6 +48,10 @@ class StoreError(SoundkinError):
     """A store of neighbours, or a Milvus, cannot be reached, or refuses us."""
 
 
+class AudioStoreError(SoundkinError):
+    """An object store that holds audio does not answer, or refuses us; the files themselves may be fine."""
+
+
 class ClusterError(SoundkinError):
     """The machines that were to compute cannot: not reached, not alike, without the audio, or lost."""
 

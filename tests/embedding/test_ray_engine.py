@@ -5,9 +5,11 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
 
@@ -18,8 +20,8 @@ import soundfile
 from command_line import soundkin_command
 from soundkin.embedding import ray_engine
 from soundkin.embedding.bundle import save_bundle
-from soundkin.embedding.embed_tracks import Track
-from soundkin.embedding.export import Outcome, Unusable
+from soundkin.embedding.embed_tracks import Heard, Track
+from soundkin.embedding.export import Unusable
 from soundkin.embedding.ray_engine import in_ray
 from soundkin.errors import ClusterError, MissingExtraError, Skipped, UsageError
 from soundkin.extras import EXTRAS
@@ -93,7 +95,7 @@ def test_ray_writes_the_bytes_of_the_local_engine(
     assert (again.embedded, again.reused) == (0, 38), "either engine goes on from the other's"
 
 
-def die_once(track: Track) -> Outcome:
+def die_once(track: Track) -> Heard:
     path, source, _ = track
     died = Path(f"{source}.died")
     if path == KILLED and not died.exists():
@@ -102,22 +104,22 @@ def die_once(track: Track) -> Outcome:
     return heard(track)
 
 
-def die_always(track: Track) -> Outcome:
+def die_always(track: Track) -> Heard:
     if track[0] == KILLED:
         os._exit(1)
     return heard(track)
 
 
-def refuse(track: Track) -> Outcome:
+def refuse(track: Track) -> Heard:
     raise UsageError("the table of vectors is gone")
 
 
-def fail(track: Track) -> Outcome:
+def fail(track: Track) -> Heard:
     raise ZeroDivisionError("a bug of ours")
 
 
-def see_nothing(track: Track) -> Outcome:
-    return Unusable(Skipped(track[0], "cannot be read: No such file or directory."))
+def see_nothing(track: Track) -> Heard:
+    return Heard(Unusable(Skipped(track[0], "cannot be read: No such file or directory.")))
 
 
 class Unknown:
@@ -127,8 +129,8 @@ class Unknown:
         return import_module, ("nowhere_to_be_found",)
 
 
-def heard(track: Track) -> Outcome:
-    return Unusable(Skipped(track[0], "heard"), "its hash")
+def heard(track: Track) -> Heard:
+    return Heard(Unusable(Skipped(track[0], "heard"), "its hash"))
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +163,7 @@ def test_a_worker_that_dies_is_replaced(cluster: str, tmp_path: Path) -> None:
     outcomes = dict(in_ray(die_once, tracks_in(tmp_path), 2, cluster))
     assert (tmp_path / f"{KILLED}.died").exists()
     assert sorted(outcomes) == list(range(20)), "each track once"
-    assert {outcome.audio_hash for outcome in outcomes.values()} == {"its hash"}
+    assert {heard.outcome.audio_hash for heard in outcomes.values()} == {"its hash"}
 
 
 def test_a_track_that_kills_every_worker_ends_the_run(
@@ -197,7 +199,7 @@ def test_a_node_without_the_audio_is_named(cluster: str, tmp_path: Path) -> None
 def test_a_node_with_other_versions_is_named(
     cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_engine, "__version__", "0.0.1")  # here, and not in the actors
+    monkeypatch.setattr(ray_engine, "OURS", "0.0.1")  # here, and not in the actors
     with pytest.raises(ClusterError, match=r"^the node \S+ has soundkin .* was run with 0\.0\.1\."):
         dict(in_ray(heard, tracks_in(tmp_path), 1, cluster))
 
@@ -208,6 +210,22 @@ def test_the_command_takes_the_address_of_a_cluster(
     stdout, stderr = embed(library, tmp_path / "out", "--engine", "ray", "--address", cluster).communicate()
     assert stdout.endswith(": 38 tracks embedded, 0 unchanged and kept\n"), stderr
     assert content(tmp_path / "out") == local
+
+
+def test_actors_read_audio_from_a_store(
+    library: Path, local: dict[str, bytes], cluster: str, tmp_path: Path
+) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(library)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    words = ["--engine", "ray", "--address", cluster, "--workers", "2", "--audio", url]
+    stdout, stderr = embed(library, tmp_path / "out", *words).communicate()
+    server.shutdown()
+    server.server_close()
+    assert stdout.endswith(": 38 tracks embedded, 0 unchanged and kept\n"), stderr
+    written = content(tmp_path / "out")
+    assert written.pop("skipped.csv").count(b"there is no such file") == 1
+    assert written == {name: text for name, text in local.items() if name != "skipped.csv"}
 
 
 def test_a_killed_driver_leaves_what_is_done_and_no_process(

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import psutil
 import pytest
@@ -17,7 +18,16 @@ from soundkin.embedding.bundle import Bundle, save_bundle
 from soundkin.embedding.embed_tracks import EmbedResult
 from soundkin.embedding.embedder import Embedder, load
 from soundkin.embedding.store import read_embeddings, read_patches
-from soundkin.errors import AudioError, CatalogError, OtherModelError, OutputError, SoundkinError, UsageError
+from soundkin.errors import (
+    AudioError,
+    AudioStoreError,
+    CatalogError,
+    OtherModelError,
+    OutputError,
+    SoundkinError,
+    UsageError,
+)
+from soundkin.features import remote_audio
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
 from soundkin.features.patches import PatchConfig
 from soundkin.models import ConvConfig, NetworkConfig, build_network
@@ -189,6 +199,39 @@ def test_the_command_asks_before_it_replaces_and_may_allow_skipped(
 def _exit_code(arguments: list[str]) -> int:
     command = soundkin_command(*arguments)
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode
+
+
+def test_audio_in_an_object_store_gives_the_same_bytes(
+    model: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = fsspec.filesystem("memory")
+    store.put(str(tmp_path / "audio"), "/bucket/audio", recursive=True)
+    versions = dict.fromkeys(store.find("/bucket"), "first")  # which the store in memory does not tell
+    info = store.info
+    monkeypatch.setattr(store, "info", lambda path: {**info(path), "ETag": versions.get(path)})
+    monkeypatch.setattr(remote_audio, "PAUSES_SECONDS", ())
+    embed_catalog(model, catalog, tmp_path / "local", patches=True)
+    remote = {"audio": "memory://bucket", "patches": True}
+    assert counts(embed_catalog(model, catalog, tmp_path / "out", **remote)) == (4, 0, 1)
+    assert content(tmp_path / "out") == content(tmp_path / "local")
+
+    copied = []
+    get_file = store.get_file
+    monkeypatch.setattr(store, "get_file", lambda path, to: (copied.append(path), get_file(path, to)))
+    assert counts(embed_catalog(model, catalog, tmp_path / "out", **remote)) == (0, 4, 1)
+    assert copied == [], "what has not changed is not copied again"
+    versions["/bucket/audio/b.flac"] = "second"
+    assert counts(embed_catalog(model, catalog, tmp_path / "out", **remote)) == (0, 4, 1)
+    assert copied == ["/bucket/audio/b.flac"]
+
+    with (
+        monkeypatch.context() as broken,
+        pytest.raises(AudioStoreError, match=r"^memory://bucket/audio/a\.wav cannot be read, asked 1 times"),
+    ):
+        broken.setattr(store, "info", lambda path: 1 / 0)
+        embed_catalog(model, catalog, tmp_path / "out", **remote)
+    assert len(read_embeddings(tmp_path / "out").track_ids) == 4, "a store that fails takes no vectors away"
+    store.rm("/bucket", recursive=True)
 
 
 def test_calls_that_make_no_sense_are_refused(model: Path, catalog: Path, tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from soundkin import __version__
-from soundkin.embedding.embed_tracks import Track
-from soundkin.embedding.export import Outcome, Unusable
+from soundkin.embedding.embed_tracks import Heard, Track
+from soundkin.embedding.export import Unusable
+from soundkin.embedding.up_to_date import OURS
 from soundkin.errors import ClusterError, SoundkinError
 from soundkin.extras import require
 from soundkin.features.frontends.interface import TrackInput
@@ -44,8 +44,8 @@ LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 def in_ray(
-    function: Callable[[Track], Outcome], tracks: Sequence[Track], workers: int, address: str | None = None
-) -> Generator[tuple[int, Outcome], None, None]:
+    function: Callable[[Track], Heard], tracks: Sequence[Track], workers: int, address: str | None = None
+) -> Generator[tuple[int, Heard], None, None]:
     """Yield (number of the track, `function(track)`) in the order they finish, by so many actors of Ray.
 
     `address` is that of a cluster (`host:6379`; `auto`: the one that this machine is in). Without it, and
@@ -60,16 +60,20 @@ def in_ray(
         return
     with _connected(workers, address):
         left = dict(enumerate(tracks))
-        for number, outcome, node in _explained(_outcomes(function, tracks, workers), left):
-            if isinstance(outcome, Exception):
-                raise outcome
+        for number, heard, node in _explained(_outcomes(function, tracks, workers), left):
+            if isinstance(heard, Exception):
+                raise heard
             track = left.pop(number)
-            if isinstance(outcome, Unusable) and not outcome.audio_hash and _is_readable(track[1]):
+            if (
+                isinstance(heard.outcome, Unusable)
+                and not heard.outcome.audio_hash
+                and _is_readable(track[1])
+            ):
                 raise ClusterError(
                     f"the node {node} cannot read {track[1]}, which this machine can. Mount the audio at the "
                     "same path on every node, and run the same command again to go on."
                 )
-            yield number, outcome
+            yield number, heard
 
 
 class _Actor:
@@ -102,7 +106,7 @@ class _Actor:
 
 
 def _outcomes(
-    function: Callable[[Track], Outcome], tracks: Sequence[Track], workers: int
+    function: Callable[[Track], Heard], tracks: Sequence[Track], workers: int
 ) -> Iterator[tuple[int, Any, str]]:
     """(number of the track, its outcome or the error, the node that it comes from), in any order."""
     import ray.data
@@ -221,7 +225,7 @@ def _brief(error: Exception) -> str:
 
 def _versions() -> dict[str, str]:
     """Of what vectors are computed by."""
-    return {"soundkin": __version__, "torch": torch.__version__, "numpy": np.__version__}
+    return {"soundkin": OURS, "torch": torch.__version__, "numpy": np.__version__}
 
 
 def _difference(wanted: Mapping[str, str], node: str) -> ClusterError | None:

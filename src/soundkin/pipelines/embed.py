@@ -26,6 +26,12 @@ def embed_catalog(
     address: Annotated[
         str | None, Option("Ray cluster, host:port or auto; else RAY_ADDRESS, or a Ray of its own.")
     ] = None,
+    audio: Annotated[
+        str | None,
+        Option(
+            "Where paths lie, in place of a folder: s3://bucket/music, or what fsspec reads.", metavar="URL"
+        ),
+    ] = None,
 ) -> "EmbedResult":
     """Give every track of CATALOG a vector by the model bundle MODEL; `default` is the one that comes along.
 
@@ -49,6 +55,7 @@ def embed_catalog(
         OutputError: the output folder cannot be written, or holds other files.
         OtherModelError: the output folder holds vectors of another model, and `replace` is false.
         MissingExtraError: Ray is asked for and not installed.
+        AudioStoreError: the object store of the audio does not answer, or refuses us.
         ClusterError: Ray is too old, is not reached, or fails; or its nodes lack the audio, or differ.
     """
     if workers < 1:
@@ -75,7 +82,7 @@ def embed_catalog(
     if not replace:
         keep_vectors_of_another_model(output_folder, embedder.hash)
     settings = (embedder, catalog, output_folder, model, catalog_path, workers, patches)
-    return embed_tracks(*settings, engine=_ray_engine(address) if engine == "ray" else None)
+    return embed_tracks(*settings, engine=_ray_engine(address) if engine == "ray" else None, audio_url=audio)
 
 
 def _ray_engine(address: str | None) -> "Engine":

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from soundkin.config import Config
 from soundkin.features.decode import AudioStream, audio_hash, open_audio
+from soundkin.features.remote_audio import RemoteFile
 from soundkin.files import sha256_of_text
 from soundkin.shapes import Float32
 
@@ -26,7 +27,7 @@ class TableTrack:
         return f"track_id={self.track_id}"
 
 
-TrackInput = Path | TableTrack
+TrackInput = Path | RemoteFile | TableTrack
 
 
 @dataclass
@@ -109,7 +110,7 @@ class FrontEnd(Config, ABC):
     def warn_of_another_table(self) -> None:
         """Warn if the table of vectors has changed since training."""
 
-    def track_inputs(self, paths: Sequence[Path], track_ids: Sequence[str]) -> list[TrackInput]:
+    def track_inputs(self, paths: Sequence[Path | RemoteFile], track_ids: Sequence[str]) -> list[TrackInput]:
         """What `stream` takes, of tracks with these files and ids."""
         return list(paths)
 

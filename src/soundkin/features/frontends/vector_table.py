@@ -30,6 +30,7 @@ from soundkin.errors import AudioError, ConfigError, UsageError
 from soundkin.features.decode import AudioStream
 from soundkin.features.frontends.external import LARGEST, ExternalFrontEnd
 from soundkin.features.frontends.interface import FrameStream, TableTrack, TrackInput
+from soundkin.features.remote_audio import RemoteFile
 from soundkin.files import sha256_of
 from soundkin.shapes import Float, Float32
 
@@ -247,7 +248,7 @@ class VectorTableFrontEnd(ExternalFrontEnd):
                 self.path,
             )
 
-    def track_inputs(self, paths: Sequence[Path], track_ids: Sequence[str]) -> list[TrackInput]:
+    def track_inputs(self, paths: Sequence[Path | RemoteFile], track_ids: Sequence[str]) -> list[TrackInput]:
         """The track ids."""
         return [TableTrack(track_id) for track_id in track_ids]
 
