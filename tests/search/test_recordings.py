@@ -68,6 +68,13 @@ def test_copies_in_other_codecs_share_a_name_and_other_tunes_have_none(folder: F
     assert folder.groups() == dict.fromkeys(["album", "single", "best_of", "late"], "album")
 
 
+def test_pieces_that_share_sections_are_two(folder: Folder) -> None:
+    a, b, c = (melody(6, seed) for seed in (1, 2, 3))
+    for name, sections in {"abbb": (a, b, b, b), "abcb": (a, b, c, b), "aabb": (a, a, b, b)}.items():
+        folder.add(f"{name}.wav", np.concatenate(sections))
+    assert folder.groups() == {}
+
+
 def test_the_same_file_needs_no_look(folder: Folder) -> None:
     folder.add("a.wav", melody(8, 1))
     folder.add("b.wav", melody(8, 1))

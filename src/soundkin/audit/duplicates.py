@@ -25,7 +25,6 @@ from soundkin.config import Config
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.features.alignment import (
     LONGEST_SECONDS,
-    SAME_RECORDING,
     Alignment,
     align,
     align_at_any_tempo,
@@ -52,7 +51,7 @@ class Limits(Config):
     neighbours: PositiveInt = 20  # of each track by embedding are compared with it at equal tempo
     version_neighbours: NonNegativeInt = 5  # of these at other tempos too, which takes longer
     least_cosine: float = 0.5  # of two vectors worth comparing
-    same_recording: float = SAME_RECORDING  # least similarity of fingerprints at equal tempo
+    same_recording: float = 0.65  # least similarity of fingerprints at equal tempo
     another_version: float = 0.65  # least similarity of fingerprints at any tempo
 
 

@@ -37,7 +37,6 @@ FRAMES_PER_SECOND = FRONT_END.frames_per_second / LOG_MELS_A_FRAME
 
 LEAST_OVERLAP = 0.5  # of what sounds in the shorter one
 LEAST_SECONDS = 3.0  # that sound on both sides; in less, much music is alike
-SAME_RECORDING = 0.65  # least similarity at equal tempo; chosen by `benchmarks/duplicates.py`
 PROMISING = 0.3  # below this, finer ratios are not tried
 
 TEMPO_RATIOS = tuple(round(0.90 + 0.01 * step, 2) for step in range(21))
