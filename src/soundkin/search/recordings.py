@@ -37,8 +37,8 @@ COLUMNS = ["audio_hash", "copy_of"]
 NEAR_COSINE, NEAR_SECONDS = 0.98, 1.0  # of two tracks worth comparing
 MOST_COMPARED = 20  # with one track
 COMPARED_SECONDS = 60.0  # from the beginning of each
-# Least similarity of fingerprints, at most NEAR_SECONDS apart. Of copies, down to 32 kbit/s and 8 kHz, it is .9
-# and more; of pieces that share three of four sections .75; of other pieces on open music .25.
+# Least similarity of fingerprints, at most NEAR_SECONDS apart. Of copies, down to 8 kHz, it is .9 and more;
+# of pieces that share three of four sections .75; of other pieces on open music .25.
 SAME_SIMILARITY = 0.85
 
 Sound = tuple[str, Path]  # audio hash and file
