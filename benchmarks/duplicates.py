@@ -24,12 +24,12 @@ import soxr
 from scipy.signal import butter, sosfilt
 
 from soundkin.audit.duplicates import KINDS, Duplicates, Limits, Pair, find_duplicates
-from soundkin.audit.leaks import connected
 from soundkin.catalog.table import Catalog, read_catalog
 from soundkin.embedding.embedder import Embedder, load
 from soundkin.embedding.store import read_embeddings
 from soundkin.features.decode import audio_hash, open_audio
 from soundkin.progress import progress
+from soundkin.statistics.connected import connected
 
 Samples = np.ndarray  # float32 [samples]
 COPY = " copied: "

@@ -23,9 +23,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from search import TRACKS_PER_ARTIST, clusters
+
 THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 EMBEDDING_SIZE = 256
-TRACKS_AN_ARTIST, PLAYS_A_USER, TRACKS_PLAYED = 12, 20, 10_000
+PLAYS_A_USER, TRACKS_PLAYED = 20, 10_000
 QUERIES = 200
 RATE_HZ = 44_100
 SMALLEST = {"tracks": 100, "seconds of audio": 10, "artists": 100, "users": 100}
@@ -33,17 +35,6 @@ LARGEST = {"seconds of audio": 36_000}
 
 Job = Callable[[], object]
 Prepare = Callable[[int, Path], Job]
-
-
-def vectors_of(count: int) -> np.ndarray:
-    """Vectors [count, 256] around artists around genres."""
-    random = np.random.default_rng(0)
-    genres = random.standard_normal((40, EMBEDDING_SIZE), dtype=np.float32)
-    artists = genres[random.integers(0, 40, max(1, count // TRACKS_AN_ARTIST))]
-    artists += random.standard_normal(artists.shape, dtype=np.float32)
-    tracks = artists[random.integers(0, len(artists), count)]
-    tracks += random.standard_normal(tracks.shape, dtype=np.float32)
-    return tracks
 
 
 def catalog_of(count: int) -> pd.DataFrame:
@@ -54,7 +45,7 @@ def catalog_of(count: int) -> pd.DataFrame:
             "track_id": [f"track-{number:07}" for number in numbers],
             "path": [f"{number % 997:03}/{number}.ogg" for number in numbers],
             "title": [f"Title {number}" for number in numbers],
-            "artist": [f"Artist {number // TRACKS_AN_ARTIST}" for number in numbers],
+            "artist": [f"Artist {number // TRACKS_PER_ARTIST}" for number in numbers],
             "genre": np.array(["rock", "pop; rock", "jazz", "ambient", ""])[numbers % 5],
             "year": 1950 + numbers % 75,
             "duration": np.random.default_rng(1).uniform(60, 400, count),
@@ -79,7 +70,7 @@ def build(size: int, folder: Path) -> Job:
 
     frame = catalog_of(size)
     told = [30.0] * size, [""] * size, "bench", folder / "model", folder / "catalog.csv"
-    embeddings = Embeddings(frame["track_id"].tolist(), vectors_of(size), *told)
+    embeddings = Embeddings(frame["track_id"].tolist(), clusters(size, EMBEDDING_SIZE), *told)
     table = pa.Table.from_pandas(frame, preserve_index=False)
     return lambda: build_index(embeddings, table, folder, folder / "index")
 
@@ -101,7 +92,7 @@ def find_what_to_compare(size: int, folder: Path) -> Job:
     from soundkin.search.recordings import candidates
     from soundkin.statistics.scaling import unit_length
 
-    vectors, seconds = unit_length(vectors_of(size)), catalog_of(size)["duration"].to_numpy()
+    vectors, seconds = unit_length(clusters(size, EMBEDDING_SIZE)), catalog_of(size)["duration"].to_numpy()
     return lambda: list(candidates(vectors, seconds, np.ones(size, bool)))
 
 
@@ -109,7 +100,7 @@ def lay_out_the_map(size: int, folder: Path) -> Job:
     """Places on the map, none of which is known."""
     from soundkin.explore.lasting_map import lay_out
 
-    vectors = vectors_of(size)
+    vectors = clusters(size, EMBEDDING_SIZE)
     return lambda: lay_out(vectors, np.full((size, 2), np.nan), 0)
 
 

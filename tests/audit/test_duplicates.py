@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from melodies import RATE_HZ as RATE
 from melodies import melody
 from soundkin.audit.duplicates import KINDS, ROWS_SHOWN, Duplicates, Limits, Pair, find_duplicates, near_pairs
-from soundkin.audit.leaks import connected
 from soundkin.corpus.corpus_config import CorpusConfig
 from soundkin.corpus.synthesise import synthesise
 from soundkin.errors import UsageError
 from soundkin.evaluation.baselines import mfcc_statistics, mfccs
 from soundkin.features.decode import open_audio
 from soundkin.features.frontends.log_mel import LogMelFrontEnd
+from soundkin.statistics.connected import connected
 
 
 @dataclass

@@ -12,17 +12,11 @@ from hypothesis import strategies as st
 
 from melodies import RATE_HZ, melody
 from soundkin.catalog.table import Catalog, read_catalog
+from soundkin.catalog.table_io import read_remembered
 from soundkin.embedding.store import Embeddings
 from soundkin.features.file_hashes import file_hash
 from soundkin.search import recordings
-from soundkin.search.recordings import (
-    COPIES,
-    NEAR_COSINE,
-    NEAR_SECONDS,
-    candidates,
-    read_copies,
-    tracks_to_index,
-)
+from soundkin.search.recordings import COPIES, NEAR_COSINE, NEAR_SECONDS, candidates, tracks_to_index
 from soundkin.statistics.scaling import unit_length
 
 
@@ -111,7 +105,7 @@ def test_a_file_that_cannot_be_read_is_compared_once_it_can(folder: Folder) -> N
     folder.add("single.ogg", melody(8, 1))
     held = (folder.folder / "single.ogg").rename(folder.folder / "elsewhere.ogg")
     assert folder.groups() == {}
-    assert read_copies(folder.folder / COPIES) == {}
+    assert read_remembered(folder.folder / COPIES, recordings.COLUMNS) == {}
     held.rename(folder.folder / "single.ogg")
     assert folder.groups() == {"album": "album", "single": "album"}
 

@@ -20,7 +20,6 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, NonNegativeInt, PositiveInt
 
-from soundkin.audit.leaks import connected
 from soundkin.config import Config
 from soundkin.errors import AudioError, Skipped, UsageError
 from soundkin.features.alignment import (
@@ -34,6 +33,7 @@ from soundkin.files import explaining_output
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 from soundkin.shapes import Float, Int, typechecked
+from soundkin.statistics.connected import connected
 from soundkin.statistics.nearest_neighbours import nearest_others
 from soundkin.statistics.scaling import unit_length
 

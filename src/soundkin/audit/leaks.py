@@ -8,10 +8,9 @@ what it was trained on.
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from pydantic import BaseModel
-from scipy.cluster.hierarchy import DisjointSet
 
 from soundkin.audit.similar_names import same_names
 from soundkin.catalog.artists import fold_name
@@ -20,6 +19,7 @@ from soundkin.catalog.titles import base_title
 from soundkin.evaluation.label_questions import column_values
 from soundkin.features.file_hashes import file_hash
 from soundkin.progress import progress
+from soundkin.statistics.connected import connected
 
 SAME_AUDIO = "same audio file"
 NEAR_DUPLICATE = "near-duplicate audio"
@@ -212,18 +212,6 @@ def content_hashes(catalog: Catalog) -> dict[str, str]:
     return {
         track_id: file_hash(paths[track_id]) for track_id in progress(alike, "comparing files", len(alike))
     }
-
-
-Item = TypeVar("Item", str, int)
-
-
-def connected(pairs: Iterable[tuple[Item, Item]]) -> list[tuple[Item, ...]]:
-    """Connected components of pairs: the largest first, members in order."""
-    links = list(pairs)
-    sets = DisjointSet(item for pair in links for item in pair)
-    for pair in links:
-        sets.merge(*pair)
-    return sorted((tuple(sorted(group)) for group in sets.subsets()), key=lambda group: (-len(group), group))
 
 
 class Related(NamedTuple):

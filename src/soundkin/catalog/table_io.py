@@ -7,7 +7,7 @@ header is row 1, and blank rows count, although they are left out.
 
 import csv
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -82,6 +82,23 @@ def write_rows(frame: pd.DataFrame, path: Path) -> None:
     else:
         with replacing(path) as file:
             pa.parquet.write_table(pa.Table.from_pandas(frame, preserve_index=False), file)
+
+
+def read_remembered(path: Path, columns: Sequence[str]) -> dict[str, str]:
+    """A table of two columns that `write_remembered` wrote; empty where there is none, or it cannot be read.
+
+    For what can be found out again.
+    """
+    try:
+        frame = read_rows(path, f"table {path}", required=columns) if path.exists() else pd.DataFrame()
+    except CatalogError:
+        return {}
+    return dict(zip(*(frame[name] for name in columns), strict=True)) if len(frame) else {}
+
+
+def write_remembered(remembered: Mapping[str, str], path: Path, columns: Sequence[str]) -> None:
+    """Write a table of two columns."""
+    write_rows(pd.DataFrame(list(remembered.items()), columns=list(columns)), path)
 
 
 def check_suffix(path: Path, source: str) -> None:

@@ -7,25 +7,17 @@ neither a moved nor a retagged file is embedded again, nor read whole. Without t
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-import pandas as pd
+from soundkin.catalog.table_io import read_remembered, write_remembered
 
-from soundkin.catalog.table_io import read_rows, write_rows
-from soundkin.errors import CatalogError
-
-COLUMNS = ["sound", "audio_hash"]
+COLUMNS = ("sound", "audio_hash")
 
 
 def read_known_sounds(table: Path) -> dict[str, str]:
-    """Audio hashes by sound; none where there is no such table, or it cannot be read."""
-    try:
-        frame = read_rows(table, f"table {table}", required=COLUMNS) if table.exists() else pd.DataFrame()
-    except CatalogError:
-        return {}  # files are hashed instead
-    return dict(zip(frame["sound"], frame["audio_hash"], strict=True)) if len(frame) else {}
+    """Audio hashes by sound; without any, files are hashed instead."""
+    return read_remembered(table, COLUMNS)
 
 
 def write_known_sounds(table: Path, sounds: Mapping[str, str], embedded: Collection[str]) -> None:
     """Keep `sounds` for the next time, but for those whose audio hash is not among the `embedded`."""
     hashes = set(embedded)
-    rows = [row for row in sounds.items() if row[1] in hashes]
-    write_rows(pd.DataFrame(rows, columns=COLUMNS), table)
+    write_remembered({sound: name for sound, name in sounds.items() if name in hashes}, table, COLUMNS)

@@ -6,9 +6,8 @@ of two that are near by vector and as long as each other. So copies are found th
 What was compared is kept beside the embeddings, by audio hash, and not compared again.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,21 +17,22 @@ import pandas as pd
 import pyarrow as pa
 
 from soundkin.catalog.table import Catalog
-from soundkin.catalog.table_io import read_rows, write_rows
+from soundkin.catalog.table_io import read_remembered, write_remembered
 from soundkin.embedding.store import Embeddings
-from soundkin.errors import AudioError, CatalogError, OutputError
+from soundkin.errors import AudioError, OutputError
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
 from soundkin.search.tracks import RECORDING, WARNINGS
 from soundkin.shapes import Bool, Float, Float32
+from soundkin.statistics.connected import connected
 from soundkin.statistics.nearest_neighbours import chunk_size, largest
 from soundkin.statistics.scaling import unit_length
 
 if TYPE_CHECKING:
     from soundkin.features.alignment import Fingerprint
 
-COPIES = "copies.csv"  # in an embeddings folder: `copy_of` is the audio hash of an earlier copy, or its own
-COLUMNS = ["audio_hash", "copy_of"]
+COPIES = "copies.csv"  # in an embeddings folder: `copy_of` is the audio hash of one of the copies, or its own
+COLUMNS = ("audio_hash", "copy_of")
 
 NEAR_COSINE, NEAR_SECONDS = 0.98, 1.0  # of two tracks worth comparing
 MOST_COMPARED = 20  # with one track
@@ -63,8 +63,8 @@ def tracks_to_index(catalog: Catalog, embeddings: Embeddings, folder: Path, work
 
 def _recordings(catalog: Catalog, copy_of: Mapping[str, str]) -> dict[str, str]:
     """A name for the recording of each track that shares it: the first of its track ids."""
-    parents = {track_id: track_id for track_id in catalog.track_ids}
     first: dict[tuple[str, str], str] = {}
+    links = []
     columns = [name for name in (RECORDING, "recording_mbid") if name in catalog.frame]
     shared = pd.DataFrame(
         {
@@ -73,13 +73,10 @@ def _recordings(catalog: Catalog, copy_of: Mapping[str, str]) -> dict[str, str]:
         }
     )
     for name in shared:
-        for track_id, value in zip(catalog.track_ids, shared[name].fillna("").astype(str), strict=True):
-            if value:
-                _join(parents, first.setdefault((str(name), value), track_id), track_id)
-    groups = defaultdict(list)
-    for track_id in catalog.track_ids:
-        groups[_root(parents, track_id)].append(track_id)
-    return {member: min(group) for group in groups.values() if len(group) > 1 for member in group}
+        for track_id, value in zip(catalog.track_ids, shared[name].astype("str").fillna(""), strict=True):
+            if value and (earlier := first.setdefault((str(name), value), track_id)) != track_id:
+                links.append((earlier, track_id))
+    return {member: group[0] for group in connected(links) for member in group}
 
 
 def _copies(catalog: Catalog, embeddings: Embeddings, known_file: Path, workers: int) -> dict[str, str]:
@@ -92,18 +89,17 @@ def _copies(catalog: Catalog, embeddings: Embeddings, known_file: Path, workers:
     ]
     rows = {track_id: row for row, track_id in enumerate(embeddings.track_ids)}
     sounds = {audio_hash: track_id for track_id, audio_hash in reversed(listed)}  # the first of each
-    known = {name: copy for name, copy in read_copies(known_file).items() if name in sounds}
-    parents = {name: name for name in [*sounds, *known.values()]}
-    for name, copy in known.items():
-        _join(parents, copy, name)
-    hashes = list(sounds)
-    at = [rows[sounds[name]] for name in hashes]
-    seconds = np.array([embeddings.duration_seconds[row] for row in at], float)
-    new = np.array([name not in known for name in hashes], bool)
-    pairs = [
-        ((hashes[one], paths[sounds[hashes[one]]]), (hashes[other], paths[sounds[hashes[other]]]))
-        for one, other in candidates(unit_length(embeddings.vectors[at]), seconds, new)
-    ]
+    before = read_remembered(known_file, COLUMNS)
+    known = {name: copy for name, copy in before.items() if name in sounds}
+    links = list(known.items())
+    files = [(name, paths[track_id]) for name, track_id in sounds.items()]
+    new = np.array([name not in known for name in sounds], bool)
+    near: Iterable[tuple[int, int]] = ()
+    if new.any():
+        at = [rows[track_id] for track_id in sounds.values()]
+        seconds = np.array([embeddings.duration_seconds[row] for row in at], float)
+        near = candidates(unit_length(embeddings.vectors[at]), seconds, new)
+    pairs = [(files[one], files[other]) for one, other in near]
     unread = set()
     with closing(in_processes(same_recording, pairs, workers)) as outcomes:
         for number, same in progress(outcomes, "compare copies", total=len(pairs), unit="pair"):
@@ -111,9 +107,13 @@ def _copies(catalog: Catalog, embeddings: Embeddings, known_file: Path, workers:
             if same is None:
                 unread |= {one, other}
             elif same:
-                _join(parents, one, other)
-    copy_of = {name: _root(parents, name) for name in hashes}
-    write_copies(known_file, {name: copy for name, copy in copy_of.items() if name not in unread})
+                links.append((one, other))
+    groups = {member: group[0] for group in connected(links) for member in group}
+    copy_of = {name: groups.get(name, name) for name in sounds}
+    found = {name: copy for name, copy in copy_of.items() if name not in unread}
+    if found != before and known_file.parent.is_dir():
+        with suppress(OutputError):  # of somebody else: compared again the next time
+            write_remembered(dict(sorted(found.items())), known_file, COLUMNS)
     return {track_id: copy_of[audio_hash] for track_id, audio_hash in listed}
 
 
@@ -158,31 +158,3 @@ def _fingerprint(audio_hash: str, path: Path) -> "Fingerprint":
     from soundkin.features.alignment import fingerprint_of_file
 
     return fingerprint_of_file(path, COMPARED_SECONDS)
-
-
-def read_copies(table: Path) -> dict[str, str]:
-    """What was compared before: of each audio hash, that of its first copy; nothing if it cannot be read."""
-    try:
-        frame = read_rows(table, f"table {table}", required=COLUMNS) if table.exists() else pd.DataFrame()
-    except CatalogError:
-        return {}  # compared again
-    return dict(zip(frame["audio_hash"], frame["copy_of"], strict=True)) if len(frame) else {}
-
-
-def write_copies(table: Path, copy_of: Mapping[str, str]) -> None:
-    """Keep what was compared, where that differs and the folder can be written."""
-    if table.parent.is_dir() and copy_of != read_copies(table):
-        try:
-            write_rows(pd.DataFrame(sorted(copy_of.items()), columns=COLUMNS), table)
-        except OutputError:
-            return  # of somebody else: compared again the next time
-
-
-def _root(parents: Mapping[str, str], name: str) -> str:
-    while parents[name] != name:
-        name = parents[name]
-    return name
-
-
-def _join(parents: dict[str, str], one: str, other: str) -> None:
-    parents[_root(parents, other)] = _root(parents, one)
