@@ -121,7 +121,7 @@ class AudioStream:
             powers = segment_powers(block)
             self._bad_samples += int(bad.sum())
         self._energy += float(powers.mean()) * len(block)
-        self._silent = self._silent and (powers.max() < SILENT_POWER or bool((block == block[:1]).all()))
+        self._silent = self._silent and (powers.max() < SILENT_POWER or _constant(block))
         return block, powers
 
     def _warn(self) -> None:
@@ -195,6 +195,10 @@ class AudioStream:
         if self.seconds is not None:
             claimed = min(claimed, seconds_to_samples(self.seconds, self.sample_rate_hz))
         return samples_to_seconds(claimed - self.samples_read, self.sample_rate_hz) > CUT_SHORT_SECONDS
+
+
+def _constant(block: Channels) -> bool:
+    return all(bool((channel == channel[0]).all()) for channel in block.T)
 
 
 def _turn(

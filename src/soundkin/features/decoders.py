@@ -145,7 +145,7 @@ def _libsndfile_blocks(file: _ForwardSoundFile) -> Blocks:
         try:
             with without_c_library_noise():
                 for _ in range(BLOCK_SAMPLES // READ_SAMPLES):
-                    filled += len(file.read(out=buffer[filled : filled + READ_SAMPLES]))
+                    filled += file.buffer_read_into(buffer[filled : filled + READ_SAMPLES], "float32")
         except (soundfile.SoundFileError, RuntimeError) as error:
             if filled:
                 yield buffer[:filled]
