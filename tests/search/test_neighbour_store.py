@@ -181,7 +181,7 @@ def test_a_store_of_a_later_soundkin(location: str) -> None:
     with place_at(location).drafting() as draft:
         draft.put({b"about": b'{"format": "soundkin neighbours", "format_version": 9}'})
         draft.publish()
-    with pytest.raises(ArtefactError, match=r"of format version 9; this soundkin reads .* of version 2"):
+    with pytest.raises(ArtefactError, match=r"of format version 9; this soundkin reads .* of version 3"):
         NeighbourStore.open(location)
 
 

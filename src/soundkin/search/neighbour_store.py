@@ -20,8 +20,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
-import numpy as np
-
 from soundkin.config import Config, nearest, validate
 from soundkin.errors import ArtefactError, ConfigError, UsageError
 from soundkin.extras import require
@@ -32,7 +30,7 @@ if TYPE_CHECKING:  # whoever reads does without FAISS
     from soundkin.search.vector_index import Index
 
 FORMAT = "soundkin neighbours"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 ABOUT, IDS, FINGERPRINTS = b"about", b"ids", b"fingerprints"
 LIST, VECTOR = b"=#", b"~^"  # what keys begin with: of ids, and of their hashes
 LONGEST_KEY = 500  # bytes; LMDB takes 511
@@ -180,31 +178,29 @@ class NeighbourStore:
         except ValueError as error:
             raise corrupt(self.place) from error
 
-    @cached_property
-    def _ids(self) -> "np.ndarray":
-        """`ids`, of which numpy takes many in a fraction of the time that a list takes."""
-        ids = np.empty(len(self.ids), object)
-        ids[:] = self.ids
-        return ids
-
     def neighbours(self, track_id: str, k: int | None = None) -> list[tuple[str, float]]:
         """The `k` best answers of a track, or all that are kept: track_ids and cosines, best first.
 
         Raises UsageError where the track is not in the store, and for more answers than are kept.
         """
-        numbers, scores = self._list(track_id, k).best(k)
-        return list(zip(self._ids.take(numbers).tolist(), scores.tolist(), strict=True))
+        found = self._list(track_id, k)
+        numbers, scores = found.best(k)
+        names = found.names(k) or map(self._name, numbers.tolist())
+        return list(zip(names, scores.tolist(), strict=True))
 
     def answers(self, track_id: str, k: int | None = None) -> list[StoredAnswer]:
         """The same answers, and all that is known of them. Raises as `neighbours` does."""
         found = self._list(track_id, k).listed()
-        name = self._ids.__getitem__
+        name = self._name
         return [
             StoredAnswer(name(number), score, share, tuple(map(name, folded)))
             for number, score, share, folded in zip(
                 found.tracks[:k], found.scores, found.closer_than, found.folded, strict=False
             )
         ]
+
+    def _name(self, number: int) -> str:
+        return str(self.ids[number])
 
     def _list(self, track_id: str, k: int | None) -> PackedList:
         kept = self.about.settings.k
@@ -238,8 +234,11 @@ def version_of(index: "Index") -> str:
 
 def corrupt(place: StorePlace | Path, problem: object = "it is not as it was written") -> ArtefactError:
     """What to say of a store that cannot be trusted."""
-    make = f"soundkin neighbours INDEX -o {place} --replace"
-    return ArtefactError(f"{place} is corrupt: {problem}. Make it again: {make}")
+    return ArtefactError(f"{place} is corrupt: {problem}. Make it again: {_made_again(place)}")
+
+
+def _made_again(place: StorePlace | Path) -> str:
+    return f"soundkin neighbours INDEX -o {place} --replace"
 
 
 def _read_about(place: StorePlace, values: Values) -> StoreManifest:
@@ -251,7 +250,7 @@ def _read_about(place: StorePlace, values: Values) -> StoreManifest:
     if written_as != (FORMAT, FORMAT_VERSION):
         raise ArtefactError(
             f"{place} is {written_as[0]} of format version {written_as[1]}; this soundkin reads {FORMAT} of "
-            f"version {FORMAT_VERSION}. Make it again, or update soundkin."
+            f"version {FORMAT_VERSION}. Update soundkin, or make it again: {_made_again(place)}"
         )
     try:
         return validate(StoreManifest, described)

@@ -7,6 +7,8 @@
     closer_than         float32 an answer: the share of random pairs that are less alike; NaN: not known
     folded_into         uint32 a folded track: which answer stands for it, from 0
     folded              uint32 a folded track: its number
+    names               the answers' track_ids in UTF-8, a zero byte between; nothing where an id holds one.
+                        They save looking into the list of all ids, which is in no processor's cache
     checksum            uint32: CRC-32 of the key and all before
 
 All is little-endian.
@@ -23,6 +25,7 @@ from soundkin.shapes import Float32, Int
 HEADER, CHECKSUM = struct.Struct("<IIf"), struct.Struct("<I")
 BYTES_AN_ANSWER, BYTES_A_FOLDED = 12, 8
 NUMBERS, SHARES = np.dtype("<u4"), np.dtype("<f4")  # made once: numpy takes long to read their names
+BETWEEN = "\0"
 ALL = -2.0  # less than any cosine
 
 
@@ -35,6 +38,7 @@ class ListedAnswers:
     closer_than: list[float | None] = field(default_factory=list)
     folded: list[list[int]] = field(default_factory=list)  # what each stands for
     reach: float = ALL
+    names: list[str] = field(default_factory=list)  # track_ids, where they are known
 
     def packed(self, key: bytes) -> bytes:
         """As bytes, under `key`."""
@@ -47,6 +51,8 @@ class ListedAnswers:
                 (self.tracks, "<u4"), (self.scores, "<f4"), (shares, "<f4"), (places, "<u4"), (folded, "<u4"),
             )
         )  # fmt: skip
+        if not any(BETWEEN in name for name in self.names):
+            body += BETWEEN.join(self.names).encode("utf-8", "surrogatepass")
         return body + CHECKSUM.pack(zlib.crc32(body, zlib.crc32(key)))
 
 
@@ -75,8 +81,14 @@ class PackedList:
             self._value, SHARES, count, scores_at
         )
 
+    def names(self, k: int | None = None) -> list[str]:
+        """The track_ids of the best `k` answers, or of all; empty where they are not in it."""
+        start = HEADER.size + BYTES_AN_ANSWER * self._count + BYTES_A_FOLDED * self._folded
+        names = self._value[start : -CHECKSUM.size].decode("utf-8", "surrogatepass")
+        return names.split(BETWEEN, -1 if k is None else k)[:k] if names else []
+
     def listed(self) -> ListedAnswers:
-        """All of it."""
+        """All of it but for the names."""
         count = self._count
         shares = np.frombuffer(self._value, SHARES, count, HEADER.size + 8 * count).tolist()
         folded: list[list[int]] = [[] for _ in range(count)]

@@ -248,6 +248,7 @@ def _values(
         track_id = query.track_ids[row]
         key, numbers = key_of(track_id), change.numbers
         listed.folded = [numbers[folded].tolist() for folded in listed.folded]
+        listed.names = [query.track_ids[answer] for answer in listed.tracks]
         listed.tracks = numbers[listed.tracks].tolist()
         values[key] = listed.packed(key)
         values[key_of(track_id, VECTOR)] = query.vectors[row].astype(np.float16).tobytes()
