@@ -171,6 +171,8 @@ def addresses(folder: Path) -> Iterator[dict[str, str]]:
     ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         while not socket.exists():
+            if server.poll() is not None:
+                sys.exit(f"redis-server ended at once. Is something else at port {port}?")
             time.sleep(0.05)
         try:
             yield {"unix socket": f"unix://{socket}", "loopback": f"redis://127.0.0.1:{port}"}
