@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from soundkin.embedding.bundle import Bundle
+from soundkin.embedding.onnx_chroma import ChromaGraph
 from soundkin.errors import UsageError
 from soundkin.extras import require
 from soundkin.features.decode import SILENT_DB
-from soundkin.features.frontends.log_mel import BLOCK_FRAMES, LogMelFrontEnd
+from soundkin.features.frontends.log_mel import BLOCK_FRAMES, LogMel, LogMelFrontEnd
 from soundkin.features.levels import LEVEL_SECONDS, LOUDEST_SHARE, SILENCE_SECONDS
 from soundkin.models.fused import fused
 
@@ -41,6 +42,7 @@ class OnnxGraph(nn.Module):
             fused(bundle.network, packed=False),
         )
         self.size = bundle.network_config.embedding_size
+        self.bands = front_end.mel_bands + front_end.chroma_bands
         window = torch.hann_window(front_end.window_samples, dtype=torch.float64)
         filterbank = front_end.filterbank()
         bins = int(filterbank.any(1).nonzero().max()) + 1
@@ -49,17 +51,21 @@ class OnnxGraph(nn.Module):
         waves = torch.cat([angles.cos(), angles.sin()]) * window * (2 / window.sum())
         self.register_buffer("waves", waves.float()[:, None])
         self.register_buffer("filterbank", filterbank[:bins] / 10 ** (front_end.floor_db / 10))
+        chroma = LogMel(front_end).chroma
+        self.chroma = None if chroma is None else ChromaGraph(chroma)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Vectors of waveforms."""
         powers = self._powers(waveform)
         gain, silent = self._levels(powers.sum(dim=2))
-        log_mel = torch.log(powers * gain[:, :, None] + 1)
+        frames = torch.log(powers * gain[:, :, None] + 1)
+        if self.chroma is not None:
+            frames = torch.cat([frames, self.chroma(waveform, gain)], dim=2)
         order, counts = self._kept(silent)
-        places, mask = self._patches(counts, log_mel.shape[1])
+        places, mask = self._patches(counts, frames.shape[1])
         chosen = order.gather(1, places.flatten(1))
-        frames = log_mel.gather(1, chosen[:, :, None].expand(-1, -1, self.front_end.mel_bands))
-        patches = frames.reshape(-1, self.patch.frames, self.front_end.mel_bands).transpose(1, 2)
+        frames = frames.gather(1, chosen[:, :, None].expand(-1, -1, self.bands))
+        patches = frames.reshape(-1, self.patch.frames, self.bands).transpose(1, 2)
         vectors = self.network.patches(patches).reshape(waveform.shape[0], -1, self.size)
         pooled: Tensor = self.network.tracks(vectors, mask)
         return pooled
@@ -132,8 +138,6 @@ def exportable_front_end(bundle: Bundle) -> LogMelFrontEnd:
         why = "its input is made by another encoder (features=external)"
     elif bundle.tokenizer is not None:
         why = "it reads lyrics, and a graph has no tokenizer"
-    elif front_end.chroma_bands:
-        why = f"its front end has chroma (chroma_bands={front_end.chroma_bands})"
     if why:
         raise UsageError(f"model {bundle.hash} cannot be exported: {why}. Use it with soundkin embed.")
     return front_end

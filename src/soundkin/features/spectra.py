@@ -110,18 +110,18 @@ class Chroma:
         self.window_samples = (FRAMES_A_WINDOW - 1) * hop_samples + window_samples
         self.transform_samples = FRAMES_A_WINDOW * window_samples  # the same bins in Hz at every rate
         self.bands = bands
-        self._window = torch.hann_window(self.window_samples)
+        self.window = torch.hann_window(self.window_samples)
         filterbank = pitch_filterbank(sample_rate_hz, self.transform_samples // 2 + 1, bands)
         used = filterbank[: int(filterbank.any(1).nonzero().max()) + 1]
-        self._weights = used * (float(2 / self._window.sum()) ** 2 / floor_power)
+        self.weights = used * (float(2 / self.window.sum()) ** 2 / floor_power)
 
     @typechecked
     def powers(self, parts: Float32[Tensor, "parts samples"]) -> Float32[Tensor, "groups pitches"]:
         """Power by pitch, in units of the floor, of as many whole groups as the parts hold."""
-        bins = len(self._weights)
-        power = power_spectra(parts, self._window, self.hop_samples, bins, self.transform_samples)
+        bins = len(self.weights)
+        power = power_spectra(parts, self.window, self.hop_samples, bins, self.transform_samples)
         with torch.autocast("cpu", enabled=False):
-            return torch.mm(power, self._weights)
+            return torch.mm(power, self.weights)
 
     @typechecked
     def from_powers(self, powers: Float32[Tensor, "groups pitches"]) -> Float32[Tensor, "groups bands"]:

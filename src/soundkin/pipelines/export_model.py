@@ -34,7 +34,7 @@ def export_model(
       soundkin export runs/first/model --onnx --int8 -o small.onnx
 
     Raises:
-        UsageError: no form is asked for, or the model reads lyrics, chroma or another encoder's features.
+        UsageError: no form is asked for, or the model reads lyrics or another encoder's features.
         ArtefactError: the bundle is corrupt, or of another version.
         OutputError: the file cannot be written.
         MissingExtraError: onnx or onnxruntime is not installed.

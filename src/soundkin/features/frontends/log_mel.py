@@ -147,7 +147,7 @@ class LogMel:
         floor_power = 10 ** (front_end.floor_db / 10)
         self._bins, self._mel_bands = bins, front_end.mel_bands
         self._weights = _in_groups(filterbank[:bins] * (amplitude_to_full_scale**2 / floor_power))
-        self._chroma = (
+        self.chroma = (
             Chroma(self.sample_rate_hz, *scaled, front_end.chroma_bands, floor_power)
             if front_end.chroma_bands
             else None
@@ -184,9 +184,9 @@ class LogMel:
     def frames(self, powers: Powers, gain: float = 1.0) -> Float32[Tensor, "frames bands"]:
         """Frames of these powers times `gain`; every frame has the chroma of its group."""
         log_mel = (powers.mels * gain).add_(1).log_()
-        if self._chroma is None or powers.pitches is None:
+        if self.chroma is None or powers.pitches is None:
             return log_mel
-        chroma = self._chroma.from_powers(powers.pitches * gain)
+        chroma = self.chroma.from_powers(powers.pitches * gain)
         return torch.cat([log_mel, chroma.repeat_interleave(FRAMES_A_WINDOW, dim=0)[: len(log_mel)]], dim=1)
 
     def _powers(self, held: Float32[Tensor, "parts samples"], frames: int) -> Powers:
@@ -199,10 +199,10 @@ class LogMel:
         ):
             # With `out`, autocast keeps off: a training loop's reduced precision is not for us.
             torch.mm(power[:, bins], weights, out=group)
-        if self._chroma is None:
+        if self.chroma is None:
             return Powers(mels[:frames], None)
         return Powers(
-            mels[:frames], self._chroma.powers(held[:, : self._samples_under(frames, FRAMES_A_WINDOW)])
+            mels[:frames], self.chroma.powers(held[:, : self._samples_under(frames, FRAMES_A_WINDOW)])
         )
 
     def _samples_under(self, frames: int, step: int) -> int:
