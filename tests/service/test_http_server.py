@@ -1,5 +1,7 @@
 """Requests by raw bytes: what has no end is refused, what is long and ends is answered."""
 
+import json
+
 import pytest
 
 from soundkin.service.http_server import LONGEST_HEAD
@@ -29,6 +31,10 @@ def test_what_has_no_end_or_is_no_request_is_refused(asked, request_):
     except ConnectionError:  # it closed before all was sent
         return
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 414 ")) or not answer
+    if answer:  # like every other problem
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert b"content-security-policy: default-src 'none'" in head.lower()
+        assert b"content-type: application/problem+json" in head.lower() and json.loads(body)["detail"]
 
 
 def test_what_is_long_and_ends_is_answered(asked):

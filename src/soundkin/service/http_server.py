@@ -4,7 +4,10 @@ import asyncio
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from soundkin.service.gates import CLOSE, SAFE_HEADERS
+from soundkin.service.problems import problem
 
 LONGEST_HEAD = 65_536  # bytes of a request that are not its body
 
@@ -22,7 +25,14 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes += len(data)
         super().data_received(data)
         if self._head_bytes > LONGEST_HEAD and not self.transport.is_closing():
-            self.send_400_response(f"The headers are longer than {LONGEST_HEAD} bytes.")
+            self.send_400_response(f"The headers are longer than {LONGEST_HEAD} bytes. Send fewer.")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what never reaches an app, as apps refuse: a problem, with safe headers."""
+        refusal = problem(400, msg, SAFE_HEADERS | CLOSE)
+        head = b"".join(b"%s: %s\r\n" % header for header in refusal.raw_headers)
+        self.transport.write(STATUS_LINE[400] + head + b"\r\n" + bytes(refusal.body))
+        self.transport.close()
 
     def on_headers_complete(self) -> None:
         """What comes now is body."""
