@@ -65,6 +65,7 @@ def test_artists_who_stay_apart(one: str, other: str) -> None:
     assert artist_key(one) and artist_key(other)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30))
 def test_keys_are_stable_and_empty_only_for_white_space(text: str) -> None:
     assert fold_name(fold_name(text)) == fold_name(text)

@@ -52,6 +52,7 @@ def test_a_picture_in_a_flac(tmp_path: Path) -> None:
     assert sound_hashes(path) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3"])
 def test_a_change_further_on_is_heard_by_the_second_hash_alone(tmp_path: Path, suffix: str) -> None:
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 100 * 22_050)

@@ -211,6 +211,7 @@ class TestTerminalsThatAreNotUtf8:
         assert said.code == 0 and said.out.isascii()
         assert json.loads(said.out) == json.loads(elsewhere)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("environment", LEGACY, ids=str)
     def test_an_error_ends_in_one_line(self, index: Path, environment: dict[str, str]) -> None:
         for words in (

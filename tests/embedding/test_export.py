@@ -123,6 +123,7 @@ def run_in_place(folder: Path, audio: dict[str, int], others: bool = True, **mor
 audio_by_track = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 8), min_size=1)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(runs=st.lists(audio_by_track, min_size=1, max_size=5), others=st.booleans(), trusting=st.booleans())
 def test_tracks_that_keep_their_places_have_the_vectors_of_their_audio(

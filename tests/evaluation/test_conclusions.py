@@ -102,6 +102,7 @@ def judged(artists: int, known: float, split: str = "test") -> tuple[Evaluation,
     return found.model_copy(update={"provenance": {"split": split, "model_hash": "0"}}), catalog, vectors
 
 
+@pytest.mark.slow
 def test_a_perfect_space_a_middling_one_and_chance() -> None:
     perfect = "a track by an artist it never met, ten share its genre; chance would give two."
     assert headline_sentence(*judged(50, 1.0)) == f"Of ten neighbours of {perfect}"
