@@ -93,7 +93,7 @@ def find_what_to_compare(size: int, folder: Path) -> Job:
     from soundkin.statistics.scaling import unit_length
 
     vectors, seconds = unit_length(clusters(size, EMBEDDING_SIZE)), catalog_of(size)["duration"].to_numpy()
-    return lambda: list(candidates(vectors, seconds, np.ones(size, bool)))
+    return lambda: list(candidates(vectors, np.arange(size), seconds, np.ones(size, bool)))
 
 
 def lay_out_the_map(size: int, folder: Path) -> Job:

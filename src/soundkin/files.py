@@ -66,11 +66,15 @@ def check_place(path: Path | str) -> Path:
     with explaining_output(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        tried = folder / _temporary(path).name
+        tried = nearest_folder(path.parent) / _temporary(path).name
         tried.open("wb").close()
         tried.unlink()
     return path
+
+
+def nearest_folder(path: Path) -> Path:
+    """The folder `path` or, where it is yet to be made, the nearest one that it will be in."""
+    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
 
 
 def _temporary(path: Path) -> Path:

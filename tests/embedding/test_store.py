@@ -1,6 +1,9 @@
 import json
+import resource
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 from soundkin.embedding.embedder import TrackEmbedding
 from soundkin.embedding.export import Export, Unusable
 from soundkin.embedding.store import Part, read_embeddings, read_manifest, read_patches, write_manifest
-from soundkin.errors import ArtefactError, Skipped, UsageError
+from soundkin.errors import ArtefactError, OutputError, Skipped, UsageError
 from soundkin.files import sha256_of
 
 SIZE = 4
@@ -68,6 +71,29 @@ def test_what_was_written_is_read(folder: Path, tmp_path: Path) -> None:
     assert (embeddings.model_path, embeddings.catalog_path) == (tmp_path / "model", tmp_path / "catalog.csv")
 
 
+def test_vectors_that_are_mapped_are_the_same(folder: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    mapped, whole = read_embeddings(folder, scratch), read_embeddings(folder)
+    assert isinstance(mapped.vectors, np.memmap) and mapped.vectors.filename is None
+    assert list(scratch.iterdir()) == []
+    assert np.array_equal(mapped.vectors, whole.vectors)
+    assert replace(mapped, vectors=whole.vectors) == replace(whole, vectors=whole.vectors)
+
+
+def test_no_room_for_vectors_that_are_mapped(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=f"cannot write {tmp_path}/nowhere"):
+        read_embeddings(folder, tmp_path / "nowhere")
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4 * SIZE * 3, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=f"cannot write {tmp_path}"):
+            read_embeddings(folder, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
 def test_patches_are_read_track_by_track(folder: Path) -> None:
     stored = list(read_patches(folder))
     assert [patches.track_id for patches in stored] == [f"track-{number}" for number in range(5)]
@@ -114,9 +140,9 @@ def test_no_tracks_are_no_mistake(tmp_path: Path) -> None:
     with Export(folder, ["gone"], "m", SIZE, patches=False) as writer:
         writer.record(0, Unusable(Skipped("gone.mp3", "cannot be read")))
         writer.finish(tmp_path / "model", tmp_path / "catalog.csv")
-    embeddings = read_embeddings(folder)
-    assert embeddings.track_ids == []
-    assert embeddings.vectors.shape == (0, SIZE)
+    for embeddings in (read_embeddings(folder), read_embeddings(folder, tmp_path)):
+        assert embeddings.track_ids == []
+        assert embeddings.vectors.shape == (0, SIZE)
 
 
 def test_a_moved_folder_finds_its_neighbours_again(folder: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from soundkin.errors import OtherModelError, OutputError, TracksGoneError, Usage
 from soundkin.features import decode
 from soundkin.features.file_hashes import file_hash
 from soundkin.files import locked
+from soundkin.pipelines.index import index_embeddings
 from soundkin.pipelines.precompute import precompute_neighbours
 from soundkin.pipelines.query import query
 from soundkin.pipelines.scan import Changes
@@ -496,3 +497,31 @@ def test_any_history_ends_as_a_first_sync_of_what_is_there(
     catalog = read_catalog(Library(here / "lib").catalog)
     now = dict(zip(catalog.audio_paths(), catalog.track_ids, strict=True))
     assert {name: now[music / name] for name in still} == {name: first[name] for name in still}
+
+
+@pytest.mark.slow
+def test_an_index_in_milvus_stays_there(music: Path, tmp_path: Path, sounds: Path, model: str) -> None:
+    library = Library(tmp_path / "lib")
+    sync(music, library.folder, model)
+    uri = str(tmp_path / "here.db")
+    index_embeddings(library.embeddings, library.index, engine="milvus", uri=uri, kind="exact")
+    put(sound(sounds, 9), music / "b/9.mp3")
+    sync(music, library.folder)
+    assert open_index(library.index).version == "v3", "edited"
+    other = str(make_start(tmp_path / "other", random_seed=1))
+    sync(music, library.folder, other, replace=True)
+    current = library.index / open_index(library.index).version
+    (current / "tracks.arrow").write_bytes(b"damaged")
+    sync(music, library.folder)
+    sync(music, tmp_path / "fresh", other)
+    index = open_index(library.index)
+    assert (index.manifest.kind, index.kind.uri, index.manifest.settings["kind"]) == ("milvus", uri, "exact")
+    assert content(library.folder) == content(tmp_path / "fresh")
+
+
+def test_a_kind_of_index_that_was_asked_for_stays(music: Path, tmp_path: Path, model: str) -> None:
+    library = Library(tmp_path / "lib")
+    sync(music, library.folder, model)
+    index_embeddings(library.embeddings, library.index, kind="exact")
+    sync(music, library.folder, str(make_start(tmp_path / "other", random_seed=1)), replace=True)
+    assert open_index(library.index).manifest.reason.startswith("asked for")

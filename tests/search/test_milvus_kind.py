@@ -29,7 +29,7 @@ from soundkin.pipelines.index import index_embeddings
 from soundkin.search import milvus_collection, milvus_kind
 from soundkin.search.blend import Blend
 from soundkin.search.conditions import mask_where, parse_condition
-from soundkin.search.edits import add_tracks, compact, remove_tracks, rollback, snapshot
+from soundkin.search.edits import add_tracks, compact, remove_tracks, rollback, snapshot, update_tracks
 from soundkin.search.index_status import status
 from soundkin.search.milvus_collection import MilvusCollection
 from soundkin.search.ranking import Order, rank
@@ -116,6 +116,12 @@ def test_collections_go_with_the_versions_that_name_them(pair):
     add(folder, [COUNT + 9])
     assert len(open_index(folder)) == COUNT + 1
     assert named(folder) == collections(folder.parent / "here.db")
+
+
+def test_new_cells_leave_the_vector(pair):
+    for folder in pair:
+        update_tracks(folder, None, table_of([4], "Anew"), folder)
+    assert_same(pair)
 
 
 def test_status_says_where_the_vectors_are(pair):

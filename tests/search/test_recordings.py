@@ -139,7 +139,7 @@ def test_candidates_are_all_near_pairs_with_a_new_one(count: int, seed: int, blo
     vectors = unit_length(random.normal((4, 0, 0), 1, (count, 3)).astype(np.float32))
     seconds, new = random.uniform(10, 15, count), random.random(count) < 0.5
     with patch.object(recordings, "chunk_size", return_value=block):
-        found = list(candidates(vectors, seconds, new))
+        found = list(candidates(np.repeat(vectors, 2, axis=0), np.arange(0, 2 * count, 2), seconds, new))
     near = (vectors @ vectors.T >= NEAR_COSINE) & (
         np.abs(np.subtract.outer(seconds, seconds)) <= NEAR_SECONDS
     )

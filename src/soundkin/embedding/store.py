@@ -13,6 +13,7 @@ replaces the old one, the folder holds the old embeddings whole. Reading needs n
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from pydantic import Field
 from soundkin.config import Config, validate
 from soundkin.embedding.default_model import found_model
 from soundkin.errors import ArtefactError, ConfigError, UsageError
-from soundkin.files import read_versioned_json, sha256_of, write_json
+from soundkin.files import explaining_output, read_versioned_json, sha256_of, write_json
 from soundkin.shapes import Float32
 
 FORMAT = "soundkin embeddings"
@@ -103,19 +104,25 @@ def track_schema(embedding_size: int) -> pa.Schema:
     )
 
 
-def read_embeddings(folder: Path) -> Embeddings:
-    """Read an embeddings folder and check all of it."""
+def read_embeddings(folder: Path, scratch: Path | None = None) -> Embeddings:
+    """Read an embeddings folder and check all of it.
+
+    With `scratch`, a folder, the vectors are not in memory: numpy maps them from a file without a name there,
+    which is gone with them. Raises OutputError where it cannot be written.
+    """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    vectors = np.empty((manifest.count, manifest.embedding_size), np.float32)
     columns: dict[str, list[Any]] = {"track_id": [], "duration_seconds": [], "audio_hash": [], "warnings": []}
-    row = 0
-    for part in manifest.parts:
-        table = _read_checked_tracks(folder, part, manifest)
-        vectors[row : row + part.count] = _vectors_in(table)
-        row += part.count
-        for name, values in columns.items():
-            values += table[name].to_pylist()
+
+    def blocks() -> Iterator[Float32[np.ndarray, "rows embedding"]]:
+        for part in manifest.parts:
+            table = _read_checked_tracks(folder, part, manifest)
+            for name, values in columns.items():
+                values += table[name].to_pylist()
+            yield _vectors_in(table)
+
+    shape = manifest.count, manifest.embedding_size
+    vectors = _in_memory(blocks(), shape) if scratch is None else _mapped(blocks(), shape, scratch)
     return Embeddings(
         track_ids=columns["track_id"],
         vectors=vectors,
@@ -126,6 +133,30 @@ def read_embeddings(folder: Path) -> Embeddings:
         catalog_path=(folder / manifest.catalog_path).resolve(),
         warnings=columns["warnings"],
     )
+
+
+def _in_memory(
+    blocks: Iterable[Float32[np.ndarray, "rows embedding"]], shape: tuple[int, int]
+) -> Float32[np.ndarray, "tracks embedding"]:
+    vectors, row = np.empty(shape, np.float32), 0
+    for block in blocks:
+        vectors[row : row + len(block)] = block
+        row += len(block)
+    return vectors
+
+
+def _mapped(
+    blocks: Iterable[Float32[np.ndarray, "rows embedding"]], shape: tuple[int, int], scratch: Path
+) -> Float32[np.ndarray, "tracks embedding"]:
+    with explaining_output(scratch):
+        file = TemporaryFile(dir=scratch, buffering=0)  # noqa: SIM115 (closed below)
+    with file:
+        for block in blocks:
+            rest = np.ascontiguousarray(block).data.cast("B")
+            with explaining_output(scratch):
+                while rest:
+                    rest = rest[file.write(rest) :]
+        return np.memmap(file, np.float32, "r", shape=shape) if shape[0] else np.empty(shape, np.float32)
 
 
 def read_patches(folder: Path, track_ids: Collection[str] | None = None) -> Iterator[PatchEmbeddings]:

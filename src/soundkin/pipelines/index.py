@@ -64,10 +64,11 @@ def index_embeddings(
         )
     from soundkin.catalog.table import read_catalog
     from soundkin.embedding.store import read_embeddings
+    from soundkin.files import nearest_folder
     from soundkin.search.recordings import tracks_to_index
     from soundkin.search.vector_index import build_index
 
-    embeddings = read_embeddings(Path(embeddings_folder))
+    embeddings = read_embeddings(Path(embeddings_folder), scratch=nearest_folder(Path(output_folder)))
     tracks = read_catalog(Path(catalog or embeddings.catalog_path))
     table = tracks_to_index(tracks, embeddings, Path(embeddings_folder))
     manifest = build_index(embeddings, table, tracks.folder, Path(output_folder), kind, uri or "")

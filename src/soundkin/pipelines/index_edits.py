@@ -34,7 +34,7 @@ def add_to_index(
     """Add the tracks of EMBEDDINGS that are not in INDEX.
 
     They are found by the next query; nothing is built again. Those that are there stay as they are
-    (`update` changes them).
+    (`update` changes them), but for the name of the recording that they share with a new one.
 
     Examples:
       soundkin index add index embeddings
@@ -47,12 +47,12 @@ def add_to_index(
     """
     from soundkin.search.edits import add_tracks
 
-    opened, embeddings, table = _read(index, embeddings_folder, catalog, track_ids)
+    opened, embeddings, table, recordings = _read(index, embeddings_folder, catalog, track_ids)
     if not track_ids:
         table = table.filter([opened.tracks.row(name) is None for name in table["track_id"].to_pylist()])
     if not len(table):
         return _nothing(opened)
-    return add_tracks(index, embeddings, table, opened.audio_folder)
+    return add_tracks(index, embeddings, table, opened.audio_folder, recordings)
 
 
 def update_index(
@@ -75,14 +75,16 @@ def update_index(
         OutputError: another run is writing the index, or the disk is full.
     """
     from soundkin.search.edits import update_tracks
+    from soundkin.search.recording_names import names_after, with_names
 
-    opened, embeddings, table = _read(index, embeddings_folder, catalog, track_ids)
+    opened, embeddings, table, recordings = _read(index, embeddings_folder, catalog, track_ids)
     if not track_ids:
         table = table.filter([opened.tracks.row(name) is not None for name in table["track_id"].to_pylist()])
+    table = with_names(table, names_after(opened.tracks, recordings))
     table = table.filter(_differs(opened, embeddings, table))
     if not len(table):
         return _nothing(opened)
-    return update_tracks(index, embeddings, table, opened.audio_folder)
+    return update_tracks(index, embeddings, table, opened.audio_folder, recordings)
 
 
 def remove_from_index(
@@ -198,8 +200,10 @@ def index_status(index: Annotated[Path, argument()]) -> "IndexStatus":
 
 def _read(
     index: Path, embeddings_folder: Path, catalog: Path | None, track_ids: Sequence[str]
-) -> "tuple[Index, Embeddings, pa.Table]":
-    """The index, the embeddings, and what the catalog says of these tracks or of `track_ids` among them."""
+) -> "tuple[Index, Embeddings, pa.Table, dict[str, str]]":
+    """The index, the embeddings, what the catalog says of these tracks or of `track_ids` among them, and the
+    recording of each of its tracks.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -208,6 +212,7 @@ def _read(
     from soundkin.embedding.store import read_embeddings
     from soundkin.pipelines.answers import as_text
     from soundkin.search.edits import check_embeddings, with_paths_of
+    from soundkin.search.recording_names import names_in
     from soundkin.search.recordings import tracks_to_index
     from soundkin.search.vector_index import open_index
 
@@ -230,7 +235,8 @@ def _read(
         message = "left out %d embedded tracks that are not in catalog %s, such as %s"
         log.warning(message, len(lost), catalog_path, lost[0])
     chosen = pc.is_in(table["track_id"].cast(pa.large_string()), pa.array(wanted, pa.large_string()))
-    return opened, embeddings, with_paths_of(opened, tracks.folder, table.filter(chosen))
+    paths = with_paths_of(opened, tracks.folder, table.filter(chosen))
+    return opened, embeddings, paths, names_in(table)
 
 
 def _differs(index: "Index", embeddings: "Embeddings", table: "pa.Table") -> "Bool[np.ndarray, ' tracks']":

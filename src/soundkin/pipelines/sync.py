@@ -86,6 +86,7 @@ def sync(
         TracksGoneError: more than a quarter of the tracks are gone, and `yes` is false.
         OtherModelError: the library is of another model, and `replace` is false.
         OutputError: the library cannot be written, or another run is writing it.
+        StoreError: the library's index is in Milvus, which does not answer.
     """
     began = time.monotonic()
     home = Library(Path(library)) if library else default_library(folder)
@@ -216,8 +217,9 @@ def _index(library: Library, catalog: "Catalog", workers: int) -> None:
     from soundkin.embedding.store import read_embeddings
     from soundkin.search.edits import compact, edit_tracks
     from soundkin.search.index_difference import index_difference
+    from soundkin.search.rebuilding import rebuild_index
     from soundkin.search.recordings import tracks_to_index
-    from soundkin.search.vector_index import build_index, open_index
+    from soundkin.search.vector_index import open_index
 
     embeddings = read_embeddings(library.embeddings)
     catalog = catalog.select(catalog.frame["track_id"].isin(embeddings.track_ids).to_numpy(bool))
@@ -231,7 +233,7 @@ def _index(library: Library, catalog: "Catalog", workers: int) -> None:
     if difference is None or difference or not (library.map.exists() and library.map_places.exists()):
         draw_library_map(library, catalog, embeddings)  # first, so that after a kill it is drawn again
     if difference is None:
-        build_index(embeddings.select(catalog.track_ids), tracks, catalog.folder, library.index)
+        rebuild_index(embeddings.select(catalog.track_ids), tracks, catalog.folder, library.index)
     elif difference:
         put = catalog.frame["track_id"].isin([*difference.added, *difference.updated]).to_numpy(bool)
         new = tracks.filter(pa.array(put)) if put.any() else None

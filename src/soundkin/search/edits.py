@@ -8,7 +8,7 @@ what they opened. It takes as long as what is new since the last compaction is l
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,11 @@ import pyarrow.compute as pc
 from soundkin.embedding.default_model import not_the_model
 from soundkin.embedding.library import index_in
 from soundkin.errors import ArtefactError, CatalogError, UsageError
-from soundkin.search.index_manifest import MILVUS, VECTORS, IndexManifest, read_manifest
+from soundkin.search.index_manifest import MILVUS, TRACKS, VECTORS, IndexManifest, read_manifest
 from soundkin.search.index_status import compaction_due
-from soundkin.search.kinds import ASKED, KINDS
+from soundkin.search.joined_tracks import stacked
+from soundkin.search.rebuilding import kind_to_build
+from soundkin.search.recording_names import names_after, names_in, renamed, with_names
 from soundkin.search.segments import read_segments
 from soundkin.search.vector_index import Index, check_no_repeats, read_version, unit_vectors
 from soundkin.search.vectors_file import ROWS_AT_ONCE
@@ -47,7 +49,10 @@ NO_TRACKS = pa.table({"track_id": pa.array([], pa.large_string())})
 
 @dataclass(frozen=True)
 class Edited:
-    """What an edit did, in tracks; `count` are now in the index. `due`: why a compaction is, if it is."""
+    """What an edit did, in tracks; `count` are now in the index. `due`: why a compaction is, if it is.
+
+    `updated` are also those whose copies came or left (`recording_names`).
+    """
 
     added: int
     updated: int
@@ -56,11 +61,18 @@ class Edited:
     due: str = ""
 
 
-def add_tracks(index: Path, embeddings: "Embeddings", tracks: pa.Table, audio_folder: Path) -> Edited:
+def add_tracks(
+    index: Path,
+    embeddings: "Embeddings",
+    tracks: pa.Table,
+    audio_folder: Path,
+    recordings: Mapping[str, str] | None = None,
+) -> Edited:
     """Add the tracks of `tracks` to an index or a library's index.
 
     `tracks` has the columns `track_id` and `path` and any others; `path` is relative to `audio_folder`. Each
-    has a vector in `embeddings`, which may hold others.
+    has a vector in `embeddings`, which may hold others. `recordings` says by track id, also of tracks that
+    are there already, which are one recording; else `tracks` does, of themselves.
 
     Raises:
         UsageError: a track is there already.
@@ -68,18 +80,22 @@ def add_tracks(index: Path, embeddings: "Embeddings", tracks: pa.Table, audio_fo
         ArtefactError: the vectors are another model's, or not finite.
         OutputError: another run is writing the index, or the disk is full.
     """
-    return edit_tracks(index, embeddings, tracks, audio_folder, may_replace=False)
+    return edit_tracks(index, embeddings, tracks, audio_folder, recordings=recordings, may_replace=False)
 
 
 def update_tracks(
-    index: Path, embeddings: "Embeddings | None", tracks: pa.Table, audio_folder: Path
+    index: Path,
+    embeddings: "Embeddings | None",
+    tracks: pa.Table,
+    audio_folder: Path,
+    recordings: Mapping[str, str] | None = None,
 ) -> Edited:
     """Give tracks that are there the cells of `tracks`, and their vectors in `embeddings`.
 
-    Those that `embeddings` do not hold keep their vectors. Raises as `add_tracks` does, and UsageError that
-    names the nearest where a track is not there.
+    Those that `embeddings` do not hold keep their vectors. `recordings` is as in `add_tracks`. Raises as
+    `add_tracks` does, and UsageError that names the nearest where a track is not there.
     """
-    return edit_tracks(index, embeddings, tracks, audio_folder, may_add=False)
+    return edit_tracks(index, embeddings, tracks, audio_folder, recordings=recordings, may_add=False)
 
 
 def remove_tracks(index: Path, track_ids: Collection[str]) -> Edited:
@@ -97,6 +113,7 @@ def edit_tracks(
     audio_folder: Path | None = None,
     remove: Collection[str] = (),
     *,
+    recordings: Mapping[str, str] | None = None,
     may_add: bool = True,
     may_replace: bool = True,
 ) -> Edited:
@@ -118,12 +135,19 @@ def edit_tracks(
         vectors = _vectors_of(earlier, embeddings, ids, rows)
         if audio_folder is not None:
             put = with_paths_of(earlier, Path(audio_folder), put)
+        names = names_after(earlier.tracks, {**names_in(put), **(recordings or {})}, ids, remove)
+        put, others = with_names(put, names), renamed(earlier.tracks, names, {*ids, *remove})
+        if len(others):  # they keep all else
+            check_files(folder / earlier.version, {TRACKS: earlier.manifest.files[TRACKS]})
+            other_ids, other_rows = _checked_ids(earlier, others, may_add=False, may_replace=True)
+            vectors = np.concatenate([vectors, _vectors_of(earlier, None, other_ids, other_rows)])
+            put, replaced = stacked([put, others]), replaced | {row for row in other_rows if row is not None}
         gone = np.array(sorted(removed | replaced), dtype=np.int64)
         before = folder / earlier.version
         new = write_edited(version, before, earlier.manifest, earlier.segments, gone, vectors, put)
-    count, stored = len(earlier) - len(gone) + len(ids), len(earlier.segments[0].tracks)
+    count, stored = len(earlier) - len(gone) + len(put), len(earlier.segments[0].tracks)
     due = compaction_due(earlier.manifest.embedding_size, stored, new, stored + new - count)
-    return Edited(len(ids) - len(replaced), len(replaced), len(removed), count, due)
+    return Edited(len(put) - len(replaced), len(replaced), len(removed), count, due)
 
 
 @contextmanager
@@ -160,7 +184,7 @@ def compact(index: Path) -> IndexManifest | None:
         manifest = earlier.manifest
         provenance = manifest.model_dump(include={"model_hash", "model_path", "audio_folder"})
         table = pa.table(batch.select(earlier.tracks.columns).take(order))
-        kind = _kind_to_build(manifest, len(order))
+        kind = kind_to_build(manifest, len(order))
         uri = earlier.kind.uri
         return write_version(version, vectors, manifest.embedding_size, table, kind, uri, **provenance)
 
@@ -185,14 +209,6 @@ def rollback(index: Path, name: str | None = None) -> Index:
     """
     folder = index_in(index)
     return read_version(folder, roll_back(folder, name, lambda version: read_version(folder, version)))
-
-
-def _kind_to_build(manifest: IndexManifest, count: int) -> str:
-    """The kind that somebody chose, if it can hold `count` tracks."""
-    if manifest.kind == MILVUS:
-        return str(manifest.settings["kind"])
-    chosen = manifest.reason.startswith(ASKED) and count >= KINDS[manifest.kind].least_tracks
-    return manifest.kind if chosen else "auto"
 
 
 def _checked_ids(
@@ -232,8 +248,9 @@ def _vectors_of(
         vectors[new] = unit_vectors(
             embeddings, np.array([embedded[ids[n]] for n in np.flatnonzero(new)], dtype=int)
         )
-    if not new.all() and VECTORS in index.manifest.files:  # what is copied is checked first
-        check_files(index.folder / index.version, {VECTORS: index.manifest.files[VECTORS]})
+    if not new.all():  # what is copied is checked first
+        if VECTORS in index.manifest.files:
+            check_files(index.folder / index.version, {VECTORS: index.manifest.files[VECTORS]})
         vectors[~new] = index.vectors(np.array([rows[n] for n in np.flatnonzero(~new)], dtype=int))
     return vectors
 

@@ -12,12 +12,12 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 
-from soundkin.errors import OutputError, SoundkinError, UsageError
+from soundkin.errors import ArtefactError, OutputError, SoundkinError, UsageError
 from soundkin.files import locked, path_from, replacing, write_json
 from soundkin.search.exact_kind import Exact, Mask, Rows, Scores, Vectors
 from soundkin.search.index_manifest import COLLECTION, COLLECTIONS, MILVUS, NEW_COLLECTION, IndexManifest
@@ -77,11 +77,8 @@ class Milvus(Exact):
 
         Raises ArtefactError where it does not, StoreError where Milvus does not answer.
         """
-        named = json.loads(file.read_text())
-        uri = named["uri"]
-        if "://" not in uri:
-            uri = str((file.parent.parent / uri).resolve())
-        collection = MilvusCollection(uri, named["collection"])
+        named = read_collection(file)
+        collection = MilvusCollection(named["uri"], named["collection"])
         collection.check(count, manifest.model_hash)
         return cls(collection, count, manifest.embedding_size, named["index"], named["ef"])
 
@@ -236,6 +233,20 @@ def _fill(
         start += len(block)
     collection.complete(start)
     return collection
+
+
+def read_collection(file: Path) -> dict[str, Any]:
+    """What `collection.json` or `new-collection.json` of a version names; a path as `uri` is absolute.
+
+    Raises ArtefactError where it cannot be read.
+    """
+    try:
+        named: dict[str, Any] = json.loads(file.read_text())
+        if "://" not in named["uri"]:
+            named["uri"] = str((file.parent.parent / named["uri"]).resolve())
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ArtefactError(f"{file} is corrupt ({error}). Build the index again.") from error
+    return named
 
 
 def _name(file: Path, collection: MilvusCollection, index_type: str, looked_at: int) -> None:

@@ -22,8 +22,9 @@ from soundkin.embedding.store import Embeddings
 from soundkin.errors import AudioError, OutputError
 from soundkin.parallel import in_processes
 from soundkin.progress import progress
+from soundkin.search.recording_names import named_by_first
 from soundkin.search.tracks import RECORDING, WARNINGS
-from soundkin.shapes import Bool, Float, Float32
+from soundkin.shapes import Bool, Float, Float32, Int
 from soundkin.statistics.connected import connected
 from soundkin.statistics.nearest_neighbours import chunk_size, largest
 from soundkin.statistics.scaling import unit_length
@@ -47,11 +48,13 @@ Sound = tuple[str, Path]  # audio hash and file
 def tracks_to_index(catalog: Catalog, embeddings: Embeddings, folder: Path, workers: int = 1) -> pa.Table:
     """The catalog's columns but the lyrics, and the columns RECORDING and WARNINGS.
 
-    RECORDING names, for tracks that share their recording, one of them; it is empty for others. `folder` is
-    that of the embeddings: what was compared is looked up and kept there, if it can be written.
+    RECORDING names, for embedded tracks that share their recording, one of them; it is empty for others.
+    `folder` is that of the embeddings: what was compared is looked up and kept there, if it can be written.
     """
     frame = catalog.frame.drop(columns="lyrics", errors="ignore").copy()
     recordings = _recordings(catalog, _copies(catalog, embeddings, folder / COPIES, workers))
+    embedded = set(embeddings.track_ids)
+    recordings = named_by_first({name: it for name, it in recordings.items() if name in embedded})
     frame[RECORDING] = [recordings.get(track_id) for track_id in catalog.track_ids]
     if WARNINGS not in frame and embeddings.warnings:
         texts = map("; ".join, embeddings.warnings)
@@ -96,9 +99,8 @@ def _copies(catalog: Catalog, embeddings: Embeddings, known_file: Path, workers:
     new = np.array([name not in known for name in sounds], bool)
     near: Iterable[tuple[int, int]] = ()
     if new.any():
-        at = [rows[track_id] for track_id in sounds.values()]
-        seconds = np.array([embeddings.duration_seconds[row] for row in at], float)
-        near = candidates(unit_length(embeddings.vectors[at]), seconds, new)
+        at = np.array([rows[track_id] for track_id in sounds.values()])
+        near = candidates(embeddings.vectors, at, np.array(embeddings.duration_seconds, float)[at], new)
     pairs = [(files[one], files[other]) for one, other in near]
     unread = set()
     with closing(in_processes(same_recording, pairs, workers)) as outcomes:
@@ -118,11 +120,16 @@ def _copies(catalog: Catalog, embeddings: Embeddings, known_file: Path, workers:
 
 
 def candidates(
-    vectors: Float32[np.ndarray, "sounds embedding"],
+    vectors: Float32[np.ndarray, "tracks embedding"],
+    at: Int[np.ndarray, " sounds"],
     seconds: Float[np.ndarray, " sounds"],
     new: Bool[np.ndarray, " sounds"],
 ) -> Iterator[tuple[int, int]]:
-    """Pairs of rows, one of them new, that are near by unit vector and as long as each other."""
+    """Pairs of sounds, one of them new, that are near by cosine and as long as each other.
+
+    The vector of a sound is in the row of `vectors` that `at` says; those of some lengths are in memory at
+    once.
+    """
     order = np.argsort(seconds, kind="stable")
     lengths, rows = seconds[order], np.flatnonzero(new[order])
     start = 0
@@ -130,7 +137,8 @@ def candidates(
         low = np.searchsorted(lengths, lengths[rows[start]] - NEAR_SECONDS)
         block = rows[start : start + chunk_size(len(order))]
         high = np.searchsorted(lengths, lengths[block[-1]] + NEAR_SECONDS, side="right")
-        cosines = vectors[order[block]] @ vectors[order[low:high]].T
+        some, others = (unit_length(vectors[at[order[part]]]) for part in (block, slice(low, high)))
+        cosines = some @ others.T
         cosines[np.abs(lengths[block][:, None] - lengths[low:high]) > NEAR_SECONDS] = -1
         cosines[np.arange(len(block)), block - low] = -1  # itself
         best = largest(cosines, min(MOST_COMPARED, len(cosines[0])))
