@@ -235,12 +235,14 @@ def slope(rows: list[dict[str, Any]], axis: str) -> float:
 def draw(table: pd.DataFrame, axis: str, path: Path) -> None:
     """Seconds, memory and disk against size, with the last slopes in the legend."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter, NullFormatter
 
     from soundkin.explore.palette import LINES, MARKERS, Theme, draw_twins
 
     def picture(theme: Theme) -> Figure:
+        measures = [what for what in ("s", "MB", "disk MB") if (table[what] > 0).any()]
         figure = Figure(figsize=(11, 4.2), layout="constrained")
-        for axes, what in zip(figure.subplots(1, 3), ("s", "MB", "disk MB"), strict=True):
+        for axes, what in zip(figure.subplots(1, len(measures)), measures, strict=True):
             for number, (name, rows) in enumerate(table.groupby("job", sort=False)):
                 shown = rows[rows[what] > 0]
                 label = f"{name} (slope {rows['slope'].iloc[-1]:.2f})" if what == "s" else None
@@ -248,9 +250,13 @@ def draw(table: pd.DataFrame, axis: str, path: Path) -> None:
                 axes.loglog(shown[axis], shown[what], color=theme.colours[number], **style)
             axes.set(xlabel=axis, ylabel={"s": "CPU seconds", "MB": "memory (MB)"}.get(what, "disk (MB)"))
             axes.grid(alpha=0.4)
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # the usual ones write powers in TeX
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.yaxis.set_minor_formatter(NullFormatter())
         steepest = table.groupby("job", sort=False)["slope"].last().idxmax()
         figure.suptitle(f"What grows fastest with {axis}: {steepest}", x=0.01, ha="left")
-        figure.axes[0].legend(fontsize=8)
+        figure.legend(loc="outside lower center", ncols=3, fontsize=8)
         return figure
 
     path.parent.mkdir(parents=True, exist_ok=True)
