@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -34,6 +36,13 @@ def test_what_cannot_be_asked_for(kinds: int, hint: str) -> None:
 def test_songs_of_a_few_beats_are_one_section() -> None:
     assert len(find_sections(course("A", beats=1))) == 1
     assert len(find_sections(course("AB", beats=2))) == 1
+
+
+def test_a_steady_sound_is_one_section() -> None:
+    steady = course("AB", beats=60)
+    steady = replace(steady, vectors=np.ones_like(steady.vectors) + 0.01 * steady.vectors)
+    assert [section.letter for section in find_sections(steady)] == ["A"]
+    assert len(find_sections(steady, kinds=2)) == 2
 
 
 @pytest.mark.parametrize("random_seed", range(4))
