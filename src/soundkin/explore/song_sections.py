@@ -22,8 +22,8 @@ VECTORS, CHROMA, TIMBRE = 1.0, 0.7, 0.7
 PRICE = 3.3  # of a boundary, times the logarithm of the number of beats
 SHORTEST_BEATS = 4
 SAME = 0.8  # means that lie closer than this share of the beats' spread are of one letter
-# Least cosine of a beat's vector with the song's mean from which on nothing changes: standardised, what little
-# a steady note's edges differ by would look like sections. The steadiest of 1,316 open songs has .988.
+# Least cosine of a beat's vector with the song's mean from which on nothing changes: standardised, the little
+# that a steady note's edges differ by would look like sections. The steadiest of 1,316 open songs has .988.
 STEADY = 0.99
 
 
