@@ -90,9 +90,8 @@ def ask(size: int, folder: Path) -> Job:
 def find_what_to_compare(size: int, folder: Path) -> Job:
     """Which of all tracks may be copies of each other."""
     from soundkin.search.recordings import candidates
-    from soundkin.statistics.scaling import unit_length
 
-    vectors, seconds = unit_length(clusters(size, EMBEDDING_SIZE)), catalog_of(size)["duration"].to_numpy()
+    vectors, seconds = clusters(size, EMBEDDING_SIZE), catalog_of(size)["duration"].to_numpy()
     return lambda: list(candidates(vectors, np.arange(size), seconds, np.ones(size, bool)))
 
 

@@ -16,6 +16,7 @@ from soundkin.explore.song_spectra import (
     onset_strength,
 )
 from soundkin.shapes import Float, Float32, Int, typechecked
+from soundkin.statistics.scaling import unit_length
 
 COEFFICIENTS = 20
 FEWEST_BEATS = 16  # with fewer there is hardly a pulse
@@ -55,6 +56,12 @@ class SongCourse:
     def middles(self) -> Float[np.ndarray, " beats"]:
         """Seconds in the middle of each beat."""
         return np.asarray((self.starts[:-1] + self.starts[1:]) / 2)
+
+    @property
+    def likeness(self) -> Float[np.ndarray, " beats"]:
+        """Cosine of each beat's vector with the whole song's."""
+        units = unit_length(self.vectors)
+        return np.asarray(units @ unit_length(units.mean(axis=0)))
 
     def envelope(self) -> Float32[np.ndarray, "points 2"]:
         """The lowest and the highest sample of stretches of equal length, at most ENVELOPE_POINTS."""

@@ -10,7 +10,6 @@ from soundkin.explore.self_similarity import novelty, self_similarity
 from soundkin.explore.song_course import SongCourse
 from soundkin.explore.song_sections import SongSection, beat_features, find_sections
 from soundkin.shapes import Float, typechecked
-from soundkin.statistics.scaling import unit_length
 from soundkin.units import clock
 
 VIEWS = ("what the model hears", "chroma", "timbre")  # whose self-similarity there is
@@ -88,8 +87,7 @@ def song_structure(
     """Find all of it; `kinds` of sections as in `find_sections`, `smooth_beats` as in `self_similarity`."""
     chroma = np.log1p(10 * course.chroma)
     parts = dict(zip(VIEWS, (course.vectors, chroma, course.timbre), strict=True))
-    units = unit_length(course.vectors)
-    likeness = units @ unit_length(units.mean(axis=0))
+    likeness = course.likeness
     typical, unlike = (SongPassage(float(course.middles[at]), float(likeness[at])) for at in _ends(likeness))
     return SongStructure(
         name,
